@@ -1,0 +1,118 @@
+"""The one clock: monotonic nanoseconds, and anchors that tie them to the other clocks.
+
+Durations come from ``CLOCK_MONOTONIC`` alone, which is system-wide, so stamps of different
+processes can be compared. Wall time appears only in an :class:`Anchor`, and never in a difference.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+NS_PER_S = 1_000_000_000
+
+
+def now_ns() -> int:
+    """Nanoseconds of ``CLOCK_MONOTONIC``, the same in every process of this machine."""
+    return time.monotonic_ns()
+
+
+class Anchor(NamedTuple):
+    """One moment on four clocks, all in nanoseconds.
+
+    A step of the wall clock or a suspend shows as a changed difference between two anchors.
+    """
+
+    monotonic_ns: int
+    raw_ns: int
+    boottime_ns: int
+    wall_ns: int
+
+
+def anchor() -> Anchor:
+    """Read the four clocks back to back (within about a microsecond)."""
+    return Anchor(
+        time.monotonic_ns(),
+        time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW),
+        time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        time.time_ns(),
+    )
+
+
+def utc_text(wall_ns: int) -> str:
+    """ISO 8601 text with nanoseconds, as ``2026-11-22T00:07:25.000000001Z``."""
+    seconds, rest = divmod(wall_ns, NS_PER_S)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def utc_compact(wall_ns: int) -> str:
+    """Seconds-resolution stamp for folder names, as ``20261122T000725Z``."""
+    return f"{datetime.fromtimestamp(wall_ns // NS_PER_S, UTC):%Y%m%dT%H%M%SZ}"
+
+
+class Clock(Protocol):
+    """What a part that waits needs of time."""
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds."""
+        ...
+
+    def sleep_until(self, deadline_ns: int) -> None:
+        """Return at or after the deadline."""
+        ...
+
+    def anchor(self) -> Anchor:
+        """All four clocks at one moment."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds."""
+        return now_ns()
+
+    def sleep_until(self, deadline_ns: int) -> None:
+        """Sleep to an absolute deadline, so that errors do not add up."""
+        while (left_ns := deadline_ns - now_ns()) > 0:
+            time.sleep(left_ns / NS_PER_S)
+
+    def anchor(self) -> Anchor:
+        """All four clocks at one moment."""
+        return anchor()
+
+
+class VirtualClock:
+    """A clock that moves only when told: a test of hours takes no time."""
+
+    def __init__(self, start_ns: int = 0, wall_ns: int = 1_700_000_000 * NS_PER_S) -> None:
+        """Start at ``start_ns``, with the wall clock at ``wall_ns``."""
+        self._now_ns = start_ns
+        self._wall_offset_ns = wall_ns - start_ns
+        self._suspended_ns = 0
+
+    def now_ns(self) -> int:
+        """Virtual monotonic nanoseconds."""
+        return self._now_ns
+
+    def sleep_until(self, deadline_ns: int) -> None:
+        """Jump to the deadline."""
+        self._now_ns = max(self._now_ns, deadline_ns)
+
+    def advance(self, duration_ns: int) -> None:
+        """Let time pass."""
+        self._now_ns += duration_ns
+
+    def step_wall(self, by_ns: int) -> None:
+        """Set the wall clock forward or back, as an administrator would."""
+        self._wall_offset_ns += by_ns
+
+    def suspend(self, duration_ns: int) -> None:
+        """Sleep the machine: boottime and wall time go on, monotonic time does not."""
+        self._suspended_ns += duration_ns
+        self._wall_offset_ns += duration_ns
+
+    def anchor(self) -> Anchor:
+        """All four virtual clocks."""
+        now = self._now_ns
+        return Anchor(now, now, now + self._suspended_ns, now + self._wall_offset_ns)

@@ -1,0 +1,130 @@
+"""The ledger of a machine: append-only, chained rows; a run that was started is in it."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.bundle import write_all
+from harness.clock import anchor, utc_text
+from harness.records import LedgerRow, RecordError, load
+
+GENESIS = "0" * 64
+
+
+class LedgerError(ValueError):
+    """A ledger that cannot be trusted or appended to: the message names file and line."""
+
+
+def row_hash(tree: dict[str, Any]) -> str:
+    """SHA-256 of a row's canonical JSON: sorted keys, no spaces, without its own `hash`."""
+    body = {key: value for key, value in tree.items() if key != "hash"}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_ledger(path: Path) -> list[LedgerRow]:
+    """All rows, with sequence, chain and hashes checked.
+
+    Raises:
+        LedgerError: a line is torn, altered, missing or out of order.
+    """
+    rows: list[LedgerRow] = []
+    if not path.exists():
+        return rows
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        message = f"{path}: last line is torn; move the file aside and keep it as evidence"
+        raise LedgerError(message)
+    for number, line in enumerate(data.splitlines(), 1):
+        row = _checked(line, f"{path}:{number}")
+        expected = (len(rows), rows[-1].hash if rows else GENESIS)
+        if (row.seq, row.previous) != expected:
+            message = f"{path}:{number}: breaks the chain (row {row.seq}, expected {expected[0]})"
+            raise LedgerError(message)
+        rows.append(row)
+    return rows
+
+
+def _checked(line: bytes, where: str) -> LedgerRow:
+    try:
+        row = load(LedgerRow, line, where)
+    except RecordError as error:
+        raise LedgerError(str(error)) from error
+    if row_hash(row.model_dump(mode="json")) != row.hash:
+        message = f"{where}: the row's hash does not match its contents"
+        raise LedgerError(message)
+    return row
+
+
+class Ledger:
+    """Appends rows under a lock that vanishes with the process."""
+
+    def __init__(self, results: Path, machine: str) -> None:
+        """The ledger `results/ledgers/<machine>.jsonl`."""
+        self.path = results / "ledgers" / f"{machine}.jsonl"
+
+    def append(self, kind: Literal["started", "finished"], **fields: Any) -> LedgerRow:
+        """Add one row, synced before it returns.
+
+        Raises:
+            LedgerError: the file is damaged, so that nothing may be added to it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(self.path, flags, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            row = self._next(kind, fields)
+            line = json.dumps(row.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+            write_all(descriptor, line.encode() + b"\n")
+            os.fsync(descriptor)
+            return row
+        finally:
+            os.close(descriptor)
+
+    def _next(self, kind: Literal["started", "finished"], fields: dict[str, Any]) -> LedgerRow:
+        rows = read_ledger(self.path)
+        previous = rows[-1].hash if rows else GENESIS
+        base = LedgerRow(
+            seq=len(rows),
+            utc=utc_text(anchor().wall_ns),
+            kind=kind,
+            previous=previous,
+            hash="",
+            **fields,
+        )
+        return base.model_copy(update={"hash": row_hash(base.model_dump(mode="json"))})
+
+    def last_manifest(self) -> str | None:
+        """SHA-256 of the manifest sealed last on this machine."""
+        sealed = [row.manifest_sha256 for row in read_ledger(self.path) if row.manifest_sha256]
+        return sealed[-1] if sealed else None
+
+
+class MachineBusy(RuntimeError):
+    """Another run holds this machine."""
+
+
+@contextmanager
+def machine_lock(path: Path) -> Iterator[None]:
+    """Hold the machine for one run; the lock vanishes with the process, whatever ends it.
+
+    Raises:
+        MachineBusy: another run holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"another run holds this machine ({path}); wait for it or stop it"
+            raise MachineBusy(message) from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,46 @@
+"""Lifts files of older formats to the present one, step by step, in memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.records.base import FORMAT
+
+Tree = dict[str, Any]
+Step = Callable[[Tree], Tree]
+
+STEPS: dict[tuple[str, int], Step] = {}
+"""(kind of file, format it lifts from) to the function that lifts it by one; none yet, as format 1
+is the first."""
+
+
+class FormatError(ValueError):
+    """A file of a format that this version cannot read."""
+
+
+def lift(kind: str, tree: Tree, where: Path | str) -> Tree:
+    """The tree in the present format.
+
+    Args:
+        kind: Kind of file, as `run` or `manifest`.
+        tree: Parsed JSON with its `format` number.
+        where: For the message.
+
+    Raises:
+        FormatError: no format number, a newer format, or an older one without a step.
+    """
+    number = tree.get("format")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        message = f"{where}: has no valid format number; it is not a JouleMark {kind} file"
+        raise FormatError(message)
+    if number > FORMAT:
+        message = f"{where}: format {number} is newer than this version reads ({FORMAT}); update it"
+        raise FormatError(message)
+    while number < FORMAT:
+        step = STEPS.get((kind, number))
+        if step is None:
+            message = f"{where}: no step lifts a {kind} file of format {number}"
+            raise FormatError(message)
+        tree = {**step(tree), "format": number + 1}
+        number += 1
+    return tree

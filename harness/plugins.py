@@ -1,0 +1,185 @@
+"""The shapes of plug-ins: what a meter, a launcher and a page offer, without any heavy import."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether something can be used here, why, and what would change that."""
+
+    ok: bool
+    reason: str
+    """What was found: a sentence without capital or full stop."""
+    advice: str = ""
+    """What to do to make it available; empty where nothing can be done."""
+
+
+# --- meters -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainSpec:
+    """What a meter says of one domain; the fields are those of `records.Domain`."""
+
+    name: str
+    kind: Literal["gpu", "cpu", "dram", "node", "wall"]
+    method: Literal["counter", "sampled", "modelled", "declared"]
+    meter: str
+    source: str
+    parents: tuple[str, ...] = ()
+    simulated: bool = False
+    wrap_j: float | None = None
+    resolution_j: float | None = None
+    resolution_w: float | None = None
+    update_period_s: float | None = None
+    averaging_window_s: float | None = None
+    power_low_w: float | None = None
+    power_high_w: float | None = None
+    gain_error_ratio: float | None = None
+
+
+class Reading(NamedTuple):
+    """One look at one domain."""
+
+    t_ns: int
+    """`CLOCK_MONOTONIC`, the middle of the read."""
+    domain: str
+    energy_j: float | None
+    """Raw counter in joules, wraps and all; None where the domain has no counter."""
+    power_w: float | None
+    """Power in watts; None where the domain gives none. A failed read is no reading at all."""
+    u_ns: int = 0
+    """Half of the time that the read took."""
+
+
+class Reader(Protocol):
+    """An opened meter."""
+
+    domains: Sequence[DomainSpec]
+    """What it reads; fixed while it is open."""
+
+    def read(self) -> Sequence[Reading]:
+        """Look at every domain once; a domain that could not be read is left out."""
+        ...
+
+    def close(self) -> Mapping[str, float]:
+        """Let go; returns CPU seconds of helper processes by name, empty where there are none."""
+        ...
+
+
+class Meter(Protocol):
+    """A meter plug-in: `METER` in `meters/<name>.py`."""
+
+    def probe(self) -> Availability:
+        """Try it, without side effects, in well under a second."""
+        ...
+
+    def open(self, options: Mapping[str, str]) -> Reader:
+        """Start reading; options come from `--meter name:key=value`.
+
+        Raises:
+            ValueError: an option is unknown or out of range.
+            OSError: the meter went away since the probe.
+        """
+        ...
+
+
+# --- launchers ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds on a sandbox; what a launcher cannot set it lists in `Sandbox.unmet`."""
+
+    tmp_bytes: int = 1 << 30
+    file_bytes: int = 1 << 30
+    memory_bytes: int | None = None
+    processes: int = 512
+    open_files: int = 1024
+    cpu_s: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxRequest:
+    """What to start and what it may see."""
+
+    command: tuple[str, ...]
+    """Program and arguments, as paths inside the sandbox."""
+    source: Path
+    """The frozen submission, readable at `inside_source`."""
+    readable: tuple[Path, ...] = ()
+    """Further files and folders, readable at their own paths."""
+    masks: tuple[Path, ...] = ()
+    """Folders below a readable one that appear empty."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The whole environment, besides what the launcher needs itself."""
+    pass_fds: tuple[int, ...] = ()
+    """Descriptors kept open at their numbers (the socket)."""
+    stdout: int = 1
+    stderr: int = 2
+    limits: Limits = field(default_factory=Limits)
+
+
+class Exit(NamedTuple):
+    """How a sandbox ended, by the kernel's account of every process in it."""
+
+    code: int | None
+    signal: int | None
+    cpu_s: float | None
+    peak_rss_bytes: int | None
+
+
+class Sandbox(Protocol):
+    """A running submission or predictor."""
+
+    pidfd: int
+    """Becomes readable when the last process is dead."""
+    uid: int | None
+    inside_source: str
+    """Where the submission's folder is seen from inside."""
+    unmet: tuple[str, ...]
+    """Limits that could not be set."""
+
+    def cpu_s(self) -> float | None:
+        """CPU seconds so far of all processes, living and reaped."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL the whole tree; returns at once."""
+        ...
+
+    def reap(self, timeout_s: float) -> Exit:
+        """Wait until no process is left, and account for them.
+
+        Raises:
+            TimeoutError: something is still alive.
+        """
+        ...
+
+
+class Launcher(Protocol):
+    """A launcher plug-in: `LAUNCHER` in `launchers/<name>.py`."""
+
+    level: Literal["none", "landlock", "bubblewrap"]
+    """What it reaches."""
+
+    def probe(self) -> Availability:
+        """Try it for real: start `true` in it."""
+        ...
+
+    def launch(self, request: SandboxRequest) -> Sandbox:
+        """Start a sandbox; call from a thread that outlives it.
+
+        Raises:
+            OSError: it could not be started; the message says why.
+        """
+        ...
+
+
+def domain_fields(spec: DomainSpec) -> dict[str, object]:
+    """The domain as plain values, ready for JSON (tuples become lists)."""
+    fields = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}

@@ -1,0 +1,81 @@
+"""What is on disk: frozen, strict records with a format number."""
+
+from harness.records.base import FORMAT, Record, RecordError, Status, dump, load
+from harness.records.machine import Machine, MachineFact, Meter
+from harness.records.measure import Domain, SamplerReport
+from harness.records.run import (
+    Claim,
+    Evaluation,
+    Event,
+    Finding,
+    Isolation,
+    MetricValue,
+    Output,
+    PredictorCost,
+    Run,
+    SeedPair,
+    Snapshot,
+    Submission,
+    Usage,
+    Window,
+    Workload,
+)
+from harness.records.ruleset import (
+    EvaluationRules,
+    MeasureRules,
+    Ruleset,
+    RunRules,
+    ScoreRules,
+)
+from harness.records.score import (
+    Figure,
+    Leaderboard,
+    RunScore,
+    Score,
+    Standing,
+    Unranked,
+)
+from harness.records.seal import LedgerRow, Manifest, ManifestFile
+
+__all__ = [
+    "FORMAT",
+    "Claim",
+    "Domain",
+    "Evaluation",
+    "EvaluationRules",
+    "Event",
+    "Figure",
+    "Finding",
+    "Isolation",
+    "Leaderboard",
+    "LedgerRow",
+    "Machine",
+    "MachineFact",
+    "Manifest",
+    "ManifestFile",
+    "MeasureRules",
+    "Meter",
+    "MetricValue",
+    "Output",
+    "PredictorCost",
+    "Record",
+    "RecordError",
+    "Ruleset",
+    "Run",
+    "RunRules",
+    "RunScore",
+    "SamplerReport",
+    "Score",
+    "ScoreRules",
+    "SeedPair",
+    "Snapshot",
+    "Standing",
+    "Status",
+    "Submission",
+    "Unranked",
+    "Usage",
+    "Window",
+    "Workload",
+    "dump",
+    "load",
+]

@@ -1,0 +1,125 @@
+"""The ruleset: every constant and every named check that a verdict depends on."""
+
+from typing import Literal
+
+from harness.records.base import FORMAT, Record
+
+
+class RunRules(Record):
+    """What the conductor enforces while a submission runs."""
+
+    seeds_count: int = 8
+    """Runs of a series, each with a seed of its own."""
+    snapshot_rule: Literal["final", "first_passing"] = "final"
+    """Which snapshot counts: the last one handed over, or the first that passes."""
+    snapshots_max: int = 50
+    """Most snapshots that count; under `first_passing` they are at least budget / this apart."""
+    snapshot_bytes_max: int = 1 << 30
+    """Greatest size of one snapshot."""
+    snapshots_bytes_max: int = 4 << 30
+    """Greatest size of all snapshots of a run together."""
+    budget_ratio: float = 1.0
+    """Budget in multiples of the workload's own."""
+    setup_s: float = 0.0
+    """Longest `setup()` before the gun; 0 forbids it."""
+    start_cap_s: float = 120.0
+    """Longest time from launch to `ready`, spent on declared imports."""
+    log_rate_hz: float = 100.0
+    """Log and span messages a second, averaged; what is over is dropped and counted."""
+    messages_burst: int = 2000
+    """Messages above the rate after which the run is ended as invalid."""
+    output_bytes_max: int = 1 << 20
+    """Bytes of standard output and error kept; the rest is drained and counted."""
+    kept_snapshot_bytes: int = 1 << 20
+    """Snapshots are kept in the bundle up to this total, latest first; of the rest the hash."""
+    source_bytes_max: int = 2 << 20
+    """Greatest size of a submission's source."""
+    memory_bytes_max: int | None = None
+    """Memory limit of the submission; None: what the machine has."""
+    processes_max: int = 512
+    """Most processes and threads of the submission."""
+    idle_s: float = 0.0
+    """Idle baseline measured before launch and after death; reported, never subtracted."""
+    sample_period_s: float = 0.1
+    """Time between two readings of the meters."""
+
+
+class EvaluationRules(Record):
+    """What the predictor may cost."""
+
+    predict_cpu_ratio: float = 10.0
+    """CPU seconds for each snapshot in multiples of the closed model's, loading included."""
+    predict_cpu_floor_s: float = 0.1
+    """Allowance that no cap goes under: the resolution of the kernel's accounting."""
+    answer_wall_s: float = 60.0
+    """Wall seconds allowed for one answer, against a predictor that hangs."""
+    start_cap_s: float = 120.0
+    """Longest time from launch to `ready`, spent on imports."""
+    optimum_sigmas: float = 3.0
+    """A metric that beats the known optimum by more standard errors is too good to be true."""
+
+
+class ScoreRules(Record):
+    """How runs become a score, and what must hold for a place on the board."""
+
+    confidence: float = 0.95
+    """Level of the intervals."""
+    target_alpha: float = 0.01
+    """One-sided level of the test that the mean metric beats the target (`final`)."""
+    separation_alpha: float = 0.05
+    """Level below which two entries count as different; otherwise they are tied."""
+    energy_methods: tuple[Literal["counter", "sampled", "modelled", "declared"], ...] = (
+        "counter",
+        "sampled",
+    )
+    """Methods whose joules may win; others are shown and marked."""
+    simulated: bool = False
+    """Whether joules of fake and replayed meters may win (tests only)."""
+    isolation: tuple[Literal["none", "landlock", "bubblewrap"], ...] = ("landlock", "bubblewrap")
+    """Isolation levels that may rank."""
+    secrecy: tuple[Literal["public", "seeded", "secret"], ...] = ("public", "seeded", "secret")
+    """Secrecy of workloads that may rank."""
+    provenance: tuple[Literal["self", "witnessed", "organizer"], ...] = (
+        "self",
+        "witnessed",
+        "organizer",
+    )
+    """Who ran it."""
+    declared_seeds: bool = False
+    """Whether runs whose seed a person chose may rank."""
+
+
+class MeasureRules(Record):
+    """Limits on the measurement beyond which a run is degraded."""
+
+    coverage_ratio_min: float = 0.95
+    """Least part of the window that lies between valid readings."""
+    gap_periods_max: float = 3.0
+    """Largest gap between readings, in sampling periods (or in update periods where these are
+    longer)."""
+    meters_disagree_ratio: float = 0.1
+    """Greatest relative difference of two meters of one domain."""
+    clock_step_s: float = 0.05
+    """Step of the wall clock against the monotonic one that is reported."""
+    uncertainty_ratio_max: float | None = None
+    """Greatest u_j / energy_j; None sets no limit."""
+
+
+class Ruleset(Record):
+    """One ruleset, resolved: what `extends` gave is already in it."""
+
+    format: int = FORMAT
+    name: str
+    title: str
+    about: str = ""
+    """What it is for, in a sentence or two."""
+    extends: str | None = None
+    """The ruleset it was derived from, for the record."""
+    overrides: dict[str, str] = {}
+    """Constants changed by `--set`, as given."""
+    run: RunRules = RunRules()
+    evaluation: EvaluationRules = EvaluationRules()
+    score: ScoreRules = ScoreRules()
+    measure: MeasureRules = MeasureRules()
+    checks: tuple[str, ...] = ()
+    """Named checks that are applied to each bundle."""

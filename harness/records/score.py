@@ -1,0 +1,177 @@
+"""Records that are derived from bundles: scores, standings, leaderboards; never evidence."""
+
+from typing import Literal
+
+from harness.records.base import FORMAT, Record, Status
+from harness.records.measure import Method
+from harness.records.run import Finding
+
+
+class Figure(Record):
+    """A number with its interval, and for joules where it came from."""
+
+    value: float
+    """Geometric mean over seeds for costs, mean for metrics."""
+    low: float | None
+    """Lower end; None where the data give none (a single run)."""
+    high: float | None
+    """Upper end; None where it is open (failed seeds, a single run)."""
+    n: int
+    """Distinct seeds behind it."""
+    level: float
+    """Confidence of the interval, as 0.95."""
+    method: Method | None = None
+    """Of joules: the weakest method of its parts; None for figures that are no joules."""
+    domains: tuple[str, ...] = ()
+    """Of joules: the disjoint domains that were added."""
+    simulated: bool = False
+    """Of joules: whether a fake or replayed meter gave any of them."""
+    uncertainty: float | None = None
+    """Of joules: the median measurement uncertainty of a run, k = 2, in joules."""
+
+
+class RunScore(Record):
+    """One run under one ruleset."""
+
+    run_id: str
+    bundle: str
+    """Folder, relative to the results folder."""
+    manifest_sha256: str
+    seed: int
+    status: Status
+    """Under this ruleset, which may be harsher than the run's own."""
+    reason: str
+    reached: bool
+    """Whether the snapshot that counts reached the target."""
+    snapshot: int | None
+    """Index of the snapshot that counts."""
+    step: int | None
+    """Its training step, as claimed."""
+    metric: float | None
+    """Its metric."""
+    time_s: float | None
+    """Cost in seconds: gun to the stamp of the snapshot that counts."""
+    time_low_s: float | None
+    """Stamp of the snapshot before: the crossing lies between the two (`first_passing`)."""
+    energy_j: float | None
+    """Cost in joules over the same window, over disjoint domains; None: not measured."""
+    energy_u_j: float | None = None
+    """Its measurement uncertainty, k = 2."""
+    energy_method: Method | None = None
+    energy_domains: tuple[str, ...] = ()
+    energy_simulated: bool = False
+    energy_by_domain_j: dict[str, float] = {}
+    """Joules of every domain that was read, parents and children alike."""
+    window_s: float | None
+    """Whole run window, gun to death."""
+    window_energy_j: float | None = None
+    """Joules of the whole run window."""
+    cpu_s: float | None
+    """CPU seconds of the submission from launch to death."""
+    peak_rss_bytes: int | None
+    findings: tuple[Finding, ...] = ()
+
+
+class Score(Record):
+    """One submission on one workload and machine under one ruleset."""
+
+    format: int = FORMAT
+    workload: str
+    workload_version: str
+    submission: str
+    submission_sha256: str
+    title: str
+    team: str
+    division: str
+    machine: str
+    ruleset: str
+    snapshot_rule: Literal["final", "first_passing"]
+    status: Literal["scored", "target_missed", "too_few_runs", "excluded"]
+    """`excluded`: a check of the ruleset failed; the findings say which."""
+    reason: str
+    """One sentence: why this status."""
+    n: int
+    """Distinct seeds that count."""
+    failures: int
+    """Runs without a valid result; each counts as infinite cost."""
+    target: float
+    metric_name: str
+    better: Literal["higher", "lower"]
+    metric: Figure | None
+    """Of the snapshots that count."""
+    p_target: float | None
+    """One-sided p of the test that the mean metric beats the target."""
+    time_to_target_s: Figure | None
+    energy_to_target_j: Figure | None
+    """None: not measured; a modelled figure says so in `method`."""
+    energy_by_domain_j: dict[str, Figure] = {}
+    """Per domain, parents and children alike; not to be added up."""
+    energy_eligible: bool
+    """Whether its joules may win under this ruleset."""
+    energy_note: str
+    """Why not, or by which domains and method."""
+    steps_to_target: Figure | None = None
+    """In claimed training steps."""
+    cpu_s: Figure | None = None
+    peak_rss_bytes: int | None = None
+    """Greatest over the runs."""
+    runs: tuple[RunScore, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Standing(Record):
+    """A place on a leaderboard."""
+
+    submission: str
+    title: str
+    team: str
+    workload: str
+    machine: str
+    score: float
+    """The cost that ranks, unrounded."""
+    low: float | None
+    high: float | None
+    n: int
+    rank: int
+    """By value; ties share no rank here but a letter in `tie_group`."""
+    rank_low: int
+    """Best rank that the data allow at the ruleset's level."""
+    rank_high: int
+    """Worst rank that the data allow."""
+    tie_group: str
+    """Letters; entries that share one cannot be told apart."""
+
+
+class Unranked(Record):
+    """An entry without a place, listed all the same."""
+
+    submission: str
+    title: str
+    team: str
+    status: str
+    reason: str
+    score: float | None = None
+    """Its cost where there is one (a modelled figure), shown and marked."""
+    method: Method | None = None
+
+
+class Leaderboard(Record):
+    """The ranking of one workload on one machine by one quantity."""
+
+    format: int = FORMAT
+    workload: str
+    machine: str
+    ruleset: str
+    prize: str
+    """`energy` or `speed`."""
+    quantity: str
+    """`energy_to_target_j` or `time_to_target_s`."""
+    unit: Literal["J", "s"]
+    standings: tuple[Standing, ...]
+    unranked: tuple[Unranked, ...]
+    separated: bool
+    """Whether the first is told apart from the second."""
+    resolvable_ratio: float | None
+    """Lead over the first that these data could have seen (as 0.06 for 6 %), power 0.9."""
+    note: str
+    """One sentence for people: who leads, or why nobody does."""

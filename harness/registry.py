@@ -1,0 +1,222 @@
+"""Finds plug-ins: a file in a folder is enough; a broken one is listed with its error.
+
+Plug-ins come from the project's own folders, from folders named in `JOULEMARK_PLUGINS`
+(each with subfolders as `meters/` or `workloads/`), and from entry points of installed packages
+(groups `joulemark.meters`, `joulemark.workloads` ...).
+"""
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+PLUGINS_VARIABLE = "JOULEMARK_PLUGINS"
+
+Style = Literal["module", "toml", "folder"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of plug-in: where its files lie and what each defines."""
+
+    name: str
+    package: str
+    """Package whose folder holds the built-in ones, empty where there are none."""
+    attribute: str
+    """Name that a module must define."""
+    style: Style = "module"
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("meters", "harness.meters", "METER"),
+        Kind("launchers", "harness.launchers", "LAUNCHER"),
+        Kind("workloads", "workloads.tasks", "WORKLOAD"),
+        Kind("submissions", "workloads.submissions", "", "folder"),
+        Kind("methods", "workloads.methods", "METHOD"),
+        Kind("rulesets", "harness.rules", "", "toml"),
+        Kind("checks", "harness.rules.checks", "CHECK"),
+        Kind("prizes", "harness.prizes", "PRIZE"),
+        Kind("formats", "harness.formats", "FORMAT"),
+        Kind("pages", "harness.report.pages", "PAGE"),
+    )
+}
+
+
+class Source(NamedTuple):
+    """Where a plug-in was found; nothing of it has been loaded yet."""
+
+    name: str
+    path: Path | None
+    """File or folder; None for an entry point."""
+    origin: str
+    """`built-in`, the plug-in folder, or the distribution."""
+    target: str
+    """Dotted module to import, or empty: load by path."""
+
+
+class Plugin(NamedTuple):
+    """A plug-in that loaded."""
+
+    name: str
+    value: Any
+    source: Source
+
+
+class Broken(NamedTuple):
+    """A plug-in that did not load, and why."""
+
+    name: str
+    error: str
+    source: Source
+
+
+class UnknownPlugin(LookupError):
+    """No plug-in of that name; the message lists near names."""
+
+
+class BrokenPlugin(RuntimeError):
+    """The plug-in is there but does not load; the message says why."""
+
+
+def plugin_name(stem: str) -> str:
+    """The name that users type: `digits_mlp` becomes `digits-mlp`."""
+    return stem.replace("_", "-")
+
+
+def _package_folder(package: str) -> Path | None:
+    """The folder of a package, found without importing it (its parents are imported)."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except ModuleNotFoundError:
+        return None
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) if places else None
+
+
+def _entries(folder: Path, style: Style) -> Iterator[tuple[str, Path]]:
+    if style == "folder":
+        for path in sorted(folder.glob("*/submission.toml")):
+            yield path.parent.name, path.parent
+    else:
+        suffix = "*.toml" if style == "toml" else "*.py"
+        for path in sorted(folder.glob(suffix)):
+            if not path.stem.startswith("_"):
+                yield plugin_name(path.stem), path
+
+
+def plugin_folders() -> tuple[Path, ...]:
+    """Folders named in `JOULEMARK_PLUGINS`, in order."""
+    text = os.environ.get(PLUGINS_VARIABLE, "")
+    return tuple(Path(part).resolve() for part in text.split(os.pathsep) if part)
+
+
+def _built_in(kind: Kind) -> Iterator[Source]:
+    folder = _package_folder(kind.package)
+    if folder is not None:
+        for name, path in _entries(folder, kind.style):
+            target = f"{kind.package}.{path.stem}" if kind.style == "module" else ""
+            yield Source(name, path, "built-in", target)
+
+
+def _from_folders(kind: Kind) -> Iterator[Source]:
+    for root in plugin_folders():
+        for name, path in _entries(root / kind.name, kind.style):
+            yield Source(name, path, str(root), "")
+
+
+def _from_entry_points(kind: Kind) -> Iterator[Source]:
+    for point in sorted(importlib.metadata.entry_points(group=f"joulemark.{kind.name}")):
+        origin = point.dist.name if point.dist else "entry point"
+        yield Source(point.name, None, origin, point.value)
+
+
+def sources(kind_name: str) -> list[Source]:
+    """Every plug-in of a kind that can be found, built-in ones first, unloaded."""
+    kind = KINDS[kind_name]
+    return [*_built_in(kind), *_from_folders(kind), *_from_entry_points(kind)]
+
+
+def _module_of(source: Source) -> ModuleType:
+    if source.target:
+        return importlib.import_module(source.target.partition(":")[0])
+    assert source.path is not None
+    name = f"joulemark_plugins.{source.path.parent.name}.{source.path.stem}"
+    spec = importlib.util.spec_from_file_location(name, source.path)
+    if spec is None or spec.loader is None:
+        message = f"{source.path}: not a Python module"
+        raise ImportError(message)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _load(kind: Kind, source: Source) -> Any:
+    if kind.style != "module":
+        return source.path
+    module = _module_of(source)
+    attribute = source.target.partition(":")[2] or kind.attribute
+    if not hasattr(module, attribute):
+        message = f"{source.path or source.target}: defines no {attribute}"
+        raise AttributeError(message)
+    return getattr(module, attribute)
+
+
+def _try(kind: Kind, source: Source) -> Plugin | Broken:
+    try:
+        return Plugin(source.name, _load(kind, source), source)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in raises is reported
+        text = " ".join(str(error).split()) or "no message"
+        return Broken(source.name, f"{type(error).__name__}: {text}", source)
+
+
+def discover(kind_name: str) -> list[Plugin | Broken]:
+    """Load every plug-in of a kind; the broken ones are in the list too, as is a second of a name."""
+    found: list[Plugin | Broken] = []
+    taken: dict[str, Source] = {}
+    for source in sources(kind_name):
+        if source.name in taken:
+            error = f"the name is taken by {taken[source.name].path or taken[source.name].origin}"
+            found.append(Broken(source.name, error, source))
+            continue
+        taken[source.name] = source
+        found.append(_try(KINDS[kind_name], source))
+    return found
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """`did you mean ...?`, or the whole list where nothing is near."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are: {', '.join(sorted(known)) or 'none'}"
+
+
+def find(kind_name: str, name: str) -> Plugin:
+    """Load one plug-in by name.
+
+    Raises:
+        UnknownPlugin: there is none of that name.
+        BrokenPlugin: it is there but does not load.
+    """
+    known = sources(kind_name)
+    source = next((each for each in known if each.name == name), None)
+    singular = kind_name.removesuffix("s")
+    if source is None:
+        hint = suggestion(name, [each.name for each in known])
+        message = f"unknown {singular} '{name}': {hint}"
+        raise UnknownPlugin(message)
+    result = _try(KINDS[kind_name], source)
+    if isinstance(result, Broken):
+        message = f"{singular} '{name}' does not load: {result.error} ({source.path or source.origin})"
+        raise BrokenPlugin(message)
+    return result

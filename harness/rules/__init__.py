@@ -1,0 +1,1 @@
+"""Rulesets as TOML with `extends`, and the named checks they ask for."""

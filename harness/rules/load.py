@@ -1,0 +1,124 @@
+"""Reads rulesets: TOML, `extends`, and overrides by dotted key."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.records import RecordError, Ruleset, load
+from harness.registry import find
+
+Tree = dict[str, Any]
+
+
+class RulesetError(ValueError):
+    """A ruleset that cannot be used: the message names file, key and fault."""
+
+
+def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> Tree:
+    result = dict(base)
+    for key, value in change.items():
+        old = result.get(key)
+        nested = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merged(old, value) if nested and old is not None else value
+    return result
+
+
+def _parse(path: Path) -> Tree:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path}: not valid TOML: {error}"
+        raise RulesetError(message) from error
+
+
+def _resolve(path: Path, seen: tuple[Path, ...]) -> Tree:
+    """The tree of a file laid over the tree that it extends."""
+    if path in seen:
+        message = f"{path}: extends itself by way of {' -> '.join(each.stem for each in seen)}"
+        raise RulesetError(message)
+    tree = _parse(path)
+    parent = tree.get("extends")
+    if parent is None:
+        return tree
+    beside = path.parent / f"{parent}.toml"
+    base = beside if beside.exists() else find("rulesets", parent).source.path
+    assert base is not None
+    return _merged(_resolve(base, (*seen, path)), tree)
+
+
+def _value(text: str) -> Any:
+    """An override's value as TOML reads it; what TOML cannot read is taken as text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _override(tree: Tree, assignment: str) -> Tree:
+    key, separator, text = assignment.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (separator and dot and name):
+        message = f"--set {assignment}: write SECTION.KEY=VALUE, as run.seeds_count=5"
+        raise RulesetError(message)
+    return _merged(tree, {section: {name: _value(text.strip())}})
+
+
+def load_ruleset(name: str, overrides: Iterable[str] = ()) -> Ruleset:
+    """The ruleset of that name, or in that TOML file, resolved, with overrides applied.
+
+    Raises:
+        UnknownPlugin: no ruleset has that name.
+        RulesetError: a file or an override is not valid.
+    """
+    path = Path(name) if name.endswith(".toml") else find("rulesets", name).source.path
+    assert path is not None
+    if not path.exists():
+        message = f"{path}: no such ruleset file"
+        raise RulesetError(message)
+    tree = _resolve(path, ())
+    given = list(overrides)
+    for assignment in given:
+        tree = _override(tree, assignment)
+    if given:
+        pairs = (each.partition("=") for each in given)
+        tree["overrides"] = {key.strip(): text.strip() for key, _, text in pairs}
+    tree["name"] = path.stem
+    try:
+        return load(Ruleset, tree, path)
+    except RecordError as error:
+        raise RulesetError(str(error)) from error
+
+
+def _assignments(values: Mapping[str, Any]) -> list[str]:
+    """TOML lines: a JSON string, number, boolean or list is a TOML one too."""
+    return [
+        f"{json.dumps(key) if '.' in key else key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in values.items()
+    ]
+
+
+def as_toml(ruleset: Ruleset) -> str:
+    """The resolved ruleset as TOML text, for the bundle; `load_ruleset` reads it back the same."""
+    tree = ruleset.model_dump(mode="json", exclude_none=True)
+    sections = {key: value for key, value in tree.items() if isinstance(value, dict)}
+    plain = {key: value for key, value in tree.items() if key not in sections}
+    lines = _assignments(plain)
+    for section, values in sections.items():
+        if values:
+            lines += ["", f"[{section}]", *_assignments(values)]
+    return "\n".join(lines) + "\n"
+
+
+def read_resolved(text: str, where: Path | str) -> Ruleset:
+    """The ruleset that `as_toml` wrote.
+
+    Raises:
+        RulesetError: it is not one.
+    """
+    try:
+        return load(Ruleset, tomllib.loads(text), where)
+    except (RecordError, tomllib.TOMLDecodeError) as error:
+        message = f"{where}: {error}"
+        raise RulesetError(message) from error
