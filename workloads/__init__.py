@@ -1,0 +1,1 @@
+"""The workloads of JouleMark: tasks, training methods and reference submissions."""
