@@ -1,0 +1,92 @@
+# Every target works alone on a fresh clone: the first one asked for builds the environment.
+# Needed beforehand: make, Python 3.11 or newer with its venv module.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Keyed on the content of pyproject.toml, so that a checkout's time stamps do not matter.
+STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+
+.ONESHELL:
+SHELL := /bin/sh
+.SHELLFLAGS := -euc
+.DEFAULT_GOAL := help
+.PHONY: help demo test check smoke bench format clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+
+demo: $(STAMP) ## run tiny workloads, score them and render the leaderboard
+	@$(BIN)/joulemark demo
+
+test: $(STAMP) ## run the tests on two processes
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-header -r sfE -m "not peers"
+
+check: $(STAMP) ## lint, format, floors, types, size bars
+	@failed=
+	gate() { name=$$1; shift; echo "== $$name"; "$$@" || failed="$$failed, $$name"; }
+	gate "ruff check" $(BIN)/ruff check
+	gate "ruff format" $(BIN)/ruff format --check
+	gate "import floors" $(BIN)/lint-imports --no-logo
+	gate "types" $(BIN)/mypy
+	gate "house rules" $(BIN)/python -m pytest -q tests/house
+	test -z "$$failed" || { echo "gates failed: $${failed#, }" >&2; exit 1; }
+
+smoke: $(STAMP) ## train the two smallest workloads end to end
+	@$(BIN)/joulemark run digits-mlp --ruleset smoke
+	$(BIN)/joulemark run markov-lm --ruleset smoke
+
+bench: $(STAMP) ## time the harness's own hot paths
+	@$(BIN)/python -m pytest tests --benchmark-only --no-header
+
+format: $(STAMP) ## format the source and apply safe fixes
+	@$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean: ## remove caches and build products; keeps .venv and results
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks
+	find harness workloads tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml
+	@python=
+	for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+	    python=$$candidate
+	    break
+	  fi
+	done
+	if [ -z "$$python" ]; then
+	  echo "no Python 3.11 or newer found; install one (sudo apt-get install python3 python3-venv)" >&2
+	  echo "or name it: make PYTHON=/path/to/python3.11" >&2
+	  exit 1
+	fi
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then
+	  package=$$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+	  echo "$$python has no ensurepip; install it: sudo apt-get install $$package" >&2
+	  exit 1
+	fi
+	# An environment whose interpreter has gone, or is too old, is made anew.
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+	  echo "creating $(VENV) with $$("$$python" --version)"
+	  "$$python" -m venv --clear $(VENV)
+	fi
+	log=$(VENV)/install.log
+	: > "$$log"
+	install() {
+	  echo "installing $$1"
+	  shift
+	  $(BIN)/python -m pip install --no-input --disable-pip-version-check "$$@" >> "$$log" 2>&1 || {
+	    tail -n 20 "$$log" >&2
+	    echo "pip failed; all of its output is in $$log" >&2
+	    exit 1
+	  }
+	}
+	install "pip" --upgrade pip
+	# torch by itself first: it is by far the largest part, and whether it comes as a CPU or a GPU
+	# build is for pip's own configuration to say.
+	torch=$$($(BIN)/python -c 'import tomllib
+	parts = tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]
+	print(next(part for part in parts if part.startswith("torch")))')
+	install "$$torch (the largest part)" "$$torch"
+	install "joulemark with its development and signing extras" -e ".[dev,sign]"
+	rm -f $(VENV)/.installed-*
+	touch $@
