@@ -28,6 +28,9 @@ check: $(STAMP) ## lint, format, floors, types, size bars
 	gate "ruff format" $(BIN)/ruff format --check
 	gate "import floors" $(BIN)/lint-imports --no-logo
 	gate "types" $(BIN)/mypy
+	for entry in workloads/submissions/*/; do
+	  gate "types of $$entry" $(BIN)/mypy --no-error-summary "$$entry"*.py
+	done
 	gate "house rules" $(BIN)/python -m pytest -q tests/house
 	test -z "$$failed" || { echo "gates failed: $${failed#, }" >&2; exit 1; }
 

@@ -1,10 +1,12 @@
 """The floors hold: imports go downwards only, and `joulemark --help` loads nothing heavy."""
 
+import ast
 import re
 import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -73,12 +75,40 @@ def test_a_planted_fault_is_found(small_house: Path, path: str) -> None:
     assert named in done.stdout
 
 
+def harness_imports(source: str) -> Iterator[str]:
+    """Modules of the harness that a source file imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] == "harness")
+
+
+def test_submissions_import_nothing_but_the_api() -> None:
+    """Their folders are no packages, so import-linter does not see them."""
+    strays = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sorted((ROOT / "workloads" / "submissions").rglob("*.py"))
+        for name in harness_imports(path.read_text())
+        if not f"{name}.".startswith("harness.api.")
+    ]
+    assert strays == []
+
+
+def test_imports_of_the_harness_are_seen() -> None:
+    source = "import harness\nfrom harness import clock\nfrom harness.api import Session\nimport os"
+    assert list(harness_imports(source)) == ["harness", "harness.clock", "harness.api.Session"]
+
+
 @cache
 def loaded_by_help() -> frozenset[str]:
     """Top-level names of all modules that `joulemark --help` loads, by Python's own account."""
     command = [sys.executable, "-X", "importtime", str(SCRIPTS / "joulemark"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr.partition("Traceback")[2]
     assert "Usage" in done.stdout
     rows = re.findall(r"^import time:.*\|\s*([\w.]+)$", done.stderr, flags=re.MULTILINE)
     return frozenset(row.partition(".")[0] for row in rows)

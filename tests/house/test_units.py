@@ -21,17 +21,18 @@ BOUNDS = {"min", "max"}
 
 DIMENSIONLESS = {
     # formats, positions and names that happen to be numbers
-    "core", "exit_code", "format", "index", "ledger_seq", "seq", "signal", "snapshot",
-    "step", "uid",
+    "core", "exit_code", "format", "index", "ledger_seq", "rank", "rank_high", "rank_low", "seq",
+    "signal", "snapshot", "step", "uid",
     # seeds
-    "instance", "session",
+    "instance", "seed", "session",
     # how many of something, the something being the name
-    "dropped", "examples", "messages", "messages_burst", "processes_max", "snapshots_max",
-    "test_examples", "threads",
-    # in the unit of the workload's metric, which is a field of its own
-    "facts", "loss", "target", "value",
+    "dropped", "examples", "failures", "messages", "messages_burst", "n", "processes_max",
+    "snapshots_max", "test_examples", "threads",
+    # in a unit that another field states: the metric's, the leaderboard's, the figure's
+    "facts", "high", "loss", "low", "metric", "score", "target", "uncertainty", "value",
     # probabilities, and multiples of something measured
-    "confidence", "gap_periods_max", "optimum_sigmas", "separation_alpha", "target_alpha",
+    "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_target", "separation_alpha",
+    "target_alpha",
 }  # fmt: skip
 """Field names whose numbers have no unit, each for the reason above its line."""
 
