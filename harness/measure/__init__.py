@@ -1,0 +1,1 @@
+"""Meters read, joules told, and how far to trust them."""

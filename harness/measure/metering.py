@@ -1,0 +1,283 @@
+"""The conductor's end of the sampler: starts it, hears it, stops it, packs up its trace."""
+
+import contextlib
+import gzip
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import harness
+from harness.clock import NS_PER_S, now_ns
+from harness.measure.choice import MeterChoice
+from harness.records import Domain, RecordError, SamplerReport
+from harness.records.base import load
+
+TRACE = "trace.csv.gz"
+VITALS = "vitals.csv.gz"
+
+_READY_LIMIT_S = 20.0
+_REPORT_LIMIT_S = 10.0
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "HOME", "LANG", "TZ", "VIRTUAL_ENV")
+_PASSED_PREFIXES = ("JOULEMARK_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_")
+
+
+class MeteringError(RuntimeError):
+    """The sampler did not start, or ended without its report; the message says why."""
+
+
+class Status(NamedTuple):
+    """The live figures of one moment, for the display alone."""
+
+    t_ns: int
+    """Nanoseconds after the run's origin."""
+    watts: dict[str, float]
+    joules: dict[str, float]
+    """Since the sampler's start."""
+
+
+def _environment() -> dict[str, str]:
+    """What the sampler may see: nothing but search paths, locale and device choices."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_PREFIXES)
+    }
+    root = str(Path(harness.__file__).resolve().parent.parent)
+    return kept | {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+
+
+class Metering:
+    """A running sampler.
+
+    Attributes:
+        domains: what it reads.
+        failed: meter name to reason, for chosen meters that did not open.
+        faults: what went wrong since, as mappings with `meter`, `domain`, `message`, `t_ns`.
+        latest: the last status, None before the first.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], folder: Path, notes: Callable[[], str]
+    ) -> None:
+        self._process = process
+        self._stdin = cast("IO[bytes]", process.stdin)
+        self._stdout = cast("IO[bytes]", process.stdout)
+        self._folder = folder
+        self._notes = notes
+        self._buffer = b""
+        self._report: dict[str, Any] | None = None
+        self.domains: tuple[Domain, ...] = ()
+        self.failed: dict[str, str] = {}
+        self.faults: list[dict[str, Any]] = []
+        self.latest: Status | None = None
+
+    @classmethod
+    def start(
+        cls,
+        choice: Sequence[MeterChoice],
+        bundle_folder: Path,
+        origin_ns: int,
+        period_s: float = 0.1,
+    ) -> "Metering":
+        """Start the sampler and wait until every meter is open or given up.
+
+        Args:
+            choice: meters to open; with none, nothing is started and there is no trace.
+            bundle_folder: where `trace.csv` and `vitals.csv` grow.
+            origin_ns: `CLOCK_MONOTONIC` that counts as 0 in the trace.
+            period_s: time between two readings, seconds.
+
+        Raises:
+            MeteringError: the sampler did not get ready within 20 s.
+        """
+        if not choice:
+            return _Unmetered()
+        process, notes = _spawn()
+        metering = cls(process, bundle_folder, notes)
+        metering._send(json.dumps(_config(choice, bundle_folder, origin_ns, period_s)))
+        metering._wait_ready()
+        return metering
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None where nothing was started."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """Descriptor that becomes readable when the sampler says something; -1 without one."""
+        return self._stdout.fileno()
+
+    def pump(self) -> None:
+        """Take in what the sampler has said, without waiting."""
+        while self._hear(0.0):
+            pass
+
+    def mark(self) -> None:
+        """Ask for a reading at once: at the gun and at the end. Returns without waiting."""
+        self._send("read_now")
+
+    def stop(self) -> SamplerReport | None:
+        """Take the last reading, end the sampler, pack the trace.
+
+        Raises:
+            MeteringError: it ended without a report; what it had written is packed all the same.
+        """
+        self._send("stop")
+        self._wait(lambda: self._report is not None, _REPORT_LIMIT_S)
+        self._end()
+        pack(self._folder)
+        if self._report is None:
+            message = f"the sampler ended without its report{self._notes()}"
+            raise MeteringError(message)
+        try:
+            return load(SamplerReport, self._report, "sampler")
+        except RecordError as error:
+            raise MeteringError(str(error)) from error
+
+    def kill(self) -> None:
+        """End it at once, report or not; what it wrote stays and is packed."""
+        self._process.kill()
+        self._end()
+        pack(self._folder)
+
+    def _end(self) -> None:
+        try:
+            self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+
+    def _send(self, line: str) -> None:
+        try:
+            self._stdin.write(line.encode() + b"\n")
+            self._stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return  # it is dead; whoever waits for its answer tells
+
+    def _wait_ready(self) -> None:
+        ready = self._wait(lambda: bool(self.domains or self.failed), _READY_LIMIT_S)
+        if not ready:
+            self._process.kill()
+            self._end()
+            message = f"the sampler was not ready within {_READY_LIMIT_S:g} s{self._notes()}"
+            raise MeteringError(message)
+
+    def _wait(self, done: Callable[[], bool], limit_s: float) -> bool:
+        deadline_ns = now_ns() + int(limit_s * NS_PER_S)
+        while not done():
+            left_s = (deadline_ns - now_ns()) / NS_PER_S
+            if left_s <= 0 or not self._hear(left_s):
+                return done()
+        return True
+
+    def _hear(self, timeout_s: float) -> bool:
+        """Wait for output and take it in; False where there was none, or no more will come."""
+        if self._stdout.closed:
+            return False
+        if not select.select([self.fileno()], [], [], timeout_s)[0]:
+            return False
+        piece = os.read(self.fileno(), 65536)
+        *lines, self._buffer = (self._buffer + piece).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+        return bool(piece)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message.pop("type")
+        if kind == "ready":
+            self.domains = tuple(load(Domain, each, "sampler") for each in message["domains"])
+            self.failed = {each["meter"]: each["reason"] for each in message["failed"]}
+        elif kind == "status":
+            self.latest = Status(**message)
+        elif kind == "fault":
+            self.faults.append(message)
+        elif kind == "report":
+            self._report = message
+
+
+class _Unmetered(Metering):
+    """Stands where no meter was chosen: nothing runs, nothing is measured."""
+
+    def __init__(self) -> None:
+        self.domains = ()
+        self.failed = {}
+        self.faults = []
+        self.latest = None
+
+    @property
+    def pid(self) -> int | None:
+        return None
+
+    def fileno(self) -> int:
+        return -1
+
+    def pump(self) -> None:
+        return
+
+    def mark(self) -> None:
+        return
+
+    def stop(self) -> SamplerReport | None:
+        return None
+
+    def kill(self) -> None:
+        return
+
+
+def _config(
+    choice: Sequence[MeterChoice], folder: Path, origin_ns: int, period_s: float
+) -> dict[str, Any]:
+    return {
+        "meters": [asdict(each) for each in choice],
+        "period_s": period_s,
+        "origin_ns": origin_ns,
+        "trace_path": str(folder / TRACE.removesuffix(".gz")),
+        "vitals_path": str(folder / VITALS.removesuffix(".gz")),
+        "status_period_s": 1.0,
+    }
+
+
+def _spawn() -> tuple[subprocess.Popen[bytes], Callable[[], str]]:
+    """The sampler, in a session of its own so that Ctrl-C reaches the conductor alone."""
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "harness.measure.sampler"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=_environment(),
+        start_new_session=True,
+    )
+
+    def notes() -> str:
+        errors.seek(0)
+        lines = errors.read().decode(errors="replace").strip().splitlines()
+        return f": {lines[-1]}" if lines else ""
+
+    return process, notes
+
+
+def pack(folder: Path) -> None:
+    """Compress what the sampler wrote, byte for byte reproducible, and drop the plain files."""
+    for name in (TRACE, VITALS):
+        plain = folder / name.removesuffix(".gz")
+        if not plain.exists():
+            continue
+        with (
+            plain.open("rb") as source,
+            (folder / name).open("wb") as target,
+            gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as packed,
+        ):
+            shutil.copyfileobj(source, packed)
+        plain.unlink()

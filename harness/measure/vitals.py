@@ -1,0 +1,142 @@
+"""What is watched of the machine while a run goes on, read from /proc and /sys once a second."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from harness.clock import anchor
+
+_CPUS_WATCHED = 4
+"""Reading a clock rate may wake its core, so only a few are asked."""
+
+
+class _File:
+    """A small file of the kernel, kept open and read anew from its start each time."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._size = 4096
+
+    def text(self) -> str:
+        data = os.pread(self._fd, self._size, 0)
+        while len(data) == self._size:
+            self._size *= 2
+            data = os.pread(self._fd, self._size, 0)
+        return data.decode("ascii", "replace")
+
+
+def _opened(paths: list[Path]) -> list[_File]:
+    files = []
+    for path in paths:
+        try:
+            files.append(_File(path))
+        except OSError:
+            continue  # what is not there is not watched
+    return files
+
+
+def stat_ticks(text: str) -> Iterator[tuple[str, float]]:
+    """Clock ticks since boot from `/proc/stat`, summed over all cores (`man 5 proc_stat`)."""
+    values = [int(part) for part in text.partition("\n")[0].split()[1:9]]
+    idle = values[3] + values[4]
+    yield "cpu-busy-ticks", float(sum(values[:7]) - idle)
+    yield "cpu-total-ticks", float(sum(values))
+    yield "cpu-steal-ticks", float(values[7])
+
+
+def pressure(resource: str, text: str) -> Iterator[tuple[str, float]]:
+    """Percent of the last 10 s in which some task waited (`/proc/pressure`)."""
+    for part in text.partition("\n")[0].split():
+        if part.startswith("avg10="):
+            yield f"pressure-{resource}-percent", float(part[6:])
+
+
+def swapping(text: str) -> Iterator[tuple[str, float]]:
+    """Pages moved to and from swap since boot (`/proc/vmstat`)."""
+    for line in text.split("\n"):
+        if line.startswith(("pswpin ", "pswpout ")):
+            name, _, value = line.partition(" ")
+            yield f"{name}-pages", float(value)
+
+
+def load(text: str) -> Iterator[tuple[str, float]]:
+    """Mean number of runnable tasks over a minute (`/proc/loadavg`)."""
+    yield "load-average", float(text.split(maxsplit=1)[0])
+
+
+Parser = Callable[[str], Iterator[tuple[str, float]]]
+
+
+def _labelled(parser: Callable[[str, str], Iterator[tuple[str, float]]], label: str) -> Parser:
+    return lambda text: parser(label, text)
+
+
+class Vitals:
+    """The watched files of one machine; what is missing is left out."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        parsers: list[tuple[str, Parser]] = [
+            ("proc/stat", stat_ticks),
+            ("proc/vmstat", swapping),
+            ("proc/loadavg", load),
+            *(
+                (f"proc/pressure/{name}", _labelled(pressure, name))
+                for name in ("cpu", "memory", "io")
+            ),
+        ]
+        self._parsed = [
+            (files[0], parser) for path, parser in parsers if (files := _opened([root / path]))
+        ]
+        cpu = root / "sys/devices/system/cpu"
+        clocks = sorted(cpu.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
+        self._clocks = _opened(clocks[:: max(1, len(clocks) // _CPUS_WATCHED)])
+        self._throttles = _opened(
+            sorted(cpu.glob("cpu[0-9]*/thermal_throttle/*_throttle_count"))[:_CPUS_WATCHED]
+        )
+        zones = sorted((root / "sys/class/thermal").glob("thermal_zone*/temp"))
+        sensors = sorted((root / "sys/class/hwmon").glob("hwmon*/temp1_input"))
+        self._heat = _opened([*zones, *sensors][:8])
+
+    def read(self) -> Iterator[tuple[str, float]]:
+        """Pairs of name and value, names carry the unit."""
+        for file, parser in self._parsed:
+            try:
+                yield from parser(file.text())
+            except (OSError, ValueError, IndexError):
+                continue  # a vital sign that cannot be read is missing, and the audit says so
+        yield from self._summary("cpu-clock-mean-hz", self._clocks, 1e3, _mean)
+        yield from self._summary("cpu-throttle-count", self._throttles, 1.0, sum)
+        yield from self._summary("temperature-max-c", self._heat, 1e-3, max)
+        yield from clock_offsets()
+
+    @staticmethod
+    def _summary(
+        name: str, files: list[_File], scale: float, join: Callable[[list[float]], float]
+    ) -> Iterator[tuple[str, float]]:
+        values = []
+        for file in files:
+            try:
+                values.append(float(file.text()) * scale)
+            except (OSError, ValueError):
+                continue
+        if values:
+            yield name, join(values)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+_FIRST = anchor()
+
+
+def clock_offsets() -> Iterator[tuple[str, float]]:
+    """How far the other clocks have moved against the monotonic one since this module loaded.
+
+    A step of the wall clock and a suspend of the machine show here, in seconds.
+    """
+    now = anchor()
+    for name in ("wall", "boottime", "raw"):
+        offset = getattr(now, f"{name}_ns") - now.monotonic_ns
+        first = getattr(_FIRST, f"{name}_ns") - _FIRST.monotonic_ns
+        yield f"clock-{name}-drift-s", (offset - first) / 1e9

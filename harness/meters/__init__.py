@@ -1,0 +1,1 @@
+"""Meter plug-ins, one file each; a vendor's library is imported only when its meter is asked."""
