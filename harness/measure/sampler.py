@@ -276,7 +276,7 @@ class Sampler:
             "gap_max_s": max(gaps) / NS_PER_S if any(gaps) else None,
             "realtime": bool(self.lanes) and all(lane.realtime for lane in self.lanes),
             "core": self._config.get("core"),
-            "helpers": helpers,
+            "helpers_cpu_s": helpers,
         }
 
 

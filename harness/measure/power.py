@@ -1,0 +1,160 @@
+"""Joules from power readings: the area under them, and how far it can be wrong.
+
+A sensor that is read at time s shows the mean power of its averaging window, which ended at the
+sensor's last update, at most one update period before s. Where the window is shorter than the
+period (25 of 100 ms on A100 and H100) the power in between is never seen.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.measure.series import Float, Part, Series, gap_max_s, nominal_period_s, overlap_s
+from harness.records import Domain
+
+_PERIODS_BRIDGED = 2.0
+"""Two readings further apart than this many periods leave a gap."""
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What the domain's record says of the power sensor."""
+
+    update_s: float
+    window_s: float | None
+    """Averaging window; None where unknown."""
+    step_w: float
+    low_w: float
+    high_w: float
+    """Infinite where unknown."""
+    gain: float
+
+    @classmethod
+    def of(cls, domain: Domain, series: Series) -> "Sensor":
+        """From the record; an unknown step is taken from the readings."""
+        steps = np.abs(np.diff(series.power_w))
+        seen = float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
+        return cls(
+            update_s=domain.update_period_s or 0.0,
+            window_s=domain.averaging_window_s,
+            step_w=domain.resolution_w if domain.resolution_w is not None else seen,
+            low_w=domain.power_low_w or 0.0,
+            high_w=math.inf if domain.power_high_w is None else domain.power_high_w,
+            gain=domain.gain_error_ratio or 0.0,
+        )
+
+    @property
+    def lag_s(self) -> float:
+        """Mean age of a reading: half an update and half a window."""
+        return (self.update_s + (self.window_s or 0.0)) / 2
+
+
+def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
+    """Joules between a and b with terms, bound and coverage."""
+    sensor = Sensor.of(domain, series)
+    t_s, watts = series.t_s, series.power_w
+    period_s = max(nominal_period_s(t_s), sensor.update_s)
+    unseen_s = _unseen_s(t_s, a_s, b_s, _PERIODS_BRIDGED * period_s)
+    edges = (_edge_u_j(series, sensor, x_s, period_s) for x_s in (a_s, b_s))
+    inside = (t_s >= a_s) & (t_s <= b_s)
+    return Part(
+        energy_j=area_j(t_s - sensor.lag_s, watts, a_s, b_s),
+        bound_j=bound_j(series, sensor, a_s, b_s),
+        terms={
+            "quantisation": 2 * sensor.step_w / math.sqrt(12) * (b_s - a_s),
+            "edges": math.hypot(*edges),
+            "gaps": unseen_s * _half_range_w(watts, sensor),
+            "aliasing": _aliasing_j(t_s, watts, a_s, b_s),
+        },
+        coverage_ratio=max(0.0, 1 - unseen_s / (b_s - a_s)),
+        gap_max_s=gap_max_s(t_s, a_s, b_s),
+        readings_count=int(inside.sum()),
+        reason="readings are missing within the window" if unseen_s > 0 else "",
+    )
+
+
+def area_j(t_s: Float, watts: Float, a_s: float, b_s: float) -> float:
+    """Area under the line through the readings from a to b; the outermost ones are carried on."""
+    inside = t_s[(t_s > a_s) & (t_s < b_s)]
+    knots = np.concatenate(([a_s], inside, [b_s]))
+    return float(np.trapezoid(np.interp(knots, t_s, watts), knots))
+
+
+def _unseen_s(t_s: Float, a_s: float, b_s: float, limit_s: float) -> float:
+    """Time of the window in gaps longer than the limit, and before the first or after the last."""
+    steps = np.diff(t_s)
+    lost = overlap_s(t_s[:-1], t_s[1:], a_s, b_s)[steps > limit_s].sum()
+    before, after = max(0.0, min(b_s, t_s[0]) - a_s), max(0.0, b_s - max(a_s, t_s[-1]))
+    return float(lost + before + after)
+
+
+def _half_range_w(watts: Float, sensor: Sensor) -> float:
+    if math.isfinite(sensor.high_w):
+        return (sensor.high_w - sensor.low_w) / 2
+    return float(watts.max())
+
+
+def _edge_u_j(series: Series, sensor: Sensor, x_s: float, period_s: float) -> float:
+    """Uncertainty from not knowing just when the power changed near an edge, k = 2."""
+    k = int(np.searchsorted(series.t_s, x_s))
+    near = series.power_w[max(0, k - 2) : k + 3]
+    swing_w = float(near.max() - near.min()) if len(near) else 0.0
+    blur_s = math.sqrt((sensor.update_s**2 + (sensor.window_s or 0.0) ** 2 + period_s**2) / 12)
+    stamp_s = float(series.u_s[max(0, k - 2) : k + 3].max(initial=0.0)) / math.sqrt(3)
+    return 2 * swing_w * math.hypot(blur_s, stamp_s)
+
+
+def _aliasing_j(t_s: Float, watts: Float, a_s: float, b_s: float) -> float:
+    """Uncertainty from what happened between readings, k = 2.
+
+    Each step between neighbours could have come anywhere in its interval (uniform), independent
+    of the others. A course of power in lockstep with the readings is beyond this term: only the
+    hard bound holds then, and the audit looks for it.
+    """
+    share = overlap_s(t_s[:-1], t_s[1:], a_s, b_s)
+    return float(2 * np.linalg.norm(np.diff(watts) * share) / math.sqrt(12))
+
+
+def bound_j(series: Series, sensor: Sensor, a_s: float, b_s: float) -> tuple[float, float] | None:
+    """Least and greatest joules that the readings allow, whatever the power did unseen.
+
+    Each averaging window that surely lies within a..b, and surely apart from the others, has a
+    known mean; all other time may have any power within range.
+    """
+    if not math.isfinite(sensor.high_w):
+        return None
+    window_s = sensor.window_s or 0.0
+    chosen = _apart(series, sensor, a_s, b_s) if window_s > 0 else []
+    seen_s = window_s * len(chosen)
+    seen_j = window_s * float(np.sum(series.power_w[chosen])) if chosen else 0.0
+    step_j = sensor.step_w * seen_s
+    rest_s = (b_s - a_s) - seen_s
+    least = max(0.0, seen_j - step_j) / (1 + sensor.gain) + sensor.low_w * rest_s
+    most = sensor.high_w * (b_s - a_s)
+    if sensor.gain < 1:
+        most = min(most, (seen_j + step_j) / (1 - sensor.gain) + sensor.high_w * rest_s)
+    return least, most
+
+
+def _apart(series: Series, sensor: Sensor, a_s: float, b_s: float) -> list[int]:
+    """Readings whose averaging windows lie within a..b and do not overlap.
+
+    Two readings are of different updates if they are one update period apart or differ in value;
+    different updates are at least one period apart.
+    """
+    window_s = sensor.window_s or 0.0
+    update_s = sensor.update_s
+    t_s, u_s, watts = series.t_s, series.u_s, series.power_w
+    within = (t_s + u_s <= b_s) & (t_s - u_s - update_s - window_s >= a_s)
+    needed_s = update_s if window_s <= update_s else update_s + window_s
+    chosen: list[int] = []
+    for index in np.flatnonzero(within).tolist():
+        if chosen:
+            last = chosen[-1]
+            spacing_s = t_s[index] - t_s[last] - u_s[index] - u_s[last]
+            changed = window_s <= update_s and watts[index] != watts[last]
+            if spacing_s < needed_s and not changed:
+                continue
+        chosen.append(index)
+    return chosen

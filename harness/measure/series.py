@@ -1,0 +1,94 @@
+"""Columns of one domain's readings, and what counters and power readings tell of a window."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.clock import NS_PER_S
+
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Readings of one domain; NaN where a field was empty."""
+
+    t_ns: Int
+    energy_j: Float
+    power_w: Float
+    u_ns: Float
+
+    @classmethod
+    def of_rows(cls, rows: Float) -> "Series":
+        """From rows of t_ns, domain number, energy_j, power_w, u_ns."""
+        return cls(rows[:, 0].astype(np.int64), rows[:, 2], rows[:, 3], np.nan_to_num(rows[:, 4]))
+
+    @property
+    def t_s(self) -> Float:
+        """Stamps in seconds."""
+        return self.t_ns / NS_PER_S
+
+    @property
+    def u_s(self) -> Float:
+        """Half of the time that each read took, seconds."""
+        return self.u_ns / NS_PER_S
+
+    def with_energy(self) -> "Series":
+        """Readings with joules, in the order of time, one a stamp."""
+        return self._sound(np.isfinite(self.energy_j))
+
+    def with_power(self) -> "Series":
+        """Readings with watts, in the order of time, one a stamp."""
+        return self._sound(np.isfinite(self.power_w))
+
+    def _sound(self, usable: Bool) -> "Series":
+        kept = np.flatnonzero(usable)
+        kept = kept[np.argsort(self.t_ns[kept], kind="stable")]
+        stamps = self.t_ns[kept]
+        last = np.append(stamps[1:] != stamps[:-1], True) if len(kept) else np.zeros(0, bool)
+        kept = kept[last]
+        return Series(self.t_ns[kept], self.energy_j[kept], self.power_w[kept], self.u_ns[kept])
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one way of reading says of a window."""
+
+    energy_j: float
+    bound_j: tuple[float, float] | None
+    terms: Mapping[str, float]
+    """Uncertainty at k = 2 but for the gain, joules."""
+    coverage_ratio: float
+    gap_max_s: float
+    readings_count: int
+    reason: str = ""
+
+
+def overlap_s(begin_s: Float, end_s: Float, a_s: float, b_s: float) -> Float:
+    """How much of each interval lies in the window from a to b."""
+    both = np.minimum(end_s, b_s) - np.maximum(begin_s, a_s)
+    return np.asarray(np.maximum(both, 0.0), dtype=np.float64)
+
+
+def around(t_s: Float, a_s: float, b_s: float) -> slice:
+    """Readings of the window with the one before it and the one after it."""
+    first = max(0, int(np.searchsorted(t_s, a_s, side="right")) - 1)
+    last = min(len(t_s), int(np.searchsorted(t_s, b_s, side="left")) + 1)
+    return slice(first, max(last, first + 1))
+
+
+def gap_max_s(t_s: Float, a_s: float, b_s: float) -> float:
+    """Largest step between readings around the window; time without readings at its ends counts."""
+    inside = t_s[around(t_s, a_s, b_s)]
+    steps = np.diff(inside)
+    ends = (max(0.0, float(t_s[0]) - a_s), max(0.0, b_s - float(t_s[-1])))
+    return max(float(steps.max()) if len(steps) else 0.0, *ends)
+
+
+def nominal_period_s(t_s: Float) -> float:
+    """Usual time between two readings: the median step."""
+    return float(np.median(np.diff(t_s)))
