@@ -107,7 +107,7 @@ class SandboxRequest:
     """What to start and what it may see."""
 
     command: tuple[str, ...]
-    """Program and arguments, as paths inside the sandbox."""
+    """Program and arguments, as paths inside; `{source}` becomes the submission's folder there."""
     source: Path
     """The frozen submission, readable at `inside_source`."""
     readable: tuple[Path, ...] = ()
@@ -118,6 +118,8 @@ class SandboxRequest:
     """The whole environment, besides what the launcher needs itself."""
     pass_fds: tuple[int, ...] = ()
     """Descriptors kept open at their numbers (the socket)."""
+    devices: tuple[Path, ...] = ()
+    """Device nodes that it may use, as `/dev/nvidia0`; no others are there."""
     stdout: int = 1
     stderr: int = 2
     limits: Limits = field(default_factory=Limits)
@@ -130,6 +132,9 @@ class Exit(NamedTuple):
     signal: int | None
     cpu_s: float | None
     peak_rss_bytes: int | None
+    """Largest resident set of any single process in it."""
+    oom: bool = False
+    """Whether the kernel killed one of its processes at the memory limit."""
 
 
 class Sandbox(Protocol):

@@ -32,13 +32,15 @@ class Kind:
     attribute: str
     """Name that a module must define."""
     style: Style = "module"
+    beside: tuple[str, ...] = ()
+    """Public modules of the package that are no plug-ins."""
 
 
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("meters", "harness.meters", "METER"),
-        Kind("launchers", "harness.launchers", "LAUNCHER"),
+        Kind("launchers", "harness.launchers", "LAUNCHER", beside=("choice", "interpreter")),
         Kind("workloads", "workloads.tasks", "WORKLOAD"),
         Kind("submissions", "workloads.submissions", "", "folder"),
         Kind("methods", "workloads.methods", "METHOD"),
@@ -123,6 +125,8 @@ def _built_in(kind: Kind) -> Iterator[Source]:
     folder = _package_folder(kind.package)
     if folder is not None:
         for name, path in _entries(folder, kind.style):
+            if path.stem in kind.beside:
+                continue
             target = f"{kind.package}.{path.stem}" if kind.style == "module" else ""
             yield Source(name, path, "built-in", target)
 
@@ -169,6 +173,23 @@ def _load(kind: Kind, source: Source) -> Any:
         message = f"{source.path or source.target}: defines no {attribute}"
         raise AttributeError(message)
     return getattr(module, attribute)
+
+
+def locate(source: Source) -> dict[str, str]:
+    """Where the plug-in lies, as plain text that another process can load it by."""
+    return {"name": source.name, "target": source.target, "path": str(source.path or "")}
+
+
+def load_target(place: dict[str, str], attribute: str) -> Any:
+    """Load a plug-in's object in another process, from what `locate` gave.
+
+    Raises:
+        ImportError: the module is not there or does not load.
+        AttributeError: it does not define the attribute.
+    """
+    path = Path(place["path"]) if place["path"] else None
+    source = Source(place["name"], path, "", place["target"])
+    return _load(Kind("", "", attribute), source)
 
 
 def _try(kind: Kind, source: Source) -> Plugin | Broken:

@@ -1,0 +1,1 @@
+"""Launchers start a submission or a predictor in a sandbox; one file here is one launcher."""

@@ -1,0 +1,166 @@
+"""A started tree of processes: told apart from others, accounted for, ended and waited for."""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harness.clock import NS_PER_S, now_ns
+from harness.launchers._cgroup import Group
+from harness.launchers._status import StatusPipe
+from harness.launchers._tree import TreeMeter
+from harness.plugins import Exit
+
+_SIGNALLED = 128
+# From the death of the last process to that of the child that waited for it.
+_CHILD_GRACE_S = 2.0
+_INSIST_EVERY_S = 0.25
+
+
+def own_peak_bytes() -> int:
+    """Largest resident set that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def wait_readable(descriptor: int, timeout_s: float) -> bool:
+    """Whether a descriptor (a pidfd: its process's death) became readable in time."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0.0, timeout_s) * 1000))
+
+
+@dataclass(kw_only=True)
+class Supervised:
+    """The `Sandbox` of every launcher here.
+
+    One process, `root`, is dead only when all are dead; `child` is the process of ours that
+    waited for it, and is `root` itself where no other stands between.
+    """
+
+    root: int
+    pidfd: int
+    child: subprocess.Popen[bytes]
+    status: StatusPipe
+    group: Group
+    uid: int | None
+    inside_source: str
+    unmet: tuple[str, ...]
+    end: Callable[[], None]
+    """Tell `root` to end everything, at once."""
+    insist: Callable[[], None] = lambda: None
+    """What else can be done where it does not."""
+    clean: Callable[[], None] = lambda: None
+    """Remove what was made for this sandbox."""
+    floor_bytes: int = field(default_factory=own_peak_bytes)
+
+    def __post_init__(self) -> None:
+        """Start accounting."""
+        self._meter = TreeMeter(self.root)
+        self._lock = threading.Lock()
+        self._exit: Exit | None = None
+        self._asked_to_end = False
+        self._ended_first = False
+
+    def cpu_s(self) -> float | None:
+        """CPU seconds so far of all processes, living and reaped; never falls.
+
+        From the control group where there is one, which forgets nobody; else from the processes
+        themselves (see `TreeMeter` for what that misses).
+        """
+        if self._exit is not None:
+            return self._exit.cpu_s
+        with self._lock:
+            counted_s = self._meter.cpu_s()
+            grouped_s = self.group.cpu_s()
+        return counted_s if grouped_s is None else grouped_s
+
+    def kill(self) -> None:
+        """SIGKILL the whole tree; returns at once."""
+        if self._exit is None:
+            self.status.read()
+            if not self._asked_to_end:
+                self._ended_first = "exit-code" in self.status.values
+                # The kernel's account drops processes that die with their namespace.
+                self.cpu_s()
+            self._asked_to_end = True
+            self.group.kill()
+            # It may have ended by itself in this moment.
+            with contextlib.suppress(ProcessLookupError):
+                self.end()
+
+    def reap(self, timeout_s: float) -> Exit:
+        """Wait until no process is left, account for them, and let go of `pidfd`.
+
+        Raises:
+            TimeoutError: something is still alive.
+        """
+        if self._exit is None:
+            self._wait(now_ns() + int(timeout_s * NS_PER_S), timeout_s)
+            self._exit = self._account()
+        return self._exit
+
+    def _wait(self, deadline_ns: int, timeout_s: float) -> None:
+        while not wait_readable(self.pidfd, self._patience_s(deadline_ns)):
+            if self._asked_to_end:
+                self.insist()
+            if now_ns() >= deadline_ns:
+                message = (
+                    f"process {self.root} or one below it is still alive after {timeout_s:g} s"
+                )
+                raise TimeoutError(message)
+
+    def _patience_s(self, deadline_ns: int) -> float:
+        left_s = (deadline_ns - now_ns()) / NS_PER_S
+        return min(left_s, _INSIST_EVERY_S) if self._asked_to_end else left_s
+
+    def _account(self) -> Exit:
+        usage = self._reap_child()
+        self.status.read()
+        self.status.close()
+        used_s, grouped_s = usage.ru_utime + usage.ru_stime, self.group.cpu_s()
+        seen_s = max(used_s, self._meter.total_s) if grouped_s is None else grouped_s
+        code, sign = self._outcome()
+        oom = self.group.oom_kills() > 0
+        self.group.remove()
+        self.clean()
+        os.close(self.pidfd)
+        return Exit(code, sign, seen_s, self._peak_bytes(usage.ru_maxrss * 1024), oom)
+
+    def _reap_child(self) -> resource.struct_rusage:
+        """Collect our own child and no other, so that nobody else's exit is taken."""
+        pidfd = os.pidfd_open(self.child.pid)
+        try:
+            if not wait_readable(pidfd, _CHILD_GRACE_S):
+                self.child.kill()
+            _, status, usage = os.wait4(self.child.pid, 0)
+        finally:
+            os.close(pidfd)
+        self.child.returncode = os.waitstatus_to_exitcode(status)
+        return usage
+
+    def _outcome(self) -> tuple[int | None, int | None]:
+        """Exit code or signal of the first process."""
+        code = self.status.values.get("exit-code")
+        if self._asked_to_end and not self._ended_first:
+            return None, int(signal.SIGKILL)
+        if not isinstance(code, int):
+            return None, None
+        if code > _SIGNALLED and code - _SIGNALLED < signal.NSIG:
+            return None, code - _SIGNALLED
+        return code, None
+
+    def _peak_bytes(self, reported_bytes: int) -> int | None:
+        """Largest resident set of a single process.
+
+        The kernel's figure starts at that of the process that forked, so it says something only
+        where it exceeds our own peak; else what was seen of the living ones counts.
+        """
+        seen = self._meter.peak_rss_bytes
+        if reported_bytes > self.floor_bytes:
+            return max(reported_bytes, seen)
+        return seen or None
