@@ -1,0 +1,123 @@
+"""`joulemark verify`: is a bundle, or a whole results tree, as it was sealed?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.answer import Answer, answers
+from harness.cli.failure import INVALID, OK
+
+if TYPE_CHECKING:
+    from harness.cli.documents import CheckItem, VerifyDocument
+    from harness.cli.page import Page
+    from harness.verify import Check, Report
+
+
+def _checks(checks: "tuple[Check, ...]") -> "tuple[CheckItem, ...]":
+    from harness.cli.documents import CheckItem
+
+    return tuple(
+        CheckItem(rule=c.rule, verdict=c.verdict, message=c.message, file=c.file) for c in checks
+    )
+
+
+def document_of(report: "Report") -> "VerifyDocument":
+    """The checker's report as a document."""
+    from harness.cli.documents import BundleItem, LedgerItem, VerifyDocument
+
+    bundles = tuple(
+        BundleItem(
+            bundle=each.bundle,
+            state=each.state,
+            run_id=each.run_id,
+            status=each.status,
+            ok=each.ok,
+            checks=_checks(each.checks),
+        )
+        for each in report.bundles
+    )
+    ledgers = tuple(
+        LedgerItem(
+            ledger=each.ledger,
+            rows_count=each.rows_count,
+            head=each.head,
+            unfinished=each.unfinished,
+            ok=each.ok,
+            checks=_checks(each.checks),
+        )
+        for each in report.ledgers
+    )
+    return VerifyDocument(
+        root=str(report.root),
+        kind=report.kind,
+        ok=report.ok,
+        hashed_bytes=report.bytes_count,
+        bundles=bundles,
+        ledgers=ledgers,
+        checks=_checks(report.checks),
+    )
+
+
+def _show_checks(checks: "tuple[CheckItem, ...]", page: "Page") -> None:
+    page.table(("check", "verdict", "what"), [(c.rule, c.verdict, c.message) for c in checks])
+
+
+def _tally(checks: "tuple[CheckItem, ...]") -> str:
+    counts = {v: sum(c.verdict == v for c in checks) for v in ("pass", "fail", "skip")}
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def _show_tree(document: "VerifyDocument", page: "Page") -> None:
+    rows: list[tuple[str, ...]] = [
+        (each.bundle, each.state, each.status, "ok" if each.ok else "fail", _tally(each.checks))
+        for each in document.bundles
+    ]
+    rows += [
+        (each.ledger, "ledger", f"{each.rows_count} rows", "ok" if each.ok else "fail",
+         _tally(each.checks))
+        for each in document.ledgers
+    ]  # fmt: skip
+    page.table(("bundle or ledger", "state", "status", "verdict", "checks"), rows)
+
+
+def _show_faults(report: "Report", page: "Page") -> None:
+    for line in report.faults():
+        page.line(f"fail: {line}", "red")
+    for bundle in report.bundles:
+        for check in bundle.checks:
+            if check.verdict == "skip" and check.rule == "sealed":
+                page.line(f"incomplete: {bundle.bundle}: {check.message}", "yellow")
+    cut = [place for each in report.ledgers for place in each.unfinished]
+    if cut:
+        page.line(f"started and never finished, each counts as a failed run: {', '.join(cut)}")
+
+
+def _show(report: "Report", document: "VerifyDocument", page: "Page") -> None:
+    if report.kind == "bundle":
+        each = document.bundles[0]
+        page.heading(f"{each.run_id}: {each.state}, status {each.status}")
+        _show_checks(each.checks, page)
+    else:
+        _show_tree(document, page)
+    page.line()
+    _show_faults(report, page)
+    failed = sum(not each.ok for each in report.bundles)
+    verdict = "nothing failed" if report.ok else "not as it was sealed"
+    page.line(f"{len(report.bundles)} bundles, {failed} failed: {verdict}")
+
+
+@click.command("verify")
+@click.argument("path", type=click.Path(path_type=Path), default="results", metavar="[PATH]")
+@answers
+def COMMAND(path: Path) -> Answer:  # noqa: N802 - the name by which verbs are found
+    """Check a bundle, or every bundle and ledger of a results tree (default: results).
+
+    Lists each check with its verdict; leaves with 3 where anything fails.
+    """
+    from harness.verify import verify
+
+    report = verify(path)
+    document = document_of(report)
+    code = OK if report.ok else INVALID
+    return Answer(document, lambda page: _show(report, document, page), code)

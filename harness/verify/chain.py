@@ -1,0 +1,222 @@
+"""Checks of a machine's ledger, and of a bundle against it."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.records import LedgerRow
+from harness.verify.disk import Unreadable, exists, read
+from harness.verify.found import Check, Fault, LedgerReport, Skip, judged
+from harness.verify.opened import MANIFEST, Opened
+from harness.verify.strict import lines_of, record_of, tree_of
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a ledger, as it stands and as it reads."""
+
+    where: str
+    data: bytes
+    row: LedgerRow
+
+
+class Chain:
+    """One machine's ledger; reading it raises `Unreadable` where it cannot be read at all."""
+
+    def __init__(self, results: Path, file: str) -> None:
+        """The ledger `file`, relative to the results folder."""
+        self.results = results
+        self.file = file
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """All rows."""
+        data = read(self.results, self.file)
+        rows = []
+        for number, line in enumerate(lines_of(data, self.file), 1):
+            where = f"{self.file}:{number}"
+            rows.append(Line(where, line, record_of(LedgerRow, line, where)))
+        return tuple(rows)
+
+    @property
+    def rows(self) -> tuple[LedgerRow, ...]:
+        """The rows without their text."""
+        return tuple(line.row for line in self.lines)
+
+    def finished(self, run_id: str) -> LedgerRow | None:
+        """The row that closed a run."""
+        return next((r for r in self.rows if r.kind == "finished" and r.run_id == run_id), None)
+
+    def started(self) -> list[LedgerRow]:
+        """Rows that opened a run."""
+        return [row for row in self.rows if row.kind == "started"]
+
+
+def digest_of(data: bytes, where: str) -> str:
+    """SHA-256 of a row as JSON with sorted keys and no spaces, without its `hash`."""
+    tree = tree_of(data, where)
+    tree.pop("hash", None)
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def readable(chain: Chain) -> Iterator[Fault]:
+    """Every line is a whole, valid row."""
+    try:
+        _ = chain.lines
+    except Unreadable as error:
+        yield Fault(error.file, str(error))
+
+
+def written_form(chain: Chain) -> Iterator[Fault]:
+    """Every line is byte for byte what the row is written as: sorted keys, one space each."""
+    for line in chain.lines:
+        text = json.dumps(tree_of(line.data, line.where), sort_keys=True)
+        if text.encode("ascii") != line.data:
+            yield Fault(line.where, "is not in the form in which rows are written")
+
+
+def hashes(chain: Chain) -> Iterator[Fault]:
+    """Each row's hash is that of its contents."""
+    for line in chain.lines:
+        if digest_of(line.data, line.where) != line.row.hash:
+            yield Fault(line.where, "the row's hash does not match its contents")
+
+
+def order(chain: Chain) -> Iterator[Fault]:
+    """Rows are numbered from 0 without a gap, and each names the hash of the one before."""
+    previous = GENESIS
+    for position, line in enumerate(chain.lines):
+        if line.row.seq != position:
+            yield Fault(line.where, f"row {line.row.seq} where {position} should be")
+        if line.row.previous != previous:
+            yield Fault(line.where, "does not follow the row before it")
+        previous = line.row.hash
+
+
+def pairs(chain: Chain) -> Iterator[Fault]:
+    """Each run is started once and finished at most once, later, as what it was started."""
+    opened: dict[str, LedgerRow] = {}
+    closed: set[str] = set()
+    for line in chain.lines:
+        row = line.row
+        if row.kind == "started":
+            if row.run_id in opened:
+                yield Fault(line.where, f"run {row.run_id} is started twice")
+            opened[row.run_id] = row
+            continue
+        before = opened.get(row.run_id)
+        if before is None or row.run_id in closed or _what(before) != _what(row):
+            yield Fault(line.where, f"run {row.run_id} is finished without being started as such")
+        closed.add(row.run_id)
+
+
+def _what(row: LedgerRow) -> tuple[str, ...]:
+    """What must be the same in both rows of a run."""
+    return (row.workload, row.submission, row.submission_sha256, row.seed_commitment, row.bundle)
+
+
+def bundles(chain: Chain) -> Iterator[Fault]:
+    """Every bundle that was sealed is still there."""
+    for line in chain.lines:
+        sealed = line.row.kind == "finished" and line.row.manifest_sha256 is not None
+        place = f"{line.row.bundle}/{MANIFEST}"
+        if sealed and not (_inside(line.row.bundle) and exists(chain.results, place)):
+            yield Fault(line.where, f"the bundle {line.row.bundle!a} is missing")
+
+
+def _inside(path: str) -> bool:
+    """Whether a path of a row stays below the results folder."""
+    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
+
+
+CHECKS = (
+    ("ledger-readable", readable),
+    ("ledger-form", written_form),
+    ("ledger-hashes", hashes),
+    ("ledger-chain", order),
+    ("ledger-pairs", pairs),
+    ("ledger-bundles", bundles),
+)
+
+
+def _run_checks(chain: Chain) -> Iterator[Check]:
+    first = judged("ledger-readable", readable(chain))
+    yield first
+    for rule, check in CHECKS[1:]:
+        if first.verdict == "pass":
+            yield judged(rule, check(chain))
+        else:
+            yield Check(rule, "skip", "the ledger cannot be read")
+
+
+def report_on(chain: Chain) -> LedgerReport:
+    """All checks of one ledger."""
+    checks = tuple(_run_checks(chain))
+    rows = chain.rows if checks[0].verdict == "pass" else ()
+    done = {row.run_id for row in rows if row.kind == "finished"}
+    return LedgerReport(
+        ledger=chain.file,
+        rows_count=len(rows),
+        head=rows[-1].hash if rows else GENESIS,
+        unfinished=tuple(
+            row.bundle for row in rows if row.kind == "started" and row.run_id not in done
+        ),
+        checks=checks,
+    )
+
+
+# --- a bundle against the ledger ----------------------------------------------------------------
+
+
+def witnessed(bundle: Opened, chain: Chain | None, place: str) -> Iterator[Fault]:
+    """The ledger's rows of this run say what the bundle says, and name this very manifest."""
+    if chain is None:
+        message = "no ledger of this machine lies here, so nothing witnesses the manifest"
+        raise Skip(message)
+    manifest, run = bundle.manifest, bundle.run
+    rows = chain.rows
+    opened = rows[manifest.ledger_seq] if 0 <= manifest.ledger_seq < len(rows) else None
+    if opened is None or (opened.kind, opened.run_id) != ("started", manifest.run_id):
+        yield Fault(MANIFEST, f"row {manifest.ledger_seq} of the ledger did not start this run")
+        return
+    stated = (
+        run.workload.name,
+        run.submission.name,
+        run.submission.sha256,
+        run.seeds.commitment,
+        place,
+    )
+    if _what(opened) != stated:
+        yield Fault("run.json", f"is not what row {opened.seq} of the ledger started")
+    yield from _closing_row(bundle, chain)
+
+
+def _closing_row(bundle: Opened, chain: Chain) -> Iterator[Fault]:
+    """The row that was written after the seal."""
+    manifest = bundle.manifest
+    closed = chain.finished(manifest.run_id)
+    if closed is None:
+        yield Fault(chain.file, f"has no row that finishes run {manifest.run_id}, which is sealed")
+        return
+    if closed.manifest_sha256 != bundle.fingerprint(MANIFEST).sha256:
+        yield Fault(MANIFEST, f"its SHA-256 is not the one in row {closed.seq} of the ledger")
+    if closed.status != manifest.status:
+        yield Fault(MANIFEST, f"status {manifest.status}, the ledger says {closed.status}")
+
+
+def follows(bundle: Opened, chain: Chain | None) -> Iterator[Fault]:
+    """The manifest names the manifest that was sealed before it on this machine."""
+    if chain is None:
+        message = "no ledger of this machine lies here"
+        raise Skip(message)
+    manifest = bundle.manifest
+    sealed = [row for row in chain.rows if row.manifest_sha256 and row.run_id != manifest.run_id]
+    before = [row.manifest_sha256 for row in sealed if row.seq < manifest.ledger_seq]
+    if manifest.previous_manifest_sha256 != (before[-1] if before else None):
+        yield Fault(MANIFEST, "names another manifest as the previous one than the ledger does")

@@ -1,0 +1,166 @@
+"""Parses JSON, JSON lines and compressed tables as if an enemy had written them."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from harness.records import Record, RecordError, load
+from harness.verify.disk import Unreadable
+
+INTEGER_MAX = 2**53 - 1
+"""Beyond it other languages' JSON readers round silently (RFC 8259, section 6)."""
+
+DEPTH_MAX = 32
+"""No record is nested deeper than a handful of levels."""
+
+UNPACKED_MAX = 1 << 30
+RATIO_MAX = 1000
+"""A table of readings shrinks by a factor of ten or so; a bomb by a thousand and more."""
+
+CHUNK_BYTES = 1 << 18
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class _Refused(ValueError):  # noqa: N818
+    """JSON that is well formed and still not wanted."""
+
+
+def _no_constant(text: str) -> None:
+    message = f"{text} is no JSON number"
+    raise _Refused(message)
+
+
+def _integer(text: str) -> int:
+    if len(text) > len(str(INTEGER_MAX)) + 1 or abs(value := int(text)) > INTEGER_MAX:
+        message = f"integer {text[:24]} is beyond 2^53"
+        raise _Refused(message)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    tree = dict(pairs)
+    if len(tree) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f"key {twice!a} stands twice in one object"
+        raise _Refused(message)
+    return tree
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer
+)
+
+
+def _too_deep(text: str) -> bool:
+    """Whether brackets nest beyond reason; those inside strings may count, which errs safely."""
+    depth = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+            if depth > DEPTH_MAX:
+                return True
+        elif character in "]}":
+            depth -= 1
+    return False
+
+
+def _nested(text: str) -> bool:
+    return text.count("[") + text.count("{") > DEPTH_MAX and _too_deep(text)
+
+
+def tree_of(data: bytes, file: str) -> dict[str, Any]:
+    """The JSON object in the bytes.
+
+    Raises:
+        Unreadable: not UTF-8, not JSON, not an object, nested too deep, a key twice, a number
+            that JSON does not know or that would be rounded.
+    """
+    try:
+        text = data.decode("utf-8")
+        if _nested(text):
+            raise Unreadable(file, f"nested deeper than {DEPTH_MAX} levels")
+        tree = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        raise Unreadable(file, f"byte {error.start} is not UTF-8") from error
+    except RecursionError as error:
+        raise Unreadable(file, "nested too deep") from error
+    except ValueError as error:
+        if isinstance(error, Unreadable):
+            raise
+        raise Unreadable(file, f"not valid JSON: {error}") from error
+    if not isinstance(tree, dict):
+        raise Unreadable(file, "not a JSON object")
+    return tree
+
+
+def record_of(kind: type[AnyRecord], data: bytes, file: str) -> AnyRecord:
+    """The record in the bytes.
+
+    Raises:
+        Unreadable: they are not that record.
+    """
+    tree = tree_of(data, file)
+    number = tree.get("format", 1)
+    present = kind.model_fields["format"].default if "format" in kind.model_fields else 1
+    if isinstance(number, int) and number > present:
+        raise Unreadable(file, f"format {number} is newer than this checker reads ({present})")
+    try:
+        return load(kind, data, file)
+    except RecordError as error:
+        raise Unreadable(file, str(error).removeprefix(f"{file}: ")) from error
+
+
+def lines_of(data: bytes, file: str) -> list[bytes]:
+    """Whole lines.
+
+    Raises:
+        Unreadable: the last line has no end.
+    """
+    if data and not data.endswith(b"\n"):
+        raise Unreadable(file, "the last line is torn")
+    return data.split(b"\n")[:-1]
+
+
+def unpacked(data: bytes, file: str) -> Iterator[bytes]:
+    """The contents of one gzip member, piece by piece.
+
+    Raises:
+        Unreadable: damaged, cut off, followed by something else, or a bomb.
+    """
+    engine = zlib.decompressobj(wbits=31)
+    total = 0
+    rest = data
+    try:
+        while not engine.eof and rest:
+            piece = engine.decompress(rest, CHUNK_BYTES)
+            rest = engine.unconsumed_tail
+            total += len(piece)
+            if total > UNPACKED_MAX or total > RATIO_MAX * len(data) + CHUNK_BYTES:
+                raise Unreadable(file, f"unpacks to more than {total} bytes: a bomb")
+            yield piece
+    except zlib.error as error:
+        raise Unreadable(file, f"damaged gzip: {error}") from error
+    if not engine.eof:
+        raise Unreadable(file, "the gzip stream is cut off")
+    if engine.unused_data:
+        raise Unreadable(file, "something follows the gzip stream")
+
+
+def table_lines(data: bytes, file: str) -> Iterator[str]:
+    """Lines of a compressed table, without their ends.
+
+    Raises:
+        Unreadable: damaged, cut off, or not ASCII.
+    """
+    held = b""
+    for piece in unpacked(data, file):
+        *whole, held = (held + piece).split(b"\n")
+        for line in whole:
+            if not line.isascii():
+                raise Unreadable(file, "not ASCII")
+            yield line.decode("ascii")
+    if held:
+        raise Unreadable(file, "the last line is torn")

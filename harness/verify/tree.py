@@ -1,0 +1,212 @@
+"""Checks one bundle's folder, or a whole results tree with its ledgers."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from harness.verify import chain as ledger
+from harness.verify import contents, seals
+from harness.verify.chain import Chain
+from harness.verify.disk import Entry, Unreadable, exists, read, walk
+from harness.verify.found import (
+    BundleReport,
+    Check,
+    Fault,
+    LedgerReport,
+    NothingToVerify,
+    Report,
+    Skip,
+    judged,
+)
+from harness.verify.opened import MANIFEST, Opened
+
+LEDGERS = "ledgers"
+MARKS = (MANIFEST, "run.json", "events.jsonl")
+"""A folder that holds one of these is a bundle, or what is left of one."""
+
+Rule = Callable[[Opened], Iterator[Fault]]
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("manifest", seals.manifest),
+    ("file-kinds", seals.kinds),
+    ("file-names", seals.names),
+    ("files-required", seals.required),
+    ("files-unlisted", seals.unlisted),
+    ("files-intact", seals.contents),
+    ("records", contents.records),
+    ("identity", contents.identity),
+    ("machine-and-rules", contents.parties),
+    ("submission", seals.submission),
+    ("seeds", contents.seeds),
+    ("events", contents.event_order),
+    ("window", contents.window),
+    ("snapshots", contents.snapshots),
+    ("snapshots-kept", contents.kept),
+    ("evaluation", contents.evaluation),
+    ("domains", contents.domains),
+    ("trace", contents.trace),
+    ("harness", seals.harness),
+)
+"""Every check of a bundle by itself, by name."""
+
+
+def _sheltered(rule: Rule, bundle: Opened) -> Iterator[Fault]:
+    """A check that needs a file which another check refuses is skipped, with that reason."""
+    try:
+        yield from rule(bundle)
+    except Unreadable as error:
+        message = f"needs {error.file}, which cannot be used"
+        raise Skip(message) from error
+
+
+def _sealed(bundle: Opened, place: str, chain: Chain | None) -> BundleReport:
+    rules: list[tuple[str, Rule]] = [
+        *RULES,
+        ("ledger-row", partial(ledger.witnessed, chain=chain, place=place)),
+        ("previous-manifest", partial(ledger.follows, chain=chain)),
+    ]
+    checks = tuple(judged(name, _sheltered(rule, bundle)) for name, rule in rules)
+    readable = checks[0].verdict == "pass"
+    return BundleReport(
+        bundle=place,
+        state="sealed",
+        run_id=bundle.manifest.run_id if readable else bundle.folder.resolve().name,
+        status=bundle.manifest.status if readable else "unknown",
+        checks=checks,
+    )
+
+
+# --- bundles without a manifest -----------------------------------------------------------------
+
+
+def _remains(bundle: Opened) -> str:
+    """What is left of a run that was cut off, in words."""
+    present = [name for name in MARKS[1:] if bundle.has(name)]
+    if "events.jsonl" not in present:
+        return f"no manifest; there is {', '.join(present) or 'nothing'}"
+    data = read(bundle.folder, "events.jsonl")
+    lines_count = data.count(b"\n")
+    torn = "; the last line is torn" if data and not data.endswith(b"\n") else ""
+    return f"no manifest; {lines_count} whole lines of events{torn}"
+
+
+def _accounted(bundle: Opened, place: str, chain: Chain | None) -> Iterator[Fault]:
+    """A run without a manifest is one that the ledger started and never finished."""
+    started = [] if chain is None else [row for row in chain.started() if row.bundle == place]
+    if not started:
+        yield Fault(MANIFEST, f"not a sealed bundle, and no ledger started it: {_remains(bundle)}")
+    elif chain is not None and chain.finished(started[0].run_id) is not None:
+        yield Fault(MANIFEST, "the ledger says that this run was sealed; its manifest is gone")
+
+
+def _incomplete(bundle: Opened, place: str, chain: Chain | None) -> BundleReport:
+    rule = partial(_accounted, place=place, chain=chain)
+    checks = [judged("sealed", _sheltered(rule, bundle))]
+    if checks[0].verdict == "pass":
+        text = f"{_remains(bundle)}: the run goes on, or was cut off and counts as failed"
+        checks = [Check("sealed", "skip", text)]
+    name = bundle.folder.resolve().name
+    return BundleReport(
+        bundle=place, state="incomplete", run_id=name, status="aborted", checks=tuple(checks)
+    )
+
+
+def _bundle(root: Path, place: str, chain: Chain | None) -> tuple[BundleReport, int]:
+    bundle = Opened(root / place)
+    examine = _sealed if bundle.has(MANIFEST) else _incomplete
+    report = examine(bundle, place, chain)
+    return report, bundle.bytes_count
+
+
+# --- trees --------------------------------------------------------------------------------------
+
+
+def _outermost(folders: list[str]) -> list[str]:
+    """Bundles that lie in no other one: what a submission brings along is no bundle of ours."""
+    kept: list[str] = []
+    for folder in sorted(folders, key=lambda each: each.split("/")):
+        if not kept or not f"{folder}/".startswith(f"{kept[-1]}/"):
+            kept.append(folder)
+    return kept
+
+
+def _bundles_below(entries: list[Entry]) -> list[str]:
+    marked = {
+        folder
+        for folder, _, name in (entry.path.rpartition("/") for entry in entries)
+        if name in MARKS and folder
+    }
+    return _outermost(sorted(marked))
+
+
+def _loose_links(entries: list[Entry], bundles: list[str]) -> Iterator[Fault]:
+    """Links outside of bundles (inside, each bundle reports its own)."""
+    inside = tuple(f"{bundle}/" for bundle in bundles)
+    for entry in entries:
+        if entry.kind in ("link", "other") and not entry.path.startswith(inside):
+            yield Fault(ascii(entry.path).strip("'"), "a link or odd file; it was not followed")
+
+
+def _chain_of(place: str, chains: dict[str, Chain], broken: set[str]) -> Chain | None:
+    """The ledger of the machine that a bundle's folder lies under."""
+    parts = place.split("/")
+    machine = parts[-2] if len(parts) > 1 else ""
+    return None if machine in broken else chains.get(machine)
+
+
+def _tree(root: Path, entries: list[Entry]) -> Report:
+    bundles = _bundles_below(entries)
+    files = [e.path for e in entries if e.path.startswith(f"{LEDGERS}/") and e.kind == "file"]
+    chains = {Path(path).stem: Chain(root, path) for path in files if path.endswith(".jsonl")}
+    ledgers: list[LedgerReport] = [ledger.report_on(chain) for chain in chains.values()]
+    broken = {Path(each.ledger).stem for each in ledgers if each.checks[0].verdict == "fail"}
+    found = [_bundle(root, place, _chain_of(place, chains, broken)) for place in bundles]
+    return Report(
+        root=root,
+        kind="tree",
+        bundles=tuple(report for report, _ in found),
+        ledgers=tuple(ledgers),
+        checks=(judged("tree-links", _loose_links(entries, bundles)),),
+        bytes_count=sum(count for _, count in found),
+    )
+
+
+def _results_above(folder: Path) -> tuple[Path, str, Chain | None]:
+    """The results folder that a bundle lies in, its place there, and its machine's ledger."""
+    resolved = folder.resolve()
+    for root in list(resolved.parents)[:6]:
+        file = f"{LEDGERS}/{resolved.parent.name}.jsonl"
+        if exists(root, file):
+            return root, resolved.relative_to(root).as_posix(), Chain(root, file)
+    return folder, ".", None
+
+
+def _one(folder: Path) -> Report:
+    root, place, chain = _results_above(folder)
+    reports = () if chain is None else (ledger.report_on(chain),)
+    usable = chain if reports and reports[0].checks[0].verdict == "pass" else None
+    report, count = _bundle(root, place, usable)
+    return Report(root=root, kind="bundle", bundles=(report,), ledgers=reports, bytes_count=count)
+
+
+def verify(path: Path) -> Report:
+    """Check a bundle's folder, or every bundle and ledger of a results tree.
+
+    Raises:
+        NothingToVerify: the path is no folder, or there is neither bundle nor ledger below it.
+    """
+    if not path.is_dir():
+        message = f"{path}: no such folder; give a bundle's folder or a results folder"
+        raise NothingToVerify(message)
+    if any(exists(path, mark) for mark in MARKS):
+        return _one(path)
+    try:
+        entries = list(walk(path))
+    except Unreadable as error:
+        message = f"{path}/{error.file}: {error}"
+        raise NothingToVerify(message) from error
+    report = _tree(path, entries)
+    if not (report.bundles or report.ledgers):
+        message = f"{path}: neither a bundle nor a ledger lies below it; run something first"
+        raise NothingToVerify(message)
+    return report
