@@ -129,6 +129,8 @@ class Member:
         except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
             self.fault("", f"{type(error).__name__}: {error}")
             return []
+        for domain, message in getattr(self.reader, "trouble", {}).items():
+            self.fault(domain, message)
         return [row for reading in readings if (row := self._row(reading))]
 
     def _row(self, reading: Reading) -> str:

@@ -1,0 +1,384 @@
+"""Joules and watts of NVIDIA GPUs through the driver's management library (nvidia-ml-py).
+
+The energy counter, the instant and the average power are separate domains: the counter is
+primary, the others check it. Each field has a return code of its own. On a superchip the module
+scope covers processor and memory too and is a domain of its own.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from harness.clock import now_ns
+from harness.meters._sensing import check_options, update_period_s
+from harness.plugins import Availability, DomainSpec, Reading
+
+_ENERGY, _AVERAGE, _INSTANT = 83, 185, 186
+_SCOPE_GPU, _SCOPE_MODULE, _SCOPE_MEMORY = 0, 1, 2
+_GPU_IS_LOST = 15
+
+_GAIN = 0.06
+"""Largest common deviation of data-centre cards against an external meter is 5 to 6 %."""
+
+_UPDATE_S = 0.1
+"""Where an idle sensor does not move; most cards update ten times a second."""
+
+_AVERAGE_S = 1.0
+"""The average power is over one second (NVML manual)."""
+
+_HEADROOM = 1.5
+"""Short peaks go beyond the power limit."""
+
+_WATCH_S = 0.6
+"""How long the sensors are watched for their update period at the start."""
+
+_SHORT_WINDOW = frozenset({"A100", "A30", "A800", "H100", "H200", "H800", "H20", "GH200"})
+"""Cards whose instant sensor looks at 25 ms in each 100 ms (arXiv 2312.02741)."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field value that a device answers."""
+
+    domain: str
+    field_id: int
+    scope: int
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether it is the counter."""
+        return self.field_id == _ENERGY
+
+
+@dataclass
+class Device:
+    """One GPU."""
+
+    nvml: Any
+    handle: Any
+    index: int
+    name: str
+    uuid: str
+    limit_w: float | None
+    mig: bool
+    fields: list[Field] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """Domain name of the counter, as `gpu-0`."""
+        return f"gpu-{self.index}"
+
+    def raw(self, wanted: Field) -> int | None:
+        """The field's value in mJ or mW; None where this device does not have it."""
+        answer = self.nvml.nvmlDeviceGetFieldValues(self.handle, [(wanted.field_id, wanted.scope)])[
+            0
+        ]
+        return None if answer.nvmlReturn else number(answer)
+
+
+def number(answer: Any) -> int:
+    """The value of a field in the member of the union that its type names."""
+    members = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
+    return int(getattr(answer.value, members[answer.valueType]))
+
+
+def library() -> Any:
+    """The vendor's module, initialised.
+
+    Raises:
+        OSError: there is no driver; the message says what was missing.
+    """
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise OSError(str(error)) from error
+    return pynvml
+
+
+def visible(nvml: Any, wanted: str | None) -> list[int]:
+    """Indices of the devices that a job sees.
+
+    Args:
+        nvml: the initialised library.
+        wanted: as in CUDA_VISIBLE_DEVICES: indices or beginnings of UUIDs with commas; MIG
+            instances count as their whole card; None for all. An entry that fits no device ends
+            the list, as CUDA does it.
+    """
+    count = nvml.nvmlDeviceGetCount()
+    if wanted is None or wanted == "all":
+        return list(range(count))
+    uuids = {index: _uuid(nvml, nvml.nvmlDeviceGetHandleByIndex(index)) for index in range(count)}
+    chosen: list[int] = []
+    for part in wanted.replace("+", ",").split(","):
+        entry = part.strip()
+        found = _index_of(entry, uuids)
+        if found is None:
+            break
+        if found not in chosen:
+            chosen.append(found)
+    return chosen
+
+
+def _index_of(entry: str, uuids: Mapping[int, str]) -> int | None:
+    if entry.isdigit():
+        return int(entry) if int(entry) in uuids else None
+    # MIG-GPU-<uuid>/<gpu instance>/<compute instance>, the older form, names its card.
+    stem = entry.removeprefix("MIG-").partition("/")[0]
+    fits = [index for index, uuid in uuids.items() if stem and uuid.startswith(stem)]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _uuid(nvml: Any, handle: Any) -> str:
+    return _text(_asked(nvml, lambda: nvml.nvmlDeviceGetUUID(handle), ""))
+
+
+def _asked(nvml: Any, ask: Callable[[], Any], otherwise: Any) -> Any:
+    """An answer, or the stand-in where the device or the driver cannot give one."""
+    try:
+        return ask()
+    except nvml.NVMLError:
+        return otherwise
+
+
+def device(nvml: Any, index: int) -> Device:
+    """One device with the fields that it truly answers."""
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    limits = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerManagementLimitConstraints(handle), None)
+    mode = _asked(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle), (0, 0))
+    name = _text(_asked(nvml, lambda: nvml.nvmlDeviceGetName(handle), "unknown GPU"))
+    uuid = _uuid(nvml, handle)
+    limit_w = limits[1] / 1000 if limits else None
+    made = Device(nvml, handle, index, name, uuid, limit_w, bool(mode[0]))
+    made.fields = [each for each in _candidates(made.label) if _answers(made, each)]
+    return made
+
+
+def _candidates(label: str) -> tuple[Field, ...]:
+    return (
+        Field(label, _ENERGY, _SCOPE_GPU),
+        Field(f"{label}-instant", _INSTANT, _SCOPE_GPU),
+        Field(f"{label}-average", _AVERAGE, _SCOPE_GPU),
+        Field(f"{label}-module", _INSTANT, _SCOPE_MODULE),
+        Field(f"{label}-memory", _INSTANT, _SCOPE_MEMORY),
+    )
+
+
+def _answers(made: Device, wanted: Field) -> bool:
+    return bool(_asked(made.nvml, lambda: made.raw(wanted) is not None, otherwise=False))
+
+
+class NvmlReader:
+    """The devices and what each of them answers."""
+
+    def __init__(self, nvml: Any, devices: Sequence[Device]) -> None:
+        self._nvml = nvml
+        self._devices = devices
+        self.trouble: dict[str, str] = {}
+        self.legacy = {made.index for made in devices if not made.fields}
+        driver = _text(_asked(nvml, nvml.nvmlSystemGetDriverVersion, "unknown"))
+        periods = self._periods()
+        self.domains: Sequence[DomainSpec] = tuple(
+            self._spec(made, each, periods, driver) for made in devices for each in _all(made)
+        )
+
+    def _periods(self) -> dict[str, float | None]:
+        """Update periods of the first device's sensors, watched all at once."""
+        first = self._devices[0]
+        watched = {each.domain: each for each in _all(first)}
+        if not watched:
+            return {}
+        pace_s = _WATCH_S / len(watched)
+        return {
+            name.removeprefix(first.label): update_period_s(
+                partial(self._quiet, first, each), pace_s, 0.002
+            )
+            for name, each in watched.items()
+        }
+
+    def _quiet(self, made: Device, wanted: Field) -> int | None:
+        value: int | None = _asked(self._nvml, lambda: _look(made, wanted), None)
+        return value
+
+    def _spec(
+        self, made: Device, wanted: Field, periods: Mapping[str, float | None], driver: str
+    ) -> DomainSpec:
+        suffix = wanted.domain.removeprefix(made.label)
+        sees = f"{made.name} {made.uuid}, driver {driver}, {_source(wanted)}"
+        method: Literal["counter", "sampled"] = "counter" if wanted.is_energy else "sampled"
+        return DomainSpec(
+            name=wanted.domain,
+            kind="gpu",
+            method=method,
+            meter="nvml",
+            source=sees + (", MIG on: figures are of the whole card" if made.mig else ""),
+            parents=_parents(made, suffix),
+            resolution_j=0.001 if wanted.is_energy else None,
+            resolution_w=None if wanted.is_energy else 0.001,
+            update_period_s=periods.get(suffix) or _UPDATE_S,
+            averaging_window_s=None if wanted.is_energy else _window_s(made, wanted),
+            power_low_w=0.0,
+            power_high_w=_HEADROOM * made.limit_w if made.limit_w else None,
+            gain_error_ratio=_GAIN,
+        )
+
+    def read(self) -> Sequence[Reading]:
+        """One call a device for all of its fields; a field that fails is told in `trouble`."""
+        self.trouble = {}
+        return [reading for made in self._devices for reading in self._of_device(made)]
+
+    def _of_device(self, made: Device) -> list[Reading]:
+        nvml = self._nvml
+        begin_ns = now_ns()
+        try:
+            if made.fields:
+                wanted = [(each.field_id, each.scope) for each in made.fields]
+                answers = nvml.nvmlDeviceGetFieldValues(made.handle, wanted)
+                values = [(each.nvmlReturn, each) for each in answers]
+            else:
+                values = [(0, nvml.nvmlDeviceGetPowerUsage(made.handle))]
+        except nvml.NVMLError as error:
+            self.trouble |= {each.domain: str(error) for each in _all(made)}
+            return []
+        end_ns = now_ns()
+        t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
+        readings = []
+        for each, (code, answer) in zip(_all(made), values, strict=True):
+            if code:
+                self.trouble[each.domain] = _said(nvml, code)
+                continue
+            value = (answer if isinstance(answer, int) else number(answer)) / 1000
+            energy_j, power_w = (value, None) if each.is_energy else (None, value)
+            readings.append(Reading(t_ns, each.domain, energy_j, power_w, u_ns))
+        return readings
+
+    def vitals(self) -> dict[str, float]:
+        """Clocks, throttle reasons, limits, temperature and processes of each device."""
+        return {
+            f"{made.label}-{name}": float(value)
+            for made in self._devices
+            for name, value in _vitals(self._nvml, made).items()
+            if value is not None
+        }
+
+    def close(self) -> Mapping[str, float]:
+        """Let the driver go."""
+        _asked(self._nvml, self._nvml.nvmlShutdown, None)
+        return {}
+
+
+def _look(made: Device, wanted: Field) -> int | None:
+    if made.fields:
+        return made.raw(wanted)
+    return int(made.nvml.nvmlDeviceGetPowerUsage(made.handle))
+
+
+def _all(made: Device) -> list[Field]:
+    """The device's fields; an old one has the plain power reading alone."""
+    return made.fields or [Field(f"{made.label}-power", 0, _SCOPE_GPU)]
+
+
+def _said(nvml: Any, code: int) -> str:
+    return str(nvml.NVMLError(code))
+
+
+def _source(wanted: Field) -> str:
+    scope = ("GPU", "module", "memory")[wanted.scope]
+    what = {
+        _ENERGY: "energy counter",
+        _AVERAGE: "average power",
+        _INSTANT: "instant power",
+    }.get(wanted.field_id, "nvmlDeviceGetPowerUsage")
+    return f"{what}, scope {scope}"
+
+
+def _parents(made: Device, suffix: str) -> tuple[str, ...]:
+    """What contains a domain: the counter all of its card, the module everything."""
+    module = f"{made.label}-module"
+    has_module = any(each.domain == module for each in made.fields)
+    if suffix == "-module":
+        return ()
+    above = (module,) if has_module else ()
+    if suffix == "":
+        return above
+    chain = {"-average": ("", "-instant"), "-memory": ("", "-instant")}.get(suffix, ("",))
+    return (*(f"{made.label}{each}" for each in chain), *above)
+
+
+def _window_s(made: Device, wanted: Field) -> float:
+    """Averaging window as published for this card; `joulemark calibrate` can measure it."""
+    if wanted.field_id == _AVERAGE:
+        return _AVERAGE_S
+    words = set(made.name.replace("-", " ").split())
+    return 0.025 if words & _SHORT_WINDOW else _UPDATE_S
+
+
+def _vitals(nvml: Any, made: Device) -> dict[str, float | None]:
+    handle = made.handle
+
+    def scaled(ask: Callable[[], Any], factor: float = 1.0) -> float | None:
+        value = _asked(nvml, ask, None)
+        return None if value is None else value * factor
+
+    def processes() -> int:
+        return len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+
+    return {
+        "clock-sm-hz": scaled(lambda: nvml.nvmlDeviceGetClockInfo(handle, 1), 1e6),
+        "clock-memory-hz": scaled(lambda: nvml.nvmlDeviceGetClockInfo(handle, 2), 1e6),
+        "throttle-reasons": scaled(lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle)),
+        "power-limit-w": scaled(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle), 1e-3),
+        "temperature-c": scaled(lambda: nvml.nvmlDeviceGetTemperature(handle, 0)),
+        "processes-count": scaled(processes),
+    }
+
+
+class NvmlMeter:
+    """The plug-in."""
+
+    origin = "hardware"
+    kinds = ("gpu",)
+
+    def probe(self) -> Availability:
+        """Load the library and count devices."""
+        try:
+            nvml = library()
+        except ImportError:
+            return Availability(
+                ok=False, reason="pynvml is not installed", advice="pip install nvidia-ml-py"
+            )
+        except OSError as error:
+            reason = f"the driver's library did not start: {error}"
+            advice = "install the NVIDIA driver, and pass the GPU into the container if this is one"
+            return Availability(ok=False, reason=reason, advice=advice)
+        indices = _asked(nvml, lambda: visible(nvml, _from_environment()), [])
+        names = [_text(nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(i))) for i in indices]
+        _asked(nvml, nvml.nvmlShutdown, None)
+        if not names:
+            reason = "the driver shows no GPU to this job"
+            return Availability(ok=False, reason=reason, advice="look at CUDA_VISIBLE_DEVICES")
+        return Availability(ok=True, reason=", ".join(names))
+
+    def open(self, options: Mapping[str, str]) -> NvmlReader:
+        """Open visible devices; option `devices`: `all`, or indices and UUIDs joined by `+`."""
+        check_options("nvml", options, ("devices",))
+        nvml = library()
+        indices = visible(nvml, options.get("devices") or _from_environment())
+        if not indices:
+            message = "no GPU is visible to this job; look at CUDA_VISIBLE_DEVICES"
+            raise OSError(message)
+        return NvmlReader(nvml, [device(nvml, index) for index in indices])
+
+
+def _from_environment() -> str | None:
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+METER = NvmlMeter()
