@@ -68,7 +68,7 @@ def recorded_domains(path: Path) -> dict[str, dict[str, Any]]:
 def _kind(name: str) -> Literal["gpu", "cpu", "dram", "node", "wall"]:
     for kind in ("gpu", "cpu", "dram", "wall"):
         if name.startswith(kind):
-            return kind  # type: ignore[return-value]
+            return kind
     return "node"
 
 
@@ -89,9 +89,11 @@ class ReplayReader:
 
     def _spec(self, name: str, path: Path, known: Mapping[str, Any]) -> DomainSpec:
         has_energy = any(row.domain == name and row.energy_j is not None for row in self._rows)
+        method = "counter" if has_energy else "sampled"
         fields = {
             "kind": _kind(name),
-            "method": "counter" if has_energy else "sampled",
+            # Without its run.json beside it, an estimate is known by its name alone.
+            "method": "modelled" if name.endswith("-modelled") else method,
             **known,
             "name": name,
             "meter": "replay",
