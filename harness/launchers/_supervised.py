@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_S, now_ns
+from harness.launchers import _adoption
 from harness.launchers._cgroup import Group
 from harness.launchers._status import StatusPipe
 from harness.launchers._tree import TreeMeter
@@ -56,6 +57,8 @@ class Supervised:
     """What else can be done where it does not."""
     clean: Callable[[], None] = lambda: None
     """Remove what was made for this sandbox."""
+    base_s: float = 0.0
+    """CPU seconds that `root` used before the command began."""
     floor_bytes: int = field(default_factory=own_peak_bytes)
 
     def __post_init__(self) -> None:
@@ -77,7 +80,10 @@ class Supervised:
         with self._lock:
             counted_s = self._meter.cpu_s()
             grouped_s = self.group.cpu_s()
-        return counted_s if grouped_s is None else grouped_s
+        return self._net_s(counted_s if grouped_s is None else grouped_s)
+
+    def _net_s(self, gross_s: float) -> float:
+        return max(0.0, gross_s - self.base_s)
 
     def kill(self) -> None:
         """SIGKILL the whole tree; returns at once."""
@@ -119,20 +125,28 @@ class Supervised:
         return min(left_s, _INSIST_EVERY_S) if self._asked_to_end else left_s
 
     def _account(self) -> Exit:
-        usage = self._reap_child()
+        usages = self._usages()
         self.status.read()
         self.status.close()
-        used_s, grouped_s = usage.ru_utime + usage.ru_stime, self.group.cpu_s()
+        used_s = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        grouped_s = self.group.cpu_s()
         seen_s = max(used_s, self._meter.total_s) if grouped_s is None else grouped_s
-        code, sign = self._outcome()
         oom = self.group.oom_kills() > 0
+        found = Exit(*self._outcome(), self._net_s(seen_s), self._peak_bytes(usages), oom)
         self.group.remove()
         self.clean()
         os.close(self.pidfd)
-        return Exit(code, sign, seen_s, self._peak_bytes(usage.ru_maxrss * 1024), oom)
+        return found
+
+    def _usages(self) -> list[resource.struct_rusage]:
+        """The kernel's account: of our own child, then of `root` where that outlived it."""
+        found = [self._reap_child()]
+        if self.root != self.child.pid and (usage := _adoption.collect(self.root, self.pidfd)):
+            found.append(usage)
+        return found
 
     def _reap_child(self) -> resource.struct_rusage:
-        """Collect our own child and no other, so that nobody else's exit is taken."""
+        """Wait for our own child and no other, so that nobody else's exit is taken."""
         pidfd = os.pidfd_open(self.child.pid)
         try:
             if not wait_readable(pidfd, _CHILD_GRACE_S):
@@ -144,23 +158,29 @@ class Supervised:
         return usage
 
     def _outcome(self) -> tuple[int | None, int | None]:
-        """Exit code or signal of the first process."""
+        """Exit code or signal of the first process.
+
+        Bubblewrap reports a signal as 128 + its number, as a program may exit by itself.
+        """
         code = self.status.values.get("exit-code")
         if self._asked_to_end and not self._ended_first:
             return None, int(signal.SIGKILL)
+        if "signal" in self.status.values:
+            sign = self.status.values["signal"]
+            return (code, None) if sign is None else (None, sign)
         if not isinstance(code, int):
             return None, None
         if code > _SIGNALLED and code - _SIGNALLED < signal.NSIG:
             return None, code - _SIGNALLED
         return code, None
 
-    def _peak_bytes(self, reported_bytes: int) -> int | None:
+    def _peak_bytes(self, usages: list[resource.struct_rusage]) -> int | None:
         """Largest resident set of a single process.
 
-        The kernel's figure starts at that of the process that forked, so it says something only
-        where it exceeds our own peak; else what was seen of the living ones counts.
+        The kernel's figure for our own child starts at what we had when it was forked, so it says
+        something only where it exceeds our own peak; what was seen of the living ones always does.
         """
-        seen = self._meter.peak_rss_bytes
-        if reported_bytes > self.floor_bytes:
-            return max(reported_bytes, seen)
-        return seen or None
+        ours_bytes, *theirs_bytes = (usage.ru_maxrss * 1024 for usage in usages)
+        if ours_bytes > self.floor_bytes:
+            theirs_bytes.append(ours_bytes)
+        return max(self._meter.peak_rss_bytes, *theirs_bytes, 0) or None

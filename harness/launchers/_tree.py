@@ -1,6 +1,8 @@
 """The processes below one process: who they are, and what CPU time and memory they took."""
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # this is rounding, not a lost process.
 _ROUNDING_S = 5 / _TICKS_PER_S
 _TRIES = 4
+_STOPS = 50
 
 
 class Member(NamedTuple):
@@ -78,6 +81,29 @@ def peak_rss_bytes(pid: int) -> int:
         return 0
     found = status.partition(b"VmHWM:")[2].split(None, 1)
     return int(found[0]) * 1024 if found else 0
+
+
+def end_below(root: int) -> None:
+    """SIGKILL everything below a process, which itself stays.
+
+    All are stopped first, until nobody new appears: so forking faster than they are killed does
+    not help them.
+    """
+    stopped: set[int] = set()
+    for _ in range(_STOPS):
+        fresh = {each.pid for each in descendants(root)} - stopped - {root}
+        if not fresh:
+            break
+        for pid in fresh:
+            _send(pid, signal.SIGSTOP)
+        stopped |= fresh
+    for pid in stopped:
+        _send(pid, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 class _Look(NamedTuple):

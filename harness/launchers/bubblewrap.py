@@ -7,7 +7,6 @@ only root can look (below `/root`), and since no process limit holds for root.
 
 import importlib.util
 import os
-import secrets
 import select
 import shutil
 import signal
@@ -20,15 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from harness.launchers import _cgroup, _mounts, _rlimits, _seccomp, _tree
+from harness.launchers import _adoption, _cgroup, _identity, _mounts, _rlimits, _seccomp
 from harness.launchers._status import StatusPipe
 from harness.launchers._supervised import Supervised
 from harness.launchers.interpreter import python_paths
 from harness.plugins import Availability, SandboxRequest
 
 _SETPRIV = Path("/usr/bin/setpriv")
-# Free for dynamic use by systemd's reckoning, and far from those of people and services.
-_UIDS = range(61184, 65520)
 _START_S = 10.0
 _NO_SANDBOX = "bubblewrap could not set the sandbox up"
 _ENVIRONMENT = {
@@ -59,21 +56,6 @@ def programs() -> Iterator[Path]:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(folder) / "_bin" / "bwrap").is_file():
             yield path
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def _free_uid() -> int:
-    """A user id that nobody has here, so that the limit on processes counts this sandbox alone."""
-    taken = set()
-    for each in _tree.everyone():
-        try:
-            taken.add(Path(f"/proc/{each.pid}").stat().st_uid)
-        except OSError:
-            continue
-    return secrets.choice([uid for uid in _UIDS if uid not in taken])
 
 
 def _environment(request: SandboxRequest) -> dict[str, str]:
@@ -138,15 +120,11 @@ def _readable_by(uid: int, request: SandboxRequest) -> None:
     Raises:
         OSError: a path is closed to others.
     """
-    for path in (request.source, *request.readable):
-        mode = path.stat().st_mode
-        needed = 0o005 if path.is_dir() else 0o004
-        if mode & needed != needed:
-            message = (
-                f"{path}: closed to other users, and root's sandboxes run as user {uid}; "
-                f"chmod o+rX it"
-            )
-            raise OSError(message)
+    if path := _identity.closed((request.source, *request.readable)):
+        message = (
+            f"{path}: closed to other users, and root's sandboxes run as user {uid}; chmod o+rX it"
+        )
+        raise OSError(message)
 
 
 def _popen(
@@ -206,7 +184,7 @@ class Bubblewrap:
     def probe(self) -> Availability:
         """Start `true` with every option that a submission gets."""
         reasons = []
-        if _is_root() and not _SETPRIV.is_file():
+        if _identity.is_root() and not _SETPRIV.is_file():
             return Availability(ok=False, reason=f"{_SETPRIV} is missing", advice=_SETPRIV_ADVICE)
         for program in programs():
             reason = _try(program)
@@ -257,15 +235,17 @@ def _advice() -> str:
 
 
 def _launch(program: Path, request: SandboxRequest) -> Supervised:
-    uid = _free_uid() if _is_root() else None
+    uid = _identity.free_uid() if _identity.is_root() else None
     if uid is not None:
         _readable_by(uid, request)
     options = _options(request, uid)
     group = _cgroup.create(request.limits)
+    _adoption.hold()
     try:
         child, ends = _popen(program, request, options, uid)
         root, pidfd, status = _take_hold(child, ends, request, group)
     except BaseException:
+        _adoption.release()
         group.remove()
         raise
     return Supervised(
@@ -279,6 +259,7 @@ def _launch(program: Path, request: SandboxRequest) -> Supervised:
         unmet=_unmet(request, group, uid),
         end=partial(signal.pidfd_send_signal, pidfd, signal.SIGKILL),
         insist=child.kill,
+        clean=_adoption.release,
     )
 
 

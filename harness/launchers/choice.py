@@ -9,7 +9,7 @@ ORDER = ("bubblewrap", "landlock", "plain")
 AUTO = "auto"
 
 
-class LauncherUnavailable(RuntimeError):  # noqa: N818 - as the registry names its own
+class LauncherUnavailable(RuntimeError):
     """The launcher that was asked for does not work here; the message says why, and the cure."""
 
 

@@ -1,0 +1,183 @@
+"""Starts a command below a reaper: for launchers that cannot make a namespace."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.launchers import _cgroup, _identity, _rlimits, _tree
+from harness.launchers._status import StatusPipe
+from harness.launchers._supervised import Supervised
+from harness.launchers.interpreter import python_paths
+from harness.plugins import SandboxRequest
+
+_START_S = 10.0
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from harness.launchers._reaper import main; main(int(sys.argv[2]))"
+)
+
+
+@dataclass
+class _Parts:
+    """What a sandbox without namespaces is made of."""
+
+    request: SandboxRequest
+    scratch: Path
+    """Its own HOME and TMPDIR."""
+    uid: int | None
+    """The user that the command becomes; None: it stays who we are."""
+    group: _cgroup.Group
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of the command."""
+        home = str(self.scratch)
+        base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        named = {"HOME": home, "TMPDIR": home, "USER": "submission", "LOGNAME": "submission"}
+        return {**base, **named, **self.request.env}
+
+    def processes(self) -> int | None:
+        """What to set as the user's limit: nothing for root, for whom it would not hold."""
+        limit = self.request.limits.processes
+        if self.uid is not None:
+            return limit
+        return None if _identity.is_root() else limit + _identity.own_threads()
+
+    def plan(self) -> dict[str, object]:
+        """All that the reaper has to know, but for descriptors."""
+        source = str(self.request.source.resolve())
+        return {
+            "command": [word.replace("{source}", source) for word in self.request.command],
+            "env": self.environment(),
+            "cwd": str(self.scratch),
+            "fds": list(self.request.pass_fds),
+            "rlimits": _rlimits.wanted(self.request.limits, processes=self.processes()),
+            "uid": self.uid,
+            "parent": os.getpid(),
+        }
+
+    def unmet(self) -> tuple[str, ...]:
+        """What was asked for and does not hold."""
+        missing = {
+            "uid": _identity.is_root() and self.uid is None,
+            "tmp_bytes": True,
+            "masks": bool(self.request.masks),
+            "memory_bytes": self.request.limits.memory_bytes is not None
+            and "memory" not in self.group.held,
+            "processes": self.processes() is None and "pids" not in self.group.held,
+        }
+        return tuple(name for name, holds in missing.items() if holds)
+
+    def remove(self) -> None:
+        """Delete what was made."""
+        self.group.remove()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _user(request: SandboxRequest) -> int | None:
+    """A user of its own where root starts it and the files let that user in."""
+    if not _identity.is_root():
+        return None
+    program = Path(request.command[0].replace("{source}", str(request.source)))
+    needed = [request.source, *request.readable, *python_paths()]
+    if program.is_file():
+        needed.append(program)
+    return None if _identity.unreachable(needed) else _identity.free_uid()
+
+
+def _popen(parts: _Parts, stack: ExitStack) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Start the reaper, held back; with our ends of its status and release pipes."""
+    status, release = os.pipe(), os.pipe()
+    stack.callback(os.close, status[1])
+    stack.callback(os.close, release[0])
+    text = json.dumps({**parts.plan(), "status": status[1], "release": release[0]})
+    plan = os.memfd_create("plan", os.MFD_CLOEXEC)
+    stack.callback(os.close, plan)
+    os.write(plan, text.encode())
+    os.lseek(plan, 0, os.SEEK_SET)
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(plan)],
+        stdin=subprocess.DEVNULL,
+        stdout=parts.request.stdout,
+        stderr=parts.request.stderr,
+        env={},
+        start_new_session=True,
+        pass_fds=(*parts.request.pass_fds, status[1], release[0], plan),
+    )
+    return child, status[0], release[1]
+
+
+def _let_go(status: StatusPipe, release: int) -> None:
+    """Start the command.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    os.write(release, b"x")
+    status.wait_for({"started", "error"}, _START_S)
+    if "started" not in status.values:
+        reason = status.values.get("error", "the reaper ended; its message is in the output")
+        message = f"the command could not be started: {reason}"
+        raise OSError(message)
+
+
+def _started(parts: _Parts) -> tuple[subprocess.Popen[bytes], int, StatusPipe]:
+    with ExitStack() as after, ExitStack() as failed:
+        child, status_end, release = _popen(parts, after)
+        after.callback(os.close, release)
+        status = StatusPipe(status_end)
+        failed.callback(status.close)
+        failed.callback(child.wait)
+        failed.callback(child.kill)
+        pidfd = os.pidfd_open(child.pid)
+        failed.callback(os.close, pidfd)
+        parts.group.attach(child.pid)
+        _let_go(status, release)
+        failed.pop_all()
+    return child, pidfd, status
+
+
+def _end(pidfd: int) -> None:
+    """Tell the reaper; it may have been stopped by one of its own."""
+    signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+    signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+
+
+def start(request: SandboxRequest) -> Supervised:
+    """Start a command below a reaper.
+
+    Raises:
+        OSError: it could not be started; the message says why.
+    """
+    uid = _user(request)
+    scratch = Path(tempfile.mkdtemp(prefix="joulemark-"))
+    parts = _Parts(request, scratch, uid, _cgroup.create(request.limits))
+    try:
+        if uid is not None:
+            os.chown(scratch, uid, uid)
+        child, pidfd, status = _started(parts)
+    except BaseException:
+        parts.remove()
+        raise
+    return Supervised(
+        root=child.pid,
+        pidfd=pidfd,
+        child=child,
+        status=status,
+        group=parts.group,
+        uid=os.geteuid() if uid is None else uid,
+        inside_source=str(request.source.resolve()),
+        unmet=parts.unmet(),
+        end=partial(_end, pidfd),
+        base_s=parts.group.cpu_s() or _tree.own_cpu_s(child.pid),
+        insist=partial(_tree.end_below, child.pid),
+        clean=parts.remove,
+    )
