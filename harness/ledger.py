@@ -4,14 +4,15 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.bundle import write_all
 from harness.clock import anchor, utc_text
 from harness.records import LedgerRow, RecordError, load
+from harness.storage import write_all
 
 GENESIS = "0" * 64
 
@@ -110,15 +111,31 @@ class MachineBusy(RuntimeError):
     """Another run holds this machine."""
 
 
+LOCK_VARIABLE = "JOULEMARK_LOCK"
+
+
+def lock_path() -> Path:
+    """The machine-wide lock file; `JOULEMARK_LOCK` names another one."""
+    return Path(os.environ.get(LOCK_VARIABLE) or Path(tempfile.gettempdir()) / "joulemark.lock")
+
+
+def _open_lock(path: Path) -> int:
+    """Open the lock file, or make it; another user's file is opened as it is."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
 @contextmanager
-def machine_lock(path: Path) -> Iterator[None]:
-    """Hold the machine for one run; the lock vanishes with the process, whatever ends it.
+def machine_lock(path: Path | None = None) -> Iterator[None]:
+    """Hold the machine for one series; the lock vanishes with the process, whatever ends it.
 
     Raises:
         MachineBusy: another run holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    path = path or lock_path()
+    descriptor = _open_lock(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

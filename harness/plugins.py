@@ -187,4 +187,6 @@ class Launcher(Protocol):
 def domain_fields(spec: DomainSpec) -> dict[str, object]:
     """The domain as plain values, ready for JSON (tuples become lists)."""
     fields = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()
+    }

@@ -201,7 +201,7 @@ def _try(kind: Kind, source: Source) -> Plugin | Broken:
 
 
 def discover(kind_name: str) -> list[Plugin | Broken]:
-    """Load every plug-in of a kind; the broken ones are in the list too, as is a second of a name."""
+    """Load every plug-in of a kind; broken ones are in the list, as is a second one of a name."""
     found: list[Plugin | Broken] = []
     taken: dict[str, Source] = {}
     for source in sources(kind_name):
@@ -238,6 +238,8 @@ def find(kind_name: str, name: str) -> Plugin:
         raise UnknownPlugin(message)
     result = _try(KINDS[kind_name], source)
     if isinstance(result, Broken):
-        message = f"{singular} '{name}' does not load: {result.error} ({source.path or source.origin})"
+        message = (
+            f"{singular} '{name}' does not load: {result.error} ({source.path or source.origin})"
+        )
         raise BrokenPlugin(message)
     return result

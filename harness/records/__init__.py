@@ -3,6 +3,13 @@
 from harness.records.base import FORMAT, Record, RecordError, Status, dump, load
 from harness.records.machine import Machine, MachineFact, Meter
 from harness.records.measure import Domain, SamplerReport
+from harness.records.ruleset import (
+    EvaluationRules,
+    MeasureRules,
+    Ruleset,
+    RunRules,
+    ScoreRules,
+)
 from harness.records.run import (
     Claim,
     Evaluation,
@@ -19,13 +26,6 @@ from harness.records.run import (
     Usage,
     Window,
     Workload,
-)
-from harness.records.ruleset import (
-    EvaluationRules,
-    MeasureRules,
-    Ruleset,
-    RunRules,
-    ScoreRules,
 )
 from harness.records.score import (
     Figure,

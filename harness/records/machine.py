@@ -59,7 +59,7 @@ class Machine(Record):
     """Versions of the packages that training depends on."""
     virtualised: bool | None
     """True under a hypervisor; None where that could not be told."""
-    price_per_h: float | None = None
+    price_usd_per_h: float | None = None
     """Declared price in US dollars an hour, for cost scores."""
     before: tuple[MachineFact, ...] = ()
     """Facts before the run."""

@@ -71,5 +71,5 @@ class SamplerReport(Record):
     """True where the sampler ran with real-time priority."""
     core: int | None = None
     """Core that was reserved for it, if any."""
-    helpers: dict[str, float] = {}
+    helpers_cpu_s: dict[str, float] = {}
     """CPU seconds of the meters' helper processes (codecarbon runs in one of its own)."""

@@ -186,7 +186,7 @@ class Event(Record):
     t_ns: int
     """Nanoseconds after the run's origin."""
     kind: str
-    """As `launch`, `ready`, `gun`, `snapshot`, `log`, `span`, `done`, `kill`, `end`, `violation`."""
+    """As `launch`, `ready`, `gun`, `snapshot`, `log`, `span`, `done`, `kill`, `end`."""
     data: dict[str, str | int | float | bool | None] = {}
 
 

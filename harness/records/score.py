@@ -53,10 +53,14 @@ class RunScore(Record):
     """Cost in seconds: gun to the stamp of the snapshot that counts."""
     time_low_s: float | None
     """Stamp of the snapshot before: the crossing lies between the two (`first_passing`)."""
+    time_step_s: float | None = None
+    """Resolution of the cost in seconds: the grid of snapshots, or that of the stamps."""
     energy_j: float | None
     """Cost in joules over the same window, over disjoint domains; None: not measured."""
     energy_u_j: float | None = None
     """Its measurement uncertainty, k = 2."""
+    energy_step_j: float | None = None
+    """Resolution of the cost in joules: that of the counters, or of the seconds at mean power."""
     energy_method: Method | None = None
     energy_domains: tuple[str, ...] = ()
     energy_simulated: bool = False
@@ -86,6 +90,8 @@ class Score(Record):
     machine: str
     ruleset: str
     snapshot_rule: Literal["final", "first_passing"]
+    separation_alpha: float = 0.05
+    """Level of the ruleset below which two entries count as different."""
     status: Literal["scored", "target_missed", "too_few_runs", "excluded"]
     """`excluded`: a check of the ruleset failed; the findings say which."""
     reason: str
@@ -123,6 +129,8 @@ class Standing(Record):
     """A place on a leaderboard."""
 
     submission: str
+    submission_sha256: str = ""
+    """Tells versions of one name apart."""
     title: str
     team: str
     workload: str
@@ -146,6 +154,7 @@ class Unranked(Record):
     """An entry without a place, listed all the same."""
 
     submission: str
+    submission_sha256: str = ""
     title: str
     team: str
     status: str
@@ -160,6 +169,7 @@ class Leaderboard(Record):
 
     format: int = FORMAT
     workload: str
+    workload_version: str = ""
     machine: str
     ruleset: str
     prize: str

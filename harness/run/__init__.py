@@ -1,0 +1,1 @@
+"""Running a submission: conductor, sandbox shims, predictor, judge."""

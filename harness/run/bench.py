@@ -1,0 +1,128 @@
+"""The bench of one run: its folder, its events, its rows in the ledger, and the seal at the end."""
+
+import contextlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.bundle import EventLog, harness_sha256, manifest_files, seal
+from harness.clock import Anchor, anchor, utc_compact
+from harness.ledger import Ledger
+from harness.records import LedgerRow, Manifest, Record, Run, Status, Submission, dump
+from harness.rules.load import as_toml
+from harness.run.order import Order
+from harness.run.readme import README_TEXT
+from harness.run.submission import freeze
+from harness.storage import write_file
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An opened bundle folder; everything in it is written through here."""
+
+    order: Order
+    machine: str
+    run_id: str
+    folder: Path
+    origin: Anchor
+    submission: Submission
+    events: EventLog
+    ledger: Ledger
+    row: LedgerRow
+
+    @property
+    def source(self) -> Path:
+        """The frozen submission."""
+        return self.folder / "submission"
+
+    def relative_ns(self, stamp_ns: int | None) -> int | None:
+        """A monotonic stamp as nanoseconds after the run's origin."""
+        return None if stamp_ns is None else stamp_ns - self.origin.monotonic_ns
+
+    def write(self, name: str, record: Record) -> None:
+        """Write one record of the bundle."""
+        write_file(self.folder / name, dump(record))
+
+    def seal(self, run: Run) -> str:
+        """Write run.json and the manifest, and close the row in the ledger; returns its digest."""
+        with contextlib.suppress(OSError):
+            self.events.close()
+        self.write("run.json", run)
+        manifest = Manifest(
+            run_id=self.run_id,
+            status=run.status,
+            files=manifest_files(self.folder),
+            harness_version=harness.__version__,
+            harness_sha256=harness_sha256(),
+            ledger_seq=self.row.seq,
+            previous_manifest_sha256=self.ledger.last_manifest(),
+        )
+        digest = seal(self.folder, manifest)
+        self._ledger_row("finished", run.status, digest)
+        return digest
+
+    def _ledger_row(self, kind: Any, status: Status | None, digest: str | None) -> LedgerRow:
+        return _append(self.ledger, kind, self._row_fields(), status, digest)
+
+    def _row_fields(self) -> dict[str, Any]:
+        return row_fields(self.order, self.run_id, self.folder, self.submission)
+
+
+def row_fields(order: Order, run_id: str, folder: Path, submission: Submission) -> dict[str, Any]:
+    """What both rows of a run state."""
+    return {
+        "run_id": run_id,
+        "workload": order.workload.name,
+        "submission": submission.name,
+        "submission_sha256": submission.sha256,
+        "seed_commitment": order.seeds.commitment,
+        "bundle": folder.relative_to(order.results.resolve()).as_posix(),
+    }
+
+
+def _append(
+    ledger: Ledger, kind: Any, fields: dict[str, Any], status: Status | None, digest: str | None
+) -> LedgerRow:
+    return ledger.append(kind, status=status, manifest_sha256=digest, **fields)
+
+
+def _fresh_folder(order: Order, machine: str, origin: Anchor) -> tuple[str, Path]:
+    run_id = f"{utc_compact(origin.wall_ns)}-{secrets.token_hex(2)}"
+    parts: Sequence[str] = (order.workload.name, order.source.name, machine, run_id)
+    folder = order.results.resolve().joinpath(*parts)
+    folder.mkdir(parents=True)
+    return run_id, folder
+
+
+def open_bench(order: Order, machine: str) -> Bench:
+    """Freeze the submission, open the folder, and enter the run into the ledger.
+
+    Raises:
+        SubmissionError: the source is too large or holds odd files.
+        LedgerError: the machine's ledger is damaged.
+        OSError: the results folder cannot be written.
+    """
+    origin = anchor()
+    run_id, folder = _fresh_folder(order, machine, origin)
+    try:
+        limit = order.ruleset.run.source_bytes_max
+        submission = freeze(order.source, folder / "submission", limit)
+        ledger = Ledger(order.results.resolve(), machine)
+        row = _append(ledger, "started", row_fields(order, run_id, folder, submission), None, None)
+    except BaseException:
+        _remove(folder)
+        raise
+    write_file(folder / "README.txt", README_TEXT.encode())
+    write_file(folder / "ruleset.toml", as_toml(order.ruleset).encode())
+    events = EventLog(folder / "events.jsonl", origin.monotonic_ns)
+    return Bench(order, machine, run_id, folder, origin, submission, events, ledger, row)
+
+
+def _remove(folder: Path) -> None:
+    """Take back a folder in which nothing has happened yet."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()

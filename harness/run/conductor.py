@@ -1,0 +1,216 @@
+"""The conductor: runs one submission once and leaves a sealed bundle, whatever happens."""
+
+from dataclasses import dataclass, field
+
+import harness
+from harness.clock import utc_text
+from harness.measure.audit import audit_run
+from harness.measure.metering import Metering, MeteringError
+from harness.records import (
+    Claim,
+    Evaluation,
+    Finding,
+    Isolation,
+    Machine,
+    Output,
+    Run,
+    SamplerReport,
+    Snapshot,
+    Usage,
+    Window,
+)
+from harness.run.bench import Bench, open_bench
+from harness.run.drain import Drain, as_log
+from harness.run.evaluate import evaluate, release, take_custody
+from harness.run.gun import Ammunition, load_gun
+from harness.run.interrupt import Interrupt
+from harness.run.order import Order, Outcome, Watcher, workload_record
+from harness.run.survey import survey_after, survey_before
+from harness.run.train import Scene, Trained, train
+from harness.run.verdict import Verdict, decide, degrade
+from harness.storage import write_file
+
+
+@dataclass
+class Judged:
+    """What came after the death of the submission."""
+
+    report: SamplerReport | None = None
+    evaluation: Evaluation | None = None
+    snapshots: list[Snapshot] = field(default_factory=list)
+    drains: list[Drain] = field(default_factory=list)
+
+
+def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
+    """Run, evaluate, seal: one bundle, complete whatever became of the submission.
+
+    Raises:
+        SubmissionError: the source cannot be frozen; nothing was started.
+        OSError: the results folder cannot be written, or the data are missing.
+    """
+    watcher.phase("looking at the machine")
+    machine = survey_before(order)
+    watcher.phase("drawing the data")
+    with load_gun(order.workload, order.seeds.instance) as ammunition:
+        bench = open_bench(order, machine.name)
+        trained, judged = Trained(), Judged()
+        metering: Metering | None = None
+        try:
+            watcher.phase("starting the meters")
+            origin_ns, period_s = bench.origin.monotonic_ns, order.ruleset.run.sample_period_s
+            metering = Metering.start(order.choice, bench.folder, origin_ns, period_s)
+            train(Scene(order, bench, metering, watcher, interrupt), ammunition, trained)
+            judged.report = metering.stop()
+            _judge(bench, trained, judged, ammunition, (watcher, interrupt))
+        except (MeteringError, TimeoutError) as error:
+            trained.story.ended_by, trained.story.reason = "fault", str(error)
+        finally:
+            outcome = _seal(bench, trained, judged, (ammunition, machine, metering))
+            release(trained.story.held)
+    return outcome
+
+
+def _judge(
+    bench: Bench,
+    trained: Trained,
+    judged: Judged,
+    ammunition: Ammunition,
+    attending: tuple[Watcher, Interrupt],
+) -> None:
+    """Hash and keep the snapshots, then evaluate them: all of it off the clock."""
+    watcher, interrupt = attending
+    held = trained.story.held
+    keep_bytes = bench.order.ruleset.run.kept_snapshot_bytes
+    judged.snapshots = take_custody(held, bench.folder / "snapshots", keep_bytes)
+    if trained.story.ended_by in ("violation", "interrupt", "fault") or not held:
+        return
+    watcher.phase(f"evaluating {len(held)} snapshots")
+    judged.evaluation, judged.drains = evaluate(
+        bench.order, bench.source, ammunition.splits, held, lambda: interrupt.asked
+    )
+    if interrupt.asked:
+        trained.story.ended_by = "interrupt"
+
+
+def _seal(
+    bench: Bench,
+    trained: Trained,
+    judged: Judged,
+    rest: tuple[Ammunition, Machine, Metering | None],
+) -> Outcome:
+    """Write down everything that there is, decide the status, and seal."""
+    ammunition, machine, metering = rest
+    if metering is not None and judged.report is None:
+        metering.kill()
+    drains = [*trained.drains, *judged.drains]
+    write_file(bench.folder / "log.txt", as_log(drains))
+    if judged.evaluation is not None:
+        bench.write("eval.json", judged.evaluation)
+    bench.write("machine.json", survey_after(machine, bench.folder))
+    findings = [*trained.story.findings, *_measured(bench, trained, metering)]
+    last_words = trained.drains[1].last_line() if trained.drains else ""
+    verdict = decide(bench.order, trained.story, trained.exit, judged.evaluation, last_words)
+    verdict = degrade(verdict, findings)
+    run = _run_record(bench, trained, judged, (ammunition, metering, verdict, tuple(findings)))
+    bench.seal(run)
+    return Outcome(run, bench.folder)
+
+
+def _measured(bench: Bench, trained: Trained, metering: Metering | None) -> list[Finding]:
+    """What the audit of the measurement has to say."""
+    if metering is None:
+        return []
+    return audit_run(
+        bench.folder,
+        metering.domains,
+        (bench.relative_ns(trained.story.gun_ns), bench.relative_ns(trained.story.end_ns)),
+        metering,
+        bench.order.ruleset.measure,
+    )
+
+
+def _window(bench: Bench, trained: Trained) -> Window:
+    """The stamps of the run, relative to its origin."""
+    setup = trained.story.setup_ns
+    origin = bench.origin.monotonic_ns
+    return Window(
+        origin_utc=utc_text(bench.origin.wall_ns),
+        origin_monotonic_ns=str(origin),
+        launch_ns=bench.relative_ns(trained.launch_ns),
+        setup_ns=None if setup is None else (setup[0] - origin, setup[1] - origin),
+        gun_ns=bench.relative_ns(trained.story.gun_ns),
+        end_ns=bench.relative_ns(trained.story.end_ns),
+        ended_by=trained.story.ended_by,
+    )
+
+
+def _relative(bench: Bench, snapshot: Snapshot) -> Snapshot:
+    """A snapshot with its stamps relative to the run's origin."""
+    kernel_ns = bench.relative_ns(snapshot.kernel_ns)
+    change = {"stamp_ns": bench.relative_ns(snapshot.stamp_ns), "kernel_ns": kernel_ns}
+    return snapshot.model_copy(update=change)
+
+
+def _usage(trained: Trained) -> Usage | None:
+    if trained.exit is None:
+        return None
+    return Usage(
+        cpu_s=trained.exit.cpu_s,
+        window_cpu_s=trained.window_cpu_s,
+        peak_rss_bytes=trained.exit.peak_rss_bytes,
+        exit_code=trained.exit.code,
+        signal=trained.exit.signal,
+    )
+
+
+def _output(trained: Trained) -> Output | None:
+    if not trained.drains:
+        return None
+    out, err = trained.drains
+    kept = len(out.kept) + len(err.kept)
+    return Output(stdout_bytes=out.total_bytes, stderr_bytes=err.total_bytes, kept_bytes=kept)
+
+
+def _unisolated(order: Order) -> Isolation:
+    """For runs that ended before a sandbox stood."""
+    level = order.launcher.level
+    reason = order.launcher_reason
+    return Isolation(launcher=order.launcher_name, level=level, reason=reason, uid=None)
+
+
+def _run_record(
+    bench: Bench,
+    trained: Trained,
+    judged: Judged,
+    rest: tuple[Ammunition, Metering | None, Verdict, tuple[Finding, ...]],
+) -> Run:
+    """`run.json`, whole."""
+    ammunition, metering, verdict, findings = rest
+    order = bench.order
+    story = trained.story
+    held = judged.snapshots or [each.record for each in story.held]
+    chosen = {each.name for each in order.choice}
+    meters = [each.model_copy(update={"chosen": each.name in chosen}) for each in order.meters]
+    return Run(
+        id=bench.run_id,
+        harness_version=harness.__version__,
+        status=verdict.status,
+        reason=verdict.reason,
+        workload=workload_record(order, ammunition.splits),
+        submission=bench.submission,
+        machine=bench.machine,
+        ruleset=order.ruleset.name,
+        snapshot_rule=order.ruleset.run.snapshot_rule,
+        seeds=order.seeds,
+        hyperparameters={**order.source.file.hyperparameters, **order.hyperparameters},
+        window=_window(bench, trained),
+        isolation=trained.isolation or _unisolated(order),
+        snapshots=tuple(_relative(bench, each) for each in held),
+        usage=_usage(trained),
+        output=_output(trained),
+        claimed=Claim(messages=story.claims_count, dropped=story.dropped_count),
+        meters=tuple(meters),
+        domains=metering.domains if metering else (),
+        sampler=judged.report,
+        findings=findings,
+    )

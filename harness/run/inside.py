@@ -1,0 +1,195 @@
+"""The shim in the sandbox: says ready, waits for the gun, then runs the submission's first line.
+
+Started as `python -I -X utf8 inside.py FD FOLDER JSON`. Before the gun it imports the harness's
+API, the workload and the packages that the submission declared, and nothing of the submission's
+own.
+"""
+
+import importlib
+import json
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+if _ROOT not in sys.path:
+    sys.path.append(_ROOT)
+
+import numpy as np  # noqa: E402 - the path had to be set first
+
+from harness.api import Arrays, Session, WorkloadSpec  # noqa: E402
+from harness.clock import NS_PER_S, now_ns  # noqa: E402
+from harness.registry import load_target  # noqa: E402
+from harness.run import protocol  # noqa: E402
+from harness.run.memory import map_array  # noqa: E402
+from harness.run.weights import pack  # noqa: E402
+
+Config = Mapping[str, Any]
+
+
+class SocketChannel:
+    """A session's way to the conductor."""
+
+    def __init__(self, channel: socket.socket, spacing_s: float) -> None:
+        """Bind to the socket; the gun is now, until `start` says otherwise."""
+        self._socket = channel
+        self._spacing_s = spacing_s
+        self._gun_ns = now_ns()
+        self._next_s = 0.0
+
+    def now_s(self) -> float:
+        """Seconds since the gun, on this process's clock."""
+        return (now_ns() - self._gun_ns) / NS_PER_S
+
+    def next_snapshot_s(self) -> float:
+        """Seconds since the gun from which on a snapshot counts."""
+        return self._next_s
+
+    def snapshot(self, tensors: Mapping[str, Any], step: int | None, note: str) -> None:
+        """Seal the weights and hand them over."""
+        descriptor = pack(tensors)
+        try:
+            fields = {"step": step, "note": note[: protocol.NOTE_CHARACTERS_MAX]}
+            protocol.send(self._socket, "snapshot", fields, [descriptor])
+        finally:
+            os.close(descriptor)
+        if self.now_s() >= self._next_s:
+            self._next_s = self.now_s() + self._spacing_s
+
+    def send(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Send one message."""
+        protocol.send(self._socket, kind, fields)
+
+
+def _import_declared(modules: list[str]) -> None:
+    """Import what the submission declared, before its folder is on the path."""
+    for name in modules:
+        importlib.import_module(name)
+
+
+def _set_threads(threads: int) -> None:
+    """One setting for every library that has been loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+
+
+def _load_function(config: Config, name: str) -> Callable[..., Any] | None:
+    """A function of the submission's train.py, or None where it defines none."""
+    if config["source"] not in sys.path:
+        sys.path.insert(0, config["source"])
+    return getattr(importlib.import_module("train"), name, None)
+
+
+def _arrays(splits: list[Mapping[str, Any]], fds: list[int], prefix: str) -> Arrays:
+    """The arrays of one split, mapped; names are `train/x`, `validation/y`."""
+    chosen = (each for each in splits if each["name"].startswith(f"{prefix}/"))
+    return {each["name"].partition("/")[2]: map_array(fds[each["index"]]) for each in chosen}
+
+
+def _session(
+    config: Config, channel: SocketChannel, go: Mapping[str, Any], data: tuple[Arrays, Arrays]
+) -> Session:
+    workload: WorkloadSpec = load_target(config["workload"], "WORKLOAD")
+    return Session(
+        workload=workload,
+        seed=go["seed"],
+        device=config["device"],
+        train=data[0],
+        validation=data[1],
+        budget_s=go["budget_s"],
+        snapshot_rule=config["snapshot_rule"],
+        snapshot_spacing_s=config["snapshot_spacing_s"],
+        hyperparameters=config["hyperparameters"],
+        threads=config["threads"],
+        channel=channel,
+    )
+
+
+def _seed_everything(seed: int) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
+
+
+def _wait(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """The conductor's next word; an end of file means that it is gone."""
+    received = protocol.receive(channel, protocol.DATA_FDS_MAX)
+    if not received.data:
+        raise SystemExit(3)
+    return json.loads(received.data), received.fds
+
+
+def _setup(config: Config, channel: SocketChannel, word: Mapping[str, Any]) -> None:
+    """Run the submission's `setup` on noise of the training data's shape, where rules allow it."""
+    noise = np.random.default_rng(0)
+    dummies: dict[str, dict[str, Any]] = {"train": {}, "validation": {}}
+    for each in word["shapes"]:
+        split, _, name = each["name"].partition("/")
+        dummies[split][name] = noise.random(each["shape"]).astype(each["dtype"])
+    setup = _load_function(config, "setup")
+    if setup is not None:
+        setup(_session(config, channel, word, (dummies["train"], dummies["validation"])))
+    channel.send("setup_done", {})
+
+
+def _train(config: Config, raw: socket.socket, channel: SocketChannel) -> None:
+    """Wait for the gun, then load and run `train`; setup comes first where it was asked for."""
+    word, fds = _wait(raw)
+    while word["type"] == "setup":
+        _setup(config, channel, word)
+        word, fds = _wait(raw)
+    channel = SocketChannel(raw, config["snapshot_spacing_s"])
+    data = (_arrays(word["splits"], fds, "train"), _arrays(word["splits"], fds, "validation"))
+    session = _session(config, channel, word, data)
+    _seed_everything(session.seed)
+    train = _load_function(config, "train")
+    if train is None:
+        message = "train.py defines no function train(session)"
+        raise AttributeError(message)
+    train(session)
+    channel.send("done", {})
+
+
+def _become(config: Config, raw: socket.socket) -> None:
+    """Leave `go` in the queue and turn into the submission's own program, which reads it.
+
+    A look without room for descriptors leaves the message and what it carries where they are.
+    """
+    raw.recv(1, socket.MSG_PEEK)
+    descriptor = raw.fileno()
+    os.set_inheritable(descriptor, True)  # noqa: FBT003 - the standard library's signature
+    os.chdir(config["source"])
+    os.environ[protocol.FD_VARIABLE] = str(descriptor)
+    command = [*config["command"], str(descriptor)]
+    os.execvp(command[0], command)  # noqa: S606 - that is the submission, in its sandbox
+
+
+def main(arguments: list[str]) -> None:
+    """Run one submission."""
+    raw = socket.socket(fileno=int(arguments[0]))
+    config: Config = {**json.loads(arguments[2]), "source": arguments[1]}
+    channel = SocketChannel(raw, config["snapshot_spacing_s"])
+    if config["command"]:
+        channel.send("ready", {"protocol": protocol.VERSION, "runtime": protocol.runtime()})
+        _become(config, raw)
+    load_target(config["workload"], "WORKLOAD")
+    _import_declared(config["imports"])
+    _set_threads(config["threads"])
+    channel.send("ready", {"protocol": protocol.VERSION, "runtime": protocol.runtime()})
+    _train(config, raw, channel)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Exception:  # noqa: BLE001 - every fault of a submission is its last output
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    # What follows `done` is the conductor's kill; torch's own exit would cost a second.
+    os._exit(0)

@@ -1,0 +1,139 @@
+"""Sealed memory files: how arrays and weights cross the wall without a path or a copy of trust."""
+
+import fcntl
+import io
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.storage import write_all
+
+Array = npt.NDArray[Any]
+
+SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+"""With these set nobody, not even the maker, can alter the bytes or the length any more."""
+
+
+class Unsealed(ValueError):
+    """A descriptor that is no sealed memory file; the text says what it is."""
+
+
+def sealed(name: str, fill: Callable[[int], None]) -> int:
+    """A memory file, filled, then sealed for good; returns its descriptor.
+
+    Raises:
+        OSError: no memory, or `fill` left a writable map behind.
+    """
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        fill(descriptor)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def sealed_array(name: str, array: Array) -> int:
+    """An array as `.npy` in a sealed memory file."""
+    contiguous = np.ascontiguousarray(array).reshape(np.shape(array))
+    if contiguous.dtype.hasobject:
+        message = f"array '{name}' holds Python objects; only plain numbers can be handed over"
+        raise ValueError(message)
+
+    def fill(descriptor: int) -> None:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header, np.lib.format.header_data_from_array_1_0(contiguous)
+        )
+        write_all(descriptor, header.getvalue())
+        if contiguous.size:
+            write_all(descriptor, contiguous.reshape(-1).view(np.uint8).data)
+
+    return sealed(name, fill)
+
+
+def reopened(descriptor: int) -> int:
+    """A read-only descriptor of the same file with an offset of its own, fit to be sent."""
+    return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def check_sealed(descriptor: int, size_max: int) -> int:
+    """The size of a sealed memory file.
+
+    Nothing here can block, whatever was sent: pipes, folders and devices are told by their mode.
+
+    Raises:
+        Unsealed: not a regular file, not sealed, or larger than `size_max`.
+    """
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        message = "the descriptor is no memory file"
+        raise Unsealed(message)
+    try:
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError as error:
+        message = "the descriptor is no memory file that can be sealed"
+        raise Unsealed(message) from error
+    if seals & SEALS != SEALS:
+        message = "the memory file is not sealed against writing and resizing"
+        raise Unsealed(message)
+    if status.st_size > size_max:
+        message = f"the memory file has {status.st_size} bytes; at most {size_max} are allowed"
+        raise Unsealed(message)
+    return status.st_size
+
+
+def read_bytes(descriptor: int) -> bytes:
+    """All bytes of a sealed file, by position, so that a shared offset does not matter."""
+    size = os.fstat(descriptor).st_size
+    parts: list[bytes] = []
+    offset = 0
+    while offset < size:
+        part = os.pread(descriptor, min(size - offset, 1 << 24), offset)
+        if not part:
+            break
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
+
+
+def read_array(descriptor: int, size_max: int) -> Array:
+    """An array that a sandbox made: seals, size and header are checked, objects refused.
+
+    Raises:
+        Unsealed: no sealed memory file within the limit.
+        ValueError: no plain `.npy` file.
+    """
+    check_sealed(descriptor, size_max)
+    result: Array = np.load(io.BytesIO(read_bytes(descriptor)), allow_pickle=False)
+    if not isinstance(result, np.ndarray):
+        message = "the outputs are no single array"
+        raise ValueError(message)  # noqa: TRY004 - the caller tells faults of content by ValueError
+    return result
+
+
+def map_array(descriptor: int) -> Array:
+    """A `.npy` file mapped copy-on-write: reads cost nothing, writes stay in this process.
+
+    Raises:
+        ValueError: not a `.npy` file of version 1 or 2.
+    """
+    with open(descriptor, "rb", closefd=False) as file:
+        file.seek(0)
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = read_header(file)
+        if not all(shape):
+            return np.empty(shape, dtype)
+        array: Array = np.memmap(  # type: ignore[call-overload]
+            file, dtype, "c", file.tell(), shape, "F" if fortran else "C"
+        )
+        return array

@@ -1,0 +1,158 @@
+"""One run as ordered: everything that was decided before it starts."""
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from harness.api import Splits, WorkloadSpec
+from harness.measure.choice import MeterChoice
+from harness.plugins import Launcher
+from harness.records import Meter, Ruleset, Run, SeedPair, Workload
+from harness.registry import Plugin
+from harness.run.judge import examples_of
+from harness.run.submission import Source
+
+WORKLOADS_PACKAGE = "workloads"
+
+
+class Progress(NamedTuple):
+    """Live figures, for the display alone."""
+
+    run_index: int
+    run_count: int
+    t_s: float
+    """Seconds since the gun."""
+    budget_s: float
+    watts: float | None
+    joules: float | None
+    """Since the gun."""
+    method: str | None
+    """The weakest method behind the two."""
+    snapshots: int
+
+
+class Watcher(Protocol):
+    """Who looks on: the command line's display, or a test."""
+
+    def phase(self, text: str) -> None:
+        """A new phase began."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """Live figures; at most once a second."""
+        ...
+
+
+class Outcome(NamedTuple):
+    """A finished run and where its bundle lies."""
+
+    run: Run
+    bundle: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Everything that one run needs to know."""
+
+    workload: WorkloadSpec
+    plugin: Plugin
+    """Where the workload was found; the sandbox loads it from there."""
+    source: Source
+    ruleset: Ruleset
+    seeds: SeedPair
+    choice: Sequence[MeterChoice]
+    meters: tuple[Meter, ...]
+    """Every meter plug-in with its availability."""
+    launcher_name: str
+    launcher: Launcher
+    launcher_reason: str
+    results: Path
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    price_usd_per_h: float | None = None
+    index: int = 0
+    count: int = 1
+
+    @property
+    def budget_s(self) -> float:
+        """Length of the run window."""
+        return self.workload.budget_s * self.ruleset.run.budget_ratio
+
+    @property
+    def threads(self) -> int:
+        """Threads that the submission is told to use."""
+        return self.source.file.threads or self.workload.threads
+
+
+def _imports(source: str) -> Iterator[str]:
+    """Dotted modules that a source names in its imports, anywhere in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _defining_files(path: Path, package: str) -> set[Path]:
+    """A workload's file and every file of its package that it imports, directly or not."""
+    found = {path}
+    waiting = [path]
+    while waiting:
+        for name in _imports(waiting.pop().read_text(encoding="utf-8")):
+            if name.partition(".")[0] != package:
+                continue
+            origin = _origin(name)
+            if origin is not None and origin not in found:
+                found.add(origin)
+                waiting.append(origin)
+    return found
+
+
+def _origin(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def workload_version(path: Path) -> str:
+    """First 12 hex digits of SHA-256 over what defines a workload.
+
+    That is its own file and every module of the workloads' package that it draws in: a changed
+    generator, model, metric or target makes older scores stale.
+    """
+    digest = hashlib.sha256()
+    files = _defining_files(path, WORKLOADS_PACKAGE)
+    for file in sorted(files, key=lambda each: (each.parent.name, each.name)):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def plugin_file(plugin: Plugin) -> Path:
+    """The file of a plug-in, whether it was found as a file or through an entry point."""
+    return plugin.source.path or Path(inspect.getfile(type(plugin.value)))
+
+
+def workload_record(order: Order, splits: Splits) -> Workload:
+    """The workload as it stands for this run."""
+    spec = order.workload
+    return Workload(
+        name=spec.name,
+        version=workload_version(plugin_file(order.plugin)),
+        domain=spec.domain,
+        secrecy=spec.secrecy,
+        metric=spec.metric.name,
+        better=spec.metric.better,
+        metric_unit=spec.metric.unit,
+        target=spec.target.value,
+        target_version=spec.target.version,
+        budget_s=order.budget_s,
+        threads=order.threads,
+        test_examples=examples_of(splits),
+    )

@@ -1,0 +1,189 @@
+"""Drives the predictor: weights and inputs out, outputs back, every CPU second counted."""
+
+import select
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.clock import NS_PER_S, now_ns
+from harness.plugins import Exit, Sandbox
+from harness.run import protocol
+from harness.run.memory import Unsealed, read_array, reopened, sealed_array
+from harness.run.protocol import Message, Violation, close_all
+
+Array = npt.NDArray[Any]
+
+_LOOK_MS = 50
+"""How often the predictor's CPU seconds are looked at while it works."""
+
+
+class PredictorFault(RuntimeError):
+    """No outputs for this snapshot; `fatal` where the process is of no further use."""
+
+    def __init__(self, text: str, *, fatal: bool = True) -> None:
+        """Say why."""
+        super().__init__(text)
+        self.fatal = fatal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """What one snapshot's evaluation may cost."""
+
+    cpu_s: float
+    answer_wall_s: float
+    start_wall_s: float
+    output_bytes: int
+
+
+class Answer(NamedTuple):
+    """Outputs and what they cost, loading included."""
+
+    outputs: Array
+    wall_s: float
+    cpu_s: float | None
+
+
+class Predictor:
+    """One predictor process; it serves all snapshots of a run unless it breaks a cap."""
+
+    def __init__(self, sandbox: Sandbox, channel: socket.socket, caps: Caps) -> None:
+        """Take over a launched predictor."""
+        self._sandbox = sandbox
+        self._channel = channel
+        self._caps = caps
+        self._count = 0
+        self._begin_cpu_s: float | None = 0.0
+        self._metered = False
+        self._poll = select.poll()
+        self._poll.register(channel, select.POLLIN)
+        self._poll.register(sandbox.pidfd, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        self._expect("ready", self._caps.start_wall_s)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._sandbox.kill()
+        self._channel.close()
+
+    def end(self) -> Exit:
+        """Kill what is left and account for it."""
+        self._sandbox.kill()
+        return self._sandbox.reap(10.0)
+
+    def evaluate(self, weights: int, inputs: Mapping[str, Array], *, lockstep: bool) -> Answer:
+        """Outputs of one snapshot for the test inputs.
+
+        Args:
+            weights: Descriptor of the sealed safetensors.
+            inputs: Arrays by name; in lockstep of shape (examples, length).
+            lockstep: Send position t+1 only after the outputs for t are there.
+
+        Raises:
+            PredictorFault: no outputs, with the reason.
+        """
+        begin_ns = now_ns()
+        self._begin_cpu_s = self._sandbox.cpu_s()
+        self._metered = True
+        self._send("weights", {"id": self._count}, [weights])
+        self._expect("loaded", self._caps.answer_wall_s)
+        outputs = self._lockstep(inputs) if lockstep else self._ask(inputs)
+        self._metered = False
+        self._count += 1
+        return Answer(outputs, (now_ns() - begin_ns) / NS_PER_S, self._spent_s())
+
+    def _lockstep(self, inputs: Mapping[str, Array]) -> Array:
+        length = next(iter(inputs.values())).shape[1]
+        steps = [
+            self._ask({name: array[:, t] for name, array in inputs.items()}) for t in range(length)
+        ]
+        try:
+            return np.stack(steps, axis=1)
+        except ValueError as error:
+            message = "outputs of different positions differ in shape"
+            raise PredictorFault(message, fatal=False) from error
+
+    def _ask(self, inputs: Mapping[str, Array]) -> Array:
+        named = [{"name": name, "index": index} for index, name in enumerate(inputs)]
+        fds = [sealed_array(name, array) for name, array in inputs.items()]
+        try:
+            self._send("predict", {"id": self._count, "inputs": named}, fds)
+        finally:
+            close_all(fds)
+        _, received = self._expect("outputs", self._caps.answer_wall_s)
+        try:
+            return read_array(received[0], self._caps.output_bytes)
+        except (Unsealed, ValueError, EOFError) as error:
+            message = f"outputs are no plain array in a sealed memory file: {error}"
+            raise PredictorFault(message, fatal=False) from error
+        finally:
+            close_all(received)
+
+    def _send(self, kind: str, fields: Mapping[str, Any], fds: list[int]) -> None:
+        fresh = [reopened(descriptor) for descriptor in fds]
+        try:
+            protocol.send(self._channel, kind, fields, fresh)
+        except OSError as error:
+            message = "the predictor is gone"
+            raise PredictorFault(message) from error
+        finally:
+            close_all(fresh)
+
+    def _expect(self, kind: str, wall_s: float) -> tuple[Message, list[int]]:
+        """The next message, which must be of this kind and come within the caps."""
+        deadline_ns = now_ns() + int(wall_s * NS_PER_S)
+        while True:
+            ready = dict(self._poll.poll(_LOOK_MS))
+            self._check_cpu()
+            if self._channel.fileno() in ready:
+                return self._take(kind)
+            if ready:
+                message = f"the predictor ended before '{kind}'; its last words are in log.txt"
+                raise PredictorFault(message)
+            if now_ns() > deadline_ns:
+                message = f"the predictor gave no '{kind}' within {wall_s:g} s"
+                raise PredictorFault(message)
+
+    def _take(self, kind: str) -> tuple[Message, list[int]]:
+        received = protocol.receive(self._channel)
+        if not received.data:
+            message = f"the predictor hung up before '{kind}'; its last words are in log.txt"
+            raise PredictorFault(message)
+        try:
+            message_in = protocol.checked(received)
+        except Violation as violation:
+            message = f"the predictor broke the protocol: {violation}"
+            raise PredictorFault(message) from violation
+        if message_in.kind == "failed":
+            raise PredictorFault(message_in.fields["reason"], fatal=False)
+        if message_in.kind != kind:
+            close_all(received.fds)
+            message = f"the predictor sent '{message_in.kind}' where '{kind}' was due"
+            raise PredictorFault(message)
+        return message_in, received.fds
+
+    def _spent_s(self) -> float | None:
+        now_s = self._sandbox.cpu_s()
+        if now_s is None or self._begin_cpu_s is None:
+            return None
+        return now_s - self._begin_cpu_s
+
+    def _check_cpu(self) -> None:
+        """Training at prediction time, or any other large work, ends here."""
+        if not self._metered:
+            return
+        spent_s = self._spent_s()
+        if spent_s is not None and spent_s > self._caps.cpu_s:
+            message = f"the predictor used more than {self._caps.cpu_s:.3g} CPU s for a snapshot"
+            raise PredictorFault(message)

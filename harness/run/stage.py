@@ -1,0 +1,169 @@
+"""The sandboxes of a run: what the submission and the predictor may see, and how they start."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.launchers.interpreter import python_paths
+from harness.plugins import Limits, Sandbox, SandboxRequest
+from harness.run import protocol
+from harness.run.drain import Drain
+from harness.run.order import WORKLOADS_PACKAGE, Order
+
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A started sandbox with the conductor's ends of its socket and pipes."""
+
+    sandbox: Sandbox
+    channel: socket.socket
+    drains: tuple[Drain, Drain]
+
+
+def mask_folders(names: Sequence[str]) -> tuple[Path, ...]:
+    """Folders of installed packages that hold a workload's data, as absolute paths.
+
+    Raises:
+        FileNotFoundError: a folder is not where the workload says: it may lie open elsewhere.
+    """
+    folders = []
+    for name in names:
+        package, _, rest = name.partition("/")
+        spec = importlib.util.find_spec(package)
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        if spec is None:
+            continue  # a package that is not installed hides nothing
+        folder = Path(places[0]) / rest if places else None
+        if folder is None or not folder.exists():
+            message = f"folder '{name}' to be masked is not there; mend the workload's mask list"
+            raise FileNotFoundError(message)
+        folders.append(folder)
+    return tuple(folders)
+
+
+def _package_root(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) if places else None
+
+
+def _readable(order: Order) -> tuple[Path, ...]:
+    """The interpreter, the harness's code, the workloads' code, and a plug-in's file."""
+    paths = [*python_paths(), _HERE.parent]
+    workloads = _package_root(WORKLOADS_PACKAGE)
+    if workloads is not None:
+        paths.append(workloads)
+    own = order.plugin.source.path
+    if own is not None:
+        paths.append(own)
+    return tuple(dict.fromkeys(paths))
+
+
+def _environment(threads: int) -> dict[str, str]:
+    count = str(threads)
+    return {
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+    }
+
+
+def _limits(order: Order) -> Limits:
+    rules = order.ruleset.run
+    return Limits(memory_bytes=rules.memory_bytes_max, processes=rules.processes_max)
+
+
+def _launch(order: Order, source: Path, shim: str, config: Mapping[str, Any]) -> Launched:
+    """Start a shim in a sandbox; its socket, its pipes and nothing else reach the outside."""
+    here, there = protocol.pair()
+    keep = order.ruleset.run.output_bytes_max // 2
+    drains = (Drain("standard output", keep), Drain("standard error", keep))
+    shim_path = str(_HERE / shim)
+    command = (sys.executable, "-I", "-X", "utf8", shim_path, str(there.fileno()), "{source}")
+    request = SandboxRequest(
+        command=(*command, json.dumps(config)),
+        source=source,
+        readable=_readable(order),
+        masks=mask_folders(order.workload.mask),
+        env=_environment(order.threads),
+        pass_fds=(there.fileno(),),
+        stdout=drains[0].write_end,
+        stderr=drains[1].write_end,
+        limits=_limits(order),
+    )
+    try:
+        sandbox = order.launcher.launch(request)
+    except BaseException:
+        here.close()
+        raise
+    finally:
+        there.close()
+        for drain in drains:
+            drain.start()
+    return Launched(sandbox, here, drains)
+
+
+def launch_submission(order: Order, source: Path, spacing_s: float) -> Launched:
+    """Start the submission's sandbox; its own code runs only after the gun.
+
+    Raises:
+        OSError: the sandbox could not be started.
+    """
+    file = order.source.file
+    config = {
+        "workload": _place(order),
+        "imports": list(file.imports),
+        "command": list(file.command),
+        "threads": order.threads,
+        "device": "cpu",
+        "hyperparameters": {**file.hyperparameters, **order.hyperparameters},
+        "snapshot_rule": order.ruleset.run.snapshot_rule,
+        "snapshot_spacing_s": spacing_s,
+    }
+    return _launch(order, source, "inside.py", config)
+
+
+def launch_predictor(order: Order, source: Path) -> Launched:
+    """Start the predictor's sandbox: no training data, no labels.
+
+    Raises:
+        OSError: the sandbox could not be started.
+    """
+    file = order.source.file
+    is_open = file.division == "open"
+    config = {
+        "workload": _place(order),
+        "imports": list(file.imports) if is_open else ["torch"],
+        "command": list(file.predict_command) if is_open else [],
+        "division": "open" if is_open else "closed",
+        "threads": order.threads,
+    }
+    return _launch(order, source, "inside_predictor.py", config)
+
+
+def _place(order: Order) -> dict[str, str]:
+    source = order.plugin.source
+    return {"name": source.name, "target": source.target, "path": str(source.path or "")}
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Installed versions of the packages that define a result."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found

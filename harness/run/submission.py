@@ -1,0 +1,172 @@
+"""A submission's folder: its submission.toml, and the frozen copy that is hashed and run."""
+
+import os
+import re
+import shutil
+import stat
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.records import Record, RecordError, Submission, load
+from harness.registry import find
+from harness.storage import sha256_tree
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".venv", ".pytest_cache", ".ruff_cache"})
+FILES_MAX = 1000
+
+
+class SubmissionError(ValueError):
+    """A submission that cannot be run: the message names the file and what to do."""
+
+
+class Tuning(Record):
+    """The search space that the harness draws hyperparameters from."""
+
+    space: dict[str, list[str | int | float | bool]] = {}
+    """Name to the values it may take."""
+
+
+class SubmissionFile(Record):
+    """`submission.toml`."""
+
+    title: str
+    """What the page calls it."""
+    team: str
+    """Who made it."""
+    division: Literal["closed", "open", "hardware"] = "closed"
+    workloads: tuple[str, ...]
+    """Workloads that it is meant for; `*` for all."""
+    imports: tuple[str, ...] = ()
+    """Modules that may be imported before the gun: only installed packages, never its own files."""
+    methods: tuple[str, ...] = ()
+    """Catalogue ids of the methods that it uses."""
+    command: tuple[str, ...] = ()
+    """Program and arguments, relative to the folder; without it, `train.py` is run."""
+    predict_command: tuple[str, ...] = ()
+    """The predictor's program, for the open division without the Python API."""
+    threads: int | None = None
+    """Threads it wants; None takes the workload's."""
+    hyperparameters: dict[str, str | int | float | bool] = {}
+    """Given to `session.hyperparameters` where no tuning draws others."""
+    tuning: Tuning = Tuning()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A submission as it lies in its folder, before the freeze."""
+
+    name: str
+    folder: Path
+    file: SubmissionFile
+
+
+def _folder_of(name_or_path: str) -> Path:
+    path = Path(name_or_path)
+    if path.is_dir():
+        return path.resolve()
+    if path.suffix or os.sep in name_or_path:
+        message = f"{name_or_path}: no such folder; give a submission's folder or a listed name"
+        raise SubmissionError(message)
+    found = find("submissions", name_or_path).source.path
+    assert found is not None
+    return found
+
+
+def open_submission(name_or_path: str) -> Source:
+    """Read a submission by listed name or by folder.
+
+    Raises:
+        UnknownPlugin: neither a folder nor a listed name.
+        SubmissionError: submission.toml is missing or not valid, or the name cannot be a folder's.
+    """
+    folder = _folder_of(name_or_path)
+    if not NAME.fullmatch(folder.name):
+        message = (
+            f"{str(folder)!a}: the folder's name becomes the submission's; use letters, digits, "
+            "'.', '_' and '-', at most 64"
+        )
+        raise SubmissionError(message)
+    path = folder / "submission.toml"
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Source(folder.name, folder, load(SubmissionFile, tree, path))
+    except FileNotFoundError as error:
+        message = f"{path}: missing; write title, team, division and workloads into it"
+        raise SubmissionError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path}: not valid TOML: {error}"
+        raise SubmissionError(message) from error
+    except RecordError as error:
+        raise SubmissionError(str(error)) from error
+
+
+def check_fits(source: Source, workload: str) -> None:
+    """Refuse a submission that does not name the workload, or has nothing to run.
+
+    Raises:
+        SubmissionError: it is not for this workload, or has no entry.
+    """
+    named = source.file.workloads
+    if workload not in named and "*" not in named:
+        message = (
+            f"{source.folder / 'submission.toml'}: workloads names {', '.join(named) or 'none'}, "
+            f"not '{workload}'; add it or choose another workload"
+        )
+        raise SubmissionError(message)
+    if not source.file.command and not (source.folder / "train.py").is_file():
+        message = f"{source.folder}: has neither train.py nor a command in submission.toml"
+        raise SubmissionError(message)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Regular files of the folder, sorted; anything else is refused.
+
+    Raises:
+        SubmissionError: a link, device, pipe or socket is among them.
+    """
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS)
+        for name in sorted(names):
+            path = Path(root) / name
+            if not stat.S_ISREG(path.lstat().st_mode):
+                message = f"{path}: neither a plain file nor a folder; copy its contents in"
+                raise SubmissionError(message)
+            yield path
+
+
+def freeze(source: Source, target: Path, size_max: int) -> Submission:
+    """Copy the source to where it will be run from and kept, and hash the copy.
+
+    Raises:
+        SubmissionError: it is too large, has too many files or odd ones.
+    """
+    size_bytes = 0
+    count = 0
+    for path in _files(source.folder):
+        size_bytes += path.stat().st_size
+        count += 1
+        if size_bytes > size_max or count > FILES_MAX:
+            message = (
+                f"{source.folder}: source is larger than {size_max} bytes or {FILES_MAX} files; "
+                "only source belongs into a submission"
+            )
+            raise SubmissionError(message)
+        copy = target / path.relative_to(source.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        copy.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
+    return Submission(
+        name=source.name,
+        title=source.file.title,
+        team=source.file.team,
+        division=source.file.division,
+        entry="command" if source.file.command else "python",
+        sha256=sha256_tree(target),
+        size_bytes=size_bytes,
+        files_count=count,
+        methods=source.file.methods,
+    )

@@ -1,0 +1,61 @@
+"""Bytes on disk: writes that are whole or fail, and digests; the standard library suffices."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+
+def write_all(descriptor: int, data: "Buffer") -> None:
+    """Write every byte: `os.write` may write fewer without an error (a full disk does).
+
+    Raises:
+        OSError: the rest could not be written.
+    """
+    view = memoryview(data).cast("B")
+    while view:
+        written = os.write(descriptor, view)
+        view = view[written:]
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: to a neighbour first, synced, then renamed over."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_tree(root: Path, pattern: str = "*") -> str:
+    """SHA-256 over names, sizes and contents of the files below a folder, in sorted order."""
+    digest = hashlib.sha256()
+    for path in sorted(each for each in root.rglob(pattern) if each.is_file()):
+        if "__pycache__" in path.parts:
+            continue
+        name = path.relative_to(root).as_posix()
+        digest.update(f"{name}\0{path.stat().st_size}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
