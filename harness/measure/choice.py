@@ -14,7 +14,7 @@ MODELLED = "codecarbon"
 """Meter that stands in, marked as an estimate, where the machine has no sensor for those."""
 
 
-class MeterUnavailable(RuntimeError):  # noqa: N818 - the name says what is the matter
+class MeterUnavailable(RuntimeError):
     """A meter that was asked for by name cannot be read here; the message has reason and cure."""
 
 
