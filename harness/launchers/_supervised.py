@@ -63,7 +63,7 @@ class Supervised:
 
     def __post_init__(self) -> None:
         """Start accounting."""
-        self._meter = TreeMeter(self.root)
+        self._meter = TreeMeter(self.root, ours=self.root == self.child.pid)
         self._lock = threading.Lock()
         self._exit: Exit | None = None
         self._asked_to_end = False
@@ -78,9 +78,8 @@ class Supervised:
         if self._exit is not None:
             return self._exit.cpu_s
         with self._lock:
-            counted_s = self._meter.cpu_s()
             grouped_s = self.group.cpu_s()
-        return self._net_s(counted_s if grouped_s is None else grouped_s)
+            return self._net_s(self._meter.cpu_s() if grouped_s is None else grouped_s)
 
     def _net_s(self, gross_s: float) -> float:
         return max(0.0, gross_s - self.base_s)
@@ -93,6 +92,7 @@ class Supervised:
                 self._ended_first = "exit-code" in self.status.values
                 # The kernel's account drops processes that die with their namespace.
                 self.cpu_s()
+                self._meter.look_at_peaks()
             self._asked_to_end = True
             self.group.kill()
             # It may have ended by itself in this moment.
@@ -128,15 +128,20 @@ class Supervised:
         usages = self._usages()
         self.status.read()
         self.status.close()
-        used_s = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-        grouped_s = self.group.cpu_s()
-        seen_s = max(used_s, self._meter.total_s) if grouped_s is None else grouped_s
+        cpu_s = self._final_cpu_s(usages)
         oom = self.group.oom_kills() > 0
-        found = Exit(*self._outcome(), self._net_s(seen_s), self._peak_bytes(usages), oom)
+        found = Exit(*self._outcome(), cpu_s, self._peak_bytes(usages), oom)
         self.group.remove()
         self.clean()
         os.close(self.pidfd)
         return found
+
+    def _final_cpu_s(self, usages: list[resource.struct_rusage]) -> float:
+        grouped_s = self.group.cpu_s()
+        used_s = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        gross_s = used_s if grouped_s is None else grouped_s
+        own_s = float(self.status.values.get("own-cpu-s", self.base_s))
+        return max(gross_s - own_s, self._net_s(self._meter.total_s))
 
     def _usages(self) -> list[resource.struct_rusage]:
         """The kernel's account: of our own child, then of `root` where that outlived it."""

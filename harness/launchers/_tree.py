@@ -106,9 +106,26 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-class _Look(NamedTuple):
-    own_s: dict[tuple[int, int], float]
-    reaped_s: dict[tuple[int, int], float]
+def _children(pid: int) -> Iterator[int]:
+    """Children of all threads of a process; quick, but one may be missed while others come and go.
+
+    Raises:
+        FileNotFoundError: the kernel was built without these files, or the process is gone.
+    """
+    for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names alone
+        text = Path(f"/proc/{pid}/task/{thread}/children").read_bytes()
+        yield from (int(word) for word in text.split())
+
+
+def glance(root: int) -> list[Member]:
+    """As `descendants`, without looking at everybody on the machine where the kernel helps."""
+    found = [top] if (top := member(root)) else []
+    try:
+        for each in found:
+            found.extend(below for pid in _children(each.pid) if (below := member(pid)))
+    except OSError:
+        return descendants(root)
+    return found
 
 
 def _names(members: list[Member]) -> dict[tuple[int, int], float]:
@@ -123,11 +140,12 @@ class TreeMeter:
     last look saw of it stays in the total, what it used after that look is lost.
     """
 
-    def __init__(self, root: int) -> None:
-        """Measure `root` and everything below it."""
+    def __init__(self, root: int, *, ours: bool = False) -> None:
+        """Measure `root` and everything below it; `ours` leaves its own memory out."""
         self.root = root
+        self._ours = ours
         self.peak_rss_bytes = 0
-        """Largest resident set of any single process seen."""
+        """Largest resident set of any single process, when `look_at_peaks` saw it."""
         self.total_s = 0.0
         """What `cpu_s` returned last."""
         self._lost_s = 0.0
@@ -135,8 +153,7 @@ class TreeMeter:
 
     def cpu_s(self) -> float:
         """CPU seconds so far of all processes, living and reaped; to about 10 ms."""
-        look, steady = self._look()
-        seen_s = sum(look.own_s.values()) + sum(look.reaped_s.values())
+        seen_s, steady = self._look()
         if steady:
             if (fall_s := self._last_s - seen_s) > _ROUNDING_S:
                 self._lost_s += fall_s
@@ -144,18 +161,19 @@ class TreeMeter:
         self.total_s = max(self.total_s, seen_s + self._lost_s)
         return self.total_s
 
-    def _look(self) -> tuple[_Look, bool]:
-        """One look, and whether nobody came, went or was reaped during it."""
-        members = descendants(self.root)
+    def _look(self) -> tuple[float, bool]:
+        """The sum as it is, and whether nobody came, went or was reaped during the look."""
+        members = glance(self.root)
+        own_s = 0.0
         for _ in range(_TRIES):
-            own = {(each.pid, each.started_ticks): own_cpu_s(each.pid) for each in members}
-            after = descendants(self.root)
-            if _names(members) == _names(after):
-                self._remember_peaks(members)
-                return _Look(own, _names(members)), bool(members)
+            own_s = sum(own_cpu_s(each.pid) for each in members)
+            after = glance(self.root)
+            if members and _names(members) == _names(after):
+                return own_s + sum(each.reaped_s for each in members), True
             members = after
-        return _Look(own, {}), False
+        return own_s, False
 
-    def _remember_peaks(self, members: list[Member]) -> None:
-        peaks = (peak_rss_bytes(each.pid) for each in members)
-        self.peak_rss_bytes = max(self.peak_rss_bytes, *peaks, 0)
+    def look_at_peaks(self) -> None:
+        """Remember the largest resident set that a process has had so far."""
+        for each in glance(self.root)[1 if self._ours else 0 :]:
+            self.peak_rss_bytes = max(self.peak_rss_bytes, peak_rss_bytes(each.pid))
