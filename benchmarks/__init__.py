@@ -1,0 +1,1 @@
+"""Scripts that measure JouleMark itself and its reference submissions."""

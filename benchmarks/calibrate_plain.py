@@ -1,0 +1,292 @@
+"""Trains a submission in this process over many seeds, for target and spread, without a sandbox.
+
+python -m benchmarks.calibrate_plain SUBMISSION [--seeds N] [--json FILE] [--instances N]
+"""
+
+import argparse
+import contextlib
+import gc
+import importlib.util
+import json
+import statistics
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.api import Array, Session, Splits, WorkloadSpec
+from harness.registry import find
+
+FIRST_SEED = 1000
+SPARE_DEVIATIONS = 3
+
+
+class EnoughSnapshotsError(Exception):
+    """Ends a rehearsal that was asked for its first snapshots only."""
+
+
+@dataclass
+class Recorder:
+    """A channel that keeps snapshots, with CPU seconds of this process in place of the clock."""
+
+    spacing_s: float = 0.0
+    most: int | None = None
+    """Snapshots after which training is ended, where it is not let run to its own end."""
+    snapshots: list[tuple[int | None, float, dict[str, Any]]] = field(default_factory=list)
+    begun_s: float = field(default_factory=time.process_time)
+
+    def snapshot(self, tensors: Mapping[str, Any], step: int | None, note: str) -> None:
+        """Keep a copy, as the sealed one of a run is."""
+        del note
+        copy = {name: torch.as_tensor(each).detach().clone() for name, each in tensors.items()}
+        self.snapshots.append((step, self.now_s(), copy))
+        if len(self.snapshots) == self.most:
+            raise EnoughSnapshotsError
+
+    def send(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Take what the submission says of itself, which is never scored."""
+
+    def now_s(self) -> float:
+        """CPU seconds since this recorder was made."""
+        return time.process_time() - self.begun_s
+
+    def next_snapshot_s(self) -> float:
+        """The last snapshot's time plus the spacing, or the spacing before any."""
+        return self.spacing_s + (self.snapshots[-1][1] if self.snapshots else 0.0)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """One seed's training: what each snapshot scores, and what it took."""
+
+    seed: int
+    steps: list[int | None]
+    cpu_s: list[float]
+    metrics: list[float]
+    losses: list[float]
+    total_cpu_s: float
+    predict_cpu_s: float
+
+    def first_hit(self, passes: Callable[[float], bool]) -> tuple[int | None, float] | None:
+        """Step and CPU seconds of the first snapshot that passes, or None."""
+        hits = zip(self.steps, self.cpu_s, self.metrics, strict=True)
+        return next(((step, cpu) for step, cpu, value in hits if passes(value)), None)
+
+
+def load_submission(name: str) -> tuple[Callable[[Session], None], WorkloadSpec]:
+    """The `train` function of a reference submission and its first workload."""
+    folder = find("submissions", name).value
+    assert isinstance(folder, Path)
+    manifest = tomllib.loads((folder / "submission.toml").read_text())
+    spec = importlib.util.spec_from_file_location("rehearsed_train", folder / "train.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    workload = find("workloads", manifest["workloads"][0]).value
+    assert isinstance(workload, WorkloadSpec)
+    return module.train, workload
+
+
+@torch.no_grad()
+def predict(
+    spec: WorkloadSpec, model: torch.nn.Module, splits: Splits, *, lockstep: bool = True
+) -> Array:
+    """Full outputs for the test split, in lockstep where the workload asks for that.
+
+    Without `lockstep` a sequence is read at once: the same figures from a causal model, sooner.
+    """
+    inputs = torch.from_numpy(splits.test_inputs["x"])
+    if lockstep and spec.evaluation == "lockstep":
+        steps = [model(inputs[:, : t + 1])[:, -1] for t in range(inputs.shape[1])]
+        scores = torch.stack(steps, dim=1)
+    else:
+        scores = model(inputs)
+    if spec.outputs.kind == "log_probabilities":
+        scores = scores.log_softmax(dim=-1)
+    return np.asarray(scores)
+
+
+def rehearse(
+    name: str,
+    seed: int,
+    *,
+    spacing_s: float | None = None,
+    most: int | None = None,
+    instance: int | None = None,
+) -> Rehearsal:
+    """Train with one seed, by default on the instance of that seed.
+
+    Snapshots lie a fiftieth of the budget apart unless told; `most` ends training at that one.
+    """
+    train, spec = load_submission(name)
+    splits = spec.data(seed if instance is None else instance)
+    torch.set_num_threads(spec.threads)
+    gc.collect()
+    recorder = Recorder(spec.budget_s / 50 if spacing_s is None else spacing_s, most)
+    session = Session(
+        workload=spec,
+        seed=seed,
+        device="cpu",
+        train=splits.train,
+        validation=splits.validation,
+        budget_s=spec.budget_s,
+        snapshot_rule="first_passing",
+        snapshot_spacing_s=recorder.spacing_s,
+        threads=spec.threads,
+        channel=recorder,
+    )
+    with contextlib.suppress(EnoughSnapshotsError):
+        train(session)
+    return _judged(spec, splits, recorder, seed, recorder.now_s())
+
+
+def _judged(
+    spec: WorkloadSpec, splits: Splits, recorder: Recorder, seed: int, total_s: float
+) -> Rehearsal:
+    model = spec.model()
+
+    def outputs_of(tensors: Mapping[str, Any], *, lockstep: bool) -> Array:
+        model.load_state_dict(tensors)
+        return predict(spec, model.eval(), splits, lockstep=lockstep)
+
+    outputs = [outputs_of(tensors, lockstep=False) for _, _, tensors in recorder.snapshots]
+    begun_s = time.process_time()
+    outputs[-1] = outputs_of(recorder.snapshots[-1][2], lockstep=True)
+    predict_s = time.process_time() - begun_s
+    labels, facts = splits.test_labels, splits.facts
+    loss = spec.loss or spec.score
+    return Rehearsal(
+        seed=seed,
+        steps=[step for step, _, _ in recorder.snapshots],
+        cpu_s=[cpu for _, cpu, _ in recorder.snapshots],
+        metrics=[spec.score(each, labels, facts) for each in outputs],
+        losses=[loss(each, labels, facts) for each in outputs],
+        total_cpu_s=total_s,
+        predict_cpu_s=predict_s,
+    )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Twenty or so rehearsals, and the target that the rule puts on them."""
+
+    workload: str
+    submission: str
+    better: str
+    target: float
+    median: float
+    deviation: float
+    worst: float
+    budget_s: float
+    median_cpu_s: float
+    median_steps_to_target: float
+    median_predict_cpu_s: float
+    runs: list[Rehearsal]
+
+
+def target_by_rule(finals: list[float], better: str, digits: int) -> float:
+    """The median loosened by three standard deviations, never better than the worst run.
+
+    Rounded towards easy to one digit fewer than the metric resolves.
+    """
+    loose = statistics.median(finals)
+    spare = SPARE_DEVIATIONS * statistics.stdev(finals)
+    scale = 10.0 ** (digits - 1)
+    if better == "higher":
+        return float(np.floor(min(loose - spare, *finals) * scale) / scale)
+    return float(np.ceil(max(loose + spare, *finals) * scale) / scale)
+
+
+def calibrate(name: str, seeds: int) -> Calibration:
+    """Rehearse with consecutive seeds and apply the rule; one rehearsal before them warms up."""
+    spec = load_submission(name)[1]
+    rehearse(name, 0)
+    runs = [rehearse(name, FIRST_SEED + i) for i in range(seeds)]
+    finals = [run.metrics[-1] for run in runs]
+    better = spec.metric.better
+    target = target_by_rule(finals, better, spec.metric.digits)
+    passes = (lambda v: v >= target) if better == "higher" else (lambda v: v <= target)
+    hits = [hit for run in runs if (hit := run.first_hit(passes))]
+    return Calibration(
+        workload=spec.name,
+        submission=name,
+        better=better,
+        target=target,
+        median=statistics.median(finals),
+        deviation=statistics.stdev(finals),
+        worst=min(finals) if better == "higher" else max(finals),
+        budget_s=spec.budget_s,
+        median_cpu_s=statistics.median(run.total_cpu_s for run in runs),
+        median_steps_to_target=statistics.median(step or 0 for step, _ in hits),
+        median_predict_cpu_s=statistics.median(run.predict_cpu_s for run in runs),
+        runs=runs,
+    )
+
+
+def _compact(record: dict[str, Any]) -> str:
+    """JSON with one line a run, numbers to six significant digits."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, float):
+            return float(f"{value:.6g}")
+        return [rounded(each) for each in value] if isinstance(value, list) else value
+
+    def line(fields: dict[str, Any]) -> str:
+        return json.dumps({key: rounded(value) for key, value in fields.items()})
+
+    head = line({key: value for key, value in record.items() if key != "runs"})
+    runs = ",\n".join(line(run) for run in record["runs"])
+    return f'{head[:-1]}, "runs": [\n{runs}\n]}}'
+
+
+def instance_spread(name: str, instances: int, seeds: int = 3) -> tuple[float, float]:
+    """Standard deviations of the final metric between runs on one instance, between instances.
+
+    One-way analysis of variance: the second is that of the instances' means with the share of
+    the runs' own spread taken off.
+    """
+    finals = np.array(
+        [
+            [
+                rehearse(name, FIRST_SEED + seed, spacing_s=1e9, instance=each).metrics[-1]
+                for seed in range(seeds)
+            ]
+            for each in range(instances)
+        ]
+    )
+    within = float(finals.var(axis=1, ddof=1).mean())
+    between = max(0.0, float(finals.mean(axis=1).var(ddof=1)) - within / seeds)
+    return within**0.5, between**0.5
+
+
+def main() -> None:
+    """Read the arguments, calibrate, print a table, write the record if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("submission")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--instances", type=int)
+    options = parser.parse_args()
+    if options.instances:
+        within, between = instance_spread(options.submission, options.instances)
+        sys.stdout.write(f"sd between runs {within:.5f}, between instances {between:.5f}\n")
+        return
+    record = calibrate(options.submission, options.seeds)
+    for run in record.runs:
+        grid = " ".join(f"{s}:{m:.4f}" for s, m in zip(run.steps, run.metrics, strict=True))
+        sys.stdout.write(f"seed {run.seed}  {run.total_cpu_s:.2f} CPU s  {grid}\n")
+    summary = {key: value for key, value in asdict(record).items() if key != "runs"}
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    if options.json:
+        options.json.write_text(_compact(asdict(record)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

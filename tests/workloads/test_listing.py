@@ -1,0 +1,171 @@
+"""Workloads are found by their files, load without torch and data, and hold to the contract."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.calibrate_plain import predict
+from harness.api import Splits, WorkloadSpec
+from harness.registry import Plugin, discover, find
+
+WORKLOADS = [each for each in discover("workloads") if isinstance(each, Plugin)]
+SUBMISSIONS = [each for each in discover("submissions") if isinstance(each, Plugin)]
+HEAVY = {"torch", "pandas", "matplotlib", "sklearn", "scipy", "pydantic"}
+
+
+@pytest.fixture(params=[each.name for each in WORKLOADS])
+def spec(request: pytest.FixtureRequest) -> WorkloadSpec:
+    value = find("workloads", request.param).value
+    assert isinstance(value, WorkloadSpec)
+    return value
+
+
+@pytest.fixture
+def splits(spec: WorkloadSpec) -> Splits:
+    return spec.data(1)
+
+
+def test_no_workload_is_broken() -> None:
+    assert discover("workloads") == WORKLOADS
+    assert {"digits-mlp", "digits-cnn", "markov-lm"} <= {each.name for each in WORKLOADS}
+
+
+def test_listing_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from harness.registry import discover; found = discover('workloads');"
+        f"print(len(found), sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{len(WORKLOADS)} []"
+
+
+def test_data_load_no_heavy_module() -> None:
+    code = (
+        "import sys; from harness.registry import discover\n"
+        "for each in discover('workloads'): each.value.data(1)\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_name_is_that_of_the_file(spec: WorkloadSpec) -> None:
+    assert find("workloads", spec.name).value is spec
+    assert spec.about
+    assert spec.target.derivation
+
+
+def test_only_seeded_workloads_change_with_the_seed(spec: WorkloadSpec, splits: Splits) -> None:
+    other = spec.data(2).train
+    same = all(np.array_equal(splits.train[name], other[name]) for name in splits.train)
+    assert same == (spec.secrecy == "public")
+
+
+def test_same_seed_gives_the_same_bytes(spec: WorkloadSpec, splits: Splits) -> None:
+    again = spec.data(1)
+    for part in ("train", "validation", "test_inputs", "test_labels"):
+        first, second = getattr(splits, part), getattr(again, part)
+        assert first.keys() == second.keys()
+        assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+    assert splits.facts == again.facts
+
+
+def test_arrays_are_plain_and_of_equal_length(splits: Splits) -> None:
+    for part in (splits.train, splits.validation, splits.test_inputs, splits.test_labels):
+        assert len({len(each) for each in part.values()}) == 1
+        assert all(each.dtype.kind in "fiu" for each in part.values())
+
+
+def test_untrained_model_gives_outputs_of_the_stated_shape(
+    spec: WorkloadSpec, splits: Splits
+) -> None:
+    torch.manual_seed(0)
+    outputs = predict(spec, spec.model().eval(), splits)
+    rows = len(next(iter(splits.test_inputs.values())))
+    assert outputs.shape == (rows, *spec.outputs.shape)
+    assert outputs.dtype == np.float32
+    if spec.outputs.kind == "log_probabilities":
+        assert np.allclose(np.exp(outputs).sum(axis=-1), 1, atol=1e-3)
+
+
+def test_untrained_model_misses_the_target(spec: WorkloadSpec, splits: Splits) -> None:
+    torch.manual_seed(0)
+    outputs = predict(spec, spec.model().eval(), splits)
+    value = spec.score(outputs, splits.test_labels, splits.facts)
+    better = (
+        value >= spec.target.value
+        if spec.metric.better == "higher"
+        else (value <= spec.target.value)
+    )
+    assert not better
+
+
+def test_known_optimum_is_beyond_the_target(spec: WorkloadSpec, splits: Splits) -> None:
+    if spec.optimum is None:
+        assert spec.optimum_error is None
+        return
+    assert spec.optimum_error is not None
+    error = spec.optimum_error(splits.test_labels, splits.facts)
+    gap = abs(spec.target.value - spec.optimum)
+    assert 0 < 3 * error < gap
+
+
+def test_initial_weights_hang_on_the_global_seed_alone(spec: WorkloadSpec) -> None:
+    def drawn(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return torch.nn.utils.parameters_to_vector(spec.model().parameters())
+
+    assert torch.equal(drawn(3), drawn(3))
+    assert not torch.equal(drawn(3), drawn(4))
+
+
+def test_masks_are_folders_that_exist(spec: WorkloadSpec) -> None:
+    import sklearn
+
+    site = Path(sklearn.__file__).parent.parent
+    assert all((site / mask).is_dir() for mask in spec.mask)
+
+
+def test_each_workload_has_its_reference() -> None:
+    names = {each.name for each in SUBMISSIONS}
+    assert {f"{each.name}-adamw" for each in WORKLOADS} <= names
+
+
+@pytest.mark.parametrize("name", [each.name for each in SUBMISSIONS])
+def test_manifest_names_true_workloads_and_modules(name: str) -> None:
+    folder = find("submissions", name).value
+    manifest = tomllib.loads((folder / "submission.toml").read_text())
+    assert set(manifest) <= {
+        "title", "team", "division", "workloads", "imports", "methods"
+    }  # fmt: skip
+    assert manifest["division"] in {"closed", "open"}
+    for workload in manifest["workloads"]:
+        assert find("workloads", workload).name == workload
+
+
+def _imports(name: str) -> tuple[str, ...]:
+    folder = find("submissions", name).value
+    return tuple(tomllib.loads((folder / "submission.toml").read_text())["imports"])
+
+
+@pytest.mark.parametrize("imports", sorted({_imports(each.name) for each in SUBMISSIONS}))
+def test_declared_imports_are_all_that_training_loads_of_weight(imports: tuple[str, ...]) -> None:
+    """After the declared imports, training loads next to nothing: it would be on the clock."""
+    names = [each.name for each in SUBMISSIONS if _imports(each.name) == imports]
+    code = (
+        f"import importlib, sys\n[importlib.import_module(each) for each in {imports!r}]\n"
+        "import benchmarks.calibrate_plain as plain\n"
+        f"for name in {names!r}:\n"
+        "    plain.load_submission(name); before = set(sys.modules)\n"
+        "    plain.rehearse(name, 1, spacing_s=0.0, most=1)\n"
+        "    print(name, *sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    late = [line.split() for line in done.stdout.splitlines()]
+    assert [words[0] for words in late] == names
+    assert all(len(words) <= 6 for words in late), done.stdout

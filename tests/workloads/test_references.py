@@ -1,0 +1,117 @@
+"""The reference submissions learn, reach their targets, and the better ones are better."""
+
+import statistics
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.calibrate_plain import Rehearsal, load_submission, rehearse
+from harness.api import WorkloadSpec
+from harness.registry import Plugin, discover, find
+
+NAMES = [each.name for each in discover("submissions") if isinstance(each, Plugin)]
+
+
+@cache
+def run(name: str, seed: int) -> Rehearsal:
+    """Every snapshot that the submission's own grid offers."""
+    return rehearse(name, seed, spacing_s=0.0)
+
+
+def passes(spec: WorkloadSpec, value: float) -> bool:
+    if spec.metric.better == "higher":
+        return value >= spec.target.value
+    return value <= spec.target.value
+
+
+def steps_to_target(name: str, seed: int) -> int:
+    spec = load_submission(name)[1]
+    hit = run(name, seed).first_hit(lambda value: passes(spec, value))
+    assert hit is not None
+    assert hit[0] is not None
+    return hit[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_first_snapshot_has_learnt_something(name: str) -> None:
+    spec = load_submission(name)[1]
+    torch.manual_seed(7)
+    splits = spec.data(7)
+    from benchmarks.calibrate_plain import predict
+
+    untrained = predict(spec, spec.model().eval(), splits)
+    loss = spec.loss or spec.score
+    assert run(name, 7).losses[0] < loss(untrained, splits.test_labels, splits.facts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_ends_past_its_target(name: str) -> None:
+    spec = load_submission(name)[1]
+    assert passes(spec, run(name, 7).metrics[-1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_gives_the_same_metrics(name: str) -> None:
+    again = rehearse(name, 7, spacing_s=0.0, most=2)
+    assert again.metrics == pytest.approx(run(name, 7).metrics[: len(again.metrics)], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("digits-mlp-adamw", 160, 460),
+        ("digits-mlp-muon", 40, 160),
+        ("digits-mlp-sgd", 360, 1_700),
+        ("digits-cnn-adamw", 80, 240),
+        ("markov-lm-adamw", 160, 280),
+    ],
+)
+def test_steps_to_target_lie_in_their_band(name: str, least: int, most: int) -> None:
+    assert least <= steps_to_target(name, 7) <= most
+
+
+def test_optimizers_differ_in_steps_to_target_as_the_leaderboard_says() -> None:
+    seeds = (7, 8, 9)
+    muon, adamw, sgd = (
+        statistics.median(steps_to_target(f"digits-mlp-{each}", seed) for seed in seeds)
+        for each in ("muon", "adamw", "sgd")
+    )
+    assert 2.5 * muon < adamw
+    assert 1.5 * adamw < sgd
+
+
+def test_muon_orthogonalizes() -> None:
+    train = load_submission("digits-mlp-muon")[0]
+    orthogonalized = train.__globals__["orthogonalized"]
+    torch.manual_seed(0)
+    for shape in ((128, 64), (10, 128)):
+        matrix = torch.randn(shape)
+        result = orthogonalized(matrix)
+        values = torch.linalg.svdvals(result)
+        assert result.shape == shape
+        assert values.min() > 0.6
+        assert values.max() < 1.3
+        left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+        nearest = left @ right
+        cosine = (result * nearest).sum() / result.norm() / nearest.norm()
+        assert cosine > 0.98
+
+
+def test_shifted_images_are_whole_images_moved_by_at_most_one_pixel() -> None:
+    train = load_submission("digits-cnn-adamw")[0]
+    shifted = train.__globals__["shifted"]
+    images = find("workloads", "digits-cnn").value.data(0).train["x"][:300]
+    moved = shifted(images, np.random.default_rng(0))
+    assert moved.shape == images.shape
+    padded = np.pad(images[:, 0], ((0, 0), (1, 1), (1, 1)))
+    offers = [padded[:, a : a + 8, b : b + 8] for a in range(3) for b in range(3)]
+    found = np.array(
+        [
+            [np.array_equal(x, y) for x in each]
+            for each, y in zip(np.stack(offers, axis=1), moved[:, 0], strict=True)
+        ]
+    )
+    assert found.any(axis=1).all()
+    assert found.any(axis=0).all()

@@ -1,0 +1,1 @@
+"""Packaged and generated data, each module one source, with numpy alone."""

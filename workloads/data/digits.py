@@ -1,0 +1,90 @@
+"""scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, read without importing scikit-learn."""
+
+import gzip
+import hashlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.api import Splits
+from workloads.data.splits import stratified, without
+
+MASK = ("sklearn/datasets/data",)
+"""Folder of the installed package that holds the images and labels."""
+SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"
+"""Of the table of comma-separated numbers, unpacked."""
+TEST_ROWS = 360
+VALIDATION_ROWS = 180
+SPLIT_SEED = 0
+
+Images = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+def _table_path() -> Path:
+    spec = importlib.util.find_spec("sklearn")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            return path
+    message = (
+        "the digits are not there: no sklearn/datasets/data/digits.csv.gz in this environment; "
+        "install scikit-learn"
+    )
+    raise FileNotFoundError(message)
+
+
+def _table() -> bytes:
+    path = _table_path()
+    text = gzip.decompress(path.read_bytes())
+    found = hashlib.sha256(text).hexdigest()
+    if found != SHA256:
+        message = (
+            f"{path}: SHA-256 of the unpacked table is {found}, not {SHA256}; "
+            "install an unchanged scikit-learn"
+        )
+        raise ValueError(message)
+    return text
+
+
+@cache
+def digits() -> tuple[Images, Labels]:
+    """Images of shape (1797, 64) with values from 0 to 1, and labels from 0 to 9; read-only.
+
+    Raises:
+        FileNotFoundError: scikit-learn is not installed, or its data folder is masked.
+        ValueError: the file is not the one that the targets were calibrated on.
+    """
+    rows = np.array(_table().decode().replace("\n", ",").rstrip(",").split(","), dtype=np.float32)
+    table = rows.reshape(-1, 65)
+    images, labels = table[:, :64] / np.float32(16), table[:, 64].astype(np.int64)
+    images.flags.writeable = labels.flags.writeable = False
+    return images, labels
+
+
+@cache
+def split_rows() -> tuple[Labels, Labels, Labels]:
+    """Rows of train (1,257), validation (180) and test (360), stratified, the same for ever."""
+    labels = digits()[1]
+    every = np.arange(len(labels))
+    test = stratified(labels, TEST_ROWS, np.random.default_rng(SPLIT_SEED))
+    rest = without(every, test)
+    chosen = stratified(labels[rest], VALIDATION_ROWS, np.random.default_rng(SPLIT_SEED + 1))
+    validation = rest[chosen]
+    return without(rest, validation), validation, test
+
+
+def digit_splits(*shape: int) -> Splits:
+    """The digits as `x` of float32 (rows, *shape) and `y` of int64 (rows,)."""
+    images, labels = digits()
+    x = images.reshape(len(images), *shape)
+    train, validation, test = split_rows()
+    return Splits(
+        train={"x": x[train], "y": labels[train]},
+        validation={"x": x[validation], "y": labels[validation]},
+        test_inputs={"x": x[test]},
+        test_labels={"y": labels[test]},
+    )

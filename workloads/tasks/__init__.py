@@ -1,0 +1,1 @@
+"""One workload a file, each defining `WORKLOAD`; torch is imported only inside `model()`."""
