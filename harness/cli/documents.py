@@ -4,8 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.records import Finding, MachineFact
+from harness.records import (
+    Finding,
+    Leaderboard,
+    MachineFact,
+    RunScore,
+    Score,
+    Standing,
+)
 from harness.records.base import FORMAT, Record
+from harness.records.measure import DomainKind, Method
 
 Value = str | int | float | bool | None
 
@@ -142,45 +150,51 @@ class VerifyDocument(Record):
 # --- run, demo, report --------------------------------------------------------------------------
 
 
-class RunItem(Record):
-    """One run of a series."""
-
-    run_id: str
-    bundle: str
-    """Folder of the bundle."""
-    seed: int
-    status: str
-    reason: str
-    metric: str
-    """Name of the metric."""
-    better: Literal["higher", "lower"]
-    metric_value: float | None
-    """Of the snapshot that counts; None where none was judged."""
-    target: float
-    time_to_target_s: float | None
-    """Gun to the stamp of the snapshot that counts; None where the target was not reached."""
-    energy_to_target_j: float | None
-    """Over the same window; None: not reached, or not measured."""
-    energy_method: Literal["counter", "sampled", "modelled", "declared"] | None
-    """Of the joules; `modelled` is an estimate and never a measurement."""
-    energy_domains: tuple[str, ...]
-    energy_simulated: bool
-    window_s: float | None
-    """The whole run window, gun to the death of the last process."""
-    window_energy_j: float | None
-    findings: tuple[Finding, ...] = ()
-
-
 class RunDocument(Record):
     """`joulemark run`."""
 
     format: int = FORMAT
     workload: str
     submission: str
+    machine: str
     ruleset: str
+    isolation: Literal["none", "landlock", "bubblewrap"]
+    results: str
+    """Folder that the bundles' paths are relative to."""
+    metric: str
+    metric_unit: str
+    better: Literal["higher", "lower"]
+    target: float
+    budget_s: float
     exit_code: int
     """That of the worst run."""
-    runs: tuple[RunItem, ...]
+    runs: tuple[RunScore, ...]
+    """Under the ruleset in force; where `reached` is false, the cost led to no target."""
+
+
+class BoardRow(Standing):
+    """A place on a leaderboard, with the keys of its board."""
+
+    prize: str
+    quantity: str
+    unit: Literal["J", "s"]
+    ruleset: str
+    workload_version: str
+
+
+class ScoreDocument(Record):
+    """`joulemark score`."""
+
+    format: int = FORMAT
+    ruleset: str
+    """Name of the rules that were applied; `as-run`: to each run those that it ran under."""
+    scores: tuple[Score, ...]
+    leaderboard: tuple[BoardRow, ...]
+    """Every standing of every board."""
+    boards: tuple[Leaderboard, ...]
+    """Whole, with who is unranked and why."""
+    findings: tuple[Finding, ...]
+    """About bundles and runs that are in no score."""
 
 
 class ReportDocument(Record):
@@ -191,3 +205,49 @@ class ReportDocument(Record):
     """Path of the first page."""
     files: tuple[str, ...]
     """All that was written."""
+
+
+class DemoDocument(Record):
+    """`joulemark demo`."""
+
+    format: int = FORMAT
+    series: tuple[RunDocument, ...]
+    scores: ScoreDocument
+    report: ReportDocument
+    exit_code: int
+
+
+class DomainItem(Record):
+    """The joules of one domain in one window."""
+
+    domain: str
+    kind: DomainKind
+    method: Method
+    simulated: bool
+    meter: str
+    source: str
+    parents: tuple[str, ...]
+    energy_j: float | None
+    """None: not measured, or too little of the window was seen."""
+    uncertainty_j: float | None
+    """Expanded, k = 2; None where the class of the meter is unknown."""
+    terms_j: dict[str, float]
+    """What the uncertainty consists of, each at k = 2, added in squares."""
+    bound_j: tuple[float, float] | None
+    """Least and greatest joules that the readings allow."""
+    coverage_ratio: float
+    gap_max_s: float | None
+    readings_count: int
+    note: str
+
+
+class ExplainDocument(Record):
+    """`joulemark explain`."""
+
+    format: int = FORMAT
+    run_id: str
+    window: str
+    window_s: float
+    domains: tuple[DomainItem, ...]
+    total: str
+    """One sentence: the total over domains of which none contains another."""

@@ -42,6 +42,8 @@ CODES = {
     "harness.run.submission.SubmissionError": INVALID,
     "harness.measure.choice.MeterUnavailable": MISSING,
     "harness.launchers.choice.LauncherUnavailable": MISSING,
+    "harness.measure.trace.TraceError": INVALID,
+    "harness.report.site.SiteError": INVALID,
     "harness.verify.found.NothingToVerify": USAGE,
     "harness.sign.SignError": INVALID,
     "harness.sign.SigningMissing": MISSING,

@@ -56,19 +56,6 @@ def _folder_to_write(ctx: click.Context, param: click.Parameter, value: str) -> 
     return path
 
 
-def results_option(command: Command) -> Command:
-    """`--results DIR`."""
-    text = "Folder of bundles and ledgers."
-    return click.option(
-        "--results",
-        default="results",
-        show_default=True,
-        metavar="DIR",
-        callback=_folder_to_write,
-        help=text,
-    )(command)
-
-
 def ruleset_options(default: str | None) -> Callable[[Command], Command]:
     """`--ruleset` and `--set`; without a default each bundle's own ruleset counts."""
 
@@ -106,3 +93,91 @@ def folder_option(*names: str, default: str, text: str) -> Callable[[Command], C
         )(command)
 
     return decorate
+
+
+def results_option(command: Command) -> Command:
+    """`--results DIR`."""
+    text = "Folder of bundles and ledgers."
+    return folder_option("--results", default="results", text=text)(command)
+
+
+def existing_folder(ctx: click.Context, param: click.Parameter, value: str) -> Path:
+    """A folder that is there.
+
+    Raises:
+        UsageFailure: it is not.
+    """
+    path = Path(value)
+    if not path.is_dir():
+        message = f"{param.human_readable_name} {value}: no such folder; run something first"
+        raise UsageFailure(message, ctx)
+    return path
+
+
+def _meters(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Values of `--meter` that can at least be read."""
+    from harness.measure.choice import parse
+
+    try:
+        names = [parse(text)[0] for text in value]
+    except ValueError as error:
+        raise UsageFailure(str(error), ctx) from error
+    if "none" in names and len(names) > 1:
+        message = f"{param.opts[0]} none cannot stand beside other meters; leave one of them out"
+        raise UsageFailure(message, ctx)
+    return value
+
+
+def meter_option(command: Command) -> Command:
+    """`--meter NAME[:KEY=VALUE,...]`, repeatable."""
+    return click.option(
+        "--meter",
+        "meters",
+        multiple=True,
+        callback=_meters,
+        metavar="NAME[:KEY=VALUE,...]",
+        help="Meter to read, repeatable; auto (default) takes what is there, none takes none.",
+    )(command)
+
+
+SERIES = (
+    click.option(
+        "--submission",
+        metavar="NAME|PATH",
+        help="Listed submission, or a folder; without it the workload's reference.",
+    ),
+    click.option(
+        "--seeds", type=click.IntRange(min=1), metavar="N", help="Runs, each with a drawn seed."
+    ),
+    click.option(
+        "--seed",
+        "declared",
+        type=click.IntRange(min=0, max=2**31 - 1),
+        multiple=True,
+        metavar="VALUE",
+        help="Declare a seed in place of drawn ones, repeatable; such runs may rehearse, not win.",
+    ),
+    click.option(
+        "--launcher",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="What walls the submission in.",
+    ),
+    click.option(
+        "--price-per-hour",
+        "price",
+        type=click.FloatRange(min=0),
+        metavar="USD",
+        help="Price of this machine, for scores in dollars.",
+    ),
+    click.option("--quiet", is_flag=True, help="No progress."),
+)
+"""What can be said of a series of runs, in the order of the help page."""
+
+
+def series_options(command: Command) -> Command:
+    """All options of a series."""
+    for option in reversed(SERIES):
+        command = option(command)
+    return command

@@ -16,7 +16,7 @@ READ_MAX = 256 << 20
 EntryKind = Literal["file", "folder", "link", "other"]
 
 
-class Unreadable(ValueError):  # noqa: N818 - the name says what is the matter
+class Unreadable(ValueError):
     """A file that cannot be used; the message does not name it."""
 
     def __init__(self, file: str, text: str) -> None:

@@ -11,7 +11,7 @@ Verdict = Literal["pass", "fail", "skip"]
 FAULTS_SHOWN = 5
 
 
-class NothingToVerify(ValueError):  # noqa: N818 - the name says what is the matter
+class NothingToVerify(ValueError):
     """There is neither bundle nor ledger where one was said to be."""
 
 
@@ -23,7 +23,7 @@ class Fault(NamedTuple):
     text: str
 
 
-class Skip(Exception):  # noqa: N818 - it is no error
+class Skip(Exception):
     """The check cannot be made here; the message says why."""
 
 

@@ -23,7 +23,7 @@ CHUNK_BYTES = 1 << 18
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-class _Refused(ValueError):  # noqa: N818
+class _Refused(ValueError):
     """JSON that is well formed and still not wanted."""
 
 

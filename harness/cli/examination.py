@@ -1,0 +1,95 @@
+"""Examines the machine: meters, isolation, facts, and the prizes that follow from them."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.cli.documents import DoctorDocument, PluginItem, PrizeDoor
+from harness.cli.listing import items_of
+from harness.measure.machine import describe
+from harness.measure.preflight import facts
+from harness.records import Machine, MachineFact
+from harness.registry import Plugin, discover
+from harness.rules.load import load_ruleset
+
+MEASURING = ("hardware", "external")
+"""Origins of meters whose joules are measured; the others estimate or simulate."""
+
+GIB = 1 << 30
+
+
+def _title(machine: Machine) -> str:
+    gpus = f", {', '.join(machine.gpus)}" if machine.gpus else ", no GPU"
+    virtual = {True: ", virtual machine", False: "", None: ", virtual or not: unknown"}
+    return (
+        f"{machine.name}: {machine.cpu_model}, {machine.cpu_count} processors, "
+        f"{machine.memory_bytes / GIB:.1f} GiB{gpus}, {machine.kernel}"
+        f"{virtual[machine.virtualised]}"
+    )
+
+
+def measuring(meters: Sequence[PluginItem]) -> list[str]:
+    """Meters that measure joules here."""
+    return [m.name for m in meters if m.available and m.facts.get("origin") in MEASURING]
+
+
+def _estimating(meters: Sequence[PluginItem]) -> list[str]:
+    return [m.name for m in meters if m.available and m.facts.get("origin") == "modelled"]
+
+
+def _joules(prize: str, meters: Sequence[PluginItem]) -> PrizeDoor:
+    """Whether joules are measured here."""
+    if there := measuring(meters):
+        return PrizeDoor(prize=prize, enters=True, reason=f"joules measured by {', '.join(there)}")
+    guess = _estimating(meters)
+    shown = f"; those of {', '.join(guess)} are estimates, shown and never ranked" if guess else ""
+    advice = "; ".join(f"{m.name}: {m.advice}" for m in meters if not m.available and m.advice)
+    reason = f"no meter measures joules here{shown}"
+    return PrizeDoor(prize=prize, enters=False, reason=reason, advice=advice)
+
+
+def _walled(door: PrizeDoor, launchers: Sequence[PluginItem]) -> PrizeDoor:
+    """No isolation that the default rules accept: no prize."""
+    accepted = load_ruleset("default").score.isolation
+    there = [item for item in launchers if item.available and item.facts.get("level") in accepted]
+    if there:
+        return door
+    advice = "; ".join(item.advice for item in launchers if not item.available and item.advice)
+    reason = f"no isolation that rules accept ({' or '.join(accepted)}) works here"
+    return PrizeDoor(prize=door.prize, enters=False, reason=reason, advice=advice)
+
+
+def _warned(door: PrizeDoor, found: Sequence[MachineFact]) -> PrizeDoor:
+    """A machine that is not ready now may enter later."""
+    failed = [fact for fact in found if fact.verdict == "fail"]
+    if not (door.enters and failed):
+        return door
+    names = ", ".join(fact.id for fact in failed)
+    advice = "; ".join(dict.fromkeys(fact.advice for fact in failed if fact.advice))
+    reason = f"{door.reason}; but not as it is now: {names}"
+    return PrizeDoor(prize=door.prize, enters=True, reason=reason, advice=advice)
+
+
+def doors(
+    meters: Sequence[PluginItem], launchers: Sequence[PluginItem], found: Sequence[MachineFact]
+) -> Iterator[PrizeDoor]:
+    """Each prize, and whether this machine can enter for it."""
+    for plugin in discover("prizes"):
+        if not isinstance(plugin, Plugin):
+            continue
+        if plugin.value.unit == "J":
+            door = _joules(plugin.name, meters)
+        else:
+            door = PrizeDoor(prize=plugin.name, enters=True, reason="seconds need only the clock")
+        yield _warned(_walled(door, launchers), found)
+
+
+def examine() -> DoctorDocument:
+    """All that `joulemark doctor` has to say."""
+    meters, launchers = items_of("meters"), items_of("launchers")
+    found = facts()
+    return DoctorDocument(
+        machine=_title(describe()),
+        meters=tuple(meters),
+        launchers=tuple(launchers),
+        facts=tuple(found),
+        prizes=tuple(doors(meters, launchers, found)),
+    )

@@ -1,0 +1,67 @@
+"""`joulemark doctor`: what this machine can measure and wall in, and which prizes it may enter."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.answer import Answer, answers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.cli.documents import DoctorDocument, PluginItem
+    from harness.cli.page import Page
+    from harness.records import MachineFact
+
+QUIET = ("ok", "recorded")
+"""Verdicts of facts that need nobody's attention."""
+
+
+def _show_plugins(title: str, items: "Sequence[PluginItem]", page: "Page") -> None:
+    page.heading(title)
+    rows = [
+        (i.name, "ok" if i.available else "missing", i.error or i.reason, i.advice) for i in items
+    ]
+    page.table(("name", "here", "why", "what to do"), rows)
+    page.line()
+
+
+def _value(fact: "MachineFact") -> object:
+    return f"{fact.value:.4g}" if isinstance(fact.value, float) else fact.value
+
+
+def _show_facts(facts: "Sequence[MachineFact]", page: "Page") -> None:
+    page.heading("machine")
+    rows = [(fact.id, fact.verdict, _value(fact), fact.source, fact.advice) for fact in facts]
+    page.table(("fact", "verdict", "value", "source", "what to do"), rows)
+    told = [fact for fact in facts if fact.verdict not in QUIET]
+    if told:
+        page.line(f"{len(told)} of {len(facts)} facts need attention or are unknown")
+    page.line()
+
+
+def _show(document: "DoctorDocument", page: "Page") -> None:
+    page.heading(document.machine)
+    page.line()
+    _show_plugins("meters", document.meters, page)
+    _show_plugins("isolation", document.launchers, page)
+    _show_facts(document.facts, page)
+    page.heading("prizes that this machine can enter")
+    rows = [
+        (door.prize, "yes" if door.enters else "no", door.reason, door.advice)
+        for door in document.prizes
+    ]
+    page.table(("prize", "enters", "why", "what to do"), rows)
+
+
+@click.command("doctor")
+@answers
+def COMMAND() -> Answer:  # noqa: N802 - the name by which verbs are found
+    """What can be measured here, how submissions are walled in, and what to mend.
+
+    Ends with the prizes that this machine can enter. Leaves with 0 whatever it finds.
+    """
+    from harness.cli.examination import examine
+
+    document = examine()
+    return Answer(document, lambda page: _show(document, page))
