@@ -4,12 +4,17 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from harness.migrate import FormatError, lift
 from harness.records import (
+    FORMAT,
     Evaluation,
     Event,
     Machine,
@@ -23,7 +28,7 @@ from harness.records import (
     load,
 )
 from harness.rules.load import RulesetError, read_resolved
-from harness.storage import sha256_file, sha256_tree, write_all, write_file
+from harness.storage import append_whole, sha256_file, sha256_tree, write_file
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.dsse.json"
@@ -57,17 +62,19 @@ class EventLog:
         self._descriptor = os.open(path, flags, 0o644)
         self._origin_ns = origin_ns
         self._seq = 0
+        self._size_bytes = os.fstat(self._descriptor).st_size
 
     def append(self, stamp_ns: int, kind: str, /, **data: Any) -> None:
         """Write one event; `stamp_ns` is on the monotonic clock.
 
         Raises:
-            OSError: the line could not be written whole.
+            OSError: the line could not be written whole; nothing of it stays in the file.
         """
         t_ns = stamp_ns - self._origin_ns
         tree = {"seq": self._seq, "t_ns": t_ns, "kind": kind, "data": data}
         line = json.dumps(tree, sort_keys=True, allow_nan=False, separators=(",", ":"))
-        write_all(self._descriptor, line.encode() + b"\n")
+        append_whole(self._descriptor, line.encode() + b"\n", self._size_bytes)
+        self._size_bytes += len(line) + 1
         self._seq += 1
 
     def sync(self) -> None:
@@ -105,11 +112,40 @@ def seal(folder: Path, manifest: Manifest) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-class Bundle:
-    """A sealed bundle, read lazily and as written; `verify` checks that it is intact."""
+def _parsed(kind: type[AnyRecord], data: bytes, path: Path) -> AnyRecord:
+    """A record from its file's bytes, lifted to the present format if it is older.
 
-    def __init__(self, folder: Path) -> None:
+    Raises:
+        BundleError: the bytes are not that record.
+    """
+    try:
+        record = kind.model_validate_json(data)
+        if "format" in record.model_fields_set and getattr(record, "format", None) == FORMAT:
+            return record
+    except ValidationError:
+        pass  # the longer way tells what is wrong, or lifts an older file
+    try:
+        tree = json.loads(data)
+        if not isinstance(tree, dict):
+            message = f"{path}: not a JSON object"
+            raise BundleError(message)
+        return load(kind, lift(kind.__name__.lower(), tree, path), path)
+    except (FormatError, RecordError) as error:
+        raise BundleError(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        message = str(error) if isinstance(error, BundleError) else f"{path}: {error}"
+        raise BundleError(message) from error
+
+
+class Bundle:
+    """A sealed bundle, read lazily and once; `verify` checks that all of it is intact."""
+
+    def __init__(self, folder: Path, *, checked: bool = False) -> None:
         """Point at a folder.
+
+        Args:
+            folder: The bundle.
+            checked: Whether to refuse each file that is not as it was sealed, when it is read.
 
         Raises:
             BundleError: it has no manifest.
@@ -118,54 +154,75 @@ class Bundle:
             message = f"{folder}: no {MANIFEST}; not a sealed bundle (the run was cut off?)"
             raise BundleError(message)
         self.folder = folder
+        self._checked = checked
 
-    def _record(self, name: str, kind: type[AnyRecord]) -> AnyRecord:
-        path = self.folder / name
+    @cached_property
+    def _manifest_bytes(self) -> bytes:
+        return self._read(MANIFEST)
+
+    @cached_property
+    def _sealed(self) -> dict[str, str]:
+        """SHA-256 of each file, as sealed."""
+        return {each.path: each.sha256 for each in self.manifest.files}
+
+    def _read(self, name: str) -> bytes:
         try:
-            tree = json.loads(path.read_bytes())
-            if not isinstance(tree, dict):
-                message = f"{path}: not a JSON object"
-                raise BundleError(message)
-            return load(kind, lift(kind.__name__.lower(), tree, path), path)
-        except (OSError, ValueError, RecursionError, FormatError, RecordError) as error:
-            message = (
-                str(error) if isinstance(error, RecordError | FormatError) else (f"{path}: {error}")
-            )
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            message = f"{self.folder / name}: {error.strerror or error}"
             raise BundleError(message) from error
 
-    @property
+    def read(self, name: str) -> bytes:
+        """The bytes of a file of the bundle.
+
+        Raises:
+            BundleError: it cannot be read, or is not as it was sealed (where that is checked).
+        """
+        data = self._read(name)
+        if self._checked and self._sealed.get(name) != hashlib.sha256(data).hexdigest():
+            message = f"{self.folder / name}: not as it was sealed; its SHA-256 has changed"
+            raise BundleError(message)
+        return data
+
+    def _record(self, name: str, kind: type[AnyRecord]) -> AnyRecord:
+        return _parsed(kind, self.read(name), self.folder / name)
+
+    def _has(self, name: str) -> bool:
+        """Whether the file is there, or was when the bundle was sealed."""
+        return (self.folder / name).exists() or (self._checked and name in self._sealed)
+
+    @cached_property
     def manifest(self) -> Manifest:
         """What is in the bundle."""
-        return self._record(MANIFEST, Manifest)
+        return _parsed(Manifest, self._manifest_bytes, self.folder / MANIFEST)
 
-    @property
+    @cached_property
     def manifest_sha256(self) -> str:
         """The bundle's identity."""
-        return sha256_file(self.folder / MANIFEST)
+        return hashlib.sha256(self._manifest_bytes).hexdigest()
 
-    @property
+    @cached_property
     def run(self) -> Run:
         """Who, what, when, which snapshots, what was found."""
         return self._record("run.json", Run)
 
-    @property
+    @cached_property
     def machine(self) -> Machine:
         """The machine before and after."""
         return self._record("machine.json", Machine)
 
-    @property
+    @cached_property
     def evaluation(self) -> Evaluation | None:
         """The metric of each snapshot; None for runs that got nowhere near one."""
-        has_one = (self.folder / "eval.json").exists()
-        return self._record("eval.json", Evaluation) if has_one else None
+        return self._record("eval.json", Evaluation) if self._has("eval.json") else None
 
-    @property
+    @cached_property
     def ruleset(self) -> Ruleset:
         """The ruleset in force when it ran."""
         path = self.folder / "ruleset.toml"
         try:
-            return read_resolved(path.read_text(encoding="utf-8"), path)
-        except (OSError, UnicodeDecodeError, RulesetError) as error:
+            return read_resolved(self.read("ruleset.toml").decode(), path)
+        except (UnicodeDecodeError, RulesetError) as error:
             raise BundleError(str(error)) from error
 
     @property
@@ -173,6 +230,20 @@ class Bundle:
         """The raw readings; None for runs without a meter."""
         path = self.folder / TRACE
         return path if path.exists() else None
+
+    def trace_text(self) -> bytes | None:
+        """The raw readings as text; None for runs without a meter.
+
+        Raises:
+            BundleError: the file cannot be read or unpacked.
+        """
+        if not self._has(TRACE):
+            return None
+        try:
+            return gzip.decompress(self.read(TRACE))
+        except (OSError, EOFError, zlib.error) as error:
+            message = f"{self.folder / TRACE}: cannot be unpacked: {error}"
+            raise BundleError(message) from error
 
     def events(self) -> Iterator[Event]:
         """The events, in order of writing.
@@ -190,7 +261,14 @@ class Bundle:
 
 
 def find_bundles(results: Path) -> list[Path]:
-    """Folders of all sealed bundles below a results folder (or the folder itself), sorted."""
-    if (results / MANIFEST).is_file():
-        return [results]
-    return sorted(path.parent for path in results.rglob(MANIFEST))
+    """Folders of all sealed bundles below a results folder (or the folder itself), sorted.
+
+    What lies inside a bundle belongs to it: a submission that carries a `manifest.json` of its own
+    makes no second bundle.
+    """
+    found = []
+    for folder, below, files in os.walk(results):
+        if MANIFEST in files:
+            found.append(Path(folder))
+            below.clear()
+    return sorted(found)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from harness.clock import anchor, utc_text
 from harness.records import LedgerRow, RecordError, load
-from harness.storage import write_all
+from harness.storage import append_whole
 
 GENESIS = "0" * 64
 
@@ -74,6 +74,7 @@ class Ledger:
 
         Raises:
             LedgerError: the file is damaged, so that nothing may be added to it.
+            OSError: the row could not be written; the ledger is as it was.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -82,8 +83,14 @@ class Ledger:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             row = self._next(kind, fields)
             line = json.dumps(row.model_dump(mode="json"), sort_keys=True, allow_nan=False)
-            write_all(descriptor, line.encode() + b"\n")
-            os.fsync(descriptor)
+            size_bytes = os.fstat(descriptor).st_size
+            try:
+                append_whole(descriptor, line.encode() + b"\n", size_bytes)
+                os.fsync(descriptor)
+            except OSError:
+                # A row that nobody was told of must not be there either.
+                os.ftruncate(descriptor, size_bytes)
+                raise
             return row
         finally:
             os.close(descriptor)

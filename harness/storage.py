@@ -1,5 +1,6 @@
 """Bytes on disk: writes that are whole or fail, and digests; the standard library suffices."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -18,20 +19,44 @@ def write_all(descriptor: int, data: "Buffer") -> None:
     view = memoryview(data).cast("B")
     while view:
         written = os.write(descriptor, view)
+        if written <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         view = view[written:]
 
 
+def append_whole(descriptor: int, data: bytes, size_bytes: int) -> None:
+    """Append to a file of the given size; a failed write leaves nothing of itself behind.
+
+    Raises:
+        OSError: the data could not be written whole.
+    """
+    try:
+        write_all(descriptor, data)
+    except OSError:
+        os.ftruncate(descriptor, size_bytes)
+        raise
+
+
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, synced, then renamed over."""
+    """Write a file whole or not at all: to a neighbour first, synced, then renamed over.
+
+    Raises:
+        OSError: it could not be written; what was there before is there still.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        write_all(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    beside.replace(path)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        beside.replace(path)
+    except BaseException:
+        # A bundle lists every file that lies in it, so a torn one must not stay.
+        beside.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

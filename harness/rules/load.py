@@ -3,8 +3,9 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.records import RecordError, Ruleset, load
 from harness.registry import find
@@ -33,6 +34,15 @@ def _parse(path: Path) -> Tree:
         raise RulesetError(message) from error
 
 
+def _built_in(name: str) -> Path:
+    """The file of a ruleset that the registry knows.
+
+    Raises:
+        UnknownPlugin: there is none of that name.
+    """
+    return cast("Path", find("rulesets", name).value)
+
+
 def _resolve(path: Path, seen: tuple[Path, ...]) -> Tree:
     """The tree of a file laid over the tree that it extends."""
     if path in seen:
@@ -43,8 +53,7 @@ def _resolve(path: Path, seen: tuple[Path, ...]) -> Tree:
     if parent is None:
         return tree
     beside = path.parent / f"{parent}.toml"
-    base = beside if beside.exists() else find("rulesets", parent).source.path
-    assert base is not None
+    base = beside if beside.exists() else _built_in(parent)
     return _merged(_resolve(base, (*seen, path)), tree)
 
 
@@ -72,8 +81,7 @@ def load_ruleset(name: str, overrides: Iterable[str] = ()) -> Ruleset:
         UnknownPlugin: no ruleset has that name.
         RulesetError: a file or an override is not valid.
     """
-    path = Path(name) if name.endswith(".toml") else find("rulesets", name).source.path
-    assert path is not None
+    path = Path(name) if name.endswith(".toml") else _built_in(name)
     if not path.exists():
         message = f"{path}: no such ruleset file"
         raise RulesetError(message)
@@ -111,6 +119,12 @@ def as_toml(ruleset: Ruleset) -> str:
     return "\n".join(lines) + "\n"
 
 
+@lru_cache(maxsize=256)
+def _of_text(text: str) -> Ruleset:
+    # Thousands of bundles carry the same few rulesets, and records are frozen.
+    return load(Ruleset, tomllib.loads(text), "ruleset")
+
+
 def read_resolved(text: str, where: Path | str) -> Ruleset:
     """The ruleset that `as_toml` wrote.
 
@@ -118,7 +132,7 @@ def read_resolved(text: str, where: Path | str) -> Ruleset:
         RulesetError: it is not one.
     """
     try:
-        return load(Ruleset, tomllib.loads(text), where)
-    except (RecordError, tomllib.TOMLDecodeError) as error:
+        return _of_text(text)
+    except (RecordError, ValueError, RecursionError) as error:
         message = f"{where}: {error}"
         raise RulesetError(message) from error

@@ -1,0 +1,195 @@
+"""Leaderboards of scores, and the document that `joulemark score --json` prints."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.prizes._prize import Prize
+from harness.records import Figure, Leaderboard, Ruleset, Score, Standing, Unranked
+from harness.registry import Broken, discover
+from harness.score.group import is_valid
+from harness.score.rank import Contender, Place, Ranking, rank
+from harness.score.score import score_all
+from harness.score.stats import Sample
+
+AS_RUN = "as-run"
+
+
+def prizes() -> list[Prize]:
+    """Every prize plug-in that loads, by name."""
+    found = [each.value for each in discover("prizes") if not isinstance(each, Broken)]
+    return sorted(found, key=lambda prize: prize.name)
+
+
+def sample_of(score: Score, prize: Prize) -> Sample:
+    """The costs that a score's standing rests on, as logarithms by seed."""
+    runs = [run for run in score.runs if is_valid(run, score.snapshot_rule)]
+    found = prize.costs(runs)
+    if found is None:
+        return Sample({}, 0.0, open_ended=True)
+    logs = {seed: math.log(value) for seed, value in found.values.items()}
+    return Sample(logs, found.sd_floor, open_ended=score.failures > 0)
+
+
+def _contender(score: Score, figure: Figure, prize: Prize) -> Contender:
+    key = (score.submission, score.submission_sha256)
+    return Contender(key, figure.value, sample_of(score, prize))
+
+
+def _standing(score: Score, figure: Figure, place: Place) -> Standing:
+    return Standing(
+        submission=score.submission,
+        submission_sha256=score.submission_sha256,
+        title=score.title,
+        team=score.team,
+        workload=score.workload,
+        machine=score.machine,
+        score=figure.value,
+        low=figure.low,
+        high=figure.high,
+        n=figure.n,
+        rank=place.rank,
+        rank_low=place.rank_low,
+        rank_high=place.rank_high,
+        tie_group=place.letters,
+    )
+
+
+def _unranked(score: Score, prize: Prize, reason: str) -> Unranked:
+    figure = prize.figure(score)
+    return Unranked(
+        submission=score.submission,
+        submission_sha256=score.submission_sha256,
+        title=score.title,
+        team=score.team,
+        status=score.status,
+        reason=reason,
+        score=figure.value if figure else None,
+        method=figure.method if figure else None,
+    )
+
+
+def _boundary(figure: Figure) -> tuple[str, ...]:
+    """What a figure covers; seconds cover the same everywhere."""
+    return figure.domains
+
+
+def _widest(boundaries: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The boundary of the board: most domains, then most entries, then by name."""
+    count = Counter(boundaries)
+    return min(count, key=lambda each: (-len(each), -count[each], each), default=())
+
+
+def _sorted_out(
+    scores: Sequence[Score], prize: Prize
+) -> tuple[list[tuple[Score, Figure]], list[tuple[Score, str]]]:
+    """Scores that are ranked, with their figures, and those that are not, with the reason."""
+    ranked: list[tuple[Score, Figure]] = []
+    others: list[tuple[Score, str]] = []
+    for score in scores:
+        admission, figure = prize.admit(score), prize.figure(score)
+        if admission.admitted and figure is not None:
+            ranked.append((score, figure))
+        else:
+            others.append((score, admission.reason or "no figure"))
+    main = _widest([_boundary(figure) for _, figure in ranked])
+    for score, figure in ranked:
+        if _boundary(figure) != main:
+            covers = f"covers {', '.join(_boundary(figure))}; the board covers {', '.join(main)}"
+            others.append((score, covers))
+    return [each for each in ranked if _boundary(each[1]) == main], others
+
+
+def _note(ranking: Ranking, names: Sequence[str], prize: Prize, scores: list[Score]) -> str:
+    """Who leads, or why nobody does."""
+    if not names:
+        return prize.nobody(scores)
+    if len(names) == 1:
+        return f"{names[0]} is the only entry with a place"
+    if ranking.separated:
+        return f"{names[0]} leads, told apart from {names[1]}"
+    tied = ranking.places[0].rank_high
+    return f"{names[0]} is first by value but tied: {tied} entries cannot be told apart"
+
+
+def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
+    """The ranking of scores that share workload, version, machine and ruleset.
+
+    Args:
+        scores: At least one, in any order.
+        prize: What ranks.
+    """
+    ordered = sorted(scores, key=lambda each: (each.submission, each.submission_sha256))
+    ranked, others = _sorted_out(ordered, prize)
+    contenders = [_contender(score, figure, prize) for score, figure in ranked]
+    first = ordered[0]
+    ranking = rank(contenders, first.separation_alpha)
+    placed = [ranked[index] for index in ranking.order]
+    standings = tuple(
+        _standing(score, figure, place)
+        for (score, figure), place in zip(placed, ranking.places, strict=True)
+    )
+    return Leaderboard(
+        workload=first.workload,
+        workload_version=first.workload_version,
+        machine=first.machine,
+        ruleset=first.ruleset,
+        prize=prize.name,
+        quantity=prize.quantity,
+        unit=prize.unit,
+        standings=standings,
+        unranked=tuple(_unranked(score, prize, reason) for score, reason in others),
+        separated=ranking.separated,
+        resolvable_ratio=ranking.resolvable_ratio,
+        note=_note(ranking, [each.submission for each in standings], prize, ordered),
+    )
+
+
+def boards(scores: Sequence[Score]) -> list[Leaderboard]:
+    """One leaderboard for each workload version, machine and ruleset, and each prize.
+
+    Neither the order of the scores nor the unit of a cost changes a place.
+    """
+    together: dict[tuple[str, ...], list[Score]] = defaultdict(list)
+    for score in scores:
+        key = (score.workload, score.workload_version, score.machine, score.ruleset)
+        together[key].append(score)
+    return [board(group, prize) for _, group in sorted(together.items()) for prize in prizes()]
+
+
+def standing_rows(leaderboards: Sequence[Leaderboard]) -> Iterator[dict[str, Any]]:
+    """Every standing of every board, with the board's own keys."""
+    for each in leaderboards:
+        own = {
+            "prize": each.prize,
+            "quantity": each.quantity,
+            "unit": each.unit,
+            "ruleset": each.ruleset,
+            "workload_version": each.workload_version,
+        }
+        for standing in each.standings:
+            yield standing.model_dump(mode="json") | own
+
+
+def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, Any]:
+    """What `joulemark score --json` prints: scores, standings and findings of a folder.
+
+    Args:
+        results: Folder of bundles, or one bundle.
+        ruleset: Rules to apply; None scores each run under the rules it ran under.
+
+    Returns:
+        Plain values, ready for JSON: `ruleset`, `scores`, `leaderboard` (one row a standing),
+        `boards` (whole, with who is unranked and why) and `findings`.
+    """
+    found = score_all(results, ruleset)
+    ranked = boards(found.scores)
+    return {
+        "ruleset": ruleset.name if ruleset else AS_RUN,
+        "scores": [each.model_dump(mode="json") for each in found.scores],
+        "leaderboard": list(standing_rows(ranked)),
+        "boards": [each.model_dump(mode="json") for each in ranked],
+        "findings": [each.model_dump(mode="json") for each in found.findings],
+    }

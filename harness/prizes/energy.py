@@ -1,0 +1,32 @@
+"""The prize for the most energy-efficient training method on one machine."""
+
+from harness.prizes._prize import Admission, Prize, admit_scored
+from harness.records import Score
+from harness.score.group import energy_costs
+
+
+def admit(score: Score) -> Admission:
+    """Joules must be there, measured, and trusted by the ruleset."""
+    base = admit_scored(score)
+    if not base.admitted:
+        return base
+    return Admission(score.energy_eligible, score.energy_note)
+
+
+def nobody(scores: list[Score]) -> str:
+    """Why the board is empty."""
+    measured = any(score.energy_eligible for score in scores)
+    return "no eligible entry" if measured else "no eligible entry: no measured joules"
+
+
+PRIZE = Prize(
+    name="energy",
+    title="Energy to target",
+    question="which submission trains to the target with the fewest joules?",
+    quantity="energy_to_target_j",
+    unit="J",
+    figure=lambda score: score.energy_to_target_j,
+    costs=energy_costs,
+    admit=admit,
+    nobody=nobody,
+)

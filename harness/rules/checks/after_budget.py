@@ -1,0 +1,23 @@
+"""Whether snapshots came after the budget was spent."""
+
+from collections.abc import Iterator
+
+from harness.clock import NS_PER_S
+from harness.records import Finding
+from harness.rules.evidence import Evidence
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """`snapshot-after-budget`: such snapshots do not count."""
+    run = evidence.run
+    if run.window.gun_ns is None:
+        return
+    last_ns = run.window.gun_ns + run.workload.budget_s * NS_PER_S
+    late = [each.index for each in run.snapshots if each.stamp_ns > last_ns]
+    if late:
+        which = ", ".join(map(str, late))
+        message = f"snapshots {which} came after the budget of {run.workload.budget_s:g} s"
+        yield Finding(rule="snapshot-after-budget", level="warn", message=message)
+
+
+CHECK = check

@@ -1,0 +1,22 @@
+"""Whether the joules come from a real meter."""
+
+from collections.abc import Iterator
+
+from harness.records import Finding
+from harness.rules.evidence import Evidence
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """`energy-simulated`: a fake or replayed meter gave joules."""
+    run, ruleset = evidence.run, evidence.ruleset
+    names = [each.name for each in run.domains if each.simulated]
+    if names:
+        yield Finding(
+            rule="energy-simulated",
+            level="info" if ruleset.score.simulated else "fail",
+            message=f"joules of {', '.join(names)} are simulated",
+            advice="run with a real meter; doctor lists those of this machine",
+        )
+
+
+CHECK = check

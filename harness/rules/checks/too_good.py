@@ -1,0 +1,39 @@
+"""Whether a metric beats what any predictor can expect."""
+
+from collections.abc import Iterator
+
+from harness.records import Finding
+from harness.rules.evidence import Evidence
+
+
+def _excess(value: float, optimum: float, better: str) -> float:
+    """By how much a metric beats the optimum, in its unit; negative where it does not."""
+    return value - optimum if better == "higher" else optimum - value
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """`too-good-to-be-true`: better than the known optimum by too many standard errors.
+
+    The evaluation's facts say what the ideal predictor expects on the drawn instance (`optimum`)
+    and the standard error of its metric on the drawn test split (`optimum_error`).
+    """
+    run, evaluation, ruleset = evidence.run, evidence.evaluation, evidence.ruleset
+    if evaluation is None or not {"optimum", "optimum_error"} <= evaluation.facts.keys():
+        return
+    optimum, error = evaluation.facts["optimum"], evaluation.facts["optimum_error"]
+    sigmas = ruleset.evaluation.optimum_sigmas
+    for each in evaluation.values:
+        if each.value is None:
+            continue
+        excess = _excess(each.value, optimum, run.workload.better)
+        if excess > sigmas * error:
+            message = (
+                f"snapshot {each.snapshot}: {evaluation.metric} {each.value:.6g} beats the optimum "
+                f"{optimum:.6g} by more than {sigmas:g} standard errors of {error:.2g}"
+            )
+            advice = "look for test data in the submission or labels in its inputs"
+            yield Finding(rule="too-good-to-be-true", level="fail", message=message, advice=advice)
+            return
+
+
+CHECK = check

@@ -1,0 +1,25 @@
+"""What a check looks at: one run, its evaluation, its machine, and the ruleset that judges it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.records import Evaluation, Finding, Machine, Ruleset, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One run before the judge; the machine is read only where a check asks for it."""
+
+    run: Run
+    evaluation: Evaluation | None
+    ruleset: Ruleset
+    read_machine: Callable[[], Machine]
+
+    @property
+    def machine(self) -> Machine:
+        """The machine before and after the run."""
+        return self.read_machine()
+
+
+Check = Callable[[Evidence], Iterator[Finding]]
+"""A check plug-in: `CHECK` in `rules/checks/<name>.py`."""

@@ -1,0 +1,1 @@
+"""Bundles to scores: costs of runs, statistics over seeds, places among entries."""

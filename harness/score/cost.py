@@ -1,0 +1,296 @@
+"""The cost of one run under a ruleset: seconds and joules until the snapshot that counts."""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from harness.bundle import TRACE, Bundle
+from harness.clock import NS_PER_S
+from harness.measure.trace import Energy, Total, Trace, TraceError, energy, parse_trace, total
+from harness.records import (
+    Domain,
+    Evaluation,
+    Finding,
+    Ruleset,
+    Run,
+    RunScore,
+    Snapshot,
+    Status,
+)
+from harness.registry import find
+from harness.rules.evidence import Check, Evidence
+from harness.score.stats import passes
+
+VOID = frozenset({"invalid", "aborted"})
+"""Statuses of runs that are no evidence, whatever they handed over."""
+
+STAMP_STEP_S = 0.01
+"""Resolution of a stamp: receipt and kernel may differ by that much before a check objects."""
+
+
+class Reached(NamedTuple):
+    """What the rule for snapshots found in a run."""
+
+    snapshot: Snapshot | None
+    """The one that counts."""
+    before_ns: int
+    """Stamp of the counting snapshot before it, or the gun."""
+    metric: float | None
+    passed: bool
+
+
+class Joules(NamedTuple):
+    """Energy of one stretch of a run."""
+
+    whole: Total
+    parts: tuple[Energy, ...]
+
+
+def budget_ns(run: Run, in_force: Ruleset, ruleset: Ruleset) -> float:
+    """Length of the window in which snapshots count, in nanoseconds.
+
+    `run.json` states the budget that was enforced; another ruleset may ask for another multiple.
+    """
+    return run.workload.budget_s * NS_PER_S * ruleset.run.budget_ratio / in_force.run.budget_ratio
+
+
+def _spaced(snapshots: list[Snapshot], ruleset: Ruleset, budget: float) -> Iterator[Snapshot]:
+    """Those at least budget / snapshots_max apart, the first ones up to the number allowed."""
+    last_ns = -math.inf
+    left = ruleset.run.snapshots_max
+    for snapshot in snapshots:
+        if left and snapshot.stamp_ns - last_ns >= budget / ruleset.run.snapshots_max:
+            yield snapshot
+            last_ns = snapshot.stamp_ns
+            left -= 1
+
+
+def counting_snapshots(run: Run, in_force: Ruleset, ruleset: Ruleset) -> list[Snapshot]:
+    """The snapshots that count under a ruleset, in order.
+
+    The conductor's own verdict stands where the rule is the one it enforced; under another rule
+    those that it accepted are thinned to the spacing and number allowed. What it refused was never
+    evaluated and cannot count.
+    """
+    if run.window.gun_ns is None:
+        return []
+    budget = budget_ns(run, in_force, ruleset)
+    accepted = [
+        each
+        for each in sorted(run.snapshots, key=lambda snapshot: snapshot.index)
+        if each.accepted
+        and run.window.gun_ns <= each.stamp_ns <= run.window.gun_ns + budget
+        and each.size_bytes <= ruleset.run.snapshot_bytes_max
+    ]
+    keys = ("snapshot_rule", "snapshots_max", "budget_ratio")
+    same = all(getattr(in_force.run, key) == getattr(ruleset.run, key) for key in keys)
+    if same or ruleset.run.snapshot_rule == "final":
+        return accepted
+    return list(_spaced(accepted, ruleset, budget))
+
+
+def reached(
+    run: Run, evaluation: Evaluation | None, snapshots: list[Snapshot], rule: str
+) -> Reached:
+    """The snapshot that counts: the last one under `final`, else the first that passes."""
+    metrics = {each.snapshot: each.value for each in evaluation.values} if evaluation else {}
+    target, better = run.workload.target, run.workload.better
+    gun_ns = run.window.gun_ns or 0
+    stamps = [gun_ns, *(each.stamp_ns for each in snapshots)]
+    tries = [
+        Reached(each, before, value, passes(value, target, better))
+        for each, before in zip(snapshots, stamps, strict=False)
+        for value in [metrics.get(each.index)]
+    ]
+    if rule == "final":
+        return tries[-1] if tries else Reached(None, gun_ns, None, passed=False)
+    return next((each for each in tries if each.passed), Reached(None, gun_ns, None, passed=False))
+
+
+def joules_of(
+    bundle: Bundle, run: Run, spans: Mapping[str, tuple[int, int]]
+) -> tuple[dict[str, Joules], list[Finding]]:
+    """Energy of each named span, in nanoseconds after the origin; the trace is read once."""
+    text = bundle.trace_text() if run.domains and spans else None
+    if text is None:
+        return {}, []
+    try:
+        trace = parse_trace(text, str(bundle.folder / TRACE))
+    except TraceError as error:
+        return {}, [Finding(rule="energy-trace-unreadable", level="fail", message=str(error))]
+    return {name: _span_joules(trace, run.domains, span) for name, span in spans.items()}, []
+
+
+def _span_joules(trace: Trace, domains: tuple[Domain, ...], span: tuple[int, int]) -> Joules:
+    parts = tuple(energy(trace, domain, *span) for domain in domains)
+    return Joules(total(parts, domains), parts)
+
+
+def _spans(run: Run, snapshot: Snapshot | None) -> dict[str, tuple[int, int]]:
+    gun_ns, end_ns = run.window.gun_ns, run.window.end_ns
+    ends = {"cost": snapshot.stamp_ns if snapshot else None, "window": end_ns}
+    if gun_ns is None:
+        return {}
+    return {name: (gun_ns, end) for name, end in ends.items() if end is not None and end > gun_ns}
+
+
+@cache
+def check_named(name: str) -> Check:
+    """The check plug-in of that name.
+
+    Raises:
+        UnknownPlugin: there is none.
+        BrokenPlugin: it does not load.
+    """
+    return cast("Check", find("checks", name).value)
+
+
+def check_findings(bundle: Bundle, ruleset: Ruleset) -> tuple[Finding, ...]:
+    """What the ruleset's named checks say of a run."""
+    evidence = Evidence(
+        run=bundle.run,
+        evaluation=bundle.evaluation,
+        ruleset=ruleset,
+        read_machine=lambda: bundle.machine,
+    )
+    return tuple(each for name in ruleset.checks for each in check_named(name)(evidence))
+
+
+def _seconds(later_ns: int, earlier_ns: int | None) -> float | None:
+    return None if earlier_ns is None else (later_ns - earlier_ns) / NS_PER_S
+
+
+def status_under(run: Run, hit: Reached, rule: str) -> tuple[Status, str]:
+    """Status and reason under a ruleset: its own where it failed, else by the target."""
+    if run.status not in {"ok", "target_missed"}:
+        return run.status, run.reason
+    if hit.snapshot is None:
+        return "target_missed", f"no snapshot counts under {rule}: {run.reason}"
+    state = "reaches" if hit.passed else "does not reach"
+    sign = {"higher": ">=", "lower": "<="}[run.workload.better]
+    value = "none" if hit.metric is None else f"{hit.metric:.6g}"
+    reason = (
+        f"snapshot {hit.snapshot.index} {state} the target: "
+        f"{run.workload.metric} {value}, target {sign} {run.workload.target:g}"
+    )
+    return ("ok" if hit.passed else "target_missed"), reason
+
+
+def _time_step_s(snapshots: list[Snapshot], hit: Reached, rule: str) -> float | None:
+    """How finely the cost in seconds is resolved.
+
+    Where the first snapshot to pass counts, another seed may pass one snapshot sooner or later, so
+    that the spacing of the snapshots is the grid; a single snapshot leaves that of the stamps.
+    """
+    if hit.snapshot is None:
+        return None
+    place = snapshots.index(hit.snapshot)
+    near = snapshots[max(place - 1, 0) : max(place, 1) + 1]
+    grid_s = (near[-1].stamp_ns - near[0].stamp_ns) / NS_PER_S
+    return max(grid_s, STAMP_STEP_S) if rule == "first_passing" else STAMP_STEP_S
+
+
+def _energy_step_j(whole: Total, run: Run, time_s: float, time_step_s: float) -> float:
+    """Joules that the figure cannot resolve: counters' steps, or its seconds at mean power."""
+    added = set(whole.domains)
+    counters = sum(each.resolution_j or 0.0 for each in run.domains if each.name in added)
+    return max(counters, (whole.energy_j or 0.0) * time_step_s / time_s)
+
+
+def _energy_fields(
+    run: Run, joules: Mapping[str, Joules], time_s: float | None, time_step_s: float | None
+) -> dict[str, Any]:
+    """The part of a RunScore that is about joules."""
+    cost, window = joules.get("cost"), joules.get("window")
+    parts = cost.parts if cost else ()
+    fields: dict[str, Any] = {
+        "window_energy_j": window.whole.energy_j if window else None,
+        "energy_by_domain_j": {
+            each.domain: each.energy_j for each in parts if each.energy_j is not None
+        },
+        "energy_j": None,
+    }
+    # A counter that did not move has not measured anything: no joules, rather than none used.
+    if cost and cost.whole.energy_j and cost.whole.energy_j > 0 and time_s and time_step_s:
+        fields |= {
+            "energy_j": cost.whole.energy_j,
+            "energy_u_j": cost.whole.u_j,
+            "energy_step_j": _energy_step_j(cost.whole, run, time_s, time_step_s),
+            "energy_method": cost.whole.method,
+            "energy_domains": cost.whole.domains,
+            "energy_simulated": cost.whole.simulated,
+        }
+    return fields
+
+
+def _energy_findings(joules: Mapping[str, Joules], run: Run, ruleset: Ruleset) -> Iterator[Finding]:
+    """What keeps the joules of the counting window from being trusted."""
+    cost = joules.get("cost")
+    if cost is None:
+        return
+    if not cost.whole.energy_j:
+        reason = cost.whole.reason or "no counter moved"
+        yield Finding(rule="energy-missing", level="fail", message=f"no joules: {reason}")
+        return
+    rules = ruleset.measure
+    periods = {each.name: each.update_period_s or 0.0 for each in run.domains}
+    asked_s = run.sampler.period_s if run.sampler else 0.0
+    for part in cost.parts:
+        allowed_s = rules.gap_periods_max * max(asked_s, periods[part.domain])
+        if part.domain not in cost.whole.domains:
+            continue
+        if part.coverage_ratio < rules.coverage_ratio_min:
+            message = f"only {part.coverage_ratio:.1%} of the window has readings of {part.domain}"
+            yield Finding(rule="energy-coverage", level="fail", message=message)
+        if part.gap_max_s is not None and allowed_s and part.gap_max_s > allowed_s:
+            message = f"readings of {part.domain} are up to {part.gap_max_s:.3g} s apart"
+            yield Finding(rule="energy-gap", level="fail", message=message)
+
+
+def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
+    """What one run cost under a ruleset.
+
+    Args:
+        bundle: The sealed evidence.
+        ruleset: Which snapshot counts, and which checks apply.
+        results: Folder that the bundle's path is given relative to.
+
+    Raises:
+        BundleError: a file of the bundle cannot be read.
+    """
+    run, rule = bundle.run, ruleset.run.snapshot_rule
+    snapshots = counting_snapshots(run, bundle.ruleset, ruleset)
+    hit = reached(run, bundle.evaluation, snapshots, rule)
+    gun_ns, end_ns = run.window.gun_ns, run.window.end_ns
+    time_s = _seconds(hit.snapshot.stamp_ns, gun_ns) if hit.snapshot else None
+    time_step_s = _time_step_s(snapshots, hit, rule)
+    joules, faults = joules_of(bundle, run, _spans(run, hit.snapshot))
+    findings = (*faults, *_energy_findings(joules, run, ruleset), *check_findings(bundle, ruleset))
+    status, reason = status_under(run, hit, ruleset.name)
+    return RunScore(
+        run_id=run.id,
+        bundle=_relative(bundle.folder, results),
+        manifest_sha256=bundle.manifest_sha256,
+        seed=run.seeds.session,
+        status=status,
+        reason=reason,
+        reached=hit.passed and run.status not in VOID,
+        snapshot=hit.snapshot.index if hit.snapshot else None,
+        step=hit.snapshot.step if hit.snapshot else None,
+        metric=hit.metric,
+        time_s=time_s,
+        time_low_s=_seconds(hit.before_ns, gun_ns) if rule == "first_passing" and time_s else None,
+        time_step_s=time_step_s,
+        window_s=None if end_ns is None else _seconds(end_ns, gun_ns),
+        cpu_s=run.usage.cpu_s if run.usage else None,
+        peak_rss_bytes=run.usage.peak_rss_bytes if run.usage else None,
+        findings=findings,
+        **_energy_fields(run, joules, time_s, time_step_s),
+    )
+
+
+def _relative(folder: Path, results: Path) -> str:
+    inside = folder.is_relative_to(results)
+    return folder.relative_to(results).as_posix() if inside else folder.as_posix()

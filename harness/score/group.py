@@ -1,0 +1,400 @@
+"""One score: the runs of a submission on one workload and machine become figures and a status."""
+
+import math
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from harness.records import (
+    Domain,
+    Figure,
+    Finding,
+    LedgerRow,
+    Ruleset,
+    RunScore,
+    Score,
+    Submission,
+    Workload,
+)
+from harness.score.cost import VOID
+from harness.score.joules import ENERGY_RULES, Energetics, energetics
+from harness.score.stats import (
+    Interval,
+    log_t_interval,
+    mean_interval,
+    metric_sd_floor,
+    passes,
+    step_sd,
+    success_cost,
+    target_p,
+)
+
+ScoreStatus = Literal["scored", "target_missed", "too_few_runs", "excluded"]
+
+
+class Attempt(NamedTuple):
+    """One run, scored, with what its group shares."""
+
+    score: RunScore
+    workload: Workload
+    submission: Submission
+    machine: str
+    ruleset: Ruleset
+    examples: int
+    """Hidden examples behind its metric."""
+    domains: tuple[Domain, ...] = ()
+    """What its meters read."""
+
+
+class Group(NamedTuple):
+    """All attempts of one submission on one workload version and machine."""
+
+    attempts: tuple[Attempt, ...]
+    lost: tuple[LedgerRow, ...]
+    """Runs that were started and left no readable bundle."""
+    label: str
+    """Name of the ruleset, with its overrides."""
+
+    @property
+    def head(self) -> Attempt:
+        """The last run: its titles are shown."""
+        return self.attempts[-1]
+
+    @property
+    def rule(self) -> Literal["final", "first_passing"]:
+        """Which snapshot counts."""
+        return self.head.ruleset.run.snapshot_rule
+
+
+class Costs(NamedTuple):
+    """One cost of the runs that count, by seed."""
+
+    values: dict[int, float]
+    """Geometric mean of the runs of each seed."""
+    sd_floor: float
+    """Of the logarithms, from the resolution of the figure."""
+
+
+def is_valid(run: RunScore, rule: str) -> bool:
+    """Whether a run has a result: under `final` any metric, else one that reaches the target."""
+    if run.status in VOID or run.time_s is None or run.time_s <= 0:
+        return False
+    return run.metric is not None if rule == "final" else run.reached
+
+
+def _no_step(_: RunScore) -> float:
+    return 0.0
+
+
+def costs(
+    runs: Iterable[RunScore],
+    cost: Callable[[RunScore], float | None],
+    step: Callable[[RunScore], float | None] = _no_step,
+) -> Costs | None:
+    """A cost by seed; None where a run lacks it or there is no run.
+
+    Runs that share a seed count as one, by their geometric mean.
+
+    Args:
+        runs: The runs that count.
+        cost: Positive cost of a run.
+        step: Resolution of that cost, in its unit.
+    """
+    by_seed: dict[int, list[float]] = defaultdict(list)
+    steps: list[float] = []
+    for run in runs:
+        value = cost(run)
+        if value is None or value <= 0:
+            return None
+        by_seed[run.seed].append(math.log(value))
+        steps.append((step(run) or 0.0) / value)
+    if not by_seed:
+        return None
+    values = {seed: math.exp(statistics.fmean(logs)) for seed, logs in sorted(by_seed.items())}
+    return Costs(values, step_sd(statistics.median(steps)))
+
+
+def time_costs(runs: Iterable[RunScore]) -> Costs | None:
+    """Seconds by seed."""
+    return costs(runs, lambda run: run.time_s, lambda run: run.time_step_s)
+
+
+def energy_costs(runs: Iterable[RunScore]) -> Costs | None:
+    """Joules by seed."""
+    return costs(runs, lambda run: run.energy_j, lambda run: run.energy_step_j)
+
+
+def _figure(interval: Interval, n: int, level: float) -> Figure:
+    return Figure(value=interval.value, low=interval.low, high=interval.high, n=n, level=level)
+
+
+def _cost_figure(found: Costs | None, level: float) -> Figure | None:
+    if found is None:
+        return None
+    interval = log_t_interval(found.values.values(), level, found.sd_floor)
+    return _figure(interval, len(found.values), level)
+
+
+class Tally(NamedTuple):
+    """The runs of a group, sorted into those with a result and those without."""
+
+    valid: tuple[RunScore, ...]
+    failed: tuple[RunScore, ...]
+    lost: int
+    """Runs known from the ledger alone."""
+
+    @property
+    def seeds(self) -> int:
+        """Distinct seeds that count."""
+        return len({run.seed for run in self.valid})
+
+    @property
+    def failures(self) -> int:
+        """Runs without a valid result."""
+        return len(self.failed) + self.lost
+
+
+def tally(group: Group) -> Tally:
+    """Sort the runs of a group."""
+    runs = [each.score for each in group.attempts]
+    valid = tuple(run for run in runs if is_valid(run, group.rule))
+    failed = tuple(run for run in runs if not is_valid(run, group.rule))
+    return Tally(valid, failed, len(group.lost))
+
+
+def _spent(
+    sums: Tally, fallback: float | None, cost: Callable[[RunScore], float | None]
+) -> list[float] | None:
+    """What the failed runs cost until they ended; None where one of them is unknown."""
+    spent = [cost(run) for run in sums.failed] + [None] * sums.lost
+    known = [fallback if each is None else each for each in spent]
+    there = [each for each in known if each is not None]
+    return there if len(there) == len(known) else None
+
+
+def cost_with_failures(
+    found: Costs | None, sums: Tally, level: float, spent: list[float] | None
+) -> Figure | None:
+    """A cost figure; where runs failed, all that was spent over the successes, upper end open."""
+    if found is None or not sums.failures:
+        return _cost_figure(found, level)
+    if spent is None:
+        return None
+    interval = success_cost(list(found.values.values()), spent, level)
+    return _figure(interval, len(found.values), level)
+
+
+def _metric(sums: Tally, head: Attempt, level: float) -> tuple[Figure | None, float | None]:
+    """The mean metric over seeds and the p of its test against the target."""
+    by_seed: dict[int, list[float]] = defaultdict(list)
+    for run in sums.valid:
+        if run.metric is not None:
+            by_seed[run.seed].append(run.metric)
+    values = [statistics.fmean(each) for each in by_seed.values()]
+    if not values:
+        return None, None
+    work = head.workload
+    floor = metric_sd_floor(work.metric_unit, head.examples, statistics.fmean(values))
+    figure = _figure(mean_interval(values, level, floor), len(values), level)
+    return figure, target_p(values, work.target, work.better, floor)
+
+
+def _failure_text(sums: Tally) -> str:
+    known = [f"{run.status}: {run.reason}" for run in sums.failed]
+    return (known or ["left no readable bundle"])[0]
+
+
+def _final_status(
+    sums: Tally, group: Group, mean: Figure | None, p: float | None
+) -> tuple[ScoreStatus, str]:
+    """Status under `final`: enough seeds, none failed, and the mean beats the target."""
+    rules, work = group.head.ruleset, group.head.workload
+    runs = len({each.score.seed for each in group.attempts}) + sums.lost
+    if runs < rules.run.seeds_count:
+        return "too_few_runs", f"{runs} of {rules.run.seeds_count} seeds were run"
+    if sums.failures:
+        count = f"{sums.failures} of {len(group.attempts) + sums.lost} runs failed"
+        return "target_missed", f"{count} ({_failure_text(sums)})"
+    alpha = rules.score.target_alpha
+    value = "none" if mean is None else f"{mean.value:.6g}"
+    told = f"mean {work.metric} {value} against {work.target:g}"
+    if p is None or not p < alpha:
+        shown = "one seed cannot show it" if p is None else f"p = {p:.2g}, not under {alpha:g}"
+        return "target_missed", f"{told}: not shown to beat the target ({shown})"
+    return "scored", f"{told}: beats the target (p = {p:.2g})"
+
+
+def _first_passing_status(sums: Tally) -> tuple[ScoreStatus, str]:
+    if not sums.valid:
+        return "target_missed", f"no run reached the target ({_failure_text(sums)})"
+    if sums.failures:
+        total = len(sums.valid) + sums.failures
+        return "scored", f"{sums.failures} of {total} runs failed; what they spent is added"
+    return "scored", f"{len(sums.valid)} of {len(sums.valid)} runs reached the target"
+
+
+def _excluding(runs: Sequence[RunScore]) -> Finding | None:
+    """The first failed check that is not about joules alone."""
+    failed = (each for run in runs for each in run.findings if each.level == "fail")
+    return next((each for each in failed if not each.rule.startswith(ENERGY_RULES)), None)
+
+
+def _merged(runs: Sequence[RunScore]) -> list[Finding]:
+    """One finding for each rule and level, with the number of runs that it was found in."""
+    found: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for run in runs:
+        for rule, each in {(each.rule, each.level): each for each in run.findings}.items():
+            found[rule].append(each)
+    return [
+        each[0].model_copy(
+            update={"message": f"{each[0].message} ({len(each)} of {len(runs)} runs)"}
+        )
+        for _, each in sorted(found.items())
+    ]
+
+
+def _group_findings(group: Group) -> list[Finding]:
+    """Findings about the group itself: repeated seeds, lost runs."""
+    seeds = Counter(each.score.seed for each in group.attempts)
+    findings = []
+    if repeated := sum(count - 1 for count in seeds.values()):
+        message = f"{repeated} runs repeat a seed and add nothing to n"
+        findings.append(Finding(rule="seed-repeated", level="warn", message=message))
+    if group.lost:
+        names = ", ".join(row.run_id for row in group.lost[:3])
+        more = f" and {len(group.lost) - 3} more" if len(group.lost) > 3 else ""  # noqa: PLR2004
+        message = f"started and left no readable bundle, counted as failed: {names}{more}"
+        findings.append(Finding(rule="ledger-lost", level="warn", message=message))
+    return findings
+
+
+def _domain_figures(sums: Tally, domains: Sequence[Domain], level: float) -> dict[str, Figure]:
+    """Joules of each domain that every run with a result has."""
+    figures = {}
+    for domain in domains:
+        found = costs(
+            sums.valid,
+            lambda run, name=domain.name: run.energy_by_domain_j.get(name),  # type: ignore[misc]
+            lambda run: run.energy_step_j,
+        )
+        if figure := _cost_figure(found, level):
+            figures[domain.name] = figure.model_copy(
+                update={
+                    "domains": (domain.name,),
+                    "method": domain.method,
+                    "simulated": domain.simulated,
+                }
+            )
+    return figures
+
+
+def _energy_figure(sums: Tally, joules: Energetics, level: float) -> Figure | None:
+    if not joules.complete:
+        return None
+    spent = _spent(sums, None, lambda run: run.window_energy_j)
+    figure = cost_with_failures(energy_costs(sums.valid), sums, level, spent)
+    marks = {
+        "method": joules.method,
+        "domains": joules.domains,
+        "simulated": joules.simulated,
+        "uncertainty": joules.uncertainty,
+    }
+    return figure.model_copy(update=marks) if figure else None
+
+
+class Verdict(NamedTuple):
+    """Status of a group, and what of it is known."""
+
+    status: ScoreStatus
+    reason: str
+    metric: Figure | None
+    p_target: float | None
+
+
+def verdict(group: Group, sums: Tally) -> Verdict:
+    """Whether a group is scored, and why not."""
+    level = group.head.ruleset.score.confidence
+    mean, p = _metric(sums, group.head, level)
+    if group.rule == "final":
+        status, reason = _final_status(sums, group, mean, p)
+    else:
+        # Of a metric picked for passing no test can say anything.
+        p = None
+        status, reason = _first_passing_status(sums)
+    out = _excluding([each.score for each in group.attempts])
+    if out is not None:
+        status, reason = "excluded", f"{out.message} ({out.rule})"
+    return Verdict(status, reason, mean, p)
+
+
+def _has_costs(found: Verdict, group: Group, sums: Tally) -> bool:
+    """Whether there is a cost to show: the target was reached, as far as the runs go."""
+    if group.rule == "first_passing":
+        return bool(sums.valid)
+    work = group.head.workload
+    value = found.metric.value if found.metric else None
+    return (
+        not sums.failures
+        and found.status != "target_missed"
+        and passes(value, work.target, work.better)
+    )
+
+
+def _figures(group: Group, sums: Tally, joules: Energetics) -> dict[str, Figure | None]:
+    """The costs of a group that reached the target."""
+    level = group.head.ruleset.score.confidence
+    budget_s = group.head.workload.budget_s
+    times = cost_with_failures(
+        time_costs(sums.valid), sums, level, _spent(sums, budget_s, lambda run: run.window_s)
+    )
+    return {
+        "time_to_target_s": times,
+        "energy_to_target_j": _energy_figure(sums, joules, level),
+        "steps_to_target": _cost_figure(costs(sums.valid, lambda run: run.step), level),
+        "cpu_s": _cost_figure(costs(sums.valid, lambda run: run.cpu_s), level),
+    }
+
+
+def score_of(group: Group) -> Score:
+    """The score of one group of runs."""
+    head, sums = group.head, tally(group)
+    runs = [each.score for each in group.attempts]
+    found = verdict(group, sums)
+    joules = energetics(sums.valid, head.ruleset)
+    shown = _has_costs(found, group, sums)
+    figures = _figures(group, sums, joules) if shown else {}
+    by_domain = _domain_figures(sums, head.domains, head.ruleset.score.confidence) if shown else {}
+    peaks = [run.peak_rss_bytes for run in runs if run.peak_rss_bytes is not None]
+    return Score(
+        workload=head.workload.name,
+        workload_version=head.workload.version,
+        submission=head.submission.name,
+        submission_sha256=head.submission.sha256,
+        title=head.submission.title,
+        team=head.submission.team,
+        division=head.submission.division,
+        machine=head.machine,
+        ruleset=group.label,
+        snapshot_rule=group.rule,
+        separation_alpha=head.ruleset.score.separation_alpha,
+        status=found.status,
+        reason=found.reason,
+        n=sums.seeds,
+        failures=sums.failures,
+        target=head.workload.target,
+        metric_name=head.workload.metric,
+        better=head.workload.better,
+        metric=found.metric,
+        p_target=found.p_target,
+        energy_by_domain_j=by_domain,
+        energy_eligible=joules.eligible and figures.get("energy_to_target_j") is not None,
+        energy_note=joules.note,
+        peak_rss_bytes=max(peaks, default=None),
+        runs=tuple(runs),
+        findings=(*_merged(runs), *_group_findings(group)),
+        time_to_target_s=figures.get("time_to_target_s"),
+        energy_to_target_j=figures.get("energy_to_target_j"),
+        steps_to_target=figures.get("steps_to_target"),
+        cpu_s=figures.get("cpu_s"),
+    )

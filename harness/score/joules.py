@@ -1,0 +1,106 @@
+"""Whether the joules of a group may win, and what they cover: the part of a score about energy."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from harness.records import Ruleset, RunScore
+from harness.records.measure import Method
+
+WORST_FIRST: tuple[Method, ...] = ("modelled", "declared", "sampled", "counter")
+"""Methods from the one that says least to the one that says most."""
+
+ENERGY_RULES = "energy-"
+"""Rule ids that begin so take joules out of a prize, and nothing else."""
+
+
+class Energetics(NamedTuple):
+    """What the joules of a group are."""
+
+    method: Method | None
+    """The weakest of its runs; None where there are no joules."""
+    domains: tuple[str, ...]
+    simulated: bool
+    uncertainty: float | None
+    """Median over the runs of their uncertainty, k = 2, joules."""
+    complete: bool
+    """Whether every run has joules of the same domains, so that there is a figure."""
+    eligible: bool
+    note: str
+    """Why it may not win, or what was measured by which method."""
+
+
+def weakest(methods: Sequence[Method]) -> Method | None:
+    """The method that says least."""
+    return min(methods, key=WORST_FIRST.index, default=None)
+
+
+def _median_u_j(runs: Sequence[RunScore]) -> float | None:
+    known = [run.energy_u_j for run in runs if run.energy_u_j is not None]
+    return statistics.median(known) if known and len(known) == len(runs) else None
+
+
+def _over_limit(run: RunScore, limit: float) -> bool:
+    """Unknown uncertainty is over every limit."""
+    return run.energy_u_j is None or run.energy_j is None or run.energy_u_j / run.energy_j > limit
+
+
+def _some(count: int, of: int) -> str:
+    return f"{count} of {of} runs"
+
+
+def _obstacles(runs: Sequence[RunScore], method: Method, ruleset: Ruleset) -> Iterator[str]:
+    """Each reason for which complete joules may not win."""
+    rules, limit = ruleset.score, ruleset.measure.uncertainty_ratio_max
+    if method not in rules.energy_methods:
+        yield f"{method}, not measured: shown, cannot win"
+    if any(run.energy_simulated for run in runs) and not rules.simulated:
+        yield "simulated by a fake or replayed meter: shown, cannot win"
+    degraded = sum(run.status == "degraded" for run in runs)
+    if degraded:
+        yield f"the measurement is degraded in {_some(degraded, len(runs))}"
+    vague = sum(_over_limit(run, limit) for run in runs) if limit is not None else 0
+    if vague:
+        where = _some(vague, len(runs))
+        yield f"uncertainty over {limit:.1%} of the joules, or unknown, in {where}"
+    faults = {
+        each.rule: each.message
+        for run in runs
+        for each in run.findings
+        if each.level == "fail" and each.rule.startswith(ENERGY_RULES)
+    }
+    yield from (f"{message} ({rule})" for rule, message in sorted(faults.items()))
+
+
+def _incomplete(runs: Sequence[RunScore]) -> str:
+    """Why there is no figure; empty where there is one."""
+    if not runs:
+        return "no run counts"
+    lacking = sum(run.energy_j is None for run in runs)
+    if lacking == len(runs):
+        return "no joules were measured"
+    if lacking:
+        return f"no joules in {_some(lacking, len(runs))}"
+    if len({run.energy_domains for run in runs}) > 1:
+        return "the runs cover different domains, so that their joules cannot be averaged"
+    return ""
+
+
+def energetics(runs: Sequence[RunScore], ruleset: Ruleset) -> Energetics:
+    """Judge the joules of the runs that count, under a ruleset."""
+    method = weakest([run.energy_method for run in runs if run.energy_method])
+    simulated = any(run.energy_simulated for run in runs)
+    note = _incomplete(runs)
+    if note or method is None:
+        return Energetics(method, (), simulated, None, complete=False, eligible=False, note=note)
+    obstacles = list(_obstacles(runs, method, ruleset))
+    domains = runs[0].energy_domains
+    return Energetics(
+        method=method,
+        domains=domains,
+        simulated=simulated,
+        uncertainty=_median_u_j(runs),
+        complete=True,
+        eligible=not obstacles,
+        note="; ".join(obstacles) or f"{', '.join(domains)} by {method}",
+    )

@@ -1,0 +1,176 @@
+"""Scores of submissions: the runs of each on one workload and machine, under one ruleset."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.bundle import Bundle, BundleError, find_bundles
+from harness.ledger import LedgerError, read_ledger
+from harness.records import Finding, LedgerRow, Ruleset, Score
+from harness.score.cost import run_score
+from harness.score.group import Attempt, Group, score_of
+
+Key = tuple[str, ...]
+
+
+class Scores(NamedTuple):
+    """What a folder of results gives."""
+
+    scores: list[Score]
+    findings: list[Finding]
+    """About files and runs that are in no score."""
+
+
+def _label(ruleset: Ruleset) -> str:
+    """A ruleset's name with the constants that were changed by hand."""
+    changed = "; ".join(f"{key}={value}" for key, value in sorted(ruleset.overrides.items()))
+    return f"{ruleset.name} ({changed})" if changed else ruleset.name
+
+
+def _attempt(folder: Path, ruleset: Ruleset | None, results: Path) -> Attempt:
+    """Read one bundle and score it.
+
+    Raises:
+        BundleError: a file is not readable, or not as it was sealed.
+    """
+    bundle = Bundle(folder, checked=True)
+    rules = ruleset or bundle.ruleset
+    evaluation = bundle.evaluation
+    return Attempt(
+        score=run_score(bundle, rules, results),
+        workload=bundle.run.workload,
+        submission=bundle.run.submission,
+        machine=bundle.run.machine,
+        ruleset=rules,
+        examples=evaluation.examples if evaluation else 0,
+        domains=bundle.run.domains,
+    )
+
+
+def _unreadable(folder: Path, error: Exception) -> Finding:
+    return Finding(
+        rule="bundle-unreadable",
+        level="fail",
+        message=f"{folder.name} is left out: {error}",
+        advice="run verify on it; restore the bundle from a copy",
+    )
+
+
+def read_attempts(results: Path, ruleset: Ruleset | None) -> tuple[list[Attempt], list[Finding]]:
+    """Score every bundle below a folder; those that cannot be read become findings.
+
+    A bundle that lies there twice counts once.
+    """
+    attempts: dict[str, Attempt] = {}
+    findings: list[Finding] = []
+    for folder in find_bundles(results):
+        try:
+            attempt = _attempt(folder, ruleset, results)
+        except BundleError as error:
+            findings.append(_unreadable(folder, error))
+            continue
+        known = attempts.setdefault(attempt.score.manifest_sha256, attempt)
+        if known is not attempt:
+            message = f"{attempt.score.bundle} is a copy of {known.score.bundle} and counts once"
+            findings.append(Finding(rule="bundle-copied", level="warn", message=message))
+    return list(attempts.values()), findings
+
+
+def _started(path: Path) -> tuple[list[LedgerRow], list[Finding]]:
+    try:
+        return [row for row in read_ledger(path) if row.kind == "started"], []
+    except (LedgerError, OSError) as error:
+        finding = Finding(rule="ledger-damaged", level="fail", message=str(error))
+        return [], [finding]
+
+
+def lost_runs(results: Path, known: set[str]) -> tuple[dict[Key, list[LedgerRow]], list[Finding]]:
+    """Runs that a ledger says were started and of which no readable bundle is there.
+
+    Args:
+        results: Folder with `ledgers/`.
+        known: Ids of the runs whose bundles were read.
+
+    Returns:
+        Rows by (workload, submission, its sha256, machine), and what is wrong with ledgers.
+    """
+    lost: dict[Key, list[LedgerRow]] = defaultdict(list)
+    findings: list[Finding] = []
+    for path in sorted((results / "ledgers").glob("*.jsonl")):
+        rows, faults = _started(path)
+        findings += faults
+        for row in rows:
+            if row.run_id not in known:
+                key = (row.workload, row.submission, row.submission_sha256, path.stem)
+                lost[key].append(row)
+    return dict(lost), findings
+
+
+def _identity(attempt: Attempt) -> Key:
+    work, entry = attempt.workload, attempt.submission
+    return (work.name, entry.name, entry.sha256, attempt.machine)
+
+
+def _content(ruleset: Ruleset) -> str:
+    return hashlib.sha256(ruleset.model_dump_json().encode()).hexdigest()
+
+
+def _labels(rulesets: Iterable[Ruleset]) -> dict[str, str]:
+    """Content to label; labels that mean different things get the content's hash added."""
+    contents = {_content(each): _label(each) for each in rulesets}
+    doubled = [label for label in contents.values() if list(contents.values()).count(label) > 1]
+    return {
+        content: f"{label} #{content[:6]}" if label in doubled else label
+        for content, label in contents.items()
+    }
+
+
+def groups(attempts: Sequence[Attempt], lost: Mapping[Key, list[LedgerRow]]) -> Iterator[Group]:
+    """Attempts of one submission on one workload version and machine under one ruleset.
+
+    A lost run counts in every group that it may belong to: nobody can tell which one.
+    """
+    contents = {id(each.ruleset): _content(each.ruleset) for each in attempts}
+    labels = _labels({contents[id(each.ruleset)]: each.ruleset for each in attempts}.values())
+    found: dict[Key, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        label = labels[contents[id(attempt.ruleset)]]
+        found[(*_identity(attempt), attempt.workload.version, label)].append(attempt)
+    for key, members in sorted(found.items()):
+        members.sort(key=lambda each: each.score.run_id)
+        yield Group(tuple(members), tuple(lost.get(key[:4], ())), key[-1])
+
+
+def _orphans(lost: Mapping[Key, list[LedgerRow]], attempts: Sequence[Attempt]) -> list[Finding]:
+    """Lost runs of submissions that have no bundle at all."""
+    known = {_identity(each) for each in attempts}
+    return [
+        Finding(
+            rule="ledger-lost",
+            level="warn",
+            message=f"{key[1]} on {key[0]} ({key[3]}): {len(rows)} runs were started and left no "
+            "bundle",
+        )
+        for key, rows in sorted(lost.items())
+        if key not in known
+    ]
+
+
+def score_all(results: Path, ruleset: Ruleset | None = None) -> Scores:
+    """Score a folder of results and tell what could not be scored.
+
+    Args:
+        results: Folder of bundles, or one bundle.
+        ruleset: Rules to apply; None scores each run under the rules it ran under.
+    """
+    attempts, findings = read_attempts(results, ruleset)
+    lost, faults = lost_runs(results, {each.score.run_id for each in attempts})
+    scores = [score_of(group) for group in groups(attempts, lost)]
+    return Scores(scores, [*findings, *faults, *_orphans(lost, attempts)])
+
+
+def score_results(results: Path, ruleset: Ruleset | None = None) -> list[Score]:
+    """The scores of `score_all`, sorted by workload, submission and machine."""
+    return score_all(results, ruleset).scores
