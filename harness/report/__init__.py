@@ -1,0 +1,1 @@
+"""Static pages from scores: what people see."""

@@ -1,0 +1,55 @@
+"""A figure and its interval on a scale that all rows of a table share."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from harness.records import Figure
+from harness.report.charts.svg import Drawing, Scale, padded
+
+WIDTH, HEIGHT = 132.0, 20.0
+EDGE = 5.0
+
+
+def shared_scale(figures: Sequence[Figure | None]) -> Scale | None:
+    """The scale of a column, by logarithm; None where nothing can be shown."""
+    ends = [
+        end
+        for figure in figures
+        if figure is not None
+        for end in (figure.value, figure.low, figure.high)
+        if end is not None and end > 0
+    ]
+    if not ends:
+        return None
+    low, high = padded(ends, log=True)
+    return Scale(low, high, EDGE, WIDTH - EDGE, log=True)
+
+
+def whisker(figure: Figure | None, scale: Scale | None, style: str) -> Markup:
+    """The drawing for one cell; decorative, since the numbers stand beside it."""
+    if figure is None or scale is None or figure.value <= 0:
+        return Markup()
+    drawing = Drawing(WIDTH, HEIGHT)
+    middle = HEIGHT / 2
+    low, high = _ends(figure, scale)
+    drawing.line([(low, middle), (high, middle)], f"whisker {style}")
+    for end, known in ((low, figure.low), (high, figure.high)):
+        if known is not None:
+            drawing.line([(end, middle - 4), (end, middle + 4)], f"whisker {style}")
+    drawing.circle((scale(figure.value), middle), 3.6, f"whisker-dot {style}")
+    inside = "".join(drawing.pieces)
+    return Markup(  # noqa: S704 - numbers and our own class names
+        f'<svg class="whisker-plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" aria-hidden="true">'
+        f"{inside}</svg>"
+    )
+
+
+def _ends(figure: Figure, scale: Scale) -> tuple[float, float]:
+    """Ends of the whisker: an open upper end runs to the edge, a missing interval has no length."""
+    at = scale(figure.value)
+    if figure.low is None and figure.high is None:
+        return at, at
+    low = scale(figure.low) if figure.low is not None and figure.low > 0 else EDGE
+    high = scale(figure.high) if figure.high is not None else WIDTH - EDGE
+    return low, high

@@ -1,0 +1,260 @@
+"""The board of a workload: every entry with its joules, seconds, intervals, ranks and status."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from harness.records import Figure, Leaderboard, Score
+from harness.report import numbers, wording
+from harness.report.charts.whisker import shared_scale, whisker
+from harness.report.entries import Entry, Ground, Place
+from harness.report.page import Page
+from harness.report.site import Site
+
+
+class Cell(NamedTuple):
+    """One quantity of one entry."""
+
+    figure: Figure | None
+    shown: numbers.Shown
+    plot: Markup
+    badges: list[wording.Badge]
+    place: Place | None
+    tie: str
+    """Tie letters, where another entry shares one."""
+    why: str
+    """Why there is no rank; empty where there is one."""
+
+
+class Row(NamedTuple):
+    """One entry on the board."""
+
+    entry: Entry
+    cells: tuple[Cell, Cell]
+    """Energy, time."""
+    metric: numbers.Shown
+    status: wording.Badge
+
+
+class Outside(NamedTuple):
+    """Entries that one prize does not rank, for one reason."""
+
+    title: str
+    reason: str
+    entries: tuple[Entry, ...]
+
+
+class Table(NamedTuple):
+    """The entries of one ground."""
+
+    ident: str
+    ground: Ground
+    score: Score
+    """Any of its scores: for metric, target and direction."""
+    rows: tuple[Row, ...]
+    units: tuple[numbers.Unit, numbers.Unit]
+    boards: dict[str, Leaderboard]
+    notes: tuple[str, ...]
+    outside: tuple[Outside, ...]
+
+
+def _figures(entries: Sequence[Entry]) -> tuple[list[Figure | None], list[Figure | None]]:
+    return (
+        [entry.score.energy_to_target_j for entry in entries],
+        [entry.score.time_to_target_s for entry in entries],
+    )
+
+
+def _why(entry: Entry, prize: str) -> str:
+    place = entry.places.get(prize)
+    if place is not None and place.standing is not None:
+        return ""
+    if place is not None and place.unranked is not None:
+        return place.unranked.reason
+    return entry.score.reason or "not on this board"
+
+
+def _tie(place: Place | None) -> str:
+    if place is None or place.standing is None:
+        return ""
+    letters = set(place.standing.tie_group)
+    others = (row for row in place.board.standings if row is not place.standing)
+    return place.standing.tie_group if any(letters & set(row.tie_group) for row in others) else ""
+
+
+def _style(figure: Figure | None, entry: Entry, prize: str) -> str:
+    if wording.is_estimate(figure):
+        return "modelled"
+    place = entry.places.get(prize)
+    return prize if place and place.standing else "outside"
+
+
+def shown(figure: Figure | None, unit: numbers.Unit) -> numbers.Shown:
+    """A figure in a unit, ready for its cell."""
+    if figure is None:
+        return numbers.Shown(numbers.MISSING, "")
+    return numbers.figure(figure.value, figure.low, figure.high, unit)
+
+
+class _Column(NamedTuple):
+    """What the cells of one quantity share."""
+
+    prize: str
+    unit: numbers.Unit
+    figures: Sequence[Figure | None]
+
+    def cell(self, entry: Entry, figure: Figure | None) -> Cell:
+        """The cell of one entry."""
+        return Cell(
+            figure,
+            shown(figure, self.unit),
+            whisker(figure, shared_scale(self.figures), _style(figure, entry, self.prize)),
+            wording.figure_badges(figure),
+            entry.places.get(self.prize),
+            _tie(entry.places.get(self.prize)),
+            _why(entry, self.prize),
+        )
+
+
+def _rank(entry: Entry, prize: str) -> int:
+    place = entry.places.get(prize)
+    return place.standing.rank if place and place.standing else 1 << 30
+
+
+def _order(entry: Entry) -> tuple[object, ...]:
+    """By energy rank, then by speed, then what has no place, by time and name."""
+    figure = entry.score.time_to_target_s
+    time_s = figure.value if figure else float("inf")
+    return _rank(entry, "energy"), _rank(entry, "speed"), time_s, entry.anchor
+
+
+def _row(entry: Entry, columns: tuple[_Column, _Column]) -> Row:
+    score = entry.score
+    figures = (score.energy_to_target_j, score.time_to_target_s)
+    return Row(
+        entry,
+        (columns[0].cell(entry, figures[0]), columns[1].cell(entry, figures[1])),
+        shown(score.metric, numbers.Unit("", 1.0)),
+        wording.status_badge(score.status),
+    )
+
+
+def _outside(entries: Sequence[Entry]) -> tuple[Outside, ...]:
+    """Why entries have no place, each reason once."""
+    together: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        for prize, place in entry.places.items():
+            if place.standing is None:
+                together.setdefault((prize, _why(entry, prize)), []).append(entry)
+    return tuple(
+        Outside(wording.PRIZES.get(prize, (prize, ""))[0], reason, tuple(found))
+        for (prize, reason), found in sorted(together.items(), key=lambda item: item[0])
+    )
+
+
+def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
+    """The table of entries that share a ground."""
+    ordered = sorted(entries, key=_order)
+    energy, time = _figures(ordered)
+    units = (
+        numbers.unit_for((each.value for each in energy if each), "J"),
+        numbers.unit_for((each.value for each in time if each), "s"),
+    )
+    columns = (_Column("energy", units[0], energy), _Column("speed", units[1], time))
+    score = ordered[0].score
+    boards = site.boards.on(ordered[0].ground)
+    rows = tuple(_row(entry, columns) for entry in ordered)
+    notes = tuple(
+        f"{wording.PRIZES.get(prize, (prize, ''))[0]}: {board.note.rstrip('.')}."
+        for prize, board in boards.items()
+        if board.note
+    )
+    outside = _outside(ordered)
+    return Table(ident, ordered[0].ground, score, rows, units, boards, notes, outside)
+
+
+def tables_of(site: Site, workload: str) -> list[Table]:
+    """All tables of a workload: one for each ground, never mixed."""
+    return [
+        table_of(site, entries, f"t{number}")
+        for number, entries in enumerate(site.grounds(workload).values(), 1)
+    ]
+
+
+COLUMNS = (
+    "workload", "machine", "ruleset", "submission", "title", "team", "division", "status",
+    "energy_rank", "energy_to_target_j", "energy_low_j", "energy_high_j", "energy_method",
+    "energy_simulated", "energy_domains", "energy_eligible", "speed_rank", "time_to_target_s",
+    "time_low_s", "time_high_s", "metric", "metric_value", "target", "n", "failures",
+    "submission_sha256",
+)  # fmt: skip
+"""Of the CSV file of a board; values are unrounded."""
+
+
+def _plain_text(text: str) -> str:
+    """Text for a spreadsheet: what would be read as a formula gets a quote in front."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _ends(figure: Figure | None) -> tuple[float | str, float | str, float | str]:
+    """Value and interval; empty where missing."""
+    if figure is None:
+        return "", "", ""
+    low, high = (("" if end is None else end) for end in (figure.low, figure.high))
+    return figure.value, low, high
+
+
+def _record(entry: Entry) -> list[object]:
+    score, energy = entry.score, entry.score.energy_to_target_j
+    ranks = [_rank(entry, prize) for prize in ("energy", "speed")]
+    energy_rank, speed_rank = ("" if rank == 1 << 30 else rank for rank in ranks)
+    names = (score.submission, score.title, score.team, score.division)
+    return [
+        score.workload, score.machine, score.ruleset, *map(_plain_text, names), score.status,
+        energy_rank, *_ends(energy), (energy and energy.method) or "",
+        energy.simulated if energy else "", " ".join(energy.domains) if energy else "",
+        score.energy_eligible, speed_rank, *_ends(score.time_to_target_s), score.metric_name,
+        score.metric.value if score.metric else "", score.target, score.n, score.failures,
+        score.submission_sha256,
+    ]  # fmt: skip
+
+
+def csv_text(entries: Sequence[Entry]) -> str:
+    """Entries as CSV: SI units, unrounded, empty where missing."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_record(entry) for entry in sorted(entries, key=_order))
+    return stream.getvalue()
+
+
+def json_text(entries: Sequence[Entry], boards: Sequence[Leaderboard]) -> str:
+    """The records behind a board."""
+    tree = {
+        "boards": [board.model_dump(mode="json") for board in boards],
+        "scores": [entry.score.model_dump(mode="json") for entry in entries],
+    }
+    return json.dumps(tree, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def _publish(site: Site) -> Iterator[tuple[str, str]]:
+    for workload in site.workloads:
+        tables, entries = tables_of(site, workload), site.entries_on(workload)
+        path = site.board_path(workload)
+        stem = path.removesuffix(".html")
+        boards = [board for table in tables for board in table.boards.values()]
+        title = f"Board of {workload}"
+        name = stem.rpartition("/")[2]
+        yield (
+            path,
+            site.page(path, title, "board.html", tables=tables, workload=workload, stem=name),
+        )
+        yield f"{stem}.csv", csv_text(entries)
+        yield f"{stem}.json", json_text(entries, boards)
+
+
+PAGE = Page(name="board", title="Boards", order=10, publish=_publish)

@@ -1,0 +1,149 @@
+"""The page of an entry: verdict, places, runs, curves, power, joules, machine, findings."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from harness.records import Domain, Figure, Finding, RunScore, dump
+from harness.report import numbers, wording
+from harness.report.charts.curve import curve_chart
+from harness.report.charts.power import Track, power_chart, tracks_of
+from harness.report.entries import Entry, EntryRun
+from harness.report.page import Page
+from harness.report.phases import phases_of, totals_s
+from harness.report.site import Site
+
+
+class PowerView(NamedTuple):
+    """The power trace of one run with its legend."""
+
+    each: EntryRun
+    tracks: list[Track]
+    chart: Markup | None
+    phases: dict[str, tuple[int, float]]
+    """How often and how long each phase occurred."""
+    missing: str
+    """Why there is no chart; empty where there is one."""
+
+
+class DomainView(NamedTuple):
+    """Joules of one domain."""
+
+    name: str
+    figure: Figure
+    shown: numbers.Shown
+    domain: Domain | None
+    added: bool
+    """Whether it is part of the total."""
+
+
+class FindingView(NamedTuple):
+    """A finding with the seeds that it was made in; none where it is about the whole score."""
+
+    finding: Finding
+    seeds: tuple[int, ...]
+
+
+def _no_trace(each: EntryRun) -> str:
+    if each.run is None:
+        return each.fault
+    if each.trace_path is None:
+        return "no meter was read in this run: its joules are missing, not zero"
+    return "the trace holds no reading that can be used"
+
+
+def power_view(each: EntryRun, number: int) -> PowerView:
+    """The power trace of one run; `number` makes its ids unique on the page."""
+    tracks = tracks_of(each)
+    chart = power_chart(each, tracks, f"power-{number}")
+    end_ns = each.run.window.end_ns if each.run else None
+    phases = totals_s(phases_of(each.events, end_ns or 0))
+    return PowerView(each, tracks, chart, phases, "" if chart else _no_trace(each))
+
+
+def domains_of(entry: Entry) -> list[DomainView]:
+    """Joules by domain; the ones that make up the total come first."""
+    figures = entry.score.energy_by_domain_j
+    total = entry.score.energy_to_target_j
+    unit = numbers.unit_for((each.value for each in figures.values()), "J")
+    known = {
+        domain.name: domain
+        for each in entry.runs
+        if each.run is not None
+        for domain in each.run.domains
+    }
+    added = set(total.domains) if total else set()
+    views = [
+        DomainView(
+            name,
+            figure,
+            numbers.figure(figure.value, figure.low, figure.high, unit),
+            known.get(name),
+            name in added,
+        )
+        for name, figure in figures.items()
+    ]
+    return sorted(views, key=lambda view: (not view.added, view.name))
+
+
+def findings_of(entry: Entry) -> list[FindingView]:
+    """Everything that checks said of the entry or its runs, each said once, worst first."""
+    seeds: dict[Finding, set[int]] = {finding: set() for finding in entry.score.findings}
+    for each in entry.runs:
+        own = each.run.findings if each.run else ()
+        for finding in {*each.score.findings, *own}:
+            seeds.setdefault(finding, set()).add(each.score.seed)
+    order = {"fail": 0, "warn": 1, "info": 2}
+    ranked = sorted(seeds, key=lambda each: (order[each.level], each.rule, each.message))
+    return [FindingView(finding, tuple(sorted(seeds[finding]))) for finding in ranked]
+
+
+def energy_unit(runs: Sequence[RunScore]) -> numbers.Unit:
+    """One unit for the joules of all runs."""
+    return numbers.unit_for((run.energy_j for run in runs), "J")
+
+
+def _command(entry: Entry) -> str:
+    score = entry.score
+    words = ["joulemark", "run", score.workload, "--submission", score.submission]
+    words += ["--ruleset", score.ruleset]
+    return " ".join(map(shlex.quote, words))
+
+
+def _values(entry: Entry) -> dict[str, object]:
+    score = entry.score
+    shown = entry.shown_run
+    return {
+        "entry": entry,
+        "score": score,
+        "status": wording.status_badge(score.status),
+        "energy": score.energy_to_target_j,
+        "energy_badges": wording.figure_badges(score.energy_to_target_j),
+        "places": {
+            prize: (place, wording.place_text(place)) for prize, place in entry.places.items()
+        },
+        "curve": curve_chart(entry, "curve"),
+        "powers": [power_view(each, number) for number, each in enumerate(entry.runs)],
+        "domains": domains_of(entry),
+        "findings": findings_of(entry),
+        "unit_j": energy_unit(score.runs),
+        "unit_s": numbers.unit_for((run.time_s for run in score.runs), "s"),
+        "run": shown.run if shown else None,
+        "machine": shown.machine if shown else None,
+        "command": _command(entry),
+        "status_badge": wording.status_badge,
+        "method_badges": wording.method_badges,
+    }
+
+
+def _publish(site: Site) -> Iterator[tuple[str, str]]:
+    for entry in site.entries:
+        title = f"{entry.score.title} on {entry.score.workload}"
+        stem = entry.path.removesuffix(".html")
+        yield entry.path, site.page(entry.path, title, "entry.html", **_values(entry))
+        yield f"{stem}.json", dump(entry.score).decode()
+
+
+PAGE = Page(name="entry", title="Entries", order=20, publish=_publish)

@@ -1,0 +1,261 @@
+"""The site: scores and boards become a folder of static pages that open without a network."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.records import Leaderboard, Ruleset, Score
+from harness.registry import Broken, Plugin, discover
+from harness.report import numbers
+from harness.report.entries import Boards, Entry, Ground, entries_of
+from harness.report.page import Page
+from harness.report.slugs import slug
+from harness.report.text import clean, csp_hash, isolated
+
+HERE = Path(__file__).parent
+INVENTORY = "site.json"
+"""Lists every file of the site with its SHA-256; the next rendering removes what fell away."""
+
+
+class SiteError(ValueError):
+    """Pages that cannot stand side by side: the message names page and path."""
+
+
+def environment() -> Environment:
+    """Templates that escape everything and stop at an unknown name."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=clean,
+    )
+    made.filters |= {"isolated": isolated, "slug": slug}
+    made.globals |= {"numbers": numbers}
+    return made
+
+
+class Site:
+    """What a page plug-in works with: entries, boards, and the frame around a page."""
+
+    def __init__(
+        self,
+        results: Path,
+        scores: Sequence[Score],
+        boards: Sequence[Leaderboard],
+        rulesets: Sequence[Ruleset] = (),
+    ) -> None:
+        self.results = results
+        self.scores = tuple(scores)
+        self.rulesets = tuple(sorted(rulesets, key=lambda each: each.name))
+        self.boards = Boards(boards)
+        self.entries: tuple[Entry, ...] = entries_of(scores, self.boards, results)
+        self.broken: list[Broken] = []
+        """Page plug-ins that did not load or failed, with their errors."""
+        self.menu: list[Page] = []
+
+    @cached_property
+    def _environment(self) -> Environment:
+        return environment()
+
+    @cached_property
+    def _static(self) -> dict[str, Markup]:
+        """Style and script, put into each page so that a page can be mailed alone."""
+        # Our own files, not an entrant's.
+        return {
+            name: Markup((HERE / "static" / name).read_text(encoding="utf-8"))  # noqa: S704
+            for name in ("style.css", "site.js")
+        }
+
+    @cached_property
+    def policy(self) -> str:
+        """Content-Security-Policy: nothing from anywhere but this page's own style and script."""
+        style, script = (csp_hash(self._static[name]) for name in ("style.css", "site.js"))
+        return (
+            f"default-src 'none'; style-src {style}; script-src {script}; img-src data:; "
+            "base-uri 'none'; form-action 'none'"
+        )
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """Digest over the manifests behind the scores: the same data, the same digest."""
+        manifests = sorted({run.manifest_sha256 for score in self.scores for run in score.runs})
+        return hashlib.sha256("\n".join(manifests).encode()).hexdigest()
+
+    @cached_property
+    def workloads(self) -> tuple[str, ...]:
+        """Names of all workloads with an entry, sorted."""
+        return tuple(sorted({entry.score.workload for entry in self.entries}))
+
+    def entries_on(self, workload: str) -> list[Entry]:
+        """Entries of one workload, in stable order."""
+        return [entry for entry in self.entries if entry.score.workload == workload]
+
+    def grounds(self, workload: str) -> dict[Ground, list[Entry]]:
+        """Entries of one workload by what they share; those of two grounds are never mixed."""
+        found: dict[Ground, list[Entry]] = {}
+        for entry in self.entries_on(workload):
+            found.setdefault(entry.ground, []).append(entry)
+        return dict(sorted(found.items()))
+
+    def board_path(self, workload: str) -> str:
+        """Path of a workload's board."""
+        return f"board/{slug(workload)}.html"
+
+    def page(self, path: str, title: str, template: str, **values: Any) -> str:
+        """A whole page from one of the project's templates.
+
+        Args:
+            path: of the page, relative to the site; links are made relative to it.
+            title: for the browser's tab; entrants' names in it are fine.
+            template: file in `templates/`.
+            values: names for the template; strings are escaped.
+        """
+        depth = len(PurePosixPath(path).parts) - 1
+        return self._environment.get_template(template).render(
+            site=self,
+            path=path,
+            title=title,
+            up="../" * depth,
+            policy=self.policy,
+            style=self._static["style.css"],
+            script=self._static["site.js"],
+            **values,
+        )
+
+    def framed(self, path: str, title: str, body: str) -> str:
+        """A page of a plug-in's own: `body` is escaped unless it is `markupsafe.Markup`."""
+        return self.page(path, title, "framed.html", body=body)
+
+
+def _checked(path: str) -> str:
+    """A path inside the site.
+
+    Raises:
+        SiteError: it leads out of it.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+        message = f"{path!r}: a page's path stays inside the site; write it relative, without '..'"
+        raise SiteError(message)
+    return "/".join(parts)
+
+
+def _published(site: Site, plugin: Plugin) -> dict[str, str]:
+    page: Page = plugin.value
+    return {_checked(path): text for path, text in page.publish(site)}
+
+
+def _try_published(site: Site, plugin: Plugin) -> dict[str, str]:
+    """Files of one page; a plug-in from outside that fails is listed, ours may not fail."""
+    try:
+        return _published(site, plugin)
+    except Exception as error:
+        if plugin.source.origin == "built-in":
+            raise
+        text = " ".join(str(error).split()) or "no message"
+        broken = Broken(plugin.name, f"{type(error).__name__}: {text}", plugin.source)
+        site.broken.append(broken)
+        site.menu = [page for page in site.menu if page is not plugin.value]
+        return {}
+
+
+def _merge(files: dict[str, str], more: dict[str, str], name: str) -> None:
+    taken = sorted(files.keys() & more.keys())
+    if taken:
+        message = f"page '{name}' writes {taken[0]}, which another page has written already"
+        raise SiteError(message)
+    files.update(more)
+
+
+def _sorted_pages(site: Site) -> Iterator[Plugin]:
+    found = discover("pages")
+    site.broken += [each for each in found if isinstance(each, Broken)]
+    plugins = [each for each in found if isinstance(each, Plugin)]
+    for plugin in plugins:
+        if not isinstance(plugin.value, Page):
+            error = "PAGE is no harness.report.page.Page"
+            site.broken.append(Broken(plugin.name, error, plugin.source))
+    pages = [each for each in plugins if isinstance(each.value, Page)]
+    return iter(sorted(pages, key=lambda each: (each.value.order, each.name)))
+
+
+def texts(site: Site) -> dict[str, str]:
+    """Every file of the site by its path, before anything is written.
+
+    Raises:
+        SiteError: two pages write the same path, or one leads out of the site.
+    """
+    pages = list(_sorted_pages(site))
+    site.menu = [each.value for each in pages if each.value.landing]
+    files: dict[str, str] = {}
+    # Plug-ins from outside first: the built-in pages list those that failed.
+    for plugin in sorted(pages, key=lambda each: each.source.origin == "built-in"):
+        _merge(files, _try_published(site, plugin), plugin.name)
+    return files
+
+
+def _inventory(out: Path) -> dict[str, str]:
+    """The inventory of the rendering before; empty where there is none to be trusted."""
+    try:
+        tree = json.loads((out / INVENTORY).read_bytes())
+        return {str(path): str(digest) for path, digest in tree["files"].items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return {}
+
+
+def _remove_stale(out: Path, kept: set[str]) -> None:
+    """Delete files that an earlier rendering wrote, unchanged since, and this one did not."""
+    for path, digest in _inventory(out).items():
+        if path in kept or path.startswith("/") or ".." in PurePosixPath(path).parts:
+            continue
+        file = out / path
+        if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == digest:
+            file.unlink()
+
+
+def render(
+    results: Path,
+    out: Path,
+    scores: Sequence[Score],
+    boards: Sequence[Leaderboard],
+    rulesets: Sequence[Ruleset] = (),
+) -> list[Path]:
+    """Write the site; returns the files written, sorted.
+
+    The same bundles and ruleset give the same bytes. Files of an earlier rendering that are no
+    longer part of the site are removed; everything else in `out` is left alone.
+
+    Args:
+        results: folder that the scores' bundle paths are relative to.
+        out: folder of the site, made where it is missing.
+        scores: every entry, ranked or not.
+        boards: their leaderboards.
+        rulesets: in force, for the page that prints them.
+
+    Raises:
+        SiteError: pages get into each other's way.
+        OSError: a file could not be written.
+    """
+    site = Site(results, scores, boards, rulesets)
+    data = {path: text.encode("utf-8", "replace") for path, text in texts(site).items()}
+    digests = {path: hashlib.sha256(data[path]).hexdigest() for path in sorted(data)}
+    inventory = {"data_sha256": site.data_sha256, "files": digests}
+    _remove_stale(out, set(data))
+    data[INVENTORY] = (json.dumps(inventory, indent=1) + "\n").encode()
+    for path in sorted(data):
+        _write(out / path, data[path])
+    return [out / path for path in sorted(data)]
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write one file; no sync, since a site can be rendered again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

@@ -1,0 +1,156 @@
+(function () {
+  "use strict";
+  var states = [];
+
+  function parse() {
+    var found = {};
+    location.hash.replace(/^#/, "").split("&").forEach(function (pair) {
+      var at = pair.indexOf("=");
+      if (at > 0) {
+        try { found[pair.slice(0, at)] = decodeURIComponent(pair.slice(at + 1)); } catch (e) { return; }
+      }
+    });
+    return found;
+  }
+
+  function store() {
+    var parts = [];
+    states.forEach(function (state) {
+      var id = state.table.id;
+      if (state.query) parts.push(id + ".q=" + encodeURIComponent(state.query));
+      if (state.status) parts.push(id + ".status=" + encodeURIComponent(state.status));
+      if (state.key) parts.push(id + ".sort=" + encodeURIComponent(state.key) + "&" + id + ".dir=" + state.dir);
+    });
+    var hash = parts.length ? "#" + parts.join("&") : "#";
+    try { history.replaceState(null, "", hash); } catch (e) { location.hash = hash; }
+  }
+
+  function cellValue(row, column) {
+    var cell = row.cells[column];
+    var raw = cell.hasAttribute("data-v") ? cell.getAttribute("data-v") : cell.textContent.trim();
+    if (raw === "") return null;
+    var number = Number(raw);
+    return isNaN(number) ? raw.toLowerCase() : number;
+  }
+
+  function compare(a, b, dir) {
+    if (a.value === null || b.value === null) {
+      return (a.value === null) - (b.value === null) || a.place - b.place;
+    }
+    var order = typeof a.value === "number" && typeof b.value === "number"
+      ? a.value - b.value : String(a.value).localeCompare(String(b.value), "en");
+    return order * dir || a.place - b.place;
+  }
+
+  function sort(state) {
+    var body = state.table.tBodies[0];
+    var rows = state.rows;
+    if (state.key) {
+      var column = state.heads[state.key].cellIndex;
+      rows = state.rows.map(function (row, place) {
+        return { row: row, place: place, value: cellValue(row, column) };
+      }).sort(function (a, b) { return compare(a, b, state.dir); }).map(function (each) { return each.row; });
+    }
+    var fragment = document.createDocumentFragment();
+    rows.forEach(function (row) { fragment.appendChild(row); });
+    body.appendChild(fragment);
+    Object.keys(state.heads).forEach(function (key) {
+      var head = state.heads[key];
+      if (key === state.key) head.setAttribute("aria-sort", state.dir > 0 ? "ascending" : "descending");
+      else head.removeAttribute("aria-sort");
+    });
+  }
+
+  function filter(state) {
+    var words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
+    var shown = 0;
+    state.rows.forEach(function (row, place) {
+      var fits = words.every(function (word) { return state.texts[place].indexOf(word) >= 0; }) &&
+        (!state.status || row.getAttribute("data-status") === state.status);
+      row.hidden = !fits;
+      shown += fits;
+    });
+    if (state.count) state.count.textContent = shown + " of " + state.rows.length + " entries";
+  }
+
+  function element(name, values, text) {
+    var made = document.createElement(name);
+    Object.keys(values).forEach(function (key) { made.setAttribute(key, values[key]); });
+    if (text) made.textContent = text;
+    return made;
+  }
+
+  function statusSelect(state) {
+    var names = [];
+    state.rows.forEach(function (row) {
+      var name = row.getAttribute("data-status");
+      if (name && names.indexOf(name) < 0) names.push(name);
+    });
+    if (names.length < 2) return null;
+    var select = element("select", { "aria-label": "Show entries of status" });
+    select.appendChild(element("option", { value: "" }, "any status"));
+    names.sort().forEach(function (name) {
+      select.appendChild(element("option", { value: name }, name.replace(/_/g, " ")));
+    });
+    select.addEventListener("change", function () { state.status = select.value; filter(state); store(); });
+    return select;
+  }
+
+  function tools(state) {
+    var place = document.querySelector('.tools[data-for="' + state.table.id + '"]');
+    if (!place) return;
+    state.input = element("input", { type: "search", placeholder: "Filter entries", "aria-label": "Filter entries" });
+    state.input.addEventListener("input", function () { state.query = state.input.value; filter(state); store(); });
+    place.appendChild(state.input);
+    state.select = statusSelect(state);
+    if (state.select) place.appendChild(state.select);
+    state.count = element("span", { "class": "count", role: "status" });
+    place.appendChild(state.count);
+    place.hidden = false;
+  }
+
+  function button(state, key) {
+    var head = state.heads[key];
+    var made = element("button", { type: "button" });
+    while (head.firstChild) made.appendChild(head.firstChild);
+    head.appendChild(made);
+    made.addEventListener("click", function () {
+      if (state.key !== key) { state.key = key; state.dir = 1; }
+      else if (state.dir > 0) state.dir = -1;
+      else { state.key = ""; state.dir = 1; }
+      sort(state);
+      store();
+    });
+  }
+
+  function restore() {
+    var found = parse();
+    states.forEach(function (state) {
+      var id = state.table.id;
+      state.query = found[id + ".q"] || "";
+      state.status = found[id + ".status"] || "";
+      state.key = Object.prototype.hasOwnProperty.call(state.heads, found[id + ".sort"]) ? found[id + ".sort"] : "";
+      state.dir = found[id + ".dir"] === "-1" ? -1 : 1;
+      if (state.input) state.input.value = state.query;
+      if (state.select) state.select.value = state.status;
+      sort(state);
+      filter(state);
+    });
+  }
+
+  function start(table) {
+    var rows = Array.prototype.slice.call(table.tBodies[0].rows);
+    var state = { table: table, rows: rows, heads: {}, query: "", status: "", key: "", dir: 1 };
+    state.texts = rows.map(function (row) { return row.textContent.toLowerCase(); });
+    Array.prototype.forEach.call(table.tHead.querySelectorAll("th[data-key]"), function (head) {
+      state.heads[head.getAttribute("data-key")] = head;
+    });
+    Object.keys(state.heads).forEach(function (key) { button(state, key); });
+    tools(state);
+    states.push(state);
+  }
+
+  Array.prototype.forEach.call(document.querySelectorAll("table[data-sortable]"), start);
+  if (states.length) restore();
+  window.addEventListener("hashchange", function () { if (location.hash.indexOf("=") > 0) restore(); });
+})();
