@@ -125,14 +125,16 @@ def bundles(chain: Chain) -> Iterator[Fault]:
     """Every bundle that was sealed is still there."""
     for line in chain.lines:
         sealed = line.row.kind == "finished" and line.row.manifest_sha256 is not None
-        place = f"{line.row.bundle}/{MANIFEST}"
-        if sealed and not (_inside(line.row.bundle) and exists(chain.results, place)):
+        if sealed and not _present(chain.results, line.row.bundle):
             yield Fault(line.where, f"the bundle {line.row.bundle!a} is missing")
 
 
-def _inside(path: str) -> bool:
-    """Whether a path of a row stays below the results folder."""
-    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
+def _present(results: Path, bundle: str) -> bool:
+    """Whether a manifest lies at that very place, below the results folder and behind no link."""
+    place = (results / bundle / MANIFEST).resolve()
+    return place == results.resolve() / bundle / MANIFEST and exists(
+        results, f"{bundle}/{MANIFEST}"
+    )
 
 
 CHECKS = (

@@ -10,6 +10,9 @@ from harness.verify.disk import Unreadable
 from harness.verify.found import Fault, Skip
 from harness.verify.opened import SNAPSHOTS, TRACE, Opened
 
+SESSION_BITS, INSTANCE_BITS = 31, 53
+"""A session seed fits into every generator's argument, an instance seed into JSON's numbers."""
+
 REACHED_THE_JUDGE = ("ok", "target_missed")
 """Statuses that nobody can have without an evaluation."""
 
@@ -172,8 +175,14 @@ def domains(bundle: Opened) -> Iterator[Fault]:
                 yield Fault("run.json", f"domain {name}: parent {parent} is unknown or a child")
 
 
+def derived(secret: bytes, index: int, purpose: str, bits: int) -> int:
+    """The leading bits of SHA-256 over `secret|index|purpose`, as an integer."""
+    digest = hashlib.sha256(secret + f"|{index}|{purpose}".encode()).digest()
+    return int.from_bytes(digest, "big") >> (8 * len(digest) - bits)
+
+
 def seeds(bundle: Opened) -> Iterator[Fault]:
-    """The secret is the one that was committed to before the run."""
+    """The secret is the one that was committed to before the run, and the seeds follow from it."""
     pair = bundle.run.seeds
     try:
         secret = bytes.fromhex(pair.secret)
@@ -182,3 +191,8 @@ def seeds(bundle: Opened) -> Iterator[Fault]:
         return
     if hashlib.sha256(secret).hexdigest() != pair.commitment:
         yield Fault("run.json", "seeds.commitment is not the SHA-256 of seeds.secret")
+    if derived(secret, pair.index, "instance", INSTANCE_BITS) != pair.instance:
+        yield Fault("run.json", "seeds.instance does not follow from seeds.secret")
+    drawn = derived(secret, pair.index, "session", SESSION_BITS)
+    if pair.source == "harness" and drawn != pair.session:
+        yield Fault("run.json", "seeds.session does not follow from seeds.secret: it was chosen")
