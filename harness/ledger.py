@@ -39,7 +39,7 @@ def read_ledger(path: Path) -> list[LedgerRow]:
         return rows
     data = path.read_bytes()
     if data and not data.endswith(b"\n"):
-        message = f"{path}: last line is torn; move the file aside and keep it as evidence"
+        message = f"{path}: last line is torn; the next run sets it aside and goes on"
         raise LedgerError(message)
     for number, line in enumerate(data.splitlines(), 1):
         row = _checked(line, f"{path}:{number}")
@@ -81,6 +81,7 @@ class Ledger:
         descriptor = os.open(self.path, flags, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._set_torn_aside(descriptor)
             row = self._next(kind, fields)
             line = json.dumps(row.model_dump(mode="json"), sort_keys=True, allow_nan=False)
             size_bytes = os.fstat(descriptor).st_size
@@ -94,6 +95,18 @@ class Ledger:
             return row
         finally:
             os.close(descriptor)
+
+    def _set_torn_aside(self, descriptor: int) -> None:
+        """Move a last line without its end into `<ledger>.torn`.
+
+        Only a crash in the middle of a write leaves one, and nobody was told of that row.
+        """
+        data = self.path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with self.path.with_name(f"{self.path.name}.torn").open("ab") as aside:
+                aside.write(data[whole:] + b"\n")
+            os.ftruncate(descriptor, whole)
 
     def _next(self, kind: Literal["started", "finished"], fields: dict[str, Any]) -> LedgerRow:
         rows = read_ledger(self.path)

@@ -95,8 +95,10 @@ def load_gun(workload: WorkloadSpec, instance_seed: int) -> Ammunition:
     try:
         for name, array in named:
             writable = sealed_array(name, array)
-            descriptors.append(reopened(writable))
-            os.close(writable)
+            try:
+                descriptors.append(reopened(writable))
+            finally:
+                os.close(writable)
     except BaseException:
         for descriptor in descriptors:
             os.close(descriptor)

@@ -171,19 +171,23 @@ class Server:
             os.close(descriptor)
 
 
+def _become(config: Config, channel: socket.socket) -> None:
+    """Turn into the submission's own predictor, which says `ready` itself once it is loaded."""
+    os.set_inheritable(channel.fileno(), True)  # noqa: FBT003 - the standard signature
+    os.chdir(config["source"])
+    os.environ[protocol.FD_VARIABLE] = str(channel.fileno())
+    command = [*config["command"], str(channel.fileno())]
+    os.execvp(command[0], command)  # noqa: S606 - that is the predictor, in its sandbox
+
+
 def main(arguments: list[str]) -> None:
     """Serve one run's snapshots."""
     channel = socket.socket(fileno=int(arguments[0]))
     config: Config = {**json.loads(arguments[2]), "source": arguments[1]}
-    fields = {"protocol": protocol.VERSION, "runtime": protocol.runtime()}
     if config["command"]:
-        protocol.send(channel, "ready", fields)
-        os.set_inheritable(channel.fileno(), True)  # noqa: FBT003 - the standard signature
-        os.chdir(config["source"])
-        os.environ[protocol.FD_VARIABLE] = str(channel.fileno())
-        command = [*config["command"], str(channel.fileno())]
-        os.execvp(command[0], command)  # noqa: S606 - that is the predictor, in its sandbox
+        _become(config, channel)
     server = Server(channel, config)
+    fields = {"protocol": protocol.VERSION, "runtime": protocol.runtime()}
     protocol.send(channel, "ready", fields)
     server.serve()
 

@@ -2,10 +2,12 @@
 
 import fcntl
 import io
+import math
 import os
 import stat
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -110,11 +112,44 @@ def read_array(descriptor: int, size_max: int) -> Array:
         ValueError: no plain `.npy` file.
     """
     check_sealed(descriptor, size_max)
-    result: Array = np.load(io.BytesIO(read_bytes(descriptor)), allow_pickle=False)
-    if not isinstance(result, np.ndarray):
-        message = "the outputs are no single array"
-        raise ValueError(message)  # noqa: TRY004 - the caller tells faults of content by ValueError
-    return result
+    return _parsed(read_bytes(descriptor))
+
+
+def _parsed(data: bytes) -> Array:
+    """An array from the bytes of a `.npy` file; `np.load` would also open archives."""
+    file = io.BytesIO(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, on odd literals in the header
+            shape, fortran, dtype = _read_header(file)
+    except Exception as error:  # a hostile header raises whatever Python's tokenizer raises
+        message = "no .npy file of version 1 or 2"
+        raise ValueError(message) from error
+    if dtype.hasobject:
+        message = "the array holds Python objects"
+        raise ValueError(message)
+    # Compared before anything is made: a header may claim more than any memory holds.
+    size_bytes = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size_bytes != len(data) - file.tell():
+        message = "the array's header does not fit its size"
+        raise ValueError(message)
+    flat = np.frombuffer(data, np.uint8, size_bytes, file.tell())
+    return np.ndarray(shape, dtype, flat.copy().data, order="F" if fortran else "C")
+
+
+def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran's order, and type; the file is left where the numbers begin.
+
+    Raises:
+        ValueError: not a `.npy` file of version 1 or 2 (numpy itself raises more than that).
+    """
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    message = f"no .npy file of version 1 or 2, but {version}"
+    raise ValueError(message)
 
 
 def map_array(descriptor: int) -> Array:
@@ -125,15 +160,8 @@ def map_array(descriptor: int) -> Array:
     """
     with open(descriptor, "rb", closefd=False) as file:
         file.seek(0)
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = read_header(file)
+        shape, fortran, dtype = _read_header(file)
         if not all(shape):
             return np.empty(shape, dtype)
-        array: Array = np.memmap(  # type: ignore[call-overload]
-            file, dtype, "c", file.tell(), shape, "F" if fortran else "C"
-        )
+        array: Array = np.memmap(file, dtype, "c", file.tell(), shape, "F" if fortran else "C")
         return array

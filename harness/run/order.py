@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -114,10 +115,14 @@ def _defining_files(path: Path, package: str) -> set[Path]:
 
 
 def _origin(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        return None
+    """The file of a module, found without importing anything: models would load torch."""
+    name, *rest = module.split(".")
+    spec = importlib.util.find_spec(name)
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
     return Path(spec.origin) if spec and spec.origin else None
 
 

@@ -74,6 +74,7 @@ def _environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
         "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
@@ -87,6 +88,7 @@ def _limits(order: Order) -> Limits:
 
 def _launch(order: Order, source: Path, shim: str, config: Mapping[str, Any]) -> Launched:
     """Start a shim in a sandbox; its socket, its pipes and nothing else reach the outside."""
+    masks = mask_folders(order.workload.mask)
     here, there = protocol.pair()
     keep = order.ruleset.run.output_bytes_max // 2
     drains = (Drain("standard output", keep), Drain("standard error", keep))
@@ -96,7 +98,7 @@ def _launch(order: Order, source: Path, shim: str, config: Mapping[str, Any]) ->
         command=(*command, json.dumps(config)),
         source=source,
         readable=_readable(order),
-        masks=mask_folders(order.workload.mask),
+        masks=masks,
         env=_environment(order.threads),
         pass_fds=(there.fileno(),),
         stdout=drains[0].write_end,

@@ -8,14 +8,17 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from harness.records import Record, RecordError, Submission, load
 from harness.registry import find
 from harness.storage import sha256_tree
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".venv", ".pytest_cache", ".ruff_cache"})
+IGNORED = frozenset({"__pycache__", ".git", ".venv", ".pytest_cache", ".ruff_cache"})
+"""Files and folders of these names are no part of a submission."""
 FILES_MAX = 1000
 
 
@@ -48,7 +51,7 @@ class SubmissionFile(Record):
     """Program and arguments, relative to the folder; without it, `train.py` is run."""
     predict_command: tuple[str, ...] = ()
     """The predictor's program, for the open division without the Python API."""
-    threads: int | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Threads it wants; None takes the workload's."""
     hyperparameters: dict[str, str | int | float | bool] = {}
     """Given to `session.hyperparameters` where no tuning draws others."""
@@ -97,11 +100,14 @@ def open_submission(name_or_path: str) -> Source:
     except FileNotFoundError as error:
         message = f"{path}: missing; write title, team, division and workloads into it"
         raise SubmissionError(message) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path}: not valid TOML: {error}"
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
         raise SubmissionError(message) from error
     except RecordError as error:
         raise SubmissionError(str(error)) from error
+    except (ValueError, TypeError, RecursionError) as error:  # dates, nan and inf are TOML, too
+        message = f"{path}: not valid TOML of texts, finite numbers and lists: {error}"
+        raise SubmissionError(message) from error
 
 
 def check_fits(source: Source, workload: str) -> None:
@@ -129,13 +135,21 @@ def _files(folder: Path) -> Iterator[Path]:
         SubmissionError: a link, device, pipe or socket is among them.
     """
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS)
-        for name in sorted(names):
+        folders[:] = sorted(name for name in folders if name not in IGNORED)
+        links = [name for name in folders if (Path(root) / name).is_symlink()]
+        for name in sorted([*links, *(each for each in names if each not in IGNORED)]):
             path = Path(root) / name
-            if not stat.S_ISREG(path.lstat().st_mode):
-                message = f"{path}: neither a plain file nor a folder; copy its contents in"
-                raise SubmissionError(message)
+            _check_plain(path)
             yield path
+
+
+def _check_plain(path: Path) -> None:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        message = f"{str(path)!a}: neither a plain file nor a folder; copy its contents in"
+        raise SubmissionError(message)
+    if not str(path).isprintable():  # nor could a manifest list a name that is no UTF-8
+        message = f"{str(path)!a}: the name holds characters that cannot be printed; rename it"
+        raise SubmissionError(message)
 
 
 def freeze(source: Source, target: Path, size_max: int) -> Submission:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from harness.measure.machine import describe
-from harness.measure.preflight import facts, watched
+from harness.measure.preflight import facts
+from harness.measure.watch import watched
 from harness.records import Machine
 from harness.run.order import Order
 from harness.run.stage import versions

@@ -20,6 +20,8 @@ EndedBy = Literal[
 ]
 LATE_NS = 10_000_000
 """Receipt may lag the kernel's stamp by 6 ms under load (measured); more is a finding."""
+EARLY = "sooner after the one before than the ruleset allows"
+"""Why a snapshot inside the spacing is refused, unless it turns out to be the last of the run."""
 DEATH_CAP_S = 30.0
 """A killed namespace is dead within milliseconds; beyond this the machine is at fault."""
 
@@ -120,6 +122,7 @@ class Watch:
         self._next_ns = 0
         self._bytes_held = 0
         self._killed = False
+        self._early: int | None = None
         self.story = Story()
 
     # --- phases ---------------------------------------------------------------------------------
@@ -168,6 +171,7 @@ class Watch:
         self.story.end_ns = now_ns()
         while self._open and self._take_one():
             pass
+        self._promote_last()
         self._events.append(self.story.end_ns, "end", ended_by=self.story.ended_by)
 
     def stop(self, ended_by: EndedBy, reason: str = "") -> None:
@@ -176,8 +180,9 @@ class Watch:
             self._killed = True
             self.story.ended_by = ended_by
             self.story.reason = reason
-            self._events.append(now_ns(), "kill", why=ended_by)
-            self._sandbox.kill()
+            stamp_ns = now_ns()
+            self._sandbox.kill()  # first, since the disk may be full
+            self._events.append(stamp_ns, "kill", why=ended_by)
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -204,7 +209,9 @@ class Watch:
         """Handle one waiting message; returns its kind, empty where it was none."""
         try:
             received = protocol.receive(self._channel, wait=False)
-        except (BlockingIOError, ConnectionResetError):
+        except ConnectionResetError:
+            return ""  # told once, where it died with `go` unread; what it had sent comes next
+        except BlockingIOError:
             self._hang_up()
             return ""
         if not received.data and not received.fds:
@@ -261,8 +268,9 @@ class Watch:
             self.story.dropped_count += 1
             return
         self.story.claims_count += 1
-        data = dict(message.fields)
-        self._events.append(stamp_ns, message.kind, **{**data, **data.pop("scalars", {})})
+        fields = dict(message.fields)
+        scalars = fields.pop("scalars", {})
+        self._events.append(stamp_ns, message.kind, **{**scalars, **fields})
 
     # --- snapshots ------------------------------------------------------------------------------
 
@@ -312,16 +320,16 @@ class Watch:
         if rules.snapshot_rule == "final":
             return ""
         if stamp_ns < self._next_ns:
-            return f"less than {self._terms.spacing_s:.3g} s after the one before"
+            return EARLY
         if sum(held.record.accepted for held in self.story.held) >= rules.snapshots_max:
             return f"more than {rules.snapshots_max} snapshots"
         return ""
 
     def _keep(self, record: Snapshot, descriptor: int) -> None:
         """Hold on to the descriptor of a snapshot that may count; under `final` to so many."""
+        self._forget_early()
         if not record.accepted:
-            os.close(descriptor)
-            self.story.held.append(Held(record, None))
+            self._hold_refused(record, descriptor)
             return
         # The shim starts its own spacing after the send, so a tenth is forgiven for the way.
         self._next_ns = record.stamp_ns + int(0.9 * self._terms.spacing_s * NS_PER_S)
@@ -330,6 +338,28 @@ class Watch:
         if self._terms.rules.snapshot_rule == "final":
             self._drop_surplus()
         self._witness(record)
+
+    def _hold_refused(self, record: Snapshot, descriptor: int) -> None:
+        """Close what does not count; an early one is held until it is known not to be the last."""
+        if record.refused == EARLY:
+            self._early = descriptor
+        else:
+            os.close(descriptor)
+        self.story.held.append(Held(record, None))
+
+    def _forget_early(self) -> None:
+        if self._early is not None:
+            os.close(self._early)
+            self._early = None
+
+    def _promote_last(self) -> None:
+        """The last snapshot of a run counts however soon it came: one more look, no more."""
+        if self._early is None:
+            return
+        last = self.story.held[-1]
+        accepted = last.record.model_copy(update={"accepted": True, "refused": ""})
+        self.story.held[-1] = Held(accepted, self._early)
+        self._early = None
 
     def _drop_surplus(self) -> None:
         """Under `final` keep the newest `snapshots_max`: only the last one counts anyway."""

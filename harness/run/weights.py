@@ -26,6 +26,8 @@ _TORCH_NAMES = {
     "torch.float8_e4m3fn": "F8_E4M3",
     "torch.float8_e5m2": "F8_E5M2",
 }
+_METADATA = "__metadata__"
+"""The format's own key in the header."""
 
 
 def _numpy_bytes(array: Any) -> Any:
@@ -43,6 +45,9 @@ def _torch_bytes(tensor: Any) -> Any:
 def _entry(name: str, tensor: Any) -> tuple[str, list[int], Any]:
     """The format's name of the dtype, shape, and the bytes themselves (no copy where possible)."""
     kind = str(getattr(tensor, "dtype", type(tensor).__name__))
+    if not isinstance(name, str) or name == _METADATA:
+        message = f"snapshot entry {name!a}: name it by a text other than '{_METADATA}'"
+        raise TypeError(message)
     if kind in _TORCH_NAMES:
         return _TORCH_NAMES[kind], list(tensor.shape), _torch_bytes(tensor)
     if kind in _NUMPY_NAMES:
