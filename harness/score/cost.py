@@ -23,8 +23,17 @@ from harness.registry import find
 from harness.rules.evidence import Check, Evidence
 from harness.score.stats import passes
 
-VOID = frozenset({"invalid", "aborted"})
-"""Statuses of runs that are no evidence, whatever they handed over."""
+BROKEN = frozenset({"invalid", "aborted", "crashed", "oom", "killed"})
+"""Statuses of runs that count as infinite cost, whatever they handed over."""
+
+STANDS = frozenset({"degraded", "budget_exceeded", "diverged"})
+"""Statuses that stand where the target is not reached; `degraded` stands in any case."""
+
+CLOCK_RULES = frozenset({"suspended"})
+"""Findings of the run's audit after which its seconds are worth nothing either."""
+
+SPACING_FORGIVEN = 0.9
+"""Part of the spacing that must have passed: the shim starts its own after the send."""
 
 STAMP_STEP_S = 0.01
 """Resolution of a stamp: receipt and kernel may differ by that much before a check objects."""
@@ -57,14 +66,21 @@ def budget_ns(run: Run, in_force: Ruleset, ruleset: Ruleset) -> float:
 
 
 def _spaced(snapshots: list[Snapshot], ruleset: Ruleset, budget: float) -> Iterator[Snapshot]:
-    """Those at least budget / snapshots_max apart, the first ones up to the number allowed."""
+    """Those about budget / snapshots_max apart up to the number allowed, and the last of all."""
+    spacing = SPACING_FORGIVEN * budget / ruleset.run.snapshots_max
     last_ns = -math.inf
     left = ruleset.run.snapshots_max
     for snapshot in snapshots:
-        if left and snapshot.stamp_ns - last_ns >= budget / ruleset.run.snapshots_max:
+        far = left > 0 and snapshot.stamp_ns - last_ns >= spacing
+        if far or snapshot is snapshots[-1]:
             yield snapshot
             last_ns = snapshot.stamp_ns
             left -= 1
+
+
+def sent_ns(snapshot: Snapshot) -> int:
+    """When it was sent: by the kernel's stamp where there is one, else its receipt."""
+    return snapshot.stamp_ns if snapshot.kernel_ns is None else snapshot.kernel_ns
 
 
 def counting_snapshots(run: Run, in_force: Ruleset, ruleset: Ruleset) -> list[Snapshot]:
@@ -81,7 +97,7 @@ def counting_snapshots(run: Run, in_force: Ruleset, ruleset: Ruleset) -> list[Sn
         each
         for each in sorted(run.snapshots, key=lambda snapshot: snapshot.index)
         if each.accepted
-        and run.window.gun_ns <= each.stamp_ns <= run.window.gun_ns + budget
+        and run.window.gun_ns <= sent_ns(each) <= run.window.gun_ns + budget
         and each.size_bytes <= ruleset.run.snapshot_bytes_max
     ]
     keys = ("snapshot_rule", "snapshots_max", "budget_ratio")
@@ -164,7 +180,9 @@ def _seconds(later_ns: int, earlier_ns: int | None) -> float | None:
 
 def status_under(run: Run, hit: Reached, rule: str) -> tuple[Status, str]:
     """Status and reason under a ruleset: its own where it failed, else by the target."""
-    if run.status not in {"ok", "target_missed"}:
+    if run.status in BROKEN or run.status == "degraded":
+        return run.status, run.reason
+    if run.status in STANDS and not hit.passed:
         return run.status, run.reason
     if hit.snapshot is None:
         return "target_missed", f"no snapshot counts under {rule}: {run.reason}"
@@ -234,19 +252,26 @@ def _energy_findings(joules: Mapping[str, Joules], run: Run, ruleset: Ruleset) -
         reason = cost.whole.reason or "no counter moved"
         yield Finding(rule="energy-missing", level="fail", message=f"no joules: {reason}")
         return
-    rules = ruleset.measure
-    periods = {each.name: each.update_period_s or 0.0 for each in run.domains}
-    asked_s = run.sampler.period_s if run.sampler else 0.0
     for part in cost.parts:
-        allowed_s = rules.gap_periods_max * max(asked_s, periods[part.domain])
-        if part.domain not in cost.whole.domains:
-            continue
-        if part.coverage_ratio < rules.coverage_ratio_min:
-            message = f"only {part.coverage_ratio:.1%} of the window has readings of {part.domain}"
-            yield Finding(rule="energy-coverage", level="fail", message=message)
-        if part.gap_max_s is not None and allowed_s and part.gap_max_s > allowed_s:
-            message = f"readings of {part.domain} are up to {part.gap_max_s:.3g} s apart"
-            yield Finding(rule="energy-gap", level="fail", message=message)
+        if part.domain in cost.whole.domains:
+            yield from _coverage_findings(part, run, ruleset)
+
+
+def _coverage_findings(part: Energy, run: Run, ruleset: Ruleset) -> Iterator[Finding]:
+    """Too little of the counting window was seen, or it was not looked at for too long.
+
+    A counter goes on counting through a gap; power that nobody read is gone.
+    """
+    rules = ruleset.measure
+    if part.coverage_ratio < rules.coverage_ratio_min:
+        message = f"only {part.coverage_ratio:.1%} of the window has readings of {part.domain}"
+        yield Finding(rule="energy-coverage", level="fail", message=message)
+    update_s = max(d.update_period_s or 0.0 for d in run.domains if d.name == part.domain)
+    asked_s = run.sampler.period_s if run.sampler else 0.0
+    allowed_s = rules.gap_periods_max * max(asked_s, update_s)
+    if part.method == "sampled" and (part.gap_max_s or 0.0) > allowed_s > 0:
+        message = f"{part.domain} was not read for {part.gap_max_s:.3g} s"
+        yield Finding(rule="energy-gap", level="fail", message=message)
 
 
 def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
@@ -267,7 +292,13 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
     time_s = _seconds(hit.snapshot.stamp_ns, gun_ns) if hit.snapshot else None
     time_step_s = _time_step_s(snapshots, hit, rule)
     joules, faults = joules_of(bundle, run, _spans(run, hit.snapshot))
-    findings = (*faults, *_energy_findings(joules, run, ruleset), *check_findings(bundle, ruleset))
+    clock = (each for each in run.findings if each.level == "fail" and each.rule in CLOCK_RULES)
+    findings = (
+        *clock,
+        *faults,
+        *_energy_findings(joules, run, ruleset),
+        *check_findings(bundle, ruleset),
+    )
     status, reason = status_under(run, hit, ruleset.name)
     return RunScore(
         run_id=run.id,
@@ -276,7 +307,7 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
         seed=run.seeds.session,
         status=status,
         reason=reason,
-        reached=hit.passed and run.status not in VOID,
+        reached=hit.passed and run.status not in BROKEN,
         snapshot=hit.snapshot.index if hit.snapshot else None,
         step=hit.snapshot.step if hit.snapshot else None,
         metric=hit.metric,

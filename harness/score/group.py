@@ -17,7 +17,7 @@ from harness.records import (
     Submission,
     Workload,
 )
-from harness.score.cost import VOID
+from harness.score.cost import BROKEN
 from harness.score.joules import ENERGY_RULES, Energetics, energetics
 from harness.score.stats import (
     Interval,
@@ -78,7 +78,7 @@ class Costs(NamedTuple):
 
 def is_valid(run: RunScore, rule: str) -> bool:
     """Whether a run has a result: under `final` any metric, else one that reaches the target."""
-    if run.status in VOID or run.time_s is None or run.time_s <= 0:
+    if run.status in BROKEN or run.time_s is None or run.time_s <= 0:
         return False
     return run.metric is not None if rule == "final" else run.reached
 
