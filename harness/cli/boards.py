@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.documents import ScoreDocument
-from harness.records import Leaderboard, Ruleset, Score, Standing, load
+from harness.records import Figure, Leaderboard, Ruleset, Standing, Unranked, load
 from harness.report.numbers import Unit, figure, percent, unit_for
 
 if TYPE_CHECKING:
@@ -21,47 +21,48 @@ def scores_below(results: Path, ruleset: Ruleset | None) -> ScoreDocument:
     return load(ScoreDocument, {"format": 1, **score_document(results, ruleset)}, results)
 
 
-def _methods(document: ScoreDocument) -> dict[tuple[str, ...], str]:
-    """Method of each score's joules, by what a standing knows of it."""
-    return {
-        (score.workload, score.machine, score.ruleset, score.submission): _method(score)
-        for score in document.scores
-    }
+def _figures(document: ScoreDocument, board: Leaderboard) -> dict[str, Figure]:
+    """The figure behind each row of a board, by the name that the row has."""
+    found = {}
+    for score in document.scores:
+        if (score.workload, score.workload_version, score.machine, score.ruleset) == (
+            board.workload, board.workload_version, board.machine, board.ruleset
+        ):  # fmt: skip
+            figure_ = getattr(score, board.quantity, None)
+            if isinstance(figure_, Figure):
+                found[score.submission] = figure_
+                found[f"{score.submission}@{score.submission_sha256[:8]}"] = figure_
+    return found
 
 
-def _method(score: Score) -> str:
-    found = score.energy_to_target_j
+def _method(found: Figure | None) -> str:
     if found is None or found.method is None:
         return "not measured"
     text = f"{found.method}: {', '.join(found.domains)}"
     return f"{text} (simulated)" if found.simulated else text
 
 
-def _unit(board: Leaderboard) -> Unit:
+def _rows(board: Leaderboard, figures: dict[str, Figure]) -> Iterator[Sequence[object]]:
     values = [row.score for row in board.standings] + [row.score for row in board.unranked]
-    return unit_for(values, board.unit)
-
-
-def _rows(board: Leaderboard, methods: dict[tuple[str, ...], str]) -> Iterator[Sequence[object]]:
-    unit = _unit(board)
+    unit = unit_for(values, board.unit)
     for row in board.standings:
-        shown = figure(row.score, row.low, row.high, unit)
-        name = row.submission.partition("@")[0]
-        method = methods.get((board.workload, board.machine, board.ruleset, name), "")
-        yield (
-            row.rank,
-            _span(row),
-            row.tie_group,
-            row.submission,
-            row.n,
-            f"{shown.value} {unit.symbol}",
-            shown.interval,
-            method if board.unit == "J" else "clock",
-        )
+        place = (row.rank, _span(row), row.tie_group)
+        yield (*place, *_cells(row, figures.get(row.submission), board, unit))
     for other in board.unranked:
-        value = f"{figure(other.score, None, None, unit).value} {unit.symbol}"
-        shown_value = "–" if other.score is None else value
-        yield ("–", "", "", other.submission, "", shown_value, "", other.method or "")
+        yield ("–", "", "", *_cells(other, figures.get(other.submission), board, unit))
+
+
+def _cells(
+    row: Standing | Unranked, found: Figure | None, board: Leaderboard, unit: Unit
+) -> tuple[object, ...]:
+    """Who, from how many seeds, value, interval and method."""
+    method = _method(found) if board.unit == "J" else "clock"
+    if row.score is None:
+        return (row.submission, "", None, "", method)
+    low, high = (found.low, found.high) if found else (None, None)
+    shown = figure(row.score, low, high, unit)
+    value = f"{shown.value} {unit.symbol}"
+    return (row.submission, found.n if found else "", value, shown.interval, method)
 
 
 def _span(row: Standing) -> str:
@@ -76,11 +77,12 @@ def show_board(board: Leaderboard, document: ScoreDocument, page: "Page") -> Non
         f"rules {board.ruleset}"
     )
     right = ("rank", "n", "value")
-    page.table(COLUMNS, _rows(board, _methods(document)), right=right)
+    page.table(COLUMNS, _rows(board, _figures(document, board)), right=right)
     for other in board.unranked:
-        page.line(f"  no place: {other.submission}: {other.reason}")
+        page.line(f"no place: {other.submission}: {other.reason}", indent=2)
     seen = f"; these data could have seen a lead of {percent(board.resolvable_ratio)}"
-    page.line(f"  {board.note}{seen if board.resolvable_ratio is not None else ''}")
+    lead = seen if board.resolvable_ratio is not None else ""
+    page.line(f"{board.note}{lead}", indent=2)
     page.line()
 
 

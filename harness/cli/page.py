@@ -50,9 +50,9 @@ class Page:
         """Write to a stream."""
         self.console = console_for(stream)
 
-    def line(self, text: object = "", style: str = "") -> None:
+    def line(self, text: object = "", style: str = "", indent: int = 0) -> None:
         """One line; folded in a terminal that is too narrow."""
-        self.console.print(Text(one_line(text), style=style))
+        self.console.print(Text(" " * indent + one_line(text), style=style))
 
     def heading(self, text: str) -> None:
         """A line that stands out."""
@@ -67,7 +67,13 @@ class Page:
             table.add_column(name, justify="right" if name in right else "left", overflow="fold")
         for row in rows:
             table.add_row(*(self._cell(each) for each in row))
-        self.console.print(table)
+        if self.console.is_terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as captured:
+            self.console.print(table)
+        for text in captured.get().splitlines():
+            self.console.file.write(f"{text.rstrip()}\n")
 
     def _cell(self, value: object) -> Text:
         text = one_line("–" if value is None else value)

@@ -104,7 +104,8 @@ def _show(report: "Report", document: "VerifyDocument", page: "Page") -> None:
     _show_faults(report, page)
     failed = sum(not each.ok for each in report.bundles)
     verdict = "nothing failed" if report.ok else "not as it was sealed"
-    page.line(f"{len(report.bundles)} bundles, {failed} failed: {verdict}")
+    noun = "bundle" if len(report.bundles) == 1 else "bundles"
+    page.line(f"{len(report.bundles)} {noun}, {failed} failed: {verdict}")
 
 
 @click.command("verify")
