@@ -22,10 +22,9 @@ class Series:
     power_w: Float
     u_ns: Float
 
-    @classmethod
-    def of_rows(cls, rows: Float) -> "Series":
-        """From rows of t_ns, domain number, energy_j, power_w, u_ns."""
-        return cls(rows[:, 0].astype(np.int64), rows[:, 2], rows[:, 3], np.nan_to_num(rows[:, 4]))
+    def at(self, rows: Int) -> "Series":
+        """The readings in the given rows."""
+        return Series(self.t_ns[rows], self.energy_j[rows], self.power_w[rows], self.u_ns[rows])
 
     @property
     def t_s(self) -> Float:
@@ -50,8 +49,7 @@ class Series:
         kept = kept[np.argsort(self.t_ns[kept], kind="stable")]
         stamps = self.t_ns[kept]
         last = np.append(stamps[1:] != stamps[:-1], True) if len(kept) else np.zeros(0, bool)
-        kept = kept[last]
-        return Series(self.t_ns[kept], self.energy_j[kept], self.power_w[kept], self.u_ns[kept])
+        return self.at(kept[last])
 
 
 @dataclass(frozen=True)
