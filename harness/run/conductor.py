@@ -62,12 +62,23 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
             train(Scene(order, bench, metering, watcher, interrupt), ammunition, trained)
             judged.report = metering.stop()
             _judge(bench, trained, judged, ammunition, (watcher, interrupt))
-        except (MeteringError, TimeoutError) as error:
-            trained.story.ended_by, trained.story.reason = "fault", str(error)
+        except (MeteringError, OSError) as error:
+            _fault(trained, str(error))
+        except BaseException as error:
+            _fault(trained, type(error).__name__)
+            raise
         finally:
-            outcome = _seal(bench, trained, judged, (ammunition, machine, metering))
-            release(trained.story.held)
+            try:
+                outcome = _seal(bench, trained, judged, (ammunition, machine, metering))
+            finally:
+                release(trained.story.held)
     return outcome
+
+
+def _fault(trained: Trained, reason: str) -> None:
+    """What the harness itself could not do is never laid at the submission's door."""
+    trained.story.ended_by = "fault"
+    trained.story.reason = f"the harness could not go on: {reason}"
 
 
 def _judge(

@@ -17,6 +17,7 @@ from harness.run.order import Order
 from harness.run.predictor import Caps, Predictor, PredictorFault
 from harness.run.stage import Launched, launch_predictor
 from harness.run.watch import Held
+from harness.storage import write_file
 
 RESTARTS_MAX = 3
 """Predictors that broke a cap are replaced so often; then the rest goes without a value."""
@@ -165,8 +166,7 @@ def take_custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Sn
         keep = kept_bytes + len(data) <= keep_bytes
         if keep:
             kept_bytes += len(data)
-            folder.mkdir(exist_ok=True)
-            (folder / f"{each.record.index:04d}.safetensors").write_bytes(data)
+            write_file(folder / f"{each.record.index:04d}.safetensors", data)
         change = {"sha256": digest_hex, "kept": keep}
         records[each.record.index] = each.record.model_copy(update=change)
     return [records[index] for index in sorted(records)]

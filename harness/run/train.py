@@ -1,6 +1,7 @@
 """The timed part of a run: launch, ready, the gun, the watch, the death of the last process."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,13 +116,13 @@ def train(scene: Scene, ammunition: Ammunition, trained: Trained) -> None:
     trained.launch_ns = now_ns()
     launched = launch_submission(order, scene.bench.source, terms.spacing_s)
     trained.drains.extend(launched.drains)
-    scene.bench.events.append(trained.launch_ns, "launch", launcher=order.launcher_name)
-    trained.isolation = _isolation(order, launched)
     display = Display(scene, lambda: trained.story)
     watch = Watch(launched.sandbox, launched.channel, terms, scene.bench.events, display.tick)
     trained.story = watch.story
     gun_cpu_s = None
     try:
+        scene.bench.events.append(trained.launch_ns, "launch", launcher=order.launcher_name)
+        trained.isolation = _isolation(order, launched)
         if watch.until_ready() and _same_python(watch) and _setup(watch, order, ammunition):
             gun_cpu_s = _fire(scene, watch, launched, ammunition)
             watch.until_end()
@@ -203,11 +204,16 @@ def _fire(scene: Scene, watch: Watch, launched: Launched, ammunition: Ammunition
 
 
 def _end(scene: Scene, watch: Watch, launched: Launched, trained: Trained) -> None:
-    """Kill what is left, wait for the last death, account for everything."""
-    watch.stop("fault", "the harness could not go on")
-    watch.bury()
-    scene.metering.mark()
-    trained.exit = launched.sandbox.reap(_REAP_S)
-    launched.channel.close()
-    for drain in launched.drains:
-        drain.finish()
+    """Kill what is left, wait for the last death, account for everything: each whatever fails."""
+
+    def account() -> None:
+        trained.exit = launched.sandbox.reap(_REAP_S)
+
+    with ExitStack() as steps:  # the last one pushed is the first to be done
+        for drain in launched.drains:
+            steps.callback(drain.finish)
+        steps.callback(launched.channel.close)
+        steps.callback(account)
+        steps.callback(scene.metering.mark)
+        steps.callback(watch.bury)
+        steps.callback(watch.stop, "fault", "the harness could not go on")
