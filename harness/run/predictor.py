@@ -80,6 +80,7 @@ class Predictor:
     def end(self) -> Exit:
         """Kill what is left and account for it."""
         self._sandbox.kill()
+        self._channel.close()
         return self._sandbox.reap(10.0)
 
     def evaluate(self, weights: int, inputs: Mapping[str, Array], *, lockstep: bool) -> Answer:
@@ -116,8 +117,9 @@ class Predictor:
 
     def _ask(self, inputs: Mapping[str, Array]) -> Array:
         named = [{"name": name, "index": index} for index, name in enumerate(inputs)]
-        fds = [sealed_array(name, array) for name, array in inputs.items()]
+        fds: list[int] = []
         try:
+            fds.extend(sealed_array(name, array) for name, array in inputs.items())
             self._send("predict", {"id": self._count, "inputs": named}, fds)
         finally:
             close_all(fds)
@@ -131,14 +133,26 @@ class Predictor:
             close_all(received)
 
     def _send(self, kind: str, fields: Mapping[str, Any], fds: list[int]) -> None:
-        fresh = [reopened(descriptor) for descriptor in fds]
+        self._check_silent()
+        fresh: list[int] = []
         try:
+            fresh.extend(reopened(descriptor) for descriptor in fds)
             protocol.send(self._channel, kind, fields, fresh)
-        except OSError as error:
+        except ConnectionError as error:
             message = "the predictor is gone"
             raise PredictorFault(message) from error
         finally:
             close_all(fresh)
+
+    def _check_silent(self) -> None:
+        """An answer to a question that was not put yet is no answer."""
+        try:
+            waiting = self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return  # nothing waits
+        if waiting:
+            message = "the predictor sent a message that nobody asked for"
+            raise PredictorFault(message)
 
     def _expect(self, kind: str, wall_s: float) -> tuple[Message, list[int]]:
         """The next message, which must be of this kind and come within the caps."""
@@ -156,8 +170,11 @@ class Predictor:
                 raise PredictorFault(message)
 
     def _take(self, kind: str) -> tuple[Message, list[int]]:
-        received = protocol.receive(self._channel)
-        if not received.data:
+        try:
+            received = protocol.receive(self._channel)
+        except ConnectionResetError:
+            received = None  # it died with a question unread
+        if received is None or not (received.data or received.fds):
             message = f"the predictor hung up before '{kind}'; its last words are in log.txt"
             raise PredictorFault(message)
         try:
