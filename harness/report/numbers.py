@@ -75,8 +75,9 @@ def unit_for(values: Iterable[float | None], base: str) -> Unit:
     least = min(sizes) if not TENTH <= min(sizes) < 1 else 1.0
     fitting = [unit for unit in ladder if unit.factor <= least * 1.0000001]
     unit = fitting[-1] if fitting else ladder[0]
-    larger = [each for each in ladder if max(sizes) / each.factor < READABLE]
-    return unit if max(sizes) / unit.factor < READABLE or not larger else larger[0]
+    if max(sizes) / unit.factor < READABLE:
+        return unit
+    return next((each for each in ladder if max(sizes) / each.factor < READABLE), ladder[-1])
 
 
 def grouped(text: str) -> str:

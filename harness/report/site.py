@@ -54,7 +54,9 @@ class Site:
     ) -> None:
         self.results = results
         self.scores = tuple(scores)
-        self.rulesets = tuple(sorted(rulesets, key=lambda each: each.name))
+        self.rulesets = tuple(
+            sorted(rulesets, key=lambda each: (each.name, each.model_dump_json()))
+        )
         self.boards = Boards(boards)
         self.entries: tuple[Entry, ...] = entries_of(scores, self.boards, results)
         self.broken: list[Broken] = []

@@ -13,16 +13,21 @@ _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(value: object) -> object:
-    """A value on its way into a template: control characters of plain strings become U+FFFD."""
+    """A value on its way into a template.
+
+    In plain strings control characters become U+FFFD, and marks that force a writing direction
+    are taken out; letters keep their own direction.
+    """
     if isinstance(value, str) and not isinstance(value, Markup):
-        return _CONTROL.sub("\ufffd", value)
+        return _CONTROL.sub("\ufffd", _BIDI.sub("", value))
     return value
 
 
 def isolated(text: str) -> str:
     """Text for titles and attributes: its writing direction cannot leak into what follows."""
     bare = _BIDI.sub("", text)
-    return bare if bare.isascii() else f"\u2068{bare}\u2069"
+    # Markup, so that the isolating marks survive `clean`.
+    return bare if bare.isascii() else Markup("\u2068{}\u2069").format(clean(bare))
 
 
 def csp_hash(text: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import select
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,16 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+
+START = """
+import fcntl, os, sys
+# Out of the way first: the pipes may stand on 3 and 4 already, the other way round.
+ends = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Starts the browser, which reads commands from descriptor 3 and answers on 4."""
 
 Message = dict[str, Any]
 
@@ -154,10 +165,8 @@ def chrome(program: str) -> Iterator[Tab]:
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The browser reads commands from descriptor 3 and answers on 4.
-        shell = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
         descriptors = (str(to_read), str(from_write))
-        command = ["sh", "-c", shell, "sh", *descriptors, program, *FLAGS]
+        command = [sys.executable, "-c", START, *descriptors, program, *FLAGS]
         child = subprocess.Popen(
             [*command, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_read, from_write),

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from harness.report.charts.power import BINS, power_chart, tracks_of
+from harness.report.entries import Boards, Entry, entries_of
+from tests.report.made import METERED, Made, Plan, make
+from tests.report.markup import Markup, read
+
+
+@pytest.fixture
+def entries(made: Made) -> dict[str, Entry]:
+    found = entries_of(made.scores, Boards(made.boards), made.results)
+    return {entry.score.submission: entry for entry in found}
+
+
+def drawn(entry: Entry) -> Markup:
+    each = entry.runs[0]
+    return read(str(power_chart(each, tracks_of(each), "p")))
+
+
+def styles(chart: Markup, tag: str) -> list[str]:
+    return [each.values.get("class", "") for each in chart.all(tag)]
+
+
+def test_every_domain_is_drawn(entries: dict[str, Entry]) -> None:
+    lines = [style for style in styles(drawn(entries["cnn-adamw"]), "path") if "power" in style]
+    assert lines == ["power d0", "power d1", "power d2"]
+
+
+def test_modelled_watts_are_drawn_and_told_as_modelled(entries: dict[str, Entry]) -> None:
+    chart = drawn(entries["digits-mlp-adamw"])
+    lines = [style for style in styles(chart, "path") if "power" in style]
+    assert lines == ["power d0 modelled", "power d1 modelled"]
+    assert "cpu-modelled" in chart.text
+    assert chart.text.count("modelled, not measured") == 2
+
+
+def test_gun_end_phases_and_snapshots_are_marked(entries: dict[str, Entry]) -> None:
+    entry = entries["cnn-adamw"]
+    chart = drawn(entry)
+    assert {"moment gun", "moment end"} <= set(styles(chart, "path"))
+    assert "load: 90.0 ms, as the submission says".replace(" ms", "\u202fms") in chart.text
+    assert "Phases: epoch, load." in chart.text
+    run = entry.runs[0].run
+    assert run is not None
+    triangles = [style for style in styles(chart, "path") if style.startswith("snapshot")]
+    assert len(triangles) == len(run.snapshots)
+    assert triangles.count("snapshot counted") == 1
+
+
+def test_a_run_without_a_meter_has_no_chart(entries: dict[str, Entry]) -> None:
+    each = entries["cnn-unmetered"].runs[0]
+    assert tracks_of(each) == []
+    assert power_chart(each, [], "p") is None
+
+
+def test_a_long_trace_is_thinned_out(tmp_path: Path) -> None:
+    plan = Plan(submission="long", title="Long", meter="rapl", hz=2000.0, seeds=1)
+    made = make(tmp_path / "results", (plan,))
+    (entry,) = entries_of(made.scores, Boards(made.boards), made.results)
+    tracks = tracks_of(entry.runs[0])
+    assert min(len(track.series.t_s) for track in tracks) > 2 * BINS
+    chart = str(power_chart(entry.runs[0], tracks, "p"))
+    assert len(chart) < 80_000
+    assert 'class="band d0"' in chart
+
+
+def test_made_plans_cover_every_kind_of_meter() -> None:
+    assert {plan.meter for plan in METERED} == {"rapl", "none", "fake"}

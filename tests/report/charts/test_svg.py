@@ -1,0 +1,109 @@
+import itertools
+import math
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from harness.report.charts.svg import Axes, Drawing, Scale, log_ticks, padded, px, tick_text, ticks
+from tests.report.markup import read
+
+reals = st.floats(-1e9, 1e9, allow_nan=False)
+positive = st.floats(1e-6, 1e9)
+
+
+@given(reals)
+def test_coordinates_are_short_and_plain(value: float) -> None:
+    assert re.fullmatch(r"-?\d+(\.\d)?", px(value))
+    assert abs(float(px(value)) - value) <= 0.0501
+    assert px(value) != "-0"
+
+
+@given(reals, st.floats(1e-3, 1e9))
+def test_linear_ticks_lie_on_the_scale_and_are_evenly_spaced(low: float, span: float) -> None:
+    high = low + span
+    assume(span > abs(low) * 1e-9)
+    found = ticks(low, high)
+    assert 1 <= len(found) <= 7
+    assert all(low - span * 1e-6 <= tick <= high + span * 1e-6 for tick in found)
+    steps = {round((b - a) / span, 6) for a, b in itertools.pairwise(found)}
+    assert len(steps) <= 1
+
+
+@given(positive, st.floats(1.05, 1e6))
+def test_logarithmic_ticks_lie_on_the_scale(low: float, ratio: float) -> None:
+    high = low * ratio
+    found = log_ticks(low, high)
+    assert found == sorted(found)
+    assert all(low * 0.999 <= tick <= high * 1.001 for tick in found)
+
+
+@given(st.lists(positive, min_size=1, max_size=6), st.booleans())
+def test_padding_leaves_air_on_both_sides(values: list[float], log: bool) -> None:
+    low, high = padded(values, log=log)
+    assert low < min(values) <= max(values) < high
+    assert not log or low > 0
+
+
+@given(positive, st.floats(1.01, 1e5), st.booleans())
+def test_a_scale_keeps_order_and_holds_what_lies_outside(
+    low: float, ratio: float, log: bool
+) -> None:
+    scale = Scale(low, low * ratio, 10.0, 110.0, log=log)
+    inside = [low * ratio**part for part in (0.0, 0.3, 0.8, 1.0)]
+    at = [scale(value) for value in inside]
+    assert at == sorted(at)
+    assert at[0] == pytest.approx(10.0)
+    assert at[-1] == pytest.approx(110.0)
+    assert scale(low / 10) == pytest.approx(10.0)
+    assert scale(low * ratio * 10) == pytest.approx(110.0)
+
+
+@given(st.text(), st.text())
+def test_whatever_a_title_says_the_drawing_stays_whole(title: str, label: str) -> None:
+    drawing = Drawing(100, 50)
+    drawing.rectangle((0, 0), (5, 5), "box", label)
+    drawing.circle((1, 1), 2, "dot", label)
+    drawing.text((3, 3), label)
+    markup = read(str(drawing.markup("c", title, label)))
+    assert markup.faults == []
+    assert [each.tag for each in markup.elements if each.tag in ("script", "b", "img")] == []
+
+
+def test_a_drawing_names_itself_to_those_who_do_not_see_it() -> None:
+    markup = read(str(Drawing(10, 10).markup("c", "Power", "what it shows")))
+    (svg,) = markup.all("svg")
+    assert svg.values["role"] == "img"
+    assert svg.values["aria-labelledby"].split() == ["c-t", "c-d"] == markup.ids
+    assert "what it shows" in markup.text
+
+
+def test_steps_keep_their_height_until_the_next_point() -> None:
+    drawing = Drawing(10, 10)
+    drawing.steps([(0, 1), (4, 2)], "line")
+    assert drawing.pieces == ['<path class="line" d="M0 1L4 1L4 2"/>']
+
+
+def test_nothing_is_drawn_of_no_points() -> None:
+    drawing = Drawing(10, 10)
+    drawing.line([], "line")
+    drawing.area([], [], "band")
+    assert drawing.pieces == []
+
+
+def test_axes_label_their_ends() -> None:
+    drawing = Drawing(200, 100)
+    axes = Axes(Scale(0, 10, 20, 190), Scale(0, 1, 80, 10))
+    axes.draw(drawing, "seconds", "accuracy")
+    text = read("".join(drawing.pieces)).text
+    assert "seconds" in text
+    assert "accuracy" in text
+    assert axes.at(0, 0) == (20, 80)
+
+
+@given(st.floats(-1e7, 1e7), st.floats(1e-3, 1e7))
+def test_tick_texts_are_readable(low: float, span: float) -> None:
+    scale = Scale(low, low + span, 0, 1)
+    assert all("e" not in tick_text(tick, scale) for tick in scale.ticks())
+    assert tick_text(math.ulp(0.0), Scale(0, 1, 0, 1)) == "0"

@@ -1,0 +1,21 @@
+"""Made results and their site, written once for all tests of pages."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.report.site import render
+from harness.rules.load import load_ruleset
+from tests.report.made import Made, make
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make(tmp_path_factory.mktemp("made") / "results")
+
+
+@pytest.fixture(scope="session")
+def site(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("site")
+    render(made.results, out, made.scores, made.boards, [load_ruleset("smoke")])
+    return out

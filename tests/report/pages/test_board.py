@@ -1,0 +1,127 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.report.entries import Boards, entries_of
+from harness.report.pages.board import COLUMNS, csv_text
+from tests.report.made import Made
+from tests.report.markup import Markup, pages_of, read
+
+
+@pytest.fixture
+def board(site: Path) -> Markup:
+    return pages_of(site)["board/digits-cnn.html"]
+
+
+def rows(site: Path, workload: str) -> dict[str, str]:
+    """Source of each row by the submission's name."""
+    text = (site / "board" / f"{workload}.html").read_text().partition("<tbody>")[2]
+    found = {}
+    for row in text.partition("</tbody>")[0].split("<tr ")[1:]:
+        found[row.partition("<code><bdi>")[2].partition("<")[0]] = "<tr " + row
+    return found
+
+
+def test_no_entry_is_dropped(made: Made, site: Path) -> None:
+    shown = set(rows(site, "digits-cnn")) | set(rows(site, "digits-mlp"))
+    assert shown == {score.submission for score in made.scores}
+
+
+def test_tables_say_what_they_are(board: Markup) -> None:
+    assert len(board.all("caption")) == len(board.all("table"))
+    heads = [each for each in board.all("th") if "thead" in each.parents]
+    assert heads
+    assert all(each.values["scope"] == "col" for each in heads)
+    firsts = [each for each in board.all("th") if "tbody" in each.parents]
+    assert all(each.values["scope"] == "row" for each in firsts)
+
+
+def test_directions_and_units_stand_in_the_heads(board: Markup) -> None:
+    assert "Energy to target, J ↓" in board.words
+    assert "Time to target, s ↓" in board.words
+    assert "accuracy ↑" in board.words
+
+
+def test_unrounded_values_are_in_the_data(made: Made, site: Path) -> None:
+    score = next(s for s in made.scores if s.submission == "cnn-muon")
+    assert score.energy_to_target_j is not None
+    assert f'data-v="{score.energy_to_target_j.value}"' in rows(site, "digits-cnn")["cnn-muon"]
+
+
+def test_estimates_are_marked_in_words_and_style(site: Path) -> None:
+    row = rows(site, "digits-mlp")["digits-mlp-adamw"]
+    assert 'class="value modelled"' in row
+    assert ">modelled</span>" in row
+    assert ">simulated</span>" in rows(site, "digits-cnn")["cnn-fake"]
+
+
+def test_missing_joules_are_a_dash_with_words(site: Path) -> None:
+    row = rows(site, "digits-cnn")["cnn-unmetered"]
+    assert "not measured" in read(row.rpartition("</tr>")[0] + "</tr>").text
+    assert 'data-v="0"' not in row
+    assert row.count('<td class="value" data-v="">') == 1
+
+
+def test_what_has_no_place_is_listed_with_the_reason(site: Path) -> None:
+    row = rows(site, "digits-mlp")["digits-mlp-broken"]
+    assert "target missed" in row
+    assert "no run reached the target" in row
+    assert "3 failed" in row
+
+
+def test_reasons_are_gathered_below(board: Markup) -> None:
+    tail = board.words.partition("Without a place")[2].partition("How to read")[0]
+    assert "no joules were measured (AdamW, no meter)" in tail
+
+
+def test_the_csv_holds_what_the_page_shows(made: Made, site: Path) -> None:
+    text = (site / "board" / "digits-cnn.csv").read_text()
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(table[0]) == COLUMNS
+    by_name = {row["submission"]: row for row in table}
+    for score in made.scores:
+        if score.workload != "digits-cnn":
+            continue
+        row, figure = by_name[score.submission], score.energy_to_target_j
+        assert row["energy_to_target_j"] == ("" if figure is None else str(figure.value))
+        assert row["energy_method"] == (figure.method if figure else "")
+    assert by_name["cnn-muon"]["energy_rank"] == "1"
+    assert by_name["cnn-fake"]["energy_rank"] == ""
+
+
+def test_the_json_holds_the_records(made: Made, site: Path) -> None:
+    tree = json.loads((site / "board" / "digits-mlp.json").read_text())
+    assert {each["submission"] for each in tree["scores"]} == {
+        score.submission for score in made.scores if score.workload == "digits-mlp"
+    }
+    assert {each["prize"] for each in tree["boards"]} == {"energy", "speed"}
+
+
+@pytest.mark.parametrize("title", ["=1+1", "+x", "-x", "@x", "\tx"])
+def test_a_title_is_no_formula_in_a_spreadsheet(made: Made, title: str) -> None:
+    score = made.scores[0].model_copy(update={"title": title})
+    entries = entries_of([score], Boards([]), made.results)
+    (row,) = csv.DictReader(io.StringIO(csv_text(entries)))
+    assert row["title"] == f"'{title}"
+
+
+def test_machines_are_never_mixed(made: Made, tmp_path: Path) -> None:
+    from harness.report.site import render
+
+    moved = made.scores[0].model_copy(update={"machine": "other-1234"})
+    render(made.results, tmp_path, [*made.scores, moved], made.boards)
+    page = pages_of(tmp_path)[f"board/{moved.workload}.html"]
+    assert len(page.all("table")) == 2
+    assert "other-1234" in page.words
+
+
+def test_a_tie_letter_is_shown_only_where_it_is_shared(made: Made, site: Path) -> None:
+    for board in made.boards:
+        letters = "".join(row.tie_group for row in board.standings)
+        for row in board.standings:
+            shared = any(letters.count(letter) > 1 for letter in row.tie_group)
+            source = rows(site, board.workload)[row.submission]
+            assert shared <= (f'title="tie group {row.tie_group}:' in source)

@@ -1,0 +1,112 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.records import Score, load
+from tests.report.made import Made
+from tests.report.markup import Markup, pages_of
+
+
+@pytest.fixture
+def pages(site: Path) -> dict[str, Markup]:
+    return {path.split("--")[1]: page for path, page in pages_of(site).items() if "--" in path}
+
+
+def test_each_entry_has_a_page(made: Made, pages: dict[str, Markup]) -> None:
+    assert set(pages) == {score.submission for score in made.scores}
+
+
+def test_the_verdict_and_the_place_are_told(pages: dict[str, Markup]) -> None:
+    words = pages["cnn-muon"].words
+    assert "3 of 3 runs reached the target" in words
+    assert "Rank 1 of 3 by energy to target" in words
+    assert "below AdamW, told apart" in words
+
+
+def test_why_there_is_no_place_is_told(pages: dict[str, Markup]) -> None:
+    assert "Not ranked: modelled, not measured" in pages["digits-mlp-adamw"].words
+    assert "Not ranked: no joules were measured" in pages["cnn-unmetered"].words
+
+
+def test_each_run_has_a_row(made: Made, pages: dict[str, Markup]) -> None:
+    for score in made.scores:
+        page = pages[score.submission]
+        for run in score.runs:
+            assert run.run_id in page.words
+            assert run.manifest_sha256 in page.words
+
+
+def test_failed_runs_say_why(pages: dict[str, Markup]) -> None:
+    assert "diverged" in pages["digits-mlp-lion"].words
+    assert "ended as crashed" in pages["digits-mlp-broken"].words
+
+
+def test_every_run_has_its_trace_or_the_reason(made: Made, pages: dict[str, Markup]) -> None:
+    for score in made.scores:
+        page = pages[score.submission]
+        traces = [each for each in page.all("details") if each.values.get("class") == "trace"]
+        assert len(traces) == len(score.runs)
+    assert pages["cnn-unmetered"].words.count("its joules are missing, not zero") == 3
+
+
+def test_domains_that_contain_others_are_not_added(pages: dict[str, Markup]) -> None:
+    words = pages["cnn-adamw"].words.partition("In the total")[2]
+    assert words.index("cpu-package-0") < words.index("dram-0") < words.index("cpu-core-0")
+    assert words.count("not added") == 1
+    assert words.count(" added ") == 3
+
+
+def test_estimates_are_marked_wherever_they_stand(pages: dict[str, Markup]) -> None:
+    page = pages["digits-mlp-adamw"]
+    marks = [each for each in page.elements if each.values.get("class") == "badge modelled"]
+    # The tile, a row a run, the legend of each trace, the table of domains, the footer.
+    assert len(marks) >= 1 + 3 + 3 * 2 + 2 + 1
+    assert "tile energy modelled" in {each.values.get("class") for each in page.elements}
+
+
+def test_findings_are_told_once_with_their_seeds_and_advice(pages: dict[str, Markup]) -> None:
+    words = pages["cnn-muon"].words
+    assert words.count("the machine is a virtual one") == 1
+    assert "run on bare metal for a prize" in words
+    assert "seeds 100, 101, 102" in words
+
+
+def test_isolation_says_what_held_and_what_was_not_reached(pages: dict[str, Markup]) -> None:
+    words = pages["cnn-muon"].words
+    assert "did not hold signals" in words
+    assert "held network" in words
+    assert "Limits that could not be set: memory_bytes" in words
+
+
+def test_the_sampler_says_what_it_cost(pages: dict[str, Markup]) -> None:
+    assert "of one core" in pages["cnn-muon"].words
+    assert "Helper codecarbon 1.31" in pages["digits-mlp-adamw"].words
+    assert "there was no sampler" in pages["cnn-unmetered"].words
+
+
+def test_machine_and_software_are_there_and_unknown_is_unknown(pages: dict[str, Markup]) -> None:
+    words = pages["cnn-muon"].words
+    assert "AMD EPYC 7B13" in words
+    assert "2.13.0+cpu" in words
+    assert "cpu-governor —could not be read" in words
+
+
+def test_the_command_that_repeats_it(pages: dict[str, Markup]) -> None:
+    assert "joulemark run digits-cnn --submission cnn-muon --ruleset smoke" in (
+        pages["cnn-muon"].words
+    )
+
+
+def test_the_download_is_the_record(made: Made, site: Path) -> None:
+    for path in (site / "entry").glob("*.json"):
+        assert load(Score, path.read_bytes(), path) in made.scores
+        assert json.loads(path.read_text())
+
+
+def test_charts_have_a_text_for_those_who_do_not_see_them(pages: dict[str, Markup]) -> None:
+    for page in pages.values():
+        charts = [each for each in page.all("svg") if each.values.get("class") == "chart"]
+        for chart in charts:
+            assert chart.values["role"] == "img"
+            assert set(chart.values["aria-labelledby"].split()) <= set(page.ids)

@@ -1,0 +1,188 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import chromium_path, needs
+from tests.report.chrome import Tab, chrome
+from tests.report.made import Made
+
+pytestmark = pytest.mark.browser
+
+VISIBLE = "[...document.querySelectorAll('#t1 tbody tr:not([hidden]) th a')].map(a => a.innerText)"
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Tab]:
+    needs("chromium")
+    program = chromium_path()
+    assert program is not None
+    with chrome(program) as opened:
+        opened.view(1280)
+        yield opened
+
+
+def address(site: Path, path: str) -> str:
+    return (site / path).as_uri()
+
+
+def click(tab: Tab, key: str) -> None:
+    tab.run(f"document.querySelector('#t1 th[data-key={key}] button').click()")
+
+
+def test_pages_open_from_a_file_without_a_complaint_or_a_request(tab: Tab, site: Path) -> None:
+    for path in sorted(site.rglob("*.html")):
+        tab.open(path.as_uri())
+        assert tab.complaints() == [], path
+        assert tab.requests() == [path.as_uri()], path
+
+
+def test_columns_sort_both_ways_and_back(tab: Tab, site: Path) -> None:
+    tab.open(address(site, "board/digits-cnn.html"))
+    before = tab.run(VISIBLE)
+    click(tab, "time")
+    up = tab.run(VISIBLE)
+    assert up == ["Muon", "AdamW", "AdamW, fake meter", "AdamW, no meter", "SGD"]
+    sorted_head = "document.querySelector('#t1 th[aria-sort]').getAttribute('aria-sort')"
+    assert tab.run(sorted_head) == "ascending"
+    click(tab, "time")
+    assert tab.run(VISIBLE) == up[::-1]
+    assert tab.run(sorted_head) == "descending"
+    click(tab, "time")
+    assert tab.run(VISIBLE) == before
+    assert tab.run("document.querySelector('#t1 th[aria-sort]')") is None
+
+
+@pytest.mark.parametrize("clicks", [1, 2])
+def test_missing_values_come_last_whichever_way(tab: Tab, site: Path, clicks: int) -> None:
+    tab.open(address(site, "board/digits-cnn.html"))
+    for _ in range(clicks):
+        click(tab, "energy")
+    assert tab.run(VISIBLE)[-1] == "AdamW, no meter"
+
+
+def typed(tab: Tab, text: str) -> None:
+    tab.run(
+        "(() => { const box = document.querySelector('.tools input');"
+        f"box.value = {text!r}; box.dispatchEvent(new Event('input')); }})()"
+    )
+
+
+def test_the_filter_hides_rows_and_keeps_their_ranks(tab: Tab, site: Path) -> None:
+    tab.open(address(site, "board/digits-cnn.html"))
+    ranks = "[...document.querySelectorAll('#t1 tbody tr:not([hidden]) .rank-number')]"
+    typed(tab, "sgd")
+    assert tab.run(VISIBLE) == ["SGD"]
+    assert tab.run(f"{ranks}.map(e => e.innerText)") == ["3", "5"]
+    assert tab.run("document.querySelector('.tools .count').innerText") == "1 of 5 entries"
+    typed(tab, "no such entry")
+    assert tab.run(VISIBLE) == []
+    typed(tab, "")
+    assert len(tab.run(VISIBLE)) == 5
+
+
+def test_the_address_restores_the_view(tab: Tab, site: Path) -> None:
+    tab.open(address(site, "board/digits-mlp.html"))
+    typed(tab, "adamw")
+    click(tab, "time")
+    click(tab, "time")
+    state, shown = tab.run("location.hash"), tab.run(VISIBLE)
+    assert state == "#t1.q=adamw&t1.sort=time&t1.dir=-1"
+    tab.open(address(site, "board/digits-mlp.html") + state)
+    assert tab.run(VISIBLE) == shown == ["AdamW, wide", "AdamW, cosine"]
+    assert tab.run("document.querySelector('.tools input').value") == "adamw"
+
+
+@pytest.mark.parametrize(
+    "state", ["#t1.sort=__proto__", "#t1.q=%E0%A4%A", "#=&&==", "#t9.q=x", "#t1.dir=7&t1.sort=time"]
+)
+def test_a_mangled_address_does_no_harm(tab: Tab, site: Path, state: str) -> None:
+    tab.open(address(site, "board/digits-mlp.html") + state)
+    assert tab.complaints() == []
+    assert len(tab.run(VISIBLE)) == 6
+
+
+def test_a_link_to_an_entry_marks_its_row(tab: Tab, site: Path) -> None:
+    anchor = "digits-cnn--cnn-sgd--epyc-7b13-4f2a"
+    tab.open(address(site, "board/digits-cnn.html") + f"#{anchor}")
+    assert tab.run("document.querySelector('tr:target').id") == anchor
+    assert len(tab.run(VISIBLE)) == 5
+
+
+def test_the_status_filter_is_there_where_statuses_differ(tab: Tab, site: Path) -> None:
+    tab.open(address(site, "board/digits-mlp.html"))
+    tab.run(
+        "(() => { const box = document.querySelector('.tools select');"
+        "box.value = 'target_missed'; box.dispatchEvent(new Event('change')); })()"
+    )
+    assert tab.run(VISIBLE) == ["Sophia"]
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_page_is_wider_than_its_window(tab: Tab, site: Path, width: int, dark: bool) -> None:
+    tab.view(width, dark=dark)
+    for path in sorted(site.rglob("*.html")):
+        tab.open(path.as_uri())
+        assert tab.run("document.documentElement.scrollWidth") <= width, path
+    tab.view(1280)
+
+
+def test_dark_is_dark_and_light_is_light(tab: Tab, site: Path) -> None:
+    shades = []
+    for dark in (False, True):
+        tab.view(1280, dark=dark)
+        tab.open(address(site, "index.html"))
+        colour = tab.run("getComputedStyle(document.documentElement).backgroundColor")
+        shades.append(int(colour.partition("(")[2].partition(",")[0]))
+    tab.view(1280)
+    assert shades[0] > 240
+    assert shades[1] < 40
+
+
+def test_without_scripts_everything_is_readable(tab: Tab, site: Path, made: Made) -> None:
+    tab.scripts(on=False)
+    try:
+        for workload in ("digits-cnn", "digits-mlp"):
+            tab.open(address(site, f"board/{workload}.html"))
+            root = tab.call("DOM.getDocument", depth=1)["root"]["nodeId"]
+            text = tab.call("DOM.getOuterHTML", nodeId=root)["outerHTML"]
+            assert "<tr hidden" not in text
+            assert 'class="tools" data-for="t1" hidden' in text
+            assert all(s.title in text for s in made.scores if s.workload == workload)
+        assert tab.complaints() == []
+    finally:
+        tab.scripts(on=True)
+
+
+CONTRAST = """
+(() => {
+  const parse = c => { const m = c.match(/[\\d.]+/g).map(Number);
+    return m.length > 3 ? m : [...m, 1]; };
+  const light = c => { const f = c.slice(0, 3).map(v => { v /= 255;
+    return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
+    return .2126 * f[0] + .7152 * f[1] + .0722 * f[2]; };
+  const ground = e => { for (; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > .99) return c; }
+    return [255, 255, 255, 1]; };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || e.closest('svg,script,style,.unseen')) continue;
+    const a = light(parse(getComputedStyle(e).color)), b = light(ground(e));
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) faint.push(e.className + ': ' + ratio.toFixed(2));
+  }
+  return [...new Set(faint)];
+})()
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_stands_out_from_its_ground(tab: Tab, site: Path, dark: bool) -> None:
+    tab.view(1280, dark=dark)
+    for path in sorted(site.rglob("*.html")):
+        tab.open(path.as_uri())
+        assert tab.run(CONTRAST) == [], path
+    tab.view(1280)

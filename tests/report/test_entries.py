@@ -1,0 +1,73 @@
+from pathlib import Path
+
+from harness.report.entries import Boards, EntryRun, entries_of, ground_of, order_of
+from tests.report.made import Made
+
+
+def test_every_score_becomes_an_entry_in_an_order_of_its_own(made: Made) -> None:
+    boards = Boards(made.boards)
+    forward = entries_of(made.scores, boards, made.results)
+    backward = entries_of(made.scores[::-1], boards, made.results)
+    assert [entry.path for entry in forward] == [entry.path for entry in backward]
+    assert [entry.score for entry in forward] == sorted(made.scores, key=order_of)
+
+
+def test_every_entry_knows_its_places(made: Made) -> None:
+    for entry in entries_of(made.scores, Boards(made.boards), made.results):
+        assert list(entry.places) == ["energy", "speed"]
+        for place in entry.places.values():
+            assert (place.standing is None) != (place.unranked is None)
+            row = place.standing or place.unranked
+            assert row is not None
+            assert row.title == entry.score.title
+
+
+def test_versions_of_one_submission_are_told_apart_on_the_board(made: Made) -> None:
+    board = next(b for b in made.boards if b.standings)
+    score = next(s for s in made.scores if s.title == board.standings[0].title
+                 and s.workload == board.workload)  # fmt: skip
+    named = board.standings[0].model_copy(
+        update={"submission": f"{score.submission}@{score.submission_sha256[:8]}"}
+    )
+    renamed = board.model_copy(update={"standings": (named, *board.standings[1:])})
+    other = score.model_copy(update={"submission_sha256": "f" * 64})
+    boards = Boards([renamed])
+    assert boards.places(score)[board.prize].standing is named
+    assert boards.places(other)[board.prize].standing is None
+
+
+def test_other_machines_have_other_boards(made: Made) -> None:
+    score = made.scores[0].model_copy(update={"machine": "elsewhere"})
+    assert Boards(made.boards).places(score) == {}
+    assert ground_of(score) != ground_of(made.scores[0])
+
+
+def test_a_run_reads_its_bundle(made: Made) -> None:
+    score = made.scores[0]
+    each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
+    assert each.fault == ""
+    assert each.run is not None
+    assert each.run.id == score.runs[0].run_id
+    assert each.evaluation is not None
+    assert each.machine is not None
+    assert {event.kind for event in each.events} >= {"gun", "span", "snapshot"}
+    assert each.trace_path is not None
+
+
+def test_a_run_without_a_bundle_says_so(made: Made, tmp_path: Path) -> None:
+    each = EntryRun(made.scores[0].runs[0], tmp_path)
+    assert each.run is None
+    assert each.fault == f"no sealed bundle at {made.scores[0].runs[0].bundle}"
+    assert each.evaluation is None
+    assert each.machine is None
+    assert each.events == ()
+    assert each.trace_path is None
+
+
+def test_a_damaged_record_is_a_fault_without_the_machines_path(made: Made, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "run.json").write_text('{"format": 1}')
+    each = EntryRun(made.scores[0].runs[0], tmp_path)
+    assert each.run is None
+    assert "run.json" in each.fault
+    assert str(tmp_path) not in each.fault
