@@ -150,6 +150,15 @@ class VerifyDocument(Record):
 # --- run, demo, report --------------------------------------------------------------------------
 
 
+class RunItem(RunScore):
+    """One run, scored under the ruleset in force; where `reached` is false, at no target."""
+
+    window_energy_method: Method | None
+    """Of the joules of the whole run window; None where no meter was read."""
+    ended_by: str
+    """What ended the run: `done`, `exit`, `budget`, `violation`, `interrupt` ..."""
+
+
 class RunDocument(Record):
     """`joulemark run`."""
 
@@ -168,8 +177,7 @@ class RunDocument(Record):
     budget_s: float
     exit_code: int
     """That of the worst run."""
-    runs: tuple[RunScore, ...]
-    """Under the ruleset in force; where `reached` is false, the cost led to no target."""
+    runs: tuple[RunItem, ...]
 
 
 class BoardRow(Standing):

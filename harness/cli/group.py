@@ -22,8 +22,6 @@ ORDER = (
     "verify",
     "report",
     "explain",
-    "keygen",
-    "sign",
     "schema",
 )
 """In the order in which a newcomer meets them; verbs that are not named here follow by name."""

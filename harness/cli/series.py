@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.bundle import Bundle
-from harness.cli.documents import RunDocument
+from harness.cli.documents import RunDocument, RunItem
 from harness.cli.failure import INTERRUPTED, INVALID, MISSED, OK, OVER_BUDGET, UNTRUSTED
-from harness.records import Ruleset, Run, RunScore
+from harness.measure.trace import disjoint
+from harness.records import Ruleset, RunScore
 from harness.report.numbers import plain, quantity
 from harness.score.cost import run_score
+from harness.score.joules import weakest
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
@@ -33,7 +35,18 @@ WORST_FIRST = (INTERRUPTED, INVALID, OVER_BUDGET, UNTRUSTED, MISSED, OK)
 """A series ends with the first of these that any of its runs has: the less a run is worth as a
 result, the earlier it stands."""
 
-COLUMNS = ("seed", "status", "metric", "time to target", "joules", "method", "domains", "reason")
+COLUMNS = (
+    "seed",
+    "status",
+    "metric",
+    "time to target",
+    "joules to target",
+    "whole run",
+    "method",
+    "domains",
+    "reason",
+)
+RIGHT = COLUMNS[:1] + COLUMNS[2:6]
 
 
 def code_of(status: str, ended_by: str) -> int:
@@ -49,22 +62,20 @@ def worst(codes: Iterable[int]) -> int:
     return next((code for code in WORST_FIRST if code in found), OK)
 
 
-def scored(outcomes: "Sequence[Outcome]", results: Path) -> list[RunScore]:
-    """Each run under the rules that it ran under."""
-    rows = []
-    for outcome in outcomes:
-        bundle = Bundle(outcome.bundle)
-        rows.append(run_score(bundle, bundle.ruleset, results.resolve()))
-    return rows
+def scored(outcome: "Outcome", results: Path) -> RunItem:
+    """A run under the rules that it ran under."""
+    bundle = Bundle(outcome.bundle)
+    row = run_score(bundle, bundle.ruleset, results.resolve())
+    return RunItem(
+        **{name: getattr(row, name) for name in RunScore.model_fields},
+        window_energy_method=weakest([each.method for each in disjoint(outcome.run.domains)]),
+        ended_by=outcome.run.window.ended_by,
+    )
 
 
 def document_of(outcomes: "Sequence[Outcome]", ruleset: Ruleset, results: Path) -> RunDocument:
     """The document of a series with at least one run."""
-    rows = scored(outcomes, results)
-    codes = [
-        code_of(row.status, outcome.run.window.ended_by)
-        for row, outcome in zip(rows, outcomes, strict=True)
-    ]
+    rows = [scored(outcome, results) for outcome in outcomes]
     run = outcomes[0].run
     return RunDocument(
         workload=run.workload.name,
@@ -78,19 +89,20 @@ def document_of(outcomes: "Sequence[Outcome]", ruleset: Ruleset, results: Path) 
         better=run.workload.better,
         target=run.workload.target,
         budget_s=run.workload.budget_s,
-        exit_code=worst(codes),
+        exit_code=worst(code_of(row.status, row.ended_by) for row in rows),
         runs=tuple(rows),
     )
 
 
-def method_text(row: RunScore) -> str:
-    """By which method the joules came, in one word or two."""
-    if row.energy_method is None:
+def method_text(row: RunItem) -> str:
+    """By which method the joules of the row came, in one word or two."""
+    method = row.energy_method or row.window_energy_method
+    if method is None:
         return "not measured"
-    return f"{row.energy_method}, simulated" if row.energy_simulated else row.energy_method
+    return f"{method}, simulated" if row.energy_simulated else method
 
 
-def _cells(row: RunScore) -> tuple[object, ...]:
+def _cells(row: RunItem) -> tuple[object, ...]:
     reached = row.reached
     return (
         row.seed,
@@ -98,15 +110,15 @@ def _cells(row: RunScore) -> tuple[object, ...]:
         plain(row.metric, 4),
         quantity(row.time_s if reached else None, "s"),
         quantity(row.energy_j if reached else None, "J"),
+        quantity(row.window_energy_j, "J"),
         method_text(row),
         ", ".join(row.energy_domains),
         row.reason,
     )
 
 
-def arrow(run: Run | RunDocument) -> str:
-    """Which way the metric is better, as a sign and a word."""
-    better = run.workload.better if isinstance(run, Run) else run.better
+def arrow(better: str) -> str:
+    """Which way a metric is better, as a sign and a word."""
     return "↑ higher is better" if better == "higher" else "↓ lower is better"
 
 
@@ -115,11 +127,10 @@ def show(document: RunDocument, page: "Page") -> None:
     unit = f" {document.metric_unit}" if document.metric_unit else ""
     page.heading(f"{document.workload} · {document.submission} · {document.machine}")
     page.line(
-        f"{document.metric}{unit}, {arrow(document)}, target {plain(document.target, 4)}; "
+        f"{document.metric}{unit}, {arrow(document.better)}, target {plain(document.target, 4)}; "
         f"budget {document.budget_s:g} s; rules {document.ruleset}; isolation {document.isolation}"
     )
-    right = ("seed", "metric", "time to target", "joules")
-    page.table(COLUMNS, [_cells(row) for row in document.runs], right=right)
+    page.table(COLUMNS, [_cells(row) for row in document.runs], right=RIGHT)
 
 
 def show_next(document: RunDocument, page: "Page") -> None:

@@ -1,0 +1,161 @@
+"""Every bad end is one sentence, one code of the table, and with --json one document."""
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import click
+import pytest
+
+from harness.cli import failure
+from harness.cli.documents import ErrorBody, ErrorDocument
+from harness.cli.failure import CODES, KINDS, exit_code, guarded, sentence
+from harness.ledger import MachineBusy
+from harness.registry import UnknownPlugin
+
+SCRIPT = Path(sysconfig.get_path("scripts")) / "joulemark"
+
+
+def test_the_codes_are_those_of_the_contract() -> None:
+    names = ("OK", "MISSED", "USAGE", "INVALID", "GATE", "UNTRUSTED", "MISSING", "OVER_BUDGET")
+    assert [getattr(failure, name) for name in names] == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert (failure.INTERNAL, failure.INTERRUPTED) == (70, 130)
+
+
+def test_every_code_of_an_error_has_a_kind_that_the_schema_knows() -> None:
+    assert set(CODES.values()) <= set(KINDS)
+    kinds = ErrorBody.model_json_schema()["properties"]["kind"]["enum"]
+    assert sorted(kinds) == sorted(KINDS.values())
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_every_named_error_exists(name: str) -> None:
+    """A renamed error would silently become an internal one."""
+    module, _, attribute = name.rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), attribute), Exception)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UnknownPlugin("no"), 2),
+        (MachineBusy("wait"), 5),
+        (click.UsageError("no"), 2),
+        (click.Abort(), 130),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("x"), 70),
+        (OSError("disk"), 70),
+    ],
+)
+def test_errors_and_their_codes(error: BaseException, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_an_error_derived_from_a_named_one_has_its_code() -> None:
+    class Special(UnknownPlugin):
+        pass
+
+    assert exit_code(Special("no")) == 2
+
+
+def boom() -> int:
+    message = "first line\nsecond \x1b[31mline"
+    raise ZeroDivisionError(message)
+
+
+def test_an_internal_error_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(boom, []) == 70
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(
+        "error: internal: ZeroDivisionError: first line second \\x1b[31mline"
+    )
+    assert shown.err.count("\n") == 1
+    path = Path(re.search(r"traceback is in (\S+)", shown.err)[1])
+    assert "in boom" in path.read_text()
+    path.unlink()
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(boom, ["--debug"]) == 70
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "traceback is in" not in shown
+
+
+def test_json_gets_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+    def unknown() -> int:
+        message = "unknown meter 'x': there are: none"
+        raise UnknownPlugin(message)
+
+    assert guarded(unknown, ["run", "--json"]) == 2
+    shown = capsys.readouterr()
+    told = ErrorDocument.model_validate_json(shown.out)
+    assert (told.error.kind, told.error.exit_code) == ("usage", 2)
+    assert shown.err == f"error: {told.error.message}\n"
+
+
+def test_an_interrupt_is_said_in_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    def stopped() -> int:
+        raise KeyboardInterrupt
+
+    assert guarded(stopped, []) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_value_that_is_no_code_is_success() -> None:
+    assert guarded(lambda: None, []) == 0
+
+
+def test_clicks_sentences_become_ours() -> None:
+    assert sentence(click.UsageError("Missing argument 'X'.")) == "missing argument 'X'"
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} {SCRIPT} schema record-run | head -c 10; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1].endswith("0")
+    assert done.stderr == ""
+
+
+def test_usage_errors_come_as_json_too(joulemark) -> None:
+    result = joulemark("run", "--json")
+    body = json.loads(result.stdout)["error"]
+    assert result.exit_code == body["exit_code"] == 2
+    assert "missing argument 'WORKLOAD'" in body["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("list", "--jsn"), "unknown option '--jsn': did you mean --json?"),
+        (("list", "metres"), "unknown kind 'metres': did you mean meters"),
+        (("run", "digits-mpl"), "unknown workload 'digits-mpl': did you mean digits-mlp"),
+        (("run", "digits-mlp", "--ruleset", "smok"), "unknown ruleset 'smok': did you mean smoke?"),
+        (("run", "digits-mlp", "--submission", "digits-mlp-sdg"), "did you mean digits-mlp-sgd"),
+        (("run", "digits-mlp", "--meter", "fak"), "unknown meter 'fak': did you mean fake"),
+        (("run", "digits-mlp", "--launcher", "plian"), "unknown launcher 'plian': did you mean"),
+        (("schema", "verifi"), "unknown schema 'verifi': did you mean verify"),
+        (("run", "digits-mlp", "--seeds", "0"), "0 is not in the range"),
+        (("run", "digits-mlp", "--meter", "fake:x"), "write name:key=value"),
+        (("run", "digits-mlp", "--meter", "none", "--meter", "fake"), "none cannot stand beside"),
+        (("score", "gone"), "gone: no such folder"),
+    ],
+)
+def test_wrong_words_are_named_with_what_was_meant(joulemark, words, said: str) -> None:
+    result = joulemark(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
