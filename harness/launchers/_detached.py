@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.launchers import _cgroup, _identity, _rlimits, _tree
+from harness.launchers import _cgroup, _identity, _landlock, _rlimits, _tree
 from harness.launchers._status import StatusPipe
 from harness.launchers._supervised import Supervised
 from harness.launchers.interpreter import python_paths
@@ -36,6 +36,8 @@ class _Parts:
     uid: int | None
     """The user that the command becomes; None: it stays who we are."""
     group: _cgroup.Group
+    bound: bool
+    """Whether Landlock and seccomp hold it."""
 
     def environment(self) -> dict[str, str]:
         """The whole environment of the command."""
@@ -62,6 +64,7 @@ class _Parts:
             "rlimits": _rlimits.wanted(self.request.limits, processes=self.processes()),
             "uid": self.uid,
             "parent": os.getpid(),
+            "bounds": _landlock.bounds(self.request, self.scratch) if self.bound else None,
         }
 
     def unmet(self) -> tuple[str, ...]:
@@ -69,7 +72,7 @@ class _Parts:
         missing = {
             "uid": _identity.is_root() and self.uid is None,
             "tmp_bytes": True,
-            "masks": bool(self.request.masks),
+            "masks": bool(self.request.masks) and not self.bound,
             "memory_bytes": self.request.limits.memory_bytes is not None
             and "memory" not in self.group.held,
             "processes": self.processes() is None and "pids" not in self.group.held,
@@ -82,15 +85,13 @@ class _Parts:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
-def _user(request: SandboxRequest) -> int | None:
-    """A user of its own where root starts it and the files let that user in."""
-    if not _identity.is_root():
-        return None
+def _closed(request: SandboxRequest) -> Path | None:
+    """The first thing needed that another user could not read."""
     program = Path(request.command[0].replace("{source}", str(request.source)))
     needed = [request.source, *request.readable, *python_paths()]
     if program.is_file():
         needed.append(program)
-    return None if _identity.unreachable(needed) else _identity.free_uid()
+    return _identity.unreachable(needed)
 
 
 def _popen(parts: _Parts, stack: ExitStack) -> tuple[subprocess.Popen[bytes], int, int]:
@@ -151,15 +152,24 @@ def _end(pidfd: int) -> None:
     signal.pidfd_send_signal(pidfd, signal.SIGCONT)
 
 
-def start(request: SandboxRequest) -> Supervised:
+def start(request: SandboxRequest, *, bound: bool) -> Supervised:
     """Start a command below a reaper.
+
+    Args:
+        request: what to start.
+        bound: hold it by Landlock and seccomp; for root, only as a user of its own, since what
+            Landlock leaves open (the mode of any file of the same user) is too much for root.
 
     Raises:
         OSError: it could not be started; the message says why.
     """
-    uid = _user(request)
+    closed = _closed(request) if _identity.is_root() else None
+    if bound and closed:
+        message = f"{closed}: closed to other users, and root's submissions run as one; chmod o+rX"
+        raise OSError(message)
+    uid = _identity.free_uid() if _identity.is_root() and not closed else None
     scratch = Path(tempfile.mkdtemp(prefix="joulemark-"))
-    parts = _Parts(request, scratch, uid, _cgroup.create(request.limits))
+    parts = _Parts(request, scratch, uid, _cgroup.create(request.limits), bound)
     try:
         if uid is not None:
             os.chown(scratch, uid, uid)

@@ -12,7 +12,7 @@ _USR = Path("/usr")
 # On most systems links into /usr; shown as they are.
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # Read by the dynamic loader, and where distributions point libblas and its like.
-_ETC = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
+ETC = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
 
 
 def shown(paths: Iterable[Path]) -> tuple[Path, ...]:
@@ -35,6 +35,18 @@ def shown(paths: Iterable[Path]) -> tuple[Path, ...]:
     return outermost(wanted)
 
 
+def masked(folder: Path) -> Path:
+    """The real place of a folder to mask.
+
+    Raises:
+        OSError: it does not exist, so masking it would mask nothing.
+    """
+    if not folder.is_dir():
+        message = f"{folder}: no such folder to mask; correct the workload's mask"
+        raise OSError(message)
+    return folder.resolve()
+
+
 def places_of(folder: Path, bound: Iterable[tuple[Path, Path]]) -> tuple[Path, ...]:
     """Every name inside under which a folder can be reached.
 
@@ -45,10 +57,7 @@ def places_of(folder: Path, bound: Iterable[tuple[Path, Path]]) -> tuple[Path, .
     Raises:
         OSError: the folder does not exist, so masking it would mask nothing.
     """
-    if not folder.is_dir():
-        message = f"{folder}: no such folder to mask; correct the workload's mask"
-        raise OSError(message)
-    real = folder.resolve()
+    real = masked(folder)
     found = {
         inside / real.relative_to(outside.resolve())
         for outside, inside in bound
@@ -73,7 +82,7 @@ def _system() -> Iterator[str]:
             yield from ("--symlink", str(path.readlink()), str(path))
         elif path.is_dir():
             yield from ("--ro-bind", str(path), str(path))
-    for path in _ETC:
+    for path in ETC:
         yield from ("--ro-bind-try", str(path), str(path))
 
 

@@ -10,12 +10,13 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
 from typing import Any, NoReturn
 
-from harness.launchers import _adoption, _tree
+from harness.launchers import _adoption, _landlock, _tree
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -45,6 +46,8 @@ def _begin(plan: dict[str, Any], failure: int) -> NoReturn:
             resource.setrlimit(int(key), tuple(pair))
         os.chdir(plan["cwd"])
         _become(plan["uid"])
+        if plan["bounds"]:
+            _landlock.bind(plan["bounds"])
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         command = plan["command"]
@@ -115,3 +118,6 @@ def main(descriptor: int) -> None:
     _watch(first, plan["status"])
     # What watching cost is not the command's.
     _report(plan["status"], **{"own-cpu-s": time.process_time()})
+    if os.getppid() != plan["parent"]:
+        # Nobody else is left to do it.
+        shutil.rmtree(plan["cwd"], ignore_errors=True)

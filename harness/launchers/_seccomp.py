@@ -38,6 +38,9 @@ _COMMON = {
     "fspick": 433,
     "clone3": 435,
     "mount_setattr": 442,
+    "fchmodat2": 452,
+    "setxattrat": 463,
+    "removexattrat": 466,
     "open_tree_attr": 467,
 }
 _MACHINES = {
@@ -45,15 +48,38 @@ _MACHINES = {
         0xC000003E,
         {
             **_COMMON,
+            "shmget": 29,
+            "shmat": 30,
             "socket": 41,
             "socketpair": 53,
             "clone": 56,
+            "semget": 64,
+            "semop": 65,
+            "msgget": 68,
+            "msgsnd": 69,
+            "msgrcv": 70,
+            "chmod": 90,
+            "fchmod": 91,
+            "chown": 92,
+            "fchown": 93,
+            "lchown": 94,
             "pivot_root": 155,
             "mount": 165,
             "umount2": 166,
+            "setxattr": 188,
+            "lsetxattr": 189,
+            "fsetxattr": 190,
+            "removexattr": 197,
+            "lremovexattr": 198,
+            "fremovexattr": 199,
+            "semtimedop": 220,
+            "mq_open": 240,
+            "mq_unlink": 241,
             "add_key": 248,
             "request_key": 249,
             "keyctl": 250,
+            "fchownat": 260,
+            "fchmodat": 268,
             "unshare": 272,
             "perf_event_open": 298,
             "open_by_handle_at": 304,
@@ -66,10 +92,30 @@ _MACHINES = {
         0xC00000B7,
         {
             **_COMMON,
+            "setxattr": 5,
+            "lsetxattr": 6,
+            "fsetxattr": 7,
+            "removexattr": 14,
+            "lremovexattr": 15,
+            "fremovexattr": 16,
             "umount2": 39,
             "mount": 40,
             "pivot_root": 41,
+            "fchmod": 52,
+            "fchmodat": 53,
+            "fchownat": 54,
+            "fchown": 55,
             "unshare": 97,
+            "mq_open": 180,
+            "mq_unlink": 181,
+            "msgget": 186,
+            "msgrcv": 188,
+            "msgsnd": 189,
+            "semget": 190,
+            "semtimedop": 192,
+            "semop": 193,
+            "shmget": 194,
+            "shmat": 196,
             "socket": 198,
             "socketpair": 199,
             "add_key": 217,
@@ -90,6 +136,16 @@ DENIED = (
     *("fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "open_by_handle_at"),
     *("bpf", "userfaultfd", "perf_event_open", "keyctl", "add_key", "request_key"),
     *("io_uring_setup", "io_uring_enter", "io_uring_register"),
+)
+
+# Where nothing but Landlock stands between: what it does not govern. Sockets, since one with a
+# path may belong to a service that starts programs; modes and owners of any file of the same
+# user; System V's and POSIX's shared objects.
+UNGOVERNED = (
+    *("socket", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown"),
+    *("fchownat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr"),
+    *("lremovexattr", "fremovexattr", "removexattrat", "shmget", "shmat", "semget", "semop"),
+    *("semtimedop", "msgget", "msgsnd", "msgrcv", "mq_open", "mq_unlink"),
 )
 
 
@@ -144,5 +200,7 @@ def build(machine: str = "", denied: Sequence[str] = DENIED) -> bytes:
     program += _deny_flags(numbers["clone"], _NAMESPACES)
     program += _deny_flags(numbers["unshare"], _NAMESPACES | _NEWTIME)
     program += _deny_families(numbers["socket"]) + _deny_families(numbers["socketpair"])
-    program += b"".join(_deny(numbers[call], errno.EPERM) for call in denied)
+    # A call that is not in the table does not exist on that processor.
+    known = [numbers[call] for call in denied if call in numbers]
+    program += b"".join(_deny(number, errno.EPERM) for number in known)
     return program + _op(_RET, _ALLOW)

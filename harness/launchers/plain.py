@@ -26,7 +26,7 @@ class Plain:
         Raises:
             OSError: it could not be started; the message says why.
         """
-        return _detached.start(request)
+        return _detached.start(request, bound=False)
 
 
 LAUNCHER = Plain()

@@ -1,0 +1,60 @@
+"""Launcher `landlock`: Landlock and seccomp, for machines where user namespaces are blocked.
+
+Weaker than bubblewrap: names and sizes of files can be seen, processes share one table, and the
+scratch folder has no size limit. A root conductor needs an interpreter that others can read.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from harness.launchers import _detached, _landlock, _seccomp
+from harness.launchers._supervised import Supervised
+from harness.plugins import Availability, SandboxRequest
+
+_TRY_S = 10.0
+
+
+class Landlock:
+    """Starts a command that has bound itself."""
+
+    level: Literal["none", "landlock", "bubblewrap"] = "landlock"
+
+    def probe(self) -> Availability:
+        """Start `true` in it."""
+        if not _landlock.version():
+            advice = "boot with landlock in the kernel's lsm= list (Linux 5.13 or newer)"
+            return Availability(ok=False, reason="this kernel has no Landlock", advice=advice)
+        if not _seccomp.supported():
+            return Availability(ok=False, reason="no seccomp filter for this processor")
+        reason = _try()
+        if reason:
+            return Availability(ok=False, reason=reason)
+        return Availability(ok=True, reason=f"Landlock {_landlock.version()} binds programs here")
+
+    def launch(self, request: SandboxRequest) -> Supervised:
+        """Start it; call from a thread that outlives it.
+
+        Raises:
+            OSError: it could not be started; the message says why.
+        """
+        return _detached.start(request, bound=True)
+
+
+def _try() -> str:
+    """Why `true` cannot be started; empty where it can."""
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "wb") as null:  # noqa: PTH123
+        Path(folder).chmod(0o755)
+        end = null.fileno()
+        request = SandboxRequest(
+            command=("/bin/true",), source=Path(folder), stdout=end, stderr=end
+        )
+        try:
+            ended = _detached.start(request, bound=True).reap(_TRY_S)
+        except OSError as error:
+            return str(error)
+    return "" if ended.code == 0 else f"`true` ended with {ended.code or ended.signal}"
+
+
+LAUNCHER = Landlock()

@@ -1,0 +1,610 @@
+"""What a launcher is put through; each scenario returns plain values for a test to judge.
+
+Also a program: `python scenarios.py LAUNCHER SCENARIO` prints them as JSON, for another user.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from harness import registry
+from harness.clock import NS_PER_S, now_ns
+from harness.launchers._tree import descendants, everyone
+from harness.plugins import Limits, Sandbox, SandboxRequest
+
+Values = dict[str, Any]
+PATIENCE_S = 20.0
+
+# --- programs that run inside ---------------------------------------------------------------------
+
+LOOK = """
+import json, os, sys
+status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+def read(path):
+    try:
+        return open(path, "rb").read().decode("utf-8", "replace")
+    except OSError as error:
+        return "refused: " + type(error).__name__
+def names(path):
+    try:
+        return sorted(os.listdir(path))
+    except OSError as error:
+        return ["refused: " + type(error).__name__]
+fds = [int(name) for name in os.listdir("/proc/self/fd")]
+print(json.dumps({
+    "uid": os.getuid(), "gid": os.getgid(), "groups": os.getgroups(),
+    "caps": {name: status[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")},
+    "no_new_privs": status["NoNewPrivs"].strip(), "seccomp": status["Seccomp"].strip(),
+    "fds": sorted(fd for fd in fds if os.path.exists(f"/proc/self/fd/{fd}")),
+    "env": dict(os.environ), "cwd": os.getcwd(), "argv": sys.argv[1:],
+    "version": sys.version, "prefix": sys.prefix,
+    "pids": [int(name) for name in names("/proc") if name.isdigit()],
+    "root": names("/"), "source": names(sys.argv[1]),
+    "environ_1": read("/proc/1/environ"), "stdin": sys.stdin.read(),
+}))
+"""
+
+NAMESPACES = """
+import ctypes, json, os
+libc = ctypes.CDLL(None, use_errno=True)
+flags = {"user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "net": 0x40000000}
+answers = {}
+for name, flag in flags.items():
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if libc.unshare(flag) == 0 else ctypes.get_errno())
+    answers[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(json.dumps(answers))
+"""
+
+NETWORK = """
+import json, socket, sys
+answers = {}
+families = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "netlink": 16, "vsock": 40}
+for name, family in families.items():
+    try:
+        socket.socket(family, socket.SOCK_DGRAM if name != "netlink" else socket.SOCK_RAW).close()
+        answers[name] = "open"
+    except OSError as error:
+        answers[name] = type(error).__name__
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=2).close()
+    answers["connect"] = "open"
+except OSError as error:
+    answers["connect"] = type(error).__name__
+one, two = socket.socketpair()
+one.send(b"x")
+answers["pair"] = two.recv(1).decode()
+print(json.dumps(answers))
+"""
+
+WRITE = """
+import json, os
+places = {"/", "/sub", "/etc", "/usr", "/dev", "/proc", "/sys", "/var/tmp", "/run"}
+places.add(os.environ["HOME"])
+with open("/proc/self/mountinfo") as mounts:
+    places |= {line.split()[4] for line in mounts}
+for top in list(places):
+    for folder, below, _ in os.walk(top):
+        below[:] = [] if top in ("/proc", "/usr", "/sys") else below[:50]
+        places.add(folder)
+written = []
+for place in sorted(places):
+    name = os.path.join(place, "trace")
+    try:
+        with open(name, "w") as file:
+            file.write("x")
+        os.unlink(name)
+        written.append(place)
+    except OSError:
+        pass
+print(json.dumps({"written": written, "tried": len(places)}))
+"""
+
+READ = """
+import json, os, sys
+answers = {}
+for path in sys.argv[1:]:
+    try:
+        answers[path] = sorted(os.listdir(path)) if os.path.isdir(path) else open(path).read()
+    except OSError as error:
+        answers[path] = "refused: " + type(error).__name__
+print(json.dumps(answers))
+"""
+
+BURN = """
+import os, time, sys
+def burn(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+"""
+
+STUBBORN = """
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
+    signal.signal(number, signal.SIG_IGN)
+for _ in range(5):
+    if os.fork() == 0:
+        break
+print("up", flush=True)
+while True:
+    time.sleep(100)
+"""
+
+DAEMONS = """
+import os, time
+for _ in range(10):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        print("up", flush=True)
+        time.sleep(1000)
+        os._exit(0)
+while True:
+    time.sleep(100)
+"""
+
+BOMB = """
+import os
+print("up", flush=True)
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+
+FROZEN = """
+import os, signal, time
+if os.fork() == 0:
+    os.kill(os.getpid(), signal.SIGSTOP)
+print("up", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+TREES = {"stubborn": STUBBORN, "daemons": DAEMONS, "bomb": BOMB, "frozen": FROZEN}
+
+# --- the machinery --------------------------------------------------------------------------------
+
+
+class Run:
+    """A started sandbox and its standard output."""
+
+    def __init__(self, launcher: Any, program: str, *words: str, **fields: Any) -> None:
+        self.folder = tempfile.TemporaryDirectory(dir=fields.pop("folder", None))
+        source = Path(self.folder.name)
+        source.chmod(0o755)
+        (source / "train.py").write_text("print('trained')\n")
+        reading, writing = os.pipe()
+        command = fields.pop("command", (sys.executable, "-I", "-c", program, *words))
+        fields.setdefault("stderr", writing)
+        try:
+            self.sandbox: Sandbox = launcher.launch(
+                SandboxRequest(
+                    command=command,
+                    source=fields.pop("source", source),
+                    stdout=writing,
+                    **fields,
+                )
+            )
+        except BaseException:
+            os.close(reading)
+            self.folder.cleanup()
+            raise
+        finally:
+            os.close(writing)
+        self.output = open(reading, "rb")  # noqa: SIM115, PTH123
+
+    def first_line(self) -> str:
+        return self.output.readline().decode()
+
+    def reap(self) -> Any:
+        try:
+            return self.sandbox.reap(PATIENCE_S)
+        finally:
+            self.output.close()
+            self.folder.cleanup()
+
+    def finish(self) -> tuple[str, Any]:
+        text = self.output.read().decode("utf-8", "replace")
+        return text, self.reap()
+
+    def answer(self) -> Values:
+        text, ended = self.finish()
+        try:
+            return {**json.loads(text), "code": ended.code}
+        except json.JSONDecodeError as error:
+            message = f"{ended}: {text}"
+            raise AssertionError(message) from error
+
+
+def alive(token: str) -> list[int]:
+    """Processes with a word in their command line, zombies apart."""
+    found = []
+    for each in everyone():
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{each.pid}/cmdline").read_bytes()
+            if token.encode() in words and each.pid != os.getpid():
+                found.append(each.pid)
+    return found
+
+
+def now_s() -> float:
+    return now_ns() / NS_PER_S
+
+
+def token() -> str:
+    return f"joulemark-token-{os.getpid()}-{now_ns()}"
+
+
+# --- scenarios ------------------------------------------------------------------------------------
+
+
+def probe(launcher: Any) -> Values:
+    found = launcher.probe()
+    return {"ok": found.ok, "reason": found.reason}
+
+
+def looks_around(launcher: Any) -> Values:
+    """What a command sees of itself and of its surroundings."""
+    one, two = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    spare = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(spare, True)
+    os.environ["JOULEMARK_TEST_SECRET"] = "secret-of-the-conductor"
+    with one, two:
+        run = Run(launcher, LOOK, "{source}", env={"OWN": "1 = one"}, pass_fds=(two.fileno(),))
+        sandbox = run.sandbox
+        values = {**run.answer(), "passed": two.fileno(), "spare": spare}
+    os.close(spare)
+    return {
+        **values,
+        "outer_uid": os.getuid(),
+        "sandbox_uid": sandbox.uid,
+        "inside_source": sandbox.inside_source,
+        "unmet": sandbox.unmet,
+        "outer_version": sys.version,
+        "outer_prefix": sys.prefix,
+    }
+
+
+def makes_namespaces(launcher: Any) -> Values:
+    return Run(launcher, NAMESPACES).answer()
+
+
+def uses_network(launcher: Any) -> Values:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return Run(launcher, NETWORK, str(server.getsockname()[1])).answer()
+
+
+def writes_everywhere(launcher: Any) -> Values:
+    return Run(launcher, WRITE).answer()
+
+
+def reads_around(launcher: Any) -> Values:
+    """A granted folder with a masked one in it, its sibling, and a secret beside."""
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        top.chmod(0o755)
+        for part in ("given/open", "given/masked/deep", "secret"):
+            (top / part).mkdir(parents=True)
+            (top / part / "file").write_text(part)
+        (top / "given" / "masked" / "file").write_text("masked")
+        (top / "link").symlink_to(top / "given")
+        words = ["given/open/file", "given/masked", "given/masked/file", "given/masked/deep/file"]
+        words += ["secret/file", "link/masked/file", "link/open/file"]
+        run = Run(
+            launcher,
+            READ,
+            *(str(top / word) for word in words),
+            readable=(top / "given", top / "link"),
+            masks=(top / "given" / "masked",),
+        )
+        unmet = run.sandbox.unmet
+        values = run.answer()
+        values = {key.removeprefix(f"{name}/"): value for key, value in values.items()}
+        return {**values, "unmet": unmet}
+
+
+def ends_by_itself(launcher: Any) -> Values:
+    codes = {}
+    for name, text in {
+        "zero": "pass",
+        "seven": "raise SystemExit(7)",
+        "raises": "1 / 0",
+        "term": "import os; os.kill(os.getpid(), 15)",
+        "segv": "import os; os.kill(os.getpid(), 11)",
+    }.items():
+        _, ended = Run(launcher, text).finish()
+        codes[name] = (ended.code, ended.signal)
+    return codes
+
+
+def daemons_at_the_end(launcher: Any) -> Values:
+    """The first process ends; those that left its session do not."""
+    mark = token()
+    program = DAEMONS.replace("while True:\n    time.sleep(100)", "time.sleep(0.2)")
+    run = Run(launcher, program, mark)
+    ended = run.reap()
+    return {"code": ended.code, "left": alive(mark)}
+
+
+def is_killed(launcher: Any, tree: str) -> Values:
+    mark = token()
+    run = Run(launcher, TREES[tree], mark, limits=Limits(processes=150))
+    run.first_line()
+    time.sleep(0.3)
+    # Not by command lines: to read one waits for a lock that a process holds while it forks.
+    before = len(descendants(run.sandbox.root))  # type: ignore[attr-defined]
+    started = now_s()
+    run.sandbox.kill()
+    returned = now_s()
+    ended = run.reap()
+    return {
+        "before": before,
+        "left": alive(mark),
+        "code": ended.code,
+        "signal": ended.signal,
+        "return_s": returned - started,
+        "dead_s": now_s() - started,
+        "again": run.sandbox.reap(0.0) == ended,
+    }
+
+
+def outlives_the_time(launcher: Any) -> Values:
+    run = Run(launcher, "import time; print('up', flush=True); time.sleep(1000)")
+    run.first_line()
+    try:
+        run.sandbox.reap(0.1)
+        said = ""
+    except TimeoutError as error:
+        said = str(error)
+    run.sandbox.kill()
+    return {"said": said, "signal": run.reap().signal}
+
+
+def counts_cpu(launcher: Any) -> Values:
+    """A child that burnt 0.3 s: waited for, then alive, then killed."""
+    waited = BURN + "if os.fork() == 0:\n    burn(0.3)\n    os._exit(0)\nos.wait()\n"
+    living = BURN + "if os.fork() == 0:\n    burn(0.3)\n    print('up', flush=True)\n"
+    living += "time.sleep(1000)\n"
+    ended_by_itself = Run(launcher, waited).reap()
+    run = Run(launcher, waited + "print('up', flush=True)\ntime.sleep(1000)")
+    run.first_line()
+    reaped_s = run.sandbox.cpu_s()
+    run.sandbox.kill()
+    reaped_killed = run.reap()
+    run = Run(launcher, living)
+    run.first_line()
+    living_s = run.sandbox.cpu_s()
+    run.sandbox.kill()
+    living_killed = run.reap()
+    return {
+        "ended": ended_by_itself.cpu_s,
+        "reaped": reaped_s,
+        "reaped_killed": reaped_killed.cpu_s,
+        "living": living_s,
+        "living_killed": living_killed.cpu_s,
+        "peak_bytes": living_killed.peak_rss_bytes,
+    }
+
+
+def cpu_series(launcher: Any) -> Values:
+    """Many short children while somebody keeps asking, against the kernel's own account."""
+    program = BURN + (
+        "import json, resource\n"
+        "for _ in range(15):\n    if os.fork() == 0:\n        burn(0.02)\n        os._exit(0)\n"
+        "    os.wait()\n"
+        "used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF,"
+        " resource.RUSAGE_CHILDREN)]\n"
+        "print(sum(each.ru_utime + each.ru_stime for each in used), flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    run = Run(launcher, program)
+    series: list[float] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.01):
+            series.append(run.sandbox.cpu_s() or 0.0)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    claimed = float(run.first_line())
+    done.set()
+    asking.join()
+    last = run.sandbox.cpu_s()
+    run.sandbox.kill()
+    return {"series": series, "claimed": claimed, "last": last, "final": run.reap().cpu_s}
+
+
+def peak_memory(launcher: Any) -> Values:
+    hold = "block = bytearray(150 * 2**20)\nblock[::4096] = b'x' * len(block[::4096])\n"
+    by_itself = Run(launcher, hold).reap()
+    run = Run(launcher, hold + "import time\nprint('up', flush=True)\ntime.sleep(1000)")
+    run.first_line()
+    run.sandbox.kill()
+    return {"ended": by_itself.peak_rss_bytes, "killed": run.reap().peak_rss_bytes}
+
+
+def reaches_limits(launcher: Any) -> Values:
+    program = """
+import errno, json, os, resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+answers = {"core": resource.getrlimit(resource.RLIMIT_CORE)}
+def said(what):
+    try:
+        what()
+        return "nothing"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+def write():
+    with open(os.path.join(os.environ["HOME"], "big"), "wb") as file:
+        for _ in range(3):
+            file.write(b"x" * 2**20)
+            file.flush()
+def keep():
+    descriptor = os.memfd_create("big")
+    os.ftruncate(descriptor, 3 * 2**20)
+def opens():
+    kept = [os.dup(0) for _ in range(100)]
+def forks():
+    for _ in range(60):
+        if os.fork() == 0:
+            signal.pause()
+answers["file"], answers["memfd"] = said(write), said(keep)
+answers["files"], answers["forks"] = said(opens), said(forks)
+print(json.dumps(answers), flush=True)
+os.kill(0, signal.SIGKILL)
+"""
+    limits = Limits(file_bytes=2 << 20, open_files=64, processes=40)
+    run = Run(launcher, program, limits=limits)
+    unmet = run.sandbox.unmet
+    return {**json.loads(run.first_line()), "unmet": unmet, "signal": run.reap().signal}
+
+
+def fills_scratch(launcher: Any) -> Values:
+    program = """
+import errno, json, os
+answers = {}
+for place in ("/tmp", "/dev/shm"):
+    try:
+        with open(place + "/big", "wb") as file:
+            for _ in range(8):
+                file.write(b"x" * 2**20)
+        answers[place] = "nothing"
+    except OSError as error:
+        answers[place] = errno.errorcode[error.errno]
+print(json.dumps(answers))
+"""
+    return Run(launcher, program, limits=Limits(tmp_bytes=4 << 20)).answer()
+
+
+def uses_cpu_limit(launcher: Any) -> Values:
+    ended = Run(launcher, "while True: pass", limits=Limits(cpu_s=1)).reap()
+    return {"signal": ended.signal, "cpu_s": ended.cpu_s}
+
+
+def runs_out_of_memory(launcher: Any) -> Values:
+    program = "block = bytearray(200 * 2**20)\nblock[::4096] = b'x' * len(block[::4096])\n"
+    run = Run(launcher, program, limits=Limits(memory_bytes=100 << 20))
+    unmet = run.sandbox.unmet
+    ended = run.reap()
+    return {"unmet": unmet, "oom": ended.oom, "code": ended.code, "signal": ended.signal}
+
+
+def leaves_others_alone(launcher: Any) -> Values:
+    """Children of ours that are no sandbox: their exits stay theirs, before, during and after."""
+    others = [subprocess.Popen(["/bin/sh", "-c", f"sleep {delay}; exit 3"]) for delay in (0, 0.4)]
+    mark = token()
+    for _ in range(2):
+        run = Run(launcher, DAEMONS, mark)
+        run.first_line()
+        others.append(subprocess.Popen(["/bin/sh", "-c", "exit 4"], start_new_session=True))
+        run.sandbox.kill()
+        run.reap()
+    together = [Run(launcher, DAEMONS, mark) for _ in range(2)]
+    for run in together:
+        run.first_line()
+    together[0].sandbox.kill()
+    first = together[0].reap()
+    survivors = len(alive(mark))
+    together[1].sandbox.kill()
+    together[1].reap()
+    codes = [other.wait(5) for other in others]
+    return {
+        "codes": codes,
+        "first": first.signal,
+        "survivors": survivors,
+        "left": alive(mark),
+        "ours": children(),
+    }
+
+
+def children() -> list[int]:
+    """Our own children that are still there, zombies too."""
+    return [each.pid for each in everyone() if each.parent == os.getpid()]
+
+
+def keeps_descriptors(launcher: Any) -> Values:
+    """How many descriptors, threads, folders and control groups ten sandboxes leave behind."""
+    Run(launcher, "pass").reap()
+    before = (open_files(), threading.active_count(), left_behind())
+    for _ in range(5):
+        Run(launcher, "pass").reap()
+    with contextlib.suppress(OSError):
+        Run(launcher, "", command=("/nonexistent/program",)).reap()
+    after = (open_files(), threading.active_count(), left_behind())
+    return {"before": before, "after": after, "ours": children()}
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def left_behind() -> int:
+    groups = Path("/sys/fs/cgroup").glob(f"**/joulemark-{os.getpid()}-*")
+    return len(list(groups))
+
+
+def has_no_such_program(launcher: Any) -> Values:
+    try:
+        run = Run(launcher, "", command=("/nonexistent/program",))
+    except OSError as error:
+        return {"said": str(error)}
+    text, ended = run.finish()
+    return {"said": text, "code": ended.code}
+
+
+def conductor(launcher: Any, mark: str) -> Values:
+    """Starts one and waits to be killed."""
+    run = Run(launcher, DAEMONS, mark)
+    run.first_line()
+    print("up", flush=True)  # noqa: T201 - to the scenario that waits for it
+    time.sleep(1000)
+    return {}
+
+
+def dies_with_the_conductor(launcher: Any) -> Values:
+    mark = token()
+    name = type(launcher).__name__.lower()
+    command = [sys.executable, __file__, name, "conductor", mark]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as one:
+        assert one.stdout
+        one.stdout.readline()
+        before = len(alive(mark))
+        one.send_signal(signal.SIGKILL)
+    deadline = now_s() + 5.0
+    while alive(mark) and now_s() < deadline:
+        time.sleep(0.02)
+    return {"before": before, "left": alive(mark)}
+
+
+def main() -> None:
+    """Run one scenario and print what came of it."""
+    launcher = registry.find("launchers", sys.argv[1]).value
+    scenario: Callable[..., Values] = globals()[sys.argv[2]]
+    print(json.dumps(scenario(launcher, *sys.argv[3:])))  # noqa: T201 - a program's answer
+
+
+def drop_to(uid: int) -> Iterator[str]:
+    """Words that run the rest of a command line as another user."""
+    yield from ("setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups")
+    # setpriv starts its program with root's rights on files; only the next one goes without.
+    yield "/usr/bin/env"
+
+
+if __name__ == "__main__":
+    main()

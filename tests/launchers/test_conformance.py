@@ -1,0 +1,325 @@
+"""One suite that every launcher goes through, as root where the tests run so, and as a nobody."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness import registry
+from harness.launchers import _identity
+from harness.launchers.interpreter import python_paths
+from tests.launchers import scenarios
+
+LAUNCHERS = ("bubblewrap", "landlock", "plain")
+ROOT = os.geteuid() == 0
+WHO = ("root", "unprivileged") if ROOT else ("unprivileged",)
+NOBODY = 54321
+KILL_S = 5.0
+EPERM = 1
+
+Play = Callable[..., dict[str, Any]]
+
+
+def _runs(python: str) -> bool:
+    """Whether another user can run this interpreter, and it is new enough."""
+    check = "import sys; sys.exit(sys.version_info < (3, 11))"
+    command = [*scenarios.drop_to(NOBODY), python, "-I", "-c", check]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@cache
+def _open_python() -> str | None:
+    candidates = (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3")
+    return next((path for path in candidates if Path(path).exists() and _runs(path)), None)
+
+
+@pytest.fixture(scope="session")
+def open_copy() -> Iterator[Path]:
+    """The launchers and what they import, where every user can read them."""
+    top = Path(tempfile.mkdtemp(prefix="conformance-"))
+    package = Path(harness.__file__).parent
+    shutil.copytree(package / "launchers", top / "harness" / "launchers")
+    for name in ("__init__", "clock", "plugins", "registry"):
+        shutil.copy(package / f"{name}.py", top / "harness")
+    shutil.copy(scenarios.__file__, top / "scenarios.py")
+    for path in (top, *top.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    yield top
+    shutil.rmtree(top)
+
+
+def _elsewhere(top: Path, who: str, words: list[str]) -> dict[str, Any]:
+    """Play in another process, by a Python that every user can run."""
+    python = _open_python()
+    if python is None:
+        pytest.skip("no Python 3.11 that another user can run (apt-get install python3)")
+    home = Path(tempfile.mkdtemp(prefix="scratch-"))
+    home.chmod(0o777)
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(top), "TMPDIR": str(home)}
+    dropped = scenarios.drop_to(NOBODY) if who == "unprivileged" else ()
+    command = [*dropped, python, str(top / "scenarios.py"), *words]
+    try:
+        # A new session, so that the suite's terminal and its signals are not shared.
+        done = subprocess.run(
+            command, env=env, capture_output=True, text=True, check=False, start_new_session=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert not list(home.glob("joulemark-*")), "a launcher left files behind"
+    finally:
+        shutil.rmtree(home)
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _in_process(name: str, words: list[str]) -> dict[str, Any]:
+    launcher = registry.find("launchers", name).value
+    found = getattr(scenarios, words[0])(launcher, *words[1:])
+    answer: dict[str, Any] = json.loads(json.dumps(found))
+    return answer
+
+
+@pytest.fixture(params=[(name, who) for name in LAUNCHERS for who in WHO], ids="-".join)
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    name, who = request.param
+    return name, who
+
+
+def needs_another_python(name: str) -> bool:
+    """Root's Landlock gives the command a user of its own, who may not see root's interpreter."""
+    return name == "landlock" and bool(_identity.unreachable(python_paths()))
+
+
+@pytest.fixture
+def play(case: tuple[str, str], open_copy: Path) -> Play:
+    name, who = case
+    here = not ROOT or (who == "root" and not needs_another_python(name))
+
+    def run(scenario: str, *words: str) -> dict[str, Any]:
+        if here:
+            return _in_process(name, [scenario, *words])
+        return _elsewhere(open_copy, who, [name, scenario, *words])
+
+    found = run("probe")
+    if not found["ok"]:
+        needs_reason = f"{name}: {found['reason']}"
+        pytest.skip(needs_reason)
+    return run
+
+
+def test_sees_only_itself(case: tuple[str, str], play: Play) -> None:
+    seen = play("looks_around")
+    name, _ = case
+    assert seen["code"] == 0
+    assert seen["fds"] == sorted({0, 1, 2, seen["passed"]})
+    assert seen["stdin"] == ""
+    assert (seen["version"], seen["prefix"]) == (seen["outer_version"], seen["outer_prefix"])
+    assert seen["argv"] == [seen["inside_source"]]
+    assert seen["source"] == ["train.py"]
+    assert seen["uid"] == seen["sandbox_uid"]
+    if name == "bubblewrap":
+        assert seen["inside_source"] == "/sub"
+        # Process 1 is bubblewrap's own; the command is the second and there is no third.
+        assert seen["pids"] == [1, 2]
+        assert not {"home", "var", "run", "sys", "boot", "opt"} & set(seen["root"])
+
+
+def test_environment_is_what_was_asked_for(case: tuple[str, str], play: Play) -> None:
+    seen = play("looks_around")
+    own = {key: seen["env"][key] for key in seen["env"] if key not in {"PWD", "LC_CTYPE"}}
+    assert own.pop("OWN") == "1 = one"
+    assert set(own) == {"PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "LANG"}
+    assert own["HOME"] == own["TMPDIR"] == seen["cwd"]
+    if case[0] != "plain":
+        assert "secret-of-the-conductor" not in seen["environ_1"]
+
+
+def test_has_no_rights(case: tuple[str, str], play: Play) -> None:
+    seen = play("looks_around")
+    name, who = case
+    if name == "plain":
+        assert seen["uid"] == seen["outer_uid"] or seen["uid"] in range(61184, 65520)
+        return
+    assert {int(mask, 16) for mask in seen["caps"].values()} == {0}
+    assert (seen["no_new_privs"], seen["seccomp"]) == ("1", "2")
+    assert seen["groups"] in ([], [seen["gid"]])
+    if who == "root":
+        assert seen["uid"] != 0 or "uid" in seen["unmet"]
+    if name == "bubblewrap" and who == "root":
+        assert seen["uid"] == seen["gid"]
+        assert seen["uid"] in range(61184, 65520)
+
+
+def test_every_sandbox_of_root_has_another_user(case: tuple[str, str], play: Play) -> None:
+    if case != ("bubblewrap", "root"):
+        pytest.skip("users are given by root's bubblewrap alone")
+    users = {play("looks_around")["uid"] for _ in range(4)}
+    assert len(users) > 1
+
+
+def test_makes_no_namespaces(case: tuple[str, str], play: Play) -> None:
+    if case[0] == "plain":
+        pytest.skip("plain isolates nothing")
+    made = play("makes_namespaces")
+    assert made.pop("code") == 0
+    assert made == dict.fromkeys(made, EPERM)
+
+
+def test_has_no_network(case: tuple[str, str], play: Play) -> None:
+    if case[0] == "plain":
+        pytest.skip("plain isolates nothing")
+    found = play("uses_network")
+    assert found.pop("pair") == "x"
+    assert found.pop("code") == 0
+    assert "open" not in found.values()
+
+
+def test_writes_in_its_scratch_alone(case: tuple[str, str], play: Play) -> None:
+    if case[0] == "plain":
+        pytest.skip("plain isolates nothing")
+    found = play("writes_everywhere")
+    assert found["tried"] > 10
+    if case[0] == "bubblewrap":
+        own = {each for each in found["written"] if each.startswith("/tmp/")}
+        assert set(found["written"]) - own == {"/tmp", "/dev/shm"}
+    else:
+        assert len(found["written"]) == 1
+
+
+def test_masks_and_hides(case: tuple[str, str], play: Play) -> None:
+    found = play("reads_around")
+    name = case[0]
+    assert found["given/open/file"] == found["link/open/file"] == "given/open"
+    masked = [found[key] for key in ("given/masked/file", "given/masked/deep/file")]
+    masked += [found["link/masked/file"], found["secret/file"]]
+    if name == "plain":
+        assert "masks" in found["unmet"]
+        assert masked[0] == "masked"
+    else:
+        assert "masks" not in found["unmet"]
+        assert all(each.startswith("refused") for each in masked)
+    if name == "bubblewrap":
+        assert found["given/masked"] == []
+
+
+def test_ends_are_told_apart(play: Play) -> None:
+    assert play("ends_by_itself") == {
+        "zero": [0, None],
+        "seven": [7, None],
+        "raises": [1, None],
+        "term": [None, 15],
+        "segv": [None, 11],
+    }
+
+
+def test_the_end_of_the_first_is_the_end_of_all(play: Play) -> None:
+    found = play("daemons_at_the_end")
+    assert found == {"code": 0, "left": []}
+
+
+@pytest.mark.parametrize("tree", sorted(scenarios.TREES))
+def test_kill(play: Play, tree: str) -> None:
+    found = play("is_killed", tree)
+    assert found["before"] >= (100 if tree == "bomb" else 3)
+    assert found["left"] == []
+    assert (found["code"], found["signal"]) == (None, 9)
+    assert found["dead_s"] < KILL_S
+    assert found["again"] is True
+
+
+def test_reaping_the_living_times_out(play: Play) -> None:
+    found = play("outlives_the_time")
+    assert "0.1 s" in found["said"]
+    assert found["signal"] == 9
+
+
+def test_cpu_time_of_children_counts(play: Play) -> None:
+    found = play("counts_cpu")
+    peak_bytes = found.pop("peak_bytes")
+    assert 1 << 20 < peak_bytes < 100 << 20
+    for name, cpu_s in found.items():
+        assert 0.29 < cpu_s < 0.6, name
+    assert found["reaped_killed"] >= found["reaped"]
+    assert found["living_killed"] >= found["living"]
+
+
+def test_cpu_time_never_falls(play: Play) -> None:
+    found = play("cpu_series")
+    series = found["series"]
+    assert len(series) > 10
+    assert series == sorted(series)
+    assert found["claimed"] - 0.02 <= found["last"] <= found["final"]
+    assert found["final"] < found["claimed"] + 0.1
+
+
+def test_peak_memory(play: Play) -> None:
+    found = play("peak_memory")
+    for name, peak_bytes in found.items():
+        assert 150 << 20 <= peak_bytes < 200 << 20, name
+
+
+def test_limits(case: tuple[str, str], play: Play) -> None:
+    found = play("reaches_limits")
+    assert found["core"] == [0, 0]
+    assert found["file"] == found["memfd"] == "EFBIG"
+    assert found["files"] == "EMFILE"
+    assert found["forks"] == "EAGAIN" or "processes" in found["unmet"]
+    if case[0] == "bubblewrap":
+        assert "processes" not in found["unmet"]
+    assert found["signal"] == 9
+
+
+def test_scratch_has_a_size(case: tuple[str, str], play: Play) -> None:
+    if case[0] != "bubblewrap":
+        assert "tmp_bytes" in play("looks_around")["unmet"]
+        return
+    found = play("fills_scratch")
+    assert found == {"/tmp": "ENOSPC", "/dev/shm": "ENOSPC", "code": 0}
+
+
+def test_cpu_limit(play: Play) -> None:
+    found = play("uses_cpu_limit")
+    assert found["signal"] in (24, 9)  # SIGXCPU, then SIGKILL
+    assert 0.9 < found["cpu_s"] < 2.5
+
+
+def test_memory_limit(play: Play) -> None:
+    found = play("runs_out_of_memory")
+    if "memory_bytes" in found["unmet"]:
+        assert (found["code"], found["oom"]) == (0, False)
+    else:
+        assert (found["signal"], found["oom"]) == (9, True)
+
+
+def test_leaves_other_children_alone(play: Play) -> None:
+    found = play("leaves_others_alone")
+    assert found["codes"] == [3, 3, 4, 4]
+    assert found["first"] == 9
+    assert found["survivors"] >= 10
+    assert (found["left"], found["ours"]) == ([], [])
+
+
+def test_leaves_nothing_behind(play: Play) -> None:
+    found = play("keeps_descriptors")
+    assert found["before"] == found["after"]
+    assert found["ours"] == []
+
+
+def test_a_missing_program_is_named(play: Play) -> None:
+    found = play("has_no_such_program")
+    assert "/nonexistent/program" in found["said"]
+    assert found.get("code") in (None, 126, 127)
+
+
+def test_dies_with_the_conductor(play: Play) -> None:
+    found = play("dies_with_the_conductor")
+    assert found["before"] >= 2
+    assert found["left"] == []
