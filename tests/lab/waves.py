@@ -82,7 +82,7 @@ class Sensor:
         """What the power reading shows: the mean over the window before the last update."""
         ends = self._updates(t_s)
         mean = (wave.energy_j(ends) - wave.energy_j(ends - self.window_s)) / self.window_s
-        noise = self.flicker_w * np.sin(1e4 * ends)
+        noise = self.flicker_w * np.mod(43758.5453 * np.sin(12.9898 * ends), 1.0)
         shown = np.floor((self.gain * mean + noise) / self.step) * self.step
         return np.asarray(np.maximum(shown, 0.0))
 
