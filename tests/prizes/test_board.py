@@ -1,0 +1,190 @@
+"""Leaderboards: who has a place, who has none and why, and the document of `score --json`."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.prizes import boards, prizes, score_document
+from harness.records import Leaderboard, Score
+from harness.rules.load import load_ruleset
+from harness.score.score import score_results
+from tests.lab.results import Plan, series
+
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+
+
+def entry(name: str, **changes: object) -> Plan:
+    return Plan(name=name, source=f"source of {name}").but(**changes)
+
+
+def board_of(scores: list[Score], prize: str) -> Leaderboard:
+    (found,) = (each for each in boards(scores) if each.prize == prize)
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two close entries, a slow one, a modelled one, one that misses."""
+    folder = tmp_path_factory.mktemp("results")
+    series(folder, entry("adam"), EIGHT)
+    series(folder, entry("muon"), [each + 0.02 * (-1) ** i for i, each in enumerate(EIGHT)])
+    series(folder, entry("sgd"), [2 * each for each in EIGHT])
+    series(folder, entry("guess", method="modelled"), [0.5 * each for each in EIGHT])
+    series(folder, entry("lazy"), EIGHT, metric=0.5)
+    return folder
+
+
+def test_there_is_a_board_for_each_prize(results: Path) -> None:
+    found = boards(score_results(results))
+    assert [each.prize for each in found] == ["energy", "speed"]
+    assert [(each.quantity, each.unit) for each in found] == [
+        ("energy_to_target_j", "J"),
+        ("time_to_target_s", "s"),
+    ]
+
+
+def test_the_energy_board_ranks_measured_joules_only(results: Path) -> None:
+    board = board_of(score_results(results), "energy")
+    assert [each.submission for each in board.standings][2] == "sgd"
+    out = {each.submission: each for each in board.unranked}
+    assert set(out) == {"guess", "lazy"}
+    assert out["guess"].reason == "modelled, not measured: shown, cannot win"
+    assert out["guess"].method == "modelled"
+    assert out["guess"].score == pytest.approx(500, rel=0.05)
+    assert out["lazy"].status == "target_missed"
+
+
+def test_the_speed_board_ranks_by_seconds(results: Path) -> None:
+    board = board_of(score_results(results), "speed")
+    assert board.standings[0].submission == "guess"
+    assert board.separated
+    assert board.note.startswith("guess leads, told apart from")
+    assert [each.score for each in board.standings] == sorted(
+        each.score for each in board.standings
+    )
+
+
+def test_close_entries_share_a_letter(results: Path) -> None:
+    board = board_of(score_results(results), "energy")
+    letters = {each.submission: each.tie_group for each in board.standings}
+    assert letters["adam"] == letters["muon"] != letters["sgd"]
+    assert not board.separated
+    assert "2 entries cannot be told apart" in board.note
+    assert {(each.rank_low, each.rank_high) for each in board.standings} == {(1, 2), (3, 3)}
+
+
+def test_a_machine_without_sensors_has_no_winner(tmp_path: Path) -> None:
+    series(tmp_path, entry("adam", method="modelled"), EIGHT)
+    series(tmp_path, entry("bare", watts=None), EIGHT)
+    board = board_of(score_results(tmp_path), "energy")
+    assert board.standings == ()
+    assert board.note == "no eligible entry: no measured joules"
+    assert {each.submission for each in board.unranked} == {"adam", "bare"}
+
+
+def test_a_board_on_which_all_miss_says_so(tmp_path: Path) -> None:
+    series(tmp_path, entry("lazy"), EIGHT, metric=0.5)
+    assert board_of(score_results(tmp_path), "speed").note.startswith("no eligible entry")
+
+
+def test_the_only_entry_is_not_called_a_winner(tmp_path: Path) -> None:
+    series(tmp_path, entry("adam"), EIGHT)
+    board = board_of(score_results(tmp_path), "speed")
+    assert board.note == "adam is the only entry with a place"
+    assert not board.separated
+    assert board.resolvable_ratio is None
+
+
+def test_two_versions_of_a_name_stay_two(tmp_path: Path) -> None:
+    series(tmp_path, Plan(name="adam", source="one"), EIGHT)
+    series(tmp_path, Plan(name="adam", source="two"), [2 * each for each in EIGHT])
+    board = board_of(score_results(tmp_path), "speed")
+    assert len({each.submission_sha256 for each in board.standings}) == 2
+
+
+@pytest.mark.parametrize("change", [{"machine": "rack"}, {"version": "v2"}, {"workload": "other"}])
+def test_what_cannot_be_compared_is_on_boards_of_its_own(
+    tmp_path: Path, change: dict[str, str]
+) -> None:
+    series(tmp_path, entry("adam"), EIGHT)
+    series(tmp_path, entry("muon", **change), EIGHT)
+    found = boards(score_results(tmp_path))
+    assert [len(each.standings) for each in found] == [1, 1, 1, 1]
+
+
+def test_unlike_boundaries_are_not_ranked_together(tmp_path: Path) -> None:
+    series(tmp_path, entry("adam"), EIGHT)
+    scores = score_results(tmp_path)
+    figure = scores[0].energy_to_target_j
+    assert figure is not None
+    wider = figure.model_copy(update={"domains": ("cpu-package-0", "gpu-0")})
+    other = scores[0].model_copy(
+        update={"submission": "wide", "submission_sha256": "w", "energy_to_target_j": wider}
+    )
+    board = board_of([*scores, other], "energy")
+    assert [each.submission for each in board.standings] == ["wide"]
+    assert "covers cpu-package-0; the board covers" in board.unranked[0].reason
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=10)
+def test_the_order_of_scores_moves_nobody(results: Path, random: object) -> None:
+    scores = score_results(results)
+    before = boards(scores)
+    random.shuffle(scores)  # type: ignore[attr-defined]
+    assert boards(scores) == before
+
+
+def test_a_lost_loser_moves_nobody_above_it(results: Path) -> None:
+    scores = score_results(results)
+    whole = board_of(scores, "speed")
+    without = board_of([each for each in scores if each.submission != "sgd"], "speed")
+    kept = [(s.submission, s.score, s.rank) for s in whole.standings if s.submission != "sgd"]
+    assert [(s.submission, s.score, s.rank) for s in without.standings] == kept
+
+
+# --- the document ---------------------------------------------------------------------------------
+
+
+def test_the_document_is_plain_json_with_the_promised_keys(results: Path) -> None:
+    document = score_document(results)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["ruleset"] == "as-run"
+    row = next(each for each in document["leaderboard"] if each["prize"] == "energy")
+    promised = {
+        "submission", "score", "low", "high", "rank", "rank_low", "rank_high", "tie_group",
+        "workload", "machine", "prize",
+    }  # fmt: skip
+    assert promised <= row.keys()
+    score = document["scores"][0]
+    figure = score["time_to_target_s"]
+    assert {"workload", "submission", "machine", "n", "status"} <= score.keys()
+    assert figure["low"] < figure["value"] < figure["high"]
+    missed = next(each for each in document["scores"] if each["submission"] == "lazy")
+    assert missed["time_to_target_s"] is None
+
+
+def test_the_document_names_the_ruleset_that_was_asked_for(results: Path) -> None:
+    assert score_document(results, load_ruleset("smoke"))["ruleset"] == "smoke"
+
+
+def test_the_same_bundles_give_the_same_document(results: Path) -> None:
+    first, second = (json.dumps(score_document(results)) for _ in range(2))
+    assert first == second
+
+
+def test_a_row_is_the_geometric_mean_of_its_runs(results: Path) -> None:
+    document = score_document(results)
+    rows = {(e["submission"], e["prize"]): e for e in document["leaderboard"]}
+    mean = math.exp(sum(map(math.log, EIGHT)) / 8)
+    assert rows["adam", "speed"]["score"] == pytest.approx(mean)
+    assert rows["adam", "energy"]["score"] == pytest.approx(100 * mean, rel=1e-5)
+
+
+def test_prizes_are_found_in_their_folder() -> None:
+    assert {each.name: each.unit for each in prizes()} == {"energy": "J", "speed": "s"}
+    assert all(each.question.endswith("?") for each in prizes())
