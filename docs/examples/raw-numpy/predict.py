@@ -1,4 +1,4 @@
-"""Prediction: say `ready`, then answer `weights` with `loaded`, and `predict` with `outputs`, until the end."""
+"""Prediction: `ready`, then `loaded` for `weights` and `outputs` for `predict`, until the end."""
 
 import io
 import os

@@ -45,10 +45,14 @@ def read_array(descriptor):
         return np.load(file)
 
 
+NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
+
+
 def features(x):
-    """Pixels and the products of neighbours."""
+    """Pixels, and their products with near ones: down by dy, right by dx."""
     image = x.reshape(-1, 8, 8)
-    across = image[:, :, 1:] * image[:, :, :-1]
-    down = image[:, 1:] * image[:, :-1]
-    parts = [image, across, down, np.ones((len(image), 1, 1))]
+    parts = [image, np.ones((len(image), 1, 1))]
+    for dy, dx in NEIGHBOURS:
+        here = image[:, : 8 - dy, max(-dx, 0) : 8 - max(dx, 0)]
+        parts.append(image[:, dy:, max(dx, 0) : 8 + min(dx, 0)] * here)
     return np.concatenate([part.reshape(len(image), -1) for part in parts], 1).astype("f4")
