@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,10 +63,10 @@ def test_finish_does_not_wait_for_a_writer_that_stays() -> None:
 
 
 def test_no_descriptor_is_left() -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         drained([b"x"], 10)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_last_line_is_the_last_that_says_something() -> None:
