@@ -63,9 +63,12 @@ def load(kind: type[AnyRecord], data: bytes | dict[str, Any], where: Path | str)
         RecordError: the data are not that record; the message names `where` and each fault.
     """
     try:
-        if isinstance(data, bytes):
-            return kind.model_validate_json(data)
-        return kind.model_validate_json(json.dumps(data, allow_nan=False))
+        # NaN travels on as such, so that the message can name the key that holds it.
+        text = data if isinstance(data, bytes) else json.dumps(data)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         message = f"{where}: not a valid {kind.__name__} record: {_first_faults(error)}"
+        raise RecordError(message) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"{where}: not a valid {kind.__name__} record: {error}"
         raise RecordError(message) from error

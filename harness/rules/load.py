@@ -1,6 +1,7 @@
 """Reads rulesets: TOML, `extends`, and overrides by dotted key."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -11,6 +12,9 @@ from harness.records import RecordError, Ruleset, load
 from harness.registry import find
 
 Tree = dict[str, Any]
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class RulesetError(ValueError):
@@ -99,12 +103,17 @@ def load_ruleset(name: str, overrides: Iterable[str] = ()) -> Ruleset:
         raise RulesetError(str(error)) from error
 
 
+def _toml(value: Any) -> str:
+    """A JSON string, number, boolean or list is a TOML one too, but for a raw DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _toml(name)
+
+
 def _assignments(values: Mapping[str, Any]) -> list[str]:
-    """TOML lines: a JSON string, number, boolean or list is a TOML one too."""
-    return [
-        f"{json.dumps(key) if '.' in key else key} = {json.dumps(value, ensure_ascii=False)}"
-        for key, value in values.items()
-    ]
+    return [f"{_key(key)} = {_toml(value)}" for key, value in values.items()]
 
 
 def as_toml(ruleset: Ruleset) -> str:

@@ -1,0 +1,171 @@
+"""Each check by itself: what it lets pass, what it finds, under which rule id and how bad."""
+
+from typing import Any
+
+import pytest
+
+from harness.records import Evaluation, Finding, Isolation, Machine, Ruleset, Run, Snapshot
+from harness.registry import Broken, discover, find
+from harness.rules.evidence import Evidence
+from harness.rules.load import load_ruleset
+from tests.lab.results import Plan, domains_of, evaluation_of, machine_of, rules, run_record
+
+DEFAULT = load_ruleset("default")
+SMOKE = load_ruleset("smoke")
+
+
+def evidence(plan: Plan | None = None, ruleset: Ruleset = DEFAULT, **changes: Any) -> Evidence:
+    """A run as planned, with fields of `run.json` set otherwise."""
+    chosen = plan or Plan()
+    run = run_record(chosen, "r").model_copy(update=changes)
+    return Evidence(
+        run=run,
+        evaluation=evaluation_of(chosen),
+        ruleset=ruleset,
+        read_machine=lambda: machine_of(chosen),
+    )
+
+
+def found(name: str, seen: Evidence) -> list[Finding]:
+    return list(find("checks", name).value(seen))
+
+
+def names() -> list[str]:
+    return [each.name for each in discover("checks")]
+
+
+def test_every_check_loads() -> None:
+    assert not [each for each in discover("checks") if isinstance(each, Broken)]
+    assert set(DEFAULT.checks) == set(names()), "the default ruleset asks for all of them"
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_clean_run_gives_no_finding(name: str) -> None:
+    assert found(name, evidence()) == []
+    assert found(name, evidence(Plan(watts=None))) == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_run_that_came_to_nothing_breaks_no_check(name: str) -> None:
+    nothing = evidence(Plan(gun=False, snapshots=(), watts=None, status="crashed"))
+    bare = Evidence(
+        run=nothing.run, evaluation=None, ruleset=DEFAULT, read_machine=nothing.read_machine
+    )
+    assert found(name, bare) == []
+
+
+def isolated(level: str) -> Isolation:
+    return Isolation(launcher=level, level=level, reason="", uid=None)  # type: ignore[arg-type]
+
+
+def test_no_isolation_is_out_of_a_contest_and_marked_in_practice() -> None:
+    (strict,) = found("isolation", evidence(isolation=isolated("none")))
+    (lenient,) = found("isolation", evidence(None, SMOKE, isolation=isolated("none")))
+    assert (strict.rule, strict.level) == ("isolation-level", "fail")
+    assert (lenient.rule, lenient.level) == ("isolation-none", "warn")
+    assert found("isolation", evidence(isolation=isolated("landlock"))) == []
+
+
+def test_public_data_are_out_where_the_ruleset_asks_for_drawn_ones() -> None:
+    strict = load_ruleset("default", ['score.secrecy=["seeded", "secret"]'])
+    public = run_record(Plan(), "r").workload.model_copy(update={"secrecy": "public"})
+    (one,) = found("secrecy", evidence(None, strict, workload=public))
+    assert (one.rule, one.level) == ("workload-secrecy", "fail")
+    assert "seeded or secret" in one.message
+    assert found("secrecy", evidence(workload=public)) == []
+
+
+def test_provenance_is_asked_for() -> None:
+    strict = load_ruleset("default", ['score.provenance=["organizer"]'])
+    assert [each.rule for each in found("provenance", evidence(None, strict))] == ["provenance"]
+    assert found("provenance", evidence(None, strict, provenance="organizer")) == []
+
+
+@pytest.mark.parametrize(("ruleset", "level"), [(DEFAULT, "fail"), (SMOKE, "info")])
+def test_declared_seeds_rehearse(ruleset: Ruleset, level: str) -> None:
+    declared = run_record(Plan(), "r").seeds.model_copy(update={"source": "declared"})
+    (one,) = found("declared-seeds", evidence(None, ruleset, seeds=declared))
+    assert (one.rule, one.level) == ("declared-seeds", level)
+
+
+def test_simulated_joules_are_out() -> None:
+    (one,) = found("simulated-meter", evidence(Plan(simulated=True)))
+    assert (one.rule, one.level) == ("energy-simulated", "fail")
+    allowed = load_ruleset("default", ["score.simulated=true"])
+    (told,) = found("simulated-meter", evidence(Plan(simulated=True), allowed))
+    assert told.level == "info"
+
+
+def test_a_sampler_that_fell_behind_is_found() -> None:
+    report = run_record(Plan(), "r").sampler
+    assert report is not None
+    slow = report.model_copy(update={"gap_max_s": 2.0, "reads_count": 10})
+    ids = [each.rule for each in found("sampler", evidence(sampler=slow))]
+    assert ids == ["energy-sampler-gap", "energy-sampler-few"]
+    (one,) = found("sampler", evidence(sampler=None))
+    assert (one.rule, one.level) == ("energy-sampler-missing", "fail")
+
+
+def test_a_slow_sensor_allows_longer_gaps() -> None:
+    report = run_record(Plan(), "r").sampler
+    assert report is not None
+    pause = report.model_copy(update={"gap_max_s": 2.0})
+    slow = tuple(each.model_copy(update={"update_period_s": 1.0}) for each in domains_of(Plan()))
+    assert found("sampler", evidence(sampler=pause, domains=slow)) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "better", "out"),
+    [
+        (0.95, "higher", False),
+        (0.99, "higher", True),
+        (0.95, "lower", False),
+        (0.91, "lower", True),
+    ],
+)
+def test_better_than_the_best_is_too_good(metric: float, better: Any, out: bool) -> None:
+    """Optimum 0.95, standard error 0.01: three of them are allowed."""
+    facts = {"optimum": 0.95, "optimum_error": 0.01}
+    plan = Plan(snapshots=((10.0, metric),), better=better, facts=facts)
+    ids = [each.rule for each in found("too-good", evidence(plan))]
+    assert ids == (["too-good-to-be-true"] if out else [])
+
+
+def test_an_unknown_optimum_is_no_ground() -> None:
+    plan = Plan(snapshots=((10.0, 1.0),), facts={"optimum": 0.5})
+    assert found("too-good", evidence(plan)) == []
+
+
+def stamped(apart_ns: int) -> tuple[Snapshot, ...]:
+    (snapshot,) = run_record(Plan(), "r").snapshots
+    return (snapshot.model_copy(update={"kernel_ns": snapshot.stamp_ns - apart_ns}),)
+
+
+@pytest.mark.parametrize(
+    ("apart_ns", "late"), [(9_000_000, False), (11_000_000, True), (-11_000_000, True)]
+)
+def test_stamps_and_kernel_agree_to_ten_milliseconds(apart_ns: int, late: bool) -> None:
+    ids = [each.rule for each in found("stamps", evidence(snapshots=stamped(apart_ns)))]
+    assert ids == (["stamp-late"] if late else [])
+
+
+def test_snapshots_after_the_budget_are_told() -> None:
+    (one,) = found("after-budget", evidence(Plan(snapshots=((5.0, 0.9), (61.0, 0.99)))))
+    assert (one.rule, one.level) == ("snapshot-after-budget", "warn")
+    assert "snapshots 1 came" in one.message
+
+
+def test_the_machine_is_read_only_when_asked_for() -> None:
+    read: list[str] = []
+
+    def machine() -> Machine:
+        read.append("machine")
+        return machine_of(Plan())
+
+    run: Run = run_record(Plan(), "r")
+    evaluation: Evaluation = evaluation_of(Plan())
+    seen = Evidence(run=run, evaluation=evaluation, ruleset=rules(), read_machine=machine)
+    for name in names():
+        found(name, seen)
+    assert not read
+    assert seen.machine.name == "desk"

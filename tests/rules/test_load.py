@@ -1,0 +1,165 @@
+"""Rulesets: inheritance, overrides, the text in the bundle, and what is refused in which words."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.records import Ruleset
+from harness.registry import Broken, UnknownPlugin, discover
+from harness.rules.load import RulesetError, as_toml, load_ruleset, read_resolved
+
+rulesets = st.builds(
+    Ruleset,
+    name=st.text(max_size=20),
+    title=st.text(max_size=20),
+    about=st.text(max_size=40),
+    extends=st.none() | st.text(max_size=10),
+    overrides=st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=3),
+    checks=st.lists(st.text(max_size=10), max_size=3).map(tuple),
+)
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@given(rulesets)
+def test_the_text_in_the_bundle_reads_back_the_same(ruleset: Ruleset) -> None:
+    assert read_resolved(as_toml(ruleset), "bundle") == ruleset
+
+
+@pytest.mark.parametrize("source", discover("rulesets"), ids=lambda each: each.name)
+def test_every_shipped_ruleset_loads_and_says_what_it_is_for(source: Any) -> None:
+    assert not isinstance(source, Broken)
+    ruleset = load_ruleset(source.name)
+    assert ruleset.name == source.name
+    assert ruleset.title
+    assert ruleset.about.endswith(".")
+    known = {each.name for each in discover("checks")}
+    assert set(ruleset.checks) <= known
+    assert read_resolved(as_toml(ruleset), "bundle") == ruleset
+
+
+def test_the_two_rulesets_of_the_house_are_what_they_promise() -> None:
+    default, smoke = load_ruleset("default"), load_ruleset("smoke")
+    assert (default.run.seeds_count, default.run.snapshot_rule) == (8, "final")
+    assert default.score.target_alpha == 0.01
+    assert (smoke.run.seeds_count, smoke.run.snapshot_rule) == (3, "first_passing")
+    assert smoke.extends == "default"
+    assert smoke.checks == default.checks
+
+
+def test_a_child_changes_only_what_it_names(tmp_path: Path) -> None:
+    child = written(tmp_path, "child", 'extends = "smoke"\ntitle = "C"\n[run]\nseeds_count = 5\n')
+    smoke, found = load_ruleset("smoke"), load_ruleset(child)
+    assert found.run == smoke.run.model_copy(update={"seeds_count": 5})
+    assert (found.name, found.title, found.extends) == ("child", "C", "smoke")
+    assert (found.score, found.measure, found.checks) == (smoke.score, smoke.measure, smoke.checks)
+
+
+def test_a_parent_beside_the_file_comes_before_a_shipped_one(tmp_path: Path) -> None:
+    written(tmp_path, "smoke", 'title = "mine"\n[run]\nseeds_count = 17\n')
+    child = written(tmp_path, "child", 'extends = "smoke"\ntitle = "C"\n')
+    assert load_ruleset(child).run.seeds_count == 17
+
+
+def test_grandparents_count_too(tmp_path: Path) -> None:
+    written(tmp_path, "a", 'title = "a"\n[run]\nseeds_count = 4\nidle_s = 1.0\n')
+    written(tmp_path, "b", 'extends = "a"\n[run]\nseeds_count = 5\n')
+    found = load_ruleset(written(tmp_path, "c", 'extends = "b"\ntitle = "c"\n'))
+    assert (found.run.seeds_count, found.run.idle_s) == (5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "section", "key", "value"),
+    [
+        ("run.seeds_count=5", "run", "seeds_count", 5),
+        ("run.budget_ratio=0.5", "run", "budget_ratio", 0.5),
+        ("run.snapshot_rule=first_passing", "run", "snapshot_rule", "first_passing"),
+        ('run.snapshot_rule="final"', "run", "snapshot_rule", "final"),
+        (" score.declared_seeds = true ", "score", "declared_seeds", True),
+        ('score.secrecy=["seeded"]', "score", "secrecy", ("seeded",)),
+    ],
+)
+def test_overrides_change_one_constant_and_are_recorded(
+    assignment: str, section: str, key: str, value: object
+) -> None:
+    found = load_ruleset("default", [assignment])
+    assert getattr(getattr(found, section), key) == value
+    assert list(found.overrides) == [f"{section}.{key}"]
+    plain = load_ruleset("default").model_dump()
+    changed = found.model_dump()
+    assert {k for k in plain if plain[k] != changed[k]} <= {section, "overrides"}
+
+
+def test_the_last_override_wins() -> None:
+    found = load_ruleset("default", ["run.seeds_count=5", "run.seeds_count=6"])
+    assert found.run.seeds_count == 6
+    assert found.overrides == {"run.seeds_count": "6"}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("seeds_count=5", "SECTION.KEY=VALUE"),
+        ("run.seeds_count", "SECTION.KEY=VALUE"),
+        ("run.=5", "SECTION.KEY=VALUE"),
+        ("run.seed_count=5", "run.seed_count"),
+        ("run.seeds_count=many", "run.seeds_count"),
+        ("runs.seeds_count=5", "runs"),
+        ("score.confidence=nan", "score.confidence"),
+    ],
+)
+def test_a_bad_override_is_refused_by_name(assignment: str, said: str) -> None:
+    with pytest.raises(RulesetError, match=said):
+        load_ruleset("default", [assignment])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("title = ", "not valid TOML"),
+        ('title = "x"\n[run]\nseeds_cuont = 5\n', "run.seeds_cuont"),
+        ('title = "x"\n[run]\nseeds_count = "5"\n', "run.seeds_count"),
+        ("[run]\nseeds_count = 5\n", "title"),
+        ('title = "x"\nextends = "self"\n', "extends itself"),
+    ],
+)
+def test_a_bad_file_is_refused_by_file_and_key(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RulesetError, match=said) as caught:
+        load_ruleset(written(tmp_path, "self", text))
+    assert "self.toml" in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_bytes(b'title = "\xff"')
+    with pytest.raises(RulesetError, match=r"odd\.toml"):
+        load_ruleset(str(path))
+
+
+def test_an_unknown_ruleset_gets_a_suggestion() -> None:
+    with pytest.raises(UnknownPlugin, match="did you mean default"):
+        load_ruleset("defualt")
+    with pytest.raises(RulesetError, match="no such ruleset file"):
+        load_ruleset("/nowhere/mine.toml")
+
+
+@pytest.mark.parametrize("text", ["", "x = 1", "name = 3", "\x00", "name = 'a'\ntitle = 1"])
+def test_a_resolved_text_that_is_none_is_refused_with_its_place(text: str) -> None:
+    with pytest.raises(RulesetError, match=r"bundle/ruleset\.toml"):
+        read_resolved(text, "bundle/ruleset.toml")
+
+
+def test_the_text_is_toml_that_others_can_read() -> None:
+    tree = tomllib.loads(as_toml(load_ruleset("default", ["run.seeds_count=5"])))
+    assert tree["run"]["seeds_count"] == 5
+    assert tree["overrides"] == {"run.seeds_count": "5"}
+    assert json.dumps(tree)
