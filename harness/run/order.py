@@ -132,11 +132,10 @@ def workload_version(path: Path) -> str:
     That is its own file and every module of the workloads' package that it draws in: a changed
     generator, model, metric or target makes older scores stale.
     """
-    digest = hashlib.sha256()
     files = _defining_files(path, WORKLOADS_PACKAGE)
-    for file in sorted(files, key=lambda each: (each.parent.name, each.name)):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+    # Sorted as they are hashed, so that no folder's name has a say.
+    parts = sorted(file.name.encode() + b"\0" + file.read_bytes() + b"\0" for file in files)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
 def plugin_file(plugin: Plugin) -> Path:
