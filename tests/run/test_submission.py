@@ -49,7 +49,7 @@ def test_a_folder_is_opened_by_path(entry: Path) -> None:
 
 def test_a_listed_name_is_found_and_a_near_one_suggested() -> None:
     assert open_submission("digits-mlp-sgd").file.workloads == ("digits-mlp",)
-    with pytest.raises(UnknownPlugin, match="did you mean .*digits-mlp-sgd"):
+    with pytest.raises(UnknownPlugin, match=r"did you mean .*digits-mlp-sgd"):
         open_submission("digits-mlp-sdg")
 
 
