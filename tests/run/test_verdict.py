@@ -1,0 +1,214 @@
+"""Verdicts: each way a run can go has one status, and only a number can pass."""
+
+import math
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.api import Metric, Target
+from harness.plugins import Exit
+from harness.records import Evaluation, Finding, MetricValue, Snapshot, Status
+from harness.rules.load import load_ruleset
+from harness.run.evaluate import DIVERGED
+from harness.run.order import Order
+from harness.run.verdict import Verdict, counted, decide, degrade, passes
+from harness.run.watch import EARLY, Held, Story
+from tests.run.test_judge import spec
+
+CLEAN = Exit(0, None, 1.0, 1)
+KILLED = Exit(None, 9, 1.0, 1)
+
+
+def order(better: Any = "higher", target: float = 0.9, ruleset: str = "smoke") -> Order:
+    workload = replace(
+        spec(),
+        metric=Metric(name="m", better=better),
+        target=Target(value=target, version="1", derivation="for tests"),
+    )
+    made = object.__new__(Order)
+    for name, value in {"workload": workload, "ruleset": load_ruleset(ruleset)}.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def snapshot(index: int, refused: str = "") -> Held:
+    record = Snapshot(
+        index=index,
+        step=None,
+        stamp_ns=index,
+        size_bytes=1,
+        sha256=None,
+        accepted=not refused,
+        refused=refused,
+    )
+    return Held(record, None)
+
+
+def story(ended_by: Any = "done", snapshots: int = 1, *, gun: bool = True, why: str = "") -> Story:
+    held = [snapshot(index) for index in range(snapshots)]
+    return Story(ended_by=ended_by, reason=why, gun_ns=1 if gun else None, held=held)
+
+
+def evaluation(*values: float | None | str) -> Evaluation:
+    rows = tuple(
+        MetricValue(
+            snapshot=index,
+            value=None if isinstance(value, str) else value,
+            reason=value if isinstance(value, str) else "",
+            wall_s=0.0,
+            cpu_s=None,
+        )
+        for index, value in enumerate(values)
+    )
+    return Evaluation(metric="m", examples=1, values=rows, predictor=None)
+
+
+def decided(
+    seen: Story, exit_: Exit | None = KILLED, found: Evaluation | None = None, **more: Any
+) -> Verdict:
+    return decide(order(**more), seen, exit_, found, "its last words")
+
+
+# --- passing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("better", ["higher", "lower"])
+@pytest.mark.parametrize("value", [None, math.nan])
+def test_no_number_never_passes(better: str, value: float | None) -> None:
+    for target in (0.0, -math.inf, math.inf, 1e300, -1e300):
+        assert not passes(value, order(better, target))
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_directions_mirror_each_other_and_the_target_itself_passes(a: float, b: float) -> None:
+    assert passes(a, order("higher", b)) == (a >= b)
+    assert passes(a, order("higher", b)) == passes(-a, order("lower", -b))
+    assert passes(a, order("higher", a))
+    assert passes(a, order("lower", a))
+
+
+# --- which snapshot counts -----------------------------------------------------------------------
+
+
+def test_final_takes_the_last_even_where_an_earlier_one_passes() -> None:
+    found = evaluation(0.95, 0.99, 0.1)
+    assert counted(found, story(snapshots=3), order(ruleset="default")).snapshot == 2
+    assert decided(story(snapshots=3), found=found, ruleset="default").status == "target_missed"
+
+
+def test_first_passing_takes_the_first_that_passes_else_the_last() -> None:
+    assert counted(evaluation(0.1, 0.95, 0.99), story(snapshots=3), order()).snapshot == 1
+    assert counted(evaluation(0.1, 0.2, 0.3), story(snapshots=3), order()).snapshot == 2
+    assert counted(evaluation(None, 0.95), story(snapshots=2), order()).snapshot == 1
+
+
+def test_final_that_has_no_value_does_not_fall_back_on_an_earlier_one() -> None:
+    found = evaluation(0.99, "no outputs")
+    verdict = decided(story(snapshots=2), found=found, ruleset="default")
+    assert verdict == ("invalid", "snapshot 1: no outputs")
+
+
+@pytest.mark.parametrize("ruleset", ["smoke", "default"])
+def test_refused_snapshots_never_count(ruleset: str) -> None:
+    seen = story(snapshots=1)
+    seen.held.append(snapshot(1, EARLY))
+    assert counted(evaluation(0.2, 0.99), seen, order(ruleset=ruleset)).snapshot == 0
+    only = Story(ended_by="done", gun_ns=1, held=[snapshot(0, "sent after the budget")])
+    assert counted(evaluation(0.99), only, order(ruleset=ruleset)) is None
+    assert decided(only, found=evaluation(0.99), ruleset=ruleset).status == "invalid"
+
+
+def test_nothing_evaluated_counts_nothing() -> None:
+    assert counted(None, story(), order()) is None
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+PASSED, MISSED, NOTHING = evaluation(0.95), evaluation(0.5), evaluation()
+NAN = evaluation(f"{DIVERGED}3 of 4 outputs are not finite")
+CORRUPT = evaluation("the snapshot is no valid safetensors file")
+
+TABLE: list[tuple[str, Story, Exit | None, Evaluation | None, str, str]] = [
+    ("done", story(), KILLED, PASSED, "ok", "reached the target: m 0.9500 at snapshot 0"),
+    ("own exit", story("exit"), CLEAN, PASSED, "ok", "reached"),
+    ("budget, passed before", story("budget"), KILLED, PASSED, "ok", "reached"),
+    ("missed", story(), KILLED, MISSED, "target_missed", "missed the target"),
+    ("own exit, missed", story("exit"), CLEAN, MISSED, "target_missed", "target >= 0.9"),
+    ("budget, missed", story("budget"), KILLED, MISSED, "budget_exceeded", "short of it"),
+    ("budget, none", story("budget", 0), KILLED, None, "budget_exceeded", "no snapshot"),
+    ("done, none", story("done", 0), KILLED, None, "invalid", "never handed over"),
+    ("exit, none", story("exit", 0), CLEAN, None, "invalid", "never handed over"),
+    ("nan", story(), KILLED, NAN, "diverged", "snapshot 0: 3 of 4 outputs are not finite"),
+    ("nan at the budget", story("budget"), KILLED, NAN, "diverged", "not finite"),
+    ("corrupt", story(), KILLED, CORRUPT, "invalid", "no valid safetensors"),
+    ("code", story("exit"), Exit(3, None, 1, 1), PASSED, "crashed", "code 3; its last line: its"),
+    ("code early", story("exit", 0, gun=False), Exit(1, None, 1, 1), None, "crashed", "before the"),
+    ("0 early", story("exit", 0, gun=False), CLEAN, None, "crashed", "exited before the gun"),
+    ("segfault", story("exit"), Exit(None, 11, 1, 1), PASSED, "killed", "signal 11"),
+    ("unknown end", story("exit"), Exit(None, None, 1, 1), PASSED, "killed", "an unknown signal"),
+    ("oom", story("exit"), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),
+    ("oom then done", story(), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),
+    ("violation", story("violation", why="broke it"), KILLED, PASSED, "invalid", "broke it"),
+    ("interrupt", story("interrupt"), KILLED, PASSED, "aborted", "operator"),
+    ("interrupt beats oom", story("interrupt"), Exit(None, 9, 1, 1, True), None, "aborted", "oper"),
+    ("fault", story("fault", why="disk full"), KILLED, PASSED, "aborted", "disk full"),
+    ("fault, no exit", story("fault"), None, None, "aborted", "harness"),
+    ("start cap", story("start_cap", 0, gun=False), KILLED, None, "killed", "not ready within"),
+    ("setup cap", story("setup_cap", 0, gun=False), KILLED, None, "killed", "setup()"),
+]
+
+
+@pytest.mark.parametrize("case", TABLE, ids=[row[0] for row in TABLE])
+def test_table(case: tuple[str, Story, Exit | None, Evaluation | None, str, str]) -> None:
+    _, seen, exit_, found, status, said = case
+    verdict = decided(seen, exit_, found)
+    assert verdict.status == status
+    assert said in verdict.reason
+    assert "\n" not in verdict.reason
+
+
+def test_table_has_every_status_that_decide_can_give() -> None:
+    degraded_later = {"degraded"}
+    assert {row[4] for row in TABLE} | degraded_later == set(get_args(Status))
+
+
+@pytest.mark.parametrize("found", [None, NOTHING, NAN, CORRUPT, evaluation(None)])
+@pytest.mark.parametrize("ended", ["done", "exit", "budget", "interrupt", "fault", "violation"])
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_without_a_metric_nothing_is_ok(found: Any, ended: str, better: Any) -> None:
+    for exit_ in (CLEAN, KILLED, None):
+        verdict = decided(story(ended), exit_, found, better=better, target=0.0)
+        assert verdict.status not in ("ok", "target_missed")
+
+
+def test_lower_is_better_reads_so() -> None:
+    verdict = decided(story(), KILLED, evaluation(0.5), better="lower", target=0.9)
+    assert verdict.status == "ok"
+    assert "target <= 0.9" in verdict.reason
+
+
+# --- measurement ---------------------------------------------------------------------------------
+
+
+def finding(level: Any) -> Finding:
+    return Finding(rule="gap", level=level, message="readings are missing for 3 s")
+
+
+@pytest.mark.parametrize("status", ["ok", "target_missed"])
+def test_a_failed_measurement_degrades_what_was_scored(status: Any) -> None:
+    verdict = degrade(Verdict(status, "why"), [finding("warn"), finding("fail")])
+    assert verdict == ("degraded", "readings are missing for 3 s (why)")
+
+
+@pytest.mark.parametrize("status", ["crashed", "aborted", "invalid", "budget_exceeded", "oom"])
+def test_a_failed_run_stays_what_it_is(status: Any) -> None:
+    assert degrade(Verdict(status, "why"), [finding("fail")]) == (status, "why")
+
+
+@pytest.mark.parametrize("level", ["info", "warn"])
+def test_lesser_findings_change_nothing(level: Any) -> None:
+    assert degrade(Verdict("ok", "why"), [finding(level)]) == ("ok", "why")
+    assert degrade(Verdict("ok", "why"), []) == ("ok", "why")
