@@ -155,6 +155,7 @@ class RunItem(RunScore):
 
     window_energy_method: Method | None
     """Of the joules of the whole run window; None where no meter was read."""
+    window_energy_simulated: bool
     ended_by: str
     """What ended the run: `done`, `exit`, `budget`, `violation`, `interrupt` ..."""
 

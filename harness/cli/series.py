@@ -64,11 +64,12 @@ def worst(codes: Iterable[int]) -> int:
 
 def scored(outcome: "Outcome", results: Path) -> RunItem:
     """A run under the rules that it ran under."""
-    bundle = Bundle(outcome.bundle)
+    bundle = Bundle(outcome.bundle.resolve())
     row = run_score(bundle, bundle.ruleset, results.resolve())
     return RunItem(
         **{name: getattr(row, name) for name in RunScore.model_fields},
         window_energy_method=weakest([each.method for each in disjoint(outcome.run.domains)]),
+        window_energy_simulated=any(each.simulated for each in outcome.run.domains),
         ended_by=outcome.run.window.ended_by,
     )
 
@@ -99,7 +100,8 @@ def method_text(row: RunItem) -> str:
     method = row.energy_method or row.window_energy_method
     if method is None:
         return "not measured"
-    return f"{method}, simulated" if row.energy_simulated else method
+    simulated = row.energy_simulated or row.window_energy_simulated
+    return f"{method}, simulated" if simulated else method
 
 
 def _cells(row: RunItem) -> tuple[object, ...]:

@@ -75,7 +75,9 @@ def test_an_internal_error_keeps_its_traceback(capsys: pytest.CaptureFixture[str
         "error: internal: ZeroDivisionError: first line second \\x1b[31mline"
     )
     assert shown.err.count("\n") == 1
-    path = Path(re.search(r"traceback is in (\S+)", shown.err)[1])
+    found = re.search(r"traceback is in (\S+)", shown.err)
+    assert found
+    path = Path(found[1])
     assert "in boom" in path.read_text()
     path.unlink()
 

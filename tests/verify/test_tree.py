@@ -25,8 +25,10 @@ def results(tmp_path: Path) -> Results:
 def failed(report: Report) -> set[str]:
     """Names of all checks that failed."""
     checks = list(report.checks)
-    for part in (*report.bundles, *report.ledgers):
-        checks.extend(part.checks)
+    for bundle in report.bundles:
+        checks.extend(bundle.checks)
+    for ledger in report.ledgers:
+        checks.extend(ledger.checks)
     return {check.rule for check in checks if check.verdict == "fail"}
 
 

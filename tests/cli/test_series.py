@@ -1,0 +1,102 @@
+"""One exit code for a series, and a table that says where each joule came from."""
+
+import io
+import itertools
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from harness.bundle import Bundle
+from harness.cli.page import Page
+from harness.cli.series import CODE_OF, WORST_FIRST, code_of, document_of, show, show_next, worst
+from harness.records import Status
+from harness.rules.load import load_ruleset
+from harness.run.order import Outcome
+from tests.lab.results import Plan, write_run
+
+
+def test_every_status_has_a_code() -> None:
+    assert set(CODE_OF) == set(get_args(Status))
+    assert set(CODE_OF.values()) <= set(WORST_FIRST)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("ok", 0), ("target_missed", 1), ("invalid", 3), ("crashed", 3), ("diverged", 3),
+        ("oom", 3), ("killed", 3), ("degraded", 5), ("budget_exceeded", 7), ("aborted", 130),
+    ],
+)  # fmt: skip
+def test_codes_of_single_runs(status: str, code: int) -> None:
+    assert code_of(status, "done") == code
+
+
+def test_a_fault_of_the_machine_is_no_interruption() -> None:
+    assert code_of("aborted", "fault") == 5
+    assert code_of("aborted", "interrupt") == 130
+
+
+def test_the_worst_run_decides_in_any_order() -> None:
+    for size in range(len(WORST_FIRST) + 1):
+        for codes in itertools.combinations(WORST_FIRST, size):
+            expected = codes[0] if codes else 0
+            assert worst(codes) == worst(reversed(codes)) == expected
+
+
+def outcomes(results: Path, *plans: Plan) -> list[Outcome]:
+    folders = [write_run(results, plan) for plan in plans]
+    return [Outcome(Bundle(folder).run, folder) for folder in folders]
+
+
+def table(results: Path, *plans: Plan) -> tuple[str, int]:
+    document = document_of(outcomes(results, *plans), load_ruleset("default"), results)
+    stream = io.StringIO()
+    show(document, Page(stream))
+    show_next(document, Page(stream))
+    return stream.getvalue(), document.exit_code
+
+
+def test_a_table_says_metric_direction_and_method(tmp_path: Path) -> None:
+    text, code = table(tmp_path, Plan(seed=1), Plan(seed=2))
+    assert code == 0
+    assert "accuracy, ↑ higher is better, target 0.9000" in text
+    assert text.count("counter") == 2
+    assert text.count("cpu-package-0") == 2
+    assert "next: joulemark score" in text
+
+
+def test_a_lower_metric_says_so(tmp_path: Path) -> None:
+    text, _ = table(tmp_path, Plan(better="lower", target=1.0, unit="nats"))
+    assert "accuracy nats, ↓ lower is better" in text
+
+
+def test_modelled_joules_are_called_modelled(tmp_path: Path) -> None:
+    text, _ = table(tmp_path, Plan(method="modelled"))
+    assert "modelled" in text
+    assert "not measured" not in text
+
+
+def test_simulated_joules_are_called_simulated(tmp_path: Path) -> None:
+    assert "counter, simulated" in table(tmp_path, Plan(simulated=True))[0]
+
+
+def test_no_meter_gives_no_joules(tmp_path: Path) -> None:
+    text, _ = table(tmp_path, Plan(watts=None))
+    row = next(line for line in text.splitlines() if line.lstrip().startswith("1 "))
+    assert "not measured" in row
+    assert " J " not in row
+
+
+def test_a_missed_target_has_no_cost_but_its_whole_run(tmp_path: Path) -> None:
+    text, code = table(tmp_path, Plan(snapshots=((10.0, 0.5),), status="target_missed"))
+    assert code == 1
+    row = next(line for line in text.splitlines() if "target_missed" in line)
+    assert "kJ" in row
+    assert row.count("—") == 2
+
+
+def test_mixed_series_end_with_the_worst(tmp_path: Path) -> None:
+    missed = Plan(snapshots=((10.0, 0.5),), status="target_missed", seed=2)
+    crashed = Plan(snapshots=(), status="crashed", seed=3)
+    assert table(tmp_path, Plan(seed=1), missed, crashed)[1] == 3

@@ -1,0 +1,72 @@
+"""`joulemark demo`: every reference submission of the smallest workload, ranked and rendered."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.bundle import Bundle
+from harness.cli.documents import DemoDocument
+from harness.cli.verbs.demo import RULESET, WORKLOAD, entrants
+from harness.run import series
+from harness.run.order import Outcome, Watcher
+from harness.run.series import SeriesRequest
+from tests.lab.results import Plan, write_run
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[SeriesRequest]:
+    """Requests that a stand-in conductor answered."""
+    requests: list[SeriesRequest] = []
+
+    def conduct(request: SeriesRequest, watcher: Watcher) -> list[Outcome]:
+        requests.append(request)
+        watcher.phase("training")
+        name = str(request.submission)
+        plans = [
+            Plan(
+                seed=seed, name=name, source=name, workload=WORKLOAD, ruleset=RULESET,
+                snapshots=((len(name) / 10 + seed / 100, 0.95),), method="modelled",
+            )
+            for seed in (1, 2, 3)
+        ]  # fmt: skip
+        folders = [write_run(request.results, plan) for plan in plans]
+        return [Outcome(Bundle(folder).run, folder) for folder in folders]
+
+    monkeypatch.setattr(series, "run_series", conduct)
+    return requests
+
+
+def test_at_least_three_entrants_that_differ() -> None:
+    names = entrants(WORKLOAD)
+    assert len(names) == len(set(names)) >= 3
+
+
+def test_everything_is_run_ranked_and_rendered(
+    asked: list[SeriesRequest], joulemark, tmp_path: Path
+) -> None:
+    result = joulemark("demo")
+    assert result.exit_code == 0
+    assert [each.submission for each in asked] == entrants(WORKLOAD)
+    assert {each.ruleset.name for each in asked} == {RULESET}
+    assert "speed: time_to_target_s on digits-mlp" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"open {tmp_path / 'reports' / 'index.html'}"
+    assert (tmp_path / "reports" / "index.html").is_file()
+
+
+def test_the_document(asked: list[SeriesRequest], joulemark) -> None:
+    result = joulemark("demo", "--json")
+    found = DemoDocument.model_validate_json(result.stdout)
+    assert len(found.series) == len(asked) >= 3
+    assert {len(each.runs) for each in found.series} == {3}
+    assert len(found.scores.scores) == len(asked)
+
+
+def test_plug_ins_that_are_broken_do_not_stop_it(
+    asked: list[SeriesRequest], joulemark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "plugins" / "submissions" / "bad"
+    folder.mkdir(parents=True)
+    (folder / "submission.toml").write_text("title = ")
+    monkeypatch.setenv("JOULEMARK_PLUGINS", str(tmp_path / "plugins"))
+    assert joulemark("demo").exit_code == 0
+    assert "bad" not in [each.submission for each in asked]

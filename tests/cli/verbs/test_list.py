@@ -1,0 +1,143 @@
+"""`joulemark list`: what is there, what is broken, and never torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.documents import ListDocument
+from harness.cli.verbs.list import KINDS
+from harness.registry import KINDS as REGISTERED
+
+NO_TORCH = """
+import sys
+from harness.cli import main
+try:
+    main(["list", "--json"])
+except SystemExit as leaving:
+    assert not leaving.code
+heavy = {"torch", "pandas", "matplotlib"} & set(sys.modules)
+sys.exit(f"loaded {heavy}" if heavy else 0)
+"""
+
+METER = '''
+"""A meter from somebody's drawer."""
+from harness.plugins import Availability
+
+class Drawer:
+    origin = "hardware"
+    def probe(self):
+        return Availability(ok=False, reason="no cable", advice="plug it in")
+
+METER = Drawer()
+'''
+
+
+@pytest.fixture
+def drawer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A plug-in folder."""
+    folder = tmp_path / "drawer"
+    monkeypatch.setenv("JOULEMARK_PLUGINS", str(folder))
+    for kind in ("meters", "workloads", "pages"):
+        (folder / kind).mkdir(parents=True)
+    return folder
+
+
+def plugins(document, kind: str) -> dict[str, dict[str, Any]]:
+    return {item["name"]: item for item in document("list", kind)["plugins"]}
+
+
+def test_every_kind_of_the_registry_can_be_listed() -> None:
+    assert set(KINDS) == set(REGISTERED)
+
+
+def test_listing_everything_never_loads_torch() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_TORCH], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    ListDocument.model_validate_json(done.stdout)
+
+
+def test_workloads_say_what_they_measure(document) -> None:
+    facts = plugins(document, "workloads")["digits-mlp"]["facts"]
+    assert {"domain", "size", "metric", "better", "target", "budget_s", "secrecy"} == set(facts)
+    assert facts["better"] == "higher"
+    markov = plugins(document, "workloads")["markov-lm"]["facts"]
+    assert (markov["better"], markov["secrecy"]) == ("lower", "seeded")
+    assert "nats" in str(markov["metric"])
+
+
+def test_the_table_has_the_same(joulemark) -> None:
+    text = joulemark("list", "workloads").stdout
+    assert "digits-mlp" in text
+    assert "secrecy" in text.splitlines()[0]
+    assert "\x1b" not in text
+
+
+def test_submissions_say_what_they_are_for(document) -> None:
+    found = plugins(document, "submissions")
+    on_digits = [n for n, item in found.items() if item["facts"]["workloads"] == "digits-mlp"]
+    assert len(on_digits) >= 3
+
+
+def test_meters_say_whether_and_why(document) -> None:
+    found = plugins(document, "meters")
+    assert found["fake"]["available"] is True
+    assert all(item["reason"] for item in found.values())
+    assert {item["available"] for item in found.values()} <= {True, False}
+
+
+def test_a_meter_that_is_dropped_in_is_listed(drawer: Path, document, joulemark) -> None:
+    (drawer / "meters" / "drawer_meter.py").write_text(METER)
+    item = plugins(document, "meters")["drawer-meter"]
+    assert (item["available"], item["reason"], item["advice"]) == (False, "no cable", "plug it in")
+    assert item["origin"] == str(drawer)
+    assert item["title"] == "A meter from somebody's drawer"
+    assert "no cable; plug it in" in joulemark("list", "meters").stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import nowhere_at_all", "ModuleNotFoundError"),
+        ("METER = 1", "AttributeError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("x = (", "SyntaxError"),
+        ("", "defines no METER"),
+        ("class M:\n    def probe(self):\n        return True\nMETER = M()", "no Availability"),
+    ],
+)
+def test_a_broken_plug_in_is_listed_with_its_error(
+    drawer: Path, document, joulemark, source: str, error: str
+) -> None:
+    (drawer / "meters" / "bad.py").write_text(source)
+    item = plugins(document, "meters")["bad"]
+    assert error in str(item["error"])
+    assert item["available"] is False
+    result = joulemark("list", "meters")
+    assert result.exit_code == 0
+    assert "broken" in result.stdout
+    assert "bad" in joulemark("list").stdout
+
+
+def test_a_plug_in_that_prints_does_not_get_into_the_document(drawer: Path, document) -> None:
+    (drawer / "workloads" / "loud.py").write_text('print("hello")\nWORKLOAD = None\n')
+    assert "AttributeError" in str(plugins(document, "workloads")["loud"]["error"])
+
+
+def test_the_overview_counts(joulemark, document) -> None:
+    found = document("list")
+    text = joulemark("list").stdout
+    for kind in found["kinds"]:
+        count = sum(item["kind"] == kind for item in found["plugins"])
+        assert f"{kind} " in text
+        row = next(line for line in text.splitlines() if line.startswith(kind))
+        assert row.split()[1] == str(count)
+
+
+@pytest.mark.parametrize("word", ["meter", "METERS", "meters"])
+def test_singular_and_capitals_are_understood(document, word: str) -> None:
+    assert document("list", word)["kinds"] == ["meters"]

@@ -1,0 +1,104 @@
+"""Hostile text is refused with a sentence, and never costs more than it weighs."""
+
+import contextlib
+import gzip
+import json
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.records import Event
+from harness.verify.disk import Unreadable
+from harness.verify.strict import lines_of, record_of, table_lines, tree_of, unpacked
+
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_honest_json_reads_as_the_standard_reader_has_it(tree: dict[str, object]) -> None:
+    assert tree_of(json.dumps(tree).encode(), "f") == tree
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    with contextlib.suppress(Unreadable):
+        assert isinstance(tree_of(data, "f"), dict)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'{"a": NaN}', "NaN is no JSON number"),
+        (b'{"a": -Infinity}', "no JSON number"),
+        (b'{"a": 1, "a": 2}', "stands twice"),
+        (b'{"a": 9007199254740993}', "beyond 2^53"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "beyond 2^53"),
+        (b"[" * 60_000, "nested deeper"),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "nested deeper"),
+        (b"\xff\xfe", "byte 0 is not UTF-8"),
+        (b"[1]", "not a JSON object"),
+        (b"null", "not a JSON object"),
+        (b'{"a": 1} x', "not valid JSON"),
+        (b"", "not valid JSON"),
+    ],
+)
+def test_hostile_json_is_refused(data: bytes, said: str) -> None:
+    with pytest.raises(Unreadable, match=said.replace("^", r"\^")):
+        tree_of(data, "f")
+
+
+def test_a_newer_format_is_told_apart_from_damage() -> None:
+    data = json.dumps({"format": 2, "run_id": "x"}).encode()
+    from harness.records import Manifest
+
+    with pytest.raises(Unreadable, match="format 2 is newer"):
+        record_of(Manifest, data, "manifest.json")
+
+
+def test_a_record_with_a_wrong_type_is_refused() -> None:
+    with pytest.raises(Unreadable, match="seq"):
+        record_of(Event, b'{"seq": 1.5, "t_ns": 0, "kind": "x"}', "events.jsonl:1")
+
+
+def test_a_torn_last_line_is_found() -> None:
+    assert lines_of(b"a\nb\n", "f") == [b"a", b"b"]
+    assert lines_of(b"", "f") == []
+    with pytest.raises(Unreadable, match="torn"):
+        lines_of(b"a\nb", "f")
+
+
+@given(st.binary(max_size=100_000))
+def test_unpacking_gives_back_what_was_packed(data: bytes) -> None:
+    assert b"".join(unpacked(gzip.compress(data), "f")) == data
+
+
+def test_every_cut_and_every_tail_of_a_table_is_found() -> None:
+    whole = gzip.compress(b"a,b\n1,2\n" * 10, mtime=0)
+    for length in range(len(whole)):
+        with pytest.raises(Unreadable):
+            list(table_lines(whole[:length], "f"))
+    for tail in (b"x", whole):
+        with pytest.raises(Unreadable, match="something follows"):
+            list(table_lines(whole + tail, "f"))
+
+
+def test_a_bomb_is_stopped_early() -> None:
+    engine = zlib.compressobj(9, wbits=31)
+    bomb = engine.compress(bytes(1 << 22)) * 1 + engine.compress(bytes(1 << 26)) + engine.flush()
+    seen: list[int] = []
+    with pytest.raises(Unreadable, match="bomb"):
+        seen.extend(len(piece) for piece in unpacked(bomb, "f"))
+    assert sum(seen) < 1 << 27
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2", "ä\n"])
+def test_tables_are_whole_lines_of_ascii(text: str) -> None:
+    with pytest.raises(Unreadable):
+        list(table_lines(gzip.compress(text.encode()), "f"))
