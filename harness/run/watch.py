@@ -169,10 +169,11 @@ class Watch:
             message = f"a process of the submission is alive {DEATH_CAP_S} s after SIGKILL"
             raise TimeoutError(message)
         self.story.end_ns = now_ns()
+        # Before what is drained, which gets later stamps: events never go back in time.
+        self._events.append(self.story.end_ns, "end", ended_by=self.story.ended_by)
         while self._open and self._take_one():
             pass
         self._promote_last()
-        self._events.append(self.story.end_ns, "end", ended_by=self.story.ended_by)
 
     def stop(self, ended_by: EndedBy, reason: str = "") -> None:
         """Note why, once, and kill the whole tree."""
