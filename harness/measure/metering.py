@@ -64,14 +64,13 @@ class Metering:
         latest: the last status, None before the first.
     """
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], folder: Path, notes: Callable[[], str]
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, errors: IO[bytes]) -> None:
         self._process = process
         self._stdin = cast("IO[bytes]", process.stdin)
         self._stdout = cast("IO[bytes]", process.stdout)
         self._folder = folder
-        self._notes = notes
+        self._errors = errors
+        self._note = ""
         self._buffer = b""
         self._report: dict[str, Any] | None = None
         self.domains: tuple[Domain, ...] = ()
@@ -100,8 +99,8 @@ class Metering:
         """
         if not choice:
             return _Unmetered()
-        process, notes = _spawn()
-        metering = cls(process, bundle_folder, notes)
+        process, errors = _spawn()
+        metering = cls(process, bundle_folder, errors)
         metering._send(json.dumps(_config(choice, bundle_folder, origin_ns, period_s)))
         metering._wait_ready()
         return metering
@@ -135,7 +134,7 @@ class Metering:
         self._end()
         pack(self._folder)
         if self._report is None:
-            message = f"the sampler ended without its report{self._notes()}"
+            message = f"the sampler ended without its report{self._note}"
             raise MeteringError(message)
         try:
             return load(SamplerReport, self._report, "sampler")
@@ -154,6 +153,11 @@ class Metering:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if not self._errors.closed:
+            self._errors.seek(0)
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
+            self._note = f": {lines[-1]}" if lines else ""
+            self._errors.close()
         self._stdout.close()
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
@@ -170,7 +174,7 @@ class Metering:
         if not ready:
             self._process.kill()
             self._end()
-            message = f"the sampler was not ready within {_READY_LIMIT_S:g} s{self._notes()}"
+            message = f"the sampler was not ready within {_READY_LIMIT_S:g} s{self._note}"
             raise MeteringError(message)
 
     def _wait(self, done: Callable[[], bool], limit_s: float) -> bool:
@@ -248,7 +252,7 @@ def _config(
     }
 
 
-def _spawn() -> tuple[subprocess.Popen[bytes], Callable[[], str]]:
+def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     """The sampler, in a session of its own so that Ctrl-C reaches the conductor alone."""
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
     process = subprocess.Popen(
@@ -259,13 +263,7 @@ def _spawn() -> tuple[subprocess.Popen[bytes], Callable[[], str]]:
         env=_environment(),
         start_new_session=True,
     )
-
-    def notes() -> str:
-        errors.seek(0)
-        lines = errors.read().decode(errors="replace").strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
-
-    return process, notes
+    return process, errors
 
 
 def pack(folder: Path) -> None:

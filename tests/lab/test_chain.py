@@ -1,0 +1,150 @@
+"""The whole chain of processes against fake sensors: the truth lies where the figure says."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.clock import SystemClock, now_ns
+from harness.measure.audit import audit
+from harness.measure.choice import MeterChoice
+from harness.measure.metering import Metering
+from harness.measure.trace import Energy, energy, read_trace, total
+from harness.meters.fake import Wave
+from harness.records import Domain, SamplerReport
+from tests.lab import nvml, powercap
+
+pytestmark = pytest.mark.needs("compiler")
+
+NVML = MeterChoice(name="nvml", target="harness.meters.nvml")
+
+
+class Measured:
+    """A short stretch of time, measured by the real sampler process."""
+
+    def __init__(self, folder: Path, choice: list[MeterChoice], duration_s: float = 2.0) -> None:
+        origin_ns = now_ns()
+        metering = Metering.start(choice, folder, origin_ns, 0.1)
+        metering.mark()
+        self.begin_ns = now_ns()
+        self.end_ns = self.begin_ns + round(duration_s * 1e9)
+        SystemClock().sleep_until(self.end_ns)
+        metering.mark()
+        SystemClock().sleep_until(self.end_ns + 50_000_000)
+        report = metering.stop()
+        assert report is not None
+        self.report: SamplerReport = report
+        self.faults = metering.faults
+        self.failed = metering.failed
+        self.domains = {each.name: each for each in metering.domains}
+        self.trace = read_trace(folder / "trace.csv.gz") if self.domains else None
+        self.window = (self.begin_ns - origin_ns, self.end_ns - origin_ns)
+
+    def energy(self, name: str) -> Energy:
+        assert self.trace is not None
+        return energy(self.trace, self.domains[name], *self.window)
+
+    def rules(self) -> set[str]:
+        assert self.trace is not None
+        found = audit(self.trace, list(self.domains.values()), self.window)
+        return {each.rule for each in found}
+
+
+def holds(told: Energy, truth_j: float) -> None:
+    """The truth is within the stated uncertainty and within the hard bound."""
+    assert told.energy_j is not None
+    assert told.u_j is not None
+    assert told.bound_j is not None
+    assert abs(told.energy_j - truth_j) <= told.u_j, told
+    assert told.bound_j[0] <= truth_j <= told.bound_j[1], told
+    print(f"{told.domain}: {told.energy_j:.2f} ± {told.u_j:.2f} J, truth {truth_j:.2f} J")  # noqa: T201
+
+
+def with_environment(monkeypatch: pytest.MonkeyPatch, **knobs: object) -> dict[str, str]:
+    environment = nvml.knobs(**knobs)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"shape": "constant", "watts": 300},
+        {"shape": "square", "wave_s": 1.3},
+        {"shape": "ramp", "wave_s": 1.7, "gain": 1.04},
+        {"shape": "sine", "wave_s": 0.9, "gain": 0.95},
+        {"shape": "sine", "wave_s": 2.3, "window_s": 0.025, "name": "NVIDIA H100 PCIe"},
+    ],
+)
+def test_the_truth_lies_within_every_reading_of_a_card(tmp_path, monkeypatch, knobs):
+    environment = with_environment(monkeypatch, **knobs)
+    measured = Measured(tmp_path, [NVML], 2.0)
+    assert not measured.faults
+    assert set(measured.domains) == {"gpu-0", "gpu-0-instant", "gpu-0-average"}
+    truth_j = nvml.truth_j(environment, measured.begin_ns, measured.end_ns)
+    for name in ("gpu-0", "gpu-0-instant"):
+        holds(measured.energy(name), truth_j)
+
+
+def test_cards_and_packages_together_add_up(tmp_path, monkeypatch):
+    environment = with_environment(monkeypatch, gpus=2, shape="square", wave_s=0.7)
+    tree = powercap.server(tmp_path / "powercap")
+    waves = {path: Wave("sine", 120.0, 20.0, 1.1) for path in tree.values()}
+    rapl = MeterChoice(
+        name="rapl", target="harness.meters.rapl", options={"root": str(tmp_path / "powercap")}
+    )
+    with powercap.running(waves) as origin_ns:
+        measured = Measured(tmp_path, [NVML, rapl], 2.0)
+    domains: list[Domain] = list(measured.domains.values())
+    told = total([measured.energy(each.name) for each in domains], domains)
+    assert told.domains == (
+        "cpu-package-0", "cpu-package-1", "dram-0", "dram-1", "gpu-0", "gpu-1",
+    )  # fmt: skip
+    wave = Wave("sine", 120.0, 20.0, 1.1)
+    edges = [(stamp - origin_ns) / 1e9 for stamp in (measured.begin_ns, measured.end_ns)]
+    rapl_j = wave.energy_j(edges[1]) - wave.energy_j(edges[0])
+    truth_j = 2 * nvml.truth_j(environment, measured.begin_ns, measured.end_ns) + 4 * rapl_j
+    assert told.energy_j == pytest.approx(truth_j, abs=told.u_j)
+    assert told.method == "counter"
+
+
+def test_a_card_that_is_lost_leaves_the_others_measured(tmp_path, monkeypatch):
+    with_environment(monkeypatch, gpus=2, fault="lost", fault_after_s=3)
+    measured = Measured(tmp_path, [NVML], 3.0)
+    assert measured.energy("gpu-1").coverage_ratio == 1.0
+    told = measured.energy("gpu-0")
+    assert told.coverage_ratio < 1.0 or told.energy_j is None
+    assert any("lost" in each["message"].lower() for each in measured.faults)
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"), [("frozen", "sensor-stuck"), ("reset", "counter-reset")]
+)
+def test_a_counter_that_breaks_during_the_run_is_found(tmp_path, monkeypatch, fault, rule):
+    with_environment(monkeypatch, fault=fault, fault_after_s=3, update_s=0.05)
+    measured = Measured(tmp_path, [NVML], 6.5)
+    assert rule in measured.rules()
+
+
+def test_a_module_contains_its_card_and_is_not_added_to_it(tmp_path, monkeypatch):
+    with_environment(monkeypatch, module=1, name="NVIDIA GH200")
+    measured = Measured(tmp_path, [NVML], 1.0)
+    domains = list(measured.domains.values())
+    told = total([measured.energy(each.name) for each in domains], domains)
+    assert told.domains == ("gpu-0-module",)
+
+
+def test_an_old_card_without_fields_is_read_by_its_plain_power(tmp_path, monkeypatch):
+    environment = with_environment(monkeypatch, no_fields=1)
+    measured = Measured(tmp_path, [NVML], 2.0)
+    truth_j = nvml.truth_j(environment, measured.begin_ns, measured.end_ns)
+    holds(measured.energy("gpu-0-power"), truth_j)
+
+
+def test_the_sampler_tells_its_own_cost(tmp_path, monkeypatch):
+    with_environment(monkeypatch)
+    measured = Measured(tmp_path, [NVML], 1.5)
+    assert 0 < measured.report.import_cpu_s <= measured.report.cpu_s
+    assert measured.report.peak_rss_bytes > 4 << 20
+    assert measured.report.reads_count >= 15
+    assert measured.report.jitter_p99_s is not None
