@@ -146,6 +146,8 @@ class Watch:
         self.story.gun_ns = now_ns()
         try:
             protocol.send(self._channel, "go", fields, fds)
+        except ConnectionError:
+            pass  # it is dead or hung up, which the loop tells apart
         except OSError as error:
             self.stop("fault", f"the training data could not be sent: {error.strerror}")
         self._events.append(self.story.gun_ns, "gun", budget_s=self._terms.budget_s)
