@@ -52,7 +52,7 @@ def story(ended_by: Any = "done", snapshots: int = 1, *, gun: bool = True, why: 
     return Story(ended_by=ended_by, reason=why, gun_ns=1 if gun else None, held=held)
 
 
-def evaluation(*values: float | None | str) -> Evaluation:
+def evaluation(*values: float | str | None) -> Evaluation:
     rows = tuple(
         MetricValue(
             snapshot=index,
