@@ -12,7 +12,6 @@ from harness.plugins import Limits
 
 _PREFIX = "joulemark"
 _UNIFIED = "unified"
-_VERSION_1 = ("memory", "pids", "cpuacct")
 _CONTROLLED = ("memory", "pids")
 _US_PER_S = 1_000_000
 _NS_PER_S = 1_000_000_000
@@ -193,8 +192,15 @@ def _set(group: Group, name: str, path: Path, value: int) -> None:
             group.held.add(name)
 
 
-def create(limits: Limits) -> Group:
-    """Make groups below our own, as far as this machine and our rights allow."""
+def create(limits: Limits, *, count_processes: bool) -> Group:
+    """Make groups below our own, as far as this machine and our rights allow.
+
+    Version 1 has one for each matter, and each costs milliseconds, so only what is needed is made.
+
+    Args:
+        limits: what to set.
+        count_processes: whether the limit on processes has to come from here.
+    """
     group = Group()
     try:
         own = _own_folders()
@@ -203,9 +209,13 @@ def create(limits: Limits) -> Group:
     name = f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(4)}"
     if _UNIFIED in own and (folder := _make(_parent(own[_UNIFIED]), name)):
         group.folders[_UNIFIED] = folder
-    for controller in _VERSION_1:
-        spare = controller == "cpuacct" and _UNIFIED in group.folders
-        if controller in own and not spare and (folder := _make(own[controller], name)):
+    needed = {
+        "memory": limits.memory_bytes is not None,
+        "pids": count_processes,
+        "cpuacct": _UNIFIED not in group.folders,
+    }
+    for controller, wanted in needed.items():
+        if wanted and controller in own and (folder := _make(own[controller], name)):
             group.folders[controller] = folder
     _limit(group, limits)
     return group

@@ -1,6 +1,6 @@
 """Starts a command below a reaper: for launchers that cannot make a namespace."""
 
-import json
+import marshal
 import os
 import shutil
 import signal
@@ -99,10 +99,10 @@ def _popen(parts: _Parts, stack: ExitStack) -> tuple[subprocess.Popen[bytes], in
     status, release = os.pipe(), os.pipe()
     stack.callback(os.close, status[1])
     stack.callback(os.close, release[0])
-    text = json.dumps({**parts.plan(), "status": status[1], "release": release[0]})
+    text = marshal.dumps({**parts.plan(), "status": status[1], "release": release[0]})
     plan = os.memfd_create("plan", os.MFD_CLOEXEC)
     stack.callback(os.close, plan)
-    os.write(plan, text.encode())
+    os.write(plan, text)
     os.lseek(plan, 0, os.SEEK_SET)
     child = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(plan)],
@@ -169,10 +169,12 @@ def start(request: SandboxRequest, *, bound: bool) -> Supervised:
         raise OSError(message)
     uid = _identity.free_uid() if _identity.is_root() and not closed else None
     scratch = Path(tempfile.mkdtemp(prefix="joulemark-"))
-    parts = _Parts(request, scratch, uid, _cgroup.create(request.limits), bound)
+    group = _cgroup.create(request.limits, count_processes=_identity.is_root() and uid is None)
+    parts = _Parts(request, scratch, uid, group, bound)
     try:
         if uid is not None:
             os.chown(scratch, uid, uid)
+            _identity.hand_over((request.stdout, request.stderr), uid)
         child, pidfd, status = _started(parts)
     except BaseException:
         parts.remove()

@@ -1,7 +1,9 @@
 """User ids for submissions: which are free, and which files they can reach."""
 
+import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,28 +18,28 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _owners() -> dict[int, int]:
-    """User id to the number of its threads."""
-    found: dict[int, int] = {}
-    for each in _tree.everyone():
-        try:
-            uid = Path(f"/proc/{each.pid}").stat().st_uid
-            threads = len(os.listdir(f"/proc/{each.pid}/task"))  # noqa: PTH208 - names alone
-        except OSError:
-            continue
-        found[uid] = found.get(uid, 0) + threads
-    return found
+def _owner(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - for every process of the machine
+    except OSError:
+        return None
 
 
 def free_uid() -> int:
     """A user id that nobody has here, so that a limit on its processes counts one sandbox alone."""
-    taken = _owners()
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+    taken = {_owner(pid) for pid in pids}
     return secrets.choice([uid for uid in UIDS if uid not in taken])
 
 
 def own_threads() -> int:
     """How many threads count against this user's limit on processes already."""
-    return _owners().get(os.geteuid(), 0)
+    count = 0
+    for each in _tree.everyone():
+        if _owner(each.pid) == os.geteuid():
+            with contextlib.suppress(OSError):
+                count += len(os.listdir(f"/proc/{each.pid}/task"))  # noqa: PTH208 - names alone
+    return count
 
 
 def _open_to_others(path: Path) -> bool:
@@ -49,6 +51,13 @@ def _open_to_others(path: Path) -> bool:
 def closed(paths: Iterable[Path]) -> Path | None:
     """The first path that other users cannot read, None where they can read all."""
     return next((path for path in paths if not _open_to_others(path)), None)
+
+
+def hand_over(descriptors: Iterable[int], uid: int) -> None:
+    """Let another user open pipes again by name, as `echo text > /dev/stderr` does."""
+    for descriptor in descriptors:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            os.fchown(descriptor, uid, uid)
 
 
 def unreachable(paths: Iterable[Path]) -> Path | None:

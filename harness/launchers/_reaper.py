@@ -7,16 +7,15 @@ the conductor. It runs as a program of its own, from the standard library alone.
 
 import contextlib
 import fcntl
-import json
+import marshal
 import os
 import resource
-import shutil
 import signal
 import sys
 import time
 from typing import Any, NoReturn
 
-from harness.launchers import _adoption, _landlock, _tree
+from harness.launchers import _adoption, _tree
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -26,8 +25,19 @@ _LOOK_S = 0.05
 
 
 def _report(descriptor: int, **fields: object) -> None:
+    """One object a line, as JSON."""
+    words = ", ".join(f'"{key}": {_json(value)}' for key, value in fields.items())
     with contextlib.suppress(BrokenPipeError):
-        os.write(descriptor, json.dumps(fields).encode() + b"\n")
+        os.write(descriptor, f"{{{words}}}\n".encode())
+
+
+def _json(value: object) -> str:
+    if isinstance(value, str):
+        # Only a failure has text in it, so a start does without.
+        import json
+
+        return json.dumps(value)
+    return "null" if value is None else str(value)
 
 
 def _become(uid: int | None) -> None:
@@ -47,7 +57,9 @@ def _begin(plan: dict[str, Any], failure: int) -> NoReturn:
         os.chdir(plan["cwd"])
         _become(plan["uid"])
         if plan["bounds"]:
-            _landlock.bind(plan["bounds"])
+            from harness.launchers import _bind
+
+            _bind.bind(plan["bounds"])
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         command = plan["command"]
@@ -102,7 +114,7 @@ def _watch(first: int, status: int) -> None:
 def main(descriptor: int) -> None:
     """Read the plan from a descriptor, wait to be let go, start the command, stay to the end."""
     with open(descriptor, "rb") as text:
-        plan = json.load(text)
+        plan = marshal.load(text)  # noqa: S302 - written by the conductor that started this
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     _adoption.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     _adoption.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -112,7 +124,7 @@ def main(descriptor: int) -> None:
     os.close(plan["release"])
     fcntl.fcntl(plan["status"], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     first, failure = _start(plan)
-    _report(plan["status"], **({"error": failure} if failure else {"started": True}))
+    _report(plan["status"], **({"error": failure} if failure else {"started": 1}))
     for each in plan["fds"]:
         os.close(each)
     _watch(first, plan["status"])
@@ -120,4 +132,6 @@ def main(descriptor: int) -> None:
     _report(plan["status"], **{"own-cpu-s": time.process_time()})
     if os.getppid() != plan["parent"]:
         # Nobody else is left to do it.
+        import shutil
+
         shutil.rmtree(plan["cwd"], ignore_errors=True)

@@ -64,6 +64,8 @@ class Supervised:
     def __post_init__(self) -> None:
         """Start accounting."""
         self._meter = TreeMeter(self.root, ours=self.root == self.child.pid)
+        # By pidfd throughout: the methods of Popen may wait for it, and its account is then lost.
+        self._child_pidfd = os.pidfd_open(self.child.pid)
         self._lock = threading.Lock()
         self._exit: Exit | None = None
         self._asked_to_end = False
@@ -152,13 +154,10 @@ class Supervised:
 
     def _reap_child(self) -> resource.struct_rusage:
         """Wait for our own child and no other, so that nobody else's exit is taken."""
-        pidfd = os.pidfd_open(self.child.pid)
-        try:
-            if not wait_readable(pidfd, _CHILD_GRACE_S):
-                self.child.kill()
-            _, status, usage = os.wait4(self.child.pid, 0)
-        finally:
-            os.close(pidfd)
+        if not wait_readable(self._child_pidfd, _CHILD_GRACE_S):
+            signal.pidfd_send_signal(self._child_pidfd, signal.SIGKILL)
+        os.close(self._child_pidfd)
+        _, status, usage = os.wait4(self.child.pid, 0)
         self.child.returncode = os.waitstatus_to_exitcode(status)
         return usage
 

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 NS_PER_S = 1_000_000_000
@@ -29,10 +28,26 @@ class Member(NamedTuple):
     """CPU seconds of children that ended and were waited for, in whole ticks."""
 
 
+def _read(path: str) -> bytes:
+    """A file of `/proc`, whole; plain calls, since this runs in processes that must start fast.
+
+    Raises:
+        OSError: it is not there, or not ours to read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = b""
+        while more := os.read(descriptor, 65536):
+            text += more
+        return text
+    finally:
+        os.close(descriptor)
+
+
 def member(pid: int) -> Member | None:
     """The process of that number, None where there is none (or no longer)."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
+        text = _read(f"/proc/{pid}/stat")
     except OSError:
         return None
     # The program's name stands in parentheses and may hold anything, parentheses too.
@@ -76,7 +91,7 @@ def own_cpu_s(pid: int) -> float:
 def peak_rss_bytes(pid: int) -> int:
     """Largest resident set that a process has had so far; 0 where it is gone."""
     try:
-        status = Path(f"/proc/{pid}/status").read_bytes()
+        status = _read(f"/proc/{pid}/status")
     except OSError:
         return 0
     found = status.partition(b"VmHWM:")[2].split(None, 1)
@@ -113,7 +128,7 @@ def _children(pid: int) -> Iterator[int]:
         FileNotFoundError: the kernel was built without these files, or the process is gone.
     """
     for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names alone
-        text = Path(f"/proc/{pid}/task/{thread}/children").read_bytes()
+        text = _read(f"/proc/{pid}/task/{thread}/children")
         yield from (int(word) for word in text.split())
 
 

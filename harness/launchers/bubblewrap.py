@@ -238,8 +238,10 @@ def _launch(program: Path, request: SandboxRequest) -> Supervised:
     uid = _identity.free_uid() if _identity.is_root() else None
     if uid is not None:
         _readable_by(uid, request)
+        _identity.hand_over((request.stdout, request.stderr), uid)
     options = _options(request, uid)
-    group = _cgroup.create(request.limits)
+    by_user = uid is not None or _counts_by_namespace()
+    group = _cgroup.create(request.limits, count_processes=not by_user)
     _adoption.hold()
     try:
         child, ends = _popen(program, request, options, uid)
@@ -258,7 +260,6 @@ def _launch(program: Path, request: SandboxRequest) -> Supervised:
         inside_source=_mounts.INSIDE_SOURCE,
         unmet=_unmet(request, group, uid),
         end=partial(signal.pidfd_send_signal, pidfd, signal.SIGKILL),
-        insist=child.kill,
         clean=_adoption.release,
     )
 

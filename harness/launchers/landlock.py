@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from harness.launchers import _detached, _landlock, _seccomp
+from harness.launchers import _bind, _detached, _seccomp
 from harness.launchers._supervised import Supervised
 from harness.plugins import Availability, SandboxRequest
 
@@ -23,7 +23,7 @@ class Landlock:
 
     def probe(self) -> Availability:
         """Start `true` in it."""
-        if not _landlock.version():
+        if not _bind.version():
             advice = "boot with landlock in the kernel's lsm= list (Linux 5.13 or newer)"
             return Availability(ok=False, reason="this kernel has no Landlock", advice=advice)
         if not _seccomp.supported():
@@ -31,7 +31,7 @@ class Landlock:
         reason = _try()
         if reason:
             return Availability(ok=False, reason=reason)
-        return Availability(ok=True, reason=f"Landlock {_landlock.version()} binds programs here")
+        return Availability(ok=True, reason=f"Landlock {_bind.version()} binds programs here")
 
     def launch(self, request: SandboxRequest) -> Supervised:
         """Start it; call from a thread that outlives it.

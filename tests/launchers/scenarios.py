@@ -317,6 +317,11 @@ def reads_around(launcher: Any) -> Values:
         return {**values, "unmet": unmet}
 
 
+def reopens_its_output(launcher: Any) -> Values:
+    text, ended = Run(launcher, "", command=("/bin/sh", "-c", "echo up > /dev/stdout")).finish()
+    return {"text": text, "code": ended.code}
+
+
 def ends_by_itself(launcher: Any) -> Values:
     codes = {}
     for name, text in {

