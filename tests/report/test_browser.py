@@ -186,3 +186,21 @@ def test_text_stands_out_from_its_ground(tab: Tab, site: Path, dark: bool) -> No
         tab.open(path.as_uri())
         assert tab.run(CONTRAST) == [], path
     tab.view(1280)
+
+
+AXE = Path(__file__).parents[1] / "vendor" / "axe-core" / "axe.min.js"
+CHECK = """
+axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(
+  each => each.id + ': ' + each.nodes.slice(0, 3).map(node => node.target.join(' ')).join(' | ')))
+"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_axe_finds_nothing_to_blame(tab: Tab, site: Path, width: int, dark: bool) -> None:
+    axe = AXE.read_text(encoding="utf-8")
+    tab.view(width, dark=dark)
+    for path in sorted(site.rglob("*.html")):
+        tab.open(path.as_uri())
+        tab.run(f"{axe};0")
+        assert tab.run(CHECK) == [], path
+    tab.view(1280)

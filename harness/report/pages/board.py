@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from harness.records import Figure, Leaderboard, Score
 from harness.report import numbers, wording
+from harness.report.charts import plane
+from harness.report.charts.ranks import rank_chart
 from harness.report.charts.whisker import shared_scale, whisker
 from harness.report.entries import Entry, Ground, Place
 from harness.report.page import Page
@@ -48,6 +50,14 @@ class Outside(NamedTuple):
     entries: tuple[Entry, ...]
 
 
+class Chart(NamedTuple):
+    """A drawing with the words under it."""
+
+    ident: str
+    drawing: Markup
+    caption: str
+
+
 class Table(NamedTuple):
     """The entries of one ground."""
 
@@ -60,6 +70,7 @@ class Table(NamedTuple):
     boards: dict[str, Leaderboard]
     notes: tuple[str, ...]
     outside: tuple[Outside, ...]
+    charts: tuple[Chart, ...]
 
 
 def _figures(entries: Sequence[Entry]) -> tuple[list[Figure | None], list[Figure | None]]:
@@ -156,6 +167,34 @@ def _outside(entries: Sequence[Entry]) -> tuple[Outside, ...]:
     )
 
 
+PLANE_CAPTION = (
+    "Each entry with its intervals. The line joins those that no other entry beats in both "
+    "directions; hollow, dashed: estimated joules, which have a line of their own."
+)
+
+
+def _charts(
+    entries: Sequence[Entry], boards: dict[str, Leaderboard], ident: str
+) -> tuple[Chart, ...]:
+    """The planes and the ranks that the data allow, as far as there is anything to draw."""
+    score = entries[0].score
+    metric = plane.Axis(score.metric_name, "", score.better, log=False)
+    costs = plane.dots_of(entries, against_metric=False)
+    quality = plane.dots_of(entries, against_metric=True)
+    drawn = [
+        (plane.plane_chart(costs, plane.TIME, plane.ENERGY, f"{ident}-cost"), PLANE_CAPTION),
+        (plane.plane_chart(quality, plane.ENERGY, metric, f"{ident}-quality"), PLANE_CAPTION),
+    ]
+    for prize, board in boards.items():
+        chart = rank_chart(board.standings, prize, f"{ident}-rank-{prize}")
+        drawn.append((chart, "Dot: rank by value. Bar: ranks that the data allow."))
+    return tuple(
+        Chart(f"{ident}-chart-{number}", drawing, caption)
+        for number, (drawing, caption) in enumerate(drawn)
+        if drawing is not None
+    )
+
+
 def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
     """The table of entries that share a ground."""
     ordered = sorted(entries, key=_order)
@@ -173,8 +212,17 @@ def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
         for prize, board in boards.items()
         if board.note
     )
-    outside = _outside(ordered)
-    return Table(ident, ordered[0].ground, score, rows, units, boards, notes, outside)
+    return Table(
+        ident,
+        ordered[0].ground,
+        score,
+        rows,
+        units,
+        boards,
+        notes,
+        _outside(ordered),
+        _charts(ordered, boards, ident),
+    )
 
 
 def tables_of(site: Site, workload: str) -> list[Table]:
