@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 Array = npt.NDArray[Any]
@@ -65,6 +66,10 @@ class Outputs:
     shape: tuple[int, ...]
 
 
+Ask = Callable[[Arrays], Array]
+"""Inputs to outputs of the snapshot that is being evaluated: one question to the predictor."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkloadSpec:
     """One workload: `WORKLOAD` in `workloads/tasks/<name>.py`; torch only inside `model`."""
@@ -87,9 +92,15 @@ class WorkloadSpec:
     """(outputs, test labels, facts) to metric; numpy only, runs in the judge."""
     loss: Callable[[Array, Arrays, Mapping[str, float]], float] | None = None
     """A second figure for the record, as cross-entropy in nats."""
-    evaluation: Literal["direct", "lockstep"] = "direct"
+    evaluation: Literal["direct", "lockstep", "interactive"] = "direct"
     """`direct`: all inputs at once; `lockstep`: token t+1 is sent only after the distribution for
-    t is there, over the whole batch."""
+    t is there, over the whole batch; `interactive`: `interact` asks as often as it needs."""
+    interact: "Callable[[Splits, Ask], Array] | None" = None
+    """Control: plays hidden episodes by asking for outputs step by step; gives what `score` takes.
+    Runs outside of every sandbox, so the dynamics it uses cannot be seen or altered."""
+    predict: "Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None" = None
+    """Closed division: how the model turns inputs into outputs where it is more than one forward
+    pass, as sampling from a flow; None calls the model."""
     threads: int = 1
     predict_cpu_s: float
     """CPU seconds that the closed model needs to load one snapshot and predict the test split."""

@@ -7,14 +7,14 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from harness.api import Splits
+from harness.api import Array, Ask, Splits
 from harness.plugins import Exit
 from harness.records import Evaluation, MetricValue, PredictorCost, Snapshot
 from harness.run.drain import Drain
 from harness.run.judge import NotFinite, Unjudged, digest, examples_of, judge
 from harness.run.memory import read_bytes
 from harness.run.order import Order
-from harness.run.predictor import Caps, Predictor, PredictorFault
+from harness.run.predictor import Caps, Predictor, PredictorFault, all_at_once, in_lockstep
 from harness.run.stage import Launched, launch_predictor
 from harness.run.watch import Held
 from harness.storage import write_file
@@ -87,11 +87,8 @@ class Evaluator:
 
     def _one(self, predictor: Predictor, held: Held) -> tuple[MetricValue, bool]:
         assert held.descriptor is not None
-        lockstep = self._order.workload.evaluation == "lockstep"
         try:
-            answer = predictor.evaluate(
-                held.descriptor, self._splits.test_inputs, lockstep=lockstep
-            )
+            answer = predictor.evaluate(held.descriptor, self._drive())
         except PredictorFault as fault:
             return _without(held.record, str(fault)), fault.fatal
         try:
@@ -108,6 +105,26 @@ class Evaluator:
             cpu_s=answer.cpu_s,
         )
         return value, False
+
+    def _drive(self) -> Callable[[Ask], Array]:
+        """How this workload puts its questions."""
+        spec = self._order.workload
+        if spec.evaluation == "interactive" and spec.interact is not None:
+            return self._interactive(spec.interact)
+        inputs = self._splits.test_inputs
+        return in_lockstep(inputs) if spec.evaluation == "lockstep" else all_at_once(inputs)
+
+    def _interactive(self, interact: Callable[[Splits, Ask], Array]) -> Callable[[Ask], Array]:
+        """The workload's own play; outputs that it cannot use are the predictor's fault."""
+
+        def drive(ask: Ask) -> Array:
+            try:
+                return interact(self._splits, ask)
+            except (ValueError, IndexError, TypeError) as error:
+                message = f"outputs that the workload cannot play with: {error}"
+                raise PredictorFault(message, fatal=False) from error
+
+        return drive
 
 
 def _without(

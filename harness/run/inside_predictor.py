@@ -55,6 +55,23 @@ def _check_state(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
             raise Refused(message)
 
 
+def _run(model: Any, inputs: Mapping[str, Any], workload: WorkloadSpec) -> Any:
+    """One pass over some rows, by the workload's own way where it has one."""
+    if workload.predict is not None:
+        return workload.predict(model, inputs)
+    out = model(*inputs.values())
+    return out[:, -1] if workload.evaluation == "lockstep" else out
+
+
+def _finished(out: Any, workload: WorkloadSpec) -> Array:
+    """Outputs as the judge takes them."""
+    out = out.float()
+    if workload.outputs.kind == "log_probabilities":
+        out = out.log_softmax(dim=-1)
+    array: Array = out.numpy()
+    return array
+
+
 def _closed(weights: Mapping[str, Any], workload: WorkloadSpec) -> Predict:
     """The workload's model with the given weights, in evaluation mode, without gradients."""
     import torch
@@ -65,15 +82,15 @@ def _closed(weights: Mapping[str, Any], workload: WorkloadSpec) -> Predict:
     model.eval()
 
     def forward(inputs: dict[str, Array]) -> Array:
-        tensors = [torch.from_numpy(np.ascontiguousarray(each)) for each in inputs.values()]
+        tensors = {
+            name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in inputs.items()
+        }
+        rows = len(next(iter(tensors.values())))
         parts = []
         with torch.inference_mode():
-            for start in range(0, len(tensors[0]), ROWS_AT_ONCE):
-                out = model(*(each[start : start + ROWS_AT_ONCE] for each in tensors))
-                out = out[:, -1] if workload.evaluation == "lockstep" else out
-                if workload.outputs.kind == "log_probabilities":
-                    out = torch.log_softmax(out.float(), dim=-1)
-                parts.append(out.float().numpy())
+            for start in range(0, rows, ROWS_AT_ONCE):
+                piece = {name: x[start : start + ROWS_AT_ONCE] for name, x in tensors.items()}
+                parts.append(_finished(_run(model, piece, workload), workload))
         return np.concatenate(parts)
 
     return forward

@@ -2,7 +2,7 @@
 
 import select
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from harness.api import Arrays, Ask
 from harness.clock import NS_PER_S, now_ns
 from harness.plugins import Exit, Sandbox
 from harness.run import protocol
@@ -49,6 +50,30 @@ class Answer(NamedTuple):
     cpu_s: float | None
 
 
+def all_at_once(inputs: Arrays) -> Callable[[Ask], Array]:
+    """One question: all inputs."""
+    return lambda ask: ask(inputs)
+
+
+def in_lockstep(inputs: Arrays) -> Callable[[Ask], Array]:
+    """One question a position: t+1 is put only after the outputs for t are there.
+
+    Args:
+        inputs: Arrays of shape (examples, length).
+    """
+
+    def drive(ask: Ask) -> Array:
+        length = next(iter(inputs.values())).shape[1]
+        steps = [ask({name: array[:, t] for name, array in inputs.items()}) for t in range(length)]
+        try:
+            return np.stack(steps, axis=1)
+        except ValueError as error:
+            message = "outputs of different positions differ in shape"
+            raise PredictorFault(message, fatal=False) from error
+
+    return drive
+
+
 class Predictor:
     """One predictor process; it serves all snapshots of a run unless it breaks a cap."""
 
@@ -83,13 +108,12 @@ class Predictor:
         self._channel.close()
         return self._sandbox.reap(10.0)
 
-    def evaluate(self, weights: int, inputs: Mapping[str, Array], *, lockstep: bool) -> Answer:
-        """Outputs of one snapshot for the test inputs.
+    def evaluate(self, weights: int, drive: Callable[[Ask], Array]) -> Answer:
+        """Outputs of one snapshot.
 
         Args:
             weights: Descriptor of the sealed safetensors.
-            inputs: Arrays by name; in lockstep of shape (examples, length).
-            lockstep: Send position t+1 only after the outputs for t are there.
+            drive: Puts the questions, one after the other, and makes one array of the answers.
 
         Raises:
             PredictorFault: no outputs, with the reason.
@@ -99,23 +123,12 @@ class Predictor:
         self._metered = True
         self._send("weights", {"id": self._count}, [weights])
         self._expect("loaded", self._caps.answer_wall_s)
-        outputs = self._lockstep(inputs) if lockstep else self._ask(inputs)
+        outputs = drive(self._ask)
         self._metered = False
         self._count += 1
         return Answer(outputs, (now_ns() - begin_ns) / NS_PER_S, self._spent_s())
 
-    def _lockstep(self, inputs: Mapping[str, Array]) -> Array:
-        length = next(iter(inputs.values())).shape[1]
-        steps = [
-            self._ask({name: array[:, t] for name, array in inputs.items()}) for t in range(length)
-        ]
-        try:
-            return np.stack(steps, axis=1)
-        except ValueError as error:
-            message = "outputs of different positions differ in shape"
-            raise PredictorFault(message, fatal=False) from error
-
-    def _ask(self, inputs: Mapping[str, Array]) -> Array:
+    def _ask(self, inputs: Arrays) -> Array:
         named = [{"name": name, "index": index} for index, name in enumerate(inputs)]
         fds: list[int] = []
         try:
