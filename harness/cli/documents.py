@@ -260,3 +260,24 @@ class ExplainDocument(Record):
     domains: tuple[DomainItem, ...]
     total: str
     """One sentence: the total over domains of which none contains another."""
+
+
+class KeygenDocument(Record):
+    """`joulemark keygen`."""
+
+    format: int = FORMAT
+    private_key: str
+    """File to keep to oneself."""
+    public_key: str
+    """File to give away."""
+    key_id: str
+    """SHA-256 of the raw public key."""
+
+
+class SignDocument(Record):
+    """`joulemark sign`."""
+
+    format: int = FORMAT
+    key_id: str
+    signed: tuple[str, ...]
+    """Folders of the bundles that now carry the signature."""

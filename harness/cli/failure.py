@@ -45,6 +45,9 @@ CODES = {
     "harness.measure.trace.TraceError": INVALID,
     "harness.report.site.SiteError": INVALID,
     "harness.verify.found.NothingToVerify": USAGE,
+    "harness.verify.found.BadKey": USAGE,
+    "harness.sign.SignError": INVALID,
+    "harness.sign.SigningMissing": MISSING,
 }
 """Errors that have a code of their own, by full name, so that none has to be imported for it."""
 

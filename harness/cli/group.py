@@ -22,6 +22,8 @@ ORDER = (
     "verify",
     "report",
     "explain",
+    "keygen",
+    "sign",
     "schema",
 )
 """In the order in which a newcomer meets them; verbs that are not named here follow by name."""

@@ -6,6 +6,7 @@ the machine's ledger, which witnesses the manifest.
 """
 
 from harness.verify.found import (
+    BadKey,
     BundleReport,
     Check,
     LedgerReport,
@@ -16,6 +17,7 @@ from harness.verify.found import (
 from harness.verify.tree import verify
 
 __all__ = [
+    "BadKey",
     "BundleReport",
     "Check",
     "LedgerReport",

@@ -15,6 +15,10 @@ class NothingToVerify(ValueError):
     """There is neither bundle nor ledger where one was said to be."""
 
 
+class BadKey(ValueError):
+    """A public key that cannot be used; the message names the file."""
+
+
 class Fault(NamedTuple):
     """One thing that is wrong."""
 

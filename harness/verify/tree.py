@@ -1,6 +1,7 @@
 """Checks one bundle's folder, or a whole results tree with its ledgers."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from harness.verify.found import (
     judged,
 )
 from harness.verify.opened import MANIFEST, Opened
+from harness.verify.signature import PublicKey, signed
 
 LEDGERS = "ledgers"
 MARKS = (MANIFEST, "run.json", "events.jsonl")
@@ -59,9 +61,21 @@ def _sheltered(rule: Rule, bundle: Opened) -> Iterator[Fault]:
         raise Skip(message) from error
 
 
-def _sealed(bundle: Opened, place: str, chain: Chain | None) -> BundleReport:
+@dataclass(frozen=True)
+class Context:
+    """What a bundle is checked against besides itself."""
+
+    place: str
+    """Its folder below the results folder."""
+    chain: Chain | None
+    key: PublicKey | None
+
+
+def _sealed(bundle: Opened, context: Context) -> BundleReport:
+    place, chain = context.place, context.chain
     rules: list[tuple[str, Rule]] = [
         *RULES,
+        ("signature", partial(signed, key=context.key)),
         ("ledger-row", partial(ledger.witnessed, chain=chain, place=place)),
         ("previous-manifest", partial(ledger.follows, chain=chain)),
     ]
@@ -99,8 +113,9 @@ def _accounted(bundle: Opened, place: str, chain: Chain | None) -> Iterator[Faul
         yield Fault(MANIFEST, "the ledger says that this run was sealed; its manifest is gone")
 
 
-def _incomplete(bundle: Opened, place: str, chain: Chain | None) -> BundleReport:
-    rule = partial(_accounted, place=place, chain=chain)
+def _incomplete(bundle: Opened, context: Context) -> BundleReport:
+    place = context.place
+    rule = partial(_accounted, place=place, chain=context.chain)
     checks = [judged("sealed", _sheltered(rule, bundle))]
     if checks[0].verdict == "pass":
         text = f"{_remains(bundle)}: the run goes on, or was cut off and counts as failed"
@@ -111,11 +126,10 @@ def _incomplete(bundle: Opened, place: str, chain: Chain | None) -> BundleReport
     )
 
 
-def _bundle(root: Path, place: str, chain: Chain | None) -> tuple[BundleReport, int]:
-    bundle = Opened(root / place)
+def _bundle(root: Path, context: Context) -> tuple[BundleReport, int]:
+    bundle = Opened(root / context.place)
     examine = _sealed if bundle.has(MANIFEST) else _incomplete
-    report = examine(bundle, place, chain)
-    return report, bundle.bytes_count
+    return examine(bundle, context), bundle.bytes_count
 
 
 # --- trees --------------------------------------------------------------------------------------
@@ -154,13 +168,15 @@ def _chain_of(place: str, chains: dict[str, Chain], broken: set[str]) -> Chain |
     return None if machine in broken else chains.get(machine)
 
 
-def _tree(root: Path, entries: list[Entry]) -> Report:
+def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     bundles = _bundles_below(entries)
     files = [e.path for e in entries if e.path.startswith(f"{LEDGERS}/") and e.kind == "file"]
     chains = {Path(path).stem: Chain(root, path) for path in files if path.endswith(".jsonl")}
     ledgers: list[LedgerReport] = [ledger.report_on(chain) for chain in chains.values()]
     broken = {Path(each.ledger).stem for each in ledgers if each.checks[0].verdict == "fail"}
-    found = [_bundle(root, place, _chain_of(place, chains, broken)) for place in bundles]
+    found = [
+        _bundle(root, Context(place, _chain_of(place, chains, broken), key)) for place in bundles
+    ]
     return Report(
         root=root,
         kind="tree",
@@ -181,31 +197,39 @@ def _results_above(folder: Path) -> tuple[Path, str, Chain | None]:
     return folder, ".", None
 
 
-def _one(folder: Path) -> Report:
+def _one(folder: Path, key: PublicKey | None) -> Report:
     root, place, chain = _results_above(folder)
     reports = () if chain is None else (ledger.report_on(chain),)
     usable = chain if reports and reports[0].checks[0].verdict == "pass" else None
-    report, count = _bundle(root, place, usable)
+    report, count = _bundle(root, Context(place, usable, key))
     return Report(root=root, kind="bundle", bundles=(report,), ledgers=reports, bytes_count=count)
 
 
-def verify(path: Path) -> Report:
+def verify(path: Path, key: Path | None = None) -> Report:
     """Check a bundle's folder, or every bundle and ledger of a results tree.
 
+    Args:
+        path: Folder of a bundle, or of results.
+        key: Public key by which every bundle must be signed; None demands no signature.
+
     Raises:
+        BadKey: the key cannot be used.
         NothingToVerify: the path is no folder, or there is neither bundle nor ledger below it.
     """
     if not path.is_dir():
         message = f"{path}: no such folder; give a bundle's folder or a results folder"
         raise NothingToVerify(message)
+    public = None if key is None else PublicKey(key)
+    if public is not None:
+        public.load()
     if any(exists(path, mark) for mark in MARKS):
-        return _one(path)
+        return _one(path, public)
     try:
         entries = list(walk(path))
     except Unreadable as error:
         message = f"{path}/{error.file}: {error}"
         raise NothingToVerify(message) from error
-    report = _tree(path, entries)
+    report = _tree(path, entries, public)
     if not (report.bundles or report.ledgers):
         message = f"{path}: neither a bundle nor a ledger lies below it; run something first"
         raise NothingToVerify(message)

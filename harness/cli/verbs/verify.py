@@ -110,15 +110,21 @@ def _show(report: "Report", document: "VerifyDocument", page: "Page") -> None:
 
 @click.command("verify")
 @click.argument("path", type=click.Path(path_type=Path), default="results", metavar="[PATH]")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Public key by which every bundle must be signed.",
+)
 @answers
-def COMMAND(path: Path) -> Answer:  # noqa: N802 - the name by which verbs are found
+def COMMAND(path: Path, key: Path | None) -> Answer:  # noqa: N802 - the name by which verbs are found
     """Check a bundle, or every bundle and ledger of a results tree (default: results).
 
     Lists each check with its verdict; leaves with 3 where anything fails.
     """
     from harness.verify import verify
 
-    report = verify(path)
+    report = verify(path, key)
     document = document_of(report)
     code = OK if report.ok else INVALID
     return Answer(document, lambda page: _show(report, document, page), code)

@@ -1,0 +1,169 @@
+"""Signs manifests: a DSSE envelope with ed25519 over an in-toto statement (extra `sign`).
+
+The envelope names the manifest's SHA-256, and the manifest names every file's, so that one
+signature covers the bundle. Formats: DSSE v1 (secure-systems-lab/dsse), in-toto Statement v1.
+"""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.bundle import MANIFEST, SIGNATURE, Bundle
+from harness.storage import write_all, write_file
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:joulemark:run:1"
+PUBLIC_SUFFIX = ".pub"
+
+
+class SignError(ValueError):
+    """A key or a bundle that cannot be used; the message names the file."""
+
+
+class SigningMissing(RuntimeError):
+    """The package that signs is not installed."""
+
+
+def _need_cryptography() -> None:
+    try:
+        import cryptography  # noqa: F401
+    except ImportError as error:
+        message = "signing needs the package cryptography: pip install 'joulemark[sign]'"
+        raise SigningMissing(message) from error
+
+
+def _raw(key: "Ed25519PublicKey") -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def key_id(key: "Ed25519PublicKey") -> str:
+    """SHA-256 of the raw public key, in hex."""
+    return hashlib.sha256(_raw(key)).hexdigest()
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """Pre-authentication encoding: what is signed (DSSE v1, protocol)."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """Create a file that was not there; a key is never overwritten."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        message = f"{path}: cannot be made: {error.strerror}; keys are never overwritten"
+        raise SignError(message) from error
+    try:
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def generate(path: Path) -> str:
+    """Write a new private key (mode 0600) and beside it the public one; returns the key's id.
+
+    Raises:
+        SigningMissing: cryptography is not installed.
+        SignError: a file is there already, or cannot be written.
+    """
+    _need_cryptography()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    _write_new(path, private, 0o600)
+    _write_new(path.with_name(path.name + PUBLIC_SUFFIX), public, 0o644)
+    return key_id(key.public_key())
+
+
+def load_key(path: Path) -> "Ed25519PrivateKey":
+    """Read a private key.
+
+    Raises:
+        SigningMissing: cryptography is not installed.
+        SignError: the file is missing or holds no ed25519 private key.
+    """
+    _need_cryptography()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a PEM private key"
+        message = f"{path}: {reason}; make a key with `joulemark keygen`"
+        raise SignError(message) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        message = f"{path}: not an ed25519 key; make one with `joulemark keygen`"
+        raise SignError(message)
+    return key
+
+
+def statement(bundle: Bundle) -> bytes:
+    """What is said of a bundle: the digest of its manifest, and which run that is."""
+    tree = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": MANIFEST, "digest": {"sha256": bundle.manifest_sha256}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {"run_id": bundle.manifest.run_id, "status": bundle.manifest.status},
+    }
+    return json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
+
+
+def sign(folder: Path, key: "Ed25519PrivateKey") -> str:
+    """Write `manifest.dsse.json` beside the manifest; returns the key's id.
+
+    A signature of the same key is renewed, those of other keys stay.
+
+    Raises:
+        BundleError: the folder is no sealed bundle.
+        SignError: there is an envelope for another manifest.
+    """
+    payload = statement(Bundle(folder))
+    name = key_id(key.public_key())
+    mark = base64.b64encode(key.sign(pae(PAYLOAD_TYPE, payload))).decode()
+    encoded = base64.b64encode(payload).decode()
+    others = [each for each in _signatures(folder, encoded) if each["keyid"] != name]
+    tree = {
+        "payloadType": PAYLOAD_TYPE,
+        "payload": encoded,
+        "signatures": [*others, {"keyid": name, "sig": mark}],
+    }
+    write_file(folder / SIGNATURE, (json.dumps(tree, indent=1, sort_keys=True) + "\n").encode())
+    return name
+
+
+def _signatures(folder: Path, payload: str) -> list[dict[str, str]]:
+    """Signatures that are there already, over the same payload."""
+    path = folder / SIGNATURE
+    if not path.exists():
+        return []
+    try:
+        tree = json.loads(path.read_bytes())
+        if tree["payload"] == payload:
+            return [{"keyid": each["keyid"], "sig": each["sig"]} for each in tree["signatures"]]
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{path}: not a DSSE envelope; remove it to sign anew"
+        raise SignError(message) from error
+    message = f"{path}: signs another manifest than the one beside it; the bundle was changed"
+    raise SignError(message)

@@ -1,0 +1,151 @@
+"""Checks a bundle's signature: a DSSE envelope over an in-toto statement, by a given key."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.verify.disk import Unreadable, read
+from harness.verify.found import BadKey, Fault, Skip
+from harness.verify.opened import MANIFEST, SIGNATURE, Opened
+from harness.verify.strict import tree_of
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+KEY_BYTES_MAX = 1 << 16
+
+
+class PublicKey:
+    """Somebody's ed25519 public key, as a PEM file."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; it is read when a signature is checked."""
+        self.path = path
+
+    @cached_property
+    def _key(self) -> Any:
+        try:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+            from cryptography.hazmat.primitives.serialization import load_pem_public_key
+        except ImportError as error:
+            message = "checking signatures needs cryptography: pip install 'joulemark[sign]'"
+            raise BadKey(message) from error
+        try:
+            key = load_pem_public_key(read(self.path.parent, self.path.name, KEY_BYTES_MAX))
+        except (Unreadable, ValueError, TypeError) as error:
+            message = f"{self.path}: not a PEM public key"
+            raise BadKey(message) from error
+        if not isinstance(key, Ed25519PublicKey):
+            message = f"{self.path}: not an ed25519 public key"
+            raise BadKey(message)
+        return key
+
+    def load(self) -> None:
+        """Read the key now.
+
+        Raises:
+            BadKey: it cannot be used.
+        """
+        _ = self._key
+
+    @cached_property
+    def name(self) -> str:
+        """SHA-256 of the raw key, in hex, as envelopes name it."""
+        return hashlib.sha256(self._key.public_bytes_raw()).hexdigest()
+
+    def holds(self, mark: "Mark", message: bytes) -> bool:
+        """Whether this key made the signature, under its own name."""
+        from cryptography.exceptions import InvalidSignature
+
+        if mark.name != self.name:
+            return False
+        try:
+            self._key.verify(mark.signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class Mark(NamedTuple):
+    """One signature of an envelope."""
+
+    name: str
+    signature: bytes
+
+
+def _text(tree: dict[str, Any], key: str) -> str:
+    value = tree.get(key)
+    if not isinstance(value, str):
+        raise Unreadable(SIGNATURE, f"{key} is no text")
+    return value
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Unreadable(SIGNATURE, "not valid base64") from error
+    # The last character carries bits of no byte; only one spelling of them is accepted.
+    if base64.b64encode(data).decode() != text:
+        raise Unreadable(SIGNATURE, "not base64 in its one form")
+    return data
+
+
+def encoded(kind: str, payload: bytes) -> bytes:
+    """`DSSEv1 <length> <type> <length> <payload>`: what was signed."""
+    head = f"DSSEv1 {len(kind.encode())} {kind} {len(payload)} "
+    return head.encode() + payload
+
+
+def _subject(payload: bytes) -> str:
+    """SHA-256 of the manifest that the statement speaks of."""
+    tree = tree_of(payload, SIGNATURE)
+    if tree.get("_type") != STATEMENT_TYPE:
+        raise Unreadable(SIGNATURE, "the payload is no in-toto statement")
+    try:
+        (subject,) = tree["subject"]
+        if subject["name"] == MANIFEST:
+            return str(subject["digest"]["sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable(SIGNATURE, "the statement has not exactly one subject") from error
+    raise Unreadable(SIGNATURE, f"the statement is not about {MANIFEST}")
+
+
+def _marks(tree: dict[str, Any]) -> list[Mark]:
+    rows = tree.get("signatures")
+    if not isinstance(rows, list) or not rows or not all(isinstance(each, dict) for each in rows):
+        raise Unreadable(SIGNATURE, "has no signatures")
+    return [Mark(_text(each, "keyid"), _bytes(_text(each, "sig"))) for each in rows]
+
+
+def signed(bundle: Opened, key: PublicKey | None) -> Iterator[Fault]:
+    """The envelope is about this very manifest, and the given key signed it."""
+    if not bundle.has(SIGNATURE):
+        if key is not None:
+            yield Fault(SIGNATURE, f"is missing: the bundle is not signed by {key.path}")
+            return
+        message = "the bundle is not signed"
+        raise Skip(message)
+    try:
+        tree = tree_of(read(bundle.folder, SIGNATURE), SIGNATURE)
+        kind, payload, marks = (
+            _text(tree, "payloadType"),
+            _bytes(_text(tree, "payload")),
+            _marks(tree),
+        )
+        subject = _subject(payload)
+    except Unreadable as error:
+        yield Fault(SIGNATURE, str(error))
+        return
+    if kind != PAYLOAD_TYPE:
+        yield Fault(SIGNATURE, f"payload of type {kind!a}")
+    if subject != bundle.fingerprint(MANIFEST).sha256:
+        yield Fault(SIGNATURE, "signs another manifest than the one beside it")
+    if key is None:
+        message = f"signed by {len(marks)} keys; name one with --key to check it"
+        raise Skip(message)
+    if not any(key.holds(mark, encoded(kind, payload)) for mark in marks):
+        yield Fault(SIGNATURE, f"no signature is by {key.path}")
