@@ -11,6 +11,7 @@ from harness.records import Figure, Leaderboard, Ruleset, Score, Standing, Unran
 from harness.registry import Broken, discover
 from harness.score.group import is_valid
 from harness.score.rank import Contender, Place, Ranking, rank
+from harness.score.resample import RankChance, rank_chances
 from harness.score.score import score_all
 from harness.score.stats import Sample
 
@@ -38,7 +39,7 @@ def _contender(score: Score, figure: Figure, prize: Prize) -> Contender:
     return Contender(key, figure.value, sample_of(score, prize))
 
 
-def _standing(score: Score, figure: Figure, place: Place) -> Standing:
+def _standing(score: Score, figure: Figure, place: Place, chance: RankChance | None) -> Standing:
     return Standing(
         submission=score.submission,
         submission_sha256=score.submission_sha256,
@@ -54,6 +55,7 @@ def _standing(score: Score, figure: Figure, place: Place) -> Standing:
         rank_low=place.rank_low,
         rank_high=place.rank_high,
         tie_group=place.letters,
+        p_first=chance.first if chance else None,
     )
 
 
@@ -127,9 +129,10 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
     first = ordered[0]
     ranking = rank(contenders, first.separation_alpha)
     placed = [ranked[index] for index in ranking.order]
+    chances = rank_chances([contenders[index].sample for index in ranking.order])
     standings = tuple(
-        _standing(score, figure, place)
-        for (score, figure), place in zip(placed, ranking.places, strict=True)
+        _standing(score, figure, place, chance)
+        for (score, figure), place, chance in zip(placed, ranking.places, chances, strict=True)
     )
     return Leaderboard(
         workload=first.workload,

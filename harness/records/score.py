@@ -148,6 +148,8 @@ class Standing(Record):
     """Worst rank that the data allow."""
     tie_group: str
     """Letters; entries that share one cannot be told apart."""
+    p_first: float | None = None
+    """Chance of rank 1 when the costs are redrawn; None where a single run tells no spread."""
 
 
 class Unranked(Record):

@@ -31,7 +31,8 @@ DIMENSIONLESS = {
     # in a unit that another field states: the metric's, the leaderboard's, the figure's
     "facts", "high", "loss", "low", "metric", "score", "target", "uncertainty", "value",
     # probabilities, and multiples of something measured
-    "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_target", "separation_alpha",
+    "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_first",
+    "p_target", "separation_alpha",
     "target_alpha",
 }  # fmt: skip
 """Field names whose numbers have no unit, each for the reason above its line."""

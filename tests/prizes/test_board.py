@@ -77,6 +77,14 @@ def test_close_entries_share_a_letter(results: Path) -> None:
     assert {(each.rank_low, each.rank_high) for each in board.standings} == {(1, 2), (3, 3)}
 
 
+def test_chances_of_rank_one_follow_the_order(results: Path) -> None:
+    board = board_of(score_results(results), "speed")
+    chances = [each.p_first for each in board.standings]
+    assert None not in chances
+    assert sum(each or 0 for each in chances) == pytest.approx(1)
+    assert chances[0] == pytest.approx(1, abs=0.01)
+
+
 def test_a_machine_without_sensors_has_no_winner(tmp_path: Path) -> None:
     series(tmp_path, entry("adam", method="modelled"), EIGHT)
     series(tmp_path, entry("bare", watts=None), EIGHT)

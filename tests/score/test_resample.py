@@ -1,0 +1,146 @@
+"""Chances of ranks and of the front are calibrated, and sensitivity names what turns an order."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as peers
+
+from harness.score.resample import (
+    by_other_means,
+    front,
+    front_chances,
+    kendall_tau,
+    leader,
+    rank_chances,
+    without_a_run,
+)
+from harness.score.stats import Sample, welch_p
+
+
+def sample(costs: list[float]) -> Sample:
+    return Sample({seed: math.log(cost) for seed, cost in enumerate(costs)}, 1e-4)
+
+
+CLOSE = [[10.0, 10.4, 9.8], [10.1, 10.3, 9.9], [20.0, 20.3, 19.8]]
+
+
+def chances(costs: list[list[float]]) -> list[float]:
+    found = rank_chances([sample(each) for each in costs])
+    return [each.first for each in found if each is not None]
+
+
+def test_somebody_is_first() -> None:
+    first = chances(CLOSE)
+    assert sum(first) == pytest.approx(1)
+    assert first[2] < 0.02
+    assert 0.2 < first[1] < 0.8
+
+
+def test_the_rank_interval_holds_what_may_come() -> None:
+    found = rank_chances([sample(each) for each in CLOSE])
+    assert [(each.rank_low, each.rank_high) for each in found if each] == [(1, 2), (1, 2), (3, 3)]
+
+
+def test_the_same_costs_give_the_same_chances() -> None:
+    assert chances(CLOSE) == chances(CLOSE)
+
+
+def test_the_chance_to_lead_agrees_with_the_one_sided_test() -> None:
+    """Of two entries, P(not first) is p of Behrens and Fisher, a little above that of Welch."""
+    a, b = sample([10.0, 10.4, 9.8, 10.2, 9.9]), sample([10.4, 10.9, 10.2, 10.6, 10.3])
+    first = chances([[math.exp(v) for v in each.logs.values()] for each in (a, b)])
+    assert welch_p(a, b) < 1 - first[0] < welch_p(a, b) + 0.03
+
+
+@pytest.mark.parametrize("costs", [[[10.0], [11.0, 12.0]], []])
+def test_a_single_run_leaves_chances_unknown(costs: list[list[float]]) -> None:
+    assert rank_chances([sample(each) for each in costs]) == [None] * len(costs)
+    assert front_chances([[(1.0, 1.0)]]) == [None]
+
+
+def test_failures_leave_chances_unknown() -> None:
+    gambler = sample([1.0, 1.1])._replace(open_ended=True)
+    assert rank_chances([gambler, sample([5.0, 5.1])]) == [None, None]
+
+
+# --- the front ------------------------------------------------------------------------------------
+
+points = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=8)
+
+
+@given(points)
+def test_a_point_is_on_the_front_exactly_if_nothing_beats_it(
+    plane: list[tuple[float, float]],
+) -> None:
+    on = front(plane)
+    assert any(on)
+    for one, is_on in zip(plane, on, strict=True):
+        beaten = any(o[0] <= one[0] and o[1] <= one[1] and o != one for o in plane)
+        assert is_on is not beaten
+
+
+def cloud(centre: tuple[float, float], rng: np.random.Generator) -> list[tuple[float, float]]:
+    shared = rng.normal(0, 0.02, 6)
+    return [(centre[0] * math.exp(s), centre[1] * math.exp(s)) for s in shared]
+
+
+def test_chances_of_the_front() -> None:
+    rng = np.random.default_rng(3)
+    entries = [cloud(each, rng) for each in ((10, 100), (20, 50), (30, 200), (10, 100))]
+    found = front_chances(entries)
+    assert found[1] == pytest.approx(1.0, abs=0.01)
+    assert found[2] == pytest.approx(0.0, abs=0.01)
+    assert found[0] is not None
+    assert found[3] is not None
+    assert 0.05 < found[0] < 0.95, "twins beat each other about as often as not"
+
+
+def test_costs_that_go_together_are_drawn_together() -> None:
+    """One entry needs 2 % more of both, with a common spread of 10 % from run to run."""
+    base = [(10.0 * f, 100.0 * f) for f in (0.9, 1.0, 1.1, 0.95, 1.05)]
+    worse = [(1.5 * t, 1.5 * e) for t, e in base]
+    beaten = front_chances([base, worse])[1]
+    assert beaten is not None
+    assert beaten < 0.02
+
+
+# --- sensitivity ----------------------------------------------------------------------------------
+
+
+def test_a_lead_that_hangs_on_one_run_is_named() -> None:
+    lucky, steady = sample([10.0, 10.0, 5.0]), sample([9.0, 9.0, 9.0])
+    assert leader([lucky.logs, steady.logs]) == 0
+    changes = without_a_run(["lucky", "steady"], [lucky, steady])
+    assert [(each.without, each.leader) for each in changes] == [("seed 2 of lucky", 1)]
+
+
+def test_a_clear_lead_hangs_on_nothing() -> None:
+    entries = [sample([1.0, 1.1]), sample([9.0, 9.1])]
+    assert without_a_run(["a", "b"], entries) == []
+    assert by_other_means(entries) == []
+
+
+def test_means_under_which_another_leads_are_named() -> None:
+    even, uneven = sample([10.0, 10.0, 10.0]), sample([4.0, 11.0, 20.0])
+    names = {each.without for each in by_other_means([even, uneven])}
+    assert "the arithmetic mean" in names
+    assert "the median" in names
+    assert "the best run" not in names
+    assert by_other_means([]) == []
+
+
+numbers = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=9)
+
+
+@given(numbers)
+def test_the_agreement_of_orders_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
+    first, second = ([each[side] for each in pairs] for side in (0, 1))
+    found = kendall_tau(first, second)
+    expected = peers.kendalltau(first, second).statistic
+    if found is None:
+        assert math.isnan(expected)
+    else:
+        assert found == pytest.approx(expected, abs=1e-9)
