@@ -1,0 +1,140 @@
+"""Which meters are read: asked for by name, or what the machine has."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.measure import choice
+from harness.measure.choice import MeterUnavailable, Probed, automatic, choose, parse
+from harness.plugins import Availability
+from harness.registry import PLUGINS_VARIABLE, Plugin, Source, UnknownPlugin
+
+
+class Meter:
+    """A meter plug-in as far as the choice looks at it."""
+
+    def __init__(self, origin: str, kinds: tuple[str, ...], stands_in_for: str = "") -> None:
+        self.origin = origin
+        self.kinds = kinds
+        self.stands_in_for = stands_in_for
+
+
+def probed(
+    name: str, meter: Meter | None = None, *, ok: bool = True, reason: str = "there"
+) -> Probed:
+    source = Source(name, None, "built-in", f"harness.meters.{name}")
+    plugin = Plugin(name, meter or Meter("hardware", ("cpu",)), source)
+    return Probed(name, plugin, Availability(ok=ok, reason=reason, advice="mend it"))
+
+
+NVML = probed("nvml", Meter("hardware", ("gpu",)))
+RAPL = probed("rapl", Meter("hardware", ("cpu", "dram")))
+PERF = probed("perf-energy", Meter("hardware", ("cpu", "dram"), stands_in_for="rapl"))
+GUESS = probed("codecarbon", Meter("modelled", ("cpu", "dram")))
+FAKE = probed("fake", Meter("simulated", ("node",)))
+LOG = probed("logfile", Meter("external", ("wall",)))
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"),
+    [
+        ([GUESS, FAKE], ["codecarbon"]),
+        ([NVML, GUESS, FAKE], ["nvml", "codecarbon"]),
+        ([NVML, RAPL, GUESS, FAKE, LOG], ["nvml", "rapl"]),
+        ([RAPL, PERF, GUESS], ["rapl"]),
+        ([PERF, GUESS], ["perf-energy"]),
+        ([FAKE, LOG], []),
+        ([probed("rapl", ok=False), GUESS], ["codecarbon"]),
+        ([probed("codecarbon", ok=False)], []),
+    ],
+)
+def test_auto_takes_sensors_and_estimates_only_where_none_sees_the_processor(there, chosen):
+    assert [each.name for each in automatic(there)] == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "options"),
+    [
+        ("nvml", "nvml", {}),
+        ("fake:watts=100", "fake", {"watts": "100"}),
+        ("fake:watts=100,shape=sine", "fake", {"watts": "100", "shape": "sine"}),
+        ("replay:path=/a,b/c.csv,speed=2", "replay", {"path": "/a,b/c.csv", "speed": "2"}),
+        ("logfile:columns=t=time", "logfile", {"columns": "t=time"}),
+    ],
+)
+def test_options_are_read_from_text(text, name, options):
+    assert parse(text) == (name, options)
+
+
+def test_what_is_no_option_is_refused():
+    with pytest.raises(ValueError, match="'100' is not key=value"):
+        parse("fake:100")
+
+
+def test_none_reads_nothing_and_lists_every_meter():
+    chosen, meters = choose(["none"])
+    assert chosen == []
+    assert {"nvml", "rapl", "codecarbon", "fake", "replay"} <= {each.name for each in meters}
+    assert not any(each.chosen for each in meters)
+    assert all(each.reason for each in meters)
+
+
+def test_none_cannot_stand_beside_others():
+    with pytest.raises(ValueError, match="cannot stand beside"):
+        choose(["none", "fake"])
+
+
+def test_simulation_is_chosen_by_name_alone():
+    chosen, meters = choose(["fake:watts=50"])
+    assert [(each.name, each.target, each.options) for each in chosen] == [
+        ("fake", "harness.meters.fake", {"watts": "50"})
+    ]
+    assert [each.name for each in meters if each.chosen] == ["fake"]
+    assert {"fake", "replay"}.isdisjoint(each.name for each in choose([])[0])
+
+
+def test_an_unknown_meter_is_answered_with_near_names():
+    with pytest.raises(UnknownPlugin, match=r"unknown meter 'rapll': did you mean rapl"):
+        choose(["rapll"])
+
+
+def test_a_meter_that_is_asked_for_and_missing_is_refused_with_its_cure(monkeypatch):
+    absent = probed("rapl", ok=False, reason="no zone")
+    monkeypatch.setattr(choice, "probe_all", lambda: [absent])
+    with pytest.raises(MeterUnavailable, match="'rapl' cannot be read here: no zone; mend it"):
+        choose(["rapl"])
+
+
+def test_a_path_given_as_option_can_make_a_meter_available(monkeypatch):
+    monkeypatch.setattr(choice, "probe_all", lambda: [probed("rapl", ok=False)])
+    chosen, _ = choose(["rapl:root=/somewhere"])
+    assert chosen[0].options == {"root": "/somewhere"}
+
+
+def test_a_broken_plug_in_is_listed_with_its_error(monkeypatch, tmp_path: Path):
+    folder = tmp_path / "meters"
+    folder.mkdir()
+    (folder / "broken.py").write_text("import no_such_library\n")
+    (folder / "mine.py").write_text(
+        "from harness.meters.fake import FakeMeter\nMETER = FakeMeter()\n"
+    )
+    monkeypatch.setenv(PLUGINS_VARIABLE, str(tmp_path))
+    chosen, meters = choose(["mine"])
+    by_name = {each.name: each for each in meters}
+    assert not by_name["broken"].available
+    assert "no_such_library" in by_name["broken"].reason
+    assert chosen[0].path == str(folder / "mine.py")
+    with pytest.raises(MeterUnavailable, match="does not load"):
+        choose(["broken"])
+
+
+def test_a_probe_that_raises_is_an_unavailable_meter(monkeypatch, tmp_path: Path):
+    folder = tmp_path / "meters"
+    folder.mkdir()
+    (folder / "sour.py").write_text(
+        "class Sour:\n    def probe(self):\n        raise OSError('no bus')\nMETER = Sour()\n"
+    )
+    monkeypatch.setenv(PLUGINS_VARIABLE, str(tmp_path))
+    sour = next(each for each in choose(["none"])[1] if each.name == "sour")
+    assert not sour.available
+    assert "OSError: no bus" in sour.reason

@@ -1,0 +1,120 @@
+"""The conductor's handle: it starts, hears and ends the sampler, and packs its files."""
+
+import gzip
+import os
+import select
+import time
+
+import pytest
+
+from harness.clock import now_ns
+from harness.measure import metering
+from harness.measure.choice import MeterChoice
+from harness.measure.metering import Metering, MeteringError, pack
+from harness.measure.trace import read_trace
+
+FAKE = MeterChoice(name="fake", target="harness.meters.fake")
+
+
+def test_a_run_leaves_a_packed_trace_and_a_report(tmp_path):
+    handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
+    assert [each.name for each in handle.domains] == ["node"]
+    assert handle.domains[0].simulated
+    assert handle.pid is not None
+    handle.mark()
+    time.sleep(0.3)
+    report = handle.stop()
+    assert report is not None
+    assert report.reads_count >= 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trace.csv.gz", "vitals.csv.gz"]
+    trace = read_trace(tmp_path / "trace.csv.gz")
+    assert len(trace.columns["node"].t_ns) == report.readings_count
+
+
+def test_the_display_is_fed_without_waiting(tmp_path):
+    handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
+    began_ns = now_ns()
+    handle.pump()
+    assert now_ns() - began_ns < 100_000_000
+    assert select.select([handle.fileno()], [], [], 3.0)[0]
+    time.sleep(1.2)
+    handle.pump()
+    assert handle.latest is not None
+    assert handle.latest.watts["node"] == pytest.approx(100, rel=0.01)
+    handle.stop()
+
+
+def test_without_a_meter_nothing_is_started_and_there_is_no_trace(tmp_path):
+    handle = Metering.start([], tmp_path, now_ns())
+    handle.mark()
+    handle.pump()
+    assert handle.pid is None
+    assert handle.fileno() == -1
+    assert handle.domains == ()
+    assert handle.stop() is None
+    handle.kill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_meter_that_does_not_open_is_in_failed(tmp_path):
+    lost = MeterChoice(name="lost", target="harness.meters.no_such_meter")
+    handle = Metering.start([lost, FAKE], tmp_path, now_ns())
+    assert "no_such_meter" in handle.failed["lost"]
+    assert [each.name for each in handle.domains] == ["node"]
+    handle.stop()
+
+
+def test_faults_reach_the_conductor(tmp_path):
+    broken = MeterChoice(
+        name="fake",
+        target="harness.meters.fake",
+        options={"fault": "nan", "fault_after": "2"},
+    )
+    handle = Metering.start([broken], tmp_path, now_ns(), 0.05)
+    time.sleep(0.3)
+    handle.stop()
+    assert handle.faults[0]["domain"] == "node"
+    assert "not a finite number" in handle.faults[0]["message"]
+
+
+def test_a_sampler_that_is_killed_is_told_and_its_trace_is_kept(tmp_path):
+    handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
+    time.sleep(1.3)
+    assert handle.pid is not None
+    os.kill(handle.pid, 9)
+    with pytest.raises(MeteringError, match="ended without its report"):
+        handle.stop()
+    assert len(read_trace(tmp_path / "trace.csv.gz").columns["node"].t_ns) >= 5
+
+
+def test_a_sampler_that_does_not_start_is_told_with_its_last_words(tmp_path):
+    missing = tmp_path / "no such folder"
+    with pytest.raises(MeteringError, match="not ready within 20 s: FileNotFoundError"):
+        Metering.start([FAKE], missing, now_ns())
+
+
+def test_an_abort_keeps_what_was_written(tmp_path):
+    handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
+    handle.kill()
+    assert len(read_trace(tmp_path / "trace.csv.gz").columns["node"].t_ns) >= 1
+
+
+def test_packing_twice_gives_the_same_bytes(tmp_path):
+    packed = []
+    for _ in range(2):
+        (tmp_path / "trace.csv").write_bytes(b"t_ns,domain,energy_j,power_w,u_ns\n")
+        pack(tmp_path)
+        packed.append((tmp_path / "trace.csv.gz").read_bytes())
+    assert packed[0] == packed[1]
+    assert gzip.decompress(packed[0]).startswith(b"t_ns")
+    assert not (tmp_path / "trace.csv").exists()
+
+
+def test_the_sampler_sees_device_choices_and_no_secrets(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("SOME_TOKEN", "secret")
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    seen = metering._environment()
+    assert seen["CUDA_VISIBLE_DEVICES"] == "1"
+    assert "SOME_TOKEN" not in seen
+    assert seen["PYTHONPATH"] != "elsewhere"

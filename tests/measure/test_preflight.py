@@ -1,0 +1,115 @@
+"""Facts of the machine: each with its verdict, and unknown where nothing can be read."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.measure.preflight import changes, facts
+from harness.records import MachineFact
+from tests.measure.test_machine import written
+
+CPU = "sys/devices/system/cpu"
+GOOD = {
+    "proc/loadavg": "0.05 0.1 0.2 1/200 4242\n",
+    "proc/stat": "cpu  100 0 100 9800 0 0 0 0 0 0\ncpu0 1 2 3\n",
+    "proc/pressure/cpu": "some avg10=0.10 avg60=0.0 avg300=0.0 total=5\n",
+    "proc/pressure/memory": "some avg10=0.00 avg60=0.0 avg300=0.0 total=5\n",
+    "proc/pressure/io": "some avg10=0.00 avg60=0.0 avg300=0.0 total=5\n",
+    "proc/swaps": "Filename Type Size Used Priority\n",
+    "proc/vmstat": "pswpin 0\npswpout 0\n",
+    "proc/cmdline": "root=/dev/sda1 secret=yes mitigations=off isolcpus=3\n",
+    "proc/cpuinfo": "model name : X\nflags : fpu\nmicrocode : 0x42\n",
+    f"{CPU}/cpu0/cpufreq/scaling_governor": "performance\n",
+    f"{CPU}/cpu1/cpufreq/scaling_governor": "performance\n",
+    f"{CPU}/cpu0/cpufreq/scaling_cur_freq": "2000000\n",
+    f"{CPU}/cpu1/cpufreq/scaling_cur_freq": "3000000\n",
+    f"{CPU}/cpu0/thermal_throttle/core_throttle_count": "3\n",
+    f"{CPU}/intel_pstate/no_turbo": "0\n",
+    f"{CPU}/smt/control": "on\n",
+    "sys/class/thermal/thermal_zone0/temp": "45000\n",
+    "sys/class/power_supply/AC/type": "Mains\n",
+    "sys/class/power_supply/AC/status": "\n",
+    "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
+    "sys/fs/cgroup/cpu.max": "max 100000\n",
+    "sys/fs/cgroup/memory.max": "max\n",
+    "sys/class/powercap/intel-rapl:0/energy_uj": "1\n",
+}
+
+
+def found(root: Path, **changed: str) -> dict[str, MachineFact]:
+    files = {**GOOD, **{name.replace("__", "/"): text for name, text in changed.items()}}
+    return {fact.id: fact for fact in facts(written(root, files))}
+
+
+def test_a_fit_machine_fails_nothing(tmp_path):
+    told = found(tmp_path)
+    assert {fact.verdict for fact in told.values()} <= {"ok", "recorded", "unknown"}
+    assert told["cpu-governor"].value == "performance"
+    assert told["cpu-clock-hz"].value == 2.5e9
+    assert told["cpu-turbo"].value is True
+    assert told["core-throttle-count"].value == 3
+    assert told["temperature-max-c"].value == 45.0
+    assert told["microcode"].value == "0x42"
+    assert told["rapl"].verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fact", "verdict"),
+    [
+        ("proc/loadavg", "7.7 5 3 9/200 1\n", "load-average", "fail"),
+        ("proc/pressure/cpu", "some avg10=91.95 avg60=1 total=1\n", "pressure-cpu-percent", "fail"),
+        ("proc/stat", "cpu  100 0 100 9000 0 0 0 1983 0 0\n", "cpu-steal-ratio", "warn"),
+        ("proc/swaps", "Filename Type\n/dev/sda2 partition\n", "swap-areas-count", "warn"),
+        ("sys/class/thermal/thermal_zone0/temp", "97000\n", "temperature-max-c", "warn"),
+        ("sys/class/power_supply/BAT0/type", "Battery\n", "power-supply", "ok"),
+        ("sys/fs/cgroup/cpu.max", "100000 100000\n", "cgroup-cpu-limit", "warn"),
+        (
+            "sys/devices/system/clocksource/clocksource0/current_clocksource",
+            "acpi_pm\n",
+            "clocksource",
+            "warn",
+        ),
+    ],
+)
+def test_each_trouble_is_told_with_advice(tmp_path, file, text, fact, verdict):
+    told = {each.id: each for each in facts(written(tmp_path, GOOD | {file: text}))}
+    assert told[fact].verdict == verdict
+    assert bool(told[fact].advice) == (verdict in ("warn", "fail"))
+
+
+def test_a_battery_that_discharges_fails(tmp_path):
+    battery = "sys/class/power_supply/BAT0"
+    files = {f"{battery}/type": "Battery\n", f"{battery}/status": "Discharging\n"}
+    told = {each.id: each for each in facts(written(tmp_path, GOOD | files))}
+    assert told["power-supply"].verdict == "fail"
+
+
+def test_what_cannot_be_read_is_unknown_and_never_a_pass(tmp_path):
+    told = {fact.id: fact for fact in facts(tmp_path)}
+    passed = [fact.id for fact in told.values() if fact.verdict == "ok"]
+    assert passed == []
+    for name in ("load-average", "cpu-governor", "temperature-max-c", "clocksource", "virtualised"):
+        assert told[name].verdict == "unknown"
+        assert told[name].value is None
+
+
+def test_only_boot_options_that_matter_are_kept(tmp_path):
+    assert found(tmp_path)["kernel-options"].value == "mitigations=off isolcpus=3"
+
+
+def test_this_machine_is_looked_over_with_a_source_for_each_fact():
+    told = facts()
+    assert len({fact.id for fact in told}) == len(told) >= 30
+    assert all(fact.source for fact in told)
+
+
+def test_what_must_stay_the_same_and_does_not_is_a_failure(tmp_path):
+    before = facts(written(tmp_path, GOOD))
+    file = f"{CPU}/cpu1/cpufreq/scaling_governor"
+    throttled = {f"{CPU}/cpu0/thermal_throttle/core_throttle_count": "9\n", file: "powersave\n"}
+    after = facts(written(tmp_path, GOOD | throttled | {"proc/loadavg": "0.4 0 0 1/2 3\n"}))
+    told = {fact.id: fact for fact in changes(before, after)}
+    assert set(told) == {"cpu-governor", "core-throttle-count"}
+    assert told["core-throttle-count"].value == "3 before, 9 after"
+    assert all(fact.verdict == "fail" for fact in told.values())
+    assert changes(before, before) == []
