@@ -99,20 +99,24 @@ def _popen(parts: _Parts, stack: ExitStack) -> tuple[subprocess.Popen[bytes], in
     status, release = os.pipe(), os.pipe()
     stack.callback(os.close, status[1])
     stack.callback(os.close, release[0])
-    text = marshal.dumps({**parts.plan(), "status": status[1], "release": release[0]})
-    plan = os.memfd_create("plan", os.MFD_CLOEXEC)
-    stack.callback(os.close, plan)
-    os.write(plan, text)
-    os.lseek(plan, 0, os.SEEK_SET)
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(plan)],
-        stdin=subprocess.DEVNULL,
-        stdout=parts.request.stdout,
-        stderr=parts.request.stderr,
-        env={},
-        start_new_session=True,
-        pass_fds=(*parts.request.pass_fds, status[1], release[0], plan),
-    )
+    with ExitStack() as failed:
+        failed.callback(os.close, status[0])
+        failed.callback(os.close, release[1])
+        text = marshal.dumps({**parts.plan(), "status": status[1], "release": release[0]})
+        plan = os.memfd_create("plan", os.MFD_CLOEXEC)
+        stack.callback(os.close, plan)
+        os.write(plan, text)
+        os.lseek(plan, 0, os.SEEK_SET)
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(plan)],
+            stdin=subprocess.DEVNULL,
+            stdout=parts.request.stdout,
+            stderr=parts.request.stderr,
+            env={},
+            start_new_session=True,
+            pass_fds=(*parts.request.pass_fds, status[1], release[0], plan),
+        )
+        failed.pop_all()
     return child, status[0], release[1]
 
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 
 from harness.launchers import _adoption, _cgroup, _identity, _mounts, _rlimits, _seccomp
 from harness.launchers._status import StatusPipe
-from harness.launchers._supervised import Supervised
+from harness.launchers._supervised import Supervised, wait_readable
 from harness.launchers.interpreter import python_paths
 from harness.plugins import Availability, SandboxRequest
 
@@ -279,21 +279,35 @@ def _take_hold(
         failed.callback(status.close)
         failed.callback(child.wait)
         failed.callback(child.kill)
-        if not status.wait_for({"child-pid"}, _START_S):
-            raise OSError(_NO_SANDBOX)
-        root = int(status.values["child-pid"])
-        # The outer bubblewrap has not waited for it yet, so the number is still its own.
-        pidfd = os.pidfd_open(root)
-        failed.callback(os.close, pidfd)
-        group.attach(root)
-        limits = request.limits
-        _rlimits.set_on(root, _rlimits.wanted(limits, processes=limits.processes))
-        os.write(ends.release, b"x")
+        try:
+            if not status.wait_for({"child-pid"}, _START_S):
+                raise OSError(_NO_SANDBOX)
+            root = int(status.values["child-pid"])
+            # The outer bubblewrap has not waited for it yet, so the number is still its own.
+            pidfd = os.pidfd_open(root)
+            failed.callback(_bury, child, root, pidfd)
+            group.attach(root)
+            limits = request.limits
+            _rlimits.set_on(root, _rlimits.wanted(limits, processes=limits.processes))
+            os.write(ends.release, b"x")
+        except (ProcessLookupError, BrokenPipeError) as error:
+            raise OSError(_NO_SANDBOX) from error
         ready, _, _ = select.select([ends.ready, pidfd], [], [], _START_S)
         if ends.ready not in ready:
             raise OSError(_NO_SANDBOX)
         failed.pop_all()
     return root, pidfd, status
+
+
+def _bury(child: subprocess.Popen[bytes], root: int, pidfd: int) -> None:
+    """End what was begun and leave no dead child behind."""
+    child.kill()
+    child.wait()
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    if wait_readable(pidfd, _START_S):
+        _adoption.collect(root, pidfd)
+    os.close(pidfd)
 
 
 def _complaint(program: Path, request: SandboxRequest) -> str:

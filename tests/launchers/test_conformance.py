@@ -27,6 +27,7 @@ KILL_S = 5.0
 EPERM = 1
 
 Play = Callable[..., dict[str, Any]]
+_PROBED: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 def _runs(python: str) -> bool:
@@ -108,10 +109,10 @@ def play(case: tuple[str, str], open_copy: Path) -> Play:
             return _in_process(name, [scenario, *words])
         return _elsewhere(open_copy, who, [name, scenario, *words])
 
-    found = run("probe")
-    if not found["ok"]:
-        needs_reason = f"{name}: {found['reason']}"
-        pytest.skip(needs_reason)
+    if case not in _PROBED:
+        _PROBED[case] = run("probe")
+    if not _PROBED[case]["ok"]:
+        pytest.skip(f"{name}: {_PROBED[case]['reason']}")
     return run
 
 

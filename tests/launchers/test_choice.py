@@ -1,0 +1,92 @@
+"""The strongest launcher that works is taken, and the reason names the others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import registry
+from harness.launchers import choice
+from harness.plugins import Availability
+
+FOUND = Availability(ok=True, reason="it works")
+LOST = Availability(ok=False, reason="it is blocked", advice="sudo sysctl -w a.b=0")
+
+
+class Fake:
+    level = "none"
+
+    def __init__(self, found: Availability | Exception) -> None:
+        self.found = found
+
+    def probe(self) -> Availability:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+def plugins(monkeypatch: pytest.MonkeyPatch, **launchers: Any) -> None:
+    def plugin(name: str) -> registry.Plugin | registry.Broken:
+        source = registry.Source(name, None, "test", "")
+        value = launchers[name]
+        if isinstance(value, str):
+            return registry.Broken(name, value, source)
+        return registry.Plugin(name, Fake(value), source)
+
+    monkeypatch.setattr(registry, "discover", lambda kind: [plugin(name) for name in launchers])
+
+    def find(kind: str, name: str) -> registry.Plugin:
+        found = plugin(name)
+        assert isinstance(found, registry.Plugin)
+        return found
+
+    monkeypatch.setattr(registry, "find", find)
+
+
+def test_the_strongest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins(monkeypatch, plain=FOUND, landlock=FOUND, bubblewrap=FOUND)
+    assert choice.choose()[0] == "bubblewrap"
+    plugins(monkeypatch, plain=FOUND, landlock=FOUND, bubblewrap=LOST)
+    name, _, reason = choice.choose()
+    assert name == "landlock"
+    assert "bubblewrap was passed over: it is blocked" in reason
+    assert "sudo sysctl -w a.b=0" in reason
+
+
+def test_broken_ones_are_passed_over_with_their_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = {"bubblewrap": "ImportError: no x", "landlock": RuntimeError("odd kernel")}
+    plugins(monkeypatch, plain=FOUND, **broken)
+    name, _, reason = choice.choose("auto")
+    assert name == "plain"
+    assert "ImportError: no x" in reason
+    assert "RuntimeError: odd kernel" in reason
+    assert [each for each, found in choice.probes() if found.ok] == ["plain"]
+    assert [each for each, _ in choice.probes()] == ["bubblewrap", "landlock", "plain"]
+
+
+def test_what_was_asked_for_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins(monkeypatch, plain=FOUND, bubblewrap=LOST)
+    with pytest.raises(choice.LauncherUnavailable, match=r"bubblewrap.*blocked.*sysctl"):
+        choice.choose("bubblewrap")
+    assert choice.choose("plain")[0] == "plain"
+
+
+def test_strangers_are_used_by_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins(monkeypatch, aardvark=FOUND, plain=LOST)
+    with pytest.raises(choice.LauncherUnavailable, match="no launcher works here: plain"):
+        choice.choose()
+    assert choice.choose("aardvark")[0] == "aardvark"
+    assert [name for name, _ in choice.probes()] == ["plain", "aardvark"]
+
+
+def test_an_unknown_name_gets_a_hint() -> None:
+    with pytest.raises(registry.UnknownPlugin, match="bubblewrap"):
+        choice.choose("bublewrap")
+
+
+def test_supporting_modules_are_no_launchers() -> None:
+    found = {source.name for source in registry.sources("launchers")}
+    assert {"bubblewrap", "landlock", "plain"} <= found
+    folder = Path(choice.__file__).parent
+    beside = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")} - found
+    assert beside == {"choice", "interpreter"}

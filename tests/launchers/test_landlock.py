@@ -1,0 +1,74 @@
+"""A mask is a grant of everything beside it."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.launchers import _bind, _landlock
+from harness.launchers.interpreter import below
+from harness.launchers.landlock import LAUNCHER
+
+READ = _bind.EXECUTE | _bind.READ_FILE | _bind.READ_DIR
+
+
+def _effective(rules: list[tuple[Path, int]], path: Path) -> int:
+    """Rights on a path: of every rule on it or above it, as the kernel adds them up."""
+    found = 0
+    for place, access in rules:
+        if below(path, place):
+            found |= access
+    return found
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+FOLDERS = st.lists(st.lists(NAMES, min_size=1, max_size=3).map("/".join), min_size=1, max_size=6)
+
+
+@given(folders=FOLDERS, masked=FOLDERS)
+def test_everything_but_the_masked_can_be_read(
+    tmp_path_factory: object, folders: list[str], masked: list[str]
+) -> None:
+    top = Path(tmp_path_factory.mktemp("tree"))  # type: ignore[attr-defined]
+    for name in (*folders, *masked):
+        (top / name).mkdir(parents=True, exist_ok=True)
+        (top / name / "file").write_text("x")
+    masks = [top / name for name in masked]
+    rules = list(_landlock.around(top, masks))
+    for file in top.rglob("file"):
+        hidden = any(below(file, mask) for mask in masks)
+        allowed = _effective(rules, file)
+        assert bool(allowed & _bind.READ_FILE) is not hidden, file
+        # Names can be listed all the way down, or imports would find nothing.
+        assert allowed & _bind.READ_DIR
+    assert all(access & ~READ == 0 for _, access in rules)
+
+
+def test_without_masks_one_rule_is_enough(tmp_path: Path) -> None:
+    assert list(_landlock.around(tmp_path, [])) == [(tmp_path, READ)]
+    assert list(_landlock.around(tmp_path, [tmp_path.parent / "elsewhere"])) == [(tmp_path, READ)]
+
+
+def test_links_beside_a_mask_grant_nothing(tmp_path: Path) -> None:
+    (tmp_path / "masked").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "masked")
+    rules = dict(_landlock.around(tmp_path, [tmp_path / "masked"]))
+    assert tmp_path / "link" not in rules
+
+
+def test_rights_grow_with_the_interface() -> None:
+    rights = [_bind.all_rights(abi) for abi in range(1, 9)]
+    assert rights == sorted(rights)
+    assert rights[0] == (1 << 13) - 1
+    assert rights[2] & _bind.TRUNCATE
+    assert not rights[3] & _bind.IOCTL_DEV
+    assert rights[4] & _bind.IOCTL_DEV
+    assert rights[4] == rights[7]
+
+
+def test_probe_tells_why_not() -> None:
+    found = LAUNCHER.probe()
+    assert found.reason
+    if not _bind.version():
+        assert not found.ok
+        assert "Landlock" in found.reason

@@ -1,0 +1,147 @@
+"""Processes are found, added up and ended, against what the kernel says of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_S, now_ns
+from harness.launchers import _tree
+
+FAMILY = """
+import os, sys, time
+sys.stdout.reconfigure(line_buffering=True)
+for _ in range(3):
+    if os.fork() == 0:
+        os.fork()
+        break
+print("up")
+time.sleep(100)
+"""
+
+
+def start(program: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-I", "-S", "-c", program]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+@pytest.fixture
+def family() -> Iterator[subprocess.Popen[bytes]]:
+    with start(FAMILY) as top:
+        assert top.stdout
+        for _ in range(7):
+            top.stdout.readline()
+        yield top
+        _tree.end_below(top.pid)
+        top.kill()
+
+
+def test_finds_everyone_below(family: subprocess.Popen[bytes]) -> None:
+    found = _tree.descendants(family.pid)
+    assert found[0].pid == family.pid
+    assert len(found) == 7
+    pids = {each.pid for each in found}
+    assert all(each.parent in pids for each in found[1:])
+    assert {each.pid for each in _tree.glance(family.pid)} == pids
+
+
+def test_knows_itself() -> None:
+    me = _tree.member(os.getpid())
+    assert me is not None
+    assert (me.pid, me.parent, me.session) == (os.getpid(), os.getppid(), os.getsid(0))
+
+
+def test_names_of_programs_may_hold_anything() -> None:
+    program = "import sys, time\nopen('/proc/self/comm', 'w').write(') R 1 (')\n"
+    with start(program + "print('up', flush=True)\ntime.sleep(100)") as odd:
+        assert odd.stdout
+        odd.stdout.readline()
+        found = _tree.member(odd.pid)
+        odd.kill()
+    assert found is not None
+    assert found.parent == os.getpid()
+
+
+def test_the_gone_are_nobody() -> None:
+    done = start("pass")
+    done.communicate()
+    assert _tree.member(done.pid) is None
+    assert _tree.descendants(done.pid) == []
+    assert _tree.glance(done.pid) == []
+    assert _tree.own_cpu_s(done.pid) == 0.0
+    assert _tree.peak_rss_bytes(done.pid) == 0
+
+
+def test_ends_all_below_and_not_the_top(family: subprocess.Popen[bytes]) -> None:
+    below = [each.pid for each in _tree.descendants(family.pid)[1:]]
+    _tree.end_below(family.pid)
+    assert family.poll() is None
+    deadline_ns = now_ns() + 5 * NS_PER_S
+    while _running(below) and now_ns() < deadline_ns:
+        time.sleep(0.01)
+    assert _running(below) == []
+
+
+def _running(pids: list[int]) -> list[int]:
+    """Those that are no zombies yet (their parent here never waits for them)."""
+    found = []
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            continue
+        if state not in "ZX":
+            found.append(pid)
+    return found
+
+
+def test_own_cpu_is_the_kernels() -> None:
+    before = time.process_time()
+    until = before + 0.05
+    while time.process_time() < until:
+        pass
+    assert _tree.own_cpu_s(os.getpid()) == pytest.approx(time.process_time(), abs=0.01)
+
+
+def test_meter_keeps_what_was_seen_of_the_lost() -> None:
+    """A child that nobody waits for leaves the kernel's account; the meter saw it."""
+    program = """
+import os, signal, sys, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if os.fork() == 0:
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    print("burnt", flush=True)
+    signal.pause()
+time.sleep(100)
+"""
+    with start(program) as top:
+        assert top.stdout
+        top.stdout.readline()
+        meter = _tree.TreeMeter(top.pid)
+        seen = meter.cpu_s()
+        assert seen > 0.2
+        child = _tree.descendants(top.pid)[1].pid
+        os.kill(child, signal.SIGKILL)
+        while _tree.member(child):
+            time.sleep(0.005)
+        kernels = _tree.own_cpu_s(top.pid)
+        after = meter.cpu_s()
+        top.kill()
+    assert kernels < 0.2
+    assert seen <= after < seen + 0.1
+
+
+def test_peaks_stay(family: subprocess.Popen[bytes]) -> None:
+    meter = _tree.TreeMeter(family.pid)
+    meter.look_at_peaks()
+    assert meter.peak_rss_bytes >= _tree.peak_rss_bytes(family.pid) > 1 << 20
+    without = _tree.TreeMeter(os.getpid(), ours=True)
+    without.look_at_peaks()
+    assert 0 < without.peak_rss_bytes < _tree.peak_rss_bytes(os.getpid())
