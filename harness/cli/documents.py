@@ -5,7 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from harness.records import (
+    Comparison,
     Finding,
+    GateResult,
     Leaderboard,
     MachineFact,
     RunScore,
@@ -204,6 +206,19 @@ class ScoreDocument(Record):
     """Whole, with who is unranked and why."""
     findings: tuple[Finding, ...]
     """About bundles and runs that are in no score."""
+
+
+class CompareDocument(Record):
+    """`joulemark compare`."""
+
+    format: int = FORMAT
+    a: str
+    b: str
+    comparisons: tuple[Comparison, ...]
+    """One for each workload, machine and ruleset that both entries have a score on."""
+    gate_ratio: float | None
+    """Regression that was asked to be caught, as 0.1 for 10 %; None: no gate."""
+    gate: tuple[GateResult, ...]
 
 
 class ReportDocument(Record):

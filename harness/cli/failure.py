@@ -46,6 +46,7 @@ CODES = {
     "harness.report.site.SiteError": INVALID,
     "harness.verify.found.NothingToVerify": USAGE,
     "harness.verify.found.BadKey": USAGE,
+    "harness.verify.found.BadArchive": INVALID,
     "harness.sign.SignError": INVALID,
     "harness.sign.SigningMissing": MISSING,
 }

@@ -19,6 +19,8 @@ ORDER = (
     "demo",
     "run",
     "score",
+    "compare",
+    "award",
     "verify",
     "report",
     "explain",

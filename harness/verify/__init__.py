@@ -6,6 +6,7 @@ the machine's ledger, which witnesses the manifest.
 """
 
 from harness.verify.found import (
+    BadArchive,
     BadKey,
     BundleReport,
     Check,
@@ -17,6 +18,7 @@ from harness.verify.found import (
 from harness.verify.tree import verify
 
 __all__ = [
+    "BadArchive",
     "BadKey",
     "BundleReport",
     "Check",

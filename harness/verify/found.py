@@ -15,6 +15,10 @@ class NothingToVerify(ValueError):
     """There is neither bundle nor ledger where one was said to be."""
 
 
+class BadArchive(ValueError):
+    """An archive that is damaged or not to be trusted; the message names entry and rule."""
+
+
 class BadKey(ValueError):
     """A public key that cannot be used; the message names the file."""
 

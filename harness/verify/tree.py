@@ -1,12 +1,14 @@
 """Checks one bundle's folder, or a whole results tree with its ledgers."""
 
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from harness.verify import chain as ledger
 from harness.verify import contents, seals
+from harness.verify.archive import is_archive, stem, unpack
 from harness.verify.chain import Chain
 from harness.verify.disk import Entry, Unreadable, exists, read, walk
 from harness.verify.found import (
@@ -205,17 +207,29 @@ def _one(folder: Path, key: PublicKey | None) -> Report:
     return Report(root=root, kind="bundle", bundles=(report,), ledgers=reports, bytes_count=count)
 
 
+def _archive(path: Path, key: Path | None) -> Report:
+    """Check what an archive holds; nothing of it stays on disk."""
+    with tempfile.TemporaryDirectory(prefix="joulemark-verify-") as scratch:
+        folder = Path(scratch) / "in" / stem(path)
+        folder.mkdir(parents=True)
+        unpack(path, folder)
+        return replace(verify(folder, key), root=path)
+
+
 def verify(path: Path, key: Path | None = None) -> Report:
-    """Check a bundle's folder, or every bundle and ledger of a results tree.
+    """Check a bundle's folder, every bundle and ledger of a results tree, or an archive of either.
 
     Args:
-        path: Folder of a bundle, or of results.
+        path: Folder of a bundle, or of results; or a .tar.gz, .tgz, .tar or .zip of one.
         key: Public key by which every bundle must be signed; None demands no signature.
 
     Raises:
+        BadArchive: the archive is damaged, or breaks a rule for foreign archives.
         BadKey: the key cannot be used.
         NothingToVerify: the path is no folder, or there is neither bundle nor ledger below it.
     """
+    if path.is_file() and is_archive(path):
+        return _archive(path, key)
     if not path.is_dir():
         message = f"{path}: no such folder; give a bundle's folder or a results folder"
         raise NothingToVerify(message)

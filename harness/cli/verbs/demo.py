@@ -36,12 +36,13 @@ def entrants(workload: str) -> list[str]:
 
 def _series(name: str, ruleset: "Ruleset", results: Path) -> "RunDocument":
     from harness.cli.display import display_for
-    from harness.cli.series import document_of
     from harness.run.series import SeriesRequest, run_series
 
     request = SeriesRequest(workload=WORKLOAD, submission=name, ruleset=ruleset, results=results)
     with display_for(f"{WORKLOAD}, {name}") as display:
         outcomes = run_series(request, display)
+    from harness.cli.series import document_of
+
     return document_of(outcomes, ruleset, results)
 
 

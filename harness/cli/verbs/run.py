@@ -24,7 +24,6 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
     exceeded, 5 measurement not trustworthy, 1 target not reached.
     """
     from harness.cli.display import display_for
-    from harness.cli.series import document_of, show, show_next
     from harness.rules.load import load_ruleset
     from harness.run.series import SeriesRequest, run_series
 
@@ -42,6 +41,9 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
     )
     with display_for(workload, quiet=options["quiet"]) as display:
         outcomes = run_series(request, display)
+    # Only now: what scores is not to weigh on the machine while it is measured.
+    from harness.cli.series import document_of, show, show_next
+
     document = document_of(outcomes, ruleset, results)
 
     def page_of(page: Any) -> None:

@@ -118,7 +118,7 @@ def _show(report: "Report", document: "VerifyDocument", page: "Page") -> None:
 )
 @answers
 def COMMAND(path: Path, key: Path | None) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """Check a bundle, or every bundle and ledger of a results tree (default: results).
+    """Check a bundle, every bundle and ledger of a results tree (default: results), or an archive.
 
     Lists each check with its verdict; leaves with 3 where anything fails.
     """

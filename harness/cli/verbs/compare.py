@@ -1,0 +1,125 @@
+"""`joulemark compare`: two entries side by side, and whether one is a regression."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.answer import Answer, answers
+from harness.cli.failure import GATE, OK, UsageFailure, unknown
+from harness.cli.options import results_option, ruleset_options
+
+if TYPE_CHECKING:
+    from harness.cli.documents import CompareDocument
+    from harness.cli.page import Page
+    from harness.records import CostRatio, Score
+
+COLUMNS = ("cost", "B / A", "interval", "p", "seeds", "B is")
+BARS = ("cause", "B / A", "joules")
+
+
+def _named(scores: "Sequence[Score]", name: str) -> "list[Score]":
+    found = [each for each in scores if each.submission == name]
+    if not found:
+        raise UsageFailure(unknown("submission", name, {each.submission for each in scores}))
+    return found
+
+
+def _pairs(scores: "Sequence[Score]", a: str, b: str) -> "list[tuple[Score, Score]]":
+    """Scores of both on the same workload version, machine and ruleset."""
+    keys = ("workload", "workload_version", "machine", "ruleset")
+
+    def shared(one: "Score", other: "Score") -> bool:
+        return all(getattr(one, key) == getattr(other, key) for key in keys)
+
+    pairs = [(one, two) for one in _named(scores, a) for two in _named(scores, b)]
+    found = [(one, two) for one, two in pairs if shared(one, two) and one is not two]
+    if not found:
+        message = f"'{a}' and '{b}' share no workload, machine and ruleset; run both on one"
+        raise UsageFailure(message)
+    return found
+
+
+def _interval(row: "CostRatio") -> str:
+    ends = [f"{each:.3f}" if each is not None else "open" for each in (row.low, row.high)]
+    return " .. ".join(ends)
+
+
+def _show(document: "CompareDocument", page: "Page") -> None:
+    for each in document.comparisons:
+        page.heading(f"B = {each.b} against A = {each.a} on {each.workload}, {each.machine}")
+        rows = [
+            (
+                row.quantity,
+                f"{row.cost_ratio:.3f}",
+                _interval(row),
+                f"{row.p_differ:.2g}",
+                "paired" if row.paired else "apart",
+                row.outcome,
+            )
+            for row in each.ratios
+        ]
+        page.table(COLUMNS, rows, right=("B / A", "p"))
+        bars = [(e.factor, f"{e.factor_ratio:.3f}", f"{e.energy_j:+.4g} J") for e in each.bridge]
+        if bars:
+            page.table(BARS, bars, right=("B / A", "joules"))
+        page.line(each.sentence, indent=2)
+    for verdict in document.gate:
+        page.line(f"gate: {verdict.quantity} on {verdict.workload}: {verdict.verdict}")
+
+
+@click.command("compare")
+@click.argument("a")
+@click.argument("b")
+@results_option
+@ruleset_options(None)
+@click.option(
+    "--gate",
+    type=click.FloatRange(min=0),
+    metavar="PCT",
+    help="Exit with 4 where a cost of B is shown to exceed that of A by more than so many per cent.",
+)
+@answers
+def COMMAND(  # noqa: N802
+    a: str,
+    b: str,
+    results: Path,
+    ruleset: str | None,
+    overrides: tuple[str, ...],
+    gate: float | None,
+) -> Answer:
+    """Compare entry B with entry A: ratios with intervals, and where the joules went.
+
+    A gate fails only on what the data show; where they cannot tell it says `unclear` and passes.
+    """
+    from harness.cli.documents import CompareDocument
+    from harness.records import GateResult
+    from harness.rules.load import load_ruleset
+    from harness.score.compare import compare
+    from harness.score.compare import gate as verdict_of
+    from harness.score.score import score_results
+
+    named = ruleset or ("default" if overrides else None)
+    scores = score_results(results, load_ruleset(named, overrides) if named else None)
+    found = [compare(*pair) for pair in _pairs(scores, a, b)]
+    verdicts = [
+        GateResult(
+            workload=each.workload,
+            machine=each.machine,
+            quantity=row.quantity,
+            verdict=verdict_of(row, gate / 100),
+        )
+        for each in found
+        for row in each.ratios
+        if gate is not None
+    ]
+    document = CompareDocument(
+        a=a,
+        b=b,
+        comparisons=tuple(found),
+        gate_ratio=None if gate is None else gate / 100,
+        gate=tuple(verdicts),
+    )
+    failed = any(each.verdict == "fail" for each in verdicts)
+    return Answer(document, lambda page: _show(document, page), GATE if failed else OK)
