@@ -82,9 +82,18 @@ class EventLog:
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:
-        """Sync and close."""
-        self.sync()
-        os.close(self._descriptor)
+        """Sync and close; once it is closed, there is nothing more to do.
+
+        Raises:
+            OSError: the events may not be durable; the file is closed all the same.
+        """
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def listed_files(folder: Path) -> list[Path]:

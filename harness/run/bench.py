@@ -46,10 +46,14 @@ class Bench:
         """Write one record of the bundle."""
         write_file(self.folder / name, dump(record))
 
-    def seal(self, run: Run) -> str:
-        """Write run.json and the manifest, and close the row in the ledger; returns its digest."""
+    def close(self) -> None:
+        """Let go of the events, where the seal was not reached."""
         with contextlib.suppress(OSError):
             self.events.close()
+
+    def seal(self, run: Run) -> str:
+        """Write run.json and the manifest, and close the row in the ledger; returns its digest."""
+        self.events.close()
         self.write("run.json", run)
         manifest = Manifest(
             run_id=self.run_id,

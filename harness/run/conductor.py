@@ -71,6 +71,7 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
             try:
                 outcome = _seal(bench, trained, judged, (ammunition, machine, metering))
             finally:
+                bench.close()
                 release(trained.story.held)
     return outcome
 
