@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 from harness.plugins import Exit
@@ -87,10 +88,10 @@ class StandIn:
         if self.cpu is not None:
             return self.cpu
         try:
-            with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-                fields = file.read().rpartition(")")[2].split()
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
         except OSError:
             return None
+        fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -349,7 +350,7 @@ def test_spacing_under_first_passing(perform) -> None:
     assert records[0].accepted
     assert records[-1].accepted, "the last of a run counts however soon it came"
     assert len(taken) < len(records)
-    for one, other in zip(taken[:-2], taken[1:-1], strict=True):
+    for one, other in pairwise(taken[:-1]):
         assert other.stamp_ns - one.stamp_ns >= 0.9 * 0.2 * NS_PER_S
     assert {record.refused for record in records if not record.accepted} == {EARLY}
     held = [each for each in seen.story.held if each.descriptor is not None]
