@@ -20,7 +20,6 @@ ORDER = (
     "run",
     "score",
     "compare",
-    "award",
     "verify",
     "report",
     "explain",

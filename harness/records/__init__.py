@@ -1,6 +1,7 @@
 """What is on disk: frozen, strict records with a format number."""
 
 from harness.records.base import FORMAT, Record, RecordError, Status, dump, load
+from harness.records.compare import Comparison, CostRatio, EnergyBar, GateResult
 from harness.records.machine import Machine, MachineFact, Meter
 from harness.records.measure import Domain, SamplerReport
 from harness.records.ruleset import (
@@ -40,12 +41,16 @@ from harness.records.seal import LedgerRow, Manifest, ManifestFile
 __all__ = [
     "FORMAT",
     "Claim",
+    "Comparison",
+    "CostRatio",
     "Domain",
+    "EnergyBar",
     "Evaluation",
     "EvaluationRules",
     "Event",
     "Figure",
     "Finding",
+    "GateResult",
     "Isolation",
     "Leaderboard",
     "LedgerRow",

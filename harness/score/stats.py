@@ -163,8 +163,8 @@ def passes(value: float | None, target: float, better: str) -> bool:
     return value >= target if better == "higher" else value <= target
 
 
-def _variance(sample: Sample) -> float | None:
-    """Variance of the mean logarithm."""
+def variance_of_mean(sample: Sample) -> float | None:
+    """Variance of the mean logarithm; None for a single run."""
     sd = spread(list(sample.logs.values()), max(sample.sd_floor, LEAST_SD))
     return None if sd is None else sd * sd / len(sample.logs)
 
@@ -182,7 +182,7 @@ def welch_degrees(first: tuple[float, int], second: tuple[float, int]) -> float:
 
 def welch_p(a: Sample, b: Sample) -> float:
     """One-sided p of Welch's test that `a` costs less than `b`, on logarithms; 1 where n < 2."""
-    va, vb = _variance(a), _variance(b)
+    va, vb = variance_of_mean(a), variance_of_mean(b)
     if va is None or vb is None:
         return 1.0
     df = welch_degrees((va, len(a.logs)), (vb, len(b.logs)))
@@ -289,7 +289,7 @@ def resolvable_ratio(a: Sample, b: Sample, alpha: float, power: float = 0.9) -> 
     Returns:
         The ratio, or None where fewer than two seeds or too wide a spread tell nothing.
     """
-    va, vb = _variance(a), _variance(b)
+    va, vb = variance_of_mean(a), variance_of_mean(b)
     if va is None or vb is None:
         return None
     if is_paired(a, b):

@@ -70,20 +70,18 @@ def _show(document: "CompareDocument", page: "Page") -> None:
 
 
 @click.command("compare")
-@click.argument("a")
-@click.argument("b")
+@click.argument("entries", nargs=2, metavar="A B")
 @results_option
 @ruleset_options(None)
 @click.option(
     "--gate",
     type=click.FloatRange(min=0),
     metavar="PCT",
-    help="Exit with 4 where a cost of B is shown to exceed that of A by more than so many per cent.",
+    help="Exit with 4 where a cost of B is shown to be more than so many per cent above that of A.",
 )
 @answers
 def COMMAND(  # noqa: N802
-    a: str,
-    b: str,
+    entries: tuple[str, str],
     results: Path,
     ruleset: str | None,
     overrides: tuple[str, ...],
@@ -102,7 +100,7 @@ def COMMAND(  # noqa: N802
 
     named = ruleset or ("default" if overrides else None)
     scores = score_results(results, load_ruleset(named, overrides) if named else None)
-    found = [compare(*pair) for pair in _pairs(scores, a, b)]
+    found = [compare(*pair) for pair in _pairs(scores, *entries)]
     verdicts = [
         GateResult(
             workload=each.workload,
@@ -115,8 +113,8 @@ def COMMAND(  # noqa: N802
         if gate is not None
     ]
     document = CompareDocument(
-        a=a,
-        b=b,
+        a=entries[0],
+        b=entries[1],
         comparisons=tuple(found),
         gate_ratio=None if gate is None else gate / 100,
         gate=tuple(verdicts),

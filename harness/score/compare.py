@@ -1,0 +1,160 @@
+"""Two entries side by side: ratio of each cost with its interval, verdict, energy bridge."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from harness.records import RunScore, Score
+from harness.records.compare import Comparison, CostRatio, EnergyBar
+from harness.score.bridge import Effort, bridge, sentence
+from harness.score.group import Costs, energy_costs, is_valid, time_costs
+from harness.score.stats import (
+    LEAST_SD,
+    Interval,
+    Sample,
+    differ_p,
+    is_paired,
+    mean_log,
+    spread,
+    t_quantile,
+    welch_degrees,
+)
+
+Outcome = Literal["better", "worse", "unclear"]
+
+
+class Measured(NamedTuple):
+    """A cost that both entries have."""
+
+    quantity: str
+    a: Sample
+    b: Sample
+
+
+def valid_runs(score: Score) -> list[RunScore]:
+    """The runs of a score that have a result."""
+    return [run for run in score.runs if is_valid(run, score.snapshot_rule)]
+
+
+def to_sample(found: Costs, failures: int) -> Sample:
+    """Costs by seed as logarithms."""
+    logs = {seed: math.log(value) for seed, value in found.values.items()}
+    return Sample(logs, found.sd_floor, open_ended=failures > 0)
+
+
+def _pair(
+    a: Score, b: Score, quantity: str, costs: Callable[[Sequence[RunScore]], Costs | None]
+) -> Measured | None:
+    found = [costs(valid_runs(each)) for each in (a, b)]
+    if found[0] is None or found[1] is None:
+        return None
+    return Measured(quantity, to_sample(found[0], a.failures), to_sample(found[1], b.failures))
+
+
+def ratio_interval(a: Sample, b: Sample, level: float) -> Interval:
+    """Cost of B over cost of A with its interval, paired where the seeds agree.
+
+    exp(m ± t · se) with m the difference of the mean logarithms; se and df of the paired test, or
+    of Welch's. Ends are None where an entry has a single run.
+    """
+    middle = mean_log(b) - mean_log(a)
+    floor = max(math.hypot(a.sd_floor, b.sd_floor), LEAST_SD)
+    if is_paired(a, b):
+        sd = spread([b.logs[seed] - a.logs[seed] for seed in a.logs], floor)
+        n = len(a.logs)
+        error, df = (sd or floor) / math.sqrt(n), float(n - 1)
+    else:
+        sds = [spread(list(s.logs.values()), max(s.sd_floor, LEAST_SD)) for s in (a, b)]
+        if sds[0] is None or sds[1] is None:
+            return Interval(math.exp(middle), None, None)
+        parts = [
+            (sd**2 / len(s.logs), len(s.logs)) for sd, s in zip(sds, (a, b), strict=True) if sd
+        ]
+        error, df = math.sqrt(parts[0][0] + parts[1][0]), welch_degrees(*parts)
+    half = t_quantile((1 + level) / 2, df) * error
+    return Interval(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
+
+
+def _outcome(interval: Interval, a: Sample, b: Sample) -> Outcome:
+    """Of B against A; an entry with failed runs can only be shown to be worse."""
+    if interval.low is None or interval.high is None:
+        return "unclear"
+    if interval.low > 1 and not a.open_ended:
+        return "worse"
+    return "better" if interval.high < 1 and not b.open_ended else "unclear"
+
+
+def _ratio(found: Measured, level: float) -> CostRatio:
+    interval = ratio_interval(found.a, found.b, level)
+    high = None if found.b.open_ended else interval.high
+    return CostRatio(
+        quantity=found.quantity,
+        cost_ratio=interval.value,
+        low=interval.low,
+        high=high,
+        p_differ=differ_p(found.a, found.b),
+        paired=is_paired(found.a, found.b),
+        outcome=_outcome(interval, found.a, found.b),
+    )
+
+
+def gate(found: CostRatio, margin: float) -> Literal["pass", "fail", "unclear"]:
+    """Whether B is a regression of more than `margin` (0.1 for 10 %) against A.
+
+    It fails only where the whole interval lies above the margin, passes only where it lies below;
+    in between the data cannot tell.
+    """
+    limit = 1 + margin
+    if found.low is not None and found.low > limit:
+        return "fail"
+    return "pass" if found.high is not None and found.high <= limit else "unclear"
+
+
+def _effort(score: Score, energy: Sample, time: Sample) -> Effort:
+    steps = score.steps_to_target.value if score.steps_to_target else None
+    return Effort(math.exp(mean_log(energy)), math.exp(mean_log(time)), steps)
+
+
+def _bridge(a: Score, b: Score, measured: dict[str, Measured]) -> tuple[tuple[EnergyBar, ...], str]:
+    if not {"energy_to_target_j", "time_to_target_s"} <= measured.keys():
+        return (), "no bridge: joules or seconds to the target are missing"
+    energy, time = measured["energy_to_target_j"], measured["time_to_target_s"]
+    bars = bridge(_effort(a, energy.a, time.a), _effort(b, energy.b, time.b))
+    rows = tuple(
+        EnergyBar(factor=bar.factor, factor_ratio=bar.ratio, energy_j=bar.energy_j) for bar in bars
+    )
+    return rows, sentence(bars, a.submission, b.submission)
+
+
+def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
+    """Compare two scores of one workload version, machine and ruleset.
+
+    Args:
+        a: The base.
+        b: What is held against it.
+        level: Of the intervals of the ratios.
+
+    Raises:
+        ValueError: they are of different workloads, machines or rulesets; the message says which.
+    """
+    for key in ("workload", "workload_version", "machine", "ruleset"):
+        if getattr(a, key) != getattr(b, key):
+            message = f"cannot compare: {key} is '{getattr(a, key)}' and '{getattr(b, key)}'"
+            raise ValueError(message)
+    domains = [f.domains for f in (a.energy_to_target_j, b.energy_to_target_j) if f is not None]
+    same = len(domains) == 2 and domains[0] == domains[1]  # noqa: PLR2004 - both of them
+    wanted = [("time_to_target_s", time_costs)] + [("energy_to_target_j", energy_costs)] * same
+    pairs = [_pair(a, b, quantity, costs) for quantity, costs in wanted]
+    measured = {each.quantity: each for each in pairs if each is not None}
+    bars, reason = _bridge(a, b, measured)
+    return Comparison(
+        workload=a.workload,
+        machine=a.machine,
+        ruleset=a.ruleset,
+        a=a.submission,
+        b=b.submission,
+        confidence=level,
+        ratios=tuple(_ratio(each, level) for each in measured.values()),
+        bridge=bars,
+        sentence=reason,
+    )

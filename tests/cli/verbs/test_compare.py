@@ -1,0 +1,69 @@
+"""`joulemark compare`: ratios, the bridge, and a gate that fails only on what is shown."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli.documents import CompareDocument
+from tests.lab.results import Plan, rules, series
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A base, one that is slower for certain, a twin, and one on another machine."""
+    folder = tmp_path / "results"
+    plan = Plan(rules=rules("mild", seeds_count=3), ruleset="mild")
+    series(folder, plan.but(name="base", source="b"), [9.0, 9.1, 9.2])
+    series(folder, plan.but(name="slow", source="s"), [13.0, 13.2, 13.1])
+    series(folder, plan.but(name="twin", source="t"), [9.1, 9.0, 9.2])
+    series(folder, plan.but(name="away", source="a", machine="rack"), [9.1, 9.0, 9.2])
+    return folder
+
+
+def test_the_page_says_how_much_and_why(results: Path, joulemark) -> None:
+    result = joulemark("compare", "base", "slow")
+    assert result.exit_code == 0
+    row = next(line for line in result.stdout.splitlines() if "time_to_target_s" in line)
+    assert "worse" in row
+    assert "1.43" in row or "1.44" in row
+    assert "slow costs" in result.stdout
+    assert "steps" in result.stdout
+
+
+def test_the_document(results: Path, joulemark) -> None:
+    found = CompareDocument.model_validate_json(
+        joulemark("compare", "base", "slow", "--json").stdout
+    )
+    (one,) = found.comparisons
+    assert {each.quantity for each in one.ratios} == {"time_to_target_s", "energy_to_target_j"}
+    assert all(each.outcome == "worse" for each in one.ratios)
+    assert found.gate == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "per_cent", "code", "verdict"),
+    [
+        ("slow", "10", 4, "fail"),
+        ("slow", "90", 0, "pass"),
+        ("twin", "10", 0, "pass"),
+        ("twin", "0", 0, "unclear"),
+    ],
+)
+@pytest.mark.usefixtures("results")
+def test_the_gate(joulemark, other: str, per_cent: str, code: int, verdict: str) -> None:
+    result = joulemark("compare", "base", other, "--gate", per_cent, "--json")
+    assert result.exit_code == code
+    found = CompareDocument.model_validate_json(result.stdout)
+    assert {each.verdict for each in found.gate} == {verdict}
+
+
+def test_unknown_names_are_helped_with(results: Path, joulemark) -> None:
+    result = joulemark("compare", "bace", "slow")
+    assert result.exit_code == 2
+    assert "did you mean base" in result.stderr
+
+
+def test_entries_on_different_machines_are_not_compared(results: Path, joulemark) -> None:
+    result = joulemark("compare", "base", "away")
+    assert result.exit_code == 2
+    assert "share no workload, machine and ruleset" in result.stderr

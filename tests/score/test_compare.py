@@ -1,0 +1,181 @@
+"""Comparisons: the bridge adds up exactly, intervals cover, gates fail only on what is shown."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.records import Score
+from harness.records.compare import CostRatio
+from harness.score.bridge import Effort, bridge, log_mean, sentence
+from harness.score.compare import compare, gate, ratio_interval
+from harness.score.score import score_results
+from harness.score.stats import Sample
+from tests.lab.results import Plan, series, write_run
+
+positive = st.floats(1e-3, 1e6)
+efforts = st.builds(Effort, positive, positive, positive | st.none())
+
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+
+
+# --- the bridge -----------------------------------------------------------------------------------
+
+
+@given(efforts, efforts)
+def test_the_bars_add_up_to_the_difference(a: Effort, b: Effort) -> None:
+    total = math.fsum(bar.energy_j for bar in bridge(a, b))
+    assert total == pytest.approx(b.energy_j - a.energy_j, rel=1e-6, abs=1e-6 * a.energy_j)
+
+
+@given(efforts, efforts)
+def test_the_ratios_multiply_to_that_of_the_joules(a: Effort, b: Effort) -> None:
+    product = math.prod(bar.ratio for bar in bridge(a, b))
+    assert product == pytest.approx(b.energy_j / a.energy_j, rel=1e-6)
+
+
+@given(efforts, efforts)
+def test_the_way_back_is_the_same_bridge(a: Effort, b: Effort) -> None:
+    there, back = bridge(a, b), bridge(b, a)
+    for one, other in zip(there, back, strict=True):
+        assert one.energy_j == pytest.approx(-other.energy_j, rel=1e-6, abs=1e-9)
+
+
+def test_the_published_example() -> None:
+    """1,000 steps of 0.1 s at 300 W against 1,200 of 0.09 s at 310 W."""
+    a = Effort(30_000.0, 100.0, 1000.0)
+    time_s = 100.0 * 1.2 * 0.9
+    b = Effort(310.0 * time_s, time_s, 1200.0)
+    bars = {bar.factor: bar for bar in bridge(a, b)}
+    assert [round(bars[f].ratio, 4) for f in ("steps", "step_s", "watts")] == [1.2, 0.9, 1.0333]
+    assert bars["steps"].energy_j == pytest.approx(5781, abs=1)
+    assert bars["step_s"].energy_j == pytest.approx(-3341, abs=1)
+    assert bars["watts"].energy_j == pytest.approx(1040, abs=1)
+    assert sentence(bridge(a, b), "A", "B") == (
+        "B costs 3.48e+03 J more than A by more steps (+20.0%) and a higher power (+3.3%), "
+        "in spite of faster steps (-10.0%)"
+    )
+
+
+def test_equals_have_no_reason() -> None:
+    a = Effort(100.0, 10.0, 5.0)
+    assert sentence(bridge(a, a), "A", "B").startswith("B needs what A needs")
+    assert log_mean(3.0, 3.0) == 3.0
+
+
+def test_steps_that_one_side_never_told_are_left_out() -> None:
+    bars = bridge(Effort(100.0, 10.0, None), Effort(200.0, 20.0, 7.0))
+    assert [bar.factor for bar in bars] == ["time_s", "watts"]
+
+
+def test_a_bridge_from_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="positive"):
+        bridge(Effort(0.0, 1.0, None), Effort(1.0, 1.0, None))
+
+
+# --- ratios and gates -----------------------------------------------------------------------------
+
+
+def pair(rng: np.random.Generator, ratio: float, n: int, *, paired: bool) -> tuple[Sample, Sample]:
+    instance = rng.normal(0, 0.3, n) if paired else np.zeros(n)
+    a = instance + rng.normal(0, 0.02, n)
+    b = instance + rng.normal(math.log(ratio), 0.02, n)
+    first = 0 if paired else 100
+    return Sample(dict(enumerate(a)), 1e-6), Sample(dict(enumerate(b, first)), 1e-6)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_interval_of_a_ratio_covers_it(paired: bool) -> None:
+    rng = np.random.default_rng(8)
+    hits = 0
+    for _ in range(600):
+        interval = ratio_interval(*pair(rng, 1.1, 5, paired=paired), 0.95)
+        assert interval.low is not None
+        assert interval.high is not None
+        hits += interval.low <= 1.1 <= interval.high
+    assert hits / 600 == pytest.approx(0.95, abs=0.025)
+
+
+def of_ratio(low: float | None, high: float | None) -> CostRatio:
+    return CostRatio(
+        quantity="time_to_target_s", cost_ratio=1.0, low=low, high=high, p_differ=0.5, paired=False,
+        outcome="unclear",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (1.11, 1.3, "fail"),
+        (1.05, 1.3, "unclear"),
+        (0.9, 1.09, "pass"),
+        (None, None, "unclear"),
+        (1.2, None, "fail"),
+        (0.9, None, "unclear"),
+    ],
+)
+def test_a_gate_fails_only_on_what_is_shown(
+    low: float | None, high: float | None, verdict: str
+) -> None:
+    assert gate(of_ratio(low, high), 0.1) == verdict
+
+
+def scores(results: Path, *plans: tuple[Plan, list[float]]) -> list[Score]:
+    for plan, times in plans:
+        series(results, plan, times)
+    found = {score.submission: score for score in score_results(results)}
+    return [found[plan.name] for plan, _ in plans]
+
+
+def entry(name: str, **changes: object) -> Plan:
+    return Plan(name=name, source=name).but(**changes)
+
+
+def test_a_slower_entry_is_shown_to_be_worse(tmp_path: Path) -> None:
+    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), [1.5 * each for each in EIGHT]))
+    found = compare(a, b)
+    assert [each.quantity for each in found.ratios] == ["time_to_target_s", "energy_to_target_j"]
+    for each in found.ratios:
+        assert each.cost_ratio == pytest.approx(1.5, rel=1e-3)
+        assert (each.outcome, each.paired) == ("worse", True)
+        assert gate(each, 0.1) == "fail"
+    assert "b costs" in found.sentence
+    assert "more steps" in found.sentence
+    assert compare(b, a).ratios[0].outcome == "better"
+
+
+def test_twins_are_unclear(tmp_path: Path) -> None:
+    twin = [each + 0.1 * (-1) ** i for i, each in enumerate(EIGHT)]
+    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), twin))
+    assert compare(a, b).ratios[0].outcome == "unclear"
+    assert compare(a, b).ratios[0].p_differ > 0.5
+
+
+def test_without_joules_there_is_no_bridge(tmp_path: Path) -> None:
+    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b", watts=None), EIGHT))
+    found = compare(a, b)
+    assert [each.quantity for each in found.ratios] == ["time_to_target_s"]
+    assert found.bridge == ()
+    assert found.sentence.startswith("no bridge")
+
+
+def test_failures_are_never_shown_to_be_better(tmp_path: Path) -> None:
+    smoke = {"ruleset": "smoke"}
+    a, b = scores(
+        tmp_path, (entry("a", **smoke), [10.0, 10.1, 10.2]), (entry("b", **smoke), [5.0, 5.1, 5.2])
+    )
+    assert compare(a, b).ratios[0].outcome == "better"
+    write_run(tmp_path, entry("b", **smoke).but(seed=9, snapshots=((50.0, 0.1),)))
+    a, b = score_results(tmp_path)
+    assert compare(a, b).ratios[0].outcome == "unclear"
+    assert compare(a, b).ratios[0].high is None
+
+
+@pytest.mark.parametrize("change", [{"machine": "rack"}, {"version": "v2"}, {"workload": "x"}])
+def test_unlike_things_are_not_compared(tmp_path: Path, change: dict[str, str]) -> None:
+    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b", **change), EIGHT))
+    with pytest.raises(ValueError, match="cannot compare"):
+        compare(a, b)
