@@ -1,7 +1,7 @@
 """An entry: one submission's score on one workload and machine, with its runs and its places."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -129,6 +129,11 @@ class Entry:
     def anchor(self) -> str:
         """Id of its row on a board."""
         return Path(self.path).stem
+
+    def opened(self) -> "Entry":
+        """The same entry with its bundles unread, so that what a page reads is freed after it."""
+        runs = tuple(EntryRun(each.score, each.folder) for each in self.runs)
+        return replace(self, runs=runs)
 
     @cached_property
     def shown_run(self) -> EntryRun | None:

@@ -1,14 +1,14 @@
 """Power over time from a bundle's raw readings, thinned out for a page."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.measure.series import Series as Column
-from harness.measure.trace import TraceError, read_trace
+from harness.measure.trace import Trace, TraceError, read_trace
+from harness.report.entries import EntryRun
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,17 +45,24 @@ def _series(domain: str, column: Column, wrap_j: float | None) -> Series:
     return Series(domain, counted.t_s[1:][usable], gained_j[usable] / steps_s[usable])
 
 
-def read_power(path: Path, wraps_j: Mapping[str, float | None]) -> list[Series]:
-    """Power of every domain in a trace, sorted by name; empty where nothing can be read.
+def trace_of(each: EntryRun) -> Trace | None:
+    """The readings of a run; None where there are none that can be read."""
+    if each.trace_path is None:
+        return None
+    try:
+        return read_trace(each.trace_path)
+    except TraceError:
+        return None
+
+
+def power_of(trace: Trace, wraps_j: Mapping[str, float | None]) -> list[Series]:
+    """Power of every domain in a trace that has any, sorted by name.
 
     Args:
-        path: `trace.csv.gz` of a bundle.
+        trace: the readings of a run.
         wraps_j: joules after which a domain's counter starts again, by domain.
     """
-    try:
-        columns = read_trace(path).columns
-    except TraceError:
-        return []
+    columns = trace.columns
     made = [_series(name, columns[name], wraps_j.get(name)) for name in sorted(columns)]
     return [series for series in made if len(series.t_s)]
 

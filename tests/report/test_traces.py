@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bundle import gzip_bytes
-from harness.report.traces import Series, envelope, read_power
+from harness.measure.trace import read_trace
+from harness.report.entries import EntryRun
+from harness.report.traces import Series, envelope, power_of, trace_of
+from tests.report.made import Made
 
 HEADER = "t_ns,domain,energy_j,power_w,u_ns\n"
 
@@ -15,6 +18,10 @@ def written(tmp_path: Path, rows: str) -> Path:
     path = tmp_path / "trace.csv.gz"
     path.write_bytes(gzip_bytes((HEADER + rows).encode()))
     return path
+
+
+def read_power(path: Path, wraps_j: dict[str, float | None]) -> list[Series]:
+    return power_of(read_trace(path), wraps_j)
 
 
 def test_power_readings_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -44,10 +51,10 @@ def test_domains_come_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x1f\x8bgarbage", b"not,a,trace\n"])
-def test_what_is_no_trace_gives_nothing(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "trace.csv.gz"
-    path.write_bytes(data)
-    assert read_power(path, {}) == []
+def test_what_is_no_trace_is_none(made: Made, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "trace.csv.gz").write_bytes(data)
+    assert trace_of(EntryRun(made.scores[0].runs[0], tmp_path)) is None
 
 
 def test_a_trace_without_rows_gives_nothing(tmp_path: Path) -> None:

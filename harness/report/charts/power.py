@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from harness.measure.trace import Trace
 from harness.records import Domain, Run
 from harness.report import numbers
 from harness.report.charts.svg import Axes, Drawing, Scale
 from harness.report.entries import EntryRun
 from harness.report.phases import DEPTH_MAX, Phase, merged, phases_of
-from harness.report.traces import Envelope, Series, envelope, read_power
+from harness.report.traces import Envelope, Series, envelope, power_of
 
 WIDTH = 920.0
 LEFT, RIGHT, TOP = 52.0, 908.0, 38.0
@@ -36,16 +37,16 @@ class Track(NamedTuple):
         return self.domain is not None and self.domain.method in ("modelled", "declared")
 
 
-def tracks_of(each: EntryRun) -> list[Track]:
+def tracks_of(each: EntryRun, trace: Trace | None) -> list[Track]:
     """The domains of a run that have power over time."""
-    run, path = each.run, each.trace_path
-    if run is None or path is None:
+    run = each.run
+    if run is None or trace is None:
         return []
     domains = {domain.name: domain for domain in run.domains}
     wraps_j = {name: domain.wrap_j for name, domain in domains.items()}
     return [
         Track(series, domains.get(series.domain), index % COLOURS)
-        for index, series in enumerate(read_power(path, wraps_j))
+        for index, series in enumerate(power_of(trace, wraps_j))
     ]
 
 

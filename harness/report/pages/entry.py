@@ -8,12 +8,16 @@ from markupsafe import Markup
 
 from harness.records import Domain, Figure, Finding, RunScore, dump
 from harness.report import numbers, wording
+from harness.report.breakdown import Breakdown, breakdown_of, energies_of
+from harness.report.charts.bars import bars_chart, style_of
 from harness.report.charts.curve import curve_chart
 from harness.report.charts.power import Track, power_chart, tracks_of
 from harness.report.entries import Entry, EntryRun
+from harness.report.hints import Hint, hints_of
 from harness.report.page import Page
 from harness.report.phases import phases_of, totals_s
 from harness.report.site import Site
+from harness.report.traces import trace_of
 
 
 class PowerView(NamedTuple):
@@ -24,6 +28,10 @@ class PowerView(NamedTuple):
     chart: Markup | None
     phases: dict[str, tuple[int, float]]
     """How often and how long each phase occurred."""
+    told: Breakdown | None
+    """Joules by domain and segment."""
+    bars: Markup | None
+    hints: list[Hint]
     missing: str
     """Why there is no chart; empty where there is one."""
 
@@ -56,11 +64,15 @@ def _no_trace(each: EntryRun) -> str:
 
 def power_view(each: EntryRun, number: int) -> PowerView:
     """The power trace of one run; `number` makes its ids unique on the page."""
-    tracks = tracks_of(each)
+    trace = trace_of(each)
+    tracks = tracks_of(each, trace)
     chart = power_chart(each, tracks, f"power-{number}")
     end_ns = each.run.window.end_ns if each.run else None
     phases = totals_s(phases_of(each.events, end_ns or 0))
-    return PowerView(each, tracks, chart, phases, "" if chart else _no_trace(each))
+    told = breakdown_of(each, trace)
+    bars = bars_chart(told, f"bars-{number}") if told else None
+    missing = "" if chart else _no_trace(each)
+    return PowerView(each, tracks, chart, phases, told, bars, hints_of(each, told), missing)
 
 
 def domains_of(entry: Entry) -> list[DomainView]:
@@ -133,6 +145,8 @@ def _values(entry: Entry) -> dict[str, object]:
         "run": shown.run if shown else None,
         "machine": shown.machine if shown else None,
         "command": _command(entry),
+        "energies": energies_of(shown, trace_of(shown)) if shown else {},
+        "style_of": style_of,
         "status_badge": wording.status_badge,
         "method_badges": wording.method_badges,
     }
@@ -142,7 +156,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
     for entry in site.entries:
         title = f"{entry.score.title} on {entry.score.workload}"
         stem = entry.path.removesuffix(".html")
-        yield entry.path, site.page(entry.path, title, "entry.html", **_values(entry))
+        yield entry.path, site.page(entry.path, title, "entry.html", **_values(entry.opened()))
         yield f"{stem}.json", dump(entry.score).decode()
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from harness.report.charts.power import BINS, power_chart, tracks_of
 from harness.report.entries import Boards, Entry, entries_of
+from harness.report.traces import trace_of
 from tests.report.made import METERED, Made, Plan, make
 from tests.report.markup import Markup, read
 
@@ -16,7 +17,7 @@ def entries(made: Made) -> dict[str, Entry]:
 
 def drawn(entry: Entry) -> Markup:
     each = entry.runs[0]
-    return read(str(power_chart(each, tracks_of(each), "p")))
+    return read(str(power_chart(each, tracks_of(each, trace_of(each)), "p")))
 
 
 def styles(chart: Markup, tag: str) -> list[str]:
@@ -51,7 +52,7 @@ def test_gun_end_phases_and_snapshots_are_marked(entries: dict[str, Entry]) -> N
 
 def test_a_run_without_a_meter_has_no_chart(entries: dict[str, Entry]) -> None:
     each = entries["cnn-unmetered"].runs[0]
-    assert tracks_of(each) == []
+    assert tracks_of(each, None) == []
     assert power_chart(each, [], "p") is None
 
 
@@ -59,7 +60,7 @@ def test_a_long_trace_is_thinned_out(tmp_path: Path) -> None:
     plan = Plan(submission="long", title="Long", meter="rapl", hz=2000.0, seeds=1)
     made = make(tmp_path / "results", (plan,))
     (entry,) = entries_of(made.scores, Boards(made.boards), made.results)
-    tracks = tracks_of(entry.runs[0])
+    tracks = tracks_of(entry.runs[0], trace_of(entry.runs[0]))
     assert min(len(track.series.t_s) for track in tracks) > 2 * BINS
     chart = str(power_chart(entry.runs[0], tracks, "p"))
     assert len(chart) < 80_000

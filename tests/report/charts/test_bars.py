@@ -1,0 +1,36 @@
+from harness.report.breakdown import breakdown_of
+from harness.report.charts.bars import LEFT, bars_chart, style_of
+from harness.report.entries import EntryRun
+from harness.report.traces import trace_of
+from tests.report.made import Made
+from tests.report.markup import read
+
+
+def test_boxes_are_as_wide_as_their_joules(made: Made) -> None:
+    score = next(s for s in made.scores if s.submission == "cnn-adamw")
+    each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
+    told = breakdown_of(each, trace_of(each))
+    assert told is not None
+    chart = read(str(bars_chart(told, "b")))
+    boxes = [
+        (float(r.values["x"]), float(r.values["width"]), r.values["class"])
+        for r in chart.all("rect")
+    ]
+    count = len(told.segments)
+    assert len(boxes) == count * len(told.joules)
+    for number, parts in enumerate(told.joules.values()):
+        row = boxes[number * count : (number + 1) * count]
+        assert row[0][0] == LEFT
+        ratios = [width / joules for (_, width, _), joules in zip(row, parts, strict=True)
+                  if joules and width > 5]  # fmt: skip
+        assert max(ratios) / min(ratios) < 1.05
+        assert [style for _, _, style in row] == [style_of(told, i) for i in range(count)]
+
+
+def test_nothing_known_nothing_drawn(made: Made) -> None:
+    score = next(s for s in made.scores if s.submission == "cnn-adamw")
+    each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
+    told = breakdown_of(each, trace_of(each))
+    assert told is not None
+    empty = told._replace(joules={name: (None,) * len(told.segments) for name in told.joules})
+    assert bars_chart(empty, "b") is None

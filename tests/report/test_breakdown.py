@@ -1,0 +1,129 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from harness.records import Domain
+from harness.report.breakdown import (
+    AFTER,
+    BEFORE,
+    FOLD,
+    OTHER,
+    UNNAMED,
+    Course,
+    breakdown_of,
+    energies_of,
+    segments_of,
+)
+from harness.report.entries import Boards, Entry, EntryRun, entries_of
+from harness.report.traces import trace_of
+from tests.report.made import Made
+
+
+@pytest.fixture
+def entries(made: Made) -> dict[str, Entry]:
+    found = entries_of(made.scores, Boards(made.boards), made.results)
+    return {entry.score.submission: entry for entry in found}
+
+
+METERED = ["cnn-adamw", "cnn-muon", "cnn-sgd", "cnn-fake", "digits-mlp-adamw"]
+
+
+@pytest.mark.parametrize("name", METERED)
+def test_the_scored_segments_add_up_to_the_score(entries: dict[str, Entry], name: str) -> None:
+    for each in entries[name].runs:
+        told = breakdown_of(each, trace_of(each))
+        assert told is not None
+        assert each.score.energy_j is not None
+        assert told.scored_j() == pytest.approx(each.score.energy_j, rel=0.02)
+
+
+@pytest.mark.parametrize("name", METERED)
+def test_segments_cover_the_run_once(entries: dict[str, Entry], name: str) -> None:
+    each = entries[name].runs[0]
+    run = each.run
+    assert run is not None
+    assert run.window.launch_ns is not None
+    assert run.window.end_ns is not None
+    stretches = sorted(s for segment in segments_of(each) for s in segment.stretches_s)
+    assert stretches[0][0] == pytest.approx(run.window.launch_ns / 1e9)
+    assert stretches[-1][1] == pytest.approx(run.window.end_ns / 1e9)
+    for (_, end), (start, _) in itertools.pairwise(stretches):
+        assert start == pytest.approx(end)
+
+
+def test_only_what_lies_between_gun_and_snapshot_is_scored(entries: dict[str, Entry]) -> None:
+    scored = {each.name: each.scored for each in segments_of(entries["cnn-adamw"].runs[0])}
+    assert scored == {BEFORE: False, "epoch": True, "load": True, UNNAMED: True, AFTER: False}
+
+
+def test_a_domain_inside_another_is_not_added(entries: dict[str, Entry]) -> None:
+    each = entries["cnn-adamw"].runs[0]
+    told = breakdown_of(each, trace_of(each))
+    assert told is not None
+    assert told.added == ("cpu-package-0", "dram-0")
+    parts = [told.joules[name][1] for name in told.added]
+    assert None not in parts
+    assert told.total_j(1) == pytest.approx(sum(part or 0 for part in parts))
+
+
+def test_no_trace_nothing_to_tell(entries: dict[str, Entry]) -> None:
+    each = entries["cnn-unmetered"].runs[0]
+    assert breakdown_of(each, trace_of(each)) is None
+    assert energies_of(each, None) == {}
+
+
+def test_a_lost_bundle_has_no_segments(entries: dict[str, Entry]) -> None:
+    each = entries["cnn-adamw"].runs[0]
+    assert segments_of(EntryRun(each.score, each.folder / "gone")) == ()
+
+
+def test_the_least_of_many_phases_are_folded(entries: dict[str, Entry]) -> None:
+    each = entries["cnn-adamw"].runs[0]
+    spans = [event for event in each.events if event.kind == "span"]
+    renamed = tuple(
+        event.model_copy(update={"data": {**event.data, "name": f"phase {index // 2}"}})
+        for index, event in enumerate(spans)
+    )
+    other = EntryRun(each.score, each.folder)
+    other.__dict__["events"] = renamed
+    named = [s for s in segments_of(other) if s.scored and s.name != UNNAMED]
+    assert len(named) == FOLD
+    assert named[-1].name == OTHER
+
+
+COURSE = Course(
+    Domain(name="d", kind="cpu", method="counter", meter="m", source="s"),
+    np.array([0.0, 1.0, 2.0]),
+    np.array([0.0, 10.0, 40.0]),
+)
+
+
+def test_joules_are_interpolated_between_readings() -> None:
+    assert COURSE.between_j(0.5, 1.5) == pytest.approx(20.0)
+    assert COURSE.between_j(0, 2) == pytest.approx(40.0)
+
+
+def test_joules_are_missing_where_no_reading_reaches() -> None:
+    assert COURSE.between_j(-5, 1) is None
+    assert COURSE.between_j(1, 9) is None
+
+
+def test_one_domain_without_figure_leaves_no_total(entries: dict[str, Entry]) -> None:
+    each = entries["cnn-adamw"].runs[0]
+    trace = trace_of(each)
+    assert trace is not None
+    columns = {name: c for name, c in trace.columns.items() if name != "dram-0"}
+    told = breakdown_of(each, dataclasses.replace(trace, columns=columns))
+    assert told is not None
+    assert told.scored_j() is None
+    assert told.total_j(1) is None
+
+
+def test_uncertainties_come_from_the_measure(entries: dict[str, Entry]) -> None:
+    each = entries["cnn-adamw"].runs[0]
+    told = energies_of(each, trace_of(each))
+    assert set(told) == {"cpu-package-0", "cpu-core-0", "dram-0"}
+    assert told["dram-0"].energy_j == pytest.approx(each.score.energy_by_domain_j["dram-0"])
+    assert told["dram-0"].terms
