@@ -1,0 +1,151 @@
+"""Watts of the whole node from its management controller: `ipmitool dcmi power reading`.
+
+The controller answers once a second or slower, and states an averaging period of its own; the
+figure covers everything behind the node's power supplies.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from harness.clock import now_ns
+from harness.meters._sensing import check_options
+from harness.plugins import Availability, DomainSpec, Reading
+
+_COMMAND = ("ipmitool", "dcmi", "power", "reading")
+_TIMEOUT_S = 8.0
+_GAIN = 0.05
+"""Controllers are specified to a few percent of full scale; few are calibrated."""
+
+_MOST_W = 20_000.0
+_PERIOD_S = 1.0
+
+_INSTANT = re.compile(r"Instantaneous power reading:\s*(\d+)\s*Watts")
+_SAMPLING = re.compile(r"Sampling period:\s*(\d+)\s*(Milliseconds|Seconds)", re.IGNORECASE)
+_STATE = re.compile(r"Power reading state is:\s*(\w+)")
+
+
+def watts(text: str) -> float:
+    """The power in what ipmitool printed.
+
+    Raises:
+        ValueError: there is none, or the controller says that it does not measure.
+    """
+    state = _STATE.search(text)
+    if state and state[1].lower() != "activated":
+        message = f"the controller's power reading is {state[1].lower()}"
+        raise ValueError(message)
+    found = _INSTANT.search(text)
+    if not found:
+        message = f"no power reading in ipmitool's answer: {text.strip()[:80]!r}"
+        raise ValueError(message)
+    return float(found[1])
+
+
+def sampling_s(text: str) -> float | None:
+    """The averaging period that the controller states, seconds."""
+    found = _SAMPLING.search(text)
+    if not found:
+        return None
+    return float(found[1]) / (1000 if found[2].lower() == "milliseconds" else 1)
+
+
+def _ask() -> str:
+    """Run ipmitool once.
+
+    Raises:
+        OSError: it is missing, failed or took too long; the message says which.
+    """
+    program = shutil.which(_COMMAND[0])
+    if program is None:
+        message = "ipmitool is not installed"
+        raise OSError(message)
+    try:
+        done = subprocess.run(
+            [program, *_COMMAND[1:]],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"ipmitool gave no answer within {_TIMEOUT_S:g} s"
+        raise OSError(message) from error
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        message = f"ipmitool failed: {lines[-1] if lines else f'code {done.returncode}'}"
+        raise OSError(message)
+    return done.stdout
+
+
+class IpmiReader:
+    """Asks the controller again and again."""
+
+    period_s = _PERIOD_S
+    """Controllers refresh once a second at most."""
+
+    def __init__(self, first: str) -> None:
+        self.domains: Sequence[DomainSpec] = (
+            DomainSpec(
+                name="node",
+                kind="node",
+                method="sampled",
+                meter="ipmi",
+                source=" ".join(_COMMAND),
+                resolution_w=1.0,
+                update_period_s=max(_PERIOD_S, sampling_s(first) or 0.0),
+                averaging_window_s=sampling_s(first),
+                power_low_w=0.0,
+                power_high_w=_MOST_W,
+                gain_error_ratio=_GAIN,
+            ),
+        )
+
+    def read(self) -> Sequence[Reading]:
+        """One answer; the middle of the call is its stamp, half of the call its uncertainty.
+
+        Raises:
+            OSError: ipmitool failed or blocked.
+            ValueError: its answer holds no power.
+        """
+        begin_ns = now_ns()
+        text = _ask()
+        end_ns = now_ns()
+        t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
+        return [Reading(t_ns, "node", None, watts(text), u_ns)]
+
+    def close(self) -> Mapping[str, float]:
+        """Nothing to let go: the calls count among the sampler's children."""
+        return {}
+
+
+class IpmiMeter:
+    """The plug-in."""
+
+    origin = "hardware"
+    kinds = ("node",)
+
+    def probe(self) -> Availability:
+        """Ask once."""
+        if shutil.which(_COMMAND[0]) is None:
+            return Availability(
+                ok=False, reason="ipmitool is not installed", advice="apt-get install ipmitool"
+            )
+        try:
+            power_w = watts(_ask())
+        except (OSError, ValueError) as error:
+            advice = "load ipmi_devintf and ipmi_si, and run as a user that may open /dev/ipmi0"
+            return Availability(ok=False, reason=str(error), advice=advice)
+        return Availability(ok=True, reason=f"the node's controller reads {power_w:g} W")
+
+    def open(self, options: Mapping[str, str]) -> IpmiReader:
+        """Start asking; it has no options."""
+        check_options("ipmi", options, ())
+        first = _ask()
+        watts(first)
+        return IpmiReader(first)
+
+
+METER = IpmiMeter()

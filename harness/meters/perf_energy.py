@@ -1,0 +1,205 @@
+"""Joules of packages and memory through the kernel's `power` PMU: RAPL without files or wraps.
+
+`perf_event_open` gives 64-bit counts in units that the PMU names (usually 2^-32 J); the kernel
+folds the hardware's wraps. It needs CAP_PERFMON or `kernel.perf_event_paranoid` of 0 or less.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from harness.meters._sensing import check_options, stamped
+from harness.plugins import Availability, DomainSpec, Reading
+
+_PMU = "sys/bus/event_source/devices/power"
+_SYSCALL = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319}
+_ATTR_BYTES = 112
+_PACKAGE_W, _DRAM_W, _PSYS_W = 1500.0, 400.0, 3000.0
+_GAIN, _DRAM_GAIN = 0.05, 0.2
+_STEP_J = 2**-14
+_UPDATE_S = 0.001
+
+_EVENTS = {"pkg": "package", "ram": "dram", "cores": "core", "gpu": "uncore", "psys": "psys"}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of the PMU on one socket."""
+
+    label: str
+    """package, dram, core, uncore or psys."""
+    config: int
+    scale_j: float
+    """Joules of one count."""
+    cpu: int
+    """First processor of the socket."""
+    socket: int
+
+    @property
+    def name(self) -> str:
+        """As `cpu-package-0-perf`: the same silicon as RAPL's `cpu-package-0`."""
+        if self.label == "psys":
+            return "cpu-psys-perf"
+        prefix = "dram" if self.label == "dram" else f"cpu-{self.label}"
+        return f"{prefix}-{self.socket}-perf"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace").strip()
+
+
+def cpus(text: str) -> list[int]:
+    """`0,2-4` as numbers (the PMU names one processor of each socket)."""
+    found: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _config(text: str) -> int:
+    """`event=0x02` or `event=0x02,umask=0x01` as the number for `attr.config`."""
+    fields = dict(part.partition("=")[::2] for part in text.split(","))
+    return int(fields["event"], 16) | int(fields.get("umask", "0"), 16) << 8
+
+
+def events(root: Path = Path("/")) -> Iterator[Event]:
+    """What the PMU can count, on every socket."""
+    folder = root / _PMU
+    for number, cpu in enumerate(cpus(_text(folder / "cpumask"))):
+        package = root / f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id"
+        socket = int(_text(package)) if package.is_file() else number
+        for short, label in _EVENTS.items():
+            file = folder / f"events/energy-{short}"
+            if file.is_file() and not (label == "psys" and number):
+                scale_j = float(_text(file.with_name(f"{file.name}.scale")))
+                yield Event(label, _config(_text(file)), scale_j, cpu, socket)
+
+
+def open_event(pmu_type: int, event: Event) -> int:
+    """A descriptor that counts the event on its processor for all processes.
+
+    Raises:
+        OSError: the kernel refuses; EACCES means a missing permission.
+    """
+    number = _SYSCALL.get(platform.machine())
+    if number is None:
+        raise OSError(errno.ENOSYS, f"the call is not known on {platform.machine()}")
+    attr = ctypes.create_string_buffer(_ATTR_BYTES)
+    struct.pack_into("IIQ", attr, 0, pmu_type, _ATTR_BYTES, event.config)
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = int(libc.syscall(number, attr, -1, event.cpu, -1, 8))  # 8: close on exec
+    if fd < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return fd
+
+
+class PerfReader:
+    """Open counters of the PMU."""
+
+    def __init__(self, opened: Sequence[tuple[Event, int]]) -> None:
+        self._opened = opened
+        names = {event.name for event, _ in opened}
+        self.trouble: dict[str, str] = {}
+        self.domains: Sequence[DomainSpec] = tuple(_spec(event, names) for event, _ in opened)
+
+    def read(self) -> Sequence[Reading]:
+        """Look at every counter; one that cannot be read is told in `trouble`."""
+        self.trouble = {}
+        readings = []
+        for event, fd in self._opened:
+            try:
+                data, t_ns, u_ns = stamped(partial(os.read, fd, 8))
+                count = struct.unpack("Q", data)[0]
+            except (OSError, struct.error) as error:
+                self.trouble[event.name] = f"the counter cannot be read: {error}"
+                continue
+            readings.append(Reading(t_ns, event.name, count * event.scale_j, None, u_ns))
+        return readings
+
+    def close(self) -> Mapping[str, float]:
+        """Close the counters."""
+        for _, fd in self._opened:
+            os.close(fd)
+        return {}
+
+
+def _parents(event: Event, names: set[str]) -> tuple[str, ...]:
+    """RAPL's own domain of the same silicon, and what contains this one."""
+    twin = (event.name.removesuffix("-perf"),)
+    psys = ("cpu-psys", "cpu-psys-perf") if "cpu-psys-perf" in names else ()
+    if event.label == "psys":
+        return twin
+    if event.label in ("package", "dram"):
+        return twin + psys
+    package = f"cpu-package-{event.socket}"
+    return (*twin, package, f"{package}-perf", *psys)
+
+
+def _spec(event: Event, names: set[str]) -> DomainSpec:
+    kind: Literal["dram", "cpu"] = "dram" if event.label == "dram" else "cpu"
+    highest_w = {"dram": _DRAM_W, "psys": _PSYS_W}.get(event.label, _PACKAGE_W)
+    return DomainSpec(
+        name=event.name,
+        kind=kind,
+        method="counter",
+        meter="perf-energy",
+        source=f"perf_event_open, PMU power, energy of {event.label}, processor {event.cpu}",
+        parents=_parents(event, names),
+        resolution_j=max(_STEP_J, event.scale_j),
+        update_period_s=_UPDATE_S,
+        power_low_w=0.0,
+        power_high_w=highest_w,
+        gain_error_ratio=_DRAM_GAIN if kind == "dram" else _GAIN,
+    )
+
+
+class PerfMeter:
+    """The plug-in."""
+
+    origin = "hardware"
+    kinds = ("cpu", "dram")
+    stands_in_for = "rapl"
+    """Where powercap can be read, this would only show the same counters again."""
+
+    def probe(self) -> Availability:
+        """Look for the PMU and open one event."""
+        return self._probe(Path("/"))
+
+    def _probe(self, root: Path) -> Availability:
+        try:
+            found = list(events(root))
+            pmu_type = int(_text(root / _PMU / "type"))
+        except (OSError, ValueError, KeyError):
+            reason = f"/{_PMU} is not there"
+            advice = "load the kernel module rapl; most virtual machines hide these counters"
+            return Availability(ok=False, reason=reason, advice=advice)
+        if not found:
+            return Availability(ok=False, reason="the power PMU names no energy event")
+        try:
+            os.close(open_event(pmu_type, found[0]))
+        except OSError as error:
+            reason = f"perf_event_open was refused: {error.strerror}"
+            advice = "sudo sysctl kernel.perf_event_paranoid=0, or give the process CAP_PERFMON"
+            return Availability(ok=False, reason=reason, advice=advice)
+        return Availability(ok=True, reason=", ".join(sorted(event.name for event in found)))
+
+    def open(self, options: Mapping[str, str]) -> PerfReader:
+        """Open every event of every socket; it has no options."""
+        check_options("perf-energy", options, ())
+        availability = self.probe()
+        if not availability.ok:
+            raise OSError(availability.reason)
+        pmu_type = int(_text(Path("/") / _PMU / "type"))
+        return PerfReader([(event, open_event(pmu_type, event)) for event in events()])
+
+
+METER = PerfMeter()
