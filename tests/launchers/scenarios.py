@@ -21,160 +21,10 @@ from harness import registry
 from harness.clock import NS_PER_S, now_ns
 from harness.launchers._tree import descendants, everyone
 from harness.plugins import Limits, Sandbox, SandboxRequest
+from tests.launchers import programs
 
 Values = dict[str, Any]
 PATIENCE_S = 20.0
-
-# --- programs that run inside ---------------------------------------------------------------------
-
-LOOK = """
-import json, os, sys
-status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
-def read(path):
-    try:
-        return open(path, "rb").read().decode("utf-8", "replace")
-    except OSError as error:
-        return "refused: " + type(error).__name__
-def names(path):
-    try:
-        return sorted(os.listdir(path))
-    except OSError as error:
-        return ["refused: " + type(error).__name__]
-fds = [int(name) for name in os.listdir("/proc/self/fd")]
-print(json.dumps({
-    "uid": os.getuid(), "gid": os.getgid(), "groups": os.getgroups(),
-    "caps": {name: status[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")},
-    "no_new_privs": status["NoNewPrivs"].strip(), "seccomp": status["Seccomp"].strip(),
-    "fds": sorted(fd for fd in fds if os.path.exists(f"/proc/self/fd/{fd}")),
-    "env": dict(os.environ), "cwd": os.getcwd(), "argv": sys.argv[1:],
-    "version": sys.version, "prefix": sys.prefix,
-    "pids": [int(name) for name in names("/proc") if name.isdigit()],
-    "root": names("/"), "source": names(sys.argv[1]),
-    "environ_1": read("/proc/1/environ"), "stdin": sys.stdin.read(),
-}))
-"""
-
-NAMESPACES = """
-import ctypes, json, os
-libc = ctypes.CDLL(None, use_errno=True)
-flags = {"user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "net": 0x40000000}
-answers = {}
-for name, flag in flags.items():
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if libc.unshare(flag) == 0 else ctypes.get_errno())
-    answers[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-print(json.dumps(answers))
-"""
-
-NETWORK = """
-import json, socket, sys
-answers = {}
-families = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "netlink": 16, "vsock": 40}
-for name, family in families.items():
-    try:
-        socket.socket(family, socket.SOCK_DGRAM if name != "netlink" else socket.SOCK_RAW).close()
-        answers[name] = "open"
-    except OSError as error:
-        answers[name] = type(error).__name__
-try:
-    socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=2).close()
-    answers["connect"] = "open"
-except OSError as error:
-    answers["connect"] = type(error).__name__
-one, two = socket.socketpair()
-one.send(b"x")
-answers["pair"] = two.recv(1).decode()
-print(json.dumps(answers))
-"""
-
-WRITE = """
-import json, os
-places = {"/", "/sub", "/etc", "/usr", "/dev", "/proc", "/sys", "/var/tmp", "/run"}
-places.add(os.environ["HOME"])
-with open("/proc/self/mountinfo") as mounts:
-    places |= {line.split()[4] for line in mounts}
-for top in list(places):
-    for folder, below, _ in os.walk(top):
-        below[:] = [] if top in ("/proc", "/usr", "/sys") else below[:50]
-        places.add(folder)
-written = []
-for place in sorted(places):
-    name = os.path.join(place, "trace")
-    try:
-        with open(name, "w") as file:
-            file.write("x")
-        os.unlink(name)
-        written.append(place)
-    except OSError:
-        pass
-print(json.dumps({"written": written, "tried": len(places)}))
-"""
-
-READ = """
-import json, os, sys
-answers = {}
-for path in sys.argv[1:]:
-    try:
-        answers[path] = sorted(os.listdir(path)) if os.path.isdir(path) else open(path).read()
-    except OSError as error:
-        answers[path] = "refused: " + type(error).__name__
-print(json.dumps(answers))
-"""
-
-BURN = """
-import os, time, sys
-def burn(seconds):
-    until = time.process_time() + seconds
-    while time.process_time() < until:
-        pass
-"""
-
-STUBBORN = """
-import os, signal, time
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
-    signal.signal(number, signal.SIG_IGN)
-for _ in range(5):
-    if os.fork() == 0:
-        break
-print("up", flush=True)
-while True:
-    time.sleep(100)
-"""
-
-DAEMONS = """
-import os, time
-for _ in range(10):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
-        print("up", flush=True)
-        time.sleep(1000)
-        os._exit(0)
-while True:
-    time.sleep(100)
-"""
-
-BOMB = """
-import os
-print("up", flush=True)
-while True:
-    try:
-        os.fork()
-    except OSError:
-        pass
-"""
-
-FROZEN = """
-import os, signal, time
-if os.fork() == 0:
-    os.kill(os.getpid(), signal.SIGSTOP)
-print("up", flush=True)
-os.kill(os.getpid(), signal.SIGSTOP)
-"""
-
-TREES = {"stubborn": STUBBORN, "daemons": DAEMONS, "bomb": BOMB, "frozen": FROZEN}
 
 # --- the machinery --------------------------------------------------------------------------------
 
@@ -264,7 +114,9 @@ def looks_around(launcher: Any) -> Values:
     os.set_inheritable(spare, True)
     os.environ["JOULEMARK_TEST_SECRET"] = "secret-of-the-conductor"
     with one, two:
-        run = Run(launcher, LOOK, "{source}", env={"OWN": "1 = one"}, pass_fds=(two.fileno(),))
+        run = Run(
+            launcher, programs.LOOK, "{source}", env={"OWN": "1 = one"}, pass_fds=(two.fileno(),)
+        )
         sandbox = run.sandbox
         values = {**run.answer(), "passed": two.fileno(), "spare": spare}
     os.close(spare)
@@ -280,16 +132,16 @@ def looks_around(launcher: Any) -> Values:
 
 
 def makes_namespaces(launcher: Any) -> Values:
-    return Run(launcher, NAMESPACES).answer()
+    return Run(launcher, programs.NAMESPACES).answer()
 
 
 def uses_network(launcher: Any) -> Values:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        return Run(launcher, NETWORK, str(server.getsockname()[1])).answer()
+        return Run(launcher, programs.NETWORK, str(server.getsockname()[1])).answer()
 
 
 def writes_everywhere(launcher: Any) -> Values:
-    return Run(launcher, WRITE).answer()
+    return Run(launcher, programs.WRITE).answer()
 
 
 def reads_around(launcher: Any) -> Values:
@@ -306,7 +158,7 @@ def reads_around(launcher: Any) -> Values:
         words += ["secret/file", "link/masked/file", "link/open/file"]
         run = Run(
             launcher,
-            READ,
+            programs.READ,
             *(str(top / word) for word in words),
             readable=(top / "given", top / "link"),
             masks=(top / "given" / "masked",),
@@ -339,7 +191,7 @@ def ends_by_itself(launcher: Any) -> Values:
 def daemons_at_the_end(launcher: Any) -> Values:
     """The first process ends; those that left its session do not."""
     mark = token()
-    program = DAEMONS.replace("while True:\n    time.sleep(100)", "time.sleep(0.2)")
+    program = programs.DAEMONS.replace("while True:\n    time.sleep(100)", "time.sleep(0.2)")
     run = Run(launcher, program, mark)
     ended = run.reap()
     return {"code": ended.code, "left": alive(mark)}
@@ -347,7 +199,7 @@ def daemons_at_the_end(launcher: Any) -> Values:
 
 def is_killed(launcher: Any, tree: str) -> Values:
     mark = token()
-    run = Run(launcher, TREES[tree], mark, limits=Limits(processes=150))
+    run = Run(launcher, programs.TREES[tree], mark, limits=Limits(processes=150))
     run.first_line()
     time.sleep(0.3)
     # Not by command lines: to read one waits for a lock that a process holds while it forks.
@@ -381,8 +233,8 @@ def outlives_the_time(launcher: Any) -> Values:
 
 def counts_cpu(launcher: Any) -> Values:
     """A child that burnt 0.3 s: waited for, then alive, then killed."""
-    waited = BURN + "if os.fork() == 0:\n    burn(0.3)\n    os._exit(0)\nos.wait()\n"
-    living = BURN + "if os.fork() == 0:\n    burn(0.3)\n    print('up', flush=True)\n"
+    waited = programs.BURN + "if os.fork() == 0:\n    burn(0.3)\n    os._exit(0)\nos.wait()\n"
+    living = programs.BURN + "if os.fork() == 0:\n    burn(0.3)\n    print('up', flush=True)\n"
     living += "time.sleep(1000)\n"
     ended_by_itself = Run(launcher, waited).reap()
     run = Run(launcher, waited + "print('up', flush=True)\ntime.sleep(1000)")
@@ -407,7 +259,7 @@ def counts_cpu(launcher: Any) -> Values:
 
 def cpu_series(launcher: Any) -> Values:
     """Many short children while somebody keeps asking, against the kernel's own account."""
-    program = BURN + (
+    program = programs.BURN + (
         "import json, resource\n"
         "for _ in range(15):\n    if os.fork() == 0:\n        burn(0.02)\n        os._exit(0)\n"
         "    os.wait()\n"
@@ -514,12 +366,12 @@ def leaves_others_alone(launcher: Any) -> Values:
     others = [subprocess.Popen(["/bin/sh", "-c", f"sleep {delay}; exit 3"]) for delay in (0, 0.4)]
     mark = token()
     for _ in range(2):
-        run = Run(launcher, DAEMONS, mark)
+        run = Run(launcher, programs.DAEMONS, mark)
         run.first_line()
         others.append(subprocess.Popen(["/bin/sh", "-c", "exit 4"], start_new_session=True))
         run.sandbox.kill()
         run.reap()
-    together = [Run(launcher, DAEMONS, mark) for _ in range(2)]
+    together = [Run(launcher, programs.DAEMONS, mark) for _ in range(2)]
     for run in together:
         run.first_line()
     together[0].sandbox.kill()
@@ -574,7 +426,7 @@ def has_no_such_program(launcher: Any) -> Values:
 
 def conductor(launcher: Any, mark: str) -> Values:
     """Starts one and waits to be killed."""
-    run = Run(launcher, DAEMONS, mark)
+    run = Run(launcher, programs.DAEMONS, mark)
     run.first_line()
     print("up", flush=True)  # noqa: T201 - to the scenario that waits for it
     time.sleep(1000)

@@ -17,7 +17,7 @@ import harness
 from harness import registry
 from harness.launchers import _identity
 from harness.launchers.interpreter import python_paths
-from tests.launchers import scenarios
+from tests.launchers import programs, scenarios
 
 LAUNCHERS = ("bubblewrap", "landlock", "plain")
 ROOT = os.geteuid() == 0
@@ -51,7 +51,10 @@ def open_copy() -> Iterator[Path]:
     shutil.copytree(package / "launchers", top / "harness" / "launchers")
     for name in ("__init__", "clock", "plugins", "registry"):
         shutil.copy(package / f"{name}.py", top / "harness")
-    shutil.copy(scenarios.__file__, top / "scenarios.py")
+    played = top / "tests" / "launchers"
+    played.mkdir(parents=True)
+    for name in ("scenarios", "programs"):
+        shutil.copy(Path(__file__).with_name(f"{name}.py"), played)
     for path in (top, *top.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     yield top
@@ -67,7 +70,7 @@ def _elsewhere(top: Path, who: str, words: list[str]) -> dict[str, Any]:
     home.chmod(0o777)
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(top), "TMPDIR": str(home)}
     dropped = scenarios.drop_to(NOBODY) if who == "unprivileged" else ()
-    command = [*dropped, python, str(top / "scenarios.py"), *words]
+    command = [*dropped, python, str(top / "tests" / "launchers" / "scenarios.py"), *words]
     try:
         # A new session, so that the suite's terminal and its signals are not shared.
         done = subprocess.run(
@@ -232,7 +235,7 @@ def test_the_end_of_the_first_is_the_end_of_all(play: Play) -> None:
     assert found == {"code": 0, "left": []}
 
 
-@pytest.mark.parametrize("tree", sorted(scenarios.TREES))
+@pytest.mark.parametrize("tree", sorted(programs.TREES))
 def test_kill(play: Play, tree: str) -> None:
     found = play("is_killed", tree)
     assert found["before"] >= (100 if tree == "bomb" else 3)
