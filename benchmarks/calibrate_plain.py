@@ -102,12 +102,13 @@ def predict(
 
     Without `lockstep` a sequence is read at once: the same figures from a causal model, sooner.
     """
-    inputs = torch.from_numpy(splits.test_inputs["x"])
+    inputs = [torch.from_numpy(each) for each in splits.test_inputs.values()]
     if lockstep and spec.evaluation == "lockstep":
-        steps = [model(inputs[:, : t + 1])[:, -1] for t in range(inputs.shape[1])]
+        length = inputs[0].shape[1]
+        steps = [model(*(each[:, : t + 1] for each in inputs))[:, -1] for t in range(length)]
         scores = torch.stack(steps, dim=1)
     else:
-        scores = model(inputs)
+        scores = model(*inputs)
     if spec.outputs.kind == "log_probabilities":
         scores = scores.log_softmax(dim=-1)
     return np.asarray(scores)

@@ -1,5 +1,6 @@
 """Workloads are found by their files, load without torch and data, and hold to the contract."""
 
+import importlib.util
 import subprocess
 import sys
 import tomllib
@@ -125,10 +126,36 @@ def test_initial_weights_hang_on_the_global_seed_alone(spec: WorkloadSpec) -> No
 
 
 def test_masks_are_folders_that_exist(spec: WorkloadSpec) -> None:
-    import sklearn
+    for mask in spec.mask:
+        package, _, rest = mask.partition("/")
+        found = importlib.util.find_spec(package)
+        assert found is not None
+        assert found.submodule_search_locations is not None
+        assert Path(found.submodule_search_locations[0], rest).is_dir()
 
-    site = Path(sklearn.__file__).parent.parent
-    assert all((site / mask).is_dir() for mask in spec.mask)
+
+def test_workloads_without_a_mask_are_generated(spec: WorkloadSpec) -> None:
+    assert bool(spec.mask) == (spec.secrecy == "public")
+
+
+def test_data_cannot_be_made_where_masked_folders_are_empty() -> None:
+    """As in the sandbox, where the module is imported for its model alone."""
+    names = [each.name for each in WORKLOADS if each.value.mask]
+    code = (
+        "import pathlib\n"
+        "from harness.registry import find\n"
+        "real = pathlib.Path.is_file\n"
+        f"specs = [find('workloads', name).value for name in {names!r}]\n"
+        "masks = {mask for spec in specs for mask in spec.mask}\n"
+        "masked = lambda path: any(mask in str(path) for mask in masks)\n"
+        "pathlib.Path.is_file = lambda path: not masked(path) and real(path)\n"
+        "for spec in specs:\n"
+        "    spec.model()\n"
+        "    try: spec.data(1)\n"
+        "    except FileNotFoundError as error: print(spec.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == names
 
 
 def test_each_workload_has_its_reference() -> None:

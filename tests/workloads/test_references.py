@@ -1,13 +1,15 @@
 """The reference submissions learn, reach their targets, and the better ones are better."""
 
 import statistics
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.calibrate_plain import Rehearsal, load_submission, rehearse
+from benchmarks.calibrate_plain import Recorder, Rehearsal, load_submission, predict, rehearse
 from harness.api import WorkloadSpec
 from harness.registry import Plugin, discover, find
 
@@ -39,8 +41,6 @@ def test_first_snapshot_has_learnt_something(name: str) -> None:
     spec = load_submission(name)[1]
     torch.manual_seed(7)
     splits = spec.data(7)
-    from benchmarks.calibrate_plain import predict
-
     untrained = predict(spec, spec.model().eval(), splits)
     loss = spec.loss or spec.score
     assert run(name, 7).losses[0] < loss(untrained, splits.test_labels, splits.facts)
@@ -66,6 +66,11 @@ def test_same_seed_gives_the_same_metrics(name: str) -> None:
         ("digits-mlp-sgd", 360, 1_700),
         ("digits-cnn-adamw", 80, 240),
         ("markov-lm-adamw", 160, 280),
+        ("digits-fewlabel-adamw", 20, 160),
+        ("digits-snn-adamw", 80, 260),
+        ("digits-knn-gcn-adamw", 10, 60),
+        ("japanese-vowels-adamw", 63, 190),
+        ("shakespeare-char-adamw", 240, 380),
     ],
 )
 def test_steps_to_target_lie_in_their_band(name: str, least: int, most: int) -> None:
@@ -115,3 +120,42 @@ def test_shifted_images_are_whole_images_moved_by_at_most_one_pixel() -> None:
     )
     assert found.any(axis=1).all()
     assert found.any(axis=0).all()
+
+
+def test_spiking_reference_tells_its_spike_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    def send(_: Recorder, kind: str, fields: Mapping[str, Any]) -> None:
+        assert kind == "log"
+        told.append(fields["scalars"]["spike_rate"])
+
+    monkeypatch.setattr(Recorder, "send", send)
+    rehearse("digits-snn-adamw", 7, spacing_s=0.0, most=3)
+    assert len(told) == 3
+    assert all(0.05 < rate < 0.4 for rate in told)
+
+
+def test_pseudo_labels_count_only_where_the_model_is_sure() -> None:
+    """A model that is never sure learns from the labelled rows alone."""
+    scope = load_submission("digits-fewlabel-adamw")[0].__globals__
+    images = torch.rand(50 + 64, 1, 8, 8)
+    plain = np.random.default_rng(0).random((64, 1, 8, 8), dtype=np.float32)
+    truth = torch.arange(50) % 10
+
+    class Fixed(torch.nn.Module):
+        def __init__(self, height: float) -> None:
+            super().__init__()
+            self.height = height
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scores = torch.zeros(len(x), 10)
+            scores[:, 3] = self.height
+            return scores
+
+    unsure = scope["loss_of"](Fixed(1.0), images, truth, plain)
+    expected = torch.nn.functional.cross_entropy(
+        Fixed(1.0)(images[:50]), truth, label_smoothing=0.05
+    )
+    assert unsure.item() == pytest.approx(expected.item())
+    told = torch.nn.functional.cross_entropy(Fixed(5.0)(images[:50]), truth, label_smoothing=0.05)
+    assert scope["loss_of"](Fixed(5.0), images, truth, plain).item() > told.item()

@@ -18,6 +18,8 @@ SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"
 """Of the table of comma-separated numbers, unpacked."""
 TEST_ROWS = 360
 VALIDATION_ROWS = 180
+LABELS_A_CLASS = 5
+VALIDATION_LABELS_A_CLASS = 1
 SPLIT_SEED = 0
 
 Images = npt.NDArray[np.float32]
@@ -88,3 +90,32 @@ def digit_splits(*shape: int) -> Splits:
         test_inputs={"x": x[test]},
         test_labels={"y": labels[test]},
     )
+
+
+def few_label_splits(*shape: int) -> Splits:
+    """Five labelled images a class among 1,427; `y` is -1 where the label is withheld.
+
+    Validation has ten labelled rows only: more would be a training set of their own.
+    """
+    images, labels = digits()
+    x = images.reshape(len(images), *shape)
+    test = split_rows()[2]
+    rest = without(np.arange(len(labels)), test)
+    generator = np.random.default_rng(SPLIT_SEED + 4)
+    validation = rest[_equal_shares(labels[rest], VALIDATION_LABELS_A_CLASS, generator)]
+    train = without(rest, validation)
+    known = _equal_shares(labels[train], LABELS_A_CLASS, generator)
+    shown = np.full(len(train), -1)
+    shown[known] = labels[train][known]
+    return Splits(
+        train={"x": x[train], "y": shown},
+        validation={"x": x[validation], "y": labels[validation]},
+        test_inputs={"x": x[test]},
+        test_labels={"y": labels[test]},
+    )
+
+
+def _equal_shares(labels: Labels, each: int, generator: np.random.Generator) -> Labels:
+    classes = np.unique(labels)
+    parts = [generator.permutation(np.flatnonzero(labels == one))[:each] for one in classes]
+    return np.sort(np.concatenate(parts))

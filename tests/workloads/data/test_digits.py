@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from workloads.data import digits as digits_module
-from workloads.data.digits import digit_splits, digits, split_rows
+from workloads.data.digits import digit_splits, digits, few_label_splits, split_rows
 
 
 @pytest.fixture
@@ -90,3 +90,21 @@ def test_changed_table_is_refused_by_name_and_hash(elsewhere: Path) -> None:
 def test_callers_cannot_change_the_shared_table() -> None:
     with pytest.raises(ValueError, match="read-only"):
         digits()[0][0, 0] = 1.0
+
+
+def test_few_labels_are_five_a_class_and_true() -> None:
+    splits = few_label_splits(64)
+    shown = splits.train["y"]
+    assert np.bincount(shown[shown >= 0]).tolist() == [5] * 10
+    assert np.bincount(splits.validation["y"]).tolist() == [1] * 10
+    assert len(shown) == 1427
+    images, labels = digits()
+    for row in np.flatnonzero(shown >= 0):
+        places = np.flatnonzero((images == splits.train["x"][row]).all(axis=1))
+        assert shown[row] in labels[places]
+
+
+def test_few_labels_hide_the_same_rows_as_the_full_task() -> None:
+    full, few = digit_splits(64), few_label_splits(64)
+    assert np.array_equal(full.test_inputs["x"], few.test_inputs["x"])
+    assert np.array_equal(full.test_labels["y"], few.test_labels["y"])

@@ -1,0 +1,29 @@
+"""Reads the files of `workloads/packaged`, checked by their hashes."""
+
+import hashlib
+from pathlib import Path
+
+import workloads
+
+MASK = ("workloads/packaged",)
+"""Folder that a sandbox must not see: it holds hidden splits."""
+FOLDER = "packaged"
+
+
+def packaged(name: str, sha256: str) -> bytes:
+    """The bytes of a packaged file.
+
+    Raises:
+        FileNotFoundError: it is not there, or its folder is masked.
+        ValueError: it is not the file that the targets were calibrated on.
+    """
+    path = Path(workloads.__path__[0], FOLDER, name)
+    if not path.is_file():
+        message = f"{path}: no such file; reinstall joulemark, whose package brings it"
+        raise FileNotFoundError(message)
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        message = f"{path}: SHA-256 is {found}, not {sha256}; reinstall joulemark"
+        raise ValueError(message)
+    return data
