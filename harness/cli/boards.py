@@ -1,11 +1,12 @@
 """Scores and leaderboards as tables: value, unit, interval, method; who has no place, and why."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.documents import ScoreDocument
-from harness.records import Figure, Leaderboard, Ruleset, Standing, Unranked, load
+from harness.records import Figure, Leaderboard, Ruleset, Standing, load
 from harness.report.numbers import Unit, figure, percent, unit_for
 
 if TYPE_CHECKING:
@@ -22,17 +23,24 @@ def scores_below(results: Path, ruleset: Ruleset | None) -> ScoreDocument:
 
 
 def _figures(document: ScoreDocument, board: Leaderboard) -> dict[str, Figure]:
-    """The figure behind each row of a board, by the name that the row has."""
+    """The figure behind each row of a board, by the submission's digest."""
     found = {}
     for score in document.scores:
         if (score.workload, score.workload_version, score.machine, score.ruleset) == (
             board.workload, board.workload_version, board.machine, board.ruleset
         ):  # fmt: skip
-            figure_ = getattr(score, board.quantity, None)
-            if isinstance(figure_, Figure):
-                found[score.submission] = figure_
-                found[f"{score.submission}@{score.submission_sha256[:8]}"] = figure_
+            behind = getattr(score, board.quantity, None)
+            if isinstance(behind, Figure):
+                found[score.submission_sha256] = behind
     return found
+
+
+def names_of(board: Leaderboard) -> dict[str, str]:
+    """What each entry is called, by digest: versions of one name carry the digest's head."""
+    entries = {row.submission_sha256: row.submission for row in board.standings}
+    entries |= {row.submission_sha256: row.submission for row in board.unranked}
+    count = Counter(entries.values())
+    return {sha: f"{name}@{sha[:8]}" if count[name] > 1 else name for sha, name in entries.items()}
 
 
 def _method(found: Figure | None) -> str:
@@ -45,24 +53,26 @@ def _method(found: Figure | None) -> str:
 def _rows(board: Leaderboard, figures: dict[str, Figure]) -> Iterator[Sequence[object]]:
     values = [row.score for row in board.standings] + [row.score for row in board.unranked]
     unit = unit_for(values, board.unit)
+    names = names_of(board)
     for row in board.standings:
-        place = (row.rank, _span(row), row.tie_group)
-        yield (*place, *_cells(row, figures.get(row.submission), board, unit))
+        sha = row.submission_sha256
+        place = (row.rank, _span(row), row.tie_group, names[sha])
+        yield (*place, *_cells(row.score, figures.get(sha), board, unit))
     for other in board.unranked:
-        yield ("–", "", "", *_cells(other, figures.get(other.submission), board, unit))
+        sha = other.submission_sha256
+        yield ("–", "", "", names[sha], *_cells(other.score, figures.get(sha), board, unit))
 
 
 def _cells(
-    row: Standing | Unranked, found: Figure | None, board: Leaderboard, unit: Unit
+    score: float | None, found: Figure | None, board: Leaderboard, unit: Unit
 ) -> tuple[object, ...]:
-    """Who, from how many seeds, value, interval and method."""
+    """From how many seeds, value, interval and method."""
     method = _method(found) if board.unit == "J" else "clock"
-    if row.score is None:
-        return (row.submission, "", None, "", method)
+    if score is None:
+        return ("", None, "", method)
     low, high = (found.low, found.high) if found else (None, None)
-    shown = figure(row.score, low, high, unit)
-    value = f"{shown.value} {unit.symbol}"
-    return (row.submission, found.n if found else "", value, shown.interval, method)
+    shown = figure(score, low, high, unit)
+    return (found.n if found else "", f"{shown.value} {unit.symbol}", shown.interval, method)
 
 
 def _span(row: Standing) -> str:
@@ -78,8 +88,9 @@ def show_board(board: Leaderboard, document: ScoreDocument, page: "Page") -> Non
     )
     right = ("rank", "n", "value")
     page.table(COLUMNS, _rows(board, _figures(document, board)), right=right)
+    names = names_of(board)
     for other in board.unranked:
-        page.line(f"no place: {other.submission}: {other.reason}", indent=2)
+        page.line(f"no place: {names[other.submission_sha256]}: {other.reason}", indent=2)
     seen = f"; these data could have seen a lead of {percent(board.resolvable_ratio)}"
     lead = seen if board.resolvable_ratio is not None else ""
     page.line(f"{board.note}{lead}", indent=2)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from harness.records import (
+    Award,
     Comparison,
     Finding,
     GateResult,
@@ -204,6 +205,20 @@ class ScoreDocument(Record):
     """Every standing of every board."""
     boards: tuple[Leaderboard, ...]
     """Whole, with who is unranked and why."""
+    findings: tuple[Finding, ...]
+    """About bundles and runs that are in no score."""
+
+
+class AwardDocument(Record):
+    """`joulemark award`."""
+
+    format: int = FORMAT
+    prize: str
+    ruleset: str
+    decisions: tuple[Award, ...]
+    """One for each workload version and machine."""
+    files: tuple[str, ...]
+    """Records that were written: JSON and Markdown of each decision."""
     findings: tuple[Finding, ...]
     """About bundles and runs that are in no score."""
 

@@ -20,6 +20,7 @@ ORDER = (
     "run",
     "score",
     "compare",
+    "award",
     "verify",
     "report",
     "explain",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -63,8 +63,11 @@ class Page:
     ) -> None:
         """Rows under named columns; those named in `right` hold numbers."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for name in columns:
-            table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        for place, name in enumerate(columns):
+            # Names and numbers are read whole; sentences fold.
+            whole = place == 0 or name in right
+            side: JustifyMethod = "right" if name in right else "left"
+            table.add_column(name, justify=side, overflow="fold", no_wrap=whole)
         for row in rows:
             table.add_row(*(self._cell(each) for each in row))
         if self.console.is_terminal:

@@ -1,0 +1,54 @@
+"""`joulemark award`: decisions on paper and on the page."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli.documents import AwardDocument
+from harness.records import Award, load
+from tests.lab.results import Plan, series
+
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """One entry that is faster than the other; both with modelled joules."""
+    folder = tmp_path / "results"
+    plan = Plan(method="modelled")
+    series(folder, plan.but(name="fast", source="f"), EIGHT)
+    series(folder, plan.but(name="slow", source="s"), [2 * each for each in EIGHT])
+    return folder
+
+
+@pytest.mark.usefixtures("results")
+def test_a_prize_is_decided_and_written(tmp_path: Path, joulemark) -> None:
+    result = joulemark("award", "speed", "--out", "records")
+    assert result.exit_code == 0
+    assert "awarded: fast costs less than every other entry" in result.stdout
+    paths = sorted((tmp_path / "records").iterdir())
+    assert [path.suffix for path in paths] == [".json", ".md"]
+    assert load(Award, paths[0].read_bytes(), paths[0]).winner == "fast"
+    assert "awarded to fast" in paths[1].read_text()
+
+
+@pytest.mark.usefixtures("results")
+def test_without_measured_joules_nobody_wins(joulemark) -> None:
+    result = joulemark("award", "energy", "--json")
+    found = AwardDocument.model_validate_json(result.stdout)
+    (decision,) = found.decisions
+    assert decision.outcome == "nobody"
+    assert decision.reason == "no eligible entry: no measured joules"
+    assert len(found.files) == 2
+
+
+@pytest.mark.usefixtures("results")
+def test_unknown_prizes_are_helped_with(joulemark) -> None:
+    result = joulemark("award", "sped")
+    assert result.exit_code == 2
+    assert "did you mean speed" in result.stderr
+
+
+def test_nothing_is_no_decision(tmp_path: Path, joulemark) -> None:
+    (tmp_path / "results").mkdir()
+    assert "nothing to decide on" in joulemark("award", "speed").stdout
