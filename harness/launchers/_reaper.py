@@ -111,6 +111,14 @@ def _watch(first: int, status: int) -> None:
             _tree.end_below(os.getpid())
 
 
+def _remove_scratch(plan: dict[str, Any]) -> None:
+    """Where the conductor died, nobody else is left to do it."""
+    if os.getppid() != plan["parent"]:
+        import shutil
+
+        shutil.rmtree(plan["cwd"], ignore_errors=True)
+
+
 def main(descriptor: int) -> NoReturn:
     """Read the plan from a descriptor, wait to be let go, start the command, stay to the end."""
     with open(descriptor, "rb") as text:
@@ -120,6 +128,7 @@ def main(descriptor: int) -> NoReturn:
     _adoption.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     # Empty where the conductor died before it could let go.
     if os.getppid() != plan["parent"] or not os.read(plan["release"], 1):
+        _remove_scratch(plan)
         sys.exit(1)
     os.close(plan["release"])
     fcntl.fcntl(plan["status"], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
@@ -130,10 +139,6 @@ def main(descriptor: int) -> NoReturn:
     _watch(first, plan["status"])
     # What watching cost is not the command's.
     _report(plan["status"], **{"own-cpu-s": time.process_time()})
-    if os.getppid() != plan["parent"]:
-        # Nobody else is left to do it.
-        import shutil
-
-        shutil.rmtree(plan["cwd"], ignore_errors=True)
+    _remove_scratch(plan)
     # Its death ends the window: no time for the interpreter's own end.
     os._exit(0)
