@@ -10,8 +10,8 @@ from harness.records import Machine, MachineFact
 from harness.registry import Plugin, discover
 from harness.rules.load import load_ruleset
 
-MEASURING = ("hardware", "external")
-"""Origins of meters whose joules are measured; the others estimate or simulate."""
+MEASURING = "hardware"
+"""Origin of meters that measure by themselves; others estimate, simulate, or need a device."""
 
 GIB = 1 << 30
 
@@ -27,23 +27,31 @@ def _title(machine: Machine) -> str:
 
 
 def measuring(meters: Sequence[PluginItem]) -> list[str]:
-    """Meters that measure joules here."""
-    return [m.name for m in meters if m.available and m.facts.get("origin") in MEASURING]
+    """Meters that measure joules here, with nothing to be attached."""
+    return _of_origin(meters, MEASURING)
 
 
-def _estimating(meters: Sequence[PluginItem]) -> list[str]:
-    return [m.name for m in meters if m.available and m.facts.get("origin") == "modelled"]
+def _of_origin(meters: Sequence[PluginItem], origin: str) -> list[str]:
+    return [m.name for m in meters if m.available and m.facts.get("origin") == origin]
+
+
+def _cures(meters: Sequence[PluginItem]) -> Iterator[str]:
+    """What would make joules measurable."""
+    for meter in meters:
+        if not meter.available and meter.advice:
+            yield f"{meter.name}: {meter.advice}"
+    for name in _of_origin(meters, "external"):
+        yield f"{name}: attach an external meter and name its log with --meter {name}:path=FILE"
 
 
 def _joules(prize: str, meters: Sequence[PluginItem]) -> PrizeDoor:
     """Whether joules are measured here."""
     if there := measuring(meters):
         return PrizeDoor(prize=prize, enters=True, reason=f"joules measured by {', '.join(there)}")
-    guess = _estimating(meters)
+    guess = _of_origin(meters, "modelled")
     shown = f"; those of {', '.join(guess)} are estimates, shown and never ranked" if guess else ""
-    advice = "; ".join(f"{m.name}: {m.advice}" for m in meters if not m.available and m.advice)
     reason = f"no meter measures joules here{shown}"
-    return PrizeDoor(prize=prize, enters=False, reason=reason, advice=advice)
+    return PrizeDoor(prize=prize, enters=False, reason=reason, advice="; ".join(_cures(meters)))
 
 
 def _walled(door: PrizeDoor, launchers: Sequence[PluginItem]) -> PrizeDoor:

@@ -101,6 +101,9 @@ def sentence(error: BaseException) -> str:
         text = _usage_sentence(error)
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         return f"{text} (try `{path} --help`)" if path else text
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}the system refused: {error.strerror.lower()}"
     if exit_code(error) == INTERNAL:
         return f"internal: {type(error).__name__}: {error}"
     return str(error)

@@ -82,6 +82,18 @@ def test_an_internal_error_keeps_its_traceback(capsys: pytest.CaptureFixture[str
     path.unlink()
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "results/x"), "results/x: the system refused: p"),
+        (OSError(28, "No space left on device"), "the system refused: no space left on device"),
+        (OSError("odd"), "internal: OSError: odd"),
+    ],
+)
+def test_what_the_system_refuses_is_said_without_a_class_name(error: OSError, said: str) -> None:
+    assert sentence(error).startswith(said)
+
+
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(boom, ["--debug"]) == 70
     shown = capsys.readouterr().err

@@ -57,6 +57,12 @@ def test_estimates_and_simulations_do_not() -> None:
     assert measuring([NVML, GUESS, FAKE]) == []
 
 
+def test_a_meter_that_has_to_be_attached_is_advice_and_no_measurement() -> None:
+    found = door("energy", [item("meters", "logfile", True, origin="external")])
+    assert not found.enters
+    assert "--meter logfile:path=FILE" in found.advice
+
+
 def test_seconds_need_no_meter() -> None:
     assert door("speed", []).enters
 
