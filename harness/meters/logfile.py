@@ -130,7 +130,7 @@ def zone_of(text: str) -> timezone | None:
     if text in ("", "local"):
         return None
     if text.lower() == "utc":
-        return UTC  # type: ignore[return-value]
+        return UTC
     sign = {"+": 1, "-": -1}.get(text[:1])
     hours, _, minutes = text[1:].partition(":")
     if sign is None or not hours.isdigit() or not (minutes or "0").isdigit():

@@ -1,0 +1,106 @@
+"""AMD cards, against a module made after the documented interface."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from harness.meters import amdsmi
+from tests.lab.amdsmi import module
+
+CARD = {
+    "energy": {"energy_accumulator": 1_000_000, "counter_resolution": 15.3, "timestamp": 1},
+    "power": {
+        "current_socket_power": 300,
+        "average_socket_power": "N/A",
+        "power_limit": 560_000_000,
+    },
+    "uuid": "deadbeef",
+}
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    def install(*devices):
+        made = module(*devices)
+        monkeypatch.setitem(sys.modules, "amdsmi", made)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+        return made
+
+    return install
+
+
+def test_the_accumulator_counts_in_its_own_steps(installed):
+    installed(CARD)
+    reader = amdsmi.METER.open({})
+    counter, power = reader.read()
+    assert counter.domain == "gpu-0"
+    assert counter.energy_j == pytest.approx(15.3)
+    assert power.power_w == 300
+    first, second = reader.domains
+    assert first.resolution_j == pytest.approx(15.3e-6)
+    assert second.parents == ("gpu-0",)
+    assert first.power_high_w == pytest.approx(840)
+
+
+def test_the_older_name_of_the_accumulator_is_known():
+    told = amdsmi.joules({"power": 2_000_000, "counter_resolution": 15.3})
+    assert told is not None
+    assert told[0] == pytest.approx(30.6)
+    assert told[1] == pytest.approx(15.3e-6)
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        ({"current_socket_power": 250, "average_socket_power": 200}, 250),
+        ({"current_socket_power": "N/A", "average_socket_power": 200}, 200),
+        ({"current_socket_power": "N/A", "average_socket_power": "N/A"}, None),
+        ({}, None),
+    ],
+)
+def test_text_in_the_place_of_a_number_is_no_number(info, expected):
+    assert amdsmi.watts(info) == expected
+
+
+def test_a_card_without_a_counter_has_its_power_alone(installed):
+    installed({"power": CARD["power"]})
+    reader = amdsmi.METER.open({})
+    assert [each.name for each in reader.domains] == ["gpu-0-power"]
+    assert [each.power_w for each in reader.read()] == [300]
+
+
+def test_a_card_that_stops_answering_is_told_and_the_other_is_read(installed):
+    failing = dict(CARD)
+    installed(failing, CARD)
+    reader = amdsmi.METER.open({})
+    del failing["energy"]
+    failing["power"] = {"current_socket_power": "N/A"}
+    assert {each.domain for each in reader.read()} == {"gpu-1", "gpu-1-power"}
+    assert "NOT_SUPPORTED" in reader.trouble["gpu-0"]
+    assert "gave no number" in reader.trouble["gpu-0-power"]
+
+
+def test_the_library_is_let_go_after_a_probe(installed):
+    made = installed(CARD, CARD)
+    told = amdsmi.METER.probe()
+    assert told.ok
+    assert told.reason == "2 AMD GPUs"
+    assert made.open_count == 0
+
+
+def test_no_card_and_no_driver_are_told(installed):
+    made = installed()
+    assert amdsmi.METER.probe().reason == "AMD's library shows no GPU"
+
+    def refuse() -> None:
+        message = "driver not loaded"
+        raise RuntimeError(message)
+
+    made.amdsmi_init = refuse
+    told = amdsmi.METER.probe()
+    assert not told.ok
+    assert "driver not loaded" in told.reason
+    assert "/dev/kfd" in told.advice
+    with pytest.raises(OSError, match="driver not loaded"):
+        amdsmi.METER.open({})

@@ -1,0 +1,116 @@
+"""The estimate: pinned in every option, recomputable, offline, and marked as what it is."""
+
+import inspect
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_S
+from harness.meters import codecarbon
+
+
+def test_every_option_of_the_tracker_is_pinned():
+    from codecarbon.emissions_tracker import BaseEmissionsTracker, OfflineEmissionsTracker
+
+    known = {
+        name
+        for kind in (BaseEmissionsTracker, OfflineEmissionsTracker)
+        for name in inspect.signature(inspect.unwrap(kind.__init__)).parameters
+    }
+    old = {name for name in known if name.startswith("save_to")}
+    given_elsewhere = {"self", "args", "kwargs", "output_handlers"}
+    unused = {
+        "logging_logger",
+        "prometheus_url",
+        "electricitymaps_api_token",
+        "co2_signal_api_token",
+        "metadata",
+        "country_2letter_iso_code",
+    }
+    pinned = set(codecarbon.tracker_options("USA"))
+    assert known - old - given_elsewhere - unused == pinned
+
+
+@pytest.fixture(scope="module")
+def reader():
+    made = codecarbon.METER.open({})
+    yield made
+    made.close()
+
+
+def test_the_names_and_methods_make_the_estimate_plain(reader):
+    told = {each.name: each for each in reader.domains}
+    assert set(told) == {"cpu-modelled", "dram-modelled"}
+    assert all(each.method == "modelled" for each in told.values())
+    assert not any(each.simulated for each in told.values())
+    assert "Cpu Load" in told["cpu-modelled"].source
+    assert told["cpu-modelled"].power_high_w is None
+
+
+def test_a_window_of_a_second_has_rows_at_both_edges(reader):
+    reader.mark()
+    first = {each.domain: each for each in reader.read()}
+    time.sleep(1.0)
+    reader.mark()
+    last = {each.domain: each for each in reader.read()}
+    assert set(first) == set(last) == {"cpu-modelled", "dram-modelled"}
+    for name, begin in first.items():
+        passed_s = (last[name].t_ns - begin.t_ns) / NS_PER_S
+        assert passed_s == pytest.approx(1.0, abs=0.5)
+        watts = (last[name].energy_j - begin.energy_j) / passed_s
+        assert 0.1 < watts < 1000
+
+
+def test_the_rows_stand_about_a_second_apart(reader):
+    reader.read()
+    time.sleep(2.3)
+    stamps = [each.t_ns for each in reader.read() if each.domain == "cpu-modelled"]
+    assert len(stamps) in (2, 3)
+
+
+def test_configuration_files_and_variables_have_no_say(monkeypatch, tmp_path: Path):
+    """A forced power of a megawatt in every place that codecarbon reads."""
+    (tmp_path / ".codecarbon.config").write_text("[codecarbon]\nforce_ram_power=1000000\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CODECARBON_FORCE_RAM_POWER", "1000000")
+    monkeypatch.chdir(tmp_path)
+    made = codecarbon.METER.open({})
+    try:
+        made.mark()
+        first = made.read()
+        time.sleep(0.3)
+        made.mark()
+        last = made.read()
+        passed_s = (last[-1].t_ns - first[-1].t_ns) / NS_PER_S
+        assert last[-1].domain == "dram-modelled"
+        assert last[-1].energy_j is not None
+        assert first[-1].energy_j is not None
+        assert (last[-1].energy_j - first[-1].energy_j) / passed_s < 1000
+    finally:
+        helpers = made.close()
+    assert helpers["codecarbon"] > 0
+
+
+def test_a_child_that_dies_is_told():
+    made = codecarbon.METER.open({})
+    made._process.kill()
+    made._process.wait()
+    try:
+        with pytest.raises(OSError, match="has ended"):
+            for _ in range(2):  # rows that it had still written come first
+                made.read()
+    finally:
+        made.close()
+
+
+def test_a_missing_package_is_told(monkeypatch):
+    monkeypatch.setattr(codecarbon.importlib.util, "find_spec", lambda _: None)  # type: ignore[attr-defined]
+    told = codecarbon.METER.probe()
+    assert not told.ok
+    assert told.advice == "pip install codecarbon"
+
+
+def test_an_unknown_option_is_refused():
+    with pytest.raises(ValueError, match="unknown option 'pue'; there is: country"):
+        codecarbon.METER.open({"pue": "1.58"})

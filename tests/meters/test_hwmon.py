@@ -1,0 +1,106 @@
+"""Grace and Jetson sensors, from written trees after the kernel's documented layout."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.measure.trace import disjoint
+from harness.meters import hwmon
+from harness.plugins import DomainSpec, domain_fields
+from harness.records import Domain
+from harness.records.base import load
+from tests.measure.test_machine import written
+
+GRACE = {
+    "hwmon1/device/power1_oem_info": "Module Power Socket 0\n",
+    "hwmon1/device/power1_average": "700000000\n",
+    "hwmon2/device/power1_oem_info": "Grace Power Socket 0\n",
+    "hwmon2/device/power1_average": "180000000\n",
+    "hwmon3/device/power1_oem_info": "CPU Power Socket 0\n",
+    "hwmon3/device/power1_average": "120000000\n",
+    "hwmon4/device/power1_oem_info": "SysIO Power Socket 0\n",
+    "hwmon4/device/power1_average": "40000000\n",
+}
+JETSON = {
+    "hwmon1/name": "ina3221\n",
+    "hwmon1/in1_label": "VDD_IN\n",
+    "hwmon1/in1_input": "19000\n",
+    "hwmon1/curr1_input": "500\n",
+    "hwmon1/in2_label": "VDD_CPU_GPU_CV\n",
+    "hwmon1/in2_input": "19000\n",
+    "hwmon1/curr2_input": "200\n",
+    "hwmon1/in3_label": "VDD_GPU\n",
+    "hwmon1/in3_input": "19000\n",
+    "hwmon1/curr3_input": "100\n",
+    "hwmon1/in7_label": "sum of shunt voltages\n",
+    "hwmon1/in7_input": "99\n",
+    "hwmon1/curr7_input": "99\n",
+}
+
+
+def opened(root: Path) -> tuple[dict[str, DomainSpec], dict[str, float | None]]:
+    reader = hwmon.METER.open({"root": str(root)})
+    watts = {each.domain: each.power_w for each in reader.read()}
+    reader.close()
+    return {each.name: each for each in reader.domains}, watts
+
+
+def counted(specs: dict[str, DomainSpec]) -> set[str]:
+    records = [load(Domain, domain_fields(each), "meter") for each in specs.values()]
+    return {each.name for each in disjoint(records)}
+
+
+def test_grace_gives_watts_and_its_module_contains_the_rest(tmp_path):
+    specs, watts = opened(written(tmp_path, GRACE))
+    assert watts == {
+        "node-module-0": 700.0,
+        "cpu-grace-0": 180.0,
+        "cpu-grace-0-cpu": 120.0,
+        "cpu-grace-0-sysio": 40.0,
+    }
+    assert counted(specs) == {"node-module-0"}
+    without_module = {name: text for name, text in GRACE.items() if "hwmon1" not in name}
+    specs, _ = opened(written(tmp_path / "b", without_module))
+    assert counted(specs) == {"cpu-grace-0"}
+
+
+def test_a_jetson_board_is_its_input_rail(tmp_path):
+    specs, watts = opened(written(tmp_path, JETSON))
+    assert watts["node-vdd-in"] == pytest.approx(9.5)
+    assert watts["gpu-vdd-gpu"] == pytest.approx(1.9)
+    assert set(watts) == {"node-vdd-in", "cpu-vdd-cpu-gpu-cv", "gpu-vdd-gpu"}
+    assert counted(specs) == {"node-vdd-in"}
+
+
+def test_rails_without_an_input_rail_add_up(tmp_path):
+    rails = {name: text.replace("VDD_IN", "VDD_SOC") for name, text in JETSON.items()}
+    specs, _ = opened(written(tmp_path, rails))
+    assert all(each.parents == () for each in specs.values())
+
+
+def test_a_sensor_that_fails_is_told(tmp_path):
+    reader = hwmon.METER.open({"root": str(written(tmp_path, GRACE))})
+    (tmp_path / "hwmon3/device/power1_average").write_text("\n")
+    names = {each.domain for each in reader.read()}
+    assert "cpu-grace-0" in names
+    assert "cpu-grace-0-cpu" not in names
+    assert "cannot be read" in reader.trouble["cpu-grace-0-cpu"]
+    reader.close()
+
+
+def test_a_machine_without_such_sensors_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv(hwmon.ROOT_VARIABLE, str(tmp_path))
+    told = hwmon.METER.probe()
+    assert not told.ok
+    assert "neither a Grace power meter nor a Jetson" in told.reason
+    assert hwmon.METER.kinds == ()
+    with pytest.raises(OSError, match="neither"):
+        hwmon.METER.open({})
+
+
+def test_a_machine_with_them_names_them(tmp_path, monkeypatch):
+    monkeypatch.setenv(hwmon.ROOT_VARIABLE, str(written(tmp_path, GRACE)))
+    told = hwmon.METER.probe()
+    assert told.ok
+    assert "node-module-0" in told.reason
+    assert set(hwmon.METER.kinds) == {"node", "cpu"}

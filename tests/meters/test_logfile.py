@@ -1,0 +1,200 @@
+"""Logs of external meters: any order of columns, any clock, and never a wrong time in silence."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_S, anchor, now_ns
+from harness.meters import logfile
+from harness.meters.logfile import LogReader, decode, layout_of, seconds, zone_of
+
+SPL = "Time,{},Watts,{:.6f},Volts,228.570000,Amps,0.206430,PF,0.486400,Mark,notset\n"
+
+
+def stamp(form: str = "%Y-%m-%dT%H:%M:%S.%f", shift_s: float = 0.0, zone=UTC) -> str:
+    now_s = anchor().wall_ns / NS_PER_S + shift_s
+    return datetime.fromtimestamp(now_s, zone).strftime(form)
+
+
+def followed(path: Path, first: str, *lines: str, **options: str) -> tuple[LogReader, list]:
+    path.write_text(first)
+    reader = logfile.METER.open({"path": str(path), "tz": "utc", **options})
+    with path.open("a") as log:
+        log.writelines(lines)
+    return reader, list(reader.read())
+
+
+def test_ptdaemons_log_is_followed(tmp_path):
+    first = SPL.format(stamp("%m-%d-%Y %H:%M:%S.%f"), 20.0)
+    later = SPL.format(stamp("%m-%d-%Y %H:%M:%S.%f"), 22.95)
+    reader, readings = followed(tmp_path / "spl.txt", first, later)
+    assert [each.power_w for each in readings] == [22.95]
+    assert abs(readings[0].t_ns - now_ns()) < NS_PER_S
+    assert readings[0].u_ns == NS_PER_S // 2
+    assert reader.domains[0].name == "wall"
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "watts", "joules"),
+    [
+        ("time,watts\n", "{t},50.5\n", 50.5, None),
+        ("Power (W),Note,Timestamp\n", "50.5,x,{t}\n", 50.5, None),
+        ("time;power_kw\n", "{t};0,0505\n", 50.5, None),
+        ("time\tenergy_wh\n", "{t}\t2\n", None, 7200.0),
+        ("t,p,kwh\n", "{t},50.5,0.001\n", 50.5, 3600.0),
+    ],
+)
+def test_columns_are_found_by_name_in_any_order_and_unit(tmp_path, header, row, watts, joules):
+    reader, readings = followed(tmp_path / "log.csv", header, row.format(t=stamp()))
+    assert not reader.trouble
+    (reading,) = readings
+    assert reading.power_w == pytest.approx(watts) if watts else reading.power_w is None
+    assert reading.energy_j == pytest.approx(joules) if joules else reading.energy_j is None
+    assert reader.domains[0].method == ("counter" if joules else "sampled")
+    reader.close()
+
+
+def test_columns_with_names_of_their_own_are_named_by_options(tmp_path):
+    options = {"time": "when", "power": "P1"}
+    reader, readings = followed(
+        tmp_path / "log.csv", "foo,P1,when\n", f"1,70,{stamp()}\n", **options
+    )
+    assert readings[0].power_w == 70
+    reader.close()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_first_column(encoding):
+    assert layout_of(decode("time,watts".encode(encoding)), {}).time == 0
+
+
+def test_a_log_in_utf_16_is_followed(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes("time,watts\n".encode("utf-16"))
+    reader = logfile.METER.open({"path": str(path), "tz": "utc"})
+    with path.open("ab") as log:
+        log.write(f"{stamp()},33\n".encode("utf-16-le"))
+    assert [each.power_w for each in reader.read()] == [33]
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("shift_s", "words"),
+    [(-7200, "2.00 h) behind"), (7200, "2.00 h) ahead of"), (-30, "30.0 s")],
+)
+def test_a_clock_that_is_off_is_refused_with_the_remedy(tmp_path, shift_s, words):
+    row = f"{stamp(shift_s=shift_s)},50\n"
+    reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row)
+    assert readings == []
+    told = reader.trouble["wall"]
+    assert words in told
+    assert "tz=" in told
+    assert f"offset_s={-shift_s}" in told
+    reader.close()
+
+
+def test_the_remedies_work(tmp_path):
+    late = f"{stamp(shift_s=-7200)},50\n"
+    for options in ({"offset_s": "7200"}, {"tz": "-02:00"}, {"clock": "arrival"}):
+        reader, readings = followed(tmp_path / "log.csv", "time,watts\n", late, **options)
+        assert [each.power_w for each in readings] == [50], options
+        assert abs(readings[0].t_ns - now_ns()) < 2 * NS_PER_S
+        reader.close()
+
+
+def test_local_stamps_are_local(tmp_path, monkeypatch):
+    monkeypatch.setenv("TZ", "Etc/GMT-5")
+    time.tzset()
+    try:
+        row = f"{stamp(zone=None)},50\n"
+        reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row, tz="local")
+        assert [each.power_w for each in readings] == [50]
+        reader.close()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_half_a_line_waits_for_its_other_half(tmp_path):
+    path = tmp_path / "log.csv"
+    reader, readings = followed(path, "time,watts\n", f"{stamp()},5")
+    assert readings == []
+    with path.open("a") as log:
+        log.write("5\n")
+    assert [each.power_w for each in reader.read()] == [55]
+    reader.close()
+
+
+@pytest.mark.parametrize("row", ["nonsense\n", "{t},many\n", "yesterday,5\n"])
+def test_a_line_that_is_no_reading_is_told(tmp_path, row):
+    reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row.format(t=stamp()))
+    assert readings == []
+    assert "no reading" in reader.trouble["wall"]
+    reader.close()
+
+
+def test_a_log_that_is_begun_anew_is_told(tmp_path):
+    path = tmp_path / "log.csv"
+    reader, _ = followed(path, "time,watts\n" + "x" * 500 + "\n")
+    path.write_text("time,watts\n")
+    with pytest.raises(OSError, match="has become shorter"):
+        reader.read()
+    reader.close()
+
+
+def test_day_and_month_are_told_apart_by_what_is_near():
+    near = datetime(2026, 2, 3, 12, tzinfo=UTC).timestamp()
+    for text in ("02-03-2026 12:00:00.000", "03-02-2026 12:00:00.000"):
+        assert seconds(text, zone_of("utc"), near) == near
+
+
+def test_seconds_and_milliseconds_since_1970_are_told_apart():
+    assert seconds("1700000000.5", None, 0) == 1700000000.5
+    assert seconds("1700000000500", None, 0) == 1700000000.5
+
+
+def test_a_stamp_with_a_zone_needs_no_option():
+    moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    text = (moment + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S+02:00")
+    assert seconds(text, None, 0) == moment.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({}, "option path is missing"),
+        ({"path": "x", "colour": "red"}, "unknown option 'colour'"),
+        ({"path": "x", "clock": "sundial"}, "neither stamp nor arrival"),
+    ],
+)
+def test_wrong_options_are_refused(options, fault):
+    with pytest.raises(ValueError, match=fault):
+        logfile.METER.open(options)
+
+
+def test_a_table_without_the_columns_is_refused_and_lists_what_it_has(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("alpha,beta\n1,2\n")
+    with pytest.raises(ValueError, match="no column of time among: alpha, beta"):
+        logfile.METER.open({"path": str(path)})
+    path.write_text("time,beta\n1,2\n")
+    with pytest.raises(ValueError, match="no column of power or energy"):
+        logfile.METER.open({"path": str(path)})
+    path.write_text("")
+    with pytest.raises(ValueError, match="the log is empty"):
+        logfile.METER.open({"path": str(path)})
+
+
+def test_an_unstated_accuracy_stays_unstated(tmp_path):
+    reader, _ = followed(tmp_path / "log.csv", "time,watts\n")
+    assert reader.domains[0].gain_error_ratio is None
+    reader.close()
+    options = {"accuracy": "0.01", "max_w": "2000", "kind": "node"}
+    reader, _ = followed(tmp_path / "log.csv", "time,watts\n", **options)
+    assert reader.domains[0].gain_error_ratio == 0.01
+    assert reader.domains[0].power_high_w == 2000
+    assert reader.domains[0].kind == "node"
+    reader.close()

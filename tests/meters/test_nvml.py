@@ -1,0 +1,174 @@
+"""NVIDIA cards through the real pynvml, in a process that loads the stand-in library."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import harness
+from harness.meters import nvml
+from tests.lab.nvml import knobs
+
+pytestmark = pytest.mark.needs("compiler")
+ROOT = Path(harness.__file__).parent.parent
+
+PROGRAM = """
+import json, sys
+from harness.meters.nvml import METER
+from harness.plugins import domain_fields
+probe = METER.probe()
+out = {"ok": probe.ok, "reason": probe.reason}
+if probe.ok:
+    reader = METER.open(json.loads(sys.argv[1]))
+    out["domains"] = [domain_fields(each) for each in reader.domains]
+    out["readings"] = [each._asdict() for each in reader.read()]
+    out["vitals"] = reader.vitals()
+    out["trouble"] = reader.trouble
+    reader.close()
+print(json.dumps(out))
+"""
+
+
+def seen(options: dict[str, str] | None = None, visible: str | None = None, **settings: Any) -> Any:
+    """What the meter makes of the cards that the stand-in shows."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **knobs(**settings)}
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(options or {})],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def names(told: Any) -> list[str]:
+    return [each["name"] for each in told["domains"]]
+
+
+def test_counter_instant_and_average_are_domains_of_their_own():
+    told = seen(watts=250)
+    assert names(told) == ["gpu-0", "gpu-0-instant", "gpu-0-average"]
+    counter, instant, average = told["domains"]
+    assert (counter["method"], instant["method"]) == ("counter", "sampled")
+    assert average["parents"] == ["gpu-0", "gpu-0-instant"]
+    assert average["averaging_window_s"] == 1.0
+    assert "scope GPU" in counter["source"]
+    assert "driver 999.01" in counter["source"]
+    readings = {each["domain"]: each for each in told["readings"]}
+    assert readings["gpu-0"]["power_w"] is None
+    assert readings["gpu-0"]["energy_j"] > 5000
+    assert readings["gpu-0-instant"]["power_w"] == pytest.approx(250, abs=0.01)
+
+
+@pytest.mark.parametrize("update_s", [0.02, 0.1])
+def test_the_update_period_is_measured(update_s):
+    told = seen(shape="sine", update_s=update_s)
+    assert told["domains"][0]["update_period_s"] == pytest.approx(update_s, rel=0.35)
+
+
+@pytest.mark.parametrize(
+    ("name", "window_s"),
+    [("NVIDIA H100 80GB HBM3", 0.025), ("NVIDIA A100-SXM4-40GB", 0.025), ("NVIDIA RTX 4090", 0.1)],
+)
+def test_cards_that_look_at_a_quarter_of_the_time_are_known(name, window_s):
+    told = seen(name=name)
+    assert told["domains"][1]["averaging_window_s"] == window_s
+
+
+def test_a_module_contains_the_card():
+    told = seen(module=1)
+    by_name = {each["name"]: each for each in told["domains"]}
+    assert by_name["gpu-0"]["parents"] == ["gpu-0-module"]
+    assert by_name["gpu-0-module"]["parents"] == []
+    assert "scope module" in by_name["gpu-0-module"]["source"]
+
+
+def test_a_card_without_a_counter_keeps_its_power():
+    assert names(seen(no_counter=1)) == ["gpu-0-instant", "gpu-0-average"]
+
+
+def test_a_card_without_fields_has_its_plain_power():
+    told = seen(no_fields=1)
+    assert names(told) == ["gpu-0-power"]
+    assert told["readings"][0]["power_w"] == pytest.approx(300, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("visible", "cards"),
+    [
+        (None, ["gpu-0", "gpu-1", "gpu-2"]),
+        ("1", ["gpu-1"]),
+        ("2,0", ["gpu-2", "gpu-0"]),
+        ("GPU-00000001", ["gpu-1"]),
+        ("MIG-GPU-00000002-1111-2222-3333-444444444444/1/0", ["gpu-2"]),
+        ("0,7,1", ["gpu-0"]),
+    ],
+)
+def test_only_the_devices_of_the_job_are_read(visible, cards):
+    told = seen(gpus=3, visible=visible)
+    assert [name for name in names(told) if name.count("-") == 1] == cards
+
+
+def test_an_option_names_devices_too():
+    told = seen({"devices": "0+2"}, gpus=3)
+    assert {name[:5] for name in names(told)} == {"gpu-0", "gpu-2"}
+
+
+def test_no_visible_device_is_no_meter():
+    told = seen(visible="-1")
+    assert not told["ok"]
+    assert "no GPU to this job" in told["reason"]
+
+
+def test_an_instance_of_a_card_is_told_to_be_the_whole_card():
+    assert "MIG on" in seen(mig=1)["domains"][0]["source"]
+
+
+def test_clocks_limits_and_processes_are_watched():
+    told = seen(throttle=4, processes=2)["vitals"]
+    assert told["gpu-0-clock-sm-hz"] == 1410e6
+    assert told["gpu-0-throttle-reasons"] == 4
+    assert told["gpu-0-power-limit-w"] == 400
+    assert told["gpu-0-temperature-c"] == 55
+    assert told["gpu-0-processes-count"] == 2
+
+
+def test_the_hard_range_follows_from_the_power_limit():
+    assert seen(limit_w=700)["domains"][0]["power_high_w"] == pytest.approx(1050)
+
+
+def test_a_card_that_is_lost_is_told():
+    told = seen(gpus=2, fault="lost", fault_device=1, fault_after_calls=40)
+    assert "gpu-1" in told["trouble"]
+    assert "gpu-0" not in told["trouble"]
+    assert {each["domain"][:5] for each in told["readings"]} == {"gpu-0"}
+
+
+def test_without_a_driver_the_reason_and_the_cure_are_told():
+    told = nvml.METER.probe()
+    if told.ok:
+        pytest.skip("there is a driver here")
+    assert "NVML Shared Library Not Found" in told.reason
+    assert "install the NVIDIA driver" in told.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "value"), [(1, "uiVal", 7), (3, "ullVal", 2**40), (0, "dVal", 2.0)]
+)
+def test_a_field_is_read_from_the_member_that_its_type_names(kind, member, value):
+    answer = SimpleNamespace(valueType=kind, value=SimpleNamespace(**{member: value}))
+    assert nvml.number(answer) == value
+
+
+def test_an_unknown_option_is_refused():
+    with pytest.raises(ValueError, match="unknown option 'gpu'"):
+        nvml.METER.open({"gpu": "0"})
