@@ -73,15 +73,15 @@ class Site:
         # Our own files, not an entrant's.
         return {
             name: Markup((HERE / "static" / name).read_text(encoding="utf-8"))  # noqa: S704
-            for name in ("style.css", "site.js")
+            for name in ("style.css", "site.js", "compare.js")
         }
 
-    @cached_property
-    def policy(self) -> str:
-        """Content-Security-Policy: nothing from anywhere but this page's own style and script."""
-        style, script = (csp_hash(self._static[name]) for name in ("style.css", "site.js"))
+    def policy(self, scripts: tuple[str, ...]) -> str:
+        """Content-Security-Policy: nothing from anywhere but this page's own style and scripts."""
+        style = csp_hash(self._static["style.css"])
+        hashes = " ".join(csp_hash(self._static[name]) for name in scripts)
         return (
-            f"default-src 'none'; style-src {style}; script-src {script}; img-src data:; "
+            f"default-src 'none'; style-src {style}; script-src {hashes}; img-src data:; "
             "base-uri 'none'; form-action 'none'"
         )
 
@@ -118,17 +118,19 @@ class Site:
             path: of the page, relative to the site; links are made relative to it.
             title: for the browser's tab; entrants' names in it are fine.
             template: file in `templates/`.
-            values: names for the template; strings are escaped.
+            values: names for the template; strings are escaped. `scripts` names the files of
+                `static/` that the page runs, `site.js` alone where it is left out.
         """
+        scripts = values.pop("scripts", ("site.js",))
         depth = len(PurePosixPath(path).parts) - 1
         return self._environment.get_template(template).render(
             site=self,
             path=path,
             title=title,
             up="../" * depth,
-            policy=self.policy,
+            policy=self.policy(scripts),
             style=self._static["style.css"],
-            script=self._static["site.js"],
+            scripts=[self._static[name] for name in scripts],
             **values,
         )
 

@@ -74,7 +74,7 @@ def test_links_lead_somewhere(site: Path) -> None:
             target, _, anchor = link.partition("#")
             file = (site / path).parent / target if target else site / path
             assert file.resolve().is_file(), (path, link)
-            if anchor and file.suffix == ".html":
+            if anchor and "=" not in anchor and file.suffix == ".html":
                 assert anchor in pages[file.resolve().relative_to(site.resolve()).as_posix()].ids
 
 
@@ -106,9 +106,10 @@ def hostile(tmp_path: Path) -> Path:
 def test_what_an_entrant_wrote_stays_text(hostile: Path) -> None:
     for path, page in pages_of(hostile).items():
         assert page.faults == [], path
-        assert len(page.all("script")) == 1, path
+        runs = [each for each in page.all("script") if "type" not in each.values]
+        assert len(runs) == (2 if path == "compare.html" else 1), path
         assert not page.all("img"), path
-        assert "alert(1)" not in (hostile / path).read_text().replace("alert(1)&lt;", ""), path
+        assert "<script>alert(1)" not in (hostile / path).read_text(), path
     assert "<script>alert(1)</script>" in pages_of(hostile)["index.html"].text
 
 
@@ -127,7 +128,7 @@ def test_long_names_do_not_make_long_file_names(hostile: Path) -> None:
 def test_no_results_at_all(tmp_path: Path) -> None:
     render(tmp_path / "none", tmp_path / "site", [], [])
     pages = pages_of(tmp_path / "site")
-    assert set(pages) == {"index.html", "about.html"}
+    assert set(pages) == {"index.html", "about.html", "compare.html"}
     assert "No results yet" in pages["index.html"].words
     assert all(page.faults == [] for page in pages.values())
 

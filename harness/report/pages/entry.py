@@ -9,9 +9,11 @@ from markupsafe import Markup
 from harness.records import Domain, Figure, Finding, RunScore, dump
 from harness.report import numbers, wording
 from harness.report.breakdown import Breakdown, breakdown_of, energies_of
+from harness.report.bridge import bridge, first_of, sentence
 from harness.report.charts.bars import bars_chart, style_of
 from harness.report.charts.curve import curve_chart
 from harness.report.charts.power import Track, power_chart, tracks_of
+from harness.report.charts.waterfall import waterfall_chart
 from harness.report.entries import Entry, EntryRun
 from harness.report.hints import Hint, hints_of
 from harness.report.page import Page
@@ -124,7 +126,21 @@ def _command(entry: Entry) -> str:
     return " ".join(map(shlex.quote, words))
 
 
-def _values(entry: Entry) -> dict[str, object]:
+def _against(entry: Entry, first: Entry | None) -> dict[str, object]:
+    """The energy bridge from the first entry of the ground to this one."""
+    found = None
+    if first is not None and first.path != entry.path:
+        found = bridge(first.score, entry.score)
+    names = (first.score.title if first else "", entry.score.title)
+    return {
+        "first": first,
+        "bridge": found,
+        "waterfall": waterfall_chart(found, names, "bridge") if found else None,
+        "because": sentence(found) if found else "",
+    }
+
+
+def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
     score = entry.score
     shown = entry.shown_run
     return {
@@ -145,6 +161,7 @@ def _values(entry: Entry) -> dict[str, object]:
         "run": shown.run if shown else None,
         "machine": shown.machine if shown else None,
         "command": _command(entry),
+        **_against(entry, first),
         "energies": energies_of(shown, trace_of(shown)) if shown else {},
         "style_of": style_of,
         "status_badge": wording.status_badge,
@@ -153,10 +170,20 @@ def _values(entry: Entry) -> dict[str, object]:
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
+    firsts = {
+        ground: first_of(entries)
+        for workload in site.workloads
+        for ground, entries in site.grounds(workload).items()
+    }
     for entry in site.entries:
         title = f"{entry.score.title} on {entry.score.workload}"
         stem = entry.path.removesuffix(".html")
-        yield entry.path, site.page(entry.path, title, "entry.html", **_values(entry.opened()))
+        yield (
+            entry.path,
+            site.page(
+                entry.path, title, "entry.html", **_values(entry.opened(), firsts[entry.ground])
+            ),
+        )
         yield f"{stem}.json", dump(entry.score).decode()
 
 

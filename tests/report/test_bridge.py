@@ -1,0 +1,100 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.records import Figure, Score
+from harness.report.bridge import bridge, first_of, incomparable, log_mean, sentence
+from harness.report.entries import Boards, entries_of
+from tests.report.made import Made
+
+costs = st.floats(1e-3, 1e6)
+
+
+def plain(value: float) -> Figure:
+    return Figure(value=value, low=None, high=None, n=3, level=0.95)
+
+
+def changed(score: Score, joules: float, seconds: float, steps: float | None) -> Score:
+    assert score.energy_to_target_j is not None
+    return score.model_copy(
+        update={
+            "energy_to_target_j": score.energy_to_target_j.model_copy(update={"value": joules}),
+            "time_to_target_s": plain(seconds),
+            "steps_to_target": None if steps is None else plain(steps),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def base(made: Made) -> Score:
+    return next(s for s in made.scores if s.submission == "cnn-muon")
+
+
+@given(costs, costs)
+def test_the_logarithmic_mean_lies_between(a: float, b: float) -> None:
+    assert min(a, b) * 0.999 <= log_mean(a, b) <= max(a, b) * 1.001
+    assert math.isclose(log_mean(a, b), log_mean(b, a), rel_tol=1e-6)
+
+
+@given(st.tuples(costs, costs, costs), st.tuples(costs, costs, costs))
+def test_the_factors_add_up_to_the_difference(
+    base: Score, one: tuple[float, float, float], other: tuple[float, float, float]
+) -> None:
+    found = bridge(changed(base, *one), changed(base, *other))
+    assert found is not None
+    total = sum(factor.joules for factor in found.factors)
+    assert math.isclose(
+        total, other[0] - one[0], rel_tol=1e-6, abs_tol=1e-6 * max(one[0], other[0])
+    )
+    assert math.isclose(math.prod(f.ratio for f in found.factors), other[0] / one[0], rel_tol=1e-9)
+
+
+def test_the_published_example() -> None:
+    """Three factors of the field's own example: 5,781 - 3,341 + 1,040 = 3,480 J."""
+    before, after = (100.0, 0.2, 50.0), (130.0, 0.2 * 0.84, 50.0 * 1.05)
+    e_a, e_b = math.prod(before), math.prod(after)
+    parts = [log_mean(e_b, e_a) * math.log(y / x) for x, y in zip(before, after, strict=True)]
+    assert sum(parts) == pytest.approx(e_b - e_a)
+    assert [part > 0 for part in parts] == [True, False, True]
+
+
+def test_without_steps_there_are_two_factors(base: Score) -> None:
+    found = bridge(changed(base, 10, 2, None), changed(base, 20, 2, 50))
+    assert found is not None
+    assert [factor.name for factor in found.factors] == ["seconds", "watts"]
+
+
+def test_words_tell_the_direction(base: Score) -> None:
+    found = bridge(changed(base, 100, 10, 100), changed(base, 118.8, 10.8, 120))
+    assert found is not None
+    words = sentence(found).replace("\u202f", " ")
+    assert words == "20 % more steps, steps 10 % faster, power 10 % higher"
+    same = bridge(base, base)
+    assert same is not None
+    assert sentence(same) == "equally many steps, steps equally fast, equal power"
+
+
+def test_unlike_joules_are_never_compared(made: Made, base: Score) -> None:
+    by_name = {score.submission: score for score in made.scores}
+    for name in ("cnn-fake", "cnn-unmetered", "digits-mlp-adamw", "digits-mlp-broken"):
+        assert bridge(base, by_name[name]) is None
+        assert incomparable(base, by_name[name])
+    figure = base.energy_to_target_j
+    assert figure is not None
+    sampled = figure.model_copy(update={"method": "sampled"})
+    other = base.model_copy(update={"energy_to_target_j": sampled})
+    assert "different ways" in incomparable(base, other)
+
+
+def test_the_first_is_a_ranked_one_where_there_is_one(made: Made) -> None:
+    entries = entries_of(made.scores, Boards(made.boards), made.results)
+    cnn = [entry for entry in entries if entry.score.workload == "digits-cnn"]
+    first = first_of(cnn)
+    assert first is not None
+    assert first.score.submission == "cnn-muon"
+    assert first_of([e for e in cnn if e.score.submission == "cnn-unmetered"]) is None
+    estimated = first_of([entry for entry in entries if entry.score.workload == "digits-mlp"])
+    assert estimated is not None
+    assert estimated.score.submission == "digits-mlp-muon"

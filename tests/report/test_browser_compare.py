@@ -1,0 +1,64 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import chromium_path, needs
+from tests.report.chrome import Tab, chrome
+
+pytestmark = pytest.mark.browser
+
+MUON = "digits-cnn--cnn-muon--epyc-7b13-4f2a"
+SGD = "digits-cnn--cnn-sgd--epyc-7b13-4f2a"
+FAKE = "digits-cnn--cnn-fake--epyc-7b13-4f2a"
+TEXT = "document.getElementById('compare').innerText"
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Tab]:
+    needs("chromium")
+    program = chromium_path()
+    assert program is not None
+    with chrome(program) as opened:
+        opened.view(1280)
+        yield opened
+
+
+def opened(tab: Tab, site: Path, state: str) -> str:
+    tab.open((site / "compare.html").as_uri() + state)
+    assert tab.complaints() == []
+    return str(tab.run(TEXT)).replace("\u202f", " ")
+
+
+def test_the_address_picks_both(tab: Tab, site: Path) -> None:
+    text = opened(tab, site, f"#a={MUON}&b={SGD}")
+    assert "cnn-muon" in text
+    assert "cnn-sgd" in text
+    assert "seconds a step" in text
+    bars = "document.querySelectorAll('#compare rect.change').length"
+    assert tab.run(bars) == 5
+
+
+def test_both_languages_reckon_the_same_bridge(tab: Tab, site: Path) -> None:
+    opened(tab, site, f"#a={MUON}&b={SGD}")
+    labels = "[...document.querySelectorAll('{} svg text.label')].map(t => t.textContent)"
+    drawn = tab.run(labels.format("#compare"))
+    tab.open((site / "entry" / f"{SGD}.html").as_uri())
+    section = "section[aria-labelledby=bridge-h]"
+    assert tab.run(labels.format(section)) == drawn
+
+
+def test_picking_changes_the_address(tab: Tab, site: Path) -> None:
+    opened(tab, site, f"#a={MUON}&b={SGD}")
+    tab.run(
+        f"(() => {{ const box = document.getElementById('pick-b'); box.value = '{FAKE}';"
+        "box.dispatchEvent(new Event('change')); })()"
+    )
+    assert tab.run("location.hash") == f"#a={MUON}&b={FAKE}"
+    assert "No bridge: their joules cover different domains" in tab.run(TEXT)
+    assert "(simulated)" in tab.run(TEXT)
+
+
+@pytest.mark.parametrize("state", ["", "#a=nobody", "#a=__proto__&b=constructor", "#a=%E0%A4%A"])
+def test_a_mangled_address_shows_some_pair(tab: Tab, site: Path, state: str) -> None:
+    assert "Energy to target" in opened(tab, site, state)
