@@ -67,8 +67,8 @@ def in_lockstep(inputs: Arrays) -> Callable[[Ask], Array]:
         steps = [ask({name: array[:, t] for name, array in inputs.items()}) for t in range(length)]
         try:
             return np.stack(steps, axis=1)
-        except ValueError as error:
-            message = "outputs of different positions differ in shape"
+        except (ValueError, TypeError) as error:
+            message = "outputs of different positions differ in shape or type"
             raise PredictorFault(message, fatal=False) from error
 
     return drive
