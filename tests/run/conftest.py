@@ -1,10 +1,23 @@
 """Keeps every run of a test to itself: its own lock, its own plug-ins, its own results."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.run.made import HONEST, Folder
+from harness.run.conductor import run_one
+from harness.run.interrupt import Interrupt
+from harness.run.order import Outcome
+from tests.run.made import (
+    HONEST,
+    AskedAfter,
+    Folder,
+    Perform,
+    Silent,
+    check_bundle,
+    children,
+    reason_is_one_sentence,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +35,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     made.entry(HONEST)
     monkeypatch.setenv("JOULEMARK_PLUGINS", str(made.plugins))
     return made
+
+
+@pytest.fixture
+def perform(folder: Folder) -> Perform:
+    """Run one submission and check all that holds of every run."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def run(
+        train: str,
+        *overrides: str,
+        more: str = "",
+        interrupt: Interrupt | None = None,
+        **changes: Any,
+    ) -> Outcome:
+        folder.entry(train, more=more)
+        asked = interrupt or Interrupt()
+        watcher = asked.watcher if isinstance(asked, AskedAfter) else Silent()
+        outcome = run_one(folder.order("entry", *overrides, **changes), watcher, asked)
+        check_bundle(outcome, folder.results)
+        assert reason_is_one_sentence(outcome.run), outcome.run.reason
+        assert len(list(Path("/proc/self/fd").iterdir())) == before, "a descriptor leaked"
+        assert children() == [], "a process stayed"
+        return outcome
+
+    return run

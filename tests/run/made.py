@@ -1,13 +1,18 @@
 """A tiny workload and submissions for tests, in plug-in folders; nothing of them loads torch."""
 
+import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from harness.bundle import Bundle
+from harness.ledger import read_ledger
 from harness.records import Run
 from harness.rules.load import load_ruleset
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, Progress
+from harness.run.order import Order, Outcome, Progress
 from harness.run.series import SeriesRequest, orders
 
 WORKLOAD = '''
@@ -94,6 +99,10 @@ def train(session):
 """
 
 
+Perform = Callable[..., Outcome]
+"""What the fixture `perform` gives."""
+
+
 class Silent:
     """Nobody looks on, but everything is kept."""
 
@@ -165,3 +174,43 @@ def reason_is_one_sentence(run: Run) -> bool:
     """Printable, on one line, not endless, and without a capital or full stop of its own."""
     text = run.reason
     return text.isprintable() and 5 < len(text) < 600 and not text.endswith((".", "\n"))
+
+
+def children() -> list[str]:
+    """Process ids of our own children, dead or alive."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def check_bundle(outcome: Outcome, results: Path) -> Bundle:
+    """Sealed, readable, intact, listed twice in the ledger."""
+    bundle = Bundle(outcome.bundle, checked=True)
+    assert bundle.run == outcome.run
+    assert bundle.manifest.status == outcome.run.status
+    on_disk = {
+        path.relative_to(outcome.bundle).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in outcome.bundle.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+    assert {each.path: each.sha256 for each in bundle.manifest.files} == on_disk
+    assert {"README.txt", "run.json", "machine.json", "events.jsonl", "log.txt"} <= set(on_disk)
+    assert {"ruleset.toml", "submission/train.py"} <= set(on_disk)
+    events = list(bundle.events())
+    assert [event.seq for event in events] == list(range(len(events)))
+    _check_ledger(outcome, bundle, results)
+    return bundle
+
+
+def _check_ledger(outcome: Outcome, bundle: Bundle, results: Path) -> None:
+    (path,) = (results / "ledgers").iterdir()
+    started, finished = (row for row in read_ledger(path) if row.run_id == outcome.run.id)
+    assert (started.kind, started.status) == ("started", None)
+    assert (finished.kind, finished.status) == ("finished", outcome.run.status)
+    assert finished.manifest_sha256 == bundle.manifest_sha256
+    assert bundle.manifest.ledger_seq == started.seq
+    assert results / finished.bundle == outcome.bundle
+    assert finished.seed_commitment == outcome.run.seeds.commitment
+
+
+def logs(outcome: Outcome) -> list[Any]:
+    """The submission's own figures."""
+    return [event for event in Bundle(outcome.bundle).events() if event.kind == "log"]

@@ -175,9 +175,9 @@ def test_whatever_breaks_in_the_harness_is_sealed_and_raised(when: str, folder: 
     class Breaking(Silent):
         def phase(self, text: str) -> None:
             if text.startswith(when):
-                raise RuntimeError("a bug of the harness")
+                raise ZeroDivisionError
 
-    with pytest.raises(RuntimeError, match="a bug"):
+    with pytest.raises(ZeroDivisionError):
         run_one(folder.order(), Breaking(), Interrupt())
     check_disk(folder.results)
     (manifest,) = folder.results.rglob(MANIFEST)
