@@ -1,5 +1,6 @@
 """A sandbox in name only: a bare child process, for tests of those who watch one."""
 
+import contextlib
 import os
 import resource
 import select
@@ -97,7 +98,7 @@ class StandIn:
     def kill(self) -> None:
         """SIGKILL it."""
         self.kills += 1
-        if self._exit is None:
+        with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def dead(self) -> bool:
