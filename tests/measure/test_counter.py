@@ -1,0 +1,88 @@
+"""Steps of a counter: which are true, which are wraps, which are nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.measure import counter
+from harness.measure.series import Series
+from harness.records import Domain
+from tests.lab.waves import Sensor, Setting, constant
+
+DOMAIN = Setting(constant(1), Sensor(update_s=0.001), "counter", (0, 1)).domain()
+
+
+def series(*joules: float, step_s: float = 0.1) -> Series:
+    count = len(joules)
+    t_ns = (np.arange(count) * step_s * 1e9).astype(np.int64)
+    return Series(t_ns, np.array(joules), np.full(count, np.nan), np.zeros(count))
+
+
+def domain(**changes: object) -> Domain:
+    return DOMAIN.model_copy(update=changes)
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=2, max_size=60),
+    st.integers(100, 1000),
+    st.integers(0, 99),
+)
+def test_unfolding_undoes_any_wrap_exactly(gains, wrap, start):
+    true = start + np.concatenate(([0], np.cumsum(gains)))
+    told = counter.unfold(series(*np.mod(true, wrap).astype(float)), domain(wrap_j=float(wrap)))
+    assert told.valid.all()
+    assert told.gained_j.tolist() == [float(gain) for gain in gains]
+    assert told.wrapped.sum() == true[-1] // wrap - true[0] // wrap
+
+
+@pytest.mark.parametrize(
+    ("joules", "changes", "valid"),
+    [
+        ((0, 10, 20), {}, [True, True]),
+        ((0, 10, 500), {}, [True, False]),
+        ((100, 110, 5), {}, [True, False]),
+        ((100, 110, 5), {"wrap_j": 120.0}, [True, True]),
+        ((100, 110, 5), {"wrap_j": 4000.0}, [True, False]),
+        ((0, 10, 500), {"power_high_w": None}, [True, True]),
+        ((3990, 3999, 5), {"wrap_j": 4000.0, "power_high_w": None}, [True, True]),
+        ((990, 1999, 5), {"wrap_j": 4000.0, "power_high_w": None}, [True, False]),
+    ],
+)
+def test_a_step_is_true_only_where_power_or_wrap_explains_it(joules, changes, valid):
+    told = counter.unfold(series(*map(float, joules)), domain(**changes))
+    assert told.valid.tolist() == valid
+
+
+def test_a_read_so_late_that_two_wraps_fit_is_invalid():
+    late = series(0.0, 10.0, step_s=10.0)
+    assert counter.unfold(late, domain(wrap_j=1000.0)).valid.tolist() == [False]
+    assert counter.unfold(late, domain(wrap_j=100_000.0)).valid.tolist() == [True]
+
+
+def test_a_lost_step_is_filled_from_power_where_there_is_any():
+    given_j = series(0.0, 10.0, 5.0, 15.0)
+    with_power = Series(given_j.t_ns, given_j.energy_j, np.full(4, 100.0), given_j.u_ns)
+    told = counter.unfold(with_power, domain())
+    assert told.gained_j[1] == pytest.approx(10.0)
+    assert not told.valid[1]
+
+
+def test_a_counter_without_one_true_step_gives_nothing():
+    told = counter.unfold(series(30.0, 20.0, 10.0), domain())
+    assert told.gained_j.tolist() == [0.0, 0.0]
+    part = counter.measure(series(30.0, 20.0, 10.0), domain(), 0.0, 0.2)
+    assert part.coverage_ratio == 0.0
+
+
+def test_without_a_power_range_there_is_no_bound():
+    part = counter.measure(series(0.0, 10.0, 20.0), domain(power_high_w=None), 0.0, 0.2)
+    assert part.bound_j is None
+    assert part.energy_j == pytest.approx(20.0)
+
+
+def test_an_unknown_step_is_taken_from_the_readings():
+    told = counter.Sensor.of(domain(resolution_j=None), series(0.0, 0.5, 2.0))
+    assert told.step_j == 0.5
+    told = counter.Sensor.of(domain(resolution_j=None, method="modelled"), series(0.0, 0.5, 2.0))
+    assert told.step_j == 0.0

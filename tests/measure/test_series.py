@@ -1,0 +1,54 @@
+"""Columns of readings: order, doubles, overlaps and gaps."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.measure.series import Series, around, gap_max_s, nominal_period_s, overlap_s
+
+NAN = float("nan")
+
+
+def series(*rows: tuple[int, float, float]) -> Series:
+    t_ns, joules, watts = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    return Series(t_ns.astype(np.int64), joules, watts, np.zeros(len(rows)))
+
+
+def test_the_last_of_readings_with_one_stamp_counts():
+    told = series((3, 30, NAN), (1, 10, NAN), (1, 11, NAN), (2, NAN, 5)).with_energy()
+    assert told.t_ns.tolist() == [1, 3]
+    assert told.energy_j.tolist() == [11, 30]
+
+
+def test_missing_fields_leave_their_reading_out():
+    both = series((1, 10, NAN), (2, NAN, 5.0), (3, 30, 6.0))
+    assert both.with_energy().t_ns.tolist() == [1, 3]
+    assert both.with_power().power_w.tolist() == [5.0, 6.0]
+    assert len(series((1, NAN, 1.0)).with_energy().t_ns) == 0
+
+
+@given(st.floats(0, 10), st.floats(0.1, 10))
+def test_overlaps_of_adjoining_intervals_add_up_to_the_window(begin_s, length_s):
+    edges = np.linspace(-1, 25, 53)
+    told = overlap_s(edges[:-1], edges[1:], begin_s, begin_s + length_s)
+    assert told.sum() == pytest.approx(length_s)
+    assert (told >= 0).all()
+
+
+def test_the_readings_around_a_window_enclose_it():
+    t_s = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    assert around(t_s, 1.5, 2.5) == slice(1, 4)
+    assert around(t_s, 1.0, 3.0) == slice(1, 4)
+    assert around(t_s, -5.0, 9.0) == slice(0, 5)
+
+
+def test_time_without_readings_at_the_ends_is_a_gap_too():
+    t_s = np.array([1.0, 1.5, 3.0])
+    assert gap_max_s(t_s, 1.0, 3.0) == 1.5
+    assert gap_max_s(t_s, 1.0, 9.0) == 6.0
+    assert gap_max_s(t_s, -4.0, 1.2) == 5.0
+
+
+def test_the_usual_period_is_the_median():
+    assert nominal_period_s(np.array([0.0, 0.1, 0.2, 5.0, 5.1])) == pytest.approx(0.1)
