@@ -9,7 +9,7 @@ from harness.cli.answer import Answer, answers
 from harness.cli.failure import INVALID, OK
 
 if TYPE_CHECKING:
-    from harness.cli.documents import CheckItem, VerifyDocument
+    from harness.cli.documents import BundleItem, CheckItem, VerifyDocument
     from harness.cli.page import Page
     from harness.verify import Check, Report
 
@@ -68,9 +68,16 @@ def _tally(checks: "tuple[CheckItem, ...]") -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
+def _verdict(bundle: "BundleItem") -> str:
+    """A bundle without a manifest is never ok, even where the ledger accounts for it."""
+    if not bundle.ok:
+        return "fail"
+    return "ok" if bundle.state == "sealed" else "incomplete"
+
+
 def _show_tree(document: "VerifyDocument", page: "Page") -> None:
     rows: list[tuple[str, ...]] = [
-        (each.bundle, each.state, each.status, "ok" if each.ok else "fail", _tally(each.checks))
+        (each.bundle, each.state, each.status, _verdict(each), _tally(each.checks))
         for each in document.bundles
     ]
     rows += [
@@ -88,9 +95,10 @@ def _show_faults(report: "Report", page: "Page") -> None:
         for check in bundle.checks:
             if check.verdict == "skip" and check.rule == "sealed":
                 page.line(f"incomplete: {bundle.bundle}: {check.message}", "yellow")
-    cut = [place for each in report.ledgers for place in each.unfinished]
-    if cut:
-        page.line(f"started and never finished, each counts as a failed run: {', '.join(cut)}")
+    started = [place for each in report.ledgers for place in each.unfinished]
+    if started:
+        text = f"started and never finished, each counts as a failed run: {', '.join(started)}"
+        page.line(text)
 
 
 def _show(report: "Report", document: "VerifyDocument", page: "Page") -> None:
@@ -103,9 +111,10 @@ def _show(report: "Report", document: "VerifyDocument", page: "Page") -> None:
     page.line()
     _show_faults(report, page)
     failed = sum(not each.ok for each in report.bundles)
+    cut = sum(each.ok and each.state == "incomplete" for each in report.bundles)
     verdict = "nothing failed" if report.ok else "not as it was sealed"
     noun = "bundle" if len(report.bundles) == 1 else "bundles"
-    page.line(f"{len(report.bundles)} {noun}, {failed} failed: {verdict}")
+    page.line(f"{len(report.bundles)} {noun}, {failed} failed, {cut} incomplete: {verdict}")
 
 
 @click.command("verify")

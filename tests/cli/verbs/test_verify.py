@@ -27,7 +27,7 @@ def spoil(made: Results) -> None:
 def test_an_intact_tree(made: Results, joulemark) -> None:
     result = joulemark("verify")
     assert result.exit_code == 0
-    assert "2 bundles, 0 failed: nothing failed" in result.stdout
+    assert "2 bundles, 0 failed, 0 incomplete: nothing failed" in result.stdout
 
 
 def test_a_spoilt_tree_names_file_and_rule(made: Results, joulemark) -> None:
@@ -37,7 +37,7 @@ def test_a_spoilt_tree_names_file_and_rule(made: Results, joulemark) -> None:
     line = next(line for line in result.stdout.splitlines() if "files-intact" in line)
     assert SECOND in line
     assert "snapshots/0000.safetensors" in line
-    assert "2 bundles, 1 failed: not as it was sealed" in result.stdout
+    assert "2 bundles, 1 failed, 0 incomplete: not as it was sealed" in result.stdout
 
 
 def test_one_bundle_lists_each_check(made: Results, joulemark) -> None:
@@ -66,7 +66,9 @@ def test_runs_that_were_cut_off_are_listed(made: Results, joulemark) -> None:
     made.start_only("20261122T000200Z-0003")
     result = joulemark("verify")
     assert result.exit_code == 0
-    assert "incomplete" in result.stdout
+    row = next(line for line in result.stdout.splitlines() if "Z-0003 " in line)
+    assert row.split()[1:4] == ["incomplete", "aborted", "incomplete"]
+    assert "3 bundles, 0 failed, 1 incomplete: nothing failed" in result.stdout
     assert "started and never finished" in result.stdout
 
 
