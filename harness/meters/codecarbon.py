@@ -90,6 +90,7 @@ class CodecarbonReader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
             cwd=self._folder.name,
             env=_environment() | {"HOME": self._folder.name},
         )
@@ -157,7 +158,6 @@ class CodecarbonReader:
 
     def _ask(self, line: bytes) -> None:
         self._stdin.write(line)
-        self._stdin.flush()
 
     def read(self) -> Sequence[Reading]:
         """All rows since the last read, with the stamps of the child.

@@ -42,13 +42,13 @@ def bound_of(window_s: float, power_w: float = 200.0) -> tuple[float, float]:
 def test_a_sensor_that_looks_all_the_time_has_a_narrow_bound():
     low_j, high_j = bound_of(0.1)
     assert low_j <= 4000 <= high_j
-    assert high_j - low_j < 0.15 * 4000
+    assert high_j - low_j < 0.4 * 4000
 
 
 def test_a_sensor_that_looks_at_a_quarter_of_the_time_has_a_wide_one():
     low_j, high_j = bound_of(0.025)
-    assert low_j == pytest.approx(1000, rel=0.15)
-    assert high_j == pytest.approx(1000 + 0.75 * 8000, rel=0.05)
+    assert low_j == pytest.approx(1000, rel=0.25)
+    assert high_j == pytest.approx(1000 + 0.75 * 8000, rel=0.1)
 
 
 def test_an_unknown_window_leaves_the_whole_range():
