@@ -86,14 +86,15 @@ def _limits(order: Order) -> Limits:
     return Limits(memory_bytes=rules.memory_bytes_max, processes=rules.processes_max)
 
 
-def _launch(order: Order, source: Path, shim: str, config: Mapping[str, Any]) -> Launched:
-    """Start a shim in a sandbox; its socket, its pipes and nothing else reach the outside."""
+def _launch(order: Order, source: Path, role: str, config: Mapping[str, Any]) -> Launched:
+    """Start the shim of a role in a sandbox; its socket, its pipes and nothing else reach the outside."""
     masks = mask_folders(order.workload.mask)
     here, there = protocol.pair()
     keep = order.ruleset.run.output_bytes_max // 2
     drains = (Drain("standard output", keep), Drain("standard error", keep))
     shim_path = str(_HERE / shim)
-    command = (sys.executable, "-I", "-X", "utf8", shim_path, str(there.fileno()), "{source}")
+    # Unbuffered: what was printed before a kill is in the log.
+    command = (sys.executable, "-I", "-u", "-X", "utf8", shim_path, str(there.fileno()), "{source}")
     request = SandboxRequest(
         command=(*command, json.dumps(config)),
         source=source,
@@ -134,7 +135,7 @@ def launch_submission(order: Order, source: Path, spacing_s: float) -> Launched:
         "snapshot_rule": order.ruleset.run.snapshot_rule,
         "snapshot_spacing_s": spacing_s,
     }
-    return _launch(order, source, "inside.py", config)
+    return _launch(order, source, "train", config)
 
 
 def launch_predictor(order: Order, source: Path) -> Launched:
@@ -152,7 +153,7 @@ def launch_predictor(order: Order, source: Path) -> Launched:
         "division": "open" if is_open else "closed",
         "threads": order.threads,
     }
-    return _launch(order, source, "inside_predictor.py", config)
+    return _launch(order, source, "predict", config)
 
 
 def _place(order: Order) -> dict[str, str]:

@@ -261,3 +261,10 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+@pytest.mark.parametrize("ending", ["pass", "time.sleep(60)", "os._exit(3)"])
+def test_what_was_printed_is_in_the_log_however_it_ended(ending: str, perform: Perform) -> None:
+    train = f"import os, time\ndef train(session):\n    print('step 1')\n    {ending}"
+    log = (perform(train, QUICK).bundle / "log.txt").read_text()
+    assert "==== standard output: 7 bytes ====\nstep 1\n" in log
