@@ -333,7 +333,7 @@ def predict(word, fds):
     predictor, _ = begin(program)
     with predictor:
         predictor.evaluate(weights, WHOLE)
-        with pytest.raises(PredictorFault, match="nobody asked for|where 'loaded' was due"):
+        with pytest.raises(PredictorFault, match=r"nobody asked for|where 'loaded' was due"):
             predictor.evaluate(weights, WHOLE)
     predictor.end()
 

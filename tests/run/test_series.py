@@ -1,0 +1,185 @@
+"""Series: distinct seeds from one secret, one bundle each, one series at a time on a machine."""
+
+import fcntl
+import hashlib
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.bundle import Bundle, find_bundles
+from harness.launchers.choice import LauncherUnavailable
+from harness.ledger import MachineBusy, read_ledger
+from harness.measure.choice import MeterUnavailable
+from harness.registry import BrokenPlugin, UnknownPlugin
+from harness.run.series import orders, reference_of, run_series, seeds_of
+from harness.run.submission import SubmissionError
+from tests.run.made import Folder, Silent, check_bundle
+
+
+class Interrupting(Silent):
+    """An operator who presses Ctrl-C as soon as the first training has begun."""
+
+    def phase(self, text: str) -> None:
+        super().phase(text)
+        if text == "training":
+            os.kill(os.getpid(), 2)
+
+
+# --- seeds ---------------------------------------------------------------------------------------
+
+
+def test_number_of_seeds_is_the_ruleset_s_unless_asked_otherwise(folder: Folder) -> None:
+    request = folder.request()
+    assert len(seeds_of(request)) == 1
+    drawn = seeds_of(replace(request, seeds_count=None))
+    assert len(drawn) == request.ruleset.run.seeds_count == 3
+    assert len({each.session for each in drawn}) == 3
+    assert len({each.secret for each in drawn}) == 1
+    assert [each.index for each in drawn] == [0, 1, 2]
+
+
+def test_every_series_draws_anew(folder: Folder) -> None:
+    request = folder.request()
+    assert len({seeds_of(request)[0].secret for _ in range(20)}) == 20
+
+
+def test_declared_seeds_are_taken_once_each_in_order(folder: Folder) -> None:
+    pairs = seeds_of(folder.request(declared_seeds=(5, 3, 5)))
+    assert [(each.session, each.source) for each in pairs] == [(5, "declared"), (3, "declared")]
+
+
+# --- what is refused before anything starts ------------------------------------------------------
+
+
+def test_reference_is_taken_where_none_is_named(folder: Folder) -> None:
+    assert reference_of("tiny") == "tiny-adamw"
+    folder.entry("def train(session): ...", name="tiny-adamw")
+    assert folder.order(None).source.name == "tiny-adamw"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"workload": "tinny"}, UnknownPlugin, "did you mean tiny"),
+        ({"submission": "entri"}, UnknownPlugin, "did you mean entry"),
+        ({"submission": "./entry"}, SubmissionError, "no such folder"),
+        ({"meters": ("fakke",)}, UnknownPlugin, "did you mean fake"),
+        ({"meters": ("rapl",)}, MeterUnavailable, "rapl"),
+        ({"launcher": "bubblewarp"}, UnknownPlugin, "did you mean bubblewrap"),
+        ({"workload": "markov-lm"}, SubmissionError, "names tiny, not 'markov-lm'"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_the_first_run(
+    folder: Folder, change: dict, error: type[Exception], said: str, tmp_path: Path, monkeypatch
+) -> None:
+    if change.get("meters") == ("rapl",) and list(Path("/sys/class/powercap").glob("*rapl*")):
+        pytest.skip("this machine has RAPL")
+    with pytest.raises(error, match=said):
+        run_series(folder.request(**change), Silent())
+    assert not folder.results.exists()
+
+
+def test_launcher_that_does_not_work_is_refused_by_name(folder: Folder) -> None:
+    launchers = folder.plugins / "launchers"
+    launchers.mkdir()
+    (launchers / "odd.py").write_text(
+        "from harness.plugins import Availability\n\n\nclass Odd:\n    level = 'none'\n\n"
+        "    def probe(self):\n        return Availability(False, 'no moon', 'wait')\n\n\n"
+        "LAUNCHER = Odd()\n"
+    )
+    with pytest.raises(LauncherUnavailable, match=r"odd is not available here: no moon .*wait"):
+        run_series(folder.request(launcher="odd"), Silent())
+
+
+def test_broken_workload_is_told_with_its_error(folder: Folder) -> None:
+    folder.workload.write_text("import nothing_of_that_name\n")
+    with pytest.raises(BrokenPlugin, match="nothing_of_that_name"):
+        run_series(folder.request(), Silent())
+
+
+def test_orders_are_alike_but_for_the_seeds(folder: Folder) -> None:
+    made = list(orders(folder.request(seeds_count=3, hyperparameters={"lr": 1})))
+    assert [(each.index, each.count) for each in made] == [(0, 3), (1, 3), (2, 3)]
+    assert len({each.seeds.session for each in made}) == 3
+    assert all(each.hyperparameters == {"lr": 1} for each in made)
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def test_a_bundle_for_each_seed_and_a_chain_over_all(folder: Folder) -> None:
+    outcomes = run_series(folder.request(seeds_count=2), Silent())
+    assert [each.run.status for each in outcomes] == ["ok", "ok"]
+    assert find_bundles(folder.results) == sorted(each.bundle for each in outcomes)
+    first, second = (check_bundle(each, folder.results) for each in outcomes)
+    assert first.manifest.previous_manifest_sha256 is None
+    assert second.manifest.previous_manifest_sha256 == first.manifest_sha256
+    assert first.run.seeds.secret == second.run.seeds.secret
+    assert first.run.seeds.instance != second.run.seeds.instance
+    (ledger,) = (folder.results / "ledgers").iterdir()
+    rows = read_ledger(ledger)
+    assert [row.kind for row in rows] == ["started", "finished"] * 2
+    secret = bytes.fromhex(first.run.seeds.secret)
+    assert {row.seed_commitment for row in rows} == {hashlib.sha256(secret).hexdigest()}
+
+
+def test_seeded_data_differ_from_seed_to_seed_and_repeat_for_one(folder: Folder) -> None:
+    folder.entry(
+        "def train(session):\n"
+        "    session.log(seed=session.seed, total=float(session.train['x'].sum()))\n"
+        "    session.snapshot({'w': fitted(session)})\n"
+    )
+    outcomes = run_series(folder.request(declared_seeds=(1, 2)), Silent())
+    outcomes += run_series(folder.request(declared_seeds=(1,)), Silent())
+    seen = [
+        next(event.data for event in Bundle(each.bundle).events() if event.kind == "log")
+        for each in outcomes
+    ]
+    assert seen[0] != seen[1]
+    assert seen[0] == seen[2]
+
+
+def test_ctrl_c_leaves_the_rest_of_the_series_out(folder: Folder) -> None:
+    folder.entry("import time\ndef train(session): time.sleep(60)")
+    watcher = Interrupting()
+    outcomes = run_series(folder.request(seeds_count=3), watcher)
+    assert [each.run.status for each in outcomes] == ["aborted"]
+    assert watcher.phases.count("training") == 1
+    check_bundle(outcomes[0], folder.results)
+
+
+def test_a_second_series_on_this_machine_is_refused(folder: Folder, own_lock: Path) -> None:
+    with own_lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(MachineBusy, match="another run holds this machine"):
+            run_series(folder.request(), Silent())
+        assert not folder.results.exists()
+    assert run_series(folder.request(), Silent())[0].run.status == "ok", "and later it goes"
+
+
+def test_a_series_may_run_in_another_thread(folder: Folder) -> None:
+    statuses: list[str] = []
+    thread = threading.Thread(
+        target=lambda: statuses.extend(
+            each.run.status for each in run_series(folder.request(), Silent())
+        )
+    )
+    thread.start()
+    thread.join(60)
+    assert statuses == ["ok"]
+
+
+def test_watcher_is_told_phases_and_figures(folder: Folder) -> None:
+    watcher = Silent()
+    run_series(folder.request(meters=("fake:watts=50",)), watcher)
+    order = ["looking at the machine", "drawing the data", "starting the meters"]
+    order += ["starting the sandbox", "training", "evaluating 1 snapshots"]
+    assert watcher.phases == order
+    assert watcher.seen
+    for figures in watcher.seen:
+        assert (figures.run_index, figures.run_count) == (0, 1)
+        assert figures.budget_s == 10.0
+        assert figures.joules is None or figures.joules >= 0
