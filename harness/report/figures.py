@@ -1,0 +1,181 @@
+"""Figures for papers: the same charts by matplotlib, the same bytes each time."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.records import Figure as Cost
+from harness.records import Leaderboard, Score
+from harness.report.breakdown import Breakdown, breakdown_of
+from harness.report.charts.plane import Dot, dots_of, front
+from harness.report.charts.power import Track, tracks_of
+from harness.report.entries import Boards, Entry, EntryRun, entries_of
+from harness.report.slugs import joined
+from harness.report.text import isolated
+from harness.report.traces import trace_of
+
+FORMATS = ("svg", "pdf", "png")
+SIZE_INCH = (5.2, 3.4)
+COLOURS = ("#0a7d5a", "#3c4fb5", "#b3541e", "#8b3f97", "#6b6f00", "#00707f", "#7a7f87", "#a3231b")
+STYLE: dict[Any, Any] = {
+    "font.size": 8.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e2e5e9",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.hashsalt": "joulemark",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    # A title with two dollar signs is no formula.
+    "text.parse_math": False,
+}
+METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": "JouleMark"},
+    "pdf": {"CreationDate": None, "Creator": "JouleMark", "Producer": None},
+    "png": {"Software": "JouleMark"},
+}
+
+
+@contextmanager
+def _drawing() -> Iterator[tuple[Figure, Axes]]:
+    """A figure in the one style, with no window and no global state left behind."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; that is no fault of the figure.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure = Figure(figsize=SIZE_INCH, layout="constrained")
+        yield figure, figure.subplots()
+
+
+def _save(figure: Figure, out: Path, name: str, formats: Sequence[str]) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / f"{name}.{kind}" for kind in formats]
+    for path, kind in zip(paths, formats, strict=True):
+        figure.savefig(path, format=kind, dpi=200, metadata=METADATA[kind])
+    return paths
+
+
+def _errors(figure: Cost) -> list[list[float]]:
+    low = figure.value - figure.low if figure.low is not None else 0.0
+    high = figure.high - figure.value if figure.high is not None else 0.0
+    return [[low], [high]]
+
+
+def _plane_dot(axes: Axes, dot: Dot) -> None:
+    colour = COLOURS[2] if dot.estimate else COLOURS[1]
+    axes.errorbar(
+        [dot.x.value], [dot.y.value], xerr=_errors(dot.x), yerr=_errors(dot.y), fmt="o",
+        color=colour, ecolor=colour, elinewidth=0.8, markersize=4,
+        markerfacecolor="white" if dot.estimate else colour,
+    )  # fmt: skip
+    name = isolated(dot.name)[:32] + (" (estimated)" if dot.estimate else "")
+    axes.annotate(name, (dot.x.value, dot.y.value), (4, 4), textcoords="offset points", fontsize=7)
+
+
+def draw_plane(dots: Sequence[Dot], out: Path, name: str, formats: Sequence[str]) -> list[Path]:
+    """Energy against time with intervals and the front of measured entries."""
+    with _drawing() as (figure, axes):
+        axes.set(
+            xscale="log", yscale="log", xlabel="time to target, s", ylabel="energy to target, J"
+        )
+        measured = front([dot for dot in dots if not dot.estimate], "lower", "lower")
+        if len(measured) > 1:
+            points = [(dot.x.value, dot.y.value) for dot in measured]
+            axes.step(*zip(*points, strict=True), where="post", color=COLOURS[0], linewidth=1)
+        for dot in dots:
+            _plane_dot(axes, dot)
+        return _save(figure, out, name, formats)
+
+
+def draw_power(
+    each: EntryRun, tracks: Sequence[Track], out: Path, named: tuple[str, Sequence[str]]
+) -> list[Path]:
+    """Watts of every domain of a run; `named` is the file's name and the formats."""
+    run = each.run
+    assert run is not None
+    gun_s = (run.window.gun_ns or 0) / 1e9
+    with _drawing() as (figure, axes):
+        axes.set(xlabel="seconds after the gun", ylabel="power, W")
+        for track in tracks:
+            label = f"{track.series.domain}{' (modelled)' if track.modelled else ''}"
+            axes.plot(
+                track.series.t_s - gun_s, track.series.power_w, label=label, linewidth=0.9,
+                color=COLOURS[track.colour], linestyle="--" if track.modelled else "-",
+            )  # fmt: skip
+        axes.axvline(0.0, color="black", linewidth=0.8)
+        if run.window.end_ns is not None:
+            axes.axvline(run.window.end_ns / 1e9 - gun_s, color="black", linewidth=0.8)
+        axes.set_ylim(bottom=0)
+        axes.legend()
+        return _save(figure, out, *named)
+
+
+def draw_breakdown(told: Breakdown, out: Path, name: str, formats: Sequence[str]) -> list[Path]:
+    """Joules by domain and phase as stacked bars."""
+    with _drawing() as (figure, axes):
+        axes.set(xlabel="energy, J")
+        starts = dict.fromkeys(told.joules, 0.0)
+        for index, segment in enumerate(told.segments):
+            widths = [parts[index] or 0.0 for parts in told.joules.values()]
+            axes.barh(
+                list(told.joules), widths, left=list(starts.values()), height=0.6,
+                label=isolated(segment.name)[:32],
+                color=COLOURS[index % len(COLOURS)] if segment.scored else "#c9ced4",
+            )  # fmt: skip
+            starts = {
+                domain: start + width
+                for (domain, start), width in zip(starts.items(), widths, strict=True)
+            }
+        axes.legend(fontsize=6)
+        return _save(figure, out, name, formats)
+
+
+def _of_entry(entry: Entry, out: Path, formats: Sequence[str]) -> list[Path]:
+    """Trace and breakdown of an entry's first readable run."""
+    each = entry.opened().shown_run
+    trace = trace_of(each) if each else None
+    if each is None or trace is None:
+        return []
+    tracks, told = tracks_of(each, trace), breakdown_of(each, trace)
+    made = draw_power(each, tracks, out, (f"power--{entry.anchor}", formats)) if tracks else []
+    if told is not None:
+        made += draw_breakdown(told, out, f"breakdown--{entry.anchor}", formats)
+    return made
+
+
+def write_figures(
+    results: Path,
+    out: Path,
+    scores: Sequence[Score],
+    boards: Sequence[Leaderboard],
+    formats: Sequence[str] = FORMATS,
+) -> list[Path]:
+    """A plane for each ground, a trace and a breakdown for each entry; returns the files, sorted.
+
+    Raises:
+        ValueError: a format is none of `FORMATS`.
+        OSError: a file could not be written.
+    """
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        message = f"--format {unknown[0]}: figures come as {', '.join(FORMATS)}"
+        raise ValueError(message)
+    entries = entries_of(scores, Boards(boards), results)
+    grounds: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        grounds.setdefault(entry.ground, []).append(entry)
+    made: list[Path] = []
+    for ground, members in sorted(grounds.items()):
+        dots = dots_of(members, against_metric=False)
+        if dots:
+            made += draw_plane(dots, out, f"plane--{joined(*ground)}", formats)
+    for entry in entries:
+        made += _of_entry(entry, out, formats)
+    return sorted(made)
