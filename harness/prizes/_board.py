@@ -187,6 +187,10 @@ def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, A
         Plain values, ready for JSON: `ruleset`, `scores`, `leaderboard` (one row a standing),
         `boards` (whole, with who is unranked and why) and `findings`.
     """
+    if ruleset is not None and ruleset.imported is not None:
+        from harness.score.imported import score_imported
+
+        return score_imported(results, ruleset).model_dump(mode="json")
     found = score_all(results, ruleset)
     ranked = boards(found.scores)
     return {

@@ -1,11 +1,22 @@
 """What is on disk: frozen, strict records with a format number."""
 
+from harness.records.award import Award, BundleRef, Challenge, Sensitivity
 from harness.records.base import FORMAT, Record, RecordError, Status, dump, load
 from harness.records.compare import Comparison, CostRatio, EnergyBar, GateResult
+from harness.records.imported import (
+    Curve,
+    ImportedFigure,
+    ImportedRun,
+    ImportedScore,
+    ImportedScoreDocument,
+    ImportedStanding,
+    PowerFile,
+)
 from harness.records.machine import Machine, MachineFact, Meter
 from harness.records.measure import Domain, SamplerReport
 from harness.records.ruleset import (
     EvaluationRules,
+    ImportedRules,
     MeasureRules,
     Ruleset,
     RunRules,
@@ -40,9 +51,13 @@ from harness.records.seal import LedgerRow, Manifest, ManifestFile
 
 __all__ = [
     "FORMAT",
+    "Award",
+    "BundleRef",
+    "Challenge",
     "Claim",
     "Comparison",
     "CostRatio",
+    "Curve",
     "Domain",
     "EnergyBar",
     "Evaluation",
@@ -51,6 +66,12 @@ __all__ = [
     "Figure",
     "Finding",
     "GateResult",
+    "ImportedFigure",
+    "ImportedRules",
+    "ImportedRun",
+    "ImportedScore",
+    "ImportedScoreDocument",
+    "ImportedStanding",
     "Isolation",
     "Leaderboard",
     "LedgerRow",
@@ -62,6 +83,7 @@ __all__ = [
     "Meter",
     "MetricValue",
     "Output",
+    "PowerFile",
     "PredictorCost",
     "Record",
     "RecordError",
@@ -73,6 +95,7 @@ __all__ = [
     "Score",
     "ScoreRules",
     "SeedPair",
+    "Sensitivity",
     "Snapshot",
     "Standing",
     "Status",

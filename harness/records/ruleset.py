@@ -105,6 +105,41 @@ class MeasureRules(Record):
     """Greatest u_j / energy_j; None sets no limit."""
 
 
+class ImportedRules(Record):
+    """How records of another field are scored; see `score/imported/<format>.py`."""
+
+    source_format: str
+    """Format whose records these rules are for."""
+    as_shipped: bool = True
+    """True: as the field's own code computes it; False: as the text of its rules says."""
+    energy_method: Literal["window", "mlperf-current", "mlperf-2024-06"] = "window"
+    """Which joules rank: over the run's window, or by a formula of MLPerf's summarizer."""
+    targets: tuple[str, ...] = ()
+    """`WORKLOAD: METRIC >= VALUE` or `<=`, in the metric's own unit; the direction is data."""
+    held_out: tuple[str, ...] = ()
+    """Workloads that gate the base workload that their name begins with."""
+    due: tuple[str, ...] = ()
+    """`WORKLOAD: RUNS DROPPED`: runs asked for, and how many are dropped at each end; `*` is any
+    other workload."""
+    studies_count: int | None = None
+    """Studies asked for on each workload."""
+    ratio_max: float = 4.0
+    """Times above this multiple of the fastest count as a miss; end of the profile."""
+    grid_count: int = 100
+    """Points of the profile that the shipped code integrates over."""
+    ties: Literal["first", "last", "earliest", "latest"] = "first"
+    """Which of the trials that hit at the same evaluation counts where the shipped code leaves it
+    to the order of the folders: by trial number, or by time."""
+    confidence: float = 0.95
+    """Level of the intervals."""
+    separation_alpha: float = 0.05
+    """Level below which two entries count as different."""
+    resamples_count: int = 2000
+    """Bootstrap samples of the studies, where a score is no mean."""
+    price_usd_per_h: float | None = None
+    """Price of hardware for records that state none; None: no cost."""
+
+
 class Ruleset(Record):
     """One ruleset, resolved: what `extends` gave is already in it."""
 
@@ -121,5 +156,7 @@ class Ruleset(Record):
     evaluation: EvaluationRules = EvaluationRules()
     score: ScoreRules = ScoreRules()
     measure: MeasureRules = MeasureRules()
+    imported: ImportedRules | None = None
+    """Present in rulesets that score records of another field and no bundles."""
     checks: tuple[str, ...] = ()
     """Named checks that are applied to each bundle."""

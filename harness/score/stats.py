@@ -297,3 +297,36 @@ def resolvable_ratio(a: Sample, b: Sample, alpha: float, power: float = 0.9) -> 
     else:
         lead = _welch_lead((va, len(a.logs)), (vb, len(b.logs)), alpha, power)
     return math.expm1(lead) if math.isfinite(lead) and lead < math.log(1000) else None
+
+
+def seeds_to_settle(
+    a: Sample, b: Sample, lead: float, alpha: float, most: int = 1000
+) -> int | None:
+    """Seeds of each entry with which a lead of that size would be seen, power 0.9.
+
+    Args:
+        a: One entry, whose spread is taken as it is.
+        b: The other.
+        lead: Difference of the mean logarithms.
+        alpha: One-sided level.
+        most: Number beyond which nobody would go.
+
+    Returns:
+        The least number, or None where `most` would not do or a spread is unknown.
+    """
+    va, vb = variance_of_mean(a), variance_of_mean(b)
+    if va is None or vb is None or lead <= 0:
+        return None
+    spreads = (va * len(a.logs), vb * len(b.logs))
+
+    def enough(n: int) -> bool:
+        means = [(each / n, n) for each in spreads]
+        return _welch_lead(means[0], means[1], alpha, 0.9) <= lead
+
+    if not enough(most):
+        return None
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

@@ -31,7 +31,7 @@ DIMENSIONLESS = {
     # in a unit that another field states: the metric's, the leaderboard's, the figure's
     "facts", "high", "loss", "low", "metric", "score", "target", "uncertainty", "value",
     # probabilities, and multiples of something measured
-    "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_differ", "p_first",
+    "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_differ", "p_first", "p_holm",
     "p_target", "separation_alpha",
     "target_alpha",
 }  # fmt: skip

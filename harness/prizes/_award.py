@@ -1,0 +1,241 @@
+"""The decision on a prize: the leader is tested against every challenger, and shaken."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from harness.prizes._board import board, sample_of
+from harness.prizes._prize import Prize
+from harness.records import Leaderboard, Ruleset, Score
+from harness.records.award import Award, BundleRef, Challenge, Sensitivity
+from harness.rules.load import as_toml
+from harness.score.resample import by_other_means, without_a_run
+from harness.score.stats import Sample, differ_p, holm, is_paired, mean_log, seeds_to_settle
+
+Outcome = Literal["awarded", "tied", "unopposed", "nobody"]
+
+
+class Contest(NamedTuple):
+    """A board with the scores behind its places."""
+
+    board: Leaderboard
+    prize: Prize
+    scores: tuple[Score, ...]
+    """In the order of the standings."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of those with a place."""
+        return [each.submission for each in self.board.standings]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Their costs."""
+        return [sample_of(score, self.prize) for score in self.scores]
+
+
+def contest(scores: Sequence[Score], prize: Prize) -> Contest:
+    """Rank scores of one workload version, machine and ruleset."""
+    found = board(scores, prize)
+    known = {(score.submission, score.submission_sha256): score for score in scores}
+    placed = tuple(known[each.submission, each.submission_sha256] for each in found.standings)
+    return Contest(found, prize, placed)
+
+
+class Test(NamedTuple):
+    """The leader against one other entry."""
+
+    p_differ: float
+    p_holm: float
+    told_apart: bool
+
+
+def leader_tests(samples: Sequence[Sample], alpha: float) -> list[Test]:
+    """The leader, who is first, against each of the others.
+
+    Two-sided, since the leader was picked by the same data: of two equals one-sided tests would
+    crown somebody twice as often as alpha. Holm's correction runs over the challengers.
+    """
+    raw = [differ_p(samples[0], other) for other in samples[1:]]
+    lead = [mean_log(samples[0]) < mean_log(other) for other in samples[1:]]
+    return [
+        Test(p, adjusted, adjusted < alpha and ahead)
+        for p, adjusted, ahead in zip(raw, holm(raw), lead, strict=True)
+    ]
+
+
+def challenges(names: Sequence[str], samples: Sequence[Sample], alpha: float) -> list[Challenge]:
+    """The same tests with what a reader wants to know besides."""
+    found = []
+    for name, other, test in zip(names[1:], samples[1:], leader_tests(samples, alpha), strict=True):
+        lead = mean_log(other) - mean_log(samples[0])
+        needed = seeds_to_settle(samples[0], other, lead, alpha / 2)
+        found.append(
+            Challenge(
+                challenger=name,
+                lead_ratio=math.expm1(lead),
+                p_differ=test.p_differ,
+                p_holm=test.p_holm,
+                paired=is_paired(samples[0], other),
+                told_apart=test.told_apart,
+                seeds_count=None if test.told_apart else needed,
+            )
+        )
+    return found
+
+
+# --- sensitivity ----------------------------------------------------------------------------------
+
+
+def _of_runs(contest_: Contest) -> Iterator[Sensitivity]:
+    names = contest_.names
+    changes = without_a_run(names, contest_.samples)
+    yield Sensitivity(
+        variation="any one run left out",
+        holds=not changes,
+        leader=names[changes[0].leader] if changes else names[0],
+        note=f"without {', '.join(each.without for each in changes[:5])}" if changes else "",
+    )
+    others = by_other_means(contest_.samples)
+    yield Sensitivity(
+        variation="another mean than the geometric one",
+        holds=not others,
+        leader=names[others[0].leader] if others else names[0],
+        note=f"with {', '.join(each.without for each in others)}" if others else "",
+    )
+
+
+def _of_meter(contest_: Contest) -> Iterator[Sensitivity]:
+    """Opposite errors of the meter: the leader reads too low, everybody else too high."""
+    figures = [score.energy_to_target_j for score in contest_.scores]
+    if any(figure is None or figure.uncertainty is None for figure in figures):
+        yield Sensitivity(
+            variation="meters off by their uncertainty, each against the leader",
+            holds=False,
+            leader=contest_.names[0],
+            note="the uncertainty of a meter is unknown, so this cannot be told",
+        )
+        return
+    known = [(each.value, each.uncertainty or 0.0) for each in figures if each is not None]
+    shifted = [known[0][0] + known[0][1], *(value - u for value, u in known[1:])]
+    best = shifted.index(min(shifted))
+    error = math.sqrt(known[1][0] / known[0][0]) - 1
+    yield Sensitivity(
+        variation="meters off by their uncertainty, each against the leader",
+        holds=best == 0,
+        leader=contest_.names[best],
+        note=f"opposite errors of {error:.2%} would turn the first two",
+    )
+
+
+def _of_idle(contest_: Contest) -> Iterator[Sensitivity]:
+    """Idle power counts here; how much would have to be subtracted for another to lead?"""
+    pairs = [
+        (score.energy_to_target_j.value, score.time_to_target_s.value)
+        for score in contest_.scores
+        if score.energy_to_target_j and score.time_to_target_s
+    ]
+    if len(pairs) < len(contest_.scores):
+        return
+    (energy, time), least = pairs[0], min(e / t for e, t in pairs)
+    turns = [
+        ((e - energy) / (t - time), index) for index, (e, t) in enumerate(pairs[1:], 1) if t > time
+    ]
+    watts, index = min(turns, default=(math.inf, 0))
+    holds = watts >= least
+    yield Sensitivity(
+        variation="idle power subtracted, whatever it is",
+        holds=holds,
+        leader=contest_.names[0 if holds else index],
+        note="" if holds else f"from {watts:.3g} W on",
+    )
+
+
+def sensitivity(contest_: Contest) -> list[Sensitivity]:
+    """What the lead hangs on; nothing where fewer than two have a place."""
+    if len(contest_.scores) < 2:  # noqa: PLR2004 - one has nobody to lose to
+        return []
+    shakes: list[Callable[[Contest], Iterator[Sensitivity]]] = [_of_runs]
+    if contest_.prize.unit == "J":
+        shakes += [_of_meter, _of_idle]
+    return [each for shake in shakes for each in shake(contest_)]
+
+
+# --- the decision ---------------------------------------------------------------------------------
+
+
+def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, list[str], str]:
+    """Outcome, leaders, and the reason."""
+    names = contest_.names
+    if not names:
+        return "nobody", [], contest_.board.note
+    if len(names) == 1:
+        return "unopposed", names, f"{names[0]} is the only entry with a place; nothing is compared"
+    tied = [each.challenger for each in tests if not each.told_apart]
+    if tied:
+        told = f"{names[0]} is first by value, but {', '.join(tied)} cannot be told apart from it"
+        return "tied", [names[0], *tied], told
+    worst = max(each.p_holm for each in tests)
+    closest = min(each.lead_ratio for each in tests)
+    told = f"{names[0]} costs less than every other entry, by {closest:.1%} at least"
+    return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g})"
+
+
+def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
+    for score in sorted(scores, key=lambda each: (each.submission, each.submission_sha256)):
+        for run in score.runs:
+            yield BundleRef(
+                submission=score.submission,
+                run_id=run.run_id,
+                bundle=run.bundle,
+                manifest_sha256=run.manifest_sha256,
+            )
+
+
+def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
+    """The decision on a prize among scores of one workload version and machine.
+
+    Args:
+        scores: All entries, at least one, scored under the ruleset.
+        prize: What is awarded.
+        ruleset: The rules in force.
+    """
+    held = contest(scores, prize)
+    alpha, found = ruleset.score.separation_alpha, held.board
+    tests = challenges(held.names, held.samples, alpha) if len(held.names) > 1 else []
+    outcome, leaders, reason = _decided(held, tests)
+    return Award(
+        prize=prize.name,
+        title=prize.title,
+        question=prize.question,
+        workload=found.workload,
+        workload_version=found.workload_version,
+        machine=found.machine,
+        ruleset=found.ruleset,
+        rules_text=as_toml(ruleset),
+        quantity=prize.quantity,
+        unit=prize.unit,
+        outcome=outcome,
+        winner=leaders[0] if outcome == "awarded" else None,
+        leaders=tuple(leaders),
+        reason=reason,
+        confidence=ruleset.score.confidence,
+        separation_alpha=alpha,
+        candidates=found.standings,
+        out=found.unranked,
+        challenges=tuple(tests),
+        resolvable_ratio=found.resolvable_ratio,
+        sensitivity=tuple(sensitivity(held)),
+        evidence=tuple(_evidence(scores)),
+    )
+
+
+def _place(score: Score) -> tuple[str, str, str]:
+    return score.workload, score.workload_version, score.machine
+
+
+def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Award]:
+    """One decision for each workload version and machine, in order."""
+    keys = sorted({_place(each) for each in scores})
+    together = {key: [each for each in scores if _place(each) == key] for key in keys}
+    return [decide(together[key], prize, ruleset) for key in keys]

@@ -1,0 +1,146 @@
+"""A decision on a prize as Markdown that an organizer can publish."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.records.award import Award
+
+HEADINGS = {
+    "awarded": "awarded to {winner}",
+    "tied": "shared: no entry is told apart from all others",
+    "unopposed": "unopposed: one entry has a place",
+    "nobody": "not awarded",
+}
+
+
+def plain(text: object) -> str:
+    """Text of a contestant that cannot become markup, a link or a second line."""
+    flat = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{each}" if each in "\\`*_[]|#" else each for each in flat)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(plain(cell) for cell in row)} |"
+    yield ""
+
+
+def _end(value: float | None) -> str:
+    return "open" if value is None else f"{value:.6g}"
+
+
+def _candidates(award: Award) -> Iterator[str]:
+    yield "## Candidates"
+    yield ""
+    if not award.candidates:
+        yield "None."
+        yield ""
+        return
+    head = ("rank", "could be", "tie", "entry", "n", award.unit, "interval", "chance of rank 1")
+    rows = [
+        (
+            each.rank,
+            f"{each.rank_low} to {each.rank_high}",
+            each.tie_group,
+            each.submission,
+            each.n,
+            f"{each.score:.6g}",
+            f"{_end(each.low)} to {_end(each.high)}",
+            "unknown" if each.p_first is None else f"{each.p_first:.1%}",
+        )
+        for each in award.candidates
+    ]
+    yield from _table(head, rows)
+    yield f"Intervals: {award.confidence:.0%}, of the geometric mean over n distinct seeds."
+    yield ""
+
+
+def _out(award: Award) -> Iterator[str]:
+    if award.out:
+        yield "## Without a place"
+        yield ""
+        rows = [(each.submission, each.status, each.reason) for each in award.out]
+        yield from _table(("entry", "status", "why"), rows)
+
+
+def _tests(award: Award) -> Iterator[str]:
+    if not award.challenges:
+        return
+    yield "## Tests"
+    yield ""
+    yield (
+        f"The first by value against each other entry: two-sided t tests on logarithms, paired "
+        f"where both ran the same seeds, Welch's otherwise; Holm's correction over all of them at "
+        f"{award.separation_alpha:g}."
+    )
+    yield ""
+    rows = [
+        (
+            each.challenger,
+            f"{each.lead_ratio:+.2%}",
+            "paired" if each.paired else "Welch",
+            f"{each.p_differ:.2g}",
+            f"{each.p_holm:.2g}",
+            "told apart" if each.told_apart else "tied",
+            "" if each.told_apart else each.seeds_count or "over 1000",
+        )
+        for each in award.challenges
+    ]
+    head = ("challenger", "costs more by", "test", "p", "p (Holm)", "verdict", "seeds to settle")
+    yield from _table(head, rows)
+    if award.resolvable_ratio is not None:
+        yield f"These data could have seen a lead of {award.resolvable_ratio:.1%} (power 0.9)."
+        yield ""
+
+
+def _sensitivity(award: Award) -> Iterator[str]:
+    if award.sensitivity:
+        yield "## What the lead hangs on"
+        yield ""
+        rows = [
+            (each.variation, "holds" if each.holds else "does not hold", each.leader, each.note)
+            for each in award.sensitivity
+        ]
+        yield from _table(("if", "the lead", "first then", "note"), rows)
+
+
+def _evidence(award: Award) -> Iterator[str]:
+    yield "## Evidence"
+    yield ""
+    rows = [(e.submission, e.bundle, f"`{e.manifest_sha256}`") for e in award.evidence]
+    yield "| entry | bundle | SHA-256 of its manifest |"
+    yield "|---|---|---|"
+    for entry, bundle, digest in rows:
+        yield f"| {plain(entry)} | {plain(bundle)} | {digest} |"
+    yield ""
+
+
+def markdown(award: Award) -> str:
+    """The whole record, as Markdown; the same award gives the same text."""
+    outcome = HEADINGS[award.outcome].format(winner=plain(award.winner))
+    where = (
+        f"{plain(award.question)} Workload {plain(award.workload)}, version "
+        f"{plain(award.workload_version)}; machine {plain(award.machine)}; rules "
+        f"{plain(award.ruleset)}."
+    )
+    lines = [
+        f"# {plain(award.title)} on {plain(award.workload)}: {outcome}",
+        "",
+        where,
+        "",
+        f"**{plain(award.reason)}.**",
+        "",
+        *_candidates(award),
+        *_out(award),
+        *_tests(award),
+        *_sensitivity(award),
+        *_evidence(award),
+        "## Rules in force",
+        "",
+        "```toml",
+        award.rules_text.replace("```", "'''").rstrip(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

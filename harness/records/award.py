@@ -1,0 +1,80 @@
+"""Records of a decision on a prize: what an organizer publishes, with the hash of every bundle."""
+
+from typing import Literal
+
+from harness.records.base import FORMAT, Record
+from harness.records.score import Standing, Unranked
+
+
+class Challenge(Record):
+    """The test of the leader against one other entry."""
+
+    challenger: str
+    lead_ratio: float
+    """By how much the challenger costs more, as 0.06 for 6 %."""
+    p_differ: float
+    """Two-sided p; two-sided, since the leader was picked by the same data."""
+    p_holm: float
+    """The same after Holm's correction over all challengers."""
+    paired: bool
+    """Whether both ran the same seeds."""
+    told_apart: bool
+    seeds_count: int | None
+    """Seeds of each that would settle a lead of this size; None where it is settled, or where a
+    thousand would not do."""
+
+
+class Sensitivity(Record):
+    """Whether the leader stays when something is done otherwise."""
+
+    variation: str
+    holds: bool
+    leader: str
+    """Who leads then."""
+    note: str = ""
+
+
+class BundleRef(Record):
+    """One bundle behind a decision."""
+
+    submission: str
+    run_id: str
+    bundle: str
+    manifest_sha256: str
+
+
+class Award(Record):
+    """A decision on one prize, on one workload and machine."""
+
+    format: int = FORMAT
+    prize: str
+    title: str
+    question: str
+    workload: str
+    workload_version: str
+    machine: str
+    ruleset: str
+    rules_text: str
+    """The ruleset in force, resolved, as TOML."""
+    quantity: str
+    unit: Literal["J", "s"]
+    outcome: Literal["awarded", "tied", "unopposed", "nobody"]
+    """`unopposed`: a single entry has a place; there is nothing to compare it with."""
+    winner: str | None
+    """None unless one entry is told apart from all others."""
+    leaders: tuple[str, ...]
+    """The first by value and all that cannot be told apart from it."""
+    reason: str
+    """The decision in a sentence."""
+    confidence: float
+    separation_alpha: float
+    """Level of the tests, over all challengers together."""
+    candidates: tuple[Standing, ...]
+    out: tuple[Unranked, ...]
+    """Who has no place, and why."""
+    challenges: tuple[Challenge, ...]
+    resolvable_ratio: float | None
+    """Lead that these data could have seen, as 0.06 for 6 %, power 0.9."""
+    sensitivity: tuple[Sensitivity, ...]
+    evidence: tuple[BundleRef, ...]
+    """Every bundle that was used, also of those who have no place."""

@@ -1,0 +1,211 @@
+"""Decisions: a winner only where the data show one, seldom by chance, and with all its evidence."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.bundle import Bundle
+from harness.prizes import Prize, awards, leader_tests, markdown
+from harness.prizes._decision import plain
+from harness.records import Award, dump, load
+from harness.registry import find
+from harness.rules.load import load_ruleset, read_resolved
+from harness.score.score import score_results
+from harness.score.stats import Sample, mean_log, resolvable_ratio, seeds_to_settle
+from tests.lab.results import Plan, series
+
+RULES = load_ruleset("default")
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+
+
+def entry(name: str, **changes: object) -> Plan:
+    return Plan(name=name, source=f"source of {name}").but(**changes)
+
+
+def prize(name: str) -> Prize:
+    found: Prize = find("prizes", name).value
+    return found
+
+
+def decided(results: Path, name: str = "energy") -> Award:
+    (award,) = awards(score_results(results, RULES), prize(name), RULES)
+    return award
+
+
+def test_a_clear_lead_is_awarded(tmp_path: Path) -> None:
+    series(tmp_path, entry("fast"), EIGHT)
+    series(tmp_path, entry("slow", watts=120.0), [1.5 * each for each in EIGHT])
+    series(tmp_path, entry("guess", method="modelled"), [0.5 * each for each in EIGHT])
+    award = decided(tmp_path)
+    assert (award.outcome, award.winner, award.leaders) == ("awarded", "fast", ("fast",))
+    (test,) = award.challenges
+    assert test.told_apart
+    assert test.lead_ratio == pytest.approx(0.8, rel=1e-3)
+    assert [each.submission for each in award.out] == ["guess"]
+    assert all(each.holds for each in award.sensitivity)
+
+
+def test_a_lead_within_the_noise_is_a_tie_and_says_what_would_settle_it(tmp_path: Path) -> None:
+    series(tmp_path, entry("one"), EIGHT)
+    noisy = [each * (1.004 + 0.02 * (-1) ** i) for i, each in enumerate(EIGHT)]
+    series(tmp_path, entry("two"), noisy)
+    award = decided(tmp_path, "speed")
+    assert (award.outcome, award.winner) == ("tied", None)
+    assert set(award.leaders) == {"one", "two"}
+    (test,) = award.challenges
+    assert test.seeds_count is not None
+    assert test.seeds_count > 8
+
+
+def test_a_single_entry_is_no_winner(tmp_path: Path) -> None:
+    series(tmp_path, entry("alone"), EIGHT)
+    award = decided(tmp_path)
+    assert (award.outcome, award.winner, award.challenges) == ("unopposed", None, ())
+
+
+def test_a_machine_without_sensors_awards_nobody(tmp_path: Path) -> None:
+    series(tmp_path, entry("one", method="modelled"), EIGHT)
+    series(tmp_path, entry("two", watts=None), EIGHT)
+    award = decided(tmp_path)
+    assert (award.outcome, award.winner) == ("nobody", None)
+    assert award.reason == "no eligible entry: no measured joules"
+    assert len(award.out) == 2
+
+
+def test_each_workload_and_machine_has_a_decision_of_its_own(tmp_path: Path) -> None:
+    for machine in ("desk", "rack"):
+        series(tmp_path, entry("fast", machine=machine), EIGHT)
+    found = awards(score_results(tmp_path, RULES), prize("speed"), RULES)
+    assert [each.machine for each in found] == ["desk", "rack"]
+
+
+def test_every_bundle_is_evidence(tmp_path: Path) -> None:
+    folders = series(tmp_path, entry("fast"), EIGHT)
+    folders += series(tmp_path, entry("guess", method="modelled"), EIGHT)
+    award = decided(tmp_path)
+    assert {each.manifest_sha256 for each in award.evidence} == {
+        Bundle(folder).manifest_sha256 for folder in folders
+    }
+    assert {each.bundle for each in award.evidence} == {
+        folder.relative_to(tmp_path).as_posix() for folder in folders
+    }
+
+
+def test_the_record_reads_back_and_carries_its_rules(tmp_path: Path) -> None:
+    series(tmp_path, entry("fast"), EIGHT)
+    series(tmp_path, entry("slow"), [1.5 * each for each in EIGHT])
+    award = decided(tmp_path)
+    assert load(Award, dump(award), "award.json") == award
+    assert read_resolved(award.rules_text, "award") == RULES
+
+
+# --- error rates ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("behind", [(0, 0), (0, 0, 0, 0, 0), (0, 0, 2, 2, 2)])
+@pytest.mark.parametrize("paired", [True, False])
+def test_equals_are_rarely_told_apart(behind: tuple[int, ...], paired: bool) -> None:
+    """Two equal; five equal; two equal and three far behind: awards by chance, 600 contests."""
+    rng = np.random.default_rng(11)
+    alpha, contests, wrong = 0.05, 600, 0
+    for _ in range(contests):
+        logs = rng.normal(0, 0.05, (len(behind), 5)) + np.array(behind)[:, None]
+        step = 0 if paired else 100
+        samples = [Sample(dict(enumerate(row, step * i)), 1e-6) for i, row in enumerate(logs)]
+        samples.sort(key=mean_log)
+        wrong += all(each.told_apart for each in leader_tests(samples, alpha))
+    assert wrong / contests <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / contests)
+
+
+def test_a_true_lead_of_the_resolvable_size_is_seen_as_often_as_stated() -> None:
+    rng = np.random.default_rng(12)
+    model = Sample(dict(enumerate([-0.05, 0.0, 0.05, -0.05, 0.05])), 1e-6)
+    other = Sample(dict(enumerate([-0.05, 0.0, 0.05, -0.05, 0.05], 100)), 1e-6)
+    lead = resolvable_ratio(model, other, 0.025)
+    assert lead is not None
+    sd = float(np.std(list(model.logs.values()), ddof=1))
+    seen = 0
+    for _ in range(600):
+        a = Sample(dict(enumerate(rng.normal(0, sd, 5))), 1e-6)
+        b = Sample(dict(enumerate(rng.normal(math.log1p(lead), sd, 5), 100)), 1e-6)
+        (test,) = leader_tests([a, b], 0.05)
+        seen += test.told_apart
+    assert seen / 600 == pytest.approx(0.9, abs=0.04)
+
+
+def test_the_seeds_that_would_settle_a_lead_make_it_resolvable() -> None:
+    logs = [-0.05, 0.0, 0.05]
+    a, b = Sample(dict(enumerate(logs)), 1e-6), Sample(dict(enumerate(logs, 9)), 1e-6)
+    lead = math.log1p(0.05)
+    n = seeds_to_settle(a, b, lead, 0.025)
+    assert n is not None
+    assert n > 3
+    wide = [0.05 * math.sqrt((n - 1) / n) * (-1) ** i for i in range(n)]
+    many = [Sample(dict(enumerate(wide, start)), 1e-6) for start in (0, 1000)]
+    found = resolvable_ratio(many[0], many[1], 0.025)
+    assert found == pytest.approx(0.05, rel=0.1)
+    assert seeds_to_settle(a, b, 1e-5, 0.025) is None
+    assert seeds_to_settle(a, Sample({1: 0.0}, 1e-6), lead, 0.025) is None
+
+
+# --- sensitivity ----------------------------------------------------------------------------------
+
+
+def shaken(award: Award) -> dict[str, bool]:
+    return {each.variation: each.holds for each in award.sensitivity}
+
+
+def test_a_lead_smaller_than_the_meters_error_does_not_hold(tmp_path: Path) -> None:
+    """1.5 % apart and told apart, but the meter is good to 2 %."""
+    steady = [10.0, 10.01, 9.99, 10.0, 10.01, 9.99, 10.0, 10.0]
+    series(tmp_path, entry("one"), steady)
+    series(tmp_path, entry("two"), [1.015 * each for each in steady])
+    award = decided(tmp_path)
+    assert award.outcome == "awarded"
+    held = shaken(award)
+    assert not held["meters off by their uncertainty, each against the leader"]
+    assert held["any one run left out"]
+
+
+def test_a_lead_that_is_all_idle_time_does_not_survive_subtracting_it(tmp_path: Path) -> None:
+    """Half the power for nearly twice as long: with 60 W of idle taken away the order turns."""
+    series(tmp_path, entry("brief", watts=190.0), EIGHT)
+    series(tmp_path, entry("long", watts=100.0), [2 * each for each in EIGHT])
+    award = decided(tmp_path)
+    assert award.winner == "brief"
+    (idle,) = (each for each in award.sensitivity if "idle" in each.variation)
+    assert not idle.holds
+    assert idle.leader == "long"
+    assert "10 W" in idle.note
+    assert len(decided(tmp_path, "speed").sensitivity) == 2, "idle power costs no seconds"
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+
+def test_the_text_names_everything_and_is_stable(tmp_path: Path) -> None:
+    series(tmp_path, entry("fast"), EIGHT)
+    series(tmp_path, entry("slow"), [1.5 * each for each in EIGHT])
+    series(tmp_path, entry("guess", method="modelled"), EIGHT)
+    award = decided(tmp_path)
+    text = markdown(award)
+    assert text == markdown(award)
+    assert text.startswith("# Energy to target on toy: awarded to fast\n")
+    assert "modelled, not measured" in text
+    assert "told apart" in text
+    assert all(each.manifest_sha256 in text for each in award.evidence)
+    assert "seeds_count = 8" in text
+
+
+def test_names_cannot_break_the_page() -> None:
+    hostile = "x](http://e) | <script>\n# **win** `"
+    assert plain(hostile) == "x\\](http://e) \\| &lt;script> \\# \\*\\*win\\*\\* \\`"
+
+
+def test_nobody_is_a_decision_too(tmp_path: Path) -> None:
+    series(tmp_path, entry("bare", watts=None), EIGHT)
+    text = markdown(decided(tmp_path))
+    assert "not awarded" in text
+    assert "no eligible entry: no measured joules" in text
