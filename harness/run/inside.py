@@ -1,8 +1,7 @@
 """The shim in the sandbox: says ready, waits for the gun, then runs the submission's first line.
 
-Started as `python -I -X utf8 inside.py FD FOLDER JSON`. Before the gun it imports the harness's
-API, the workload and the packages that the submission declared, and nothing of the submission's
-own.
+Started by `entry.py train FD FOLDER JSON`. Before the gun it imports the harness's API, the
+workload and the packages that the submission declared, and nothing of the submission's own.
 """
 
 import importlib
@@ -10,23 +9,17 @@ import json
 import os
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-_ROOT = str(Path(__file__).resolve().parents[2])
-if _ROOT not in sys.path:
-    sys.path.append(_ROOT)
+import numpy as np
 
-import numpy as np  # noqa: E402 - the path had to be set first
-
-from harness.api import Arrays, Session, WorkloadSpec  # noqa: E402
-from harness.clock import NS_PER_S, now_ns  # noqa: E402
-from harness.registry import load_target  # noqa: E402
-from harness.run import protocol  # noqa: E402
-from harness.run.memory import map_array  # noqa: E402
-from harness.run.weights import pack  # noqa: E402
+from harness.api import Arrays, Session, WorkloadSpec
+from harness.clock import NS_PER_S, now_ns
+from harness.registry import load_target
+from harness.run import protocol
+from harness.run.memory import map_array
+from harness.run.weights import pack
 
 Config = Mapping[str, Any]
 
@@ -182,14 +175,3 @@ def main(arguments: list[str]) -> None:
     _set_threads(config["threads"])
     channel.send("ready", {"protocol": protocol.VERSION, "runtime": protocol.runtime()})
     _train(config, raw, channel)
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except Exception:  # noqa: BLE001 - every fault of a submission is its last output
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    # What follows `done` is the conductor's kill; torch's own exit would cost a second.
-    os._exit(0)

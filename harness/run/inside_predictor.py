@@ -1,7 +1,7 @@
 """The predictor's shim in the second sandbox: weights and inputs in, outputs out, no labels.
 
-Started as `python -I -X utf8 inside_predictor.py FD FOLDER JSON`. The closed division runs the
-workload's own model here; the open division brings `predictor(weights, workload)`.
+Started by `entry.py predict FD FOLDER JSON`. The closed division runs the workload's own model
+here; the open division brings `predictor(weights, workload)`.
 """
 
 import importlib
@@ -11,19 +11,14 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-_ROOT = str(Path(__file__).resolve().parents[2])
-if _ROOT not in sys.path:
-    sys.path.append(_ROOT)
+import numpy as np
 
-import numpy as np  # noqa: E402 - the path had to be set first
-
-from harness.api import Array, WorkloadSpec  # noqa: E402
-from harness.registry import load_target  # noqa: E402
-from harness.run import protocol  # noqa: E402
-from harness.run.memory import map_array, read_bytes, sealed_array  # noqa: E402
+from harness.api import Array, WorkloadSpec
+from harness.registry import load_target
+from harness.run import protocol
+from harness.run.memory import map_array, read_bytes, sealed_array
 
 Config = Mapping[str, Any]
 Predict = Callable[[dict[str, Array]], Array]
@@ -207,13 +202,3 @@ def main(arguments: list[str]) -> None:
     fields = {"protocol": protocol.VERSION, "runtime": protocol.runtime()}
     protocol.send(channel, "ready", fields)
     server.serve()
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except Exception:  # noqa: BLE001 - every fault is the predictor's last output
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)

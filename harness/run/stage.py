@@ -87,14 +87,14 @@ def _limits(order: Order) -> Limits:
 
 
 def _launch(order: Order, source: Path, role: str, config: Mapping[str, Any]) -> Launched:
-    """Start the shim of a role in a sandbox; its socket, its pipes and nothing else reach the outside."""
+    """Start a role in a sandbox; its socket, its pipes and nothing else reach the outside."""
     masks = mask_folders(order.workload.mask)
     here, there = protocol.pair()
     keep = order.ruleset.run.output_bytes_max // 2
     drains = (Drain("standard output", keep), Drain("standard error", keep))
-    shim_path = str(_HERE / shim)
     # Unbuffered: what was printed before a kill is in the log.
-    command = (sys.executable, "-I", "-u", "-X", "utf8", shim_path, str(there.fileno()), "{source}")
+    entry = (sys.executable, "-I", "-u", "-X", "utf8", str(_HERE / "entry.py"))
+    command = (*entry, role, str(there.fileno()), "{source}")
     request = SandboxRequest(
         command=(*command, json.dumps(config)),
         source=source,
