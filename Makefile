@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 SHELL := /bin/sh
 .SHELLFLAGS := -euc
 .DEFAULT_GOAL := help
-.PHONY: help demo test check smoke bench format clean
+.PHONY: help demo test check smoke exploits bench format clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -38,6 +38,10 @@ check: $(STAMP) ## lint, format, floors, types, size bars
 smoke: $(STAMP) ## train the two smallest workloads end to end
 	@$(BIN)/joulemark run digits-mlp --ruleset smoke
 	$(BIN)/joulemark run markov-lm --ruleset smoke
+
+exploits: $(STAMP) ## try every known cheat under every launcher, as root and without rights
+	@$(BIN)/python -m tests.exploits.arena
+	if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m tests.exploits.arena --without-rights; fi
 
 bench: $(STAMP) ## time the harness's own hot paths
 	@$(BIN)/python -m pytest tests --benchmark-only --no-header
