@@ -14,6 +14,9 @@ from harness.cli.plain import one_line
 UNWRAPPED = 100_000
 """Width where nobody looks at a screen: no cell is cut or folded."""
 
+WORD_MAX = 24
+"""Cells of one word up to this length are never folded."""
+
 STYLES = {
     "ok": "green",
     "pass": "green",
@@ -43,6 +46,10 @@ def console_for(stream: TextIO) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
+def _single_words(cells: Iterable[Text]) -> bool:
+    return all(" " not in cell.plain and len(cell) <= WORD_MAX for cell in cells)
+
+
 class Page:
     """Where a verb writes what people read."""
 
@@ -63,13 +70,14 @@ class Page:
     ) -> None:
         """Rows under named columns; those named in `right` hold numbers."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        cells = [[self._cell(each) for each in row] for row in rows]
         for place, name in enumerate(columns):
-            # Names and numbers are read whole; sentences fold.
-            whole = place == 0 or name in right
+            # Names, numbers and single words are read whole; sentences fold.
+            whole = place == 0 or name in right or _single_words(row[place] for row in cells)
             side: JustifyMethod = "right" if name in right else "left"
             table.add_column(name, justify=side, overflow="fold", no_wrap=whole)
-        for row in rows:
-            table.add_row(*(self._cell(each) for each in row))
+        for row in cells:
+            table.add_row(*row)
         if self.console.is_terminal:
             self.console.print(table)
             return

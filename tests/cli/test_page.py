@@ -22,6 +22,22 @@ def test_long_cells_are_neither_cut_nor_folded() -> None:
     assert "x" * 500 in lines[2]
 
 
+def test_in_a_narrow_terminal_words_stay_whole_and_sentences_fold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Screen()
+    reason = "handed over no snapshot that counts within the budget of five seconds"
+    Page(stream).table(("seed", "status", "why"), [(7, "budget_exceeded", reason)])
+    text = stream.getvalue()
+    assert "budget_exceeded" in text
+    assert reason not in text
+    assert all(word in text for word in reason.split())
+    assert max(len(line) for line in text.splitlines()) <= 60
+
+
 def test_plain_output_has_no_escapes_and_no_trailing_blanks() -> None:
     stream = io.StringIO()
     page = Page(stream)
