@@ -73,7 +73,7 @@ def test_reference_is_taken_where_none_is_named(folder: Folder) -> None:
     ],
 )
 def test_what_cannot_run_is_refused_before_the_first_run(
-    folder: Folder, change: dict, error: type[Exception], said: str, tmp_path: Path, monkeypatch
+    folder: Folder, change: dict, error: type[Exception], said: str
 ) -> None:
     if change.get("meters") == ("rapl",) and list(Path("/sys/class/powercap").glob("*rapl*")):
         pytest.skip("this machine has RAPL")

@@ -1,0 +1,103 @@
+"""The bench: a folder for each run, entered before anything happens and sealed after it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.bundle import MANIFEST, Bundle
+from harness.ledger import GENESIS, LedgerError, read_ledger
+from harness.records import Run
+from harness.run.bench import open_bench
+from harness.run.readme import README_TEXT
+from harness.run.submission import SubmissionError
+from tests.run.made import Folder
+from tests.run.test_conductor import honest
+
+__all__ = ["honest"]
+
+
+def test_a_run_is_in_the_ledger_before_anything_happens(folder: Folder) -> None:
+    bench = open_bench(folder.order(), "machine-1")
+    (row,) = read_ledger(folder.results / "ledgers" / "machine-1.jsonl")
+    assert (row.kind, row.run_id, row.previous, row.status) == (
+        "started",
+        bench.run_id,
+        GENESIS,
+        None,
+    )
+    assert row.submission_sha256 == bench.submission.sha256
+    assert folder.results / row.bundle == bench.folder
+    assert bench.folder.parts[-4:-1] == ("tiny", "entry", "machine-1")
+    bench.close()
+
+
+def test_an_open_bench_holds_source_rules_and_readme(folder: Folder) -> None:
+    bench = open_bench(folder.order("entry", "run.idle_s=1.5"), "m")
+    names = {path.name for path in bench.folder.iterdir()}
+    assert names == {"README.txt", "ruleset.toml", "events.jsonl", "submission"}
+    assert (bench.source / "train.py").read_text() == (
+        folder.plugins / "submissions" / "entry" / "train.py"
+    ).read_text()
+    assert "idle_s = 1.5" in (bench.folder / "ruleset.toml").read_text()
+    bench.close()
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own(folder: Folder) -> None:
+    order = folder.order()
+    benches = [open_bench(order, "m") for _ in range(3)]
+    assert len({bench.folder for bench in benches}) == 3
+    assert [bench.row.seq for bench in benches] == [0, 1, 2]
+    for bench in benches:
+        bench.close()
+
+
+def test_stamps_are_relative_to_the_origin_and_missing_stays_missing(folder: Folder) -> None:
+    bench = open_bench(folder.order(), "m")
+    assert bench.relative_ns(bench.origin.monotonic_ns + 5) == 5
+    assert bench.relative_ns(None) is None
+    bench.close()
+    bench.close()
+
+
+def test_source_that_cannot_be_frozen_leaves_nothing(folder: Folder) -> None:
+    order = folder.order()
+    (order.source.folder / "sub").mkdir()
+    (order.source.folder / "sub" / "link").symlink_to("/etc/passwd")
+    with pytest.raises(SubmissionError, match="neither a plain file"):
+        open_bench(order, "m")
+    assert [path for path in folder.results.rglob("*") if path.is_file()] == []
+    assert list((folder.results / "tiny" / "entry" / "m").iterdir()) == []
+
+
+def test_a_broken_ledger_takes_no_run(folder: Folder) -> None:
+    (folder.results / "ledgers").mkdir(parents=True)
+    (folder.results / "ledgers" / "m.jsonl").write_text("{}\n")
+    with pytest.raises(LedgerError, match=r"m\.jsonl:1"):
+        open_bench(folder.order(), "m")
+    assert list((folder.results / "tiny" / "entry" / "m").iterdir()) == []
+
+
+def test_seal_lists_every_file_and_closes_the_row(folder: Folder, honest) -> None:
+    bench = open_bench(folder.order(), "m")
+    bench.events.append(bench.origin.monotonic_ns, "launch", launcher="plain")
+    tree = {**json.loads((honest.bundle / "run.json").read_text()), "id": bench.run_id}
+    digest = bench.seal(Run.model_validate_json(json.dumps(tree)))
+    assert digest == hashlib.sha256((bench.folder / MANIFEST).read_bytes()).hexdigest()
+    listed = {each.path for each in Bundle(bench.folder).manifest.files}
+    there = {
+        path.relative_to(bench.folder).as_posix()
+        for path in bench.folder.rglob("*")
+        if path.is_file() and path.name != MANIFEST
+    }
+    assert listed == there
+    _, finished = read_ledger(folder.results / "ledgers" / "m.jsonl")
+    assert (finished.kind, finished.manifest_sha256) == ("finished", digest)
+    bench.close()
+
+
+def test_readme_names_every_file_of_a_bundle(honest) -> None:
+    for path in honest.bundle.iterdir():
+        assert path.name == "README.txt" or path.name in README_TEXT, path.name
+    assert Path(honest.bundle / "README.txt").read_text() == README_TEXT
