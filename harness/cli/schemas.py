@@ -1,10 +1,12 @@
 """Names every record and document, and gives the JSON Schema of each."""
 
+import importlib
 import re
 from typing import Any
 
 from harness import records
 from harness.cli import documents
+from harness.cli.group import verb_names
 from harness.records import Record
 
 VERB_SUFFIX = "Document"
@@ -14,12 +16,23 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
+def _named_by_verbs() -> dict[str, type[Record]]:
+    """Documents that lie elsewhere: `DOCUMENT = "module:Class"` in a verb's own file."""
+    found: dict[str, type[Record]] = {}
+    for verb in verb_names():
+        module = importlib.import_module(f"harness.cli.verbs.{verb}")
+        place, _, name = getattr(module, "DOCUMENT", "").partition(":")
+        if place:
+            found[verb] = getattr(importlib.import_module(place), name)
+    return found
+
+
 def models() -> dict[str, type[Record]]:
     """Verbs' documents by verb (`doctor`, `error`), files' records by name (`record-run`).
 
     Both kinds have a `run` and a `score`, so that records carry a prefix.
     """
-    found: dict[str, type[Record]] = {}
+    found = _named_by_verbs()
     for name, value in vars(documents).items():
         if isinstance(value, type) and issubclass(value, Record) and name.endswith(VERB_SUFFIX):
             found[_kebab(name.removesuffix(VERB_SUFFIX))] = value

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.cli.documents import ErrorDocument
+from harness.cli.documents import ErrorBody, ErrorDocument
 from harness.cli.group import verb_names
 from harness.cli.schemas import models, names, schema_of
 
@@ -21,7 +21,17 @@ def test_schemas_are_json_and_closed(name: str) -> None:
 
 
 def test_every_verb_has_a_schema() -> None:
-    assert set(verb_names()) - WITHOUT_DOCUMENT <= set(names())
+    missing = set(verb_names()) - WITHOUT_DOCUMENT - set(names())
+    assert not missing, "add its document to documents.py, or DOCUMENT = 'module:Class' to its file"
+
+
+def test_a_verbs_own_file_can_name_its_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.cli.verbs import doctor
+
+    place = "harness.cli.documents:ErrorBody"
+    monkeypatch.setattr(doctor, "DOCUMENT", place, raising=False)
+    monkeypatch.delattr("harness.cli.documents.DoctorDocument")
+    assert models()["doctor"] is ErrorBody
 
 
 @pytest.mark.parametrize("name", ["run", "machine", "manifest", "event", "ledger-row", "score"])
