@@ -103,6 +103,11 @@ class MeasureRules(Record):
     """Step of the wall clock against the monotonic one that is reported."""
     uncertainty_ratio_max: float | None = None
     """Greatest u_j / energy_j; None sets no limit."""
+    whole_boundary: bool = False
+    """Whether joules must cover the wall, the node, or the processor and every visible device; a
+    part of them would reward moving work to where no meter looks."""
+    updates_count_min: int = 0
+    """Least number of sensor updates between the gun and the snapshot that counts."""
 
 
 class ImportedRules(Record):

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from harness.records import Evaluation, Finding, Isolation, Machine, Ruleset, Run, Snapshot
+from harness.records import (
+    Domain,
+    Evaluation,
+    Finding,
+    Isolation,
+    Machine,
+    Ruleset,
+    Run,
+    Snapshot,
+    Usage,
+)
 from harness.registry import Broken, discover, find
 from harness.rules.evidence import Evidence
 from harness.rules.load import load_ruleset
@@ -169,3 +179,84 @@ def test_the_machine_is_read_only_when_asked_for() -> None:
         found(name, seen)
     assert not read
     assert seen.machine.name == "desk"
+
+
+# --- what a prize for energy asks for -------------------------------------------------------------
+
+PRIZE = load_ruleset("haet-energy")
+
+
+def with_gpus(count: int, seen: Evidence) -> Evidence:
+    machine = machine_of(Plan()).model_copy(
+        update={"gpus": tuple(f"GPU {i}" for i in range(count))}
+    )
+    return Evidence(
+        run=seen.run,
+        evaluation=seen.evaluation,
+        ruleset=seen.ruleset,
+        read_machine=lambda: machine,
+    )
+
+
+def domain(kind: str, name: str) -> Domain:
+    return domains_of(Plan())[0].model_copy(update={"kind": kind, "name": name})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "gpus", "lacking"),
+    [
+        (["cpu"], 0, ""),
+        (["cpu"], 1, "1 of 1 devices"),
+        (["gpu"], 1, "the processor"),
+        (["gpu", "cpu"], 1, ""),
+        (["gpu", "cpu"], 2, "1 of 2 devices"),
+        (["dram"], 1, "the processor and 1 of 1 devices"),
+        (["wall"], 4, ""),
+        (["node"], 4, ""),
+    ],
+)
+def test_joules_must_cover_all_that_can_work(kinds: list[str], gpus: int, lacking: str) -> None:
+    domains = tuple(domain(kind, f"{kind}-{i}") for i, kind in enumerate(kinds))
+    found_there = found("boundary", with_gpus(gpus, evidence(None, PRIZE, domains=domains)))
+    assert [each.rule for each in found_there] == (["energy-boundary"] if lacking else [])
+    assert all(lacking in each.message for each in found_there)
+    assert found("boundary", with_gpus(gpus, evidence(domains=domains))) == []
+
+
+@pytest.mark.parametrize(("period_s", "enough"), [(0.1, True), (0.2, False), (None, False)])
+def test_sixty_updates_are_asked_for(period_s: float | None, enough: bool) -> None:
+    """The snapshot comes ten seconds after the gun."""
+    slow = tuple(
+        each.model_copy(update={"update_period_s": period_s}) for each in domains_of(Plan())
+    )
+    ids = [each.rule for each in found("updates", evidence(None, PRIZE, domains=slow))]
+    assert ids == ([] if enough else ["energy-updates-few"])
+
+
+LIMITED = load_ruleset("memory-limited")
+
+
+@pytest.mark.parametrize(
+    ("peak_bytes", "unmet", "ids"),
+    [
+        (1 << 30, (), []),
+        (3 << 30, (), ["memory-exceeded"]),
+        (1 << 30, ("memory_bytes",), ["memory-unlimited"]),
+        (None, (), []),
+    ],
+)
+def test_a_limit_on_memory_must_hold(
+    peak_bytes: int | None, unmet: tuple[str, ...], ids: list[str]
+) -> None:
+    usage = Usage(cpu_s=1.0, peak_rss_bytes=peak_bytes, exit_code=0)
+    walled = isolated("bubblewrap").model_copy(update={"unmet": unmet})
+    seen = evidence(None, LIMITED, usage=usage, isolation=walled)
+    assert [each.rule for each in found("memory", seen)] == ids
+    assert found("memory", evidence(usage=usage, isolation=walled)) == []
+
+
+def test_a_prize_takes_no_public_data_and_no_runs_of_ones_own() -> None:
+    assert "public" not in PRIZE.score.secrecy
+    assert "self" not in PRIZE.score.provenance
+    assert PRIZE.measure.uncertainty_ratio_max == 0.05
+    assert load_ruleset("speedrun").run.snapshots_max == 1

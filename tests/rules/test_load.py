@@ -108,7 +108,6 @@ def test_the_last_override_wins() -> None:
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [
-        ("seeds_count=5", "SECTION.KEY=VALUE"),
         ("run.seeds_count", "SECTION.KEY=VALUE"),
         ("run.=5", "SECTION.KEY=VALUE"),
         ("run.seed_count=5", "run.seed_count"),

@@ -1,0 +1,33 @@
+"""Whether the sensor renewed its value often enough for the time that is scored."""
+
+from collections.abc import Iterator
+
+from harness.clock import NS_PER_S
+from harness.records import Finding
+from harness.rules.evidence import Evidence
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """`energy-updates-few`: too few updates, or a sensor whose period nobody measured."""
+    run, least = evidence.run, evidence.ruleset.measure.updates_count_min
+    gun_ns = run.window.gun_ns
+    stamps = [each.stamp_ns for each in run.snapshots if each.accepted]
+    if not (least and stamps and run.domains) or gun_ns is None:
+        return
+    window_s = (max(stamps) - gun_ns) / NS_PER_S
+    for domain in run.domains:
+        period_s = domain.update_period_s
+        if period_s is None:
+            message = f"how often {domain.name} updates is unknown; {least} updates are asked for"
+        elif window_s / period_s < least:
+            message = (
+                f"{domain.name} updated {window_s / period_s:.0f} times in {window_s:.3g} s; "
+                f"{least} updates are asked for"
+            )
+        else:
+            continue
+        advice = "train for longer, or read a meter that updates more often"
+        yield Finding(rule="energy-updates-few", level="fail", message=message, advice=advice)
+
+
+CHECK = check
