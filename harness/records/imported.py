@@ -21,7 +21,7 @@ class Curve(Record):
 
     time_s: tuple[FiniteFloat, ...]
     """Seconds on the run's own clock, in the order of the source."""
-    metrics: dict[str, tuple[FiniteFloat | None, ...]]
+    metric: dict[str, tuple[FiniteFloat | None, ...]]
     """Each metric by its name in the source; None where there is no number."""
     steps_count: tuple[FiniteFloat | None, ...] = ()
     """Training steps, epochs or samples at that moment; empty where the source tells none."""
@@ -129,7 +129,7 @@ class ImportedScore(Record):
     """The same by every method; None where a method is not defined for these logs."""
     cost_to_target_usd: ImportedFigure | None = None
     """Time at the declared price of the hardware."""
-    ratio: FiniteFloat | None = None
+    best_ratio: FiniteFloat | None = None
     """Time in multiples of the fastest submission's, where the rules use it."""
     scaling_ratio: FiniteFloat | None = None
     """Factor that the field's own review applied to times and joules."""

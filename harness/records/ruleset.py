@@ -128,7 +128,7 @@ class ImportedRules(Record):
     other workload."""
     studies_count: int | None = None
     """Studies asked for on each workload."""
-    ratio_max: float = 4.0
+    profile_ratio_max: float = 4.0
     """Times above this multiple of the fastest count as a miss; end of the profile."""
     grid_count: int = 100
     """Points of the profile that the shipped code integrates over."""

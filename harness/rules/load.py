@@ -8,7 +8,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from harness.records import RecordError, Ruleset, load
+from harness.records import (
+    EvaluationRules,
+    ImportedRules,
+    MeasureRules,
+    Record,
+    RecordError,
+    Ruleset,
+    RunRules,
+    ScoreRules,
+    load,
+)
 from harness.registry import find
 
 Tree = dict[str, Any]
@@ -69,10 +79,31 @@ def _value(text: str) -> Any:
         return text
 
 
+SECTIONS: dict[str, type[Record]] = {
+    "run": RunRules,
+    "evaluation": EvaluationRules,
+    "score": ScoreRules,
+    "measure": MeasureRules,
+    "imported": ImportedRules,
+}
+"""Tables of a ruleset, and the record that says what may stand in each."""
+
+
+def _section_of(tree: Tree, name: str) -> str:
+    """The section of a constant that is named without one; empty where that is not clear."""
+    having = [section for section, kind in SECTIONS.items() if name in kind.model_fields]
+    if "imported" in having and "imported" in tree:
+        return "imported"
+    others = [section for section in having if section != "imported"]
+    return others[0] if len(others) == 1 else ""
+
+
 def _override(tree: Tree, assignment: str) -> Tree:
     key, separator, text = assignment.partition("=")
     section, dot, name = key.strip().partition(".")
-    if not (separator and dot and name):
+    if separator and section and not dot:
+        section, dot, name = _section_of(tree, section), ".", section
+    if not (separator and dot and name and section):
         message = f"--set {assignment}: write SECTION.KEY=VALUE, as run.seeds_count=5"
         raise RulesetError(message)
     return _merged(tree, {section: {name: _value(text.strip())}})

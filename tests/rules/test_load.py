@@ -162,3 +162,21 @@ def test_the_text_is_toml_that_others_can_read() -> None:
     assert tree["run"]["seeds_count"] == 5
     assert tree["overrides"] == {"run.seeds_count": "5"}
     assert json.dumps(tree)
+
+
+def test_a_constant_with_one_home_needs_no_section() -> None:
+    found = load_ruleset("default", ["seeds_count=5"])
+    assert found.run.seeds_count == 5
+    assert found.overrides == {"seeds_count": "5"}
+
+
+def test_in_rules_for_imported_records_a_bare_name_means_theirs() -> None:
+    found = load_ruleset("algoperf-v0.6-external", ["as_shipped=false", "confidence=0.9"])
+    assert found.imported is not None
+    assert (found.imported.as_shipped, found.imported.confidence) == (False, 0.9)
+    assert found.score.confidence == 0.95
+
+
+def test_a_constant_with_two_homes_needs_its_section() -> None:
+    with pytest.raises(RulesetError, match="SECTION.KEY=VALUE"):
+        load_ruleset("default", ["start_cap_s=5"])

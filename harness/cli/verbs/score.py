@@ -23,5 +23,9 @@ def COMMAND(results: Path, ruleset: str | None, overrides: tuple[str, ...]) -> A
 
     named = ruleset or ("default" if overrides else None)
     rules = load_ruleset(named, overrides) if named else None
+    if rules and rules.imported:
+        from harness.cli.imported import imported_answer
+
+        return imported_answer(results, rules)
     document = scores_below(results, rules)
     return Answer(document, lambda page: show(document, page))

@@ -1,0 +1,95 @@
+"""The shape of a format plug-in: what it reads, what it writes, and how it says what is wrong."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from harness.records import Finding, ImportedRun
+
+
+class FormatError(ValueError):
+    """A path of which nothing at all can be read: the message says why, and what was expected."""
+
+
+class Archive(NamedTuple):
+    """What an archive holds."""
+
+    runs: list[ImportedRun]
+    findings: list[Finding]
+    """About files that gave no run, and about the archive as a whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """What is to be written, and where it comes from."""
+
+    results: Path
+    """Folder of bundles, or one bundle."""
+    scores: Callable[[], Mapping[str, Any]]
+    """The document of `joulemark score --json` for that folder, computed when asked for."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the user said by `--option KEY=VALUE`."""
+
+
+class Export(NamedTuple):
+    """Files to be written, by their path below the folder that the user names."""
+
+    files: dict[str, bytes]
+    findings: list[Finding]
+    """About what could not be written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format plug-in: `FORMAT` in `formats/<name>.py`; it reads, writes, or both."""
+
+    name: str
+    title: str
+    read: Callable[[Path], Archive] | None = None
+    """Read an archive.
+
+    Raises:
+        FormatError: there is nothing of this format at the path.
+    """
+    write: Callable[[ExportRequest], Export] | None = None
+    """Write results in this format.
+
+    Raises:
+        FormatError: nothing there can be written in it.
+    """
+
+
+def complaint(
+    rule: str, message: str, level: Literal["info", "warn", "fail"] = "warn", advice: str = ""
+) -> Finding:
+    """A finding of an importer or exporter; the rule's id starts with the format's name."""
+    return Finding(rule=rule, level=level, message=message, advice=advice)
+
+
+def require_path(path: Path, expected: str) -> None:
+    """Refuse a path that is not there.
+
+    Raises:
+        FormatError: nothing is at the path.
+    """
+    if not path.exists():
+        message = f"{path}: no such file or folder; expected {expected}"
+        raise FormatError(message)
+
+
+def require_runs(archive: Archive, path: Path, expected: str) -> Archive:
+    """The archive, unless neither a run nor a reason is in it.
+
+    Raises:
+        FormatError: nothing of the format was found.
+    """
+    if not archive.runs and not archive.findings:
+        message = f"{path}: nothing to import; expected {expected}"
+        raise FormatError(message)
+    return archive
+
+
+def unique_runs(runs: Iterable[ImportedRun]) -> list[ImportedRun]:
+    """Runs in a fixed order that does not depend on the order of files on disk."""
+    return sorted(runs, key=lambda run: (run.submission, run.machine, run.workload, run.run))

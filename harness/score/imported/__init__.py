@@ -1,0 +1,55 @@
+"""Scores of records that other fields made, by the fields' own rules: as shipped and as written.
+
+A ruleset with a section `imported` names the format that it is for; the module of that name in this
+package computes scores and standings from the records alone. Such records are shown beside ours and
+never compete for a prize.
+"""
+
+import importlib
+from pathlib import Path
+
+from harness.records import Finding, ImportedRules, ImportedScoreDocument, Ruleset
+from harness.score.imported._field import Field, Outcome
+from harness.score.imported._store import read_runs
+
+
+def _outcome(field: Field, rules: ImportedRules) -> Outcome:
+    module = importlib.import_module(f"{__name__}.{rules.source_format.replace('-', '_')}")
+    outcome: Outcome = module.score(field, rules)
+    return outcome
+
+
+def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
+    """Score what was imported into a results folder.
+
+    Args:
+        results: Folder with `imported/<format>/*.jsonl` below, or that folder itself.
+        ruleset: Rules with a section `imported`.
+
+    Raises:
+        ValueError: the ruleset has no such section, or one of its constants cannot be read.
+    """
+    rules = ruleset.imported
+    if rules is None:
+        message = f"ruleset {ruleset.name} scores bundles, not imported records"
+        raise ValueError(message)
+    runs, findings = read_runs(results, rules.source_format)
+    field = Field(tuple(runs))
+    outcome = _outcome(field, rules) if runs else Outcome((), (), (_nothing(results, rules),))
+    return ImportedScoreDocument(
+        ruleset=ruleset.name,
+        as_shipped=rules.as_shipped,
+        scores=outcome.scores,
+        leaderboard=outcome.leaderboard,
+        findings=(*findings, *outcome.findings),
+    )
+
+
+def _nothing(results: Path, rules: ImportedRules) -> Finding:
+    name = rules.source_format
+    return Finding(
+        rule="imported-nothing",
+        level="warn",
+        message=f"{results}: no imported records of format {name}",
+        advice=f"joulemark import {name} PATH --results {results}",
+    )

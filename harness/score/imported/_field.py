@@ -1,0 +1,169 @@
+"""What the scorers of all fields share: records by cell, targets as data, intervals, standings."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from harness.records import (
+    Finding,
+    ImportedFigure,
+    ImportedRun,
+    ImportedScore,
+    ImportedStanding,
+)
+from harness.score.rank import compact_letters
+from harness.score.stats import log_t_interval
+
+GOAL = re.compile(r"(?P<workload>[^:]+):\s*(?P<metric>.+?)\s*(?P<sign>>=|<=)\s*(?P<value>\S+)")
+
+
+class Cell(NamedTuple):
+    """What a score is about."""
+
+    workload: str
+    submission: str
+    machine: str
+
+
+class Field(NamedTuple):
+    """All records of one format."""
+
+    runs: tuple[ImportedRun, ...]
+
+    def cells(self) -> dict[Cell, list[ImportedRun]]:
+        """Runs by workload, submission and machine, in a fixed order."""
+        found: dict[Cell, list[ImportedRun]] = defaultdict(list)
+        for run in self.runs:
+            found[Cell(run.workload, run.submission, run.machine)].append(run)
+        return {cell: found[cell] for cell in sorted(found)}
+
+
+class Outcome(NamedTuple):
+    """What a scorer gives."""
+
+    scores: tuple[ImportedScore, ...]
+    leaderboard: tuple[ImportedStanding, ...]
+    findings: tuple[Finding, ...]
+
+
+class Goal(NamedTuple):
+    """A target: metric, direction and value."""
+
+    workload: str
+    metric: str
+    better: Literal["higher", "lower"]
+    value: float
+
+    def reached(self, value: float | None) -> bool:
+        """Whether a metric reaches it; an exact tie does, a missing value never."""
+        if value is None:
+            return False
+        return value >= self.value if self.better == "higher" else value <= self.value
+
+
+def goals(texts: Iterable[str]) -> dict[str, Goal]:
+    """Targets by workload, from `WORKLOAD: METRIC >= VALUE`.
+
+    Raises:
+        ValueError: one of them is not of that form.
+    """
+    found = {}
+    for text in texts:
+        match = GOAL.fullmatch(text.strip())
+        try:
+            value = float(match["value"]) if match else None
+        except ValueError:
+            value = None
+        if match is None or value is None:
+            message = f"imported.targets: '{text}': write WORKLOAD: METRIC >= VALUE, or <="
+            raise ValueError(message)
+        better: Literal["higher", "lower"] = "higher" if match["sign"] == ">=" else "lower"
+        found[match["workload"]] = Goal(match["workload"], match["metric"], better, value)
+    return found
+
+
+def figure(
+    value: float, costs: Sequence[float], level: float, *, open_ended: bool = False
+) -> ImportedFigure:
+    """A cost with the log-t interval of the runs behind it, widened to hold the value.
+
+    Fields state medians and trimmed means; the interval is that of the geometric mean of the same
+    runs, which differs from either by less than the interval is wide. Zero width never appears.
+    """
+    positive = [each for each in costs if each > 0]
+    interval = log_t_interval(positive, level, 0.0) if len(positive) > 1 else None
+    low = min(interval.low, value) if interval and interval.low is not None else None
+    high = max(interval.high, value) if interval and interval.high is not None else None
+    return ImportedFigure(
+        value=value, low=low, high=None if open_ended else high, n=len(costs), level=level
+    )
+
+
+class Contender(NamedTuple):
+    """An entry about to be ranked."""
+
+    cell: Cell
+    score: float
+    low: float | None
+    high: float | None
+
+
+def standings(
+    contenders: Sequence[Contender],
+    different: set[tuple[Cell, Cell]],
+    quantity: str,
+    better: Literal["higher", "lower"] = "lower",
+) -> list[ImportedStanding]:
+    """Ranks by value, with ties as shared letters and the ranks that the data allow.
+
+    Args:
+        contenders: Entries of one board, in any order.
+        different: Pairs that the data tell apart, in either order.
+        quantity: What ranks.
+        better: Whether high or low scores win.
+    """
+    sign = 1 if better == "lower" else -1
+    order = sorted(contenders, key=lambda each: (sign * each.score, each.cell))
+    pairs = {
+        (i, j)
+        for j in range(len(order))
+        for i in range(j)
+        if (order[i].cell, order[j].cell) in different
+        or (order[j].cell, order[i].cell) in different
+    }
+    letters = compact_letters(len(order), sorted(pairs))
+    return [_standing(order, i, pairs, letters[i], (quantity, better)) for i in range(len(order))]
+
+
+def _standing(
+    order: Sequence[Contender],
+    place: int,
+    pairs: set[tuple[int, int]],
+    letters: str,
+    what: tuple[str, Literal["higher", "lower"]],
+) -> ImportedStanding:
+    each = order[place]
+    equal = [other for other in order[:place] if other.score == each.score]
+    return ImportedStanding(
+        submission=each.cell.submission,
+        machine=each.cell.machine,
+        workload=each.cell.workload,
+        quantity=what[0],
+        better=what[1],
+        score=each.score,
+        low=each.low,
+        high=each.high,
+        rank=1 + place - len(equal),
+        rank_low=1 + sum((i, place) in pairs for i in range(place)),
+        rank_high=len(order) - sum((place, j) in pairs for j in range(place + 1, len(order))),
+        tie_group=letters,
+    )
+
+
+def by_workload(boards: Mapping[Cell, Contender]) -> dict[str, list[Contender]]:
+    """Contenders of each workload."""
+    found: dict[str, list[Contender]] = defaultdict(list)
+    for cell, contender in sorted(boards.items()):
+        found[cell.workload].append(contender)
+    return dict(found)
