@@ -8,7 +8,7 @@ from harness.prizes._board import board, sample_of
 from harness.prizes._prize import Prize
 from harness.records import Leaderboard, Ruleset, Score
 from harness.records.award import Award, BundleRef, Challenge, Sensitivity
-from harness.rules.load import as_toml
+from harness.rules.load import RulesetError, as_toml
 from harness.score.resample import by_other_means, without_a_run
 from harness.score.stats import Sample, differ_p, holm, is_paired, mean_log, seeds_to_settle
 
@@ -111,9 +111,9 @@ def _of_meter(contest_: Contest) -> Iterator[Sensitivity]:
     if any(figure is None or figure.uncertainty is None for figure in figures):
         yield Sensitivity(
             variation="meters off by their uncertainty, each against the leader",
-            holds=False,
+            holds=None,
             leader=contest_.names[0],
-            note="the uncertainty of a meter is unknown, so this cannot be told",
+            note="the uncertainty of a meter is unknown",
         )
         return
     known = [(each.value, each.uncertainty or 0.0) for each in figures if each is not None]
@@ -235,7 +235,18 @@ def _place(score: Score) -> tuple[str, str, str]:
 
 
 def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Award]:
-    """One decision for each workload version and machine, in order."""
+    """One decision for each workload version and machine, in order.
+
+    Raises:
+        RulesetError: the ruleset counts the first snapshot that passes: a contestant who chooses
+            his moments takes the best of the noise, so that no prize can hang on it.
+    """
+    if ruleset.run.snapshot_rule != "final":
+        message = (
+            f"{ruleset.name}: run.snapshot_rule is '{ruleset.run.snapshot_rule}', which is for "
+            "practice; prizes ask for 'final', as in the ruleset default"
+        )
+        raise RulesetError(message)
     keys = sorted({_place(each) for each in scores})
     together = {key: [each for each in scores if _place(each) == key] for key in keys}
     return [decide(together[key], prize, ruleset) for key in keys]

@@ -12,6 +12,9 @@ HEADINGS = {
 }
 
 
+HOLDS = {True: "holds", False: "does not hold", None: "cannot be told"}
+
+
 def plain(text: object) -> str:
     """Text of a contestant that cannot become markup, a link or a second line."""
     flat = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
@@ -99,7 +102,7 @@ def _sensitivity(award: Award) -> Iterator[str]:
         yield "## What the lead hangs on"
         yield ""
         rows = [
-            (each.variation, "holds" if each.holds else "does not hold", each.leader, each.note)
+            (each.variation, HOLDS[each.holds], each.leader, each.note)
             for each in award.sensitivity
         ]
         yield from _table(("if", "the lead", "first then", "note"), rows)
@@ -119,8 +122,9 @@ def _evidence(award: Award) -> Iterator[str]:
 def markdown(award: Award) -> str:
     """The whole record, as Markdown; the same award gives the same text."""
     outcome = HEADINGS[award.outcome].format(winner=plain(award.winner))
+    question = plain(award.question[:1].upper() + award.question[1:])
     where = (
-        f"{plain(award.question)} Workload {plain(award.workload)}, version "
+        f"{question} Workload {plain(award.workload)}, version "
         f"{plain(award.workload_version)}; machine {plain(award.machine)}; rules "
         f"{plain(award.ruleset)}."
     )

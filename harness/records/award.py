@@ -28,7 +28,8 @@ class Sensitivity(Record):
     """Whether the leader stays when something is done otherwise."""
 
     variation: str
-    holds: bool
+    holds: bool | None
+    """None where that cannot be told."""
     leader: str
     """Who leads then."""
     note: str = ""

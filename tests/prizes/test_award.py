@@ -11,10 +11,10 @@ from harness.prizes import Prize, awards, leader_tests, markdown
 from harness.prizes._decision import plain
 from harness.records import Award, dump, load
 from harness.registry import find
-from harness.rules.load import load_ruleset, read_resolved
+from harness.rules.load import RulesetError, load_ruleset, read_resolved
 from harness.score.score import score_results
 from harness.score.stats import Sample, mean_log, resolvable_ratio, seeds_to_settle
-from tests.lab.results import Plan, series
+from tests.lab.results import Plan, domains_of, series
 
 RULES = load_ruleset("default")
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
@@ -153,7 +153,7 @@ def test_the_seeds_that_would_settle_a_lead_make_it_resolvable() -> None:
 # --- sensitivity ----------------------------------------------------------------------------------
 
 
-def shaken(award: Award) -> dict[str, bool]:
+def shaken(award: Award) -> dict[str, bool | None]:
     return {each.variation: each.holds for each in award.sensitivity}
 
 
@@ -180,6 +180,24 @@ def test_a_lead_that_is_all_idle_time_does_not_survive_subtracting_it(tmp_path: 
     assert idle.leader == "long"
     assert "10 W" in idle.note
     assert len(decided(tmp_path, "speed").sensitivity) == 2, "idle power costs no seconds"
+
+
+def test_meters_of_unknown_uncertainty_leave_it_open(tmp_path: Path) -> None:
+    unknown = {"domains": (domains_of(Plan())[0].model_copy(update={"gain_error_ratio": None}),)}
+    for name, factor in (("fast", 1.0), ("slow", 1.5)):
+        series(tmp_path, entry(name, changes=unknown), [factor * each for each in EIGHT])
+    award = decided(tmp_path)
+    assert award.winner == "fast"
+    (meter,) = (each for each in award.sensitivity if each.variation.startswith("meters"))
+    assert meter.holds is None
+    assert "cannot be told" in markdown(award)
+
+
+def test_practice_rules_award_nothing(tmp_path: Path) -> None:
+    series(tmp_path, entry("fast"), EIGHT)
+    smoke = load_ruleset("smoke")
+    with pytest.raises(RulesetError, match="for practice; prizes ask for 'final'"):
+        awards(score_results(tmp_path, smoke), prize("speed"), smoke)
 
 
 # --- Markdown -------------------------------------------------------------------------------------

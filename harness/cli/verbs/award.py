@@ -43,6 +43,7 @@ def _show(document: "AwardDocument", page: "Page") -> None:
             page.line(f"no place: {other.submission}: {other.reason}", indent=2)
         for shaken in each.sensitivity:
             verdict = "holds" if shaken.holds else f"{shaken.leader} leads then"
+            verdict = "cannot be told" if shaken.holds is None else verdict
             note = f" ({shaken.note})" if shaken.note else ""
             page.line(f"{shaken.variation}: {verdict}{note}", indent=2)
     if not document.decisions:

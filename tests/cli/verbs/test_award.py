@@ -52,3 +52,10 @@ def test_unknown_prizes_are_helped_with(joulemark) -> None:
 def test_nothing_is_no_decision(tmp_path: Path, joulemark) -> None:
     (tmp_path / "results").mkdir()
     assert "nothing to decide on" in joulemark("award", "speed").stdout
+
+
+@pytest.mark.usefixtures("results")
+def test_practice_rules_are_refused(joulemark) -> None:
+    result = joulemark("award", "speed", "--ruleset", "smoke")
+    assert result.exit_code == 3
+    assert "prizes ask for" in result.stderr
