@@ -46,3 +46,44 @@ def excess_error(labels: Arrays, _facts: Mapping[str, float]) -> float:
 
 def _of_truth(rows: Array, truth: Array) -> Array:
     return np.take_along_axis(rows, truth[..., None].astype(np.int64), axis=-1)[..., 0]
+
+
+def root_mean_square(outputs: Array, labels: Arrays, _facts: Mapping[str, float]) -> float:
+    """Root of the mean squared difference from `labels["y"]`, in its unit."""
+    return float(np.sqrt(np.mean((outputs.astype(np.float64) - labels["y"]) ** 2)))
+
+
+def excess_error_of_ratings(outputs: Array, labels: Arrays, facts: Mapping[str, float]) -> float:
+    """Root mean square error less that of the ideal predictor on the same rows.
+
+    `labels["ideal"]` is the expectation of each value; 0 is what knowing it would give.
+    """
+    return root_mean_square(outputs, labels, facts) - root_mean_square(
+        labels["ideal"], labels, facts
+    )
+
+
+def excess_error_spread(labels: Arrays, facts: Mapping[str, float]) -> float:
+    """A third of the excess that honest luck undercuts at three standard errors at most.
+
+    For predictions off by a vector d, the summed excess of squares is normal with mean |d|^2 and
+    deviation 2 s |d|, s the noise. Its mean less three deviations is least at |d| = 3 s, where it
+    is -9 s^2; over N rows that lowers the root mean square by 9 s / (2 N).
+    """
+    return 3 * facts["noise"] / (2 * len(labels["y"]))
+
+
+def exact_rows(outputs: Array, labels: Arrays, _facts: Mapping[str, float]) -> float:
+    """Share of rows in which the likeliest token is the true one wherever one is asked for.
+
+    `labels["y"]` is (rows, places), -1 where nothing is asked for.
+    """
+    truth = labels["y"]
+    right = (np.argmax(outputs, axis=-1) == truth) | (truth < 0)
+    return float(np.mean(right.all(axis=1)))
+
+
+def asked_cross_entropy(outputs: Array, labels: Arrays, facts: Mapping[str, float]) -> float:
+    """Cross-entropy in nats over the places where a token is asked for."""
+    asked = labels["y"] >= 0
+    return cross_entropy(outputs[asked], {"y": labels["y"][asked]}, facts)

@@ -69,8 +69,12 @@ def test_same_seed_gives_the_same_metrics(name: str) -> None:
         ("digits-fewlabel-adamw", 20, 160),
         ("digits-snn-adamw", 80, 260),
         ("digits-knn-gcn-adamw", 10, 60),
+        ("formant-kws-adamw", 38, 152),
         ("japanese-vowels-adamw", 63, 190),
+        ("latent-ratings-adamw", 268, 670),
         ("shakespeare-char-adamw", 240, 380),
+        ("shakespeare-char-muon", 80, 200),
+        ("numbers-seq2seq-adamw", 160, 320),
     ],
 )
 def test_steps_to_target_lie_in_their_band(name: str, least: int, most: int) -> None:
@@ -159,3 +163,9 @@ def test_pseudo_labels_count_only_where_the_model_is_sure() -> None:
     assert unsure.item() == pytest.approx(expected.item())
     told = torch.nn.functional.cross_entropy(Fixed(5.0)(images[:50]), truth, label_smoothing=0.05)
     assert scope["loss_of"](Fixed(5.0), images, truth, plain).item() > told.item()
+
+
+def test_muon_needs_far_fewer_steps_for_the_same_text() -> None:
+    assert 1.5 * steps_to_target("shakespeare-char-muon", 7) < (
+        steps_to_target("shakespeare-char-adamw", 7)
+    )
