@@ -79,6 +79,13 @@ def figure_badges(figure: Figure | None) -> list[Badge]:
     return [] if figure is None else method_badges(figure.method, simulated=figure.simulated)
 
 
+def shown(figure: Figure | None, unit: numbers.Unit) -> numbers.Shown:
+    """A figure in a unit, ready for its cell."""
+    if figure is None:
+        return numbers.Shown(numbers.MISSING, "")
+    return numbers.figure(figure.value, figure.low, figure.high, unit)
+
+
 def is_estimate(figure: Figure | None) -> bool:
     """Whether joules are shown without having been measured."""
     return figure is not None and (figure.simulated or figure.method in ESTIMATED)

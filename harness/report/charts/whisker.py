@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from harness.records import Figure
-from harness.report.charts.svg import Drawing, Scale, padded
+from harness.report.charts.svg import Scale, padded, px
 
 WIDTH, HEIGHT = 132.0, 20.0
 EDGE = 5.0
@@ -30,15 +30,17 @@ def whisker(figure: Figure | None, scale: Scale | None, style: str) -> Markup:
     """The drawing for one cell; decorative, since the numbers stand beside it."""
     if figure is None or scale is None or figure.value <= 0:
         return Markup()
-    drawing = Drawing(WIDTH, HEIGHT)
     middle = HEIGHT / 2
     low, high = _ends(figure, scale)
-    drawing.line([(low, middle), (high, middle)], f"whisker {style}")
+    path = f"M{px(low)} {px(middle)}H{px(high)}"
     for end, known in ((low, figure.low), (high, figure.high)):
         if known is not None:
-            drawing.line([(end, middle - 4), (end, middle + 4)], f"whisker {style}")
-    drawing.circle((scale(figure.value), middle), 3.6, f"whisker-dot {style}")
-    inside = "".join(drawing.pieces)
+            path += f"M{px(end)} {px(middle - 4)}V{px(middle + 4)}"
+    inside = (
+        f'<path class="whisker {style}" d="{path}"/>'
+        f'<circle class="whisker-dot {style}" cx="{px(scale(figure.value))}" '
+        f'cy="{px(middle)}" r="3.6"/>'
+    )
     return Markup(  # noqa: S704 - numbers and our own class names
         f'<svg class="whisker-plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" aria-hidden="true">'
         f"{inside}</svg>"

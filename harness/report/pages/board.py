@@ -12,6 +12,7 @@ from harness.records import Figure, Leaderboard, Score
 from harness.report import numbers, wording
 from harness.report.charts import plane
 from harness.report.charts.ranks import rank_chart
+from harness.report.charts.svg import Scale
 from harness.report.charts.whisker import shared_scale, whisker
 from harness.report.entries import Entry, Ground, Place
 from harness.report.page import Page
@@ -104,26 +105,20 @@ def _style(figure: Figure | None, entry: Entry, prize: str) -> str:
     return prize if place and place.standing else "outside"
 
 
-def shown(figure: Figure | None, unit: numbers.Unit) -> numbers.Shown:
-    """A figure in a unit, ready for its cell."""
-    if figure is None:
-        return numbers.Shown(numbers.MISSING, "")
-    return numbers.figure(figure.value, figure.low, figure.high, unit)
-
-
 class _Column(NamedTuple):
     """What the cells of one quantity share."""
 
     prize: str
     unit: numbers.Unit
-    figures: Sequence[Figure | None]
+    scale: Scale | None
+    """Of the intervals, the same for all rows."""
 
     def cell(self, entry: Entry, figure: Figure | None) -> Cell:
         """The cell of one entry."""
         return Cell(
             figure,
-            shown(figure, self.unit),
-            whisker(figure, shared_scale(self.figures), _style(figure, entry, self.prize)),
+            wording.shown(figure, self.unit),
+            whisker(figure, self.scale, _style(figure, entry, self.prize)),
             wording.figure_badges(figure),
             entry.places.get(self.prize),
             _tie(entry.places.get(self.prize)),
@@ -149,7 +144,7 @@ def _row(entry: Entry, columns: tuple[_Column, _Column]) -> Row:
     return Row(
         entry,
         (columns[0].cell(entry, figures[0]), columns[1].cell(entry, figures[1])),
-        shown(score.metric, numbers.Unit("", 1.0)),
+        wording.shown(score.metric, numbers.Unit("", 1.0)),
         wording.status_badge(score.status),
     )
 
@@ -203,7 +198,10 @@ def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
         numbers.unit_for((each.value for each in energy if each), "J"),
         numbers.unit_for((each.value for each in time if each), "s"),
     )
-    columns = (_Column("energy", units[0], energy), _Column("speed", units[1], time))
+    columns = (
+        _Column("energy", units[0], shared_scale(energy)),
+        _Column("speed", units[1], shared_scale(time)),
+    )
     score = ordered[0].score
     boards = site.boards.on(ordered[0].ground)
     rows = tuple(_row(entry, columns) for entry in ordered)

@@ -10,7 +10,11 @@ from tests.report.markup import Markup, pages_of
 
 @pytest.fixture
 def pages(site: Path) -> dict[str, Markup]:
-    return {path.split("--")[1]: page for path, page in pages_of(site).items() if "--" in path}
+    return {
+        path.split("--")[1]: page
+        for path, page in pages_of(site).items()
+        if path.startswith("entry/")
+    }
 
 
 def test_each_entry_has_a_page(made: Made, pages: dict[str, Markup]) -> None:

@@ -1,0 +1,147 @@
+"""How long the site of many entries takes to build, and a browser to open and sort its board.
+
+python -m benchmarks.report_speed [--entries N] [--traces N] [--readings N]
+
+The entries are made, not measured. CPU seconds are of this process for the build, and of the
+browser's renderer for the page. Where plotly is installed the same table and traces are drawn
+with it for comparison.
+"""
+
+import argparse
+import importlib.util
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness.report.site import render
+from tests.conftest import chromium_path
+from tests.report.chrome import Tab, chrome
+from tests.report.made import Made, Plan, make
+
+TYPICAL_S = 3.0
+"""Typical length of a made run: readings are spread over it."""
+SETTLE_MS = 1500
+SORT = "document.querySelector('#t1 th[data-key=time] button').click()"
+
+
+def plans(entries_count: int, traces_count: int, readings_count: int) -> tuple[Plan, ...]:
+    """Entries of one board, some with a trace of three domains."""
+    draw = random.Random(0)
+    return tuple(
+        Plan(
+            submission=f"entry-{number:04d}",
+            title=f"Entry {number}",
+            team=f"Team {number % 37}",
+            workload="digits-cnn",
+            seeds=1,
+            speed=draw.uniform(0.9, 3.0),
+            watts=draw.uniform(20, 60),
+            meter="rapl" if number < traces_count else "none",
+            hz=readings_count / TYPICAL_S if number < traces_count else 10.0,
+        )
+        for number in range(entries_count)
+    )
+
+
+def built(made: Made, out: Path) -> dict[str, float]:
+    """CPU seconds and sizes of one rendering."""
+    start_s = time.process_time()
+    files = render(made.results, out, made.scores, made.boards)
+    cpu_s = time.process_time() - start_s
+    pages = [path.stat().st_size for path in files if path.suffix == ".html"]
+    return {
+        "build CPU, s": cpu_s,
+        "peak memory of all, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "files": len(files),
+        "largest page, MB": max(pages) / 1e6,
+        "whole site, MB": sum(path.stat().st_size for path in files) / 1e6,
+    }
+
+
+def _task_s(tab: Tab) -> float:
+    """CPU seconds of the page's main thread so far."""
+    metrics = tab.call("Performance.getMetrics")["metrics"]
+    return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+
+
+def opened(tab: Tab, page: Path) -> float:
+    """CPU seconds until a page has been idle for a while."""
+    tab.call("Performance.enable", timeDomain="threadTicks")
+    before_s = _task_s(tab)
+    tab.open(page.as_uri())
+    tab.run(f"new Promise(done => setTimeout(done, {SETTLE_MS}))")
+    after_s = _task_s(tab)
+    # Where the page got a process of its own the count began anew.
+    return after_s - before_s if after_s >= before_s else after_s
+
+
+def sorted_s(tab: Tab) -> float:
+    """CPU seconds to sort the board by time and paint it."""
+    before_s = _task_s(tab)
+    tab.run(f"{SORT}; new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
+    return _task_s(tab) - before_s
+
+
+def plotly_page(made: Made, out: Path) -> Path | None:
+    """The same scatter and table with plotly; None where it is not installed."""
+    if importlib.util.find_spec("plotly") is None:
+        return None
+    from plotly import graph_objects  # type: ignore[import-not-found,unused-ignore]
+    from plotly.subplots import make_subplots  # type: ignore[import-not-found,unused-ignore]
+
+    figure = make_subplots(rows=2, cols=1, specs=[[{"type": "xy"}], [{"type": "table"}]])
+    scores = [score for score in made.scores if score.time_to_target_s]
+    seconds = [score.time_to_target_s.value for score in scores if score.time_to_target_s]
+    figure.add_trace(graph_objects.Scatter(x=seconds, y=[s.n for s in scores], mode="markers"))
+    cells = {"values": [[score.title for score in scores], seconds]}
+    figure.add_trace(graph_objects.Table(cells=cells), row=2, col=1)
+    page = out / "plotly.html"
+    figure.write_html(page, include_plotlyjs=True)
+    return page
+
+
+def browsed(made: Made, out: Path) -> dict[str, float]:
+    """What a browser spends on the board, an entry with a trace, and the comparison page."""
+    program = chromium_path()
+    if program is None:
+        return {}
+    found: dict[str, float] = {}
+    with chrome(program) as tab:
+        tab.view(1280)
+        board = out / "board" / "digits-cnn.html"
+        found["board to idle, CPU s"] = opened(tab, board)
+        found["sort the board, CPU s"] = sorted_s(tab)
+        entry = next((out / "entry").glob("*entry-0000*.html"))
+        found["entry with a trace to idle, CPU s"] = opened(tab, entry)
+        found["compare to idle, CPU s"] = opened(tab, out / "compare.html")
+        plotly = plotly_page(made, out)
+        if plotly is not None:
+            found["plotly scatter and table to idle, CPU s"] = opened(tab, plotly)
+            found["plotly page, MB"] = plotly.stat().st_size / 1e6
+    return found
+
+
+def main() -> None:
+    """Print the figures as a Markdown table and, last, as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=500)
+    parser.add_argument("--traces", type=int, default=50)
+    parser.add_argument("--readings", type=int, default=10_000)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        made = make(root / "results", plans(asked.entries, asked.traces, asked.readings))
+        found = built(made, root / "site")
+        found |= browsed(made, root / "site")
+    sys.stdout.write("| figure | value |\n|---|---|\n")
+    for name, value in found.items():
+        sys.stdout.write(f"| {name} | {value:.3g} |\n")
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The machines: what each is, what was measured on it, and the same submission on several."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from harness.records import Machine
+from harness.report import numbers, wording
+from harness.report.entries import Entry
+from harness.report.page import Page
+from harness.report.site import Site
+
+
+class MachineView(NamedTuple):
+    """One machine."""
+
+    name: str
+    machine: Machine | None
+    """None where no bundle of it can be read."""
+    methods: tuple[str, ...]
+    """How joules came about on it."""
+    entries_count: int
+    workloads: tuple[str, ...]
+
+
+class Cell(NamedTuple):
+    """One submission on one machine."""
+
+    entry: Entry
+    energy: numbers.Shown
+    time: numbers.Shown
+    badges: list[wording.Badge]
+
+
+class Contest(NamedTuple):
+    """One submission that ran on several machines under the same rules."""
+
+    ident: str
+    title: str
+    workload: str
+    ruleset: str
+    boundary: str
+    """What the joules cover and how they came about; unlike ones are never in one table."""
+    units: tuple[numbers.Unit, numbers.Unit]
+    cells: tuple[Cell, ...]
+
+
+def _machine_of(entries: Sequence[Entry]) -> Machine | None:
+    for entry in entries:
+        shown = entry.opened().shown_run
+        if shown is not None and shown.machine is not None:
+            return shown.machine
+    return None
+
+
+def _methods(entries: Sequence[Entry]) -> tuple[str, ...]:
+    figures = [entry.score.energy_to_target_j for entry in entries]
+    found = {
+        "simulated" if figure.simulated else str(figure.method)
+        for figure in figures
+        if figure is not None
+    }
+    return tuple(sorted(found))
+
+
+def machines_of(site: Site) -> list[MachineView]:
+    """Every machine by name."""
+    together: dict[str, list[Entry]] = {}
+    for entry in site.entries:
+        together.setdefault(entry.score.machine, []).append(entry)
+    return [
+        MachineView(
+            name,
+            _machine_of(entries),
+            _methods(entries),
+            len(entries),
+            tuple(sorted({entry.score.workload for entry in entries})),
+        )
+        for name, entries in sorted(together.items())
+    ]
+
+
+def _boundary(entry: Entry) -> str:
+    figure = entry.score.energy_to_target_j
+    if figure is None:
+        return "no joules"
+    how = "simulated" if figure.simulated else str(figure.method)
+    return f"{', '.join(figure.domains)} by {how}"
+
+
+def _key(entry: Entry) -> tuple[str, ...]:
+    score = entry.score
+    same = (score.workload, score.workload_version, score.ruleset, score.submission_sha256)
+    return (*same, _boundary(entry))
+
+
+def _cell(entry: Entry, units: tuple[numbers.Unit, numbers.Unit]) -> Cell:
+    energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
+    return Cell(
+        entry,
+        wording.shown(energy, units[0]),
+        wording.shown(time, units[1]),
+        wording.figure_badges(energy),
+    )
+
+
+def _cost(entry: Entry) -> tuple[float, float, str]:
+    energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
+    missing = float("inf")
+    return (
+        energy.value if energy else missing,
+        time.value if time else missing,
+        entry.score.machine,
+    )
+
+
+def contests_of(site: Site) -> list[Contest]:
+    """The hardware prize: the same bytes of a submission on more than one machine."""
+    together: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in site.entries:
+        together.setdefault(_key(entry), []).append(entry)
+    contests: list[Contest] = []
+    for key, entries in sorted(together.items()):
+        if len({entry.score.machine for entry in entries}) > 1:
+            ordered = sorted(entries, key=_cost)
+            contests.append(_contest(key, ordered, f"m{len(contests) + 1}"))
+    return contests
+
+
+def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> Contest:
+    energies = [entry.score.energy_to_target_j for entry in entries]
+    times = [entry.score.time_to_target_s for entry in entries]
+    units = (
+        numbers.unit_for((each.value for each in energies if each), "J"),
+        numbers.unit_for((each.value for each in times if each), "s"),
+    )
+    cells = tuple(_cell(entry, units) for entry in entries)
+    return Contest(ident, entries[0].score.title, key[0], key[2], key[4], units, cells)
+
+
+def _publish(site: Site) -> Iterator[tuple[str, str]]:
+    values = {"machines": machines_of(site), "contests": contests_of(site)}
+    yield "machines.html", site.page("machines.html", "Machines", "machines.html", **values)
+
+
+PAGE = Page(name="machines", title="Machines", order=40, publish=_publish, landing="machines.html")
