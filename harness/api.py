@@ -197,7 +197,8 @@ class Session:
 
     def log(self, step: int | None = None, **scalars: float) -> None:
         """Tell the conductor finite numbers, at most 32 at once; stored as claimed."""
-        self.channel.send("log", {"step": step, "scalars": scalars})
+        numbers = {name: float(value) for name, value in scalars.items()}
+        self.channel.send("log", {"step": None if step is None else int(step), "scalars": numbers})
 
     def span(self, name: str) -> AbstractContextManager[None]:
         """A named phase, shown on the power trace: `with session.span("epoch"):`."""

@@ -46,7 +46,11 @@ class SocketChannel:
         """Seal the weights and hand them over."""
         descriptor = pack(tensors)
         try:
-            fields = {"step": step, "note": note[: protocol.NOTE_CHARACTERS_MAX]}
+            # int: a counter is often a scalar of numpy's or torch's.
+            fields = {
+                "step": None if step is None else int(step),
+                "note": note[: protocol.NOTE_CHARACTERS_MAX],
+            }
             protocol.send(self._socket, "snapshot", fields, [descriptor])
         finally:
             os.close(descriptor)

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,17 @@ def test_snapshot_arrives_sealed_and_its_descriptor_is_closed_here(ends) -> None
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_scalars_of_numpy_and_torch_are_numbers(perform: Perform) -> None:
+    train = """
+    def train(session):
+        session.log(step=np.int64(3), loss=np.float32(0.5), rows=np.array(2))
+        session.snapshot({"w": fitted(session)}, step=np.int32(4))
+    """
+    outcome = perform(train)
+    assert logs(outcome)[0].data == {"step": 3, "loss": 0.5, "rows": 2.0}
+    assert outcome.run.snapshots[0].step == 4
+
+
 def test_long_note_is_cut_to_what_the_protocol_allows(ends) -> None:
     here, there = ends
     SocketChannel(there, 0.0).snapshot({}, None, "n" * 1000)
@@ -77,7 +88,9 @@ def test_due_times_follow_the_spacing(ends, clock: list[float]) -> None:
 def test_arrays_of_a_split_are_mapped_by_name() -> None:
     arrays = {"train/x": np.arange(3), "train/y": np.ones(2), "validation/x": np.zeros(1)}
     fds = [sealed_array("a", array) for array in arrays.values()]
-    splits = [{"name": name, "index": index} for index, name in enumerate(arrays)]
+    splits: list[Mapping[str, Any]] = [
+        {"name": name, "index": index} for index, name in enumerate(arrays)
+    ]
     train = _arrays(splits, fds, "train")
     assert sorted(train) == ["x", "y"]
     np.testing.assert_array_equal(train["x"], [0, 1, 2])
