@@ -9,10 +9,9 @@ from typing import Any
 
 from harness.bundle import Bundle
 from harness.ledger import read_ledger
-from harness.records import Run
 from harness.rules.load import load_ruleset
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, Outcome, Progress
+from harness.run.order import Order, Progress
 from harness.run.series import SeriesRequest, orders
 
 WORKLOAD = '''
@@ -99,7 +98,7 @@ def train(session):
 """
 
 
-Perform = Callable[..., Outcome]
+Perform = Callable[..., Any]
 """What the fixture `perform` gives."""
 
 
@@ -152,7 +151,7 @@ class Folder:
         (folder / "train.py").write_text(PREDICTOR + dedent(train))
         return folder
 
-    def request(self, name: str = "entry", *overrides: str, **changes: Any) -> SeriesRequest:
+    def request(self, name: str | None = "entry", *overrides: str, **changes: Any) -> SeriesRequest:
         """One run of one seed in the plain launcher, without a meter unless one is asked for."""
         values: dict[str, Any] = {
             "workload": "tiny",
@@ -165,12 +164,12 @@ class Folder:
         }
         return SeriesRequest(**{**values, **changes})
 
-    def order(self, name: str = "entry", *overrides: str, **changes: Any) -> Order:
+    def order(self, name: str | None = "entry", *overrides: str, **changes: Any) -> Order:
         """The order of that one run."""
         return next(orders(self.request(name, *overrides, **changes)))
 
 
-def reason_is_one_sentence(run: Run) -> bool:
+def reason_is_one_sentence(run: Any) -> bool:
     """Printable, on one line, not endless, and without a capital or full stop of its own."""
     text = run.reason
     return text.isprintable() and 5 < len(text) < 600 and not text.endswith((".", "\n"))
@@ -181,7 +180,7 @@ def children() -> list[str]:
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 
-def check_bundle(outcome: Outcome, results: Path) -> Bundle:
+def check_bundle(outcome: Any, results: Path) -> Any:
     """Sealed, readable, intact, listed twice in the ledger."""
     bundle = Bundle(outcome.bundle, checked=True)
     assert bundle.run == outcome.run
@@ -200,7 +199,7 @@ def check_bundle(outcome: Outcome, results: Path) -> Bundle:
     return bundle
 
 
-def _check_ledger(outcome: Outcome, bundle: Bundle, results: Path) -> None:
+def _check_ledger(outcome: Any, bundle: Any, results: Path) -> None:
     (path,) = (results / "ledgers").iterdir()
     started, finished = (row for row in read_ledger(path) if row.run_id == outcome.run.id)
     assert (started.kind, started.status) == ("started", None)
@@ -211,6 +210,6 @@ def _check_ledger(outcome: Outcome, bundle: Bundle, results: Path) -> None:
     assert finished.seed_commitment == outcome.run.seeds.commitment
 
 
-def logs(outcome: Outcome) -> list[Any]:
+def logs(outcome: Any) -> list[Any]:
     """The submission's own figures."""
     return [event for event in Bundle(outcome.bundle).events() if event.kind == "log"]

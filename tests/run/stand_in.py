@@ -64,7 +64,7 @@ def snapshot(data=b"weights", seals=15, **fields):
 class StandIn:
     """A child process as a `Sandbox`; it is dead when its pidfd is readable."""
 
-    uid = None
+    uid: int | None = None
     inside_source = ""
     unmet: tuple[str, ...] = ()
 
@@ -110,8 +110,8 @@ class StandIn:
         if self._exit is None:
             code = self.process.wait(timeout_s)
             usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-            outcome = (code, None) if code >= 0 else (None, -code)
-            self._exit = Exit(*outcome, usage.ru_utime + usage.ru_stime, None)
+            own, sign = (code, None) if code >= 0 else (None, -code)
+            self._exit = Exit(own, sign, usage.ru_utime + usage.ru_stime, None)
         return self._exit
 
     def said(self) -> str:

@@ -16,6 +16,12 @@ from harness.run.order import Outcome
 from harness.run.submission import SubmissionError
 from tests.run.made import AskedAfter, Folder, Perform, Silent, check_bundle, children, logs
 
+
+def opened(outcome: Any) -> Any:
+    """The bundle of a run."""
+    return Bundle(outcome.bundle)
+
+
 # --- an honest run -------------------------------------------------------------------------------
 
 HONEST = """
@@ -40,7 +46,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         return outcome
 
 
-def test_honest_run_reaches_the_target(honest: Outcome) -> None:
+def test_honest_run_reaches_the_target(honest: Any) -> None:
     run = honest.run
     assert run.status == "ok", run.reason
     assert run.reason.startswith("reached the target: accuracy ")
@@ -50,7 +56,7 @@ def test_honest_run_reaches_the_target(honest: Outcome) -> None:
     assert run.claimed.messages == 3
 
 
-def test_stamps_follow_each_other(honest: Outcome) -> None:
+def test_stamps_follow_each_other(honest: Any) -> None:
     window = honest.run.window
     stamps = [window.launch_ns, window.gun_ns, honest.run.snapshots[0].stamp_ns, window.end_ns]
     assert stamps == sorted(stamps)
@@ -60,7 +66,7 @@ def test_stamps_follow_each_other(honest: Outcome) -> None:
     assert int(window.origin_monotonic_ns) > 0
 
 
-def test_events_tell_the_story(honest: Outcome) -> None:
+def test_events_tell_the_story(honest: Any) -> None:
     events = {event.kind: event for event in Bundle(honest.bundle).events()}
     kinds = [event.kind for event in Bundle(honest.bundle).events()]
     assert kinds == [
@@ -71,7 +77,7 @@ def test_events_tell_the_story(honest: Outcome) -> None:
     assert events["end"].t_ns == honest.run.window.end_ns
 
 
-def test_snapshot_is_kept_as_it_was_handed_over(honest: Outcome) -> None:
+def test_snapshot_is_kept_as_it_was_handed_over(honest: Any) -> None:
     (record,) = honest.run.snapshots
     data = (honest.bundle / "snapshots" / "0000.safetensors").read_bytes()
     assert hashlib.sha256(data).hexdigest() == record.sha256
@@ -80,7 +86,7 @@ def test_snapshot_is_kept_as_it_was_handed_over(honest: Outcome) -> None:
     assert safetensors.numpy.load(data)["w"].shape == (2,)
 
 
-def test_evaluation_can_be_redone_from_the_bundle(honest: Outcome, monkeypatch) -> None:
+def test_evaluation_can_be_redone_from_the_bundle(honest: Any, monkeypatch) -> None:
     """Seed, snapshot and metric hang together."""
     import runpy
 
@@ -92,21 +98,21 @@ def test_evaluation_can_be_redone_from_the_bundle(honest: Outcome, monkeypatch) 
     data = (honest.bundle / "snapshots" / "0000.safetensors").read_bytes()
     score = splits.test_inputs["x"] @ safetensors.numpy.load(data)["w"]
     outputs = np.stack([-score, score], 1)
-    (value,) = Bundle(honest.bundle).evaluation.values
+    (value,) = opened(honest).evaluation.values
     assert value.value == workload.score(outputs, splits.test_labels, {})
     assert value.cpu_s is not None
-    assert Bundle(honest.bundle).evaluation.examples == 40
+    assert opened(honest).evaluation.examples == 40
 
 
-def test_meter_is_recorded_as_simulated(honest: Outcome) -> None:
-    assert Bundle(honest.bundle).trace_text().startswith(b"t_ns,")
+def test_meter_is_recorded_as_simulated(honest: Any) -> None:
+    assert opened(honest).trace_text().startswith(b"t_ns,")
     assert honest.run.domains
     assert all(domain.simulated for domain in honest.run.domains)
     assert [meter.name for meter in honest.run.meters if meter.chosen] == ["fake"]
     assert honest.run.sampler.reads_count >= 2
 
 
-def test_isolation_tells_that_there_was_none(honest: Outcome) -> None:
+def test_isolation_tells_that_there_was_none(honest: Any) -> None:
     assert (honest.run.isolation.launcher, honest.run.isolation.level) == ("plain", "none")
     assert honest.run.isolation.masked == ()
     assert honest.run.usage.cpu_s > 0
@@ -331,7 +337,7 @@ def test_command_without_the_python_api_runs(perform: Perform) -> None:
     assert run.submission.entry == "command"
 
 
-def test_run_json_is_what_the_reader_of_the_readme_finds(honest: Outcome) -> None:
+def test_run_json_is_what_the_reader_of_the_readme_finds(honest: Any) -> None:
     tree = json.loads((honest.bundle / "run.json").read_text())
     assert Run.model_validate_json(json.dumps(tree)) == honest.run
     assert tree["window"]["ended_by"] == "done"

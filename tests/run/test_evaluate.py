@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from harness.records import Snapshot
 from harness.run.evaluate import RESTARTS_MAX, release, take_custody
 from harness.run.memory import sealed
 from harness.run.watch import Held
+from harness.storage import write_all
 from tests.run.made import Perform
 
 SEVERAL = """
@@ -20,6 +22,11 @@ def train(session):
         session.snapshot({"w": w * (step + 1)}, step=step)
 """
 FINAL = ("run.snapshot_rule=final",)
+
+
+def evaluation(bundle: Path) -> Any:
+    """What eval.json says."""
+    return Bundle(bundle).evaluation
 
 
 def several(count: int, predictor: str = "") -> str:
@@ -37,7 +44,7 @@ def held(index: int, data: bytes | None) -> Held:
     )
     if data is None:
         return Held(record, None)
-    return Held(record, sealed("w", lambda descriptor: os.write(descriptor, data)))
+    return Held(record, sealed("w", lambda descriptor: write_all(descriptor, data)))
 
 
 # --- custody -------------------------------------------------------------------------------------
@@ -96,7 +103,7 @@ def test_release_closes_everything_and_twice_is_harmless() -> None:
 
 def test_every_snapshot_has_its_value_in_order(perform: Perform) -> None:
     outcome = perform(several(6), *FINAL)
-    found = Bundle(outcome.bundle).evaluation
+    found = evaluation(outcome.bundle)
     assert [value.snapshot for value in found.values] == list(range(6))
     assert len({value.outputs_sha256 for value in found.values}) == 6
     assert len({value.value for value in found.values}) == 1, "scaling does not change the side"
@@ -127,7 +134,7 @@ def predictor(weights, workload):
 def test_predictor_that_dies_is_replaced_so_often_and_no_more(perform: Perform) -> None:
     predictor = "\nimport os\ndef predictor(weights, workload): os._exit(1)\n"
     outcome = perform(several(5, predictor), *FINAL)
-    reasons = [value.reason for value in Bundle(outcome.bundle).evaluation.values]
+    reasons = [value.reason for value in evaluation(outcome.bundle).values]
     died = [reason for reason in reasons if "before 'loaded'" in reason]
     left = [reason for reason in reasons if reason == "no predictor was left to serve it"]
     assert (len(died), len(left)) == (RESTARTS_MAX, 5 - RESTARTS_MAX)
@@ -145,7 +152,7 @@ def predictor(weights, workload):
     return lambda inputs: np.zeros((len(inputs["x"]), 2), "f4")
 """
     outcome = perform(several(4, predictor), *FINAL)
-    values = Bundle(outcome.bundle).evaluation.values
+    values = evaluation(outcome.bundle).values
     assert sum(value.value is None for value in values) == 1
     assert sum("not this one" in value.reason for value in values) == 1
 
@@ -153,13 +160,13 @@ def predictor(weights, workload):
 def test_predictor_that_never_gets_ready_is_one_reason_for_all(perform: Perform) -> None:
     predictor = "\nimport sys\nif 'predict' in sys.argv: sys.exit(3)\n"
     outcome = perform(several(3, predictor), *FINAL)
-    reasons = {value.reason for value in Bundle(outcome.bundle).evaluation.values}
+    reasons = {value.reason for value in evaluation(outcome.bundle).values}
     assert len(reasons) == 1
     assert "before 'ready'; its last words are in log.txt" in reasons.pop()
 
 
 def test_reasons_are_printable_and_short(perform: Perform) -> None:
     predictor = "\ndef predictor(weights, workload): raise ValueError('\\x1b[2J\\n' * 2000)\n"
-    (value,) = Bundle(perform(several(1, predictor)).bundle).evaluation.values
+    (value,) = evaluation(perform(several(1, predictor)).bundle).values
     assert value.reason.isprintable()
     assert len(value.reason) <= 500

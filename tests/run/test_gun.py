@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
 from harness.run.gun import declared_seeds, draw_seeds, load_gun, new_secret
@@ -27,7 +28,7 @@ def spec(data: Any) -> WorkloadSpec:
         budget_s=1.0,
         outputs=Outputs(kind="scores", shape=(2,)),
         data=data,
-        model=lambda: None,
+        model=nn.Identity,
         score=lambda *_: 0.0,
         predict_cpu_s=0.1,
     )

@@ -17,6 +17,7 @@ from harness.run import protocol
 from harness.run.inside_predictor import ROWS_AT_ONCE, Refused, Server, _closed, _read_weights
 from harness.run.memory import read_array, sealed, sealed_array
 from harness.run.weights import pack
+from harness.storage import write_all
 from tests.run.test_judge import spec
 
 
@@ -118,7 +119,7 @@ def test_other_weights_are_refused_by_name(change: dict[str, Any], said: str) ->
 def test_what_is_no_safetensors_is_refused_and_closed(data: bytes) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(Refused, match="no valid safetensors"):
-        _read_weights(sealed("w", lambda descriptor: os.write(descriptor, data)))
+        _read_weights(sealed("w", lambda descriptor: write_all(descriptor, data)))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

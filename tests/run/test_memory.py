@@ -26,12 +26,13 @@ from harness.run.memory import (
     sealed,
     sealed_array,
 )
+from harness.storage import write_all
 
 BIG = 1 << 20
 
 
 def filled(data: bytes) -> int:
-    return sealed("test", lambda descriptor: os.write(descriptor, data))
+    return sealed("test", lambda descriptor: write_all(descriptor, data))
 
 
 def npy(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:

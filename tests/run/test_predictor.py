@@ -1,6 +1,7 @@
 """The predictor's keeper: answers in turn, within the caps, as plain sealed arrays, or none."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from harness.clock import NS_PER_S, now_ns
 from harness.run.memory import sealed
 from harness.run.predictor import Caps, Predictor, PredictorFault, all_at_once, in_lockstep
+from harness.storage import write_all
 from tests.run.stand_in import StandIn
 
 SERVER = """
@@ -58,7 +60,7 @@ def own_fds() -> int:
 
 @pytest.fixture
 def weights() -> Iterator[int]:
-    descriptor = sealed("w", lambda d: os.write(d, b"weights"))
+    descriptor = sealed("w", lambda d: write_all(d, b"weights"))
     yield descriptor
     os.close(descriptor)
 
@@ -345,9 +347,17 @@ def predict(word, fds):
         outputs(word)
     time.sleep(60)
 """
-    found = fault(begin, weights, program, lockstep=True)
-    assert "nobody asked for" in str(found)
-    assert found.fatal
+
+    def patient(question: Any) -> Any:
+        question(INPUTS)
+        time.sleep(0.3)
+        return question(INPUTS)
+
+    predictor, _ = begin(program)
+    with predictor, pytest.raises(PredictorFault, match="nobody asked for") as caught:
+        predictor.evaluate(weights, patient)
+    assert caught.value.fatal
+    predictor.end()
 
 
 def test_one_that_died_between_two_snapshots_is_gone(begin: Begin, weights: int) -> None:

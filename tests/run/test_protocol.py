@@ -165,7 +165,8 @@ def test_lone_surrogates_become_printable() -> None:
     [("snapshot", "note", 200), ("span", "name", 100), ("ready", "runtime", 2000)],
 )
 def test_texts_are_allowed_up_to_their_limit(kind: str, field: str, limit: int) -> None:
-    base = {"ready": {"protocol": 1}, "span": {"edge": "begin"}}.get(kind, {})
+    needed: dict[str, dict[str, Any]] = {"ready": {"protocol": 1}, "span": {"edge": "begin"}}
+    base = needed.get(kind, {})
     fits = json.dumps({"type": kind, **base, field: "x" * limit}).encode()
     assert protocol.decode(fits).fields[field] == "x" * limit
     with pytest.raises(Violation, match=f"'{field}'"):
@@ -187,7 +188,7 @@ def test_unknown_keys_are_ignored() -> None:
 names = st.text(st.characters(codec="utf-8"), max_size=50)
 steps = st.none() | st.integers(0, (1 << 53) - 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)
-valid = st.one_of(
+valid: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
     st.tuples(st.just("snapshot"), st.fixed_dictionaries({"step": steps, "note": names})),
     st.tuples(
         st.just("log"),
@@ -255,7 +256,8 @@ def test_end_of_file_and_zero_length_messages_are_empty(pair) -> None:
     there.send(b"")
     assert protocol.receive(here).data == b""
     there.close()
-    assert protocol.receive(here) == (b"", [], pytest.approx(now_ns(), abs=10**10), None, False)
+    received = protocol.receive(here)
+    assert (received.data, received.fds, received.truncated) == (b"", [], False)
 
 
 def test_room_for_exactly_one_descriptor(pair, devnull) -> None:

@@ -103,9 +103,9 @@ def test_missing_toml_says_what_to_write(entry: Path) -> None:
         pytest.param(TOML + "threads = 2.0\n", "threads", id="broken-threads"),
         pytest.param("title = \n", "TOML", id="no-toml"),
         pytest.param(TOML + "title = 'again'\n", "TOML", id="twice"),
-        pytest.param(TOML + "hyperparameters = { lr = nan }\n", "TOML", id="nan"),
-        pytest.param(TOML + "hyperparameters = { lr = inf }\n", "TOML", id="infinity"),
-        pytest.param(TOML + "hyperparameters = { d = 2020-01-01 }\n", "TOML", id="date"),
+        pytest.param(TOML + "hyperparameters = { lr = nan }\n", "finite", id="nan"),
+        pytest.param(TOML + "hyperparameters = { lr = inf }\n", "finite", id="infinity"),
+        pytest.param(TOML + "hyperparameters = { d = 2020-01-01 }\n", "date", id="date"),
         pytest.param(TOML + "a = " + "[" * 5000, "TOML", id="deep"),
     ],
 )
@@ -185,7 +185,7 @@ def _below(folder: Path) -> None:
     (folder / "a" / "b" / "link").symlink_to("/etc/shadow")
 
 
-ODD: dict[str, Callable[[Path], None]] = {
+ODD: dict[str, Callable[[Path], object]] = {
     "link-out": _link_out,
     "link-in": _link_in,
     "dangling": _dangling,

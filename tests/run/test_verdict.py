@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import Any, get_args
 
 import pytest
@@ -18,6 +19,7 @@ from harness.run.verdict import Verdict, counted, decide, degrade, passes
 from harness.run.watch import EARLY, Held, Story
 from tests.run.test_judge import spec
 
+rules = cache(load_ruleset)
 CLEAN = Exit(0, None, 1.0, 1)
 KILLED = Exit(None, 9, 1.0, 1)
 
@@ -29,7 +31,7 @@ def order(better: Any = "higher", target: float = 0.9, ruleset: str = "smoke") -
         target=Target(value=target, version="1", derivation="for tests"),
     )
     made = object.__new__(Order)
-    for name, value in {"workload": workload, "ruleset": load_ruleset(ruleset)}.items():
+    for name, value in {"workload": workload, "ruleset": rules(ruleset)}.items():
         object.__setattr__(made, name, value)
     return made
 
@@ -90,19 +92,25 @@ def test_directions_mirror_each_other_and_the_target_itself_passes(a: float, b: 
     assert passes(a, order("lower", a))
 
 
+def index_of(*seen: Any) -> int | None:
+    """Of the snapshot that counts."""
+    value = counted(*seen)
+    return None if value is None else value.snapshot
+
+
 # --- which snapshot counts -----------------------------------------------------------------------
 
 
 def test_final_takes_the_last_even_where_an_earlier_one_passes() -> None:
     found = evaluation(0.95, 0.99, 0.1)
-    assert counted(found, story(snapshots=3), order(ruleset="default")).snapshot == 2
+    assert index_of(found, story(snapshots=3), order(ruleset="default")) == 2
     assert decided(story(snapshots=3), found=found, ruleset="default").status == "target_missed"
 
 
 def test_first_passing_takes_the_first_that_passes_else_the_last() -> None:
-    assert counted(evaluation(0.1, 0.95, 0.99), story(snapshots=3), order()).snapshot == 1
-    assert counted(evaluation(0.1, 0.2, 0.3), story(snapshots=3), order()).snapshot == 2
-    assert counted(evaluation(None, 0.95), story(snapshots=2), order()).snapshot == 1
+    assert index_of(evaluation(0.1, 0.95, 0.99), story(snapshots=3), order()) == 1
+    assert index_of(evaluation(0.1, 0.2, 0.3), story(snapshots=3), order()) == 2
+    assert index_of(evaluation(None, 0.95), story(snapshots=2), order()) == 1
 
 
 def test_final_that_has_no_value_does_not_fall_back_on_an_earlier_one() -> None:
@@ -115,14 +123,14 @@ def test_final_that_has_no_value_does_not_fall_back_on_an_earlier_one() -> None:
 def test_refused_snapshots_never_count(ruleset: str) -> None:
     seen = story(snapshots=1)
     seen.held.append(snapshot(1, EARLY))
-    assert counted(evaluation(0.2, 0.99), seen, order(ruleset=ruleset)).snapshot == 0
+    assert index_of(evaluation(0.2, 0.99), seen, order(ruleset=ruleset)) == 0
     only = Story(ended_by="done", gun_ns=1, held=[snapshot(0, "sent after the budget")])
-    assert counted(evaluation(0.99), only, order(ruleset=ruleset)) is None
+    assert index_of(evaluation(0.99), only, order(ruleset=ruleset)) is None
     assert decided(only, found=evaluation(0.99), ruleset=ruleset).status == "invalid"
 
 
 def test_nothing_evaluated_counts_nothing() -> None:
-    assert counted(None, story(), order()) is None
+    assert index_of(None, story(), order()) is None
 
 
 # --- the table -----------------------------------------------------------------------------------

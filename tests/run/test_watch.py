@@ -395,8 +395,12 @@ def test_what_is_sent_after_the_budget_does_not_count_however_late_it_is_read(be
         time.sleep(60)
         """
     seen = begin(program)
-    slow = iter([0.0, 0.0])
-    seen.watch._tick = lambda: bool(time.sleep(1.0 if seen.story.gun_ns else next(slow, 0.0)))
+
+    def slow() -> bool:
+        time.sleep(1.0 if seen.story.gun_ns else 0.0)
+        return False
+
+    seen.watch._tick = slow
     seen.run()
     assert seen.story.ended_by == "budget"
     first, second = (each.record for each in seen.story.held)
