@@ -41,7 +41,9 @@ class BundleRef(Record):
     submission: str
     run_id: str
     bundle: str
+    """Folder, relative to the results folder."""
     manifest_sha256: str
+    """The bundle's identity: whoever has the bundle can check that it is the one."""
 
 
 class Award(Record):

@@ -60,3 +60,5 @@ class GateResult(Record):
     machine: str
     quantity: str
     verdict: Literal["pass", "fail", "unclear"]
+    """`fail`: a regression beyond the gate; `unclear`: the data cannot tell."""
+    """`fail` only where the whole interval lies above the margin; `unclear` fails nothing."""
