@@ -102,6 +102,24 @@ def test_a_mangled_address_does_no_harm(tab: Tab, site: Path, state: str) -> Non
     assert len(tab.run(VISIBLE)) == 6
 
 
+SHOWN = (
+    "[...document.querySelectorAll('#t1 tbody tr')]"
+    ".map(row => [...row.cells].filter(cell => !cell.hidden).length)"
+)
+
+
+def test_columns_can_be_hidden_and_the_address_keeps_it(tab: Tab, site: Path) -> None:
+    tab.open(address(site, "board/digits-cnn.html"))
+    whole = tab.run(SHOWN)[0]
+    tab.run("document.querySelectorAll('.chooser input')[1].click()")
+    assert tab.run("location.hash") == "#t1.hide=energy"
+    # The value and the drawing beside it.
+    assert set(tab.run(SHOWN)) == {whole - 2}
+    tab.open(address(site, "board/digits-cnn.html") + "#t1.hide=energy,status,nonsense")
+    assert set(tab.run(SHOWN)) == {whole - 3}
+    assert tab.complaints() == []
+
+
 def test_a_link_to_an_entry_marks_its_row(tab: Tab, site: Path) -> None:
     anchor = "digits-cnn--cnn-sgd--epyc-7b13-4f2a"
     tab.open(address(site, "board/digits-cnn.html") + f"#{anchor}")

@@ -1,11 +1,12 @@
 """The page of an entry: verdict, places, runs, curves, power, joules, machine, findings."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
+from harness.measure.trace import Energy
 from harness.records import Domain, Figure, Finding, RunScore, dump
 from harness.report import numbers, wording
 from harness.report.breakdown import Breakdown, breakdown_of, energies_of
@@ -34,6 +35,8 @@ class PowerView(NamedTuple):
     """Joules by domain and segment."""
     bars: Markup | None
     hints: list[Hint]
+    energies: Mapping[str, Energy]
+    """Joules with the terms of their uncertainty, by domain; of the run that stands for all."""
     missing: str
     """Why there is no chart; empty where there is one."""
 
@@ -64,8 +67,8 @@ def _no_trace(each: EntryRun) -> str:
     return "the trace holds no reading that can be used"
 
 
-def power_view(each: EntryRun, number: int) -> PowerView:
-    """The power trace of one run; `number` makes its ids unique on the page."""
+def power_view(each: EntryRun, number: int, *, in_full: bool) -> PowerView:
+    """The power trace of one run; `number` makes its ids unique, `in_full` asks for terms."""
     trace = trace_of(each)
     tracks = tracks_of(each, trace)
     chart = power_chart(each, tracks, f"power-{number}")
@@ -74,7 +77,9 @@ def power_view(each: EntryRun, number: int) -> PowerView:
     told = breakdown_of(each, trace)
     bars = bars_chart(told, f"bars-{number}") if told else None
     missing = "" if chart else _no_trace(each)
-    return PowerView(each, tracks, chart, phases, told, bars, hints_of(each, told), missing)
+    energies = energies_of(each, trace) if in_full else {}
+    hints = hints_of(each, told)
+    return PowerView(each, tracks, chart, phases, told, bars, hints, energies, missing)
 
 
 def domains_of(entry: Entry) -> list[DomainView]:
@@ -143,6 +148,9 @@ def _against(entry: Entry, first: Entry | None) -> dict[str, object]:
 def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
     score = entry.score
     shown = entry.shown_run
+    views = [
+        power_view(each, number, in_full=each is shown) for number, each in enumerate(entry.runs)
+    ]
     return {
         "entry": entry,
         "score": score,
@@ -153,7 +161,7 @@ def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
             prize: (place, wording.place_text(place)) for prize, place in entry.places.items()
         },
         "curve": curve_chart(entry, "curve"),
-        "powers": [power_view(each, number) for number, each in enumerate(entry.runs)],
+        "powers": views,
         "domains": domains_of(entry),
         "findings": findings_of(entry),
         "unit_j": energy_unit(score.runs),
@@ -162,7 +170,7 @@ def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
         "machine": shown.machine if shown else None,
         "command": _command(entry),
         **_against(entry, first),
-        "energies": energies_of(shown, trace_of(shown)) if shown else {},
+        "energies": next((view.energies for view in views if view.each is shown), {}),
         "style_of": style_of,
         "status_badge": wording.status_badge,
         "method_badges": wording.method_badges,

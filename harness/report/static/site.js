@@ -19,6 +19,7 @@
       var id = state.table.id;
       if (state.query) parts.push(id + ".q=" + encodeURIComponent(state.query));
       if (state.status) parts.push(id + ".status=" + encodeURIComponent(state.status));
+      if (state.hidden.length) parts.push(id + ".hide=" + state.hidden.map(encodeURIComponent).join(","));
       if (state.key) parts.push(id + ".sort=" + encodeURIComponent(state.key) + "&" + id + ".dir=" + state.dir);
     });
     var hash = parts.length ? "#" + parts.join("&") : "#";
@@ -80,6 +81,39 @@
     return made;
   }
 
+  function hideColumns(state) {
+    Object.keys(state.heads).forEach(function (key) {
+      var head = state.heads[key], hidden = state.hidden.indexOf(key) >= 0, last = head.cellIndex;
+      var next = head.nextElementSibling;
+      if (next && next.className === "plot-head") last += 1;
+      [state.table.tHead.rows[0]].concat(state.rows).forEach(function (row) {
+        for (var at = head.cellIndex; at <= last; at++) row.cells[at].hidden = hidden;
+      });
+      if (state.boxes[key]) state.boxes[key].checked = !hidden;
+    });
+  }
+
+  function chooser(state) {
+    var keys = Object.keys(state.heads).slice(1);
+    var list = element("div", { "class": "columns-list" });
+    keys.forEach(function (key) {
+      var label = element("label", {});
+      var box = state.boxes[key] = element("input", { type: "checkbox" });
+      box.addEventListener("change", function () {
+        state.hidden = keys.filter(function (each) { return !state.boxes[each].checked; });
+        hideColumns(state);
+        store();
+      });
+      label.appendChild(box);
+      label.appendChild(document.createTextNode(" " + state.heads[key].textContent.replace(/[\u2191\u2193]/g, "").trim()));
+      list.appendChild(label);
+    });
+    var details = element("details", { "class": "chooser" });
+    details.appendChild(element("summary", {}, "Columns"));
+    details.appendChild(list);
+    return details;
+  }
+
   function statusSelect(state) {
     var names = [];
     state.rows.forEach(function (row) {
@@ -104,6 +138,7 @@
     place.appendChild(state.input);
     state.select = statusSelect(state);
     if (state.select) place.appendChild(state.select);
+    place.appendChild(chooser(state));
     state.count = element("span", { "class": "count", role: "status" });
     place.appendChild(state.count);
     place.hidden = false;
@@ -131,16 +166,20 @@
       state.status = found[id + ".status"] || "";
       state.key = Object.prototype.hasOwnProperty.call(state.heads, found[id + ".sort"]) ? found[id + ".sort"] : "";
       state.dir = found[id + ".dir"] === "-1" ? -1 : 1;
+      state.hidden = (found[id + ".hide"] || "").split(",").filter(function (key) {
+        return Object.prototype.hasOwnProperty.call(state.boxes, key);
+      });
       if (state.input) state.input.value = state.query;
       if (state.select) state.select.value = state.status;
       sort(state);
       filter(state);
+      if (state.input) hideColumns(state);
     });
   }
 
   function start(table) {
     var rows = Array.prototype.slice.call(table.tBodies[0].rows);
-    var state = { table: table, rows: rows, heads: {}, query: "", status: "", key: "", dir: 1 };
+    var state = { table: table, rows: rows, heads: {}, boxes: {}, hidden: [], query: "", status: "", key: "", dir: 1 };
     state.texts = rows.map(function (row) { return row.textContent.toLowerCase(); });
     Array.prototype.forEach.call(table.tHead.querySelectorAll("th[data-key]"), function (head) {
       state.heads[head.getAttribute("data-key")] = head;
