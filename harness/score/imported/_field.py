@@ -1,8 +1,10 @@
 """What the scorers of all fields share: records by cell, targets as data, intervals, standings."""
 
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Literal, NamedTuple
 
 from harness.records import (
@@ -13,7 +15,7 @@ from harness.records import (
     ImportedStanding,
 )
 from harness.score.rank import compact_letters
-from harness.score.stats import log_t_interval
+from harness.score.stats import LEAST_SD, Sample, holm, log_t_interval, welch_p
 
 GOAL = re.compile(r"(?P<workload>[^:]+):\s*(?P<metric>.+?)\s*(?P<sign>>=|<=)\s*(?P<value>\S+)")
 
@@ -161,9 +163,48 @@ def _standing(
     )
 
 
-def by_workload(boards: Mapping[Cell, Contender]) -> dict[str, list[Contender]]:
-    """Contenders of each workload."""
-    found: dict[str, list[Contender]] = defaultdict(list)
-    for cell, contender in sorted(boards.items()):
-        found[cell.workload].append(contender)
-    return dict(found)
+def due_runs(texts: Iterable[str], workload: str) -> tuple[int | None, int]:
+    """Runs that are due and dropped at each end, from `WORKLOAD: RUNS DROPPED`; `*` is any other.
+
+    Raises:
+        ValueError: a text that applies is not of that form.
+    """
+    named = dict(each.partition(":")[::2] for each in texts)
+    text = named.get(workload, named.get("*"))
+    if text is None:
+        return None, 0
+    try:
+        due, dropped = (int(each) for each in text.split())
+    except ValueError as error:
+        message = f"imported.due: '{workload}:{text}': write WORKLOAD: RUNS DROPPED"
+        raise ValueError(message) from error
+    return due or None, dropped
+
+
+def _sample(costs: Sequence[float]) -> Sample:
+    return Sample({index: math.log(cost) for index, cost in enumerate(costs)}, LEAST_SD)
+
+
+def told_apart(costs: Mapping[Cell, Sequence[float]], alpha: float) -> set[tuple[Cell, Cell]]:
+    """Pairs whose costs differ by Welch's test on logarithms, after Holm's correction."""
+    pairs = list(combinations(sorted(costs), 2))
+    p_values = [
+        min(1.0, 2 * min(welch_p(a, b), welch_p(b, a)))
+        if min(len(costs[one]), len(costs[two])) > 1
+        else 1.0
+        for one, two in pairs
+        for a, b in ((_sample(costs[one]), _sample(costs[two])),)
+    ]
+    return {pair for pair, p in zip(pairs, holm(p_values), strict=True) if p < alpha}
+
+
+def boards_by_workload(
+    entries: Mapping[Cell, tuple[Contender, Sequence[float]]], quantity: str, alpha: float
+) -> Iterator[ImportedStanding]:
+    """Standings of each workload by a cost; entries of different workloads never meet."""
+    found: dict[str, list[Cell]] = defaultdict(list)
+    for cell in sorted(entries):
+        found[cell.workload].append(cell)
+    for cells in found.values():
+        apart = told_apart({cell: entries[cell][1] for cell in cells}, alpha)
+        yield from standings([entries[cell][0] for cell in cells], apart, quantity)

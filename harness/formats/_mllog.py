@@ -1,0 +1,104 @@
+"""MLPerf's log lines: a token anywhere in a line, then one JSON object that ends with the line.
+
+Real logs differ in separators, in prefixes as `0: `, in `metadata` that is an empty string and in
+values that are strings; only `time_ms`, `key`, `value` and `metadata` are looked at, as MLPerf's
+own parser does. Text after the object breaks the line there and here.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.formats._text import number, shown
+from harness.records import Finding
+
+TOKEN = ":::MLLOG "  # noqa: S105 - it marks a line
+OLD_TOKEN = re.compile(r":::MLPv0\.[5-9]")
+KEY = re.compile(r'"key"\s*:\s*"([^"]*)"')
+
+
+class Line(NamedTuple):
+    """One logged event."""
+
+    number: int
+    """Line in the file, from 1."""
+    time_ms: float
+    key: str
+    value: Any
+    metadata: dict[str, Any]
+
+
+class Log(NamedTuple):
+    """The events of a file."""
+
+    lines: list[Line]
+    findings: list[Finding]
+
+
+def _line(line_number: int, text: str) -> Line:
+    """One line's object.
+
+    Raises:
+        ValueError: it is no object with a time and a key.
+    """
+    found = json.loads(text)
+    if not isinstance(found, dict) or not isinstance(found.get("key"), str):
+        message = "no object with a key"
+        raise ValueError(message)  # noqa: TRY004 - one kind of error for all bad lines
+    time_ms = number(str(found.get("time_ms")))
+    if time_ms is None:
+        message = f"time_ms is {shown(str(found.get('time_ms')))}"
+        raise ValueError(message)
+    metadata = found.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    return Line(line_number, time_ms, found["key"], found.get("value"), known)
+
+
+def _objects(lines: list[str], wanted: Collection[str] | None) -> Iterator[tuple[int, str]]:
+    """Number and JSON text of the lines that matter; what has no readable key matters."""
+    for line_number, line in enumerate(lines, 1):
+        at = line.rfind(TOKEN)
+        if at < 0:
+            continue
+        if wanted is not None:
+            key = KEY.search(line, at)
+            if key is not None and key[1] not in wanted:
+                continue
+        yield line_number, line[at + len(TOKEN) :]
+
+
+def parse_log(path: Path, lines: list[str], wanted: Collection[str] | None = None) -> Log:
+    """All events, or those of the wanted keys; broken lines become one finding.
+
+    Args:
+        path: For messages.
+        lines: Of the file.
+        wanted: Keys to look at; other lines are not even checked.
+    """
+    found: list[Line] = []
+    broken: list[str] = []
+    for line_number, text in _objects(lines, wanted):
+        try:
+            found.append(_line(line_number, text))
+        except (ValueError, RecursionError) as error:
+            broken.append(f"line {line_number}: {error}")
+    findings = [_broken(path, broken)] if broken else []
+    if not found and not broken and any(map(OLD_TOKEN.search, lines[:200])):
+        message = f"{path}: written in the format of rounds 0.5 and 0.6, which is not read"
+        findings.append(Finding(rule="mlperf-old-log", level="warn", message=message))
+    return Log(found, findings)
+
+
+def _broken(path: Path, broken: list[str]) -> Finding:
+    more = f" (and {len(broken) - 1} further lines)" if len(broken) > 1 else ""
+    message = f"{path}, {broken[0]}{more}: left out"
+    return Finding(rule="mlperf-broken-line", level="warn", message=message)
+
+
+def as_number(value: Any) -> float | None:
+    """A value as a finite number; strings that hold one count, as do those of other locales."""
+    if isinstance(value, bool) or value is None:
+        return None
+    return number(str(value))
