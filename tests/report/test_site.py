@@ -135,7 +135,7 @@ def test_no_results_at_all(tmp_path: Path) -> None:
     render(tmp_path / "none", tmp_path / "site", [], [])
     pages = pages_of(tmp_path / "site")
     assert set(pages) == {
-        "index.html", "about.html", "compare.html", "machines.html", "awards.html",
+        "index.html", "about.html", "compare.html", "machines.html", "awards.html", "history.html",
     }  # fmt: skip
     assert "No results yet" in pages["index.html"].words
     assert all(page.faults == [] for page in pages.values())

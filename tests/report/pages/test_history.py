@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from harness.records import Figure
+from harness.report.entries import Boards, EntryRun, entries_of
+from harness.report.pages.history import first_seen, line_of, within_noise
+from tests.report.made import Made
+from tests.report.markup import pages_of
+
+
+def figure(low: float | None, value: float, high: float | None) -> Figure:
+    return Figure(value=value, low=low, high=high, n=3, level=0.95)
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "noise"),
+    [
+        (figure(8, 9, 10), None, False),
+        (figure(8, 9, 10), figure(11, 12, 13), False),
+        (figure(8, 9, 11.5), figure(11, 12, 13), True),
+        (figure(8, 9, None), figure(11, 12, 13), True),
+        (figure(8, 9, 10), figure(None, 12, None), True),
+    ],
+)
+def test_a_step_is_clear_only_where_intervals_stand_apart(
+    new: Figure, before: Figure | None, noise: bool
+) -> None:
+    assert within_noise(new, before) is noise
+
+
+def test_steps_go_down_and_only_ranked_entries_make_them(made: Made) -> None:
+    entries = entries_of(made.scores, Boards(made.boards), made.results)
+    for board in made.boards:
+        members = [entry for entry in entries if entry.score.workload == board.workload]
+        line = line_of(members[0].ground, members, board, "h1")
+        values = [step.figure.value for step in line.steps]
+        assert values == sorted(values, reverse=True)
+        ranked = {row.title for row in board.standings}
+        assert {step.entry.score.title for step in line.steps} <= ranked
+        if board.standings:
+            assert values[-1] == min(row.score for row in board.standings)
+
+
+def test_the_day_is_that_of_the_earliest_run(made: Made, tmp_path: Path) -> None:
+    entry = entries_of(made.scores, Boards(made.boards), made.results)[0]
+    assert first_seen(entry).startswith("2026-11-22T00:07:25")
+    lost = tuple(EntryRun(each.score, tmp_path) for each in entry.runs)
+    object.__setattr__(entry, "runs", lost)
+    assert first_seen(entry) == ""
+
+
+def test_the_page_names_the_steps(site: Path) -> None:
+    words = pages_of(site)["history.html"].words
+    assert "Energy on digits-cnn" in words
+    assert "Energy on digits-mlp" not in words
+    assert "2026-11-22" in words
