@@ -1,4 +1,4 @@
-"""Best known over time: which ranked entry lowered the cost, when, and by more than noise or not."""
+"""Best known over time: which ranked entry lowered the cost, and when, beyond noise or not."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
