@@ -9,7 +9,10 @@ from typing import Literal
 from harness.clock import NS_PER_S, now_ns
 from harness.plugins import Availability, DomainSpec, Reading
 
-Shape = Literal["constant", "square", "ramp", "sine"]
+Shape = Literal["constant", "square", "pulse", "ramp", "sine"]
+_DUTY: dict[str, float] = {"square": 0.5, "pulse": 0.2}
+"""Part of the period at full power."""
+
 _FAULTS = ("none", "nan", "negative", "frozen", "reset", "vanish", "block", "backwards")
 
 
@@ -17,7 +20,8 @@ _FAULTS = ("none", "nan", "negative", "frozen", "reset", "vanish", "block", "bac
 class Wave:
     """Power over time in closed form, so that its integral is known exactly.
 
-    `square` jumps between `watts` and `low_w`, `ramp` rises from `low_w` to `watts` and starts
+    `square` stands at `watts` for half of the period and at `low_w` for the other, `pulse` for a
+    fifth and the rest, `ramp` rises from `low_w` to `watts` and starts
     again, `sine` swings between the two; all have the period `period_s`.
     """
 
@@ -30,8 +34,8 @@ class Wave:
         """Power at a time, W."""
         phase = t_s / self.period_s % 1.0
         span = self.watts - self.low_w
-        if self.shape == "square":
-            return self.watts if phase < 0.5 else self.low_w  # noqa: PLR2004 - half a period
+        if self.shape in _DUTY:
+            return self.watts if phase < _DUTY[self.shape] else self.low_w
         if self.shape == "ramp":
             return self.low_w + span * phase
         if self.shape == "sine":
@@ -44,12 +48,14 @@ class Wave:
         span = self.watts - self.low_w
         if self.shape == "constant":
             return self.watts * t_s
-        part = {
-            "square": min(phase, 0.5),
-            "ramp": phase * phase / 2,
-            "sine": phase / 2 - math.sin(2 * math.pi * phase) / (4 * math.pi),
-        }[self.shape]
-        return self.low_w * t_s + span * self.period_s * (periods / 2 + part)
+        duty = _DUTY.get(self.shape, 0.5)
+        if self.shape == "ramp":
+            part = phase * phase / 2
+        elif self.shape == "sine":
+            part = phase / 2 - math.sin(2 * math.pi * phase) / (4 * math.pi)
+        else:
+            part = min(phase, duty)
+        return self.low_w * t_s + span * self.period_s * (periods * duty + part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +110,7 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "counter": _flag,
     "power": _flag,
     "domains": lambda text: tuple(text.split("+")),
-    "shape": _one_of("constant", "square", "ramp", "sine"),
+    "shape": _one_of("constant", "square", "pulse", "ramp", "sine"),
     "fault": _one_of(*_FAULTS),
 }
 

@@ -103,7 +103,11 @@ int nvmlSystemGetDriverVersion(char *out, unsigned size) {
   snprintf(out, size, "999.01");
   return OK;
 }
-int nvmlDeviceGetArchitecture(void *handle, unsigned *out) { (void)handle; *out = 7; return OK; }
+int nvmlDeviceGetArchitecture(void *handle, unsigned *out) {
+  (void)handle;
+  *out = number("ARCHITECTURE", 7);
+  return OK;
+}
 int nvmlDeviceGetMigMode(void *handle, unsigned *now, unsigned *next) {
   (void)handle;
   *now = *next = number("MIG", 0);
@@ -132,6 +136,12 @@ int nvmlDeviceGetClockInfo(void *handle, unsigned kind, unsigned *mhz) {
   *mhz = kind == 1 ? 1410 : 1593;
   return OK;
 }
+int nvmlDeviceGetMaxClockInfo(void *handle, unsigned kind, unsigned *mhz) {
+  return nvmlDeviceGetClockInfo(handle, kind, mhz);
+}
+int nvmlSystemGetCudaDriverVersion(int *version) { *version = 13000; return OK; }
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 13000; return OK; }
+int nvmlDeviceGetComputeMode(void *handle, unsigned *mode) { (void)handle; *mode = 0; return OK; }
 int nvmlDeviceGetTemperature(void *handle, unsigned kind, unsigned *out) {
   (void)handle;
   (void)kind;
@@ -163,6 +173,12 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Proce
   if (!out || *count < there) { *count = there; return 7; /* insufficient size */ }
   for (unsigned i = 0; i < there; i++) out[i] = (Process){1 + i, 1 << 20, ~0u, ~0u};
   *count = there;
+  return OK;
+}
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *handle, unsigned *count, Process *out) {
+  (void)handle;
+  (void)out;
+  *count = 0;
   return OK;
 }
 int nvmlDeviceGetPowerUsage(void *handle, unsigned *out) {

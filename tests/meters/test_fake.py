@@ -13,7 +13,7 @@ from harness.meters import fake
 from harness.meters.fake import FakeReader, Wave, parse
 from harness.plugins import Reading
 
-SHAPES = st.sampled_from(["constant", "square", "ramp", "sine"])
+SHAPES = st.sampled_from(["constant", "square", "pulse", "ramp", "sine"])
 
 
 @given(SHAPES, st.floats(1, 500), st.floats(0, 1), st.floats(0.3, 5), st.floats(0, 20))
