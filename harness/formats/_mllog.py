@@ -6,6 +6,7 @@ own parser does. Text after the object breaks the line there and here.
 """
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ def _line(line_number: int, text: str) -> Line:
     if not isinstance(found, dict) or not isinstance(found.get("key"), str):
         message = "no object with a key"
         raise ValueError(message)  # noqa: TRY004 - one kind of error for all bad lines
-    time_ms = number(str(found.get("time_ms")))
+    time_ms = as_number(found.get("time_ms"))
     if time_ms is None:
         message = f"time_ms is {shown(str(found.get('time_ms')))}"
         raise ValueError(message)
@@ -99,6 +100,7 @@ def _broken(path: Path, broken: list[str]) -> Finding:
 
 def as_number(value: Any) -> float | None:
     """A value as a finite number; strings that hold one count, as do those of other locales."""
-    if isinstance(value, bool) or value is None:
-        return None
-    return number(str(value))
+    kind = type(value)
+    if kind is float or kind is int:
+        return float(value) if math.isfinite(value) else None
+    return number(value) if kind is str else None

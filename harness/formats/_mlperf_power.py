@@ -16,24 +16,22 @@ code counts nothing; `window` integrates them, or takes their mean where its clo
 
 import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.formats._mllog import Line, as_number, parse_log
 from harness.formats._text import Text, read_text
 from harness.records import Finding, PowerFile
 
-KEYS = frozenset(
-    {
-        "power_measurement_start",
-        "power_measurement_stop",
-        "power_reading",
-        "conversion_eff",
-        "interconnect_power_est",
-    }
-)
+START = "power_measurement_start"
+STOP = "power_measurement_stop"
+READING = "power_reading"
+CONVERSION = "conversion_eff"
+ESTIMATE = "interconnect_power_est"
+KEYS = frozenset({START, STOP, READING, CONVERSION, ESTIMATE})
 
 CARRY_INTERVALS = 3.0
 """Median intervals over which the first or last reading stands in for the run's edge."""
@@ -60,10 +58,19 @@ class Window(NamedTuple):
         return self.stop_ms - self.start_ms
 
 
+class Mark(NamedTuple):
+    """A line of a power log: a reading, or the start or stop of the measurement."""
+
+    time_ms: float
+    watts: float | None
+    """None for starts and stops."""
+    key: str
+
+
 class Readings(NamedTuple):
     """What a power log says, in the order of the file."""
 
-    lines: list[Line]
+    marks: list[Mark]
     conversion: float
     measured: str
     estimate_w: float | None
@@ -71,10 +78,8 @@ class Readings(NamedTuple):
 
     def sorted_by_time(self) -> list[Reading]:
         """All readings; those of one moment keep the order of the file."""
-        return sorted(
-            ((each.time_ms, watts) for each in self.lines if (watts := _watts(each)) is not None),
-            key=lambda reading: reading[0],
-        )
+        found = [(mark.time_ms, mark.watts) for mark in self.marks if mark.watts is not None]
+        return sorted(found, key=lambda reading: reading[0])
 
 
 class PowerLog(NamedTuple):
@@ -86,34 +91,40 @@ class PowerLog(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def _watts(line: Line) -> float | None:
-    return as_number(line.value) if line.key == "power_reading" else None
+def _marks(lines: list[Line]) -> list[Mark]:
+    """Readings that are numbers, starts and stops."""
+    found = []
+    for line in lines:
+        watts = as_number(line.value) if line.key == READING else None
+        if watts is not None or line.key in (START, STOP):
+            found.append(Mark(line.time_ms, watts, line.key))
+    return found
 
 
 def _readings(lines: list[Line]) -> Readings:
     conversion, measured, estimate = 1.0, "", None
     for line in lines:
-        value = as_number(line.value)
-        if line.key == "conversion_eff" and value is not None:
+        if line.key == CONVERSION and (value := as_number(line.value)) is not None:
             conversion = value
             measured = str(line.metadata.get("measurement_type", ""))
-        elif line.key == "interconnect_power_est" and estimate is None:
-            estimate = value
-    return Readings(lines, conversion, measured, estimate)
+        elif line.key == ESTIMATE and estimate is None:
+            estimate = as_number(line.value)
+    return Readings(_marks(lines), conversion, measured, estimate)
 
 
 def current_energy(readings: Readings, window: Window) -> float | None:
     """`mlperf-current` in joules; None where the formula divides by zero or has no start."""
     start = stop = previous = last = None
     total = 0.0
-    for line in sorted(readings.lines, key=lambda each: each.time_ms):
-        if line.key == "power_measurement_start":
-            start = previous = line.time_ms
-        elif line.key == "power_measurement_stop":
-            stop = line.time_ms
-        elif (watts := _watts(line)) is not None and previous is not None and stop is None:
-            total += watts * (line.time_ms - previous)
-            previous = last = line.time_ms
+    for time_ms, watts, key in sorted(readings.marks, key=lambda mark: mark.time_ms):
+        if watts is None:
+            if key == START:
+                start = previous = time_ms
+            else:
+                stop = time_ms
+        elif previous is not None and stop is None:
+            total += watts * (time_ms - previous)
+            previous = last = time_ms
     return _scaled(readings, window, total, (start, last if stop is None else stop))
 
 
@@ -121,15 +132,15 @@ def june_energy(readings: Readings, window: Window) -> float | None:
     """`mlperf-2024-06` in joules; None where the formula divides by zero or has no start."""
     start = stop = previous = None
     last, total = -math.inf, 0.0
-    for line in readings.lines:
-        if line.key == "power_measurement_start":
-            start = previous = line.time_ms
-        elif line.key == "power_measurement_stop":
-            stop = max(line.time_ms, last)
+    for time_ms, watts, key in readings.marks:
+        if watts is not None and previous is not None:
+            total += watts * (time_ms - previous)
+            previous, last = time_ms, max(last, time_ms)
+        elif key == START:
+            start = previous = time_ms
+        elif key == STOP:
+            stop = max(time_ms, last)
             break
-        elif (watts := _watts(line)) is not None and previous is not None:
-            total += watts * (line.time_ms - previous)
-            previous, last = line.time_ms, max(last, line.time_ms)
     return _scaled(readings, window, total, (start, last if stop is None else stop))
 
 
@@ -142,25 +153,26 @@ def _scaled(
     return readings.conversion * total * window.length_ms / (stop - start) / 1000
 
 
-def _edges(points: Sequence[Reading], window: Window) -> tuple[list[Reading], float]:
-    """Readings with values at both edges of the window, and the part of it that they cover."""
-    carry_ms = max(
-        CARRY_S_MIN * 1000,
-        CARRY_INTERVALS * statistics.median(b[0] - a[0] for a, b in pairwise(points)),
-    )
-    first, last = points[0], points[-1]
-    low = max(window.start_ms, first[0] - carry_ms)
-    high = min(window.stop_ms, last[0] + carry_ms)
-    covered = max(0.0, high - low) / window.length_ms
-    return [(-math.inf, first[1]), *points, (math.inf, last[1])], covered
+def _carry_ms(points: Sequence[Reading]) -> float:
+    """How far from the first and the last reading these still say what the power was."""
+    typical = statistics.median(b[0] - a[0] for a, b in pairwise(points))
+    return max(CARRY_S_MIN * 1000, CARRY_INTERVALS * typical)
 
 
-def _at(a: Reading, b: Reading, time_ms: float) -> float:
-    """Power at a moment between two readings; beyond the ends the nearest one is carried."""
-    if math.isinf(a[0]):
-        return b[1]
-    if math.isinf(b[0]) or a[0] == b[0]:
-        return a[1]
+def _covered(points: Sequence[Reading], window: Window) -> float:
+    """Part of the window that lies between readings, or near the first or last one."""
+    carry_ms = _carry_ms(points)
+    low = max(window.start_ms, points[0][0] - carry_ms)
+    high = min(window.stop_ms, points[-1][0] + carry_ms)
+    return max(0.0, high - low) / window.length_ms
+
+
+def _at(points: Sequence[Reading], time_ms: float) -> float:
+    """Power at a moment: linear between readings, beyond them that of the nearest one."""
+    after = bisect_left(points, time_ms, key=lambda reading: reading[0])
+    if after in (0, len(points)):
+        return points[min(after, len(points) - 1)][1]
+    a, b = points[after - 1], points[after]
     return a[1] + (b[1] - a[1]) * (time_ms - a[0]) / (b[0] - a[0])
 
 
@@ -169,19 +181,16 @@ def integral(points: Sequence[Reading], window: Window) -> float | None:
 
     Args:
         points: Readings sorted by time.
-        window: With a positive length.
+        window: Whatever its length; without one there is no integral.
     """
     if len(points) < 2 or window.length_ms <= 0:  # noqa: PLR2004 - two make an interval
         return None
-    closed, covered = _edges(points, window)
-    if covered < COVERAGE_MIN:
+    if _covered(points, window) < COVERAGE_MIN:
         return None
-    total = 0.0
-    for a, b in pairwise(closed):
-        low, high = max(a[0], window.start_ms), min(b[0], window.stop_ms)
-        if low < high:
-            total += (_at(a, b, low) + _at(a, b, high)) / 2 * (high - low)
-    return total / 1000
+    start, stop = window
+    inside = [reading for reading in points if start < reading[0] < stop]
+    closed = [(start, _at(points, start)), *inside, (stop, _at(points, stop))]
+    return math.fsum((a[1] + b[1]) * (b[0] - a[0]) for a, b in pairwise(closed)) / 2000
 
 
 def _gap_ms(points: Sequence[Reading], window: Window) -> float | None:
@@ -245,16 +254,15 @@ def _file(
     )
 
 
-def _said(line: Line | None) -> Any:
-    return None if line is None else line.time_ms
+def _first(readings: Readings, key: str) -> float | None:
+    return next((mark.time_ms for mark in readings.marks if mark.key == key), None)
 
 
 def _markers(path: Path, readings: Readings, *, switch: bool) -> list[Finding]:
     """What is wrong with the start and stop lines of a node's log."""
-    start = _said(next((x for x in readings.lines if x.key == "power_measurement_start"), None))
-    stop = _said(next((x for x in readings.lines if x.key == "power_measurement_stop"), None))
     if switch:
         return []
+    start, stop = _first(readings, START), _first(readings, STOP)
     if start is None:
         message = f"{path}: no power_measurement_start, so MLPerf's formulas give nothing"
         return [Finding(rule="mlperf-power-start", level="warn", message=message)]

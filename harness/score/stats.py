@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from harness.score import student
+
 LEAST_SD = 1e-6
 """Floor under every relative standard deviation: no meter or clock here resolves more."""
 
@@ -37,16 +39,12 @@ class Sample(NamedTuple):
 
 def t_cdf(t: float, df: float) -> float:
     """P(T <= t) for Student's t with `df` degrees of freedom."""
-    from scipy.special import stdtr
-
-    return float(stdtr(df, t))
+    return student.cdf(t, df)
 
 
 def t_quantile(p: float, df: float) -> float:
     """The t with P(T <= t) = p, for Student's t with `df` degrees of freedom."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, p))
+    return student.quantile(p, df)
 
 
 def step_sd(step: float) -> float:
