@@ -27,6 +27,9 @@ _STUCK_UPDATES = 30
 _STUCK_READINGS = 20
 _SUSPEND_S = 0.010
 _SLEW_RATIO = 500e-6
+_AVERAGES_COMPARED = 10
+"""Two meters are compared over at least this many averaging windows of the slower one."""
+
 _ALIKE = ("-instant", "-average", "-power", "-perf")
 """Endings of domains that read the same silicon as the one without the ending."""
 
@@ -93,7 +96,7 @@ def audit(
         *_faults(seen.faults),
         *_absent(trace, domains),
         *(finding for case in cases for check in _CHECKS for finding in check(case)),
-        *_disagreements(domains, results, limits),
+        *_disagreements(domains, results, window_s, limits),
         *_clocks(drifts(seen.anchors), limits),
         *_lockstep(cases, seen.step_s),
     ]
@@ -305,10 +308,16 @@ def _pairs(domains: Sequence[Domain]) -> Iterator[tuple[Domain, Domain]]:
 
 
 def _disagreements(
-    domains: Sequence[Domain], results: Mapping[str, Energy], rules: MeasureRules
+    domains: Sequence[Domain],
+    results: Mapping[str, Energy],
+    window_s: Seconds,
+    rules: MeasureRules,
 ) -> Iterator[Finding]:
     for first, second in _pairs(domains):
-        yield from _compared(results[first.name], results[second.name], rules)
+        slowest_s = max((each.averaging_window_s or 0.0) for each in (first, second))
+        # An average over a second says nothing of a window of a second.
+        if window_s[1] - window_s[0] >= _AVERAGES_COMPARED * slowest_s:
+            yield from _compared(results[first.name], results[second.name], rules)
     for outer in domains:
         for inner in domains:
             if outer.name in inner.parents and contains(outer, inner):

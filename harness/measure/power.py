@@ -97,12 +97,14 @@ def _half_range_w(watts: Float, sensor: Sensor) -> float:
 
 def _edge_u_j(series: Series, sensor: Sensor, x_s: float, period_s: float) -> float:
     """Uncertainty from not knowing just when the power changed near an edge, k = 2."""
-    k = int(np.searchsorted(series.t_s, x_s))
-    near = series.power_w[max(0, k - 2) : k + 3]
-    swing_w = float(near.max() - near.min()) if len(near) else 0.0
-    blur_s = math.sqrt((sensor.update_s**2 + (sensor.window_s or 0.0) ** 2 + period_s**2) / 12)
-    stamp_s = float(series.u_s[max(0, k - 2) : k + 3].max(initial=0.0)) / math.sqrt(3)
-    return 2 * swing_w * math.hypot(blur_s, stamp_s)
+    window_s = sensor.window_s or 0.0
+    # A long average smears a change over its whole window, so that one must look as far.
+    reach_s = max(2.5 * period_s, window_s + sensor.update_s + period_s)
+    near = slice(*np.searchsorted(series.t_s, (x_s - reach_s, x_s + reach_s)))
+    watts, stamps_s = series.power_w[near], series.u_s[near]
+    swing_w = float(watts.max() - watts.min()) if len(watts) else 0.0
+    blur_s = math.sqrt((sensor.update_s**2 + window_s**2 + period_s**2) / 12)
+    return 2 * swing_w * math.hypot(blur_s, float(stamps_s.max(initial=0.0)) / math.sqrt(3))
 
 
 def _aliasing_j(t_s: Float, watts: Float, a_s: float, b_s: float) -> float:

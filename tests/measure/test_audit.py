@@ -173,6 +173,15 @@ def test_two_meters_that_agree_within_their_uncertainty_are_left_in_peace():
     assert audit(trace, domains, case.window_ns) == []
 
 
+def test_an_average_over_a_second_is_not_compared_over_half_a_second():
+    trace, domains, case = pair(1.7)
+    slow = [domains[0], domains[1].model_copy(update={"averaging_window_s": 1.0})]
+    begin_ns, _ = case.window_ns
+    short = audit(trace, slow, (begin_ns, begin_ns + NS_PER_S // 2))
+    assert "meters-disagree" not in rules_of(short)
+    assert "meters-disagree" in rules_of(audit(trace, slow, case.window_ns))
+
+
 def test_a_part_that_exceeds_its_whole_is_told():
     trace, domains, case = pair(2.0, second="gpu-0-memory")
     assert "part-exceeds-whole" in rules_of(audit(trace, domains, case.window_ns), "fail")

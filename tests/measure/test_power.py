@@ -93,3 +93,15 @@ def test_steps_between_readings_count_as_doubt():
         Series(t_ns, nothing, np.full(101, 200.0), np.zeros(101)), domain, 0.0, 10.0
     ).terms
     assert quiet["aliasing"] == 0.0
+
+
+def test_a_long_average_pays_for_what_it_smears():
+    """A step just before the window: an average over a second has not seen it yet."""
+    wave = Steps(np.array([-10.0, 4.9, 100.0]), np.array([100.0, 300.0]))
+    sensor = Sensor(update_s=0.1, window_s=1.0)
+    setting = Setting(wave, sensor, "sampled", (5.0, 5.6), lead_s=0.1)
+    column = Setting(wave, sensor, "sampled", (5.0, 5.6), lead_s=2.0).trace().columns["gpu-0"]
+    seen = column.at(np.flatnonzero(column.t_s < 5.7))
+    part = power.measure(seen, setting.domain(), 5.0, 5.6)
+    doubt = float(np.linalg.norm(list(part.terms.values())))
+    assert abs(part.energy_j - setting.truth_j) <= doubt

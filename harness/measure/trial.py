@@ -1,0 +1,86 @@
+"""Tries meters for a moment on the idle machine: do they answer, how often, with what noise."""
+
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.clock import NS_PER_S, SystemClock, now_ns
+from harness.measure import counter
+from harness.measure.choice import MeterChoice
+from harness.measure.metering import TRACE, Metering
+from harness.measure.series import Series
+from harness.measure.trace import read_trace
+from harness.records import Domain
+
+_PERIOD_S = 0.05
+
+
+@dataclass(frozen=True)
+class DomainTrial:
+    """What one domain showed while it was tried; None where it showed too little."""
+
+    domain: str
+    meter: str
+    method: str
+    mean_w: float | None
+    noise_w: float | None
+    """Standard deviation of the power from one reading to the next."""
+    update_period_s: float | None
+    """Measured time between two changes, no finer than the period of the trial."""
+    stated_period_s: float | None
+    """What the meter states."""
+    readings_count: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All domains of the meters that opened, and why the others did not."""
+
+    domains: tuple[DomainTrial, ...]
+    failed: dict[str, str]
+    faults: tuple[str, ...]
+
+
+def try_meters(choice: Sequence[MeterChoice], duration_s: float = 3.0) -> Trial:
+    """Run the real sampler for a moment.
+
+    Raises:
+        harness.measure.metering.MeteringError: the sampler did not start or ended early.
+    """
+    with tempfile.TemporaryDirectory(prefix="joulemark-trial-") as folder:
+        metering = Metering.start(choice, Path(folder), now_ns(), _PERIOD_S)
+        SystemClock().sleep_until(now_ns() + int(duration_s * NS_PER_S))
+        metering.stop()
+        path = Path(folder) / TRACE
+        columns = read_trace(path).columns if path.is_file() else {}
+    told = tuple(
+        shown(each, columns[each.name]) for each in metering.domains if each.name in columns
+    )
+    faults = tuple(f"{each['meter']}: {each['message']}" for each in metering.faults)
+    return Trial(told, dict(metering.failed), faults)
+
+
+def shown(domain: Domain, series: Series) -> DomainTrial:
+    """Mean, noise and pace of one domain's readings."""
+    counts = domain.method != "sampled" and bool(np.isfinite(series.energy_j).any())
+    usable = series.with_energy() if counts else series.with_power()
+    watts: list[float] = usable.power_w.tolist()
+    values = usable.energy_j if counts else usable.power_w
+    if counts and len(usable.t_ns) > 1:
+        steps = counter.unfold(usable, domain)
+        watts = (steps.gained_j / np.diff(usable.t_s))[steps.valid].tolist()
+    changed_s = usable.t_s[1:][np.diff(values) != 0]
+    return DomainTrial(
+        domain=domain.name,
+        meter=domain.meter,
+        method=domain.method,
+        mean_w=statistics.fmean(watts) if watts else None,
+        noise_w=statistics.stdev(watts) if len(watts) > 2 else None,  # noqa: PLR2004
+        update_period_s=float(np.median(np.diff(changed_s))) if len(changed_s) > 2 else None,  # noqa: PLR2004
+        stated_period_s=domain.update_period_s,
+        readings_count=len(usable.t_ns),
+    )
