@@ -67,6 +67,10 @@ class Submission(Record):
     files_count: int
     methods: tuple[str, ...] = ()
     """Catalogue ids of the methods that it says it uses."""
+    packages_bytes: int | None = None
+    """Of `size_bytes`, the packages in `site/`; None where none were installed."""
+    requirements_sha256: str | None = None
+    """Digest of `requirements.lock`; None where there is none."""
 
 
 class SeedPair(Record):
@@ -254,6 +258,8 @@ class Run(Record):
     snapshot_rule: Literal["final", "first_passing"]
     mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
     provenance: Literal["self", "witnessed", "organizer"] = "self"
+    interleaved_with: str = ""
+    """The submission whose runs, on the same seeds, alternated with this series; empty: none."""
     seeds: SeedPair
     hyperparameters: dict[str, str | int | float | bool] = {}
     """Of this tuning trial."""

@@ -11,12 +11,13 @@ import harness
 from harness.bundle import EventLog, harness_sha256, manifest_files, seal
 from harness.clock import Anchor, anchor, utc_compact
 from harness.ledger import Ledger
-from harness.records import LedgerRow, Manifest, Record, Run, Status, Submission, dump
+from harness.records import Finding, LedgerRow, Manifest, Record, Run, Status, Submission, dump
 from harness.rules.load import as_toml
 from harness.run.order import Order
+from harness.run.packing import LOCK, packages_bytes, packing_findings
 from harness.run.readme import README_TEXT
 from harness.run.submission import freeze
-from harness.storage import write_file
+from harness.storage import sha256_file, write_file
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Bench:
     events: EventLog
     ledger: Ledger
     row: LedgerRow
+    packing: tuple[Finding, ...] = ()
+    """What the frozen source carries besides source."""
 
     @property
     def source(self) -> Path:
@@ -101,6 +104,17 @@ def _fresh_folder(order: Order, machine: str, origin: Anchor) -> tuple[str, Path
     return run_id, folder
 
 
+def _frozen(order: Order, target: Path) -> Submission:
+    """Freeze the source, and state what packages it carries."""
+    submission = freeze(order.source, target, order.ruleset.run.source_bytes_max)
+    lock = target / LOCK
+    change = {
+        "packages_bytes": packages_bytes(target),
+        "requirements_sha256": sha256_file(lock) if lock.is_file() else None,
+    }
+    return submission.model_copy(update=change)
+
+
 def open_bench(order: Order, machine: str) -> Bench:
     """Freeze the submission, open the folder, and enter the run into the ledger.
 
@@ -112,8 +126,8 @@ def open_bench(order: Order, machine: str) -> Bench:
     origin = anchor()
     run_id, folder = _fresh_folder(order, machine, origin)
     try:
-        limit = order.ruleset.run.source_bytes_max
-        submission = freeze(order.source, folder / "submission", limit)
+        submission = _frozen(order, folder / "submission")
+        packing = tuple(packing_findings(folder / "submission"))
         ledger = Ledger(order.results.resolve(), machine)
         row = _append(ledger, "started", row_fields(order, run_id, folder, submission), None, None)
     except BaseException:
@@ -122,7 +136,8 @@ def open_bench(order: Order, machine: str) -> Bench:
     write_file(folder / "README.txt", README_TEXT.encode())
     write_file(folder / "ruleset.toml", as_toml(order.ruleset).encode())
     events = EventLog(folder / "events.jsonl", origin.monotonic_ns)
-    return Bench(order, machine, run_id, folder, origin, submission, events, ledger, row)
+    fixed = (order, machine, run_id, folder, origin)
+    return Bench(*fixed, submission, events, ledger, row, packing)
 
 
 def _remove(folder: Path) -> None:

@@ -119,13 +119,13 @@ def _seal(
     if judged.evaluation is not None:
         bench.write("eval.json", judged.evaluation)
     bench.write("machine.json", survey_after(machine, bench.folder))
-    findings = [*trained.story.findings, *_measured(bench, trained, metering)]
+    findings = [*bench.packing, *trained.story.findings, *_measured(bench, trained, metering)]
     last_words = trained.drains[1].last_line() if trained.drains else ""
     verdict = decide(bench.order, trained.story, trained.exit, judged.evaluation, last_words)
     verdict = degrade(verdict, findings)
     run = _run_record(bench, trained, judged, (ammunition, metering, verdict, tuple(findings)))
     bench.seal(run)
-    return Outcome(run, bench.folder)
+    return Outcome(run, bench.folder, is_reference=bench.order.is_reference)
 
 
 def _measured(bench: Bench, trained: Trained, metering: Metering | None) -> list[Finding]:
@@ -213,6 +213,8 @@ def _run_record(
         machine=bench.machine,
         ruleset=order.ruleset.name,
         snapshot_rule=order.ruleset.run.snapshot_rule,
+        provenance=order.provenance,
+        interleaved_with=order.interleaved_with,
         seeds=order.seeds,
         hyperparameters={**order.source.file.hyperparameters, **order.hyperparameters},
         window=_window(bench, trained),

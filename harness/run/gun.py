@@ -41,6 +41,15 @@ def declared_seeds(value: int) -> SeedPair:
     return drawn.model_copy(update={"session": value, "source": "declared"})
 
 
+def reference_goes_first(seeds: SeedPair) -> bool:
+    """Which half of an interleaved pair runs first, drawn from the secret like the seeds.
+
+    Nobody can choose it, and everybody can recompute it once the secret is revealed.
+    """
+    drawn = seeds.session if seeds.source == "declared" else seeds.index
+    return bool(_derived(bytes.fromhex(seeds.secret), drawn, "order", 1))
+
+
 def new_secret() -> bytes:
     """128 bits from the kernel."""
     return secrets.token_bytes(16)

@@ -79,6 +79,8 @@ def _load_function(config: Config, name: str) -> Callable[..., Any] | None:
     """A function of the submission's train.py, or None where it defines none."""
     if config["source"] not in sys.path:
         sys.path.insert(0, config["source"])
+        # Last: what a submission brings never stands in for what is installed.
+        sys.path.append(os.path.join(config["source"], protocol.PACKAGES_FOLDER))  # noqa: PTH118
     return getattr(importlib.import_module("train"), name, None)
 
 

@@ -96,6 +96,7 @@ def _open(config: Config) -> Callable[[Mapping[str, Any], WorkloadSpec], Predict
     for name in config["imports"]:
         importlib.import_module(name)
     sys.path.insert(0, config["source"])
+    sys.path.append(os.path.join(config["source"], protocol.PACKAGES_FOLDER))  # noqa: PTH118
     make = getattr(importlib.import_module("train"), "predictor", None)
     if make is None:
         message = "train.py defines no predictor(weights, workload), which the open division needs"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from harness.api import Splits, WorkloadSpec
 from harness.measure.choice import MeterChoice
@@ -19,6 +19,9 @@ from harness.run.judge import examples_of
 from harness.run.submission import Source
 
 WORKLOADS_PACKAGE = "workloads"
+
+Provenance = Literal["self", "witnessed", "organizer"]
+"""Who runs it."""
 
 
 class Progress(NamedTuple):
@@ -54,6 +57,8 @@ class Outcome(NamedTuple):
 
     run: Run
     bundle: Path
+    is_reference: bool = False
+    """Whether it is the reference's half of an interleaved pair."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +80,20 @@ class Order:
     results: Path
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     price_usd_per_h: float | None = None
+    provenance: Provenance = "self"
+    interleaved_with: str = ""
+    """The submission whose runs alternate with these; empty where none do."""
+    is_reference: bool = False
+    """Whether this is the reference's half of an interleaved pair."""
+    overtime_s: float = 0.0
+    """Seconds between the budget that the submission is told and its end; rehearsals alone."""
     index: int = 0
     count: int = 1
+
+    @property
+    def window_s(self) -> float:
+        """Seconds after the gun at which it is killed."""
+        return self.budget_s + self.overtime_s
 
     @property
     def budget_s(self) -> float:

@@ -25,6 +25,8 @@ SCALARS_MAX = 32
 DATA_FDS_MAX = 64
 """Descriptors that one `go` may carry (the kernel's own limit is 253)."""
 FD_VARIABLE = "JOULEMARK_FD"
+PACKAGES_FOLDER = "site"
+"""Folder of a submission with packages that an organizer installed before the freeze."""
 
 _SO_TIMESTAMPNS = 35
 """`SO_TIMESTAMPNS_OLD` of asm-generic/socket.h: CLOCK_REALTIME of the send, as ancillary data."""

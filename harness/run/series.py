@@ -1,7 +1,7 @@
-"""A series: one submission, several seeds, one bundle each."""
+"""A series: one submission, several seeds, one bundle each; alone, or with the reference."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from harness.measure.choice import choose as choose_meters
 from harness.records import Ruleset, SeedPair
 from harness.registry import find
 from harness.run.conductor import run_one
-from harness.run.gun import declared_seeds, draw_seeds, new_secret
+from harness.run.gun import declared_seeds, draw_seeds, new_secret, reference_goes_first
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, Outcome, Progress, Watcher
-from harness.run.submission import check_fits, open_submission
+from harness.run.order import Order, Outcome, Progress, Provenance, Watcher
+from harness.run.packing import check_lock
+from harness.run.submission import Source, SubmissionError, check_fits, open_submission
 
 __all__ = ["Outcome", "Progress", "SeriesRequest", "Watcher", "run_series"]
 
@@ -40,11 +41,29 @@ class SeriesRequest:
     results: Path = Path("results")
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     price_usd_per_h: float | None = None
+    interleave: bool = False
+    """Alternate with the workload's reference: both get the same seeds and instances."""
+    provenance: Provenance = "self"
+    overtime_s: float = 0.0
+    """Seconds between the budget that the submission is told and its end; rehearsals alone."""
 
 
 def reference_of(workload: str) -> str:
     """Name of the reference submission of a workload."""
     return f"{workload}{REFERENCE_SUFFIX}"
+
+
+def open_entry(name_or_path: str, workload: str) -> Source:
+    """Read a submission that is to run on a workload.
+
+    Raises:
+        UnknownPlugin: neither a folder nor a listed name.
+        SubmissionError: it is not valid, not for this workload, or its lock has no hashes.
+    """
+    source = open_submission(name_or_path)
+    check_fits(source, workload)
+    check_lock(source.folder)
+    return source
 
 
 def seeds_of(request: SeriesRequest) -> list[SeedPair]:
@@ -56,25 +75,50 @@ def seeds_of(request: SeriesRequest) -> list[SeedPair]:
     return [draw_seeds(secret, index) for index in range(count)]
 
 
+def _sources(request: SeriesRequest) -> tuple[Source, Source | None]:
+    """What is run, and the reference that alternates with it where that was asked for."""
+    reference = reference_of(request.workload)
+    source = open_entry(request.submission or reference, request.workload)
+    if not request.interleave:
+        return source, None
+    other = open_entry(reference, request.workload)
+    if other.folder == source.folder:
+        message = (
+            f"'{source.name}' is the reference of {request.workload} itself; interleave another "
+            "submission with it, or run it alone"
+        )
+        raise SubmissionError(message)
+    return source, other
+
+
+def _interleaved(order: Order, reference: Source) -> list[Order]:
+    """The two runs of one pair: same seeds and instance, in an order drawn for this pair."""
+    name = order.source.name
+    own = replace(order, interleaved_with=reference.name, count=2 * order.count)
+    other = replace(own, source=reference, interleaved_with=name, is_reference=True)
+    other = replace(other, hyperparameters={})
+    pair = [other, own] if reference_goes_first(order.seeds) else [own, other]
+    return [replace(each, index=2 * order.index + place) for place, each in enumerate(pair)]
+
+
 def orders(request: SeriesRequest) -> Iterator[Order]:
-    """One order a seed; everything that can be refused is refused before the first run.
+    """One order a seed, two where it is interleaved; what can be refused is refused beforehand.
 
     Raises:
         UnknownPlugin: no such workload, submission, meter or launcher.
         BrokenPlugin: it is there but does not load.
-        SubmissionError: the submission is not valid or not for this workload.
+        SubmissionError: a submission is not valid or not for this workload.
         MeterUnavailable: an asked-for meter is not there.
         LauncherUnavailable: an asked-for launcher is not there.
     """
     plugin = find("workloads", request.workload)
     workload: WorkloadSpec = plugin.value
-    source = open_submission(request.submission or reference_of(request.workload))
-    check_fits(source, request.workload)
+    source, reference = _sources(request)
     choice, meters = choose_meters(request.meters)
     launcher_name, launcher, reason = choose_launcher(request.launcher)
     seeds = seeds_of(request)
     for index, pair in enumerate(seeds):
-        yield Order(
+        order = Order(
             workload=workload,
             plugin=plugin,
             source=source,
@@ -88,9 +132,12 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
             results=request.results,
             hyperparameters=request.hyperparameters,
             price_usd_per_h=request.price_usd_per_h,
+            provenance=request.provenance,
+            overtime_s=request.overtime_s,
             index=index,
             count=len(seeds),
         )
+        yield from [order] if reference is None else _interleaved(order, reference)
 
 
 def run_series(request: SeriesRequest, watcher: Watcher) -> list[Outcome]:

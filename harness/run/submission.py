@@ -128,7 +128,7 @@ def check_fits(source: Source, workload: str) -> None:
         raise SubmissionError(message)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_of(folder: Path) -> Iterator[Path]:
     """Regular files of the folder, sorted; anything else is refused.
 
     Raises:
@@ -160,7 +160,7 @@ def freeze(source: Source, target: Path, size_max: int) -> Submission:
     """
     size_bytes = 0
     count = 0
-    for path in _files(source.folder):
+    for path in files_of(source.folder):
         size_bytes += path.stat().st_size
         count += 1
         if size_bytes > size_max or count > FILES_MAX:

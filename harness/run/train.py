@@ -110,7 +110,7 @@ def train(scene: Scene, ammunition: Ammunition, trained: Trained) -> None:
         OSError: the sandbox could not be started.
     """
     order = scene.order
-    terms = Terms(rules=order.ruleset.run, budget_s=order.budget_s)
+    terms = Terms(rules=order.ruleset.run, budget_s=order.window_s)
     _idle(scene, "idle_before")
     scene.watcher.phase("starting the sandbox")
     trained.launch_ns = now_ns()

@@ -16,7 +16,7 @@ from harness.measure.choice import MeterUnavailable
 from harness.registry import BrokenPlugin, UnknownPlugin
 from harness.run.series import orders, reference_of, run_series, seeds_of
 from harness.run.submission import SubmissionError
-from tests.run.made import Folder, Silent, check_bundle
+from tests.run.made import HONEST, Folder, Silent, check_bundle, logs
 
 
 class Interrupting(Silent):
@@ -183,3 +183,58 @@ def test_watcher_is_told_phases_and_figures(folder: Folder) -> None:
         assert (figures.run_index, figures.run_count) == (0, 1)
         assert figures.budget_s == 10.0
         assert figures.joules is None or figures.joules >= 0
+
+
+# --- interleaved with the reference --------------------------------------------------------------
+
+
+def test_pairs_share_their_seeds_and_draw_their_order(folder: Folder) -> None:
+    folder.entry(HONEST, name="tiny-adamw")
+    request = folder.request(seeds_count=40, interleave=True, hyperparameters={"lr": 1})
+    made = list(orders(request))
+    assert [each.index for each in made] == list(range(80))
+    assert {each.count for each in made} == {80}
+    pairs = list(zip(made[::2], made[1::2], strict=True))
+    for pair in pairs:
+        assert pair[0].seeds == pair[1].seeds
+        assert {each.source.name for each in pair} == {"entry", "tiny-adamw"}
+        own, reference = sorted(pair, key=lambda each: each.is_reference)
+        assert (own.interleaved_with, reference.interleaved_with) == ("tiny-adamw", "entry")
+        assert (own.hyperparameters, reference.hyperparameters) == ({"lr": 1}, {})
+    # Of 40 fair coins fewer than 6 fall on one side once in two million times.
+    assert 6 <= sum(first.is_reference for first, _ in pairs) <= 34
+
+
+def test_order_of_a_pair_can_be_recomputed_from_the_revealed_secret(folder: Folder) -> None:
+    folder.entry(HONEST, name="tiny-adamw")
+    for first, _ in [list(orders(folder.request(interleave=True))) for _ in range(8)]:
+        text = f"{first.seeds.secret}|{first.seeds.index}|order"
+        secret, _, rest = text.partition("|")
+        drawn = hashlib.sha256(bytes.fromhex(secret) + f"|{rest}".encode()).digest()[0] >> 7
+        assert first.is_reference == bool(drawn)
+
+
+def test_reference_is_not_interleaved_with_itself(folder: Folder) -> None:
+    folder.entry(HONEST, name="tiny-adamw")
+    with pytest.raises(SubmissionError, match="is the reference of tiny itself"):
+        list(orders(folder.request("tiny-adamw", interleave=True)))
+
+
+def test_interleaved_series_on_the_same_instances_says_so_in_its_bundles(folder: Folder) -> None:
+    train = """
+        def train(session):
+            session.log(seed=session.seed, total=float(session.train['x'].sum()))
+            session.snapshot({'w': fitted(session)})
+    """
+    folder.entry(train)
+    folder.entry(train, name="tiny-adamw")
+    request = folder.request(seeds_count=2, interleave=True, provenance="organizer")
+    outcomes = run_series(request, Silent())
+    assert [each.run.status for each in outcomes] == ["ok"] * 4
+    assert {each.run.provenance for each in outcomes} == {"organizer"}
+    assert sorted(each.is_reference for each in outcomes) == [False, False, True, True]
+    for one, two in (outcomes[:2], outcomes[2:]):
+        assert one.run.interleaved_with == two.run.submission.name
+        assert logs(one)[0].data == logs(two)[0].data
+    for each in outcomes:
+        check_bundle(each, folder.results)

@@ -1,0 +1,137 @@
+"""What a submission carries besides source: locks without hashes are refused, odd files told."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.run.packing import READABLE_BYTES_MAX, check_lock, opaque_files, packing_findings
+from harness.run.series import run_series
+from harness.run.submission import SubmissionError
+from tests.run.made import Folder, Silent, check_bundle
+
+SHA = "sha256:" + "0a" * 32
+GOOD = (
+    f"numpy==2.2.0 --hash={SHA}",
+    f"numpy==2.2.0 \\\n    --hash={SHA} \\\n    --hash={SHA}  # two wheels",
+    f"torch[opt]==2.13.0 ; python_version > '3.10' --hash={SHA}",
+    f"# a comment\n\nscipy == 1.15 --hash={SHA}\n",
+    f"mine @ https://example.org/mine-1.0-py3-none-any.whl --hash={SHA}",
+    "",
+)
+BAD = (
+    ("numpy==2.2.0", "no hash"),
+    ("numpy==2.2.0 --hash=md5:00", "no hash"),
+    (f"numpy==2.2.0 --hash={SHA[:-1]}", "no hash"),
+    (f"numpy>=2.2.0 --hash={SHA}", "not pinned"),
+    (f"numpy==2.* --hash={SHA}", "not pinned"),
+    (f"./wheel.whl --hash={SHA}", "not pinned"),
+    ("--index-url https://example.org", "is an option"),
+    ("-r other.txt", "is an option"),
+    (f"numpy==2.2.0 # --hash={SHA}", "no hash"),
+    ("numpy==2.2.0 \\", "no hash"),
+)
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_hashed_lock_is_accepted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "requirements.lock").write_text(text)
+    check_lock(tmp_path)
+    assert packing_rules(tmp_path) == ["source-packages-missing"]
+
+
+@pytest.mark.parametrize(("text", "said"), BAD)
+def test_line_at_fault_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "requirements.lock").write_text(f"{GOOD[0]}\n{text}\n")
+    with pytest.raises(SubmissionError, match=rf"requirements.lock, line 2: .*{said}"):
+        check_lock(tmp_path)
+
+
+@given(st.lists(st.sampled_from(["a==1", f"b==2 --hash={SHA}", "# c", "", "d==3 \\"]), max_size=6))
+def test_whatever_has_fewer_hashes_than_requirements_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("lock")
+    (folder / "requirements.lock").write_text("\n".join(lines))
+    unhashed = [line for line in lines if re.match(r"a==1$", line)]
+    if unhashed and not any("\\" in line for line in lines):
+        with pytest.raises(SubmissionError):
+            check_lock(folder)
+    elif not any("==" in line and "hash" not in line for line in lines):
+        check_lock(folder)
+
+
+def test_lock_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "requirements.lock").write_bytes(b"numpy==1 \xff")
+    with pytest.raises(SubmissionError, match="cannot be read as text"):
+        check_lock(tmp_path)
+
+
+def packing_rules(folder: Path) -> list[str]:
+    return [each.rule for each in packing_findings(folder)]
+
+
+@pytest.mark.parametrize(
+    ("data", "opaque"),
+    [
+        (b"", False),
+        ("größe\n\t".encode(), False),
+        (b"a" * READABLE_BYTES_MAX, False),
+        (b"a" * (READABLE_BYTES_MAX + 1), True),
+        (b"a\0b", True),
+        (b"\x89PNG", True),
+        (b"\xff\xfe", True),
+        (b"\x1b[2J", True),
+    ],
+)
+def test_what_cannot_be_read_is_told(tmp_path: Path, data: bytes, opaque: bool) -> None:
+    (tmp_path / "weights.bin").write_bytes(data)
+    (tmp_path / "train.py").write_text("def train(session): ...\n")
+    assert opaque_files(tmp_path) == ([("weights.bin", len(data))] if opaque else [])
+    assert packing_rules(tmp_path) == (["source-opaque"] if opaque else [])
+
+
+def test_largest_come_first_and_the_rest_is_counted(tmp_path: Path) -> None:
+    for size in range(1, 9):
+        (tmp_path / f"{size}.bin").write_bytes(b"\0" * size)
+    (finding,) = packing_findings(tmp_path)
+    assert finding.message.startswith("8 files")
+    assert finding.message.index("8.bin (8 bytes)") < finding.message.index("7.bin")
+    assert finding.message.endswith("and 3 more")
+
+
+# --- as it stands in a run ------------------------------------------------------------------------
+
+
+def test_run_tells_of_packages_and_files_and_uses_them(folder: Folder) -> None:
+    source = folder.entry("""
+        def train(session):
+            import answer
+            assert answer.VALUE == 42
+            session.snapshot({"w": fitted(session)})
+    """)
+    (source / "site").mkdir()
+    (source / "site" / "answer.py").write_text("VALUE = 42\n")
+    (source / "site" / "numpy.py").write_text("raise RuntimeError('stands in for numpy')\n")
+    (source / "requirements.lock").write_text(f"answer==1 --hash={SHA}\n")
+    (source / "stored.npy").write_bytes(b"\x93NUMPY\0")
+    (outcome,) = run_series(folder.request(), Silent())
+    assert outcome.run.status == "ok", outcome.run.reason
+    found = {each.rule: each for each in outcome.run.findings}
+    assert found["source-opaque"].level == "warn"
+    assert "stored.npy (7 bytes)" in found["source-opaque"].message
+    assert found["source-packages"].level == "info"
+    sizes = [path.stat().st_size for path in (source / "site").iterdir()]
+    assert outcome.run.submission.packages_bytes == sum(sizes)
+    assert outcome.run.submission.requirements_sha256 is not None
+    check_bundle(outcome, folder.results)
+
+
+def test_unhashed_lock_stops_a_series_before_it_starts(folder: Folder) -> None:
+    source = folder.entry("def train(session): ...")
+    (source / "requirements.lock").write_text("numpy\n")
+    with pytest.raises(SubmissionError, match="line 1"):
+        run_series(folder.request(), Silent())
+    assert not folder.results.exists()
