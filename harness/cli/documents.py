@@ -182,6 +182,10 @@ class RunDocument(Record):
     exit_code: int
     """That of the worst run."""
     runs: tuple[RunItem, ...]
+    reference: str = ""
+    """The reference submission that alternated with it; empty where none did."""
+    reference_runs: tuple[RunItem, ...] = ()
+    """Its runs, on the same seeds and instances."""
 
 
 class BoardRow(Standing):
@@ -243,7 +247,11 @@ class ReportDocument(Record):
     index: str
     """Path of the first page."""
     files: tuple[str, ...]
-    """All that was written."""
+    """Of the site."""
+    figures: tuple[str, ...] = ()
+    """Files of `--figures`."""
+    ci: tuple[str, ...] = ()
+    """Files of `--ci`."""
 
 
 class DemoDocument(Record):

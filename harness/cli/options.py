@@ -95,6 +95,15 @@ def folder_option(*names: str, default: str, text: str) -> Callable[[Command], C
     return decorate
 
 
+def optional_folder_option(*names: str, text: str) -> Callable[[Command], Command]:
+    """An option for a folder that is written to where it is named."""
+
+    def checked(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
+        return None if value is None else _folder_to_write(ctx, param, value)
+
+    return click.option(*names, metavar="DIR", callback=checked, help=text)
+
+
 def results_option(command: Command) -> Command:
     """`--results DIR`."""
     text = "Folder of bundles and ledgers."
@@ -156,6 +165,11 @@ SERIES = (
         multiple=True,
         metavar="VALUE",
         help="Declare a seed in place of drawn ones, repeatable; such runs may rehearse, not win.",
+    ),
+    click.option(
+        "--interleave",
+        is_flag=True,
+        help="Alternate with the workload's reference on the same seeds, as prizes ask for.",
     ),
     click.option(
         "--launcher",

@@ -48,3 +48,52 @@ def test_out_must_be_a_folder(results: Path, joulemark, tmp_path: Path) -> None:
     result = joulemark("report", "--out", "file")
     assert result.exit_code == 2
     assert "--out file: file is not a folder" in result.stderr
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_figures_come_in_the_formats_asked_for(results: Path, joulemark, tmp_path: Path) -> None:
+    result = joulemark("report", "--figures", "fig", "--format", "png, SVG,png", "--json")
+    found = ReportDocument.model_validate_json(result.stdout)
+    assert {Path(path).name for path in found.figures} == names(tmp_path / "fig")
+    assert {path.suffix for path in (tmp_path / "fig").iterdir()} == {".svg", ".png"}
+    assert len({Path(path).stem for path in found.figures}) * 2 == len(found.figures)
+
+
+def test_figures_come_in_every_format_where_none_is_named(
+    results: Path, joulemark, tmp_path: Path
+) -> None:
+    result = joulemark("report", "--figures", "fig")
+    written = names(tmp_path / "fig")
+    assert {Path(name).suffix for name in written} == {".svg", ".pdf", ".png"}
+    assert f"wrote {len(written)} figures to fig" in result.stdout
+
+
+def test_ci_gets_its_files(results: Path, joulemark, tmp_path: Path) -> None:
+    result = joulemark("report", "--ci", "ci", "--json")
+    found = ReportDocument.model_validate_json(result.stdout)
+    assert {Path(path).name for path in found.ci} == names(tmp_path / "ci")
+    assert {"summary.md", "junit.xml"} < names(tmp_path / "ci")
+    assert "toy" in (tmp_path / "ci" / "summary.md").read_text()
+    assert not (tmp_path / "fig").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--figures", "f", "--format", "gif"], "unknown format of --format 'gif'"),
+        (["--figures", "f", "--format", ", "], "names no format; there are: svg, pdf, png"),
+        (["--format", "svg"], "name their folder with --figures DIR"),
+        (["--ci", "file"], "--ci file: file is not a folder"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(
+    results: Path, joulemark, tmp_path: Path, options: list[str], words: str
+) -> None:
+    (tmp_path / "file").touch()
+    result = joulemark("report", *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (tmp_path / "reports").exists()
