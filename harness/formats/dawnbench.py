@@ -1,0 +1,258 @@
+"""DAWNBench entries: `TASK/train/NAME.json` with `NAME.tsv` beside, one self-reported run each.
+
+Columns are found by their names, since entries differ in order; byte order marks, carriage returns
+and blanks around names occur. CIFAR10 and ImageNet state per cent, SQuAD a ratio; a file on the
+other scale is brought to its task's and told. Inference entries have no curve and are passed over.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.formats._format import (
+    Archive,
+    Format,
+    complaint,
+    require_path,
+    require_runs,
+    unique_runs,
+)
+from harness.formats._text import Text, TextError, columns, number, read_text, shown
+from harness.records import Curve, Finding, ImportedRun
+
+EXPECTED = "the root of the entries, with TASK/train/NAME.json and NAME.tsv below"
+
+PERCENT_TASKS = frozenset({"cifar10", "imagenet"})
+RATIO_TASKS = frozenset({"squad"})
+
+RATIO_MAX = 1.0
+"""Greatest value of a metric that is a ratio."""
+
+METRICS = {"top1accuracy": "top1Accuracy", "top5accuracy": "top5Accuracy", "f1score": "f1Score"}
+"""Names as the task's description writes them, by the same in small letters."""
+
+REQUIRED = ("version", "author", "authorEmail", "framework", "model", "hardware", "timestamp")
+TOLD = {
+    "author": "author",
+    "framework": "framework",
+    "model": "model",
+    "timestamp": "date",
+    "codeURL": "code_url",
+    "usedBlacklist": "used_blacklist",
+    "commitHash": "commit",
+    "version": "version",
+}
+"""Keys that become facts, and under which name."""
+
+SECONDS_PER_HOUR = 3600.0
+
+
+class _Table(NamedTuple):
+    """Positions of a header's columns."""
+
+    delimiter: str | None
+    """None: any blanks."""
+    hours: int
+    epoch: int | None
+    metrics: dict[str, int]
+
+
+def _table(text: Text) -> _Table:
+    """What the first line says.
+
+    Raises:
+        TextError: it names no hours or no metric.
+    """
+    header = text.lines[0] if text.lines else ""
+    delimiter = next((mark for mark in ("\t", ";", ",") if mark in header), None)
+    names = columns(header, delimiter) if delimiter else header.split()
+    places = {name.lower(): index for index, name in enumerate(names)}
+    metrics = {METRICS[name]: place for name, place in places.items() if name in METRICS}
+    if "hours" not in places or not metrics:
+        lacking = "hours" if "hours" not in places else " or ".join(METRICS.values())
+        message = f"{text.path}, line 1: the header has no column {lacking}"
+        raise TextError(message)
+    return _Table(delimiter, places["hours"], places.get("epoch"), metrics)
+
+
+def _at(fields: Sequence[str], index: int | None) -> float | None:
+    return number(fields[index]) if index is not None and index < len(fields) else None
+
+
+def _rows(text: Text, table: _Table) -> Iterator[tuple[float, list[str]] | Finding]:
+    for line_number, line in enumerate(text.lines[1:], 2):
+        if not line.strip():
+            continue
+        fields = line.split(table.delimiter)
+        hours = _at(fields, table.hours)
+        if hours is None or hours < 0:
+            cut = "; the file seems to be cut off" if line_number == len(text.lines) else ""
+            message = f"{text.path}, line {line_number}: left out: no number of hours{cut}"
+            yield complaint("dawnbench-row", message)
+        else:
+            yield hours, fields
+
+
+def _scale(task: str, values: Sequence[float | None]) -> float:
+    """Factor that brings a metric to its task's scale."""
+    known = [each for each in values if each is not None]
+    if task.lower() in PERCENT_TASKS and known and max(known) <= RATIO_MAX:
+        return 100.0
+    if task.lower() in RATIO_TASKS and known and max(known) > RATIO_MAX:
+        return 0.01
+    return 1.0
+
+
+def _metric(
+    text: Text, task: str, name: str, values: tuple[float | None, ...]
+) -> tuple[tuple[float | None, ...], list[Finding]]:
+    factor = _scale(task, values)
+    if factor == 1.0:
+        return values, []
+    message = f"{text.path}: {name} is on the other scale than {task}'s; multiplied by {factor:g}"
+    scaled = tuple(None if each is None else each * factor for each in values)
+    return scaled, [complaint("dawnbench-scale", message, "info")]
+
+
+def _curve(text: Text, task: str) -> tuple[Curve, list[Finding]]:
+    """All epochs of a file.
+
+    Raises:
+        TextError: there is no usable header or row.
+    """
+    table = _table(text)
+    findings: list[Finding] = []
+    rows: list[tuple[float, list[str]]] = []
+    for row in _rows(text, table):
+        findings.append(row) if isinstance(row, Finding) else rows.append(row)
+    if not rows:
+        message = f"{text.path}: no line with an epoch"
+        raise TextError(message)
+    metric = {}
+    for name, index in table.metrics.items():
+        values = tuple(_at(fields, index) for _, fields in rows)
+        metric[name], told = _metric(text, task, name, values)
+        findings += told
+    epochs = (
+        tuple(_at(fields, table.epoch) for _, fields in rows) if table.epoch is not None else ()
+    )
+    curve = Curve(
+        time_s=tuple(hours * SECONDS_PER_HOUR for hours, _ in rows),
+        metric=metric,
+        steps_count=epochs,
+        steps_unit="epoch" if epochs else "",
+    )
+    return curve, [*findings, *_order(text, curve.time_s)]
+
+
+def _order(text: Text, times: Sequence[float]) -> list[Finding]:
+    if list(times) == sorted(times):
+        return []
+    return [complaint("dawnbench-order", f"{text.path}: the hours do not rise from line to line")]
+
+
+def _description(path: Path) -> dict[str, Any]:
+    """An entry's JSON.
+
+    Raises:
+        TextError: it is no JSON object.
+    """
+    try:
+        found = json.loads("\n".join(read_text(path).lines))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, TextError):
+            raise
+        message = f"{path}: no JSON: {error}"
+        raise TextError(message) from error
+    if not isinstance(found, dict):
+        message = f"{path}: no JSON object"
+        raise TextError(message)
+    return found
+
+
+def _facts(said: dict[str, Any]) -> dict[str, str | int | float | bool | None]:
+    facts: dict[str, str | int | float | bool | None] = {
+        name: said[key]
+        for key, name in TOLD.items()
+        if isinstance(said.get(key), str | bool | int | float)
+    }
+    price = said.get("costPerHour")
+    if isinstance(price, int | float | str) and not isinstance(price, bool):
+        facts["price_usd_per_h"] = number(str(price).lstrip("$ "))
+    return facts
+
+
+def _missing(path: Path, said: dict[str, Any]) -> list[Finding]:
+    lacking = [key for key in REQUIRED if not said.get(key)]
+    if not lacking:
+        return []
+    message = f"{path}: lacks {', '.join(lacking)}"
+    return [complaint("dawnbench-description", message, "info")]
+
+
+def _entry(task: str, path: Path, root: Path) -> ImportedRun | Finding:
+    try:
+        said = _description(path)
+    except TextError as error:
+        return complaint("dawnbench-unreadable", str(error), "fail")
+    hardware = said.get("hardware")
+    base: dict[str, Any] = {
+        "source_format": "dawnbench",
+        "workload": task,
+        "submission": path.stem,
+        "machine": hardware if isinstance(hardware, str) and hardware else "unknown",
+        "run": path.stem,
+        "facts": _facts(said),
+        "source": path.with_suffix(".tsv").relative_to(root).as_posix(),
+    }
+    try:
+        text = read_text(path.with_suffix(".tsv"))
+        curve, findings = _curve(text, task)
+    except TextError as error:
+        fault = (complaint("dawnbench-unreadable", str(error), "fail"),)
+        why = f"its table cannot be read: {shown(str(error))}"
+        return ImportedRun(**base, status="invalid", reason=why, sha256="", findings=fault)
+    return ImportedRun(
+        **base,
+        status="ok",
+        curve=curve,
+        time_s=max(curve.time_s),
+        findings=(*_missing(path, said), *findings),
+        sha256=text.sha256,
+    )
+
+
+def _orphans(folder: Path) -> Iterator[Finding]:
+    for path in sorted(folder.glob("*.tsv")):
+        if not path.with_suffix(".json").exists():
+            message = f"{path}: no description {path.stem}.json beside it, so no entry"
+            yield complaint("dawnbench-orphan", message, "info")
+
+
+def _folders(root: Path) -> list[Path]:
+    """Folders `TASK/train`, of the root or of one task."""
+    if root.name == "train":
+        return [root]
+    return sorted([*root.glob("train/"), *root.glob("*/train/")])
+
+
+def read(path: Path) -> Archive:
+    """Read all training entries; a bad one does not lose the others.
+
+    Raises:
+        FormatError: there is no entry below the path.
+    """
+    require_path(path, EXPECTED)
+    root = path.resolve()
+    runs: list[ImportedRun] = []
+    findings: list[Finding] = []
+    for folder in _folders(root):
+        for entry in sorted(folder.glob("*.json")):
+            found = _entry(folder.parent.name, entry, root)
+            findings.append(found) if isinstance(found, Finding) else runs.append(found)
+        findings += _orphans(folder)
+    return require_runs(Archive(unique_runs(runs), findings), path, EXPECTED)
+
+
+FORMAT = Format(name="dawnbench", title="DAWNBench entries", read=read)
