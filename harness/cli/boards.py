@@ -84,7 +84,7 @@ def show_board(board: Leaderboard, document: ScoreDocument, page: "Page") -> Non
     """One leaderboard, with the reasons of those without a place below it."""
     page.heading(
         f"{board.prize}: {board.quantity} on {board.workload}, {board.machine}, "
-        f"rules {board.ruleset}"
+        f"rules {board.ruleset}, {board.division} division"
     )
     right = ("rank", "n", "value")
     page.table(COLUMNS, _rows(board, _figures(document, board)), right=right)

@@ -195,6 +195,7 @@ class BoardRow(Standing):
     quantity: str
     unit: Literal["J", "s"]
     ruleset: str
+    division: str = ""
     workload_version: str
 
 

@@ -35,7 +35,7 @@ class Contest(NamedTuple):
 
 
 def contest(scores: Sequence[Score], prize: Prize) -> Contest:
-    """Rank scores of one workload version, machine and ruleset."""
+    """Rank scores of one workload version, machine, ruleset and division."""
     found = board(scores, prize)
     known = {(score.submission, score.submission_sha256): score for score in scores}
     placed = tuple(known[each.submission, each.submission_sha256] for each in found.standings)
@@ -193,7 +193,7 @@ def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
 
 
 def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
-    """The decision on a prize among scores of one workload version and machine.
+    """The decision on a prize among scores of one workload version, machine and division.
 
     Args:
         scores: All entries, at least one, scored under the ruleset.
@@ -211,6 +211,7 @@ def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
         workload=found.workload,
         workload_version=found.workload_version,
         machine=found.machine,
+        division=found.division,
         ruleset=found.ruleset,
         rules_text=as_toml(ruleset),
         quantity=prize.quantity,
@@ -230,12 +231,12 @@ def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
     )
 
 
-def _place(score: Score) -> tuple[str, str, str]:
-    return score.workload, score.workload_version, score.machine
+def _place(score: Score) -> tuple[str, ...]:
+    return score.workload, score.workload_version, score.machine, score.division
 
 
 def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Award]:
-    """One decision for each workload version and machine, in order.
+    """One decision for each workload version, machine and division, in order.
 
     Raises:
         RulesetError: the ruleset counts the first snapshot that passes: a contestant who chooses

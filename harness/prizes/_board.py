@@ -117,7 +117,7 @@ def _note(ranking: Ranking, names: Sequence[str], prize: Prize, scores: list[Sco
 
 
 def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
-    """The ranking of scores that share workload, version, machine and ruleset.
+    """The ranking of scores that share workload, version, machine, ruleset and division.
 
     Args:
         scores: At least one, in any order.
@@ -139,6 +139,7 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         workload_version=first.workload_version,
         machine=first.machine,
         ruleset=first.ruleset,
+        division=first.division,
         prize=prize.name,
         quantity=prize.quantity,
         unit=prize.unit,
@@ -151,13 +152,14 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
 
 
 def boards(scores: Sequence[Score]) -> list[Leaderboard]:
-    """One leaderboard for each workload version, machine and ruleset, and each prize.
+    """One leaderboard for each workload version, machine, ruleset and division, and each prize.
 
     Neither the order of the scores nor the unit of a cost changes a place.
     """
     together: dict[tuple[str, ...], list[Score]] = defaultdict(list)
     for score in scores:
-        key = (score.workload, score.workload_version, score.machine, score.ruleset)
+        place = (score.workload, score.workload_version, score.machine)
+        key = (*place, score.ruleset, score.division)
         together[key].append(score)
     return [board(group, prize) for _, group in sorted(together.items()) for prize in prizes()]
 
@@ -170,6 +172,7 @@ def standing_rows(leaderboards: Sequence[Leaderboard]) -> Iterator[dict[str, Any
             "quantity": each.quantity,
             "unit": each.unit,
             "ruleset": each.ruleset,
+            "division": each.division,
             "workload_version": each.workload_version,
         }
         for standing in each.standings:

@@ -125,7 +125,8 @@ def markdown(award: Award) -> str:
     question = plain(award.question[:1].upper() + award.question[1:])
     where = (
         f"{question} Workload {plain(award.workload)}, version "
-        f"{plain(award.workload_version)}; machine {plain(award.machine)}; rules "
+        f"{plain(award.workload_version)}; machine {plain(award.machine)}; "
+        f"{plain(award.division) or 'no'} division; rules "
         f"{plain(award.ruleset)}."
     )
     lines = [

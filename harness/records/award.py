@@ -47,7 +47,7 @@ class BundleRef(Record):
 
 
 class Award(Record):
-    """A decision on one prize, on one workload and machine."""
+    """A decision on one prize, on one workload, machine and division."""
 
     format: int = FORMAT
     prize: str
@@ -56,6 +56,8 @@ class Award(Record):
     workload: str
     workload_version: str
     machine: str
+    division: str = ""
+    """Of the candidates; divisions compete apart."""
     ruleset: str
     rules_text: str
     """The ruleset in force, resolved, as TOML."""

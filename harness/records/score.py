@@ -174,6 +174,8 @@ class Leaderboard(Record):
     workload_version: str = ""
     machine: str
     ruleset: str
+    division: str = ""
+    """Of its entries; divisions rank apart."""
     prize: str
     """`energy` or `speed`."""
     quantity: str

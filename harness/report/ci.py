@@ -77,7 +77,8 @@ def _grounds(scores: Sequence[Score]) -> dict[Ground, list[Score]]:
 def _lines(scores: Sequence[Score], boards: Boards) -> Iterator[str]:
     for ground, members in _grounds(scores).items():
         yield f"\n### {markdown(ground.workload)}\n"
-        yield f"Machine {markdown(ground.machine)}, rules {markdown(ground.ruleset)}.\n"
+        where = f"Machine {markdown(ground.machine)}, rules {markdown(ground.ruleset)}"
+        yield f"{where}, {markdown(ground.division)} division.\n"
         for prize, board in boards.on(ground).items():
             title = wording.PRIZES.get(prize, (prize, ""))[0]
             yield f"**{title}: {wording.verdict(board).headline}.** {markdown_note(board)}\n"
@@ -173,7 +174,7 @@ def write_ci(out: Path, scores: Sequence[Score], boards: Sequence[Leaderboard]) 
         "junit.xml": junit(scores),
     }
     for board in boards:
-        name = joined(board.workload, board.machine, board.ruleset, board.prize)
+        name = joined(board.workload, board.machine, board.ruleset, board.division, board.prize)
         files[f"badge-{name}.json"] = (json.dumps(badge(board), sort_keys=True) + "\n").encode()
     out.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():

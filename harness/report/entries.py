@@ -31,11 +31,13 @@ class Ground(NamedTuple):
     version: str
     machine: str
     ruleset: str
+    division: str = ""
 
 
 def ground_of(each: Score | Leaderboard) -> Ground:
     """The ground that a score or a board stands on."""
-    return Ground(each.workload, each.workload_version, each.machine, each.ruleset)
+    place = (each.workload, each.workload_version, each.machine)
+    return Ground(*place, each.ruleset, each.division)
 
 
 class Place(NamedTuple):

@@ -47,6 +47,7 @@ class Plan:
     name: str = "adam"
     source: str = "adam source"
     """Text whose digest is the submission's."""
+    division: Literal["closed", "open", "hardware"] = "closed"
     workload: str = "toy"
     version: str = "v1"
     machine: str = "desk"
@@ -102,8 +103,8 @@ def workload_of(plan: Plan) -> Workload:
 def submission_of(plan: Plan) -> Submission:
     """The submission of a plan."""
     return Submission(
-        name=plan.name, title=plan.name.title(), team="team", division="closed", entry="python",
-        sha256=digest(plan.source), size_bytes=100, files_count=2,
+        name=plan.name, title=plan.name.title(), team="team", division=plan.division,
+        entry="python", sha256=digest(plan.source), size_bytes=100, files_count=2,
     )  # fmt: skip
 
 

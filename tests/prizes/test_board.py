@@ -114,7 +114,10 @@ def test_two_versions_of_a_name_stay_two(tmp_path: Path) -> None:
     assert len({each.submission_sha256 for each in board.standings}) == 2
 
 
-@pytest.mark.parametrize("change", [{"machine": "rack"}, {"version": "v2"}, {"workload": "other"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"machine": "rack"}, {"version": "v2"}, {"workload": "other"}, {"division": "open"}],
+)
 def test_what_cannot_be_compared_is_on_boards_of_its_own(
     tmp_path: Path, change: dict[str, str]
 ) -> None:
@@ -122,6 +125,7 @@ def test_what_cannot_be_compared_is_on_boards_of_its_own(
     series(tmp_path, entry("muon", **change), EIGHT)
     found = boards(score_results(tmp_path))
     assert [len(each.standings) for each in found] == [1, 1, 1, 1]
+    assert {each.division for each in found} == {"closed", change.get("division", "closed")}
 
 
 def test_unlike_boundaries_are_not_ranked_together(tmp_path: Path) -> None:

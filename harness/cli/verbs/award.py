@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _file_name(award: "Award") -> str:
-    parts = (award.prize, award.workload, award.workload_version, award.machine)
+    parts = (award.prize, award.workload, award.workload_version, award.machine, award.division)
     return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", each) for each in parts)
 
 

@@ -66,7 +66,7 @@ def decisions_of(site: Site) -> list[Decision]:
     for workload in site.workloads:
         for ground, entries in site.grounds(workload).items():
             for prize, board in site.boards.on(ground).items():
-                parts = (prize, workload, ground.machine, ground.ruleset)
+                parts = (prize, workload, ground.machine, ground.ruleset, ground.division)
                 path = f"award/{names.take(*parts, tag=ground.version or 'none')}.html"
                 decision = _decision(site, ground, entries, board)
                 found.append(decision._replace(path=path))
