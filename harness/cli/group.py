@@ -17,6 +17,8 @@ ORDER = (
     "doctor",
     "list",
     "demo",
+    "init",
+    "check",
     "run",
     "score",
     "compare",

@@ -74,10 +74,28 @@ def scored(outcome: "Outcome", results: Path) -> RunItem:
     )
 
 
+def _halves(outcomes: "Sequence[Outcome]") -> "tuple[list[Outcome], list[Outcome]]":
+    """Runs of the submission, and of the reference that alternated with it.
+
+    Where a series was stopped before the submission's turn, the reference's runs are all it has.
+    """
+    own = [each for each in outcomes if not each.is_reference]
+    other = [each for each in outcomes if each.is_reference]
+    return (own, other) if own else (other, [])
+
+
+def _code(own: Sequence[RunItem], other: Sequence[RunItem]) -> int:
+    """That of the submission's worst run; a run of the reference counts where it was broken off."""
+    codes = [code_of(row.status, row.ended_by) for row in own]
+    broken = [code_of(row.status, row.ended_by) for row in other if row.status == "aborted"]
+    return worst([*codes, *broken])
+
+
 def document_of(outcomes: "Sequence[Outcome]", ruleset: Ruleset, results: Path) -> RunDocument:
     """The document of a series with at least one run."""
-    rows = [scored(outcome, results) for outcome in outcomes]
-    run = outcomes[0].run
+    own, other = _halves(outcomes)
+    rows, reference_rows = ([scored(each, results) for each in half] for half in (own, other))
+    run = own[0].run
     return RunDocument(
         workload=run.workload.name,
         submission=run.submission.name,
@@ -90,8 +108,10 @@ def document_of(outcomes: "Sequence[Outcome]", ruleset: Ruleset, results: Path) 
         better=run.workload.better,
         target=run.workload.target,
         budget_s=run.workload.budget_s,
-        exit_code=worst(code_of(row.status, row.ended_by) for row in rows),
+        exit_code=_code(rows, reference_rows),
         runs=tuple(rows),
+        reference=run.interleaved_with,
+        reference_runs=tuple(reference_rows),
     )
 
 
@@ -133,6 +153,9 @@ def show(document: RunDocument, page: "Page") -> None:
         f"budget {document.budget_s:g} s; rules {document.ruleset}; isolation {document.isolation}"
     )
     page.table(COLUMNS, [_cells(row) for row in document.runs], right=RIGHT)
+    if document.reference_runs:
+        page.line(f"{document.reference}, alternating with it on the same seeds:")
+        page.table(COLUMNS, [_cells(row) for row in document.reference_runs], right=RIGHT)
 
 
 def show_next(document: RunDocument, page: "Page") -> None:
@@ -140,3 +163,6 @@ def show_next(document: RunDocument, page: "Page") -> None:
     page.line()
     page.line(f"bundles: {document.results}/{document.runs[0].bundle.rpartition('/')[0]}")
     page.line(f"next: joulemark score {document.results}")
+    if document.reference_runs:
+        pair = f"{document.reference} {document.submission}"
+        page.line(f"joulemark compare {pair} --results {document.results}", indent=6)

@@ -3,7 +3,7 @@
 import io
 import itertools
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -100,3 +100,38 @@ def test_mixed_series_end_with_the_worst(tmp_path: Path) -> None:
     missed = Plan(snapshots=((10.0, 0.5),), status="target_missed", seed=2)
     crashed = Plan(snapshots=(), status="crashed", seed=3)
     assert table(tmp_path, Plan(seed=1), missed, crashed)[1] == 3
+
+
+# --- interleaved with the reference --------------------------------------------------------------
+
+
+def pair_of(tmp_path: Path, status: str = "ok") -> list[Outcome]:
+    """One run of a submission and one of the reference, which ended as told."""
+    made = []
+    for seed, reference in ((1, False), (2, True)):
+        ended: Any = status if reference else "ok"
+        plan = Plan(seed=seed, status=ended, changes={"interleaved_with": "other"})
+        folder = write_run(tmp_path, plan)
+        made.append(Outcome(Bundle(folder).run, folder, reference))
+    return made
+
+
+def test_reference_has_rows_of_its_own(tmp_path: Path) -> None:
+    document = document_of(pair_of(tmp_path), load_ruleset("default"), tmp_path)
+    assert [row.seed for row in document.runs] == [1]
+    assert [row.seed for row in document.reference_runs] == [2]
+    assert document.reference == "other"
+
+
+@pytest.mark.parametrize(("status", "code"), [("crashed", 0), ("aborted", 130), ("ok", 0)])
+def test_reference_that_fails_is_not_the_submission_s_fault(
+    tmp_path: Path, status: str, code: int
+) -> None:
+    outcomes = pair_of(tmp_path, status)
+    assert document_of(outcomes, load_ruleset("default"), tmp_path).exit_code == code
+
+
+def test_series_stopped_before_the_submission_s_turn(tmp_path: Path) -> None:
+    outcomes = pair_of(tmp_path, "aborted")[1:]
+    document = document_of(outcomes, load_ruleset("default"), tmp_path)
+    assert ([row.seed for row in document.runs], document.exit_code) == ([2], 130)

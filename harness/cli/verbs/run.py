@@ -38,6 +38,7 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
         launcher=options["launcher"],
         results=results,
         price_usd_per_h=options["price"],
+        interleave=options["interleave"],
     )
     with display_for(workload, quiet=options["quiet"]) as display:
         outcomes = run_series(request, display)

@@ -1,0 +1,169 @@
+"""Checks a submission from end to end: its files, the rules, and a dry run in the sandbox."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from harness.bundle import Bundle
+from harness.cli.failure import INTERRUPTED, INVALID, OK, UsageFailure
+from harness.records import Finding, Ruleset
+from harness.records.base import FORMAT, Record
+from harness.registry import BrokenPlugin, UnknownPlugin, find
+from harness.rules.evidence import Evidence
+from harness.run.inspection import Step, Verdict, inspect
+from harness.run.order import Watcher
+from harness.run.rehearsal import dry_run_step, last_words, rehearsed
+from harness.run.series import SeriesRequest
+from harness.run.submission import Source, SubmissionError, open_submission
+from harness.score.cost import check_named
+
+BESIDE_THE_POINT = frozenset({"after-budget", "declared-seeds", "sampler", "simulated-meter"})
+"""Checks of a run that a dry run, with its short budget and no meter, says nothing about."""
+
+OF_THE_PLACE = frozenset({"provenance", "isolation-level", "memory-unlimited"})
+"""Rules that this machine or person does not meet: no fault of the submission."""
+
+
+class CheckStep(Record):
+    """One thing that was looked at."""
+
+    rule: str
+    verdict: Literal["pass", "warn", "fail", "skip"]
+    """`skip`: it could not be looked at, for the reason given, and is no pass."""
+    message: str
+    advice: str = ""
+
+
+class CheckDocument(Record):
+    """`joulemark check`."""
+
+    format: int = FORMAT
+    submission: str
+    """Name of its folder, or what was given for it where it cannot be read."""
+    path: str
+    """As given."""
+    workload: str
+    """Workload of the dry run; empty where there was none to try."""
+    ruleset: str
+    ok: bool
+    """Whether nothing failed; warnings do not fail."""
+    steps: tuple[CheckStep, ...]
+    printed: tuple[str, ...] = ()
+    """Last lines that the submission printed, where its dry run failed."""
+    exit_code: int
+
+
+def _opened(path: str) -> tuple[Source | None, list[Step]]:
+    try:
+        return open_submission(path), []
+    except SubmissionError as error:
+        return None, [Step("schema", "fail", str(error))]
+
+
+def _workload_of(source: Source, asked: str | None) -> str:
+    """The workload to try: as asked for, or the first that the submission names.
+
+    Raises:
+        UsageFailure: it names all of them or none, and nobody said which.
+    """
+    named = [each for each in source.file.workloads if each != "*"]
+    if asked or named:
+        return asked or named[0]
+    message = f"{source.name} is for {source.file.workloads or 'no workload'}; say --workload W"
+    raise UsageFailure(message)
+
+
+def _known(workload: str) -> list[Step]:
+    """A step that failed where the workload that a submission names is not there."""
+    try:
+        find("workloads", workload)
+    except (UnknownPlugin, BrokenPlugin) as error:
+        return [Step("workload", "fail", f"submission.toml: workloads: {error}")]
+    return []
+
+
+def _rule_step(finding: Finding) -> Step:
+    levels: dict[str, Verdict] = {"info": "pass", "warn": "warn", "fail": "fail"}
+    verdict = levels[finding.level]
+    if finding.rule in OF_THE_PLACE and verdict == "fail":
+        verdict = "warn"
+    return Step(finding.rule, verdict, finding.message, finding.advice)
+
+
+def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[Step]:
+    """What the ruleset's checks say of the dry run."""
+    evidence = Evidence(
+        run=bundle.run,
+        evaluation=bundle.evaluation,
+        ruleset=ruleset,
+        read_machine=lambda: bundle.machine,
+    )
+    names = [each for each in ruleset.checks if each not in BESIDE_THE_POINT]
+    found = [each for name in names for each in check_named(name)(evidence)]
+    yield from map(_rule_step, found)
+    if not found:
+        yield Step("rules", "pass", f"{len(names)} checks of {ruleset.name} have nothing to say")
+
+
+def _dry_run(
+    request: SeriesRequest, seconds: float, watcher: Watcher
+) -> tuple[list[Step], list[str], int]:
+    """Steps, what was printed where it failed, and an exit code."""
+    with rehearsed(request, seconds, watcher) as bundle:
+        step = dry_run_step(bundle)
+        if bundle.run.window.ended_by == "interrupt":
+            return [step], [], INTERRUPTED
+        if step.verdict == "fail":
+            return [step], last_words(bundle), INVALID
+        return [step, *rule_steps(bundle, request.ruleset)], [], OK
+
+
+def _failed(steps: Iterable[Step]) -> bool:
+    return any(each.verdict == "fail" for each in steps)
+
+
+def _document(
+    path: str, request: SeriesRequest, steps: list[Step], ending: tuple[list[str], int]
+) -> CheckDocument:
+    printed, code = ending
+    code = code or (INVALID if _failed(steps) else OK)
+    return CheckDocument(
+        submission=Path(path).resolve().name if Path(path).is_dir() else path,
+        path=path,
+        workload=request.workload,
+        ruleset=request.ruleset.name,
+        ok=code == OK,
+        steps=tuple(CheckStep(**each._asdict()) for each in steps),
+        printed=tuple(printed),
+        exit_code=code,
+    )
+
+
+def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -> CheckDocument:
+    """Look a submission over, then run it for some seconds in its sandbox.
+
+    Args:
+        path: Folder or listed name.
+        request: Ruleset and launcher; its workload is empty where none was asked for.
+        seconds: Budget of the dry run.
+        watcher: Who looks on.
+
+    Raises:
+        UsageFailure: nobody said which workload.
+        UnknownPlugin: no such submission, launcher, or asked-for workload.
+        MachineBusy: another run holds this machine.
+    """
+    if request.workload:
+        find("workloads", request.workload)
+    source, steps = _opened(path)
+    if source is None:
+        return _document(path, request, steps, ([], INVALID))
+    workload = _workload_of(source, request.workload)
+    request = replace(request, workload=workload, submission=str(source.folder))
+    steps = _known(workload) or list(inspect(source, workload, request.ruleset.run))
+    if _failed(steps):
+        steps.append(Step("dry-run", "skip", "not tried: mend what failed above first"))
+        return _document(path, request, steps, ([], INVALID))
+    more, printed, code = _dry_run(request, seconds, watcher)
+    return _document(path, request, [*steps, *more], (printed, code))
