@@ -1,0 +1,125 @@
+"""`perf stat -I MS -x SEP -e power/energy-pkg/,...`: joules of each interval, by event and socket.
+
+perf quotes nothing, so a comma as separator and a decimal comma do not go together; `-x ';'` does.
+The event's place in a line tells where value and unit are, with or without interval and socket.
+`energy-psys` contains the package and `energy-cores` and `energy-gpu` lie in it: the total adds
+packages and memory only.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.formats._files import read_files, recording
+from harness.formats._format import Archive, Format, complaint
+from harness.formats._text import Text, TextError, number, shown
+from harness.records import Finding, ImportedRun
+
+EXPECTED = "the output of perf stat -I MS -x ';' -e power/energy-pkg/,power/energy-ram/"
+EVENT = re.compile(r"(?:power/)?energy-(pkg|ram|psys|cores|gpu)/?\w*")
+DOMAINS = {"pkg": "cpu-package", "ram": "dram", "psys": "node", "cores": "cpu-cores", "gpu": "igpu"}
+ADDED = ("cpu-package", "dram")
+SOCKET = re.compile(r"S\d+(?:-D\d+)?|N\d+")
+UNITS = {"joules": 1.0, "j": 1.0, "millijoules": 1e-3, "mj": 1e-3}
+SEPARATORS = (";", "\t", "|", ",")
+
+
+class _Count(NamedTuple):
+    """One line."""
+
+    time_s: float | None
+    """None without `-I`."""
+    domain: str
+    joules: float
+
+
+def _separator(text: Text) -> str:
+    """The separator of the first line with an event.
+
+    Raises:
+        TextError: there is none.
+    """
+    for line in text.lines:
+        if EVENT.search(line):
+            return next((mark for mark in SEPARATORS if mark in line), ",")
+    message = f"{text.path}: no event energy-pkg, energy-ram or energy-psys"
+    raise TextError(message)
+
+
+def _count(line: str, separator: str) -> _Count:
+    """One interval of one event.
+
+    Raises:
+        ValueError: why it says nothing.
+    """
+    fields = [field.strip() for field in line.split(separator)]
+    place = next(i for i, field in enumerate(fields) if EVENT.fullmatch(field))
+    found = EVENT.fullmatch(fields[place])
+    if place < 2 or found is None:  # noqa: PLR2004 - value and unit stand before
+        message = "no value and unit before the event"
+        raise ValueError(message)
+    value = number(fields[place - 2])
+    factor = UNITS.get(fields[place - 1].lower())
+    if value is None or factor is None:
+        raise ValueError(shown(fields[place - 2]))
+    head = fields[: place - 2]
+    socket = next((field for field in head if SOCKET.fullmatch(field)), "")
+    domain = DOMAINS[found[1]] + (f"-{socket}" if socket else "")
+    time_s = number(head[0]) if head and not SOCKET.fullmatch(head[0]) else None
+    return _Count(time_s, domain, value * factor)
+
+
+def _counts(text: Text, separator: str) -> Iterator[_Count | Finding]:
+    for line_number, line in enumerate(text.lines, 1):
+        if line.lstrip().startswith("#") or not EVENT.search(line):
+            continue
+        try:
+            yield _count(line, separator)
+        except (ValueError, StopIteration) as error:
+            message = f"{text.path}, line {line_number}: left out: no joules: {error}"
+            yield complaint("perf-row", message)
+
+
+def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
+    joules: dict[str, float] = defaultdict(float)
+    times: list[float] = []
+    findings: list[Finding] = []
+    for found in _counts(text, _separator(text)):
+        if isinstance(found, Finding):
+            findings.append(found)
+            continue
+        joules[found.domain] += found.joules
+        if found.time_s is not None:
+            times.append(found.time_s)
+    if not joules:
+        message = f"{text.path}: no joules: {findings[0].message if findings else 'no line'}"
+        raise TextError(message)
+    if times != sorted(times):
+        message = f"{text.path}: intervals are out of order, or two recordings lie in one file"
+        findings.append(complaint("perf-order", message))
+    total = [value for domain, value in joules.items() if domain.startswith(ADDED)]
+    yield recording(
+        text,
+        folder,
+        "perf-stat",
+        time_s=max(times) if times else None,
+        energy_by_method_j={"window": sum(total)} if total else {},
+        energy_by_domain_j=dict(joules),
+        energy_kind="counter",
+        facts={"scope": "cpu"},
+        findings=tuple(findings),
+    )
+
+
+def read(path: Path) -> Archive:
+    """Read one file, or every `*.csv`, `*.txt` and `*.perf` below a folder.
+
+    Raises:
+        FormatError: no file is at the path.
+    """
+    return read_files(path, ("*.csv", "*.txt", "*.perf"), EXPECTED, _read_file)
+
+
+FORMAT = Format(name="perf-stat", title="perf stat's energy events", read=read)

@@ -1,0 +1,76 @@
+"""PTDaemon: labels before values, channels, both orders of the date, readings that are none."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.formats.ptdaemon import read
+from harness.records import ImportedRun
+
+
+def lines(mark: str, *watts: float, day: str = "12-28-2020") -> str:
+    return "".join(
+        f"Time,{day} 15:21:{i:02d}.682,Watts,{power:.6f},Volts,228.57,Amps,0.2,Mark,{mark}\n"
+        for i, power in enumerate(watts, 14)
+    )
+
+
+def runs(path: Path, text: str) -> dict[str, ImportedRun]:
+    file = path / "spl.txt"
+    file.write_text(text, newline="")
+    return {run.run: run for run in read(file).runs}
+
+
+def test_marks_are_runs(tmp_path: Path) -> None:
+    found = runs(tmp_path, lines("a_ranging", 10, 20) + lines("a_testing", 20, 30, 40))
+    run = found["a_testing"]
+    assert run.energy_by_method_j == {"window": pytest.approx(60.0)}
+    assert (run.time_s, run.energy_kind) == (pytest.approx(2.0), "sampled")
+    assert (run.facts["mean_w"], run.facts["ranging"]) == (30.0, False)
+    assert found["a_ranging"].facts["ranging"] is True
+
+
+@pytest.mark.parametrize(
+    ("day", "day_first"), [("12-28-2020", False), ("28-12-2020", True), ("05-06-2020", False)]
+)
+def test_both_orders_of_the_date(tmp_path: Path, day: str, day_first: bool) -> None:
+    run = runs(tmp_path, lines("x", 10, 10, day=day))["x"]
+    assert (run.facts["day_first"], run.time_s) == (day_first, pytest.approx(1.0))
+
+
+def test_channels_add_up(tmp_path: Path) -> None:
+    text = "".join(
+        f"Time,12-28-2020 15:21:{i:02d}.000,Ch1,Watts,10,Volts,1,Ch2,Watts,5,Volts,1,Mark,x\n"
+        for i in (1, 2)
+    )
+    run = runs(tmp_path, text)["x"]
+    assert run.energy_by_method_j == {"window": pytest.approx(15.0)}
+    assert run.facts["channels"] == "Ch1, Ch2"
+
+
+def test_readings_of_nothing_are_skipped_and_counted(tmp_path: Path) -> None:
+    run = runs(tmp_path, lines("x", 10, 0, -1, 10))["x"]
+    assert run.facts["readings_count"] == 2
+    assert run.energy_by_method_j == {"window": pytest.approx(30.0)}
+    assert "2 readings of x are not above zero" in run.findings[0].message
+
+
+def test_other_lines_and_ends(tmp_path: Path) -> None:
+    text = "\ufeffhead\n" + lines("x", 10, 10) + "tail\n"
+    assert runs(tmp_path, text.replace("\n", "\r\n"))["x"].time_s == pytest.approx(1.0)
+
+
+def test_a_bad_line_is_named_and_loses_only_itself(tmp_path: Path) -> None:
+    text = "Time,yesterday,Watts,10\nTime,12-28-2020 15:21:14.682,Watts,,Mark,x\n"
+    archive_text = text + lines("x", 10, 10) + "Time,12-28-20"
+    assert runs(tmp_path, archive_text)["x"].time_s == pytest.approx(1.0)
+    messages = [each.message for each in read(tmp_path).findings]
+    assert "line 1: left out: no time as" in messages[0]
+    assert "line 2: left out: no number behind Watts" in messages[1]
+    assert "line 5" in messages[2]
+
+
+@pytest.mark.parametrize("text", ["", "x\n", "Time,x\n"])
+def test_nothing_in_it(tmp_path: Path, text: str) -> None:
+    assert runs(tmp_path, text) == {}
+    assert "no line of the form" in read(tmp_path).findings[-1].message

@@ -1,0 +1,83 @@
+"""turbostat: joules as they are, watts times the length of an interval, summary rows only."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.formats.turbostat import read
+from harness.records import ImportedRun
+
+JOULES = (
+    "Core\tCPU\tBusy%\tPkg_J\tCor_J\tRAM_J\n"
+    "-\t-\t50.00\t100.0\t60.0\t10.0\n"
+    "0\t0\t50.00\t100.0\t60.0\t10.0\n"
+    "-\t-\t50.00\t200.0\t90.0\t20.0\n"
+    "0\t0\t50.00\t200.0\t90.0\t20.0\n"
+)
+WATTS = (
+    "Time_Of_Day_Seconds\tCore\tCPU\tPkgWatt\tRAMWatt\n"
+    "1700000005.0\t-\t-\t10.0\t1.0\n"
+    "1700000010.0\t-\t-\t20.0\t2.0\n"
+)
+
+
+def only(path: Path, text: str) -> ImportedRun:
+    file = path / "turbo.txt"
+    file.write_text(text, newline="")
+    (run,) = read(file).runs
+    return run
+
+
+def test_joules_of_summary_rows(tmp_path: Path) -> None:
+    run = only(tmp_path, JOULES)
+    assert run.energy_by_domain_j == {"cpu-package": 300.0, "cpu-cores": 150.0, "dram": 30.0}
+    assert run.energy_by_method_j == {"window": 330.0}
+    assert run.time_s is None
+
+
+def test_watts_with_a_clock(tmp_path: Path) -> None:
+    run = only(tmp_path, WATTS)
+    assert run.energy_by_domain_j == {"cpu-package": 150.0, "dram": 15.0}
+    assert run.time_s == 10.0
+
+
+def test_watts_with_the_length_of_each_interval(tmp_path: Path) -> None:
+    run = only(tmp_path, "usec CPU PkgWatt\n2000000 - 10\n3000000 - 10\n")
+    assert (run.time_s, run.energy_by_method_j) == (5.0, {"window": 50.0})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\t", "   "),
+        lambda text: "turbostat version 2024\nCPUID(0): GenuineIntel\n" + text,
+        lambda text: text + text.partition("\n")[0] + "\n",
+    ],
+    ids=["bom", "crlf", "blanks", "banner", "header again"],
+)  # fmt: skip
+def test_dialects(tmp_path: Path, change) -> None:
+    assert only(tmp_path, change(JOULES)).energy_by_method_j == {"window": 330.0}
+
+
+def test_a_cut_row_is_named(tmp_path: Path) -> None:
+    run = only(tmp_path, JOULES + "-\t-\t50.")
+    assert "line 6" in run.findings[0].message
+    assert run.energy_by_method_j == {"window": 330.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no summary row"),
+        ("Core\tCPU\tBusy%\n-\t-\t3\n", "no summary row"),
+        ("CPU\tPkgWatt\n-\t10\n", "watts without the length of an interval"),
+        ("CPU\tPkg_J\n-\tmany\n", "no summary row"),
+    ],
+)
+def test_nothing_in_it(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "turbo.txt").write_text(text)
+    archive = read(tmp_path)
+    assert archive.runs == []
+    assert said in archive.findings[-1].message
