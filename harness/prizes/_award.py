@@ -178,7 +178,9 @@ def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, li
     worst = max(each.p_holm for each in tests)
     closest = min(each.lead_ratio for each in tests)
     told = f"{names[0]} costs less than every other entry, by {closest:.1%} at least"
-    return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g})"
+    paired = {each.paired for each in tests}
+    kind = " and ".join(sorted("paired tests" if each else "Welch's tests" for each in paired))
+    return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g}, {kind})"
 
 
 def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:

@@ -13,7 +13,7 @@ from harness.score.group import is_valid
 from harness.score.rank import Contender, Place, Ranking, rank
 from harness.score.resample import RankChance, rank_chances
 from harness.score.score import score_all
-from harness.score.stats import Sample
+from harness.score.stats import Sample, comparison_text
 
 AS_RUN = "as-run"
 
@@ -31,7 +31,7 @@ def sample_of(score: Score, prize: Prize) -> Sample:
     if found is None:
         return Sample({}, 0.0, open_ended=True)
     logs = {seed: math.log(value) for seed, value in found.values.items()}
-    return Sample(logs, found.sd_floor, open_ended=score.failures > 0)
+    return Sample(logs, found.sd_floor, score.failures > 0, found.moments)
 
 
 def _contender(score: Score, figure: Figure, prize: Prize) -> Contender:
@@ -104,16 +104,15 @@ def _sorted_out(
     return [each for each in ranked if _boundary(each[1]) == main], others
 
 
-def _note(ranking: Ranking, names: Sequence[str], prize: Prize, scores: list[Score]) -> str:
-    """Who leads, or why nobody does."""
-    if not names:
-        return prize.nobody(scores)
+def _note(ranking: Ranking, names: Sequence[str], samples: Sequence[Sample]) -> str:
+    """Who leads, and by which test that was found."""
     if len(names) == 1:
         return f"{names[0]} is the only entry with a place"
+    test = comparison_text(samples[0], samples[1])
     if ranking.separated:
-        return f"{names[0]} leads, told apart from {names[1]}"
+        return f"{names[0]} leads, told apart from {names[1]} by {test}"
     tied = ranking.places[0].rank_high
-    return f"{names[0]} is first by value but tied: {tied} entries cannot be told apart"
+    return f"{names[0]} is first by value but tied: {tied} entries cannot be told apart by {test}"
 
 
 def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
@@ -129,7 +128,8 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
     first = ordered[0]
     ranking = rank(contenders, first.separation_alpha)
     placed = [ranked[index] for index in ranking.order]
-    chances = rank_chances([contenders[index].sample for index in ranking.order])
+    samples = [contenders[index].sample for index in ranking.order]
+    chances = rank_chances(samples)
     standings = tuple(
         _standing(score, figure, place, chance)
         for (score, figure), place, chance in zip(placed, ranking.places, chances, strict=True)
@@ -147,7 +147,9 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         unranked=tuple(_unranked(score, prize, reason) for score, reason in others),
         separated=ranking.separated,
         resolvable_ratio=ranking.resolvable_ratio,
-        note=_note(ranking, [each.submission for each in standings], prize, ordered),
+        note=_note(ranking, [each.submission for each in standings], samples)
+        if standings
+        else prize.nobody(ordered),
     )
 
 

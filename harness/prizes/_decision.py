@@ -74,8 +74,8 @@ def _tests(award: Award) -> Iterator[str]:
     yield ""
     yield (
         f"The first by value against each other entry: two-sided t tests on logarithms, paired "
-        f"where both ran the same seeds, Welch's otherwise; Holm's correction over all of them at "
-        f"{award.separation_alpha:g}."
+        f"where their runs alternated on the same seeds and instances, Welch's otherwise; Holm's "
+        f"correction over all of them at {award.separation_alpha:g}."
     )
     yield ""
     rows = [

@@ -17,7 +17,7 @@ class Challenge(Record):
     p_holm: float
     """The same after Holm's correction over all challengers."""
     paired: bool
-    """Whether both ran the same seeds."""
+    """Whether their runs alternated on the same seeds and instances; else the test is Welch's."""
     told_apart: bool
     seeds_count: int | None
     """Seeds of each that would settle a lead of this size; None where it is settled, or where a

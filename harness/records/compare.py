@@ -18,7 +18,8 @@ class CostRatio(Record):
     p_differ: float
     """Two-sided p that the costs differ."""
     paired: bool
-    """Whether both ran the same seeds, so that differences were taken seed by seed."""
+    """Whether their runs alternated on the same seeds and instances, so that differences were taken
+    seed by seed; else the test is Welch's."""
     outcome: Literal["better", "worse", "unclear"]
     """Of B against A."""
 

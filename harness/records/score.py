@@ -38,6 +38,10 @@ class RunScore(Record):
     """Folder, relative to the results folder."""
     manifest_sha256: str
     seed: int
+    block: str = ""
+    """Secret, index and instance that the run was drawn from; runs of one pair share it."""
+    started_utc: str = ""
+    """Wall time of its origin, ISO 8601: tells which runs alternated."""
     status: Status
     """Under this ruleset, which may be harsher than the run's own."""
     reason: str

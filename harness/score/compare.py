@@ -39,7 +39,7 @@ def valid_runs(score: Score) -> list[RunScore]:
 def to_sample(found: Costs, failures: int) -> Sample:
     """Costs by seed as logarithms."""
     logs = {seed: math.log(value) for seed, value in found.values.items()}
-    return Sample(logs, found.sd_floor, open_ended=failures > 0)
+    return Sample(logs, found.sd_floor, failures > 0, found.moments)
 
 
 def _pair(
@@ -52,7 +52,7 @@ def _pair(
 
 
 def ratio_interval(a: Sample, b: Sample, level: float) -> Interval:
-    """Cost of B over cost of A with its interval, paired where the seeds agree.
+    """Cost of B over cost of A with its interval, paired where the runs alternate.
 
     exp(m ± t · se) with m the difference of the mean logarithms; se and df of the paired test, or
     of Welch's. Ends are None where an entry has a single run.

@@ -305,6 +305,8 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
         bundle=_relative(bundle.folder, results),
         manifest_sha256=bundle.manifest_sha256,
         seed=run.seeds.session,
+        block=f"{run.seeds.commitment}/{run.seeds.index}/{run.seeds.instance}",
+        started_utc=run.window.origin_utc,
         status=status,
         reason=reason,
         reached=hit.passed and run.status not in BROKEN,

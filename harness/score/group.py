@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from harness.records import (
@@ -21,6 +21,7 @@ from harness.score.cost import BROKEN
 from harness.score.joules import ENERGY_RULES, Energetics, energetics
 from harness.score.stats import (
     Interval,
+    Moment,
     log_t_interval,
     mean_interval,
     metric_sd_floor,
@@ -74,6 +75,8 @@ class Costs(NamedTuple):
     """Geometric mean of the runs of each seed."""
     sd_floor: float
     """Of the logarithms, from the resolution of the figure."""
+    moments: Mapping[int, Moment] | None = None
+    """Of the only run of each seed; None where a seed was run twice."""
 
 
 def is_valid(run: RunScore, rule: str) -> bool:
@@ -103,16 +106,19 @@ def costs(
     """
     by_seed: dict[int, list[float]] = defaultdict(list)
     steps: list[float] = []
+    moments: dict[int, Moment] = {}
     for run in runs:
         value = cost(run)
         if value is None or value <= 0:
             return None
         by_seed[run.seed].append(math.log(value))
         steps.append((step(run) or 0.0) / value)
+        moments[run.seed] = Moment(run.block, run.started_utc)
     if not by_seed:
         return None
     values = {seed: math.exp(statistics.fmean(logs)) for seed, logs in sorted(by_seed.items())}
-    return Costs(values, step_sd(statistics.median(steps)))
+    single = len(steps) == len(values)
+    return Costs(values, step_sd(statistics.median(steps)), moments if single else None)
 
 
 def time_costs(runs: Iterable[RunScore]) -> Costs | None:

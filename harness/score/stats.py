@@ -26,6 +26,15 @@ class Interval(NamedTuple):
     high: float | None
 
 
+class Moment(NamedTuple):
+    """What a run was drawn from, and when it was made: all that pairing asks of it."""
+
+    block: str
+    """Names the secret, its index and the instance; runs of one pair share it."""
+    started: str
+    """UTC, ISO 8601: sorts as it passes."""
+
+
 class Sample(NamedTuple):
     """The costs of one entry as statistics need them."""
 
@@ -35,6 +44,8 @@ class Sample(NamedTuple):
     """Least standard deviation of a logarithm that the figure's resolution allows."""
     open_ended: bool = False
     """Whether runs failed, so that nobody knows how large the cost may be."""
+    moments: Mapping[int, Moment] | None = None
+    """Of the only run of each seed; None where that is not known."""
 
 
 def t_cdf(t: float, df: float) -> float:
@@ -202,13 +213,35 @@ def paired_p(a: Sample, b: Sample) -> float:
     return t_cdf(t, len(differences) - 1)
 
 
+def alternate(a: Mapping[int, Moment] | None, b: Mapping[int, Moment] | None) -> bool:
+    """Whether the runs of two entries on one machine alternate, pair by pair.
+
+    Both runs of a pair come from one secret and instance, and no other run of the two lies between
+    them. What is not known, or began at one time, does not alternate.
+    """
+    if not a or not b or a.keys() != b.keys() or any(a[s].block != b[s].block for s in a):
+        return False
+    if any(not each.block for each in a.values()):
+        return False
+    made = sorted((each[seed].started, seed) for each in (a, b) for seed in each)
+    seeds = [seed for _, seed in made]
+    return len({start for start, _ in made}) == len(made) and seeds[::2] == seeds[1::2]
+
+
 def is_paired(a: Sample, b: Sample) -> bool:
-    """Whether both ran exactly the same seeds, at least two."""
-    return len(a.logs) > 1 and a.logs.keys() == b.logs.keys()
+    """Whether both ran exactly the same seeds and instances, at least two, alternating."""
+    return len(a.logs) > 1 and a.logs.keys() == b.logs.keys() and alternate(a.moments, b.moments)
+
+
+def comparison_text(a: Sample, b: Sample) -> str:
+    """Which test compares two entries, for people."""
+    if is_paired(a, b):
+        return "a paired test: their runs alternate on the same seeds and instances"
+    return "Welch's test: their runs do not alternate on the same seeds and instances"
 
 
 def cheaper_p(a: Sample, b: Sample) -> float:
-    """One-sided p that `a` costs less than `b`: paired where the seeds agree, Welch otherwise.
+    """One-sided p that `a` costs less than `b`: paired where the runs alternate, else Welch.
 
     An entry with failed runs has an open upper end and can never be shown to cost less.
     """

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +34,7 @@ from harness.records import (
 )
 from harness.records.measure import Method
 from harness.rules.load import as_toml, load_ruleset
+from harness.score.stats import Moment
 
 GUN_S = 2.0
 """From the origin to the gun."""
@@ -68,6 +70,8 @@ class Plan:
     gun: bool = True
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields of `run.json` to set otherwise."""
+    started_s: int = 0
+    """Of the run, after midnight."""
     facts: dict[str, float] = field(default_factory=dict)
     rules: Ruleset | None = None
     """In place of the named ruleset."""
@@ -141,6 +145,12 @@ def snapshots_of(plan: Plan) -> tuple[Snapshot, ...]:
     )  # fmt: skip
 
 
+def utc_of(plan: Plan) -> str:
+    """Wall time of the run's origin."""
+    minutes, seconds = divmod(plan.started_s, 60)
+    return f"2026-01-01T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.000000000Z"
+
+
 def run_record(plan: Plan, run_id: str) -> Run:
     """`run.json` of a plan."""
     end_s = _end_s(plan)
@@ -157,7 +167,7 @@ def run_record(plan: Plan, run_id: str) -> Run:
         "snapshot_rule": rules_of(plan).run.snapshot_rule,
         "seeds": seeds_of(plan),
         "window": Window(
-            origin_utc="2026-01-01T00:00:00.000000000Z", origin_monotonic_ns="1", launch_ns=0,
+            origin_utc=utc_of(plan), origin_monotonic_ns="1", launch_ns=0,
             gun_ns=_ns(0.0) if plan.gun else None, end_ns=_ns(end_s) if plan.gun else None,
             ended_by="done",
         ),
@@ -290,3 +300,23 @@ def series(results: Path, plan: Plan, times_s: list[float], metric: float = 0.95
         write_run(results, plan.but(seed=seed, snapshots=((time_s, metric + 0.001 * (seed % 3)),)))
         for seed, time_s in enumerate(times_s, 1)
     ]
+
+
+def alternating(
+    results: Path, one: tuple[Plan, list[float]], other: tuple[Plan, list[float]]
+) -> None:
+    """Two series on the same seeds and instances, turn by turn, the order swapped in each pair."""
+    for index, times in enumerate(zip(one[1], other[1], strict=True)):
+        for place, (plan, time_s) in enumerate(zip((one[0], other[0]), times, strict=True)):
+            start_s = 600 * index + 300 * ((index + place) % 2)
+            metric = 0.95 + 0.001 * (index % 3)
+            run = plan.but(seed=index + 1, started_s=start_s, snapshots=((time_s, metric),))
+            write_run(results, run)
+
+
+def moments(seeds: Iterable[int], place: int) -> dict[int, Moment]:
+    """Moments of an entry whose runs alternate with those of the other place, 0 and 1."""
+    return {
+        seed: Moment(f"block {seed}", f"{2 * number + (place + number) % 2:06d}")
+        for number, seed in enumerate(seeds)
+    }

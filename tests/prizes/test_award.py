@@ -13,8 +13,8 @@ from harness.records import Award, dump, load
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset, read_resolved
 from harness.score.score import score_results
-from harness.score.stats import Sample, mean_log, resolvable_ratio, seeds_to_settle
-from tests.lab.results import Plan, domains_of, series
+from harness.score.stats import Sample, is_paired, mean_log, resolvable_ratio, seeds_to_settle
+from tests.lab.results import Plan, alternating, domains_of, moments, series
 
 RULES = load_ruleset("default")
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
@@ -57,6 +57,16 @@ def test_a_lead_within_the_noise_is_a_tie_and_says_what_would_settle_it(tmp_path
     (test,) = award.challenges
     assert test.seeds_count is not None
     assert test.seeds_count > 8
+
+
+def test_a_contest_in_turns_says_that_it_was_paired(tmp_path: Path) -> None:
+    slow = [each * 1.05 for each in EIGHT]
+    alternating(tmp_path, (entry("fast"), EIGHT), (entry("slow"), slow))
+    award = decided(tmp_path, "speed")
+    assert [each.paired for each in award.challenges] == [True]
+    assert award.reason.endswith("paired tests)")
+    assert "| slow |" in markdown(award)
+    assert "| paired |" in markdown(award)
 
 
 def test_a_single_entry_is_no_winner(tmp_path: Path) -> None:
@@ -113,7 +123,12 @@ def test_equals_are_rarely_told_apart(behind: tuple[int, ...], paired: bool) -> 
     for _ in range(contests):
         logs = rng.normal(0, 0.05, (len(behind), 5)) + np.array(behind)[:, None]
         step = 0 if paired else 100
-        samples = [Sample(dict(enumerate(row, step * i)), 1e-6) for i, row in enumerate(logs)]
+        # Of many that take turns only two at a time can lie beside each other.
+        samples = [
+            Sample(dict(enumerate(row, step * i)), 1e-6, moments=moments(range(5), i % 2))
+            for i, row in enumerate(logs)
+        ]
+        assert is_paired(*samples[:2]) is paired
         samples.sort(key=mean_log)
         wrong += all(each.told_apart for each in leader_tests(samples, alpha))
     assert wrong / contests <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / contests)

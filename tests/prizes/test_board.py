@@ -63,6 +63,7 @@ def test_the_speed_board_ranks_by_seconds(results: Path) -> None:
     assert board.standings[0].submission == "guess"
     assert board.separated
     assert board.note.startswith("guess leads, told apart from")
+    assert "by Welch's test: their runs do not alternate" in board.note
     assert [each.score for each in board.standings] == sorted(
         each.score for each in board.standings
     )

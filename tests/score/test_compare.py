@@ -14,7 +14,7 @@ from harness.score.bridge import Effort, bridge, log_mean, sentence
 from harness.score.compare import compare, gate, ratio_interval
 from harness.score.score import score_results
 from harness.score.stats import Sample
-from tests.lab.results import Plan, series, write_run
+from tests.lab.results import Plan, alternating, moments, series, write_run
 
 positive = st.floats(1e-3, 1e6)
 efforts = st.builds(Effort, positive, positive, positive | st.none())
@@ -84,7 +84,10 @@ def pair(rng: np.random.Generator, ratio: float, n: int, *, paired: bool) -> tup
     a = instance + rng.normal(0, 0.02, n)
     b = instance + rng.normal(math.log(ratio), 0.02, n)
     first = 0 if paired else 100
-    return Sample(dict(enumerate(a)), 1e-6), Sample(dict(enumerate(b, first)), 1e-6)
+    return (
+        Sample(dict(enumerate(a)), 1e-6, moments=moments(range(n), 0)),
+        Sample(dict(enumerate(b, first)), 1e-6, moments=moments(range(first, first + n), 1)),
+    )
 
 
 @pytest.mark.parametrize("paired", [True, False])
@@ -140,11 +143,24 @@ def test_a_slower_entry_is_shown_to_be_worse(tmp_path: Path) -> None:
     assert [each.quantity for each in found.ratios] == ["time_to_target_s", "energy_to_target_j"]
     for each in found.ratios:
         assert each.cost_ratio == pytest.approx(1.5, rel=1e-3)
-        assert (each.outcome, each.paired) == ("worse", True)
+        assert (each.outcome, each.paired) == ("worse", False)
         assert gate(each, 0.1) == "fail"
     assert "b costs" in found.sentence
     assert "more steps" in found.sentence
     assert compare(b, a).ratios[0].outcome == "better"
+
+
+@pytest.mark.parametrize("turns", [True, False])
+def test_only_runs_that_alternate_are_compared_in_pairs(tmp_path: Path, turns: bool) -> None:
+    drift = [10.0 * 1.1**i for i in range(8)]
+    slower = [each * (1.02 + 0.001 * (i % 2)) for i, each in enumerate(drift)]
+    if turns:
+        alternating(tmp_path, (entry("a"), drift), (entry("b"), slower))
+        a, b = scores(tmp_path, (entry("a"), []), (entry("b"), []))
+    else:
+        a, b = scores(tmp_path, (entry("a"), drift), (entry("b"), slower))
+    ratio = compare(a, b).ratios[0]
+    assert (ratio.paired, ratio.outcome) == (turns, "worse" if turns else "unclear")
 
 
 def test_twins_are_unclear(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from scipy import stats as peers
 
 from harness.score import stats
 from harness.score.stats import Sample
+from tests.lab.results import moments
 
 costs = st.floats(1e-3, 1e6)
 some_costs = st.lists(costs, min_size=2, max_size=12)
@@ -214,10 +215,27 @@ def test_the_paired_test_is_that_of_scipy(pairs: list[tuple[float, float]]) -> N
 
 def test_the_same_seeds_are_compared_in_pairs() -> None:
     slow_machine = [1.0, 5.0, 1.1, 5.2]
-    a = sample([each * 0.9 for each in slow_machine])
-    b, other_seeds = sample(slow_machine), sample(slow_machine, first_seed=50)
+    a = sample([each * 0.9 for each in slow_machine])._replace(moments=moments(range(4), 0))
+    b = sample(slow_machine)._replace(moments=moments(range(4), 1))
     assert stats.cheaper_p(a, b) < 0.001
-    assert stats.cheaper_p(a, other_seeds) > 0.1
+    assert "paired" in stats.comparison_text(a, b)
+    other_seeds = sample(slow_machine, first_seed=50)
+    for other in (other_seeds, b._replace(moments=None)):
+        assert stats.cheaper_p(a, other) > 0.1
+        assert "Welch" in stats.comparison_text(a, other)
+
+
+def test_runs_that_did_not_alternate_are_no_pairs() -> None:
+    one, two = moments(range(4), 0), moments(range(4), 1)
+    assert stats.alternate(one, two)
+    assert stats.alternate(two, one)
+    later = {seed: each._replace(started=f"9{each.started}") for seed, each in two.items()}
+    other_instance = two | {0: two[0]._replace(block="another")}
+    at_once = {seed: each._replace(started=one[seed].started) for seed, each in two.items()}
+    nameless = [{s: each._replace(block="") for s, each in side.items()} for side in (one, two)]
+    for first, second in ((one, later), (one, other_instance), (one, at_once), tuple(nameless)):
+        assert not stats.alternate(first, second)
+    assert not stats.alternate({}, {})
 
 
 @given(some_costs, some_costs, st.floats(1e-3, 1e3))
@@ -299,7 +317,8 @@ def test_the_resolvable_lead_has_the_power_it_states() -> None:
 def test_the_paired_lead_has_the_power_it_states() -> None:
     n, alpha = 6, 0.01
     rng = np.random.default_rng(2)
-    a, b = with_sd(n, 0.02), Sample(dict.fromkeys(range(n), 0.0), 1e-6)
+    a = with_sd(n, 0.02)._replace(moments=moments(range(n), 0))
+    b = Sample(dict.fromkeys(range(n), 0.0), 1e-6, moments=moments(range(n), 1))
     lead = stats.resolvable_ratio(a, b, alpha)
     assert lead is not None
     differences = rng.normal(-math.log1p(lead), 0.02, (4000, n))
