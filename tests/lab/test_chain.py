@@ -71,8 +71,8 @@ def with_environment(monkeypatch: pytest.MonkeyPatch, **knobs: object) -> dict[s
     [
         {"shape": "constant", "watts": 300},
         {"shape": "square", "wave_s": 1.3},
-        {"shape": "ramp", "wave_s": 1.7, "gain": 1.04},
-        {"shape": "sine", "wave_s": 0.9, "gain": 0.95},
+        {"shape": "ramp", "wave_s": 1.7, "gain": 1.02},
+        {"shape": "sine", "wave_s": 0.9, "gain": 0.98},
         {"shape": "sine", "wave_s": 2.3, "window_s": 0.025, "name": "NVIDIA H100 PCIe"},
     ],
 )
