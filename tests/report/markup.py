@@ -39,6 +39,9 @@ class Markup(HTMLParser):
             self.faults.append(f"<{tag}> repeats an attribute")
         values = {name: value or "" for name, value in attrs}
         self.elements.append(Element(tag, values, tuple(self._open)))
+        if tag == "span" and values.get("role") == "img":
+            # What a screen reader says in place of the sign.
+            self.text += values.get("aria-label", "")
         if tag not in VOID:
             self._open.append(tag)
 

@@ -222,3 +222,19 @@ def test_axe_finds_nothing_to_blame(tab: Tab, site: Path, width: int, dark: bool
         tab.run(f"{axe};0")
         assert tab.run(CHECK) == [], path
     tab.view(1280)
+
+
+def test_a_view_that_keeps_its_order_moves_nothing(tab: Tab, site: Path) -> None:
+    tab.open(address(site, "board/digits-cnn.html"))
+    tab.run(
+        "window.moves = 0; new MutationObserver(found => { window.moves += found.length; })"
+        ".observe(document.querySelector('#t1'), {childList: true, subtree: true}); 0"
+    )
+    typed(tab, "muon")
+    click(tab, "speed-rank")
+    settled = "new Promise(done => setTimeout(() => done(window.moves), 0))"
+    once = tab.run(settled)
+    order = tab.run("[...document.querySelectorAll('#t1 tbody tr')].map(row => row.id)")
+    click(tab, "time")
+    assert tab.run(settled) == once
+    assert tab.run("[...document.querySelectorAll('#t1 tbody tr')].map(row => row.id)") == order

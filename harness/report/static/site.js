@@ -1,6 +1,7 @@
 (function () {
   "use strict";
   var states = [];
+  var COLLATOR = new Intl.Collator("en");
 
   function parse() {
     var found = {};
@@ -39,22 +40,42 @@
       return (a.value === null) - (b.value === null) || a.place - b.place;
     }
     var order = typeof a.value === "number" && typeof b.value === "number"
-      ? a.value - b.value : String(a.value).localeCompare(String(b.value), "en");
+      ? a.value - b.value : COLLATOR.compare(String(a.value), String(b.value));
     return order * dir || a.place - b.place;
   }
 
-  function sort(state) {
-    var body = state.table.tBodies[0];
-    var rows = state.rows;
-    if (state.key) {
-      var column = state.heads[state.key].cellIndex;
-      rows = state.rows.map(function (row, place) {
+  // Values of a column with the rows' first places, read once.
+  function valuesOf(state, key) {
+    if (!state.values[key]) {
+      var column = state.heads[key].cellIndex;
+      state.values[key] = state.rows.map(function (row, place) {
         return { row: row, place: place, value: cellValue(row, column) };
-      }).sort(function (a, b) { return compare(a, b, state.dir); }).map(function (each) { return each.row; });
+      });
     }
+    return state.values[key];
+  }
+
+  function inOrder(state) {
+    if (!state.key) return state.rows;
+    return valuesOf(state, state.key).slice()
+      .sort(function (a, b) { return compare(a, b, state.dir); })
+      .map(function (each) { return each.row; });
+  }
+
+  // Rows move once, off the page; where the order stays nothing is laid out again.
+  function arrange(state, rows) {
+    if (rows.every(function (row, at) { return row === state.order[at]; })) return;
+    var body = state.table.tBodies[0];
+    body.remove();
     var fragment = document.createDocumentFragment();
     rows.forEach(function (row) { fragment.appendChild(row); });
     body.appendChild(fragment);
+    state.table.appendChild(body);
+    state.order = rows;
+  }
+
+  function sort(state) {
+    arrange(state, inOrder(state));
     Object.keys(state.heads).forEach(function (key) {
       var head = state.heads[key];
       if (key === state.key) head.setAttribute("aria-sort", state.dir > 0 ? "ascending" : "descending");
@@ -65,10 +86,13 @@
   function filter(state) {
     var words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
     var shown = 0;
+    if (words.length && !state.texts) {
+      state.texts = state.rows.map(function (row) { return row.textContent.toLowerCase(); });
+    }
     state.rows.forEach(function (row, place) {
       var fits = words.every(function (word) { return state.texts[place].indexOf(word) >= 0; }) &&
         (!state.status || row.getAttribute("data-status") === state.status);
-      row.hidden = !fits;
+      if (row.hidden === fits) row.hidden = !fits;
       shown += fits;
     });
     if (state.count) state.count.textContent = shown + " of " + state.rows.length + " entries";
@@ -85,11 +109,12 @@
     Object.keys(state.heads).forEach(function (key) {
       var head = state.heads[key], hidden = state.hidden.indexOf(key) >= 0, last = head.cellIndex;
       var next = head.nextElementSibling;
+      if (state.boxes[key]) state.boxes[key].checked = !hidden;
+      if (head.hidden === hidden) return;
       if (next && next.className === "plot-head") last += 1;
       [state.table.tHead.rows[0]].concat(state.rows).forEach(function (row) {
         for (var at = head.cellIndex; at <= last; at++) row.cells[at].hidden = hidden;
       });
-      if (state.boxes[key]) state.boxes[key].checked = !hidden;
     });
   }
 
@@ -179,8 +204,7 @@
 
   function start(table) {
     var rows = Array.prototype.slice.call(table.tBodies[0].rows);
-    var state = { table: table, rows: rows, heads: {}, boxes: {}, hidden: [], query: "", status: "", key: "", dir: 1 };
-    state.texts = rows.map(function (row) { return row.textContent.toLowerCase(); });
+    var state = { table: table, rows: rows, order: rows, values: {}, texts: null, heads: {}, boxes: {}, hidden: [], query: "", status: "", key: "", dir: 1 };
     Array.prototype.forEach.call(table.tHead.querySelectorAll("th[data-key]"), function (head) {
       state.heads[head.getAttribute("data-key")] = head;
     });

@@ -93,7 +93,7 @@ def test_machine_and_software_are_there_and_unknown_is_unknown(pages: dict[str, 
     words = pages["cnn-muon"].words
     assert "AMD EPYC 7B13" in words
     assert "2.13.0+cpu" in words
-    assert "cpu-governor —could not be read" in words
+    assert "cpu-governor could not be read" in words
 
 
 def test_the_command_that_repeats_it(pages: dict[str, Markup]) -> None:
