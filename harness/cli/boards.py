@@ -67,7 +67,7 @@ def _cells(
     score: float | None, found: Figure | None, board: Leaderboard, unit: Unit
 ) -> tuple[object, ...]:
     """From how many seeds, value, interval and method."""
-    method = _method(found) if board.unit == "J" else "clock"
+    method = _method(found) if board.unit == "J" else "clock" if board.unit else "judge"
     if score is None:
         return ("", None, "", method)
     low, high = (found.low, found.high) if found else (None, None)

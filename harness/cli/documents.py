@@ -193,7 +193,7 @@ class BoardRow(Standing):
 
     prize: str
     quantity: str
-    unit: Literal["J", "s"]
+    unit: Literal["J", "s", ""]
     ruleset: str
     division: str = ""
     workload_version: str

@@ -4,13 +4,16 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from harness.prizes._board import board, sample_of
+from harness.prizes._board import board
 from harness.prizes._prize import Prize
 from harness.records import Leaderboard, Ruleset, Score
 from harness.records.award import Award, BundleRef, Challenge, Sensitivity
 from harness.rules.load import RulesetError, as_toml
 from harness.score.resample import by_other_means, without_a_run
 from harness.score.stats import Sample, differ_p, holm, is_paired, mean_log, seeds_to_settle
+
+EXAMPLES = {"cost_to_target": "default", "quality_at_budget": "haet-2021"}
+"""A ruleset of each mode."""
 
 Outcome = Literal["awarded", "tied", "unopposed", "nobody"]
 
@@ -31,7 +34,7 @@ class Contest(NamedTuple):
     @property
     def samples(self) -> list[Sample]:
         """Their costs."""
-        return [sample_of(score, self.prize) for score in self.scores]
+        return [self.prize.sample(score) for score in self.scores]
 
 
 def contest(scores: Sequence[Score], prize: Prize) -> Contest:
@@ -64,8 +67,17 @@ def leader_tests(samples: Sequence[Sample], alpha: float) -> list[Test]:
     ]
 
 
-def challenges(names: Sequence[str], samples: Sequence[Sample], alpha: float) -> list[Challenge]:
-    """The same tests with what a reader wants to know besides."""
+def challenges(
+    names: Sequence[str], samples: Sequence[Sample], alpha: float, *, ratios: bool = True
+) -> list[Challenge]:
+    """The same tests with what a reader wants to know besides.
+
+    Args:
+        names: Of the entries, the leader first.
+        samples: Their costs, or metrics.
+        alpha: Two-sided level over all tests together.
+        ratios: Whether leads are ratios of costs; else differences of metrics.
+    """
     found = []
     for name, other, test in zip(names[1:], samples[1:], leader_tests(samples, alpha), strict=True):
         lead = mean_log(other) - mean_log(samples[0])
@@ -73,7 +85,7 @@ def challenges(names: Sequence[str], samples: Sequence[Sample], alpha: float) ->
         found.append(
             Challenge(
                 challenger=name,
-                lead_ratio=math.expm1(lead),
+                lead_ratio=math.expm1(lead) if ratios else lead,
                 p_differ=test.p_differ,
                 p_holm=test.p_holm,
                 paired=is_paired(samples[0], other),
@@ -96,6 +108,8 @@ def _of_runs(contest_: Contest) -> Iterator[Sensitivity]:
         leader=names[changes[0].leader] if changes else names[0],
         note=f"without {', '.join(each.without for each in changes[:5])}" if changes else "",
     )
+    if not contest_.prize.unit:
+        return
     others = by_other_means(contest_.samples)
     yield Sensitivity(
         variation="another mean than the geometric one",
@@ -178,6 +192,8 @@ def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, li
     worst = max(each.p_holm for each in tests)
     closest = min(each.lead_ratio for each in tests)
     told = f"{names[0]} costs less than every other entry, by {closest:.1%} at least"
+    if not contest_.prize.unit:
+        told = f"{names[0]} is better than every other entry, by {closest:.4g} at least"
     paired = {each.paired for each in tests}
     kind = " and ".join(sorted("paired tests" if each else "Welch's tests" for each in paired))
     return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g}, {kind})"
@@ -204,7 +220,8 @@ def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
     """
     held = contest(scores, prize)
     alpha, found = ruleset.score.separation_alpha, held.board
-    tests = challenges(held.names, held.samples, alpha) if len(held.names) > 1 else []
+    many, ratios = len(held.names) > 1, bool(prize.unit)
+    tests = challenges(held.names, held.samples, alpha, ratios=ratios) if many else []
     outcome, leaders, reason = _decided(held, tests)
     return Award(
         prize=prize.name,
@@ -228,6 +245,7 @@ def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
         out=found.unranked,
         challenges=tuple(tests),
         resolvable_ratio=found.resolvable_ratio,
+        resolvable_lead=found.resolvable_lead,
         sensitivity=tuple(sensitivity(held)),
         evidence=tuple(_evidence(scores)),
     )
@@ -248,6 +266,12 @@ def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Awar
         message = (
             f"{ruleset.name}: run.snapshot_rule is '{ruleset.run.snapshot_rule}', which is for "
             "practice; prizes ask for 'final', as in the ruleset default"
+        )
+        raise RulesetError(message)
+    if ruleset.run.mode != prize.mode:
+        message = (
+            f"{ruleset.name}: run.mode is '{ruleset.run.mode}'; the prize {prize.name} ranks "
+            f"'{prize.mode}', as in the ruleset {EXAMPLES[prize.mode]}"
         )
         raise RulesetError(message)
     keys = sorted({_place(each) for each in scores})

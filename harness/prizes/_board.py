@@ -9,7 +9,6 @@ from typing import Any
 from harness.prizes._prize import Prize
 from harness.records import Figure, Leaderboard, Ruleset, Score, Standing, Unranked
 from harness.registry import Broken, discover
-from harness.score.group import is_valid
 from harness.score.rank import Contender, Place, Ranking, rank
 from harness.score.resample import RankChance, rank_chances
 from harness.score.score import score_all
@@ -24,19 +23,10 @@ def prizes() -> list[Prize]:
     return sorted(found, key=lambda prize: prize.name)
 
 
-def sample_of(score: Score, prize: Prize) -> Sample:
-    """The costs that a score's standing rests on, as logarithms by seed."""
-    runs = [run for run in score.runs if is_valid(run, score.snapshot_rule)]
-    found = prize.costs(runs)
-    if found is None:
-        return Sample({}, 0.0, open_ended=True)
-    logs = {seed: math.log(value) for seed, value in found.values.items()}
-    return Sample(logs, found.sd_floor, score.failures > 0, found.moments)
-
-
 def _contender(score: Score, figure: Figure, prize: Prize) -> Contender:
     key = (score.submission, score.submission_sha256)
-    return Contender(key, figure.value, sample_of(score, prize))
+    upward = not prize.unit and score.better == "higher"
+    return Contender(key, -figure.value if upward else figure.value, prize.sample(score))
 
 
 def _standing(score: Score, figure: Figure, place: Place, chance: RankChance | None) -> Standing:
@@ -115,6 +105,11 @@ def _note(ranking: Ranking, names: Sequence[str], samples: Sequence[Sample]) -> 
     return f"{names[0]} is first by value but tied: {tied} entries cannot be told apart by {test}"
 
 
+def _as_lead(ratio: float | None) -> float | None:
+    """The difference that a ratio stands for: of metrics no logarithm was taken."""
+    return None if ratio is None else math.log1p(ratio)
+
+
 def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
     """The ranking of scores that share workload, version, machine, ruleset and division.
 
@@ -146,7 +141,8 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         standings=standings,
         unranked=tuple(_unranked(score, prize, reason) for score, reason in others),
         separated=ranking.separated,
-        resolvable_ratio=ranking.resolvable_ratio,
+        resolvable_ratio=ranking.resolvable_ratio if prize.unit else None,
+        resolvable_lead=None if prize.unit else _as_lead(ranking.resolvable_ratio),
         note=_note(ranking, [each.submission for each in standings], samples)
         if standings
         else prize.nobody(ordered),
@@ -161,9 +157,13 @@ def boards(scores: Sequence[Score]) -> list[Leaderboard]:
     together: dict[tuple[str, ...], list[Score]] = defaultdict(list)
     for score in scores:
         place = (score.workload, score.workload_version, score.machine)
-        key = (*place, score.ruleset, score.division)
-        together[key].append(score)
-    return [board(group, prize) for _, group in sorted(together.items()) for prize in prizes()]
+        together[(*place, score.ruleset, score.division, score.mode)].append(score)
+    return [
+        board(group, prize)
+        for _, group in sorted(together.items())
+        for prize in prizes()
+        if prize.mode == group[0].mode
+    ]
 
 
 def standing_rows(leaderboards: Sequence[Leaderboard]) -> Iterator[dict[str, Any]]:

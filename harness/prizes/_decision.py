@@ -40,7 +40,16 @@ def _candidates(award: Award) -> Iterator[str]:
         yield "None."
         yield ""
         return
-    head = ("rank", "could be", "tie", "entry", "n", award.unit, "interval", "chance of rank 1")
+    head = (
+        "rank",
+        "could be",
+        "tie",
+        "entry",
+        "n",
+        award.unit or award.quantity,
+        "interval",
+        "chance of rank 1",
+    )
     rows = [
         (
             each.rank,
@@ -55,7 +64,8 @@ def _candidates(award: Award) -> Iterator[str]:
         for each in award.candidates
     ]
     yield from _table(head, rows)
-    yield f"Intervals: {award.confidence:.0%}, of the geometric mean over n distinct seeds."
+    mean = "geometric mean" if award.unit else "mean"
+    yield f"Intervals: {award.confidence:.0%}, of the {mean} over n distinct seeds."
     yield ""
 
 
@@ -70,10 +80,11 @@ def _out(award: Award) -> Iterator[str]:
 def _tests(award: Award) -> Iterator[str]:
     if not award.challenges:
         return
+    scale = " on logarithms" if award.unit else ""
     yield "## Tests"
     yield ""
     yield (
-        f"The first by value against each other entry: two-sided t tests on logarithms, paired "
+        f"The first by value against each other entry: two-sided t tests{scale}, paired "
         f"where their runs alternated on the same seeds and instances, Welch's otherwise; Holm's "
         f"correction over all of them at {award.separation_alpha:g}."
     )
@@ -81,7 +92,7 @@ def _tests(award: Award) -> Iterator[str]:
     rows = [
         (
             each.challenger,
-            f"{each.lead_ratio:+.2%}",
+            f"{each.lead_ratio:+.2%}" if award.unit else f"{each.lead_ratio:.4g}",
             "paired" if each.paired else "Welch",
             f"{each.p_differ:.2g}",
             f"{each.p_holm:.2g}",
@@ -90,8 +101,19 @@ def _tests(award: Award) -> Iterator[str]:
         )
         for each in award.challenges
     ]
-    head = ("challenger", "costs more by", "test", "p", "p (Holm)", "verdict", "seeds to settle")
+    head = (
+        "challenger",
+        "costs more by" if award.unit else "worse by",
+        "test",
+        "p",
+        "p (Holm)",
+        "verdict",
+        "seeds to settle",
+    )
     yield from _table(head, rows)
+    if award.resolvable_lead is not None:
+        yield f"These data could have seen a lead of {award.resolvable_lead:.4g} (power 0.9)."
+        yield ""
     if award.resolvable_ratio is not None:
         yield f"These data could have seen a lead of {award.resolvable_ratio:.1%} (power 0.9)."
         yield ""

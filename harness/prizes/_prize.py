@@ -1,11 +1,13 @@
 """The shape of a prize: which quantity ranks, in which unit, and which scores may win it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from harness.records import Figure, RunScore, Score
-from harness.score.group import Costs
+from harness.score.group import Costs, is_valid
+from harness.score.stats import Sample
 
 
 class Admission(NamedTuple):
@@ -24,15 +26,33 @@ class Prize:
     question: str
     """What it rewards, as a question."""
     quantity: str
-    """Field of `Score` that ranks; the lowest wins."""
-    unit: Literal["J", "s"]
+    """Field of `Score` that ranks; the lowest cost wins, or the best metric."""
+    unit: Literal["J", "s", ""]
+    """Empty: a metric, in its own unit and direction; leads are differences, not ratios."""
     figure: Callable[[Score], Figure | None]
     """The figure that ranks."""
-    costs: Callable[[list[RunScore]], Costs | None]
-    """The same by seed, of the runs that count."""
+    sample: Callable[[Score], Sample]
+    """The same by seed, of the runs that count, so that less is better: logarithms of costs, or
+    metrics with the sign of their direction."""
     admit: Callable[[Score], Admission]
     nobody: Callable[[list[Score]], str]
     """What to say where no entry is admitted."""
+    mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
+    """Scores of which mode it ranks."""
+
+
+def valid_runs(score: Score) -> list[RunScore]:
+    """The runs of a score that have a result."""
+    return [run for run in score.runs if is_valid(run, score.snapshot_rule)]
+
+
+def cost_sample(score: Score, costs: Callable[[list[RunScore]], Costs | None]) -> Sample:
+    """The costs that a score's standing rests on, as logarithms by seed."""
+    found = costs(valid_runs(score))
+    if found is None:
+        return Sample({}, 0.0, open_ended=True)
+    logs = {seed: math.log(value) for seed, value in found.values.items()}
+    return Sample(logs, found.sd_floor, score.failures > 0, found.moments)
 
 
 def admit_scored(score: Score) -> Admission:

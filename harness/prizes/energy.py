@@ -1,6 +1,6 @@
 """The prize for the most energy-efficient training method on one machine."""
 
-from harness.prizes._prize import Admission, Prize, admit_scored
+from harness.prizes._prize import Admission, Prize, admit_scored, cost_sample
 from harness.records import Score
 from harness.score.group import energy_costs
 
@@ -26,7 +26,7 @@ PRIZE = Prize(
     quantity="energy_to_target_j",
     unit="J",
     figure=lambda score: score.energy_to_target_j,
-    costs=energy_costs,
+    sample=lambda score: cost_sample(score, energy_costs),
     admit=admit,
     nobody=nobody,
 )

@@ -1,6 +1,6 @@
 """The prize for the fastest training method; one machine is a cluster of one."""
 
-from harness.prizes._prize import Prize, admit_scored
+from harness.prizes._prize import Prize, admit_scored, cost_sample
 from harness.records import Score
 from harness.score.group import time_costs
 
@@ -17,7 +17,7 @@ PRIZE = Prize(
     quantity="time_to_target_s",
     unit="s",
     figure=lambda score: score.time_to_target_s,
-    costs=time_costs,
+    sample=lambda score: cost_sample(score, time_costs),
     admit=admit_scored,
     nobody=nobody,
 )

@@ -11,7 +11,7 @@ class Challenge(Record):
 
     challenger: str
     lead_ratio: float
-    """By how much the challenger costs more, as 0.06 for 6 %."""
+    """By how much the challenger costs more, as 0.06 for 6 %; of a metric, the difference."""
     p_differ: float
     """Two-sided p; two-sided, since the leader was picked by the same data."""
     p_holm: float
@@ -62,7 +62,8 @@ class Award(Record):
     rules_text: str
     """The ruleset in force, resolved, as TOML."""
     quantity: str
-    unit: Literal["J", "s"]
+    unit: Literal["J", "s", ""]
+    """Empty: a metric, in its own unit."""
     outcome: Literal["awarded", "tied", "unopposed", "nobody"]
     """`unopposed`: a single entry has a place; there is nothing to compare it with."""
     winner: str | None
@@ -80,6 +81,8 @@ class Award(Record):
     challenges: tuple[Challenge, ...]
     resolvable_ratio: float | None
     """Lead that these data could have seen, as 0.06 for 6 %, power 0.9."""
+    resolvable_lead: float | None = None
+    """The same as a difference in the metric's unit, where a metric ranks."""
     sensitivity: tuple[Sensitivity, ...]
     evidence: tuple[BundleRef, ...]
     """Every bundle that was used, also of those who have no place."""

@@ -8,6 +8,8 @@ from harness.records.base import FORMAT, Record
 class RunRules(Record):
     """What the conductor enforces while a submission runs."""
 
+    mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
+    """What ranks: the cost until the target, or the metric when the budget is spent."""
     seeds_count: int = 8
     """Runs of a series, each with a seed of its own."""
     snapshot_rule: Literal["final", "first_passing"] = "final"
@@ -20,6 +22,8 @@ class RunRules(Record):
     """Greatest size of all snapshots of a run together."""
     budget_ratio: float = 1.0
     """Budget in multiples of the workload's own."""
+    budget_s: float | None = None
+    """Budget in seconds, in place of the workload's own and its multiple; None: these."""
     setup_s: float = 0.0
     """Longest `setup()` before the gun; 0 forbids it."""
     start_cap_s: float = 120.0

@@ -94,10 +94,13 @@ class Score(Record):
     machine: str
     ruleset: str
     snapshot_rule: Literal["final", "first_passing"]
+    mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
+    """What ranks: costs until the target, or the metric at the budget."""
     separation_alpha: float = 0.05
     """Level of the ruleset below which two entries count as different."""
-    status: Literal["scored", "target_missed", "too_few_runs", "excluded"]
-    """`excluded`: a check of the ruleset failed; the findings say which."""
+    status: Literal["scored", "target_missed", "runs_failed", "too_few_runs", "excluded"]
+    """`excluded`: a check of the ruleset failed; the findings say which. `runs_failed`: runs left
+    no metric where the metric at the budget ranks."""
     reason: str
     """One sentence: why this status."""
     n: int
@@ -109,6 +112,8 @@ class Score(Record):
     better: Literal["higher", "lower"]
     metric: Figure | None
     """Of the snapshots that count."""
+    metric_sd_floor: float = 0.0
+    """Least standard deviation of the metric that its resolution allows, in its unit."""
     p_target: float | None
     """One-sided p of the test that the mean metric beats the target."""
     time_to_target_s: Figure | None
@@ -181,15 +186,18 @@ class Leaderboard(Record):
     division: str = ""
     """Of its entries; divisions rank apart."""
     prize: str
-    """`energy` or `speed`."""
+    """`energy`, `speed`, `budget` ..."""
     quantity: str
-    """`energy_to_target_j` or `time_to_target_s`."""
-    unit: Literal["J", "s"]
+    """`energy_to_target_j`, `time_to_target_s`, or `metric`."""
+    unit: Literal["J", "s", ""]
+    """Empty: a metric, in its own unit."""
     standings: tuple[Standing, ...]
     unranked: tuple[Unranked, ...]
     separated: bool
     """Whether the first is told apart from the second."""
     resolvable_ratio: float | None
     """Lead over the first that these data could have seen (as 0.06 for 6 %), power 0.9."""
+    resolvable_lead: float | None = None
+    """The same as a difference in the metric's unit, where a metric ranks."""
     note: str
     """One sentence for people: who leads, or why nobody does."""

@@ -64,6 +64,8 @@ def variations(board: Leaderboard, scores: Mapping[str, Score]) -> list[Variatio
         board: whose first is in question; it must have one.
         scores: of the ranked entries, by submission as the board calls it.
     """
+    if not board.unit:
+        return []  # a metric is no cost: its own spread is all that there is to shake
     energy = board.prize == "energy"
     cost: Cost = (lambda run: run.energy_j) if energy else (lambda run: run.time_s)
     window: Cost = (lambda run: run.window_energy_j) if energy else (lambda run: run.window_s)
@@ -92,6 +94,6 @@ def _dropped_worst(values: list[float]) -> float:
 def lead_text(board: Leaderboard) -> str:
     """By how much the second costs more than the first; empty for fewer than two."""
     ordered = sorted(board.standings, key=lambda row: row.rank)
-    if len(ordered) < 2 or ordered[0].score <= 0:  # noqa: PLR2004 - a lead is over somebody
+    if not board.unit or len(ordered) < 2 or ordered[0].score <= 0:  # noqa: PLR2004 - a lead is over somebody
         return ""
     return numbers.percent(ordered[1].score / ordered[0].score - 1)

@@ -43,6 +43,7 @@ STATUS_TITLES = {
     "degraded": "the measurement did not meet the ruleset's limits",
     "invalid": "broke a rule",
     "too_few_runs": "fewer distinct seeds than the ruleset asks for",
+    "runs_failed": "runs left no metric where the metric at the budget ranks",
     "excluded": "a check of the ruleset failed",
 }
 
@@ -147,7 +148,7 @@ def _distance(board: Leaderboard, row: Standing) -> list[str]:
     others = sorted(
         (each for each in board.standings if each is not row), key=lambda each: each.rank
     )
-    if not others or others[0].score <= 0 or row.score <= 0:
+    if not board.unit or not others or others[0].score <= 0 or row.score <= 0:
         return []
     other = others[0]
     gap = numbers.percent(abs(row.score / other.score - 1))

@@ -213,6 +213,7 @@ def _run_record(
         machine=bench.machine,
         ruleset=order.ruleset.name,
         snapshot_rule=order.ruleset.run.snapshot_rule,
+        mode=order.ruleset.run.mode,
         provenance=order.provenance,
         interleaved_with=order.interleaved_with,
         seeds=order.seeds,

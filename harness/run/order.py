@@ -98,7 +98,9 @@ class Order:
     @property
     def budget_s(self) -> float:
         """Length of the run window."""
-        return self.workload.budget_s * self.ruleset.run.budget_ratio
+        rules = self.ruleset.run
+        own_s = self.workload.budget_s * rules.budget_ratio
+        return own_s if rules.budget_s is None else rules.budget_s
 
     @property
     def threads(self) -> int:

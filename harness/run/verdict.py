@@ -92,7 +92,10 @@ def decide(
     evaluation: Evaluation | None,
     last_words: str,
 ) -> Verdict:
-    """Status and reason of a run; measurement has its say afterwards, in `degrade`."""
+    """Status and reason of a run; measurement has its say afterwards, in `degrade`.
+
+    Where quality at the budget ranks, there is no target to miss: any metric is a result.
+    """
     ended = _ending(story, exit_, last_words)
     if ended is not None:
         return ended
@@ -100,6 +103,9 @@ def decide(
     if value is None or value.value is None:
         return _without_value(value, story, order)
     metric = order.workload.metric
+    if order.ruleset.run.mode == "quality_at_budget":
+        told = f"{metric.name} {value.value:.{metric.digits}f} at snapshot {value.snapshot}"
+        return Verdict("ok", f"{told}, within {order.budget_s:g} s")
     sign = ">=" if metric.better == "higher" else "<="
     figures = (
         f"{metric.name} {value.value:.{metric.digits}f} at snapshot {value.snapshot}; "

@@ -31,7 +31,7 @@ from harness.score.stats import (
     target_p,
 )
 
-ScoreStatus = Literal["scored", "target_missed", "too_few_runs", "excluded"]
+ScoreStatus = Literal["scored", "target_missed", "runs_failed", "too_few_runs", "excluded"]
 
 
 class Attempt(NamedTuple):
@@ -66,6 +66,11 @@ class Group(NamedTuple):
     def rule(self) -> Literal["final", "first_passing"]:
         """Which snapshot counts."""
         return self.head.ruleset.run.snapshot_rule
+
+    @property
+    def mode(self) -> Literal["cost_to_target", "quality_at_budget"]:
+        """What ranks."""
+        return self.head.ruleset.run.mode
 
 
 class Costs(NamedTuple):
@@ -191,17 +196,28 @@ def cost_with_failures(
     return _figure(interval, len(found.values), level)
 
 
-def _metric(sums: Tally, head: Attempt, level: float) -> tuple[Figure | None, float | None]:
-    """The mean metric over seeds and the p of its test against the target."""
+def metrics_by_seed(runs: Iterable[RunScore]) -> dict[int, float]:
+    """The metric of each seed; of runs that share one, the mean."""
     by_seed: dict[int, list[float]] = defaultdict(list)
-    for run in sums.valid:
+    for run in runs:
         if run.metric is not None:
             by_seed[run.seed].append(run.metric)
-    values = [statistics.fmean(each) for each in by_seed.values()]
+    return {seed: statistics.fmean(each) for seed, each in sorted(by_seed.items())}
+
+
+def _metric_floor(sums: Tally, head: Attempt) -> float:
+    values = list(metrics_by_seed(sums.valid).values())
+    if not values:
+        return 0.0
+    return metric_sd_floor(head.workload.metric_unit, head.examples, statistics.fmean(values))
+
+
+def _metric(sums: Tally, head: Attempt, level: float) -> tuple[Figure | None, float | None]:
+    """The mean metric over seeds and the p of its test against the target."""
+    values = list(metrics_by_seed(sums.valid).values())
     if not values:
         return None, None
-    work = head.workload
-    floor = metric_sd_floor(work.metric_unit, head.examples, statistics.fmean(values))
+    work, floor = head.workload, _metric_floor(sums, head)
     figure = _figure(mean_interval(values, level, floor), len(values), level)
     return figure, target_p(values, work.target, work.better, floor)
 
@@ -229,6 +245,17 @@ def _final_status(
         shown = "one seed cannot show it" if p is None else f"p = {p:.2g}, not under {alpha:g}"
         return "target_missed", f"{told}: not shown to beat the target ({shown})"
     return "scored", f"{told}: beats the target (p = {p:.2g})"
+
+
+def _quality_status(sums: Tally, group: Group) -> tuple[ScoreStatus, str]:
+    """Status where the metric at the budget ranks: enough seeds, and a metric of each run."""
+    due, total = group.head.ruleset.run.seeds_count, len(group.attempts) + sums.lost
+    if sums.failures:
+        count = f"{sums.failures} of {total} runs left no metric"
+        return "runs_failed", f"{count} ({_failure_text(sums)})"
+    if sums.seeds < due:
+        return "too_few_runs", f"{sums.seeds} of {due} seeds were run"
+    return "scored", f"mean {group.head.workload.metric} at the budget over {sums.seeds} seeds"
 
 
 def _first_passing_status(sums: Tally) -> tuple[ScoreStatus, str]:
@@ -322,7 +349,10 @@ def verdict(group: Group, sums: Tally) -> Verdict:
     """Whether a group is scored, and why not."""
     level = group.head.ruleset.score.confidence
     mean, p = _metric(sums, group.head, level)
-    if group.rule == "final":
+    if group.mode == "quality_at_budget":
+        p = None
+        status, reason = _quality_status(sums, group)
+    elif group.rule == "final":
         status, reason = _final_status(sums, group, mean, p)
     else:
         # Of a metric picked for passing no test can say anything.
@@ -336,6 +366,8 @@ def verdict(group: Group, sums: Tally) -> Verdict:
 
 def _has_costs(found: Verdict, group: Group, sums: Tally) -> bool:
     """Whether there is a cost to show: the target was reached, as far as the runs go."""
+    if group.mode == "quality_at_budget":
+        return False
     if group.rule == "first_passing":
         return bool(sums.valid)
     work = group.head.workload
@@ -383,6 +415,7 @@ def score_of(group: Group) -> Score:
         machine=head.machine,
         ruleset=group.label,
         snapshot_rule=group.rule,
+        mode=group.mode,
         separation_alpha=head.ruleset.score.separation_alpha,
         status=found.status,
         reason=found.reason,
@@ -392,6 +425,7 @@ def score_of(group: Group) -> Score:
         metric_name=head.workload.metric,
         better=head.workload.better,
         metric=found.metric,
+        metric_sd_floor=_metric_floor(sums, head),
         p_target=found.p_target,
         energy_by_domain_j=by_domain,
         energy_eligible=joules.eligible and figures.get("energy_to_target_j") is not None,

@@ -165,6 +165,7 @@ def run_record(plan: Plan, run_id: str) -> Run:
         "machine": plan.machine,
         "ruleset": plan.ruleset,
         "snapshot_rule": rules_of(plan).run.snapshot_rule,
+        "mode": rules_of(plan).run.mode,
         "seeds": seeds_of(plan),
         "window": Window(
             origin_utc=utc_of(plan), origin_monotonic_ns="1", launch_ns=0,

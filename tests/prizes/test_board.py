@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.prizes import boards, prizes, score_document
+from harness.prizes import awards, boards, prizes, score_document
 from harness.records import Leaderboard, Score
-from harness.rules.load import load_ruleset
+from harness.registry import find
+from harness.rules.load import RulesetError, load_ruleset
 from harness.score.score import score_results
-from tests.lab.results import Plan, series
+from tests.lab.results import Plan, series, write_run
 
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
 
@@ -160,6 +161,54 @@ def test_a_lost_loser_moves_nobody_above_it(results: Path) -> None:
     assert [(s.submission, s.score, s.rank) for s in without.standings] == kept
 
 
+# --- quality at the budget ------------------------------------------------------------------------
+
+
+def at_budget(folder: Path, name: str, metrics: list[float], **changes: object) -> None:
+    plan = entry(name, ruleset="haet-2021", budget_s=600.0, **changes)
+    for seed, metric in enumerate(metrics, 1):
+        write_run(folder, plan.but(seed=seed, snapshots=((9.0, 0.99), (590.0, metric))))
+
+
+def test_the_best_metric_at_the_budget_ranks_first_whatever_the_target(tmp_path: Path) -> None:
+    at_budget(tmp_path, "good", [0.71, 0.72, 0.70, 0.73, 0.71])
+    at_budget(tmp_path, "poor", [0.51, 0.52, 0.50, 0.53, 0.51])
+    at_budget(tmp_path, "short", [0.9, 0.9])
+    at_budget(tmp_path, "broken", [0.9, 0.9, 0.9, 0.9, 0.9])
+    write_run(tmp_path, entry("broken", ruleset="haet-2021", seed=6, status="crashed"))
+    (board,) = boards(score_results(tmp_path))
+    assert (board.prize, board.unit, board.quantity) == ("budget", "", "metric")
+    assert [each.submission for each in board.standings] == ["good", "poor"]
+    first = board.standings[0]
+    assert first.score == pytest.approx(0.714)
+    assert first.low is not None
+    assert 0.69 < first.low < first.score
+    assert board.separated
+    assert board.resolvable_ratio is None
+    assert board.resolvable_lead is not None
+    assert 0 < board.resolvable_lead < 0.1
+    out = {each.submission: each.status for each in board.unranked}
+    assert out == {"short": "too_few_runs", "broken": "runs_failed"}
+
+
+def test_where_lower_is_better_the_lowest_metric_wins(tmp_path: Path) -> None:
+    at_budget(tmp_path, "a", [3.1, 3.2, 3.0, 3.1, 3.2], better="lower", unit="nats")
+    at_budget(tmp_path, "b", [2.1, 2.2, 2.0, 2.1, 2.2], better="lower", unit="nats")
+    rules = load_ruleset("haet-2021")
+    (award,) = awards(score_results(tmp_path, rules), find("prizes", "budget").value, rules)
+    assert (award.winner, award.unit) == ("b", "")
+    assert award.challenges[0].lead_ratio == pytest.approx(1.0)
+    assert "better than every other entry, by 1" in award.reason
+
+
+def test_a_prize_asks_for_a_ruleset_of_its_own_mode(tmp_path: Path) -> None:
+    series(tmp_path, entry("adam"), EIGHT)
+    for name, prize in (("default", "budget"), ("haet-2021", "speed")):
+        rules = load_ruleset(name)
+        with pytest.raises(RulesetError, match=r"run\.mode is"):
+            awards(score_results(tmp_path, rules), find("prizes", prize).value, rules)
+
+
 # --- the document ---------------------------------------------------------------------------------
 
 
@@ -199,5 +248,6 @@ def test_a_row_is_the_geometric_mean_of_its_runs(results: Path) -> None:
 
 
 def test_prizes_are_found_in_their_folder() -> None:
-    assert {each.name: each.unit for each in prizes()} == {"energy": "J", "speed": "s"}
+    units = {each.name: each.unit for each in prizes()}
+    assert units == {"budget": "", "energy": "J", "speed": "s"}
     assert all(each.question.endswith("?") for each in prizes())

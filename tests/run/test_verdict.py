@@ -220,3 +220,20 @@ def test_a_failed_run_stays_what_it_is(status: Any) -> None:
 def test_lesser_findings_change_nothing(level: Any) -> None:
     assert degrade(Verdict("ok", "why"), [finding(level)]) == ("ok", "why")
     assert degrade(Verdict("ok", "why"), []) == ("ok", "why")
+
+
+# --- quality at the budget ------------------------------------------------------------------------
+
+
+def test_where_quality_ranks_a_kill_at_the_budget_is_no_failure_and_the_target_no_bar() -> None:
+    for ended in ("budget", "done"):
+        found = decided(story(ended, snapshots=2), found=evaluation(0.99, 0.2), ruleset="haet-2021")
+        assert found.status == "ok"
+        assert "at snapshot 1, within 600 s" in found.reason
+
+
+def test_where_quality_ranks_nothing_handed_over_is_still_no_result() -> None:
+    nothing = decided(story("budget", snapshots=0), found=evaluation(), ruleset="haet-2021")
+    assert nothing.status == "budget_exceeded"
+    broken = decided(story(snapshots=1), found=evaluation("diverged: NaN"), ruleset="haet-2021")
+    assert broken.status in ("diverged", "invalid")

@@ -105,7 +105,8 @@ def lines_of(site: Site) -> list[Line]:
     lines: list[Line] = []
     for workload in site.workloads:
         for ground, entries in site.grounds(workload).items():
-            for board in site.boards.on(ground).values():
+            costs = (each for each in site.boards.on(ground).values() if each.unit)
+            for board in costs:
                 line = line_of(ground, entries, board, f"h{len(lines) + 1}")
                 if line.steps:
                     lines.append(line)
