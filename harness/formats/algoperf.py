@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.formats._algoperf_write import write
 from harness.formats._format import (
     Archive,
     Format,
@@ -290,4 +291,4 @@ def read(path: Path) -> Archive:
     return require_runs(Archive(unique_runs(runs), findings), path, EXPECTED)
 
 
-FORMAT = Format(name="algoperf", title="AlgoPerf log trees", read=read)
+FORMAT = Format(name="algoperf", title="AlgoPerf log trees", read=read, write=write)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.formats._dawnbench_write import write
 from harness.formats._format import (
     Archive,
     Format,
@@ -255,4 +256,4 @@ def read(path: Path) -> Archive:
     return require_runs(Archive(unique_runs(runs), findings), path, EXPECTED)
 
 
-FORMAT = Format(name="dawnbench", title="DAWNBench entries", read=read)
+FORMAT = Format(name="dawnbench", title="DAWNBench entries", read=read, write=write)

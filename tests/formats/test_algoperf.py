@@ -157,4 +157,4 @@ def test_nothing_to_import_is_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FormatError, match="expected a folder that holds one folder per submission"):
         read(tmp_path / name)
-    assert FORMAT.write is None
+    assert FORMAT.read is read

@@ -36,7 +36,8 @@ def test_curve_and_names(tmp_path: Path) -> None:
     assert run.curve.metric == {"val_loss": (10.8258, 3.4012, 3.279)}
     assert run.curve.time_s == pytest.approx((0.0, 71.25, 85.5))
     assert run.curve.steps_count == (0.0, 1250.0, 1500.0)
-    assert (run.status, run.time_s) == ("ok", pytest.approx(85.5))
+    assert run.status == "ok"
+    assert run.time_s == pytest.approx(85.5)
     assert run.facts["final_val_loss"] == 3.279
     assert run.findings == ()
 

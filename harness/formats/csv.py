@@ -1,0 +1,37 @@
+"""Writes every table of the scores as CSV: a missing value is an empty field, never zero."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from harness.formats._format import Export, ExportRequest, Format
+from harness.formats._tables import Row, columns_of, tables
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would run where a name starts with it."""
+
+
+def _safe(value: object) -> object:
+    """Text that no spreadsheet takes for a formula; numbers as they are, unrounded."""
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return repr(value) if isinstance(value, float) else value
+
+
+def _text(rows: Sequence[Row]) -> bytes:
+    names = columns_of(rows)
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_safe(row.get(name, "")) for name in names])
+    return file.getvalue().encode()
+
+
+def write(request: ExportRequest) -> Export:
+    """A file for each table."""
+    found = tables(request.scores())
+    return Export({f"{name}.csv": _text(rows) for name, rows in found.items()}, [])
+
+
+FORMAT = Format(name="csv", title="tables as CSV", write=write)
