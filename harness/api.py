@@ -6,6 +6,7 @@ Nothing here imports torch, and nothing here can read a meter, a label or the sc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -66,6 +67,46 @@ class Outputs:
     shape: tuple[int, ...]
 
 
+class DataMissing(FileNotFoundError):
+    """A workload's data are not there; the message says how to get them."""
+
+
+class DataFault(ValueError):
+    """Data that are not as their format says; the message names the file and a remedy."""
+
+
+class PackedData(Protocol):
+    """How original files become what an official workload maps."""
+
+    @property
+    def name(self) -> str:
+        """Folder of the packed data below the data root; workloads may share it."""
+        ...
+
+    @property
+    def how(self) -> str:
+        """One sentence: where to get the originals, and what the folder must hold."""
+        ...
+
+    def prepare(self, originals: Path, root: Path, *, partial: bool = False) -> Mapping[str, Any]:
+        """Pack a folder of originals below `root`, whole or not at all; returns the manifest.
+
+        Raises:
+            DataMissing: a file is not there.
+            DataFault: a file is not as its format says, or the set is not whole.
+        """
+        ...
+
+    def check(self, root: Path) -> Mapping[str, Any]:
+        """Hash every packed file; returns the manifest.
+
+        Raises:
+            DataMissing: nothing is packed there.
+            DataFault: a file is not as the manifest says.
+        """
+        ...
+
+
 Ask = Callable[[Arrays], Array]
 """Inputs to outputs of the snapshot that is being evaluated: one question to the predictor."""
 
@@ -101,6 +142,9 @@ class WorkloadSpec:
     predict: "Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None" = None
     """Closed division: how the model turns inputs into outputs where it is more than one forward
     pass, as sampling from a flow; None calls the model."""
+    divisions: tuple[str, ...] = ("closed", "open", "hardware")
+    """Divisions that it can be fair in; generative ones have no open division, where the training
+    rows, kept, would pass for new samples."""
     threads: int = 1
     predict_cpu_s: float
     """CPU seconds that the closed model needs to load one snapshot and predict the test split."""
@@ -110,6 +154,8 @@ class WorkloadSpec:
     """Standard error of the metric of the ideal predictor on the drawn test split."""
     mask: tuple[str, ...] = ()
     """Folders of installed packages, as `sklearn/datasets/data`, that hold this workload's data."""
+    packed: PackedData | None = None
+    """Of official workloads: their data lie in a local folder, packed by `joulemark data`."""
     packages: tuple[str, ...] = ("numpy", "torch")
     """Distributions whose versions define the result; recorded."""
     tags: tuple[str, ...] = ()

@@ -30,6 +30,8 @@ KINDS = {
 """Exit code to the `kind` of the error document."""
 
 CODES = {
+    "harness.api.DataMissing": MISSING,
+    "harness.api.DataFault": INVALID,
     "harness.registry.UnknownPlugin": USAGE,
     "harness.registry.BrokenPlugin": INVALID,
     "harness.rules.load.RulesetError": INVALID,
@@ -40,6 +42,7 @@ CODES = {
     # Whatever is measured beside another run cannot be trusted, so none is started.
     "harness.ledger.MachineBusy": UNTRUSTED,
     "harness.run.submission.SubmissionError": INVALID,
+    "harness.run.repeat.RepeatError": INVALID,
     "harness.measure.choice.MeterUnavailable": MISSING,
     "harness.launchers.choice.LauncherUnavailable": MISSING,
     "harness.measure.trace.TraceError": INVALID,

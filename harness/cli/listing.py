@@ -40,6 +40,8 @@ def _workload(plugin: Plugin) -> tuple[str, Facts]:
         "budget_s": spec.budget_s,
         "secrecy": spec.secrecy,
     }
+    if spec.packed is not None:
+        facts["data"] = spec.packed.how
     return spec.title, facts
 
 

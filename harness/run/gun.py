@@ -11,6 +11,8 @@ from typing import Any, Self
 from harness.api import Arrays, Splits, WorkloadSpec
 from harness.records import SeedPair
 from harness.run.memory import reopened, sealed_array
+from harness.run.protocol import close_all
+from harness.run.readonly import file_of, open_readonly
 
 SPLITS = ("train", "validation")
 """What a submission gets; the test split stays with the judge."""
@@ -57,7 +59,7 @@ def new_secret() -> bytes:
 
 @dataclass(frozen=True)
 class Ammunition:
-    """Sealed training data, and the test split that stays here. Closes its descriptors at exit."""
+    """Training data that nobody can alter, and the test split; closes its descriptors at exit."""
 
     splits: Splits
     names: tuple[str, ...]
@@ -89,10 +91,28 @@ def _named(splits: Splits) -> list[tuple[str, Any]]:
     return [(f"{split}/{name}", array) for split in SPLITS for name, array in groups[split].items()]
 
 
-def load_gun(workload: WorkloadSpec, instance_seed: int) -> Ammunition:
-    """Draw the instance and seal what the submission will get.
+def _sealed(name: str, array: Any) -> int:
+    """A sealed copy, read-only, with an offset of its own."""
+    writable = sealed_array(name, array)
+    try:
+        return reopened(writable)
+    finally:
+        os.close(writable)
 
-    The sealed copy also makes the page cache equal for everybody: nobody meets cold data.
+
+def _mapped(named: list[tuple[str, Any]]) -> dict[str, int]:
+    """Descriptors of the arrays that map whole files, opened on a read-only mount."""
+    files = {name: path for name, array in named if (path := file_of(array)) is not None}
+    opened = open_readonly(list(files.values()))
+    return {} if opened is None else dict(zip(files, opened, strict=True))
+
+
+def load_gun(workload: WorkloadSpec, instance_seed: int) -> Ammunition:
+    """Draw the instance and make what the submission will get unalterable.
+
+    Arrays that map a file are handed over as that file, on a read-only mount, since they may be
+    larger than the memory; every other one, and those too where there is no bubblewrap, as a
+    sealed copy, which also makes the page cache equal for everybody.
 
     Raises:
         OSError: data are missing, or there is no memory for them.
@@ -100,16 +120,13 @@ def load_gun(workload: WorkloadSpec, instance_seed: int) -> Ammunition:
     """
     splits = workload.data(instance_seed)
     named = _named(splits)
-    descriptors: list[int] = []
+    held = _mapped(named)
     try:
         for name, array in named:
-            writable = sealed_array(name, array)
-            try:
-                descriptors.append(reopened(writable))
-            finally:
-                os.close(writable)
+            if name not in held:
+                held[name] = _sealed(name, array)
     except BaseException:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        close_all(held.values())
         raise
-    return Ammunition(splits, tuple(name for name, _ in named), tuple(descriptors))
+    names = tuple(name for name, _ in named)
+    return Ammunition(splits, names, tuple(held[name] for name in names))

@@ -1,0 +1,81 @@
+"""Small folders in the true formats of the published sets, with drawn contents."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from harness.api import Array
+
+
+def pixels(rows: int, classes: int = 10, seed: int = 0) -> tuple[Array, Array]:
+    """Images (rows, 3, 32, 32) whose brightness tells the class, each class equally often."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(rows) % classes)
+    noise = rng.integers(0, 20, (rows, 3, 32, 32))
+    return (noise + 20 * labels[:, None, None, None]).astype(np.uint8), labels
+
+
+class _OldArrays(pickle._Pickler):
+    """Writes arrays as numpy did when the batches of CIFAR-10 were published."""
+
+    write: Any
+    memoize: Any
+
+    def save_global(self, obj: object, name: str | None = None) -> None:
+        if getattr(obj, "__module__", "") == "numpy._core.multiarray":
+            self.write(b"cnumpy.core.multiarray\n_reconstruct\n")
+            self.memoize(obj)
+        else:
+            super().save_global(obj, name)  # type: ignore[misc]
+
+
+def pickled(path: Path, tree: object) -> None:
+    """Protocol 2, the module names of old numpy, keys as bytes."""
+    with path.open("wb") as file:
+        pickler = _OldArrays(file, protocol=2)
+        pickler.dump(tree)
+
+
+def cifar_python(folder: Path, rows: int = 40) -> Path:
+    """Five training batches and one test batch of the Python version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
+        images, labels = pixels(rows, seed=number)
+        flat = np.ascontiguousarray(images.reshape(rows, -1))
+        tree = {b"batch_label": b"of six", b"data": flat, b"labels": labels.tolist()}
+        pickled(folder / name, tree)
+    return folder
+
+
+def cifar_binary(folder: Path, rows: int = 40) -> Path:
+    """The same images as records of one label and 3,072 bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
+        images, labels = pixels(rows, seed=number)
+        records = np.concatenate([labels[:, None].astype(np.uint8), images.reshape(rows, -1)], 1)
+        records.tofile(folder / f"{name}.bin")
+    return folder
+
+
+def image_tree(
+    folder: Path, classes: int, each: int, *, side: int = 32, suffix: str = "png"
+) -> Path:
+    """Class folders of image files."""
+    images, labels = pixels(classes * each, classes)
+    for label in range(classes):
+        place = folder / f"n{label:08d}"
+        place.mkdir(parents=True)
+        for number, row in enumerate(np.flatnonzero(labels == label)):
+            picture = Image.fromarray(images[row].transpose(1, 2, 0))
+            picture.resize((side, side)).save(place / f"{number:04d}.{suffix}")
+    return folder
+
+
+def imagenet(folder: Path) -> Path:
+    """Ten classes of larger JPEG files, to train and to validate."""
+    image_tree(folder / "train", 10, 4, side=200, suffix="JPEG")
+    image_tree(folder / "val", 10, 2, side=200, suffix="JPEG")
+    return folder
