@@ -42,7 +42,7 @@ class Change(NamedTuple):
     """Index of the entry that leads then."""
 
 
-def _mean_draws(sample: Sample, rng: "np.random.Generator", draws: int) -> "Draws | None":
+def mean_draws(sample: Sample, rng: "np.random.Generator", draws: int) -> "Draws | None":
     """Draws of an entry's mean logarithm; None where one run tells no spread."""
     sd = spread(list(sample.logs.values()), max(sample.sd_floor, LEAST_SD))
     if sd is None:
@@ -68,7 +68,7 @@ def rank_chances(
     import numpy as np
 
     rng = np.random.default_rng(SEED)
-    drawn = [None if each.open_ended else _mean_draws(each, rng, draws) for each in samples]
+    drawn = [None if each.open_ended else mean_draws(each, rng, draws) for each in samples]
     known = [each for each in drawn if each is not None]
     if not samples or len(known) < len(samples):
         return [None] * len(samples)
