@@ -99,3 +99,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for name in mark.args:
             needs(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither read nor leave anything in the user's cache of scores."""
+    before = os.environ.get("JOULEMARK_CACHE")
+    os.environ["JOULEMARK_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["JOULEMARK_CACHE"]
+    else:
+        os.environ["JOULEMARK_CACHE"] = before

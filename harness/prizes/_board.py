@@ -196,7 +196,7 @@ def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, A
         from harness.score.imported import score_imported
 
         return score_imported(results, ruleset).model_dump(mode="json")
-    found = score_all(results, ruleset)
+    found = score_all(results, ruleset, kept=True)
     ranked = boards(found.scores)
     return {
         "ruleset": ruleset.name if ruleset else AS_RUN,

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.bundle import Bundle, BundleError, find_bundles
+from harness.bundle import MANIFEST, Bundle, BundleError, find_bundles
 from harness.ledger import LedgerError, read_ledger
 from harness.records import Finding, LedgerRow, Ruleset, Score
+from harness.score.cache import Kept, ScoreCache, marks_of
 from harness.score.cost import run_score
 from harness.score.group import Attempt, Group, score_of
 
@@ -49,6 +50,52 @@ def _attempt(folder: Path, ruleset: Ruleset | None, results: Path) -> Attempt:
     )
 
 
+def _kept(attempt: Attempt, ruleset: str) -> Kept:
+    return Kept(
+        score=attempt.score,
+        workload=attempt.workload,
+        submission=attempt.submission,
+        machine=attempt.machine,
+        ruleset=ruleset,
+        examples=attempt.examples,
+        domains=attempt.domains,
+    )
+
+
+def _of_kept(kept: Kept, ruleset: Ruleset) -> Attempt:
+    return Attempt(
+        score=kept.score,
+        workload=kept.workload,
+        submission=kept.submission,
+        machine=kept.machine,
+        ruleset=ruleset,
+        examples=kept.examples,
+        domains=kept.domains,
+    )
+
+
+def _attempt_or_kept(
+    folder: Path, ruleset: Ruleset | None, results: Path, cache: ScoreCache
+) -> Attempt:
+    """What the cache keeps of a bundle, else read it and keep that.
+
+    Raises:
+        BundleError: a file is not readable, or not as it was sealed.
+    """
+    name = str(folder)
+    marks = marks_of(name)
+    try:
+        manifest_sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        return _attempt(folder, ruleset, results)
+    found = cache.get(name, manifest_sha256)
+    if found is not None:
+        return _of_kept(*found)
+    attempt = _attempt(folder, ruleset, results)
+    cache.put(name, marks, _kept(attempt, cache.ruleset_digest(attempt.ruleset)))
+    return attempt
+
+
 def _unreadable(folder: Path, error: Exception) -> Finding:
     return Finding(
         rule="bundle-unreadable",
@@ -58,7 +105,9 @@ def _unreadable(folder: Path, error: Exception) -> Finding:
     )
 
 
-def read_attempts(results: Path, ruleset: Ruleset | None) -> tuple[list[Attempt], list[Finding]]:
+def read_attempts(
+    results: Path, ruleset: Ruleset | None, cache: ScoreCache | None = None
+) -> tuple[list[Attempt], list[Finding]]:
     """Score every bundle below a folder; those that cannot be read become findings.
 
     A bundle that lies there twice counts once.
@@ -67,7 +116,10 @@ def read_attempts(results: Path, ruleset: Ruleset | None) -> tuple[list[Attempt]
     findings: list[Finding] = []
     for folder in find_bundles(results):
         try:
-            attempt = _attempt(folder, ruleset, results)
+            if cache is None:
+                attempt = _attempt(folder, ruleset, results)
+            else:
+                attempt = _attempt_or_kept(folder, ruleset, results, cache)
         except BundleError as error:
             findings.append(_unreadable(folder, error))
             continue
@@ -132,7 +184,8 @@ def groups(attempts: Sequence[Attempt], lost: Mapping[Key, list[LedgerRow]]) -> 
 
     A lost run counts in every group that it may belong to: nobody can tell which one.
     """
-    contents = {id(each.ruleset): _content(each.ruleset) for each in attempts}
+    rulesets = {id(each.ruleset): each.ruleset for each in attempts}
+    contents = {key: _content(each) for key, each in rulesets.items()}
     labels = _labels({contents[id(each.ruleset)]: each.ruleset for each in attempts}.values())
     found: dict[Key, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
@@ -158,14 +211,19 @@ def _orphans(lost: Mapping[Key, list[LedgerRow]], attempts: Sequence[Attempt]) -
     ]
 
 
-def score_all(results: Path, ruleset: Ruleset | None = None) -> Scores:
+def score_all(results: Path, ruleset: Ruleset | None = None, *, kept: bool = False) -> Scores:
     """Score a folder of results and tell what could not be scored.
 
     Args:
         results: Folder of bundles, or one bundle.
         ruleset: Rules to apply; None scores each run under the rules it ran under.
+        kept: Whether runs that were scored before may come from the cache; what prizes hang on
+            is always read anew.
     """
-    attempts, findings = read_attempts(results, ruleset)
+    cache = ScoreCache(results, ruleset) if kept else None
+    attempts, findings = read_attempts(results, ruleset, cache)
+    if cache is not None:
+        cache.save()
     lost, faults = lost_runs(results, {each.score.run_id for each in attempts})
     scores = [score_of(group) for group in groups(attempts, lost)]
     return Scores(scores, [*findings, *faults, *_orphans(lost, attempts)])
