@@ -125,7 +125,8 @@ def test_language_model_end_to_end(joulemark):
 def test_stranger_with_a_folder(joulemark, submission):
     """Twenty lines in a folder of their own are a submission; no meter means no joules."""
     folder = submission("my-sgd", USER_SUBMISSION)
-    options = ("--ruleset", "smoke", "--seeds", "1", "--meter", "none", "--json")
+    patience = ("--set", "run.budget_ratio=6")  # a loaded machine must not fail it
+    options = ("--ruleset", "smoke", *patience, "--seeds", "1", "--meter", "none", "--json")
     ran = joulemark("run", "digits-mlp", "--submission", str(folder), *options)
     assert ran.code == 0, ran.err + ran.out
     score = joulemark("score", "--json").document["scores"][0]
