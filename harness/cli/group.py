@@ -20,6 +20,7 @@ ORDER = (
     "init",
     "check",
     "run",
+    "rerun",
     "score",
     "compare",
     "award",

@@ -3,6 +3,7 @@
 from harness.records.award import Award, BundleRef, Challenge, Sensitivity
 from harness.records.base import FORMAT, Record, RecordError, Status, dump, load
 from harness.records.compare import Comparison, CostRatio, EnergyBar, GateResult
+from harness.records.confirm import Confirmation, ConfirmRow
 from harness.records.imported import (
     Curve,
     ImportedFigure,
@@ -56,6 +57,8 @@ __all__ = [
     "Challenge",
     "Claim",
     "Comparison",
+    "ConfirmRow",
+    "Confirmation",
     "CostRatio",
     "Curve",
     "Domain",

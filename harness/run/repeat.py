@@ -1,0 +1,160 @@
+"""Repeats a sealed run: checks the bundle, takes the frozen source out, and orders it anew."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness.bundle import Bundle, BundleError
+from harness.registry import find
+from harness.run.order import plugin_file, workload_version
+from harness.run.series import SeriesRequest, open_entry, reference_of
+from harness.run.submission import SubmissionError, open_submission
+from harness.storage import sha256_tree
+from harness.verify import NothingToVerify, verify
+
+PLACE = 4
+"""Folders of a bundle's place in its results: workload, submission, machine, run."""
+
+
+class RepeatError(ValueError):
+    """A bundle that cannot be repeated here; the message says why and what to do."""
+
+
+def checked(folder: Path) -> Bundle:
+    """A sealed bundle of which every check holds.
+
+    Raises:
+        RepeatError: it is incomplete, or not as it was sealed.
+    """
+    try:
+        report = verify(folder)
+    except NothingToVerify as error:
+        raise RepeatError(str(error)) from error
+    if report.kind != "bundle":
+        message = f"{folder}: not a bundle but a folder of {len(report.bundles)}; name one of them"
+        raise RepeatError(message)
+    faults = list(report.faults())
+    if faults or report.bundles[0].state != "sealed":
+        what = faults[0] if faults else "the run was cut off and never sealed"
+        message = f"{folder}: not as it was sealed, so there is nothing to repeat: {what}"
+        raise RepeatError(message)
+    return Bundle(folder.resolve(), checked=True)
+
+
+def _alike(one: Bundle, other: Bundle) -> bool:
+    """Whether two runs are of one series: same source, workload, machine and rules."""
+    return all(
+        (
+            one.run.submission.sha256 == other.run.submission.sha256,
+            one.run.workload.version == other.run.workload.version,
+            one.run.machine == other.run.machine,
+            one.run.provenance == other.run.provenance,
+            one.ruleset == other.ruleset,
+        )
+    )
+
+
+def in_place(bundle: Bundle) -> bool:
+    """Whether it lies in a results folder, where others of its series are to be looked for."""
+    run = bundle.run
+    expected = (run.workload.name, run.submission.name, run.machine, run.id)
+    return bundle.folder.parts[-PLACE:] == expected
+
+
+def sealed_series(bundle: Bundle) -> list[Bundle]:
+    """The bundle and the others of its series beside it, each checked.
+
+    Raises:
+        RepeatError: one of them is not as it was sealed.
+    """
+    if not in_place(bundle):
+        return [bundle]
+    beside = sorted(path.parent for path in bundle.folder.parent.glob("*/manifest.json"))
+    others = [checked(path) for path in beside if path != bundle.folder]
+    return [bundle, *(each for each in others if _alike(each, bundle))]
+
+
+def sealed_reference(bundle: Bundle) -> list[Bundle]:
+    """Runs of the workload's reference on the same machine and under the same rules.
+
+    Those that cannot be read are left out: they only serve as a yardstick.
+    """
+    if not in_place(bundle):
+        return []
+    name = reference_of(bundle.run.workload.name)
+    place = bundle.folder.parents[2] / name / bundle.run.machine
+    found = []
+    for path in sorted(place.glob("*/manifest.json")):
+        try:
+            other = checked(path.parent)
+        except (RepeatError, BundleError):
+            continue
+        same = other.run.workload.version == bundle.run.workload.version
+        if same and other.ruleset == bundle.ruleset:
+            found.append(other)
+    return found
+
+
+def _check_workload(bundle: Bundle) -> None:
+    """Refuse a workload that has changed since: its old scores are stale.
+
+    Raises:
+        RepeatError: its definition is not the one that was run.
+        UnknownPlugin: it is not there at all.
+    """
+    sealed = bundle.run.workload
+    here = workload_version(plugin_file(find("workloads", sealed.name)))
+    if here != sealed.version:
+        message = (
+            f"workload '{sealed.name}' is version {here} here, the bundle ran {sealed.version}; "
+            "install the version of joulemark that it was run with "
+            f"({bundle.run.harness_version})"
+        )
+        raise RepeatError(message)
+
+
+def _is_reference(folder: Path, workload: str) -> bool:
+    """Whether a source is the workload's reference itself, which cannot alternate with itself."""
+    try:
+        reference = open_submission(reference_of(workload)).folder
+    except (LookupError, SubmissionError):
+        return True  # there is none to alternate with
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "copy"
+        shutil.copytree(reference, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        return sha256_tree(copy) == sha256_tree(folder)
+
+
+@contextmanager
+def repeated(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequest]:
+    """An order to repeat a sealed run, with its frozen source on disk while entered.
+
+    Args:
+        bundle: As `checked` gave it.
+        request: What the organizer decides: seeds, meters, launcher, results.
+
+    Raises:
+        RepeatError: the workload is another by now, or the source is not the one that was run.
+        SubmissionError: the source cannot be opened.
+    """
+    _check_workload(bundle)
+    run = bundle.run
+    with tempfile.TemporaryDirectory(prefix="joulemark-rerun-") as scratch:
+        folder = Path(scratch) / run.submission.name
+        shutil.copytree(bundle.folder / "submission", folder)
+        if sha256_tree(folder) != run.submission.sha256:
+            message = f"{bundle.folder}/submission: not the source that run.json names"
+            raise RepeatError(message)
+        open_entry(str(folder), run.workload.name)
+        yield replace(
+            request,
+            workload=run.workload.name,
+            submission=str(folder),
+            ruleset=bundle.ruleset,
+            hyperparameters=dict(run.hyperparameters),
+            interleave=not _is_reference(folder, run.workload.name),
+            provenance="organizer",
+        )

@@ -1,0 +1,129 @@
+"""`joulemark rerun`: verifies, runs the frozen source anew, holds one against the other."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.bundle import Bundle, find_bundles
+from harness.cli.repeating import RerunDocument
+from harness.ledger import machine_lock
+from harness.run.series import run_series
+from tests.run.made import HONEST, Folder, Silent, check_bundle
+
+QUICK = ("--meter", "none", "--launcher", "plain", "--quiet", "--results", "again")
+
+
+@pytest.fixture
+def folder(joulemark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """The tiny workload, an honest submission and a reference, as plug-ins."""
+    made = Folder(tmp_path / "made")
+    made.entry(HONEST)
+    made.entry(HONEST, name="tiny-adamw", more="threads = 1\n")
+    monkeypatch.setenv("JOULEMARK_PLUGINS", str(made.plugins))
+    return made
+
+
+@pytest.fixture
+def sealed(folder: Folder) -> Path:
+    """One of two sealed runs."""
+    request = folder.request(seeds_count=2, interleave=True)
+    outcomes = run_series(request, Silent())
+    return next(each.bundle for each in outcomes if not each.is_reference)
+
+
+def test_frozen_source_runs_anew_beside_the_reference(
+    folder: Folder, sealed: Path, joulemark
+) -> None:
+    # What became of the submission since does not matter: the bundle has its source.
+    folder.entry("def train(session): raise RuntimeError('changed since')")
+    result = joulemark("rerun", str(sealed), "--seeds", "2", *QUICK, "--json")
+    found = RerunDocument.model_validate_json(result.stdout)
+    assert found.confirmation is not None
+    assert result.exit_code == found.exit_code
+    assert (
+        result.exit_code
+        == {"confirmed": 0, "not confirmed": 4, "unclear": 1}[found.confirmation.verdict]
+    )
+    assert len(found.sealed) == 2
+    assert found.confirmation.rows[0].verdict == "confirmed"
+    bundles = [Bundle(each) for each in find_bundles(Path("again"))]
+    assert (
+        sorted(each.run.submission.name for each in bundles) == ["entry"] * 2 + ["tiny-adamw"] * 2
+    )
+    assert {each.run.provenance for each in bundles} == {"organizer"}
+    own = [each.run for each in bundles if each.run.submission.name == "entry"]
+    was = Bundle(sealed).run
+    assert {each.submission.sha256 for each in own} == {was.submission.sha256}
+    assert was.seeds.commitment not in {each.seeds.commitment for each in own}
+    assert len({each.seeds.commitment for each in own}) == 1
+
+
+def test_screen_ends_with_the_verdict(sealed: Path, joulemark) -> None:
+    result = joulemark("rerun", str(sealed), "--seeds", "2", *QUICK)
+    last = result.stdout.splitlines()[-1]
+    assert last.split(":")[0] in ("confirmed", "unclear", "not confirmed")
+    assert "alternating with it on the same seeds" in result.stdout
+
+
+def test_reference_is_repeated_alone(folder: Folder, joulemark) -> None:
+    (outcome,) = run_series(folder.request("tiny-adamw"), Silent())
+    result = joulemark("rerun", str(outcome.bundle), "--seeds", "1", *QUICK)
+    assert "no other submission was there to alternate with" in result.stdout
+    (bundle,) = find_bundles(Path("again"))
+    assert Bundle(bundle).run.interleaved_with == ""
+
+
+def test_edited_bundle_is_never_run(sealed: Path, joulemark) -> None:
+    train = sealed / "submission" / "train.py"
+    train.write_text(train.read_text() + "# better\n")
+    result = joulemark("rerun", str(sealed), *QUICK)
+    assert result.exit_code == 3
+    assert "not as it was sealed" in result.stderr
+    assert "train.py" in result.stderr
+    assert not Path("again").exists()
+
+
+def test_bundle_that_was_cut_off_is_never_run(sealed: Path, joulemark) -> None:
+    (sealed / "manifest.json").unlink()
+    result = joulemark("rerun", str(sealed), *QUICK)
+    assert (result.exit_code, Path("again").exists()) == (3, False)
+
+
+def test_changed_workload_is_told(folder: Folder, sealed: Path, joulemark) -> None:
+    folder.workload.write_text(folder.workload.read_text() + "# changed\n")
+    result = joulemark("rerun", str(sealed), *QUICK)
+    assert result.exit_code == 3
+    assert "workload 'tiny' is version" in result.stderr
+
+
+def test_lone_copy_of_a_bundle_is_its_whole_series(sealed: Path, joulemark, tmp_path: Path) -> None:
+    copy = tmp_path / sealed.name
+    shutil.copytree(sealed, copy)
+    result = joulemark("rerun", str(copy), "--seeds", "1", *QUICK, "--json")
+    document = json.loads(result.stdout)
+    assert document["sealed"] == [str(copy)]
+    assert document["confirmation"]["verdict"] == "unclear"
+
+
+@pytest.mark.parametrize("place", ["gone", "."])
+def test_what_is_no_bundle_is_told(folder: Folder, joulemark, place: str) -> None:
+    result = joulemark("rerun", place, *QUICK)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: ")
+
+
+def test_new_bundles_are_whole(folder: Folder, sealed: Path) -> None:
+    from harness.run.repeat import checked, repeated
+
+    with repeated(checked(sealed), folder.request(seeds_count=1)) as request:
+        for outcome in run_series(request, Silent()):
+            assert checked(outcome.bundle).run == outcome.run
+            check_bundle(outcome, folder.results)
+
+
+def test_no_rerun_beside_a_measured_run(sealed: Path, joulemark) -> None:
+    with machine_lock():
+        result = joulemark("rerun", str(sealed), *QUICK)
+    assert result.exit_code == 5
