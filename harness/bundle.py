@@ -28,7 +28,7 @@ from harness.records import (
     load,
 )
 from harness.rules.load import RulesetError, read_resolved
-from harness.storage import append_whole, sha256_file, sha256_tree, write_file
+from harness.storage import append_whole, sha256_file, sha256_tree, sync_tree, write_file
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.dsse.json"
@@ -115,7 +115,11 @@ def manifest_files(folder: Path) -> tuple[ManifestFile, ...]:
 
 
 def seal(folder: Path, manifest: Manifest) -> str:
-    """Write the manifest, last of all files; returns its SHA-256."""
+    """Write the manifest, last of all files; returns its SHA-256.
+
+    Whatever it lists is durable before: a power cut never leaves a manifest over lost files.
+    """
+    sync_tree(folder)
     data = dump(manifest)
     write_file(folder / MANIFEST, data)
     return hashlib.sha256(data).hexdigest()

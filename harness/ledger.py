@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.clock import anchor, utc_text
-from harness.records import LedgerRow, RecordError, load
-from harness.storage import append_whole
+from harness.records import LedgerRow, RecordError, Status, load
+from harness.storage import append_whole, make_folder, sync_folder
 
 GENESIS = "0" * 64
+_STATED = ("run_id", "workload", "submission", "submission_sha256", "seed_commitment", "bundle")
+"""What both rows of a run state."""
 
 
 class LedgerError(ValueError):
@@ -76,23 +78,53 @@ class Ledger:
             LedgerError: the file is damaged, so that nothing may be added to it.
             OSError: the row could not be written; the ledger is as it was.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(self.path, flags, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._set_torn_aside(descriptor)
+        with self._held() as descriptor:
             row = self._next(kind, fields)
             line = json.dumps(row.model_dump(mode="json"), sort_keys=True, allow_nan=False)
             size_bytes = os.fstat(descriptor).st_size
             try:
                 append_whole(descriptor, line.encode() + b"\n", size_bytes)
                 os.fsync(descriptor)
+                if not size_bytes:
+                    sync_folder(self.path.parent)
             except OSError:
                 # A row that nobody was told of must not be there either.
                 os.ftruncate(descriptor, size_bytes)
                 raise
             return row
+
+    def finish(self, started: LedgerRow, status: Status, manifest_sha256: str) -> LedgerRow:
+        """Close a row that `append` opened, with the same statements.
+
+        Raises:
+            LedgerError: the file is damaged, so that nothing may be added to it.
+            OSError: the row could not be written; the ledger is as it was.
+        """
+        stated = started.model_dump(include=set(_STATED))
+        return self.append("finished", status=status, manifest_sha256=manifest_sha256, **stated)
+
+    def unfinished(self) -> list[LedgerRow]:
+        """Rows of runs that were started and never finished.
+
+        Raises:
+            LedgerError: the file is damaged.
+        """
+        with self._held():
+            rows = read_ledger(self.path)
+        done = {row.run_id for row in rows if row.kind == "finished"}
+        return [row for row in rows if row.run_id not in done]
+
+    @contextmanager
+    def _held(self) -> Iterator[int]:
+        """The file, locked, without what a crash left of a row; made where there was none."""
+        if not self.path.parent.is_dir():
+            make_folder(self.path.parent)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(self.path, flags, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._set_torn_aside(descriptor)
+            yield descriptor
         finally:
             os.close(descriptor)
 

@@ -60,9 +60,33 @@ def write_file(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder that is not there yet, and those above it, each durable where it lies.
+
+    Raises:
+        OSError: it is there already, or cannot be made.
+    """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True)
+    for each in reversed(missing):
+        sync_folder(each.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make everything below a folder durable: what programs copied there never synced itself."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(root) / name, 0)
+        sync_folder(Path(root))
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(folder, os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.bundle import EventLog, harness_sha256, manifest_files, seal
+from harness.bundle import Bundle, BundleError, EventLog, harness_sha256, manifest_files, seal
 from harness.clock import Anchor, anchor, utc_compact
 from harness.ledger import Ledger
 from harness.records import Finding, LedgerRow, Manifest, Record, Run, Status, Submission, dump
@@ -17,7 +17,7 @@ from harness.run.order import Order
 from harness.run.packing import LOCK, packages_bytes, packing_findings
 from harness.run.readme import README_TEXT
 from harness.run.submission import freeze
-from harness.storage import sha256_file, write_file
+from harness.storage import make_folder, sha256_file, write_file
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _fresh_folder(order: Order, machine: str, origin: Anchor) -> tuple[str, Path
     run_id = f"{utc_compact(origin.wall_ns)}-{secrets.token_hex(2)}"
     parts: Sequence[str] = (order.workload.name, order.source.name, machine, run_id)
     folder = order.results.resolve().joinpath(*parts)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     return run_id, folder
 
 
@@ -129,6 +129,7 @@ def open_bench(order: Order, machine: str) -> Bench:
         submission = _frozen(order, folder / "submission")
         packing = tuple(packing_findings(folder / "submission"))
         ledger = Ledger(order.results.resolve(), machine)
+        _finish_sealed(ledger, order.results.resolve())
         row = _append(ledger, "started", row_fields(order, run_id, folder, submission), None, None)
     except BaseException:
         _remove(folder)
@@ -138,6 +139,21 @@ def open_bench(order: Order, machine: str) -> Bench:
     events = EventLog(folder / "events.jsonl", origin.monotonic_ns)
     fixed = (order, machine, run_id, folder, origin)
     return Bench(*fixed, submission, events, ledger, row, packing)
+
+
+def _finish_sealed(ledger: Ledger, results: Path) -> None:
+    """Close the rows of runs that were sealed and cut off before the ledger was told.
+
+    The manifest is the moment at which a run is over; a run without one stays unfinished.
+    """
+    for row in ledger.unfinished():
+        try:
+            sealed = Bundle(results / row.bundle)
+            manifest = sealed.manifest
+        except BundleError:
+            continue
+        if (manifest.run_id, manifest.ledger_seq) == (row.run_id, row.seq):
+            ledger.finish(row, manifest.status, sealed.manifest_sha256)
 
 
 def _remove(folder: Path) -> None:

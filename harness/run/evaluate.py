@@ -42,7 +42,7 @@ class Evaluator:
             cpu_s=max(rules.predict_cpu_ratio * spec.predict_cpu_s, rules.predict_cpu_floor_s),
             answer_wall_s=rules.answer_wall_s,
             start_wall_s=rules.start_cap_s,
-            output_bytes=8 * examples_of(splits) * shape + 4096,
+            output_bytes=8 * max(examples_of(splits) * shape, spec.answer_values or 0) + 4096,
         )
         self.exits: list[Exit] = []
         self.drains: list[Drain] = []
@@ -172,7 +172,20 @@ def evaluate(
 
 
 def take_custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Snapshot]:
-    """Hash every held snapshot and keep the latest ones on disk, up to a total size."""
+    """Hash every held snapshot and keep the latest ones on disk, up to a total size.
+
+    Raises:
+        OSError: one could not be written; none is left there, since none is recorded as kept.
+    """
+    try:
+        return _custody(held, folder, keep_bytes)
+    except BaseException:
+        for path in folder.glob("*.safetensors"):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Snapshot]:
     records = {each.record.index: each.record for each in held}
     kept_bytes = 0
     for each in reversed(held):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from harness.bundle import EventLog
-from harness.clock import NS_PER_S, Anchor, anchor, now_ns
+from harness.clock import NS_PER_S, anchor, now_ns
 from harness.plugins import Sandbox
 from harness.records import Finding, RunRules, Snapshot
 from harness.run import protocol
@@ -112,7 +112,7 @@ class Watch:
         self._terms = terms
         self._events = events
         self._tick = tick
-        self._anchor: Anchor = anchor()
+        self._silent_ns = now_ns()
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
         self._poll.register(sandbox.pidfd, select.POLLIN)
@@ -171,11 +171,13 @@ class Watch:
             message = f"a process of the submission is alive {DEATH_CAP_S} s after SIGKILL"
             raise TimeoutError(message)
         self.story.end_ns = now_ns()
-        # Before what is drained, which gets later stamps: events never go back in time.
-        self._events.append(self.story.end_ns, "end", ended_by=self.story.ended_by)
-        while self._open and self._take_one():
-            pass
-        self._promote_last()
+        try:
+            # Before what is drained, which gets later stamps: events never go back in time.
+            self._events.append(self.story.end_ns, "end", ended_by=self.story.ended_by)
+            while self._open and self._take_one():
+                pass
+        finally:
+            self._promote_last()
 
     def stop(self, ended_by: EndedBy, reason: str = "") -> None:
         """Note why, once, and kill the whole tree."""
@@ -199,7 +201,10 @@ class Watch:
             if left_ns <= 0:
                 self.stop(on_time)
                 return False
+            asked_ns = now_ns()
             ready = dict(self._poll.poll(min(left_ns / 1e6 + 1, 250)))
+            if self._channel.fileno() not in ready:
+                self._silent_ns = asked_ns
             if self._channel.fileno() in ready and self._serve() == kind:
                 return True
             if self._sandbox.pidfd in ready and self._channel.fileno() not in ready:
@@ -300,24 +305,45 @@ class Watch:
             accepted=not refused,
             refused=refused,
         )
+        self._tell(record, descriptor)
         self._keep(record, descriptor)
-        step = record.step
-        self._events.append(stamp_ns, "snapshot", index=record.index, step=step, refused=refused)
+
+    def _tell(self, record: Snapshot, descriptor: int) -> None:
+        """Write it down before it is held: a run never has a snapshot that its events lack."""
+        data = {"index": record.index, "step": record.step, "refused": record.refused}
+        try:
+            self._events.append(record.stamp_ns, "snapshot", **data)
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def _kernel_ns(self, received: Received) -> int | None:
-        """The kernel's wall stamp on the monotonic clock, by an offset taken at receipt."""
+        """The kernel's wall stamp on the monotonic clock, by an offset taken at receipt.
+
+        None where it says that the message was sent after its receipt, or while nothing waited:
+        then the wall clock was set in between, and the stamp witnesses nothing.
+        """
         if received.kernel_wall_ns is None:
             return None
         here = anchor()
-        return received.kernel_wall_ns - (here.wall_ns - here.monotonic_ns)
+        kernel_ns = received.kernel_wall_ns - (here.wall_ns - here.monotonic_ns)
+        return kernel_ns if self._silent_ns <= kernel_ns <= received.stamp_ns else None
+
+    def _late(self, sent_ns: int, gun_ns: int) -> str:
+        """Why a snapshot came too late, or nothing."""
+        if sent_ns > gun_ns + self._terms.budget_s * NS_PER_S:
+            return "sent after the budget"
+        if self.story.end_ns is not None and sent_ns > self.story.end_ns:
+            return "received after the end, and nothing witnesses that it was sent before"
+        return ""
 
     def _refusal(self, stamp_ns: int, kernel_ns: int | None, size_bytes: int) -> str:
         """Why a snapshot does not count, or nothing."""
         assert self.story.gun_ns is not None
         rules = self._terms.rules
         sent_ns = kernel_ns if kernel_ns is not None else stamp_ns
-        if sent_ns > self.story.gun_ns + self._terms.budget_s * NS_PER_S:
-            return "sent after the budget"
+        if late := self._late(sent_ns, self.story.gun_ns):
+            return late
         if self._bytes_held + size_bytes > rules.snapshots_bytes_max:
             return f"all snapshots together exceed {rules.snapshots_bytes_max} bytes"
         if rules.snapshot_rule == "final":
