@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 SHELL := /bin/sh
 .SHELLFLAGS := -euc
 .DEFAULT_GOAL := help
-.PHONY: help demo test check smoke exploits bench format clean
+.PHONY: help demo test check smoke exploits faults bench format clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -19,7 +19,7 @@ demo: $(STAMP) ## run tiny workloads, score them and render the leaderboard
 	@$(BIN)/joulemark demo
 
 test: $(STAMP) ## run the tests on two processes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-header -r sfE -m "not peers"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-header -r sfE -m "not peers and not smoke"
 
 check: $(STAMP) ## lint, format, floors, types, size bars
 	@failed=
@@ -35,13 +35,16 @@ check: $(STAMP) ## lint, format, floors, types, size bars
 	gate "house rules" $(BIN)/python -m pytest -q tests/house
 	test -z "$$failed" || { echo "gates failed: $${failed#, }" >&2; exit 1; }
 
-smoke: $(STAMP) ## train the two smallest workloads end to end
-	@$(BIN)/joulemark run digits-mlp --ruleset smoke
-	$(BIN)/joulemark run markov-lm --ruleset smoke
+smoke: $(STAMP) ## train every smoke workload end to end; steps and metrics in band
+	@$(BIN)/python -m pytest --no-header -q -m smoke tests/smoke
 
 exploits: $(STAMP) ## try every known cheat under every launcher, as root and without rights
 	@$(BIN)/python -m tests.exploits.arena
 	if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m tests.exploits.arena --without-rights; fi
+
+faults: $(STAMP) ## break everything below the conductor by 10,000 seeded schedules, and kill for real
+	@JOULEMARK_SCHEDULES=$${JOULEMARK_SCHEDULES:-10000} \
+	  $(BIN)/python -m pytest -n 2 --no-header -r sfE --timeout 1800 tests/faults tests/run/test_faults.py
 
 bench: $(STAMP) ## time the harness's own hot paths
 	@$(BIN)/python -m pytest tests --benchmark-only --no-header
