@@ -1,12 +1,14 @@
 """The estimate: pinned in every option, recomputable, offline, and marked as what it is."""
 
 import inspect
+import itertools
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from harness.clock import NS_PER_S
+from harness.clock import NS_PER_S, now_ns
 from harness.meters import codecarbon
 
 
@@ -67,6 +69,60 @@ def test_the_rows_stand_about_a_second_apart(reader):
     time.sleep(2.3)
     stamps = [each.t_ns for each in reader.read() if each.domain == "cpu-modelled"]
     assert len(stamps) in (2, 3)
+
+
+def test_marks_in_quick_succession_never_stamp_an_old_estimate_anew(reader):
+    reader.read()
+    rows = []
+    for _ in range(4):
+        reader.mark()
+        rows += [each for each in reader.read() if each.domain == "cpu-modelled"]
+    joules = [each.energy_j for each in rows]
+    assert len(rows) >= 4
+    assert all(later > earlier for earlier, later in itertools.pairwise(joules))
+
+
+class SlowTracker:
+    """As codecarbon's: within 50 ms of the last it hands the old joules out in a new object."""
+
+    step_kwh = 1e-6
+
+    def __init__(self, output_handlers, **_options):
+        self.out = output_handlers[0].out
+        self.flushes = 0
+        self.made_ns = 0
+        self.kwh = 0.0
+
+    def start(self):
+        self.made_ns = now_ns()
+
+    def flush(self):
+        self.flushes += 1
+        if now_ns() - self.made_ns >= 50_000_000:
+            self.made_ns = now_ns()
+            self.kwh += self.step_kwh
+        self.out(SimpleNamespace(cpu_energy=self.kwh, ram_energy=0.0), None)
+
+
+def test_an_estimate_is_stamped_by_the_call_that_made_it(monkeypatch):
+    monkeypatch.setattr("codecarbon.OfflineEmissionsTracker", SlowTracker)
+    child = codecarbon._Child("USA")
+    first = child.row()
+    second = child.row()
+    assert second["cpu_j"] > first["cpu_j"]
+    assert abs(second["t_ns"] - child._tracker.made_ns) < 20_000_000
+    assert second["u_ns"] < 20_000_000
+
+
+def test_where_no_new_estimate_comes_nothing_is_told(monkeypatch, capfd):
+    class Stuck(SlowTracker):
+        step_kwh = 0.0
+
+    monkeypatch.setattr("codecarbon.OfflineEmissionsTracker", Stuck)
+    child = codecarbon._Child("USA")
+    child.tell()
+    assert child._tracker.flushes == 8
+    assert capfd.readouterr().out == ""
 
 
 def test_configuration_files_and_variables_have_no_say(monkeypatch, tmp_path: Path):
