@@ -139,7 +139,7 @@ def test_no_results_at_all(tmp_path: Path) -> None:
     pages = pages_of(tmp_path / "site")
     assert set(pages) == {
         "index.html", "about.html", "compare.html", "machines.html", "awards.html", "history.html",
-        "catalogue.html",
+        "catalogue.html", "overall.html",
     }  # fmt: skip
     assert "No results yet" in pages["index.html"].words
     assert all(page.faults == [] for page in pages.values())

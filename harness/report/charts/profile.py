@@ -1,0 +1,40 @@
+"""Performance profiles: on what part of the workloads a contender is near the best."""
+
+from collections.abc import Sequence
+from math import isfinite
+
+from markupsafe import Markup
+
+from harness.report.charts.svg import Axes, Drawing, Point, Scale
+
+WIDTH, HEIGHT = 720.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 700.0, 34.0, 250.0
+COLOURS = 6
+"""Contenders drawn at most; the table has all."""
+
+
+def steps_of(ratios: Sequence[float], ratio_max: float) -> list[Point]:
+    """Corners of a profile from 1 to `ratio_max`: ratio, and the part of workloads up to it."""
+    reached = sorted(each for each in ratios if isfinite(each) and each <= ratio_max)
+    corners = [(1.0, sum(each <= 1.0 for each in reached) / len(ratios))]
+    corners += [(each, (at + 1) / len(ratios)) for at, each in enumerate(reached) if each > 1.0]
+    return [*corners, (ratio_max, len(reached) / len(ratios))]
+
+
+def profile_chart(
+    rows: Sequence[tuple[str, Sequence[float]]], ratio_max: float, ident: str
+) -> Markup | None:
+    """Profiles of the first contenders, the best of them on top; None where there is none."""
+    shown = rows[:COLOURS]
+    if not shown:
+        return None
+    axes = Axes(Scale(1.0, ratio_max, LEFT, RIGHT), Scale(0.0, 1.0, BOTTOM, TOP))
+    drawing = Drawing(WIDTH, HEIGHT)
+    axes.draw(drawing, "cost over the best cost of the workload", "part of the workloads")
+    for number, (_, ratios) in reversed(list(enumerate(shown))):
+        drawing.steps(axes.trail(steps_of(ratios, ratio_max)), f"power d{number}")
+    told = "; ".join(
+        f"{name}: best on {sum(each <= 1.0 for each in ratios)} of {len(ratios)}"
+        for name, ratios in shown
+    )
+    return drawing.markup(ident, "Performance profiles", f"{told}. The table has the scores.")

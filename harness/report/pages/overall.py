@@ -1,0 +1,149 @@
+"""The page over all workloads: performance profiles, one score each, and what hangs on one task."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from harness.prizes import Prize, prizes
+from harness.records import Score
+from harness.report import wording
+from harness.report.charts.profile import COLOURS, profile_chart
+from harness.report.entries import Entry
+from harness.report.page import Page
+from harness.report.site import Site
+from harness.score import profiles
+from harness.score.stats import Sample
+
+
+class Place(NamedTuple):
+    """What contenders share, whatever the workload."""
+
+    machine: str
+    ruleset: str
+    division: str
+
+
+class Contender(NamedTuple):
+    """One method over all workloads that it was entered on."""
+
+    name: str
+    team: str
+    area: float
+    interval: profiles.Interval | None
+    ratios: tuple[float, ...]
+    """Cost over the best one, by workload; infinite where it has none."""
+    without: tuple[float, ...]
+    """Score without each workload."""
+    entries: tuple[Entry | None, ...]
+
+
+class Field(NamedTuple):
+    """The contenders of one prize on one machine under the same rules, best first."""
+
+    ident: str
+    title: str
+    place: Place
+    workloads: tuple[str, ...]
+    contenders: tuple[Contender, ...]
+    chart: Markup | None
+    leaders: tuple[int, ...]
+    """Who leads without each workload."""
+
+
+def contender_of(score: Score) -> tuple[str, str]:
+    """Name without the workload's, and team: one contender, on whatever workload it runs."""
+    return score.submission.removeprefix(f"{score.workload}-"), score.team
+
+
+Columns = dict[str, dict[tuple[str, str], Entry]]
+
+
+def _columns(entries: Sequence[Entry], prize: str) -> Columns:
+    """Ranked entries by workload and contender; of two versions the better placed one counts."""
+    ranked = [
+        (place.standing.rank, entry.anchor, entry)
+        for entry in entries
+        if (place := entry.places.get(prize)) is not None and place.standing is not None
+    ]
+    found: Columns = defaultdict(dict)
+    for _, _, entry in sorted(ranked, key=lambda each: each[:2]):
+        found[entry.score.workload].setdefault(contender_of(entry.score), entry)
+    return found
+
+
+def _contenders(
+    columns: Columns, names: Sequence[tuple[str, str]], prize: Prize
+) -> list[Contender]:
+    entries = [[columns[workload].get(name) for workload in sorted(columns)] for name in names]
+    table: list[list[Sample | None]] = [
+        [prize.sample(each.score) if each else None for each in row] for row in entries
+    ]
+    without = profiles.without_each(table)
+    intervals, areas = profiles.area_intervals(table), profiles.areas(table)
+    made = [
+        Contender(
+            *name,
+            areas[at],
+            intervals[at],
+            tuple(ratios),
+            tuple(column[at] for column in without),
+            tuple(entries[at]),
+        )
+        for at, (name, ratios) in enumerate(zip(names, profiles.ratios(table), strict=True))
+    ]
+    return sorted(made, key=lambda each: (-each.area, each.name, each.team))
+
+
+def _leaders(contenders: Sequence[Contender]) -> tuple[int, ...]:
+    columns = zip(*(each.without for each in contenders), strict=True)
+    return tuple(column.index(max(column)) for column in columns)
+
+
+def field_of(entries: Sequence[Entry], place: Place, prize: Prize, ident: str) -> Field | None:
+    """The contenders of one prize; None where fewer than two meet on at least two workloads."""
+    columns = _columns(entries, prize.name)
+    names = sorted({name for column in columns.values() for name in column})
+    if len(columns) < 2 or len(names) < 2:  # noqa: PLR2004 - one of them is no comparison
+        return None
+    contenders = _contenders(columns, names, prize)
+    rows = [(each.name, each.ratios) for each in contenders]
+    return Field(
+        ident,
+        wording.PRIZES[prize.name][0],
+        place,
+        tuple(sorted(columns)),
+        tuple(contenders),
+        profile_chart(rows, profiles.RATIO_MAX, f"{ident}-profile"),
+        _leaders(contenders),
+    )
+
+
+def _by_place(entries: Sequence[Entry]) -> Mapping[Place, list[Entry]]:
+    found: dict[Place, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        score = entry.score
+        found[Place(score.machine, score.ruleset, score.division)].append(entry)
+    return dict(sorted(found.items()))
+
+
+def fields_of(site: Site) -> list[Field]:
+    """A field for each machine, ruleset, division and prize that has something to compare."""
+    shown = {each.name: each for each in prizes() if each.name in wording.PRIZES}
+    fields: list[Field] = []
+    for place, entries in _by_place(site.entries).items():
+        for name in wording.PRIZES:
+            if name in shown:
+                found = field_of(entries, place, shown[name], f"o{len(fields) + 1}")
+                fields += [found] if found else []
+    return fields
+
+
+def _publish(site: Site) -> Iterator[tuple[str, str]]:
+    path = "overall.html"
+    values = {"fields": fields_of(site), "ratio_max": profiles.RATIO_MAX, "drawn": COLOURS}
+    yield path, site.page(path, "Overall", "overall.html", **values)
+
+
+PAGE = Page(name="overall", title="Overall", order=25, publish=_publish, landing="overall.html")
