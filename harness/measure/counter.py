@@ -5,7 +5,9 @@ before s, cut down to its step. It starts again at zero after `wrap_j`.
 """
 
 import math
+import statistics
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -23,7 +25,7 @@ _WRAP_GUESS = 0.25
 """Without a known power range, a fall counts as a wrap only if it makes less than this of one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unfolded:
     """Steps of a counter with its wraps put right."""
 
@@ -34,7 +36,7 @@ class Unfolded:
     valid: Bool
     wrapped: Bool
 
-    @property
+    @cached_property
     def total_j(self) -> Float:
         """Joules since the first reading."""
         return np.concatenate(([0.0], np.cumsum(self.gained_j)))
@@ -117,10 +119,15 @@ def _filling_j(series: Series, gained: Float, valid: Bool) -> Float:
     return np.asarray(watts * dt_s, dtype=np.float64)
 
 
+@lru_cache(maxsize=8)
+def _prepared(series: Series, domain: Domain) -> tuple[Sensor, Unfolded]:
+    """The same for every window of a trace."""
+    return Sensor.of(domain, series), unfold(series, domain)
+
+
 def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
     """Joules between a and b with terms, bound and coverage."""
-    sensor = Sensor.of(domain, series)
-    steps = unfold(series, domain)
+    sensor, steps = _prepared(series, domain)
     lost_s = np.where(steps.valid, 0.0, overlap_s(steps.t_s[:-1], steps.t_s[1:], a_s, b_s))
     seen_s = max(0.0, min(b_s, steps.t_s[-1]) - max(a_s, steps.t_s[0])) - lost_s.sum()
     covered = max(0.0, float(seen_s)) / (b_s - a_s)
@@ -168,9 +175,9 @@ class _Edge:
         """Interpolate at x; beyond the readings the mean power around the nearest one goes on."""
         t_s, total_j = steps.t_s, steps.total_j
         watts = _watts_around(steps, x_s, sensor.update_s)
-        inside_s = float(np.clip(x_s, t_s[0], t_s[-1]))
+        inside_s = min(max(x_s, float(t_s[0])), float(t_s[-1]))
         value = float(np.interp(inside_s, t_s, total_j)) + (x_s - inside_s) * float(watts.mean())
-        k = int(np.clip(np.searchsorted(t_s, x_s, side="right") - 1, 0, len(t_s) - 2))
+        k = min(max(int(t_s.searchsorted(x_s, side="right")) - 1, 0), len(t_s) - 2)
         before_s, after_s = max(0.0, x_s - t_s[k]), max(0.0, t_s[k + 1] - x_s)
         # A line between two readings is off by at most this much where the power steps once.
         bend_s = before_s * after_s / (t_s[k + 1] - t_s[k])
@@ -188,13 +195,16 @@ class _Edge:
 def _watts_around(steps: Unfolded, x_s: float, update_s: float) -> Float:
     """Mean powers of a few stretches around x, each long enough to hold two updates."""
     t_s, total_j = steps.t_s, steps.total_j
-    k = int(np.clip(np.searchsorted(t_s, x_s, side="right") - 1, 0, len(t_s) - 2))
-    usual_s = float(np.median(np.diff(t_s[max(0, k - 8) : k + 10])))
+    k = min(max(int(t_s.searchsorted(x_s, side="right")) - 1, 0), len(t_s) - 2)
+    near = t_s[max(0, k - 8) : k + 10]
+    # Of eighteen numbers the standard library finds the median sooner.
+    usual_s = statistics.median((near[1:] - near[:-1]).tolist())
     stride = max(1, math.ceil(2 * update_s / usual_s)) if usual_s > 0 else 1
-    picks = np.unique(np.clip(k + stride * np.array([-1, 0, 1, 2]), 0, len(t_s) - 1))
+    picks = sorted({min(max(k + stride * each, 0), len(t_s) - 1) for each in (-1, 0, 1, 2)})
     if len(picks) < 2:  # noqa: PLR2004 - a slope needs two points
-        picks = np.array([k, k + 1])
-    return np.asarray(np.diff(total_j[picks]) / np.diff(t_s[picks]), dtype=np.float64)
+        picks = [k, k + 1]
+    joules, stamps = total_j[picks], t_s[picks]
+    return np.asarray((joules[1:] - joules[:-1]) / (stamps[1:] - stamps[:-1]), dtype=np.float64)
 
 
 def bound_j(steps: Unfolded, sensor: Sensor, a_s: float, b_s: float) -> tuple[float, float] | None:

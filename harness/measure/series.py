@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,9 @@ Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Series:
-    """Readings of one domain; NaN where a field was empty."""
+    """Readings of one domain; NaN where a field was empty. What is derived is derived once."""
 
     t_ns: Int
     energy_j: Float
@@ -26,18 +27,22 @@ class Series:
         """The readings in the given rows."""
         return Series(self.t_ns[rows], self.energy_j[rows], self.power_w[rows], self.u_ns[rows])
 
-    @property
+    @cached_property
     def t_s(self) -> Float:
         """Stamps in seconds."""
         return self.t_ns / NS_PER_S
 
-    @property
+    @cached_property
     def u_s(self) -> Float:
         """Half of the time that each read took, seconds."""
         return self.u_ns / NS_PER_S
 
     def with_energy(self) -> "Series":
         """Readings with joules, in the order of time, one a stamp."""
+        return self._with_energy
+
+    @cached_property
+    def _with_energy(self) -> "Series":
         return self._sound(np.isfinite(self.energy_j))
 
     def with_power(self) -> "Series":
@@ -45,6 +50,8 @@ class Series:
         return self._sound(np.isfinite(self.power_w))
 
     def _sound(self, usable: Bool) -> "Series":
+        if usable.all() and (self.t_ns[1:] > self.t_ns[:-1]).all():
+            return self
         kept = np.flatnonzero(usable)
         kept = kept[np.argsort(self.t_ns[kept], kind="stable")]
         stamps = self.t_ns[kept]

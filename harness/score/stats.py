@@ -293,7 +293,7 @@ def _welch_lead(a: tuple[float, int], b: tuple[float, int], alpha: float, power:
     hurdle = stdtrit(df, 1 - alpha) * np.sqrt(va + vb) / true_se
 
     low, high = 0.0, float(hurdle.max()) + 10
-    for _ in range(50):
+    for _ in range(30):
         middle = (low + high) / 2
         seen = float(ndtr(middle - hurdle).mean())
         low, high = (middle, high) if seen < power else (low, middle)

@@ -10,6 +10,7 @@ from harness.prizes import score_document
 from harness.rules.load import load_ruleset
 from harness.score import score as scoring
 from harness.score.cache import cache_folder, marks_of
+from harness.score.group import Attempt
 from harness.score.score import score_all
 from tests.lab.results import Plan, series
 
@@ -34,7 +35,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
     real = scoring._attempt
 
-    def spy(folder: Path, *rest: object) -> scoring.Attempt:
+    def spy(folder: Path, *rest: object) -> Attempt:
         seen.append(folder)
         return real(folder, *rest)  # type: ignore[arg-type]
 
