@@ -17,6 +17,7 @@ from harness.records import Finding
 
 TOKEN = ":::MLLOG "  # noqa: S105 - it marks a line
 OLD_TOKEN = re.compile(r":::MLPv0\.[5-9]")
+DECODE = json.JSONDecoder().decode
 KEY = re.compile(r'"key"\s*:\s*"([^"]*)"')
 
 
@@ -44,7 +45,7 @@ def _line(line_number: int, text: str) -> Line:
     Raises:
         ValueError: it is no object with a time and a key.
     """
-    found = json.loads(text)
+    found = DECODE(text)
     if not isinstance(found, dict) or not isinstance(found.get("key"), str):
         message = "no object with a key"
         raise ValueError(message)  # noqa: TRY004 - one kind of error for all bad lines

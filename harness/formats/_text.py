@@ -8,6 +8,9 @@ from typing import NamedTuple
 FILE_BYTES_MAX = 1 << 30
 """Greatest file that is read: the longest real logs have some tens of megabytes."""
 
+LFS_POINTER = b"version https://git-lfs"
+"""How a file begins that Git keeps elsewhere."""
+
 FIELD_CHARS_MAX = 120
 """Of a stranger's text that is repeated in a message."""
 
@@ -79,6 +82,9 @@ def read_text(path: Path) -> Text:
         TextError: it cannot be read.
     """
     data = read_bytes(path)
+    if data.startswith(LFS_POINTER):
+        message = f"{path}: only a pointer of Git LFS; fetch the file itself (git lfs pull)"
+        raise TextError(message)
     text = decoded(data)
     digest = hashlib.sha256(data).hexdigest()
     return Text(path, split_lines(text), digest, text.endswith(("\n", "\r")))

@@ -155,6 +155,8 @@ def _row_fault(text: Text, line_number: int, width: int, fields: Sequence[str]) 
 def _rows(text: Text, header: _Header) -> Iterator[tuple[float, list[str]] | Finding]:
     """Time and fields of each evaluation, or what is wrong with its line."""
     for line_number, line in enumerate(text.lines[1:], 2):
+        if not line:
+            continue
         fields = line.split(header.delimiter)
         time_s = _value(fields[header.clock]) if len(fields) == header.width else None
         if time_s is None or time_s < 0:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.formats._algoperf_write import write
 from harness.formats._document import import_archive
 from harness.formats._export import export_results
 from harness.formats._format import FormatError
-from harness.formats.algoperf import write
 from harness.records import ImportedRules, Ruleset
 from harness.score.imported import score_imported
 from tests.formats.made_results import TIMES_S, five_runs, one_failed, request_for

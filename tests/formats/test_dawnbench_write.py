@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.formats._dawnbench_write import write
 from harness.formats._document import import_archive
 from harness.formats._export import export_results
 from harness.formats._format import FormatError
-from harness.formats.dawnbench import read, write
+from harness.formats.dawnbench import read
 from harness.rules.load import load_ruleset
 from harness.score.imported import score_imported
 from tests.formats.made_results import TIMES_S, five_runs, request_for
