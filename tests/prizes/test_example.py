@@ -1,0 +1,38 @@
+"""The published example: records that load, agree with their Markdown, and claim no joules."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.prizes import markdown
+from harness.records import Award, load
+from harness.rules.load import read_resolved
+
+FOLDER = Path(__file__).parents[2] / "docs" / "examples" / "award"
+
+
+def record(prize: str) -> Award:
+    path = FOLDER / f"{prize}-digits-mlp.json"
+    return load(Award, path.read_bytes(), path)
+
+
+@pytest.mark.parametrize("prize", ["speed", "energy"])
+def test_the_text_is_that_of_the_record(prize: str) -> None:
+    award = record(prize)
+    text = (FOLDER / f"{prize}-digits-mlp.md").read_text(encoding="utf-8")
+    assert text == markdown(award)
+    assert read_resolved(award.rules_text, "example").name == "default"
+    assert len({each.manifest_sha256 for each in award.evidence}) == 16
+
+
+def test_time_was_awarded_by_a_paired_test() -> None:
+    award = record("speed")
+    assert (award.outcome, award.winner) == ("awarded", "digits-mlp-muon")
+    assert [each.paired for each in award.challenges] == [True]
+
+
+def test_modelled_joules_won_nothing() -> None:
+    award = record("energy")
+    assert (award.outcome, award.winner) == ("nobody", None)
+    assert award.reason == "no eligible entry: no measured joules"
+    assert {each.method for each in award.out} == {"modelled"}
