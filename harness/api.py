@@ -139,6 +139,8 @@ class WorkloadSpec:
     interact: "Callable[[Splits, Ask], Array] | None" = None
     """Control: plays hidden episodes by asking for outputs step by step; gives what `score` takes.
     Runs outside of every sandbox, so the dynamics it uses cannot be seen or altered."""
+    answer_values: int | None = None
+    """Values in the largest answer to one question, where that is more than all outputs hold."""
     predict: "Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None" = None
     """Closed division: how the model turns inputs into outputs where it is more than one forward
     pass, as sampling from a flow; None calls the model."""

@@ -1,5 +1,6 @@
 """Small folders in the true formats of the published sets, with drawn contents."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,25 @@ def image_tree(
         for number, row in enumerate(np.flatnonzero(labels == label)):
             picture = Image.fromarray(images[row].transpose(1, 2, 0))
             picture.resize((side, side)).save(place / f"{number:04d}.{suffix}")
+    return folder
+
+
+def shard(path: Path, tokens: Array) -> None:
+    """One file as llm.c writes it: 256 words of header, then uint16."""
+    header = np.zeros(256, "<i4")
+    header[:3] = 20240520, 1, len(tokens)
+    path.write_bytes(header.tobytes() + tokens.astype("<u2").tobytes())
+
+
+def fineweb(folder: Path) -> Path:
+    """Two training shards, one to validate that holds two windows, and a vocabulary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    shard(folder / "fineweb_train_000001.bin", rng.integers(0, 50_257, 3000))
+    shard(folder / "fineweb_train_000002.bin", rng.integers(0, 50_257, 2000))
+    shard(folder / "fineweb_val_000000.bin", rng.integers(0, 50_257, 42_000))
+    names = {f"{'a' * (1 + n % 7)}{n}": n for n in range(50_256)} | {"<|endoftext|>": 50_256}
+    (folder / "encoder.json").write_text(json.dumps(names))
     return folder
 
 
