@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.api import Array, Session, Splits, WorkloadSpec
+from harness.api import Array, Arrays, Session, Splits, WorkloadSpec
 from harness.registry import find
+from harness.score.calibration import target_by_rule
 
 FIRST_SEED = 1000
-SPARE_DEVIATIONS = 3
 
 
 class EnoughSnapshotsError(Exception):
@@ -98,10 +98,20 @@ def load_submission(name: str) -> tuple[Callable[[Session], None], WorkloadSpec]
 def predict(
     spec: WorkloadSpec, model: torch.nn.Module, splits: Splits, *, lockstep: bool = True
 ) -> Array:
-    """Full outputs for the test split, in lockstep where the workload asks for that.
+    """Full outputs for the test split, in lockstep or play where the workload asks for that.
 
     Without `lockstep` a sequence is read at once: the same figures from a causal model, sooner.
     """
+
+    def ask(questions: Arrays) -> Array:
+        tensors = {name: torch.from_numpy(each) for name, each in questions.items()}
+        answers = spec.predict(model, tensors) if spec.predict else model(*tensors.values())
+        return np.asarray(answers)
+
+    if spec.interact is not None:
+        return spec.interact(splits, ask)
+    if spec.predict is not None:
+        return ask(splits.test_inputs)
     inputs = [torch.from_numpy(each) for each in splits.test_inputs.values()]
     if lockstep and spec.evaluation == "lockstep":
         length = inputs[0].shape[1]
@@ -190,19 +200,6 @@ class Calibration:
     median_steps_to_target: float
     median_predict_cpu_s: float
     runs: list[Rehearsal]
-
-
-def target_by_rule(finals: list[float], better: str, digits: int) -> float:
-    """The median loosened by three standard deviations, never better than the worst run.
-
-    Rounded towards easy to one digit fewer than the metric resolves.
-    """
-    loose = statistics.median(finals)
-    spare = SPARE_DEVIATIONS * statistics.stdev(finals)
-    scale = 10.0 ** (digits - 1)
-    if better == "higher":
-        return float(np.floor(min(loose - spare, *finals) * scale) / scale)
-    return float(np.ceil(max(loose + spare, *finals) * scale) / scale)
 
 
 def calibrate(name: str, seeds: int) -> Calibration:

@@ -1,0 +1,179 @@
+"""Calibrates a workload from sealed runs of its reference: target, spread, resolvable lead."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Literal
+
+from harness.bundle import Bundle
+from harness.clock import NS_PER_S
+from harness.records.base import FORMAT, Record
+from harness.score.stats import Sample, passes, resolvable_ratio, sample_sd
+
+SPARE_DEVIATIONS = 3
+"""Standard deviations by which the median is loosened."""
+
+BUDGET_RATIO = 3.0
+"""Budget that the rule suggests, in multiples of the median run."""
+
+SERIES_COUNT = 8
+"""Seeds of a series under the default rules: the lead is told for that many."""
+
+WHOLE = ("ok", "target_missed")
+"""Statuses of runs that trained to their own end."""
+
+
+class CalibrationError(ValueError):
+    """Runs that calibrate nothing; the message names the first at fault."""
+
+
+class CalibrationRun(Record):
+    """One run of the reference, as its bundle tells."""
+
+    seed: int
+    steps: tuple[int | None, ...]
+    time_s: tuple[float, ...]
+    """Seconds after the gun of each snapshot that counts."""
+    metrics: tuple[float, ...]
+    losses: tuple[float | None, ...]
+    total_cpu_s: float | None
+    """CPU seconds after the gun."""
+    predict_cpu_s: float | None
+    """Of the last snapshot, loading included."""
+    peak_rss_bytes: int | None
+
+
+class Calibration(Record):
+    """What the runs of the reference say of a workload; its target cites this."""
+
+    format: int = FORMAT
+    workload: str
+    workload_version: str
+    submission: str
+    machine: str
+    better: Literal["higher", "lower"]
+    target: float
+    """By the rule; the workload's own is `frozen_target`."""
+    frozen_target: float
+    median: float
+    deviation: float
+    worst: float
+    budget_s: float
+    """The workload's own."""
+    suggested_budget_s: float
+    """By the rule: three times the median run."""
+    median_cpu_s: float | None
+    median_steps_to_target: float | None
+    median_predict_cpu_s: float | None
+    peak_rss_bytes: int | None
+    """Greatest over the runs."""
+    time_spread_ratio: float | None
+    """Standard deviation of the logarithm of the seconds to the target."""
+    resolvable_ratio: float | None
+    """Lead that two such entries of eight seeds can show (0.06 for 6 %), power 0.9, two-sided
+    p < 0.05."""
+    runs: tuple[CalibrationRun, ...]
+
+
+def target_by_rule(finals: Sequence[float], better: str, digits: int) -> float:
+    """The median loosened by three standard deviations, never better than the worst run.
+
+    Rounded towards easy to one digit fewer than the metric resolves.
+    """
+    middle, spare = statistics.median(finals), SPARE_DEVIATIONS * statistics.stdev(finals)
+    scale = 10.0 ** (digits - 1)
+    if better == "higher":
+        return math.floor(min(middle - spare, *finals) * scale) / scale
+    return math.ceil(max(middle + spare, *finals) * scale) / scale
+
+
+def read_run(bundle: Bundle) -> CalibrationRun:
+    """What one sealed run adds.
+
+    Raises:
+        CalibrationError: it did not train to its own end, or a snapshot has no value.
+    """
+    run, evaluation = bundle.run, bundle.evaluation
+    if run.status not in WHOLE or evaluation is None or run.window.gun_ns is None:
+        message = f"{bundle.folder}: {run.status}: {run.reason}; a calibration takes whole runs"
+        raise CalibrationError(message)
+    gun_ns = run.window.gun_ns
+    values = {each.snapshot: each for each in evaluation.values}
+    counted = [each for each in run.snapshots if each.accepted]
+    metrics = [values[each.index].value for each in counted if each.index in values]
+    if None in metrics or len(metrics) != len(counted):
+        message = f"{bundle.folder}: a snapshot has no {run.workload.metric}"
+        raise CalibrationError(message)
+    return CalibrationRun(
+        seed=run.seeds.session,
+        steps=tuple(each.step for each in counted),
+        time_s=tuple((each.stamp_ns - gun_ns) / NS_PER_S for each in counted),
+        metrics=tuple(each for each in metrics if each is not None),
+        losses=tuple(values[each.index].loss for each in counted),
+        total_cpu_s=run.usage.window_cpu_s if run.usage else None,
+        predict_cpu_s=values[counted[-1].index].cpu_s,
+        peak_rss_bytes=run.usage.peak_rss_bytes if run.usage else None,
+    )
+
+
+def _hits(run: CalibrationRun, target: float, better: str) -> int | None:
+    """Place of the first snapshot that passes."""
+    found = (place for place, value in enumerate(run.metrics) if passes(value, target, better))
+    return next(found, None)
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [each for each in values if each is not None]
+    return statistics.median(known) if known and len(known) == len(values) else None
+
+
+def lead_of(deviation: float, count: int = SERIES_COUNT) -> float | None:
+    """The lead that two entries of `count` seeds with that spread of the logarithm can show."""
+    step = deviation * math.sqrt((count - 1) / count)  # n values at ±step have that deviation
+    one = Sample({seed: step if seed % 2 else -step for seed in range(count)}, 0.0)
+    other = Sample({seed + count: value for seed, value in one.logs.items()}, 0.0)
+    return resolvable_ratio(one, other, 0.025)
+
+
+def calibrate(bundles: Sequence[Bundle], digits: int) -> Calibration:
+    """Apply the rule to the runs of a reference.
+
+    Args:
+        bundles: At least two runs of one submission on one workload.
+        digits: Digits after the point that the metric resolves.
+
+    Raises:
+        CalibrationError: too few runs, or one that is not whole.
+    """
+    runs = [read_run(each) for each in bundles]
+    if len(runs) < 2:  # noqa: PLR2004 - a spread takes two
+        message = f"{len(runs)} runs tell no spread; ask for --runs 2 or more"
+        raise CalibrationError(message)
+    head = bundles[0].run
+    work, finals = head.workload, [run.metrics[-1] for run in runs]
+    target = target_by_rule(finals, work.better, digits)
+    places = [_hits(run, target, work.better) for run in runs]
+    hits = [(run, place) for run, place in zip(runs, places, strict=True) if place is not None]
+    logs = [math.log(run.time_s[place]) for run, place in hits]
+    deviation = sample_sd(logs) if len(logs) == len(runs) else None
+    return Calibration(
+        workload=work.name,
+        workload_version=work.version,
+        submission=head.submission.name,
+        machine=head.machine,
+        better=work.better,
+        target=target,
+        frozen_target=work.target,
+        median=statistics.median(finals),
+        deviation=sample_sd(finals),
+        worst=min(finals) if work.better == "higher" else max(finals),
+        budget_s=work.budget_s,
+        suggested_budget_s=BUDGET_RATIO * statistics.median(run.time_s[-1] for run in runs),
+        median_cpu_s=_median([run.total_cpu_s for run in runs]),
+        median_steps_to_target=_median([run.steps[place] for run, place in hits]),
+        median_predict_cpu_s=_median([run.predict_cpu_s for run in runs]),
+        peak_rss_bytes=max((run.peak_rss_bytes or 0 for run in runs), default=0) or None,
+        time_spread_ratio=deviation,
+        resolvable_ratio=None if deviation is None else lead_of(deviation),
+        runs=tuple(runs),
+    )

@@ -1,0 +1,55 @@
+"""The rule for targets, from sealed runs; agrees with the rehearsals' own statement of it."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.bundle import Bundle
+from harness.score.calibration import CalibrationError, calibrate, lead_of, target_by_rule
+from tests.lab.results import Plan, write_run
+
+FINALS = st.lists(st.floats(0.1, 0.99), min_size=2, max_size=30)
+
+
+@given(FINALS)
+def test_both_directions_mirror_each_other(finals: list[float]) -> None:
+    high = target_by_rule(finals, "higher", 4)
+    low = target_by_rule([-each for each in finals], "lower", 4)
+    assert high == pytest.approx(-low)
+    assert high <= min(finals) + 1e-9
+
+
+@given(st.floats(0.001, 0.3))
+def test_lead_grows_with_the_spread_and_shrinks_with_seeds(deviation: float) -> None:
+    few, many, wide = lead_of(deviation), lead_of(deviation, 32), lead_of(1.2 * deviation)
+    assert few is not None
+    assert many is not None
+    assert wide is not None
+    assert many < few < wide
+
+
+def bundles(root: Path, finals: tuple[float, ...], **changes: object) -> list[Bundle]:
+    made = []
+    for seed, final in enumerate(finals):
+        plan = Plan(seed=seed, snapshots=((5.0 + seed, 0.5), (10.0 + seed, final)))
+        made.append(Bundle(write_run(root, plan.but(**changes))))
+    return made
+
+
+def test_record_is_that_of_the_runs(tmp_path: Path) -> None:
+    record = calibrate(bundles(tmp_path, (0.95, 0.962, 0.94)), 4)
+    assert (record.median, record.worst) == (0.95, 0.94)
+    # 0.95 - 3 x 0.0110 = 0.9169, rounded towards easy at the third digit.
+    assert record.target == pytest.approx(0.916)
+    assert record.suggested_budget_s == pytest.approx(33.0)
+    assert [run.metrics for run in record.runs] == [(0.5, 0.95), (0.5, 0.962), (0.5, 0.94)]
+    assert record.resolvable_ratio is not None
+
+
+def test_broken_or_lone_runs_calibrate_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match="crashed"):
+        calibrate(bundles(tmp_path / "a", (0.9, 0.9), status="crashed"), 4)
+    with pytest.raises(CalibrationError, match="no spread"):
+        calibrate(bundles(tmp_path / "b", (0.9,)), 4)
