@@ -1,12 +1,16 @@
 """The size bars of docs/design.md, section 7, measured with `ast`.
 
 A function's length is the span from its `def` line to its last line, decorators left out, minus
-the lines of its docstring: docstrings are demanded, so they must not count against it.
+the lines of its docstring: docstrings are demanded, so they must not count against it. For the same
+reason the ratio of tests to source is one of lines of code: the house asks every public name of its
+source for a docstring, and none of its tests.
 """
 
 import ast
+import io
 import math
 import statistics
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -124,9 +128,43 @@ def exempt_from_docstring(node: FunctionNode) -> bool:
     return bool(names & {"overload", "override", "setter", "deleter"})
 
 
+LAYOUT = (
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+)
+
+
+def docstring_lines(tree: ast.Module) -> set[int]:
+    """Lines of strings that stand alone: docstrings of modules, classes, functions, attributes."""
+    return {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+
+
+def code_lines(text: str) -> int:
+    """Lines of code: neither blank, nor comment, nor docstring."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    held = {
+        line
+        for token in tokens
+        if token.type not in LAYOUT
+        for line in range(token.start[0], token.end[0] + 1)
+    }
+    return len(held - docstring_lines(ast.parse(text)))
+
+
 def written_lines(paths: list[Path]) -> int:
-    """Lines that are not blank."""
-    return sum(bool(line.strip()) for path in paths for line in path.read_text().splitlines())
+    """Lines of code of several files."""
+    return sum(code_lines(path.read_text()) for path in paths)
 
 
 def listing(rows: list[str]) -> str:
@@ -209,6 +247,11 @@ def test_no_drawer_for_odds_and_ends() -> None:
 def test_as_many_lines_of_tests_as_of_source() -> None:
     source, tests = written_lines(python_files(*SOURCES)), written_lines(python_files("tests"))
     assert tests >= TEST_RATIO * source, f"{tests} lines of tests for {source} lines of source"
+
+
+def test_lines_of_code_leave_out_what_is_no_code() -> None:
+    text = '"""Doc."""\n\nX = 1  # why\n"""About X,\nat length."""\n\n# alone\nY = """a\nb"""\n'
+    assert code_lines(text) == 3, "X, and the two lines of Y"
 
 
 SAMPLE = '''
