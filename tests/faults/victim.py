@@ -1,0 +1,120 @@
+"""A conductor that kills itself, its sampler or its submission at a named point of a real run.
+
+python -m tests.faults.victim ROOT POINT WHOM      with `-` for nobody
+
+Writes what it struck to ROOT/struck, and the process ids below it at that moment to ROOT/pids.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.run import bench, conductor, train, watch
+from harness.run.interrupt import Interrupt
+from tests.run.made import Folder, Silent
+
+POINTS = (
+    "launch",
+    "ready",
+    "gun",
+    "mid-snapshot",
+    "first snapshot",
+    "done",
+    "bury",
+    "evaluation",
+    "before manifest",
+    "before ledger row",
+)
+WHOM = ("conductor", "sampler", "submission")
+
+
+def below(pid: int) -> Iterator[int]:
+    """Every process below one, children first."""
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            yield child
+            yield from below(child)
+
+
+def _words(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _is(whom: str, pid: int) -> bool:
+    words = _words(pid)
+    if whom == "sampler":
+        return b"harness.measure.sampler" in words
+    is_python = b"python" in words[0] if words else False
+    return is_python and any(word.endswith(b"/entry.py") for word in words) and b"train" in words
+
+
+class Killer:
+    """Strikes once."""
+
+    def __init__(self, root: Path, whom: str) -> None:
+        self._root = root
+        self._whom = whom
+        self._done = False
+
+    def strike(self) -> None:
+        if self._done:
+            return
+        self._done = True
+        pids = list(below(os.getpid()))
+        (self._root / "pids").write_text(" ".join(map(str, pids)))
+        if self._whom == "conductor":
+            os.kill(os.getpid(), signal.SIGKILL)
+        struck = [pid for pid in pids if _is(self._whom, pid)]
+        for pid in struck:
+            os.kill(pid, signal.SIGKILL)
+        (self._root / "struck").write_text(" ".join(map(str, struck)))
+
+
+def _wrapped(real: Callable[..., Any], strike: Callable[[], None], *, before: bool) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
+        if before:
+            strike()
+        result = real(*arguments, **named)
+        if not before:
+            strike()
+        return result
+
+    return call
+
+
+PLACES: dict[str, tuple[Any, str, bool]] = {
+    "launch": (train, "launch_submission", False),
+    "ready": (watch.Watch, "until_ready", False),
+    "gun": (watch.Watch, "fire", False),
+    "mid-snapshot": (watch, "check_sealed", True),
+    "first snapshot": (watch.Watch, "_take", False),
+    "done": (watch.Watch, "stop", True),
+    "bury": (watch.Watch, "bury", True),
+    "evaluation": (conductor, "evaluate", True),
+    "before manifest": (bench, "seal", True),
+    "before ledger row": (bench, "seal", False),
+}
+"""Module or class, function, and whether the blow falls before it or after."""
+
+
+def main(root: Path, point: str, whom: str) -> None:
+    """Run once, struck, and where the conductor lives on, once more."""
+    folder = object.__new__(Folder)
+    folder.root, folder.results = root, root / "results"
+    order = folder.order("entry", launcher="bubblewrap", meters=("fake:watts=50",))
+    if whom != "-":
+        place, name, before = PLACES[point]
+        real = getattr(place, name)
+        setattr(place, name, _wrapped(real, Killer(root, whom).strike, before=before))
+        print(conductor.run_one(order, Silent(), Interrupt()).run.status, flush=True)  # noqa: T201
+    print(conductor.run_one(order, Silent(), Interrupt()).run.status, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
