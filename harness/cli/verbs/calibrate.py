@@ -16,6 +16,8 @@ DOCUMENT = "harness.score.calibration:Calibration"
 
 
 def _show(record: "Calibration", path: Path, page: "Page") -> None:
+    from harness.report.numbers import plain
+
     page.heading(f"{record.workload} by {len(record.runs)} runs of {record.submission}")
     lead = record.resolvable_ratio
     rows: list[tuple[str, object]] = [
@@ -25,7 +27,7 @@ def _show(record: "Calibration", path: Path, page: "Page") -> None:
          f"{record.median:.4g}, {record.deviation:.2g}, {record.worst:.4g}"),
         ("budget in force", f"{record.budget_s:g} s"),
         ("budget by the rule", f"{record.suggested_budget_s:.3g} s"),
-        ("CPU seconds, median", record.median_cpu_s),
+        ("CPU seconds, median", plain(record.median_cpu_s, 3)),
         ("steps to target, median", record.median_steps_to_target),
         ("peak memory", record.peak_rss_bytes and f"{record.peak_rss_bytes / 1e6:.0f} MB"),
         ("lead that 8 seeds can show", None if lead is None else f"{lead:.1%}"),
