@@ -16,7 +16,13 @@ from harness.run.gun import declared_seeds, draw_seeds, new_secret, reference_go
 from harness.run.interrupt import Interrupt
 from harness.run.order import Order, Outcome, Progress, Provenance, Watcher
 from harness.run.packing import check_lock
-from harness.run.submission import Source, SubmissionError, check_fits, open_submission
+from harness.run.submission import (
+    Source,
+    SubmissionError,
+    check_division,
+    check_fits,
+    open_submission,
+)
 
 __all__ = ["Outcome", "Progress", "SeriesRequest", "Watcher", "run_series"]
 
@@ -114,6 +120,7 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
     plugin = find("workloads", request.workload)
     workload: WorkloadSpec = plugin.value
     source, reference = _sources(request)
+    check_division(source, workload.divisions, workload.name)
     choice, meters = choose_meters(request.meters)
     launcher_name, launcher, reason = choose_launcher(request.launcher)
     seeds = seeds_of(request)

@@ -5,7 +5,7 @@ import re
 import shutil
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -125,6 +125,20 @@ def check_fits(source: Source, workload: str) -> None:
         raise SubmissionError(message)
     if not source.file.command and not (source.folder / "train.py").is_file():
         message = f"{source.folder}: has neither train.py nor a command in submission.toml"
+        raise SubmissionError(message)
+
+
+def check_division(source: Source, divisions: Sequence[str], workload: str) -> None:
+    """Refuse a division that the workload cannot be fair in.
+
+    Raises:
+        SubmissionError: the workload has no such division.
+    """
+    if source.file.division not in divisions:
+        message = (
+            f"{source.folder / 'submission.toml'}: {workload} has no {source.file.division} "
+            f"division; name one of {', '.join(divisions)}"
+        )
         raise SubmissionError(message)
 
 

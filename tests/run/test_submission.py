@@ -15,6 +15,7 @@ from harness.run.submission import (
     FILES_MAX,
     IGNORED,
     SubmissionError,
+    check_division,
     check_fits,
     freeze,
     open_submission,
@@ -150,6 +151,18 @@ def test_something_to_run_is_needed(entry: Path) -> None:
         check_fits(open_submission(str(entry)), "digits-mlp")
     (entry / "submission.toml").write_text(TOML + 'command = ["./run"]\n')
     check_fits(open_submission(str(entry)), "digits-mlp")
+
+
+def test_division_must_be_one_of_the_workloads(entry: Path) -> None:
+    source = open_submission(str(entry))
+    check_division(source, ("closed", "hardware"), "moons-flow")
+    (entry / "submission.toml").write_text(TOML + 'division = "open"\n')
+    opened = open_submission(str(entry))
+    assert opened.file.division == "open"
+    with pytest.raises(
+        SubmissionError, match="moons-flow has no open division; name one of closed"
+    ):
+        check_division(opened, ("closed", "hardware"), "moons-flow")
 
 
 # --- freezing ------------------------------------------------------------------------------------
