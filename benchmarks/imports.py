@@ -86,9 +86,7 @@ def mlperf(root: Path, runs: int, nodes: int) -> None:
         for index in range(runs)
     ]
     write_package(root, many)
-    described = (
-        dict.fromkeys(SYSTEM_FIELDS, "not recorded") | SYSTEM | {"operating_system": "Linux"}
-    )
+    described = dict.fromkeys((*SYSTEM_FIELDS, "operating_system"), "not recorded") | SYSTEM
     described["status"] = "Available on-premise"
     (root / "systems/one.json").write_text(json.dumps(described))
 
