@@ -35,6 +35,7 @@ MADE: dict[str, Callable[[Path], Path]] = {
     "fineweb-gpt2s": originals.fineweb,
     "imagenet-rn18": originals.imagenet,
     "imagenet-rn50": originals.imagenet,
+    "speech-commands": originals.speech_commands,
 }
 """Workload to the maker of a small folder in its true format."""
 

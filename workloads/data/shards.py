@@ -145,6 +145,8 @@ class Packing:
     """Folder of originals to arrays, by and by."""
     rows: Mapping[str, int]
     """Rows of the groups by which the whole set is told from a part of it."""
+    counts: Callable[[Path], Mapping[str, int]] | None = None
+    """Further counts of the originals that `rows` may name, as the lines of their lists."""
 
     def prepare(self, originals: Path, root: Path, *, partial: bool = False) -> dict[str, Any]:
         """Pack a folder of originals into `root/name`, whole or not at all.
@@ -179,9 +181,8 @@ class Packing:
     def _packed(self, originals: Path, folder: Path, *, partial: bool) -> dict[str, Any]:
         files = _write(self.read(originals), folder)
         rows = _rows(files)
-        other = {
-            group: rows.get(group, 0) for group, n in self.rows.items() if rows.get(group) != n
-        }
+        found = {**rows, **(self.counts(originals) if self.counts else {})}
+        other = {name: found.get(name, 0) for name, n in self.rows.items() if found.get(name) != n}
         if other and not partial:
             wanted = ", ".join(f"{self.rows[each]} in {each}, not {n}" for each, n in other.items())
             message = f"{originals}: not the whole set ({wanted} rows); {self.how}"

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,31 @@ def fineweb(folder: Path) -> Path:
     shard(folder / "fineweb_val_000000.bin", rng.integers(0, 50_257, 42_000))
     names = {f"{'a' * (1 + n % 7)}{n}": n for n in range(50_256)} | {"<|endoftext|>": 50_256}
     (folder / "encoder.json").write_text(json.dumps(names))
+    return folder
+
+
+def sound(path: Path, samples: Array, rate_hz: int = 16_000) -> None:
+    """A mono WAV file of 16 bits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+def speech_commands(folder: Path) -> Path:
+    """Ten words and one other, a tone for each, with lists and noise as published."""
+    words = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "bed")
+    times = np.arange(15_000) / 16_000
+    for place, word in enumerate(words):
+        for speaker in range(6):
+            tone = 8000 * np.sin(2 * np.pi * 200 * (place + 2) * times)
+            sound(folder / word / f"{speaker}_nohash_0.wav", tone + speaker)
+    rng = np.random.default_rng(0)
+    sound(folder / "_background_noise_" / "pink_noise.wav", rng.normal(0, 500, 40_000))
+    for name, speaker in (("validation_list.txt", 4), ("testing_list.txt", 5)):
+        (folder / name).write_text("".join(f"{w}/{speaker}_nohash_0.wav\n" for w in words))
     return folder
 
 
