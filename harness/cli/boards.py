@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.documents import ScoreDocument
-from harness.records import Figure, Leaderboard, Ruleset, Standing, load
+from harness.records import Figure, Leaderboard, Ruleset, Standing, Unranked, load
 from harness.report.numbers import Unit, figure, percent, unit_for
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ def scores_below(results: Path, ruleset: Ruleset | None) -> ScoreDocument:
     return load(ScoreDocument, {"format": 1, **score_document(results, ruleset)}, results)
 
 
-def _figures(document: ScoreDocument, board: Leaderboard) -> dict[str, Figure]:
-    """The figure behind each row of a board, by the submission's digest."""
+def _figures(document: ScoreDocument, board: Leaderboard) -> dict[tuple[str, str], Figure]:
+    """The figure behind each row of a board, by the submission's digest and the machine."""
     found = {}
     for score in document.scores:
-        if (score.workload, score.workload_version, score.machine, score.ruleset) == (
-            board.workload, board.workload_version, board.machine, board.ruleset
+        if (score.workload, score.workload_version, score.ruleset) == (
+            board.workload, board.workload_version, board.ruleset
         ):  # fmt: skip
             behind = getattr(score, board.quantity, None)
             if isinstance(behind, Figure):
-                found[score.submission_sha256] = behind
+                found[score.submission_sha256, score.machine] = behind
     return found
 
 
@@ -43,6 +43,12 @@ def names_of(board: Leaderboard) -> dict[str, str]:
     return {sha: f"{name}@{sha[:8]}" if count[name] > 1 else name for sha, name in entries.items()}
 
 
+def _called(row: Standing | Unranked, board: Leaderboard, names: dict[str, str]) -> str:
+    """What competes: a submission, with the machine where machines compete."""
+    name = names[row.submission_sha256]
+    return f"{name} on {row.machine}" if row.machine != board.machine else name
+
+
 def _method(found: Figure | None) -> str:
     if found is None or found.method is None:
         return "not measured"
@@ -50,17 +56,18 @@ def _method(found: Figure | None) -> str:
     return f"{text} (simulated)" if found.simulated else text
 
 
-def _rows(board: Leaderboard, figures: dict[str, Figure]) -> Iterator[Sequence[object]]:
+def _rows(board: Leaderboard, figures: dict[tuple[str, str], Figure]) -> Iterator[Sequence[object]]:
     values = [row.score for row in board.standings] + [row.score for row in board.unranked]
     unit = unit_for(values, board.unit)
     names = names_of(board)
     for row in board.standings:
-        sha = row.submission_sha256
-        place = (row.rank, _span(row), row.tie_group, names[sha])
-        yield (*place, *_cells(row.score, figures.get(sha), board, unit))
+        key = (row.submission_sha256, row.machine)
+        place = (row.rank, _span(row), row.tie_group, _called(row, board, names))
+        yield (*place, *_cells(row.score, figures.get(key), board, unit))
     for other in board.unranked:
-        sha = other.submission_sha256
-        yield ("–", "", "", names[sha], *_cells(other.score, figures.get(sha), board, unit))
+        key = (other.submission_sha256, other.machine)
+        name = _called(other, board, names)
+        yield ("–", "", "", name, *_cells(other.score, figures.get(key), board, unit))
 
 
 def _cells(
@@ -90,7 +97,7 @@ def show_board(board: Leaderboard, document: ScoreDocument, page: "Page") -> Non
     page.table(COLUMNS, _rows(board, _figures(document, board)), right=right)
     names = names_of(board)
     for other in board.unranked:
-        page.line(f"no place: {names[other.submission_sha256]}: {other.reason}", indent=2)
+        page.line(f"no place: {_called(other, board, names)}: {other.reason}", indent=2)
     seen = f"; these data could have seen a lead of {percent(board.resolvable_ratio)}"
     lead = seen if board.resolvable_ratio is not None else ""
     page.line(f"{board.note}{lead}", indent=2)

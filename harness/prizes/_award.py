@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from harness.prizes._board import board
+from harness.prizes._board import board, by_ground, rival_of
 from harness.prizes._prize import Prize
 from harness.records import Leaderboard, Ruleset, Score
 from harness.records.award import Award, BundleRef, Challenge, Sensitivity
@@ -29,7 +29,7 @@ class Contest(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Of those with a place."""
-        return [each.submission for each in self.board.standings]
+        return [rival_of(each, self.prize) for each in self.board.standings]
 
     @property
     def samples(self) -> list[Sample]:
@@ -40,8 +40,10 @@ class Contest(NamedTuple):
 def contest(scores: Sequence[Score], prize: Prize) -> Contest:
     """Rank scores of one workload version, machine, ruleset and division."""
     found = board(scores, prize)
-    known = {(score.submission, score.submission_sha256): score for score in scores}
-    placed = tuple(known[each.submission, each.submission_sha256] for each in found.standings)
+    known = {(score.submission_sha256, score.submission, score.machine): score for score in scores}
+    placed = tuple(
+        known[each.submission_sha256, each.submission, each.machine] for each in found.standings
+    )
     return Contest(found, prize, placed)
 
 
@@ -251,10 +253,6 @@ def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
     )
 
 
-def _place(score: Score) -> tuple[str, ...]:
-    return score.workload, score.workload_version, score.machine, score.division
-
-
 def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Award]:
     """One decision for each workload version, machine and division, in order.
 
@@ -274,6 +272,4 @@ def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Awar
             f"'{prize.mode}', as in the ruleset {EXAMPLES[prize.mode]}"
         )
         raise RulesetError(message)
-    keys = sorted({_place(each) for each in scores})
-    together = {key: [each for each in scores if _place(each) == key] for key in keys}
-    return [decide(together[key], prize, ruleset) for key in keys]
+    return [decide(group, prize, ruleset) for group in by_ground(scores, prize)]

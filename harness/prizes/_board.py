@@ -16,6 +16,12 @@ from harness.score.stats import Sample, comparison_text
 
 AS_RUN = "as-run"
 
+ANY_MACHINE = "any"
+"""In place of a machine's name where machines compete."""
+
+REFERENCE_SUFFIX = "-adamw"
+"""The reference submission of a workload is named after it, with this suffix."""
+
 
 def prizes() -> list[Prize]:
     """Every prize plug-in that loads, by name."""
@@ -24,7 +30,7 @@ def prizes() -> list[Prize]:
 
 
 def _contender(score: Score, figure: Figure, prize: Prize) -> Contender:
-    key = (score.submission, score.submission_sha256)
+    key = (score.submission, score.submission_sha256, score.machine)
     upward = not prize.unit and score.better == "higher"
     return Contender(key, -figure.value if upward else figure.value, prize.sample(score))
 
@@ -56,6 +62,7 @@ def _unranked(score: Score, prize: Prize, reason: str) -> Unranked:
         submission_sha256=score.submission_sha256,
         title=score.title,
         team=score.team,
+        machine=score.machine,
         status=score.status,
         reason=reason,
         score=figure.value if figure else None,
@@ -94,6 +101,11 @@ def _sorted_out(
     return [each for each in ranked if _boundary(each[1]) == main], others
 
 
+def rival_of(each: Score | Standing, prize: Prize) -> str:
+    """What competes: the name of a submission, or of a machine."""
+    return each.machine if prize.rivals == "machines" else each.submission
+
+
 def _note(ranking: Ranking, names: Sequence[str], samples: Sequence[Sample]) -> str:
     """Who leads, and by which test that was found."""
     if len(names) == 1:
@@ -117,7 +129,9 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         scores: At least one, in any order.
         prize: What ranks.
     """
-    ordered = sorted(scores, key=lambda each: (each.submission, each.submission_sha256))
+    ordered = sorted(
+        scores, key=lambda each: (each.submission, each.submission_sha256, each.machine)
+    )
     ranked, others = _sorted_out(ordered, prize)
     contenders = [_contender(score, figure, prize) for score, figure in ranked]
     first = ordered[0]
@@ -132,7 +146,7 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
     return Leaderboard(
         workload=first.workload,
         workload_version=first.workload_version,
-        machine=first.machine,
+        machine=ANY_MACHINE if prize.rivals == "machines" else first.machine,
         ruleset=first.ruleset,
         division=first.division,
         prize=prize.name,
@@ -143,10 +157,35 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         separated=ranking.separated,
         resolvable_ratio=ranking.resolvable_ratio if prize.unit else None,
         resolvable_lead=None if prize.unit else _as_lead(ranking.resolvable_ratio),
-        note=_note(ranking, [each.submission for each in standings], samples)
+        note=_note(ranking, [rival_of(each, prize) for each in standings], samples)
         if standings
         else prize.nobody(ordered),
     )
+
+
+def stands_for_hardware(score: Score) -> bool:
+    """Whether a score is of the fixed submission that machines compete with."""
+    reference = f"{score.workload}{REFERENCE_SUFFIX}"
+    return score.division == "hardware" or score.submission == reference
+
+
+def by_ground(scores: Sequence[Score], prize: Prize) -> list[list[Score]]:
+    """The scores that a prize ranks together, each group of one mode.
+
+    Submissions compete on one machine in one division; machines compete where at least two of
+    them ran the same version of a workload's reference, or of an entry of the hardware division.
+    """
+    together: dict[tuple[str, ...], list[Score]] = defaultdict(list)
+    for score in scores:
+        if score.mode != prize.mode:
+            continue
+        base = (score.workload, score.workload_version, score.ruleset)
+        if prize.rivals == "submissions":
+            together[(*base, score.machine, score.division)].append(score)
+        elif stands_for_hardware(score):
+            together[(*base, score.submission, score.submission_sha256)].append(score)
+    least = 2 if prize.rivals == "machines" else 1
+    return [group for _, group in sorted(together.items()) if len(group) >= least]
 
 
 def boards(scores: Sequence[Score]) -> list[Leaderboard]:
@@ -154,16 +193,13 @@ def boards(scores: Sequence[Score]) -> list[Leaderboard]:
 
     Neither the order of the scores nor the unit of a cost changes a place.
     """
-    together: dict[tuple[str, ...], list[Score]] = defaultdict(list)
-    for score in scores:
-        place = (score.workload, score.workload_version, score.machine)
-        together[(*place, score.ruleset, score.division, score.mode)].append(score)
-    return [
-        board(group, prize)
-        for _, group in sorted(together.items())
-        for prize in prizes()
-        if prize.mode == group[0].mode
-    ]
+    found = [board(group, prize) for prize in prizes() for group in by_ground(scores, prize)]
+    return sorted(found, key=_place)
+
+
+def _place(found: Leaderboard) -> tuple[str, ...]:
+    place = (found.workload, found.workload_version, found.machine, found.ruleset)
+    return (*place, found.division, found.prize)
 
 
 def standing_rows(leaderboards: Sequence[Leaderboard]) -> Iterator[dict[str, Any]]:

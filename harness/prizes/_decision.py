@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from harness.prizes._board import ANY_MACHINE
+from harness.records import Standing, Unranked
 from harness.records.award import Award
 
 HEADINGS = {
@@ -33,6 +35,11 @@ def _end(value: float | None) -> str:
     return "open" if value is None else f"{value:.6g}"
 
 
+def _rival(each: Standing | Unranked, award: Award) -> str:
+    """What competes: a submission, or a machine."""
+    return each.machine if award.machine == ANY_MACHINE else each.submission
+
+
 def _candidates(award: Award) -> Iterator[str]:
     yield "## Candidates"
     yield ""
@@ -55,7 +62,7 @@ def _candidates(award: Award) -> Iterator[str]:
             each.rank,
             f"{each.rank_low} to {each.rank_high}",
             each.tie_group,
-            each.submission,
+            _rival(each, award),
             each.n,
             f"{each.score:.6g}",
             f"{_end(each.low)} to {_end(each.high)}",
@@ -73,7 +80,7 @@ def _out(award: Award) -> Iterator[str]:
     if award.out:
         yield "## Without a place"
         yield ""
-        rows = [(each.submission, each.status, each.reason) for each in award.out]
+        rows = [(_rival(each, award), each.status, each.reason) for each in award.out]
         yield from _table(("entry", "status", "why"), rows)
 
 

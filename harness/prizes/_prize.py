@@ -39,6 +39,8 @@ class Prize:
     """What to say where no entry is admitted."""
     mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
     """Scores of which mode it ranks."""
+    rivals: Literal["submissions", "machines"] = "submissions"
+    """What competes: submissions on one machine, or machines with one submission."""
 
 
 def valid_runs(score: Score) -> list[RunScore]:

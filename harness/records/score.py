@@ -168,6 +168,7 @@ class Unranked(Record):
     submission_sha256: str = ""
     title: str
     team: str
+    machine: str = ""
     status: str
     reason: str
     score: float | None = None
@@ -182,6 +183,7 @@ class Leaderboard(Record):
     workload: str
     workload_version: str = ""
     machine: str
+    """`any` where machines compete."""
     ruleset: str
     division: str = ""
     """Of its entries; divisions rank apart."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.prizes import awards, boards, prizes, score_document
+from harness.prizes import awards, boards, markdown, prizes, score_document
 from harness.records import Leaderboard, Score
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset
@@ -161,6 +161,33 @@ def test_a_lost_loser_moves_nobody_above_it(results: Path) -> None:
     assert [(s.submission, s.score, s.rank) for s in without.standings] == kept
 
 
+# --- machines -------------------------------------------------------------------------------------
+
+
+def test_machines_compete_with_the_reference_alone(tmp_path: Path) -> None:
+    for machine, watts in (("desk", 100.0), ("rack", 300.0), ("toaster", None)):
+        series(tmp_path, entry("toy-adamw", machine=machine, watts=watts), EIGHT)
+        series(tmp_path, entry("other", machine=machine), EIGHT)
+    board = board_of(score_results(tmp_path), "hardware")
+    assert [(each.machine, each.submission) for each in board.standings] == [
+        ("desk", "toy-adamw"),
+        ("rack", "toy-adamw"),
+    ]
+    assert (board.machine, board.separated) == ("any", True)
+    assert board.note.startswith("desk leads, told apart from rack by Welch's test")
+    assert [each.machine for each in board.unranked] == ["toaster"]
+    rules = load_ruleset("default")
+    (award,) = awards(score_results(tmp_path, rules), find("prizes", "hardware").value, rules)
+    assert (award.winner, award.machine) == ("desk", "any")
+    assert "| desk |" in markdown(award)
+    assert len(award.evidence) == 24
+
+
+def test_one_machine_is_no_contest_of_hardware(tmp_path: Path) -> None:
+    series(tmp_path, entry("toy-adamw"), EIGHT)
+    assert "hardware" not in {each.prize for each in boards(score_results(tmp_path))}
+
+
 # --- quality at the budget ------------------------------------------------------------------------
 
 
@@ -249,5 +276,5 @@ def test_a_row_is_the_geometric_mean_of_its_runs(results: Path) -> None:
 
 def test_prizes_are_found_in_their_folder() -> None:
     units = {each.name: each.unit for each in prizes()}
-    assert units == {"budget": "", "energy": "J", "speed": "s"}
+    assert units == {"budget": "", "energy": "J", "hardware": "J", "speed": "s"}
     assert all(each.question.endswith("?") for each in prizes())

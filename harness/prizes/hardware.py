@@ -1,0 +1,19 @@
+"""The prize for the most energy-efficient hardware: one submission is fixed, machines compete."""
+
+from harness.prizes._prize import Prize, cost_sample
+from harness.prizes.energy import admit, nobody
+from harness.score.group import energy_costs
+
+PRIZE = Prize(
+    name="hardware",
+    title="Energy to target by hardware",
+    question="which machine trains the reference submission to the target with the fewest joules?",
+    quantity="energy_to_target_j",
+    unit="J",
+    figure=lambda score: score.energy_to_target_j,
+    # Runs on two machines are no pairs, whatever their seeds.
+    sample=lambda score: cost_sample(score, energy_costs)._replace(moments=None),
+    admit=admit,
+    nobody=nobody,
+    rivals="machines",
+)
