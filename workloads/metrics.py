@@ -87,3 +87,52 @@ def asked_cross_entropy(outputs: Array, labels: Arrays, facts: Mapping[str, floa
     """Cross-entropy in nats over the places where a token is asked for."""
     asked = labels["y"] >= 0
     return cross_entropy(outputs[asked], {"y": labels["y"][asked]}, facts)
+
+
+DIRECTIONS = 64
+
+
+def sliced_distance(outputs: Array, labels: Arrays, _facts: Mapping[str, float]) -> float:
+    """Sliced 2-Wasserstein distance between two samples of the plane of equal size.
+
+    Root of the mean squared difference of sorted projections on 64 directions (Bonneel et al.,
+    2015). `outputs` and `labels["x"]` are (rows, 2).
+    """
+    angles = (np.arange(DIRECTIONS) + 0.5) * np.pi / DIRECTIONS
+    directions = np.stack([np.cos(angles), np.sin(angles)])
+    ours = np.sort(outputs.astype(np.float64) @ directions, axis=0)
+    theirs = np.sort(labels["x"].astype(np.float64) @ directions, axis=0)
+    return float(np.sqrt(np.mean((ours - theirs) ** 2)))
+
+
+def frechet_distance(outputs: Array, labels: Arrays, _facts: Mapping[str, float]) -> float:
+    """Squared Frechet distance between normal distributions fitted to images of -1 to 1.
+
+    |m - n|^2 + tr(C + D - 2 (C^1/2 D C^1/2)^1/2) in pixel space (Dowson and Landau, 1982; the
+    FID of Heusel et al., 2017, without a network). Outputs are clipped to -1 to 1 first.
+    """
+    ours = np.clip(outputs.astype(np.float64), -1, 1)
+    theirs = labels["x"].astype(np.float64)
+    ours_cov, theirs_cov = (np.cov(each, rowvar=False, bias=True) for each in (ours, theirs))
+    values, vectors = np.linalg.eigh(ours_cov)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ theirs_cov @ root), 0)).sum()
+    shift = float(((ours.mean(axis=0) - theirs.mean(axis=0)) ** 2).sum())
+    return max(0.0, shift + float(np.trace(ours_cov) + np.trace(theirs_cov) - 2 * overlap))
+
+
+def mean_return(outputs: Array, _labels: Arrays, _facts: Mapping[str, float]) -> float:
+    """Mean over episodes of what each one returned."""
+    return float(np.mean(outputs, dtype=np.float64))
+
+
+def area_under_curve(outputs: Array, labels: Arrays, _facts: Mapping[str, float]) -> float:
+    """Probability that an anomalous row (y = 1) scores above a normal one; half for equal scores.
+
+    The area under the ROC curve, from ranks (Mann and Whitney, 1947).
+    """
+    odd = labels["y"] == 1
+    _, place, counts = np.unique(outputs, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    many, few = int((~odd).sum()), int(odd.sum())
+    return float((ranks[odd].sum() - few * (few + 1) / 2) / (many * few))

@@ -40,12 +40,14 @@ def test_target_is_the_rules(record: dict[str, Any]) -> None:
     assert record["target"] == pytest.approx(expected)
 
 
-def test_record_has_twenty_runs_of_the_reference_with_distinct_seeds(
+def test_record_has_runs_enough_of_the_reference_with_distinct_seeds(
     record: dict[str, Any],
 ) -> None:
+    """Twenty where a run takes seconds, five where it takes longer."""
+    count = 20 if find("workloads", record["workload"]).value.size == "smoke" else 5
     assert record["submission"] == f"{record['workload']}-adamw"
     seeds = [run["seed"] for run in record["runs"]]
-    assert seeds == list(range(FIRST_SEED, FIRST_SEED + 20))
+    assert seeds == list(range(FIRST_SEED, FIRST_SEED + count))
 
 
 def test_summary_is_that_of_the_runs(record: dict[str, Any]) -> None:

@@ -5,11 +5,21 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, log_loss
+from scipy.linalg import sqrtm
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from torch.nn import functional
 
 from workloads.data.markov import markov_splits
-from workloads.metrics import accuracy, cross_entropy, excess_error, excess_nats
+from workloads.metrics import (
+    accuracy,
+    area_under_curve,
+    cross_entropy,
+    excess_error,
+    excess_nats,
+    frechet_distance,
+    mean_return,
+    sliced_distance,
+)
 
 
 def _case(seed: int, rows: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,3 +96,44 @@ def test_reading_one_label_in_fifty_is_beyond_luck() -> None:
     told[:, ::50] = 0.0
     excess = float(np.mean(splits.test_labels["ideal"] - told))
     assert excess < -3 * excess_error(splits.test_labels, splits.facts)
+
+
+@given(st.integers(0, 2**32))
+def test_sliced_distance_of_a_shifted_sample_is_the_mean_shift(seed: int) -> None:
+    """A shift by d moves projections by d cos: the root mean square is |d| / sqrt(2)."""
+    points = np.random.default_rng(seed).normal(size=(200, 2))
+    shift = np.array([0.3, -0.4])
+    moved = np.random.default_rng(seed).permutation(points + shift)
+    assert sliced_distance(moved, {"x": points}, {}) == pytest.approx(0.5 / np.sqrt(2))
+
+
+def test_frechet_distance_is_zero_for_the_same_images_and_scipys_otherwise() -> None:
+    generator = np.random.default_rng(0)
+    mixing = generator.normal(size=(5, 5)) / 10
+    ours = np.clip(generator.normal(size=(300, 5)) @ mixing, -1, 1)
+    theirs = np.clip(generator.normal(size=(200, 5)) * 0.2 + 0.1, -1, 1)
+    assert frechet_distance(ours, {"x": np.tile(ours, (3, 1))}, {}) == pytest.approx(0, abs=1e-9)
+    a, b = (np.cov(each, rowvar=False, bias=True) for each in (ours, theirs))
+    expected = np.sum((ours.mean(0) - theirs.mean(0)) ** 2) + np.trace(a + b - 2 * sqrtm(a @ b))
+    assert frechet_distance(ours, {"x": theirs}, {}) == pytest.approx(float(np.real(expected)))
+
+
+def test_frechet_distance_clips_what_no_image_can_hold() -> None:
+    images = np.random.default_rng(0).uniform(-1, 1, size=(100, 4))
+    edge = np.sign(images)
+    assert frechet_distance(edge * 7, {"x": images}, {}) == pytest.approx(
+        frechet_distance(edge, {"x": images}, {})
+    )
+
+
+@given(st.integers(0, 2**32), st.integers(2, 60))
+def test_area_under_curve_is_scikit_learns(seed: int, rows: int) -> None:
+    generator = np.random.default_rng(seed)
+    truth = np.arange(rows) % 2
+    scores = generator.integers(0, 5, size=rows).astype(np.float32)  # with ties
+    mine = area_under_curve(scores, {"y": truth}, {})
+    assert mine == pytest.approx(roc_auc_score(truth, scores))
+
+
+def test_mean_return_is_the_mean() -> None:
+    assert mean_return(np.array([10, 20, 500], dtype=np.float32), {}, {}) == pytest.approx(530 / 3)

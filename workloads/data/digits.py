@@ -119,3 +119,20 @@ def _equal_shares(labels: Labels, each: int, generator: np.random.Generator) -> 
     classes = np.unique(labels)
     parts = [generator.permutation(np.flatnonzero(labels == one))[:each] for one in classes]
     return np.sort(np.concatenate(parts))
+
+
+def digit_image_splits(noises: int) -> Splits:
+    """The images alone, -1 to 1, and normal noise (noises x 360, 64) for the test to start from.
+
+    The hidden images are repeated as often as there are noises: their moments stay the same.
+    """
+    x = digits()[0] * 2 - 1
+    train, validation, test = split_rows()
+    generator = np.random.default_rng(SPLIT_SEED + 5)
+    noise = generator.standard_normal((noises * len(test), x.shape[1]), dtype=np.float32)
+    return Splits(
+        train={"x": x[train]},
+        validation={"x": x[validation]},
+        test_inputs={"x": noise},
+        test_labels={"x": np.tile(x[test], (noises, 1))},
+    )
