@@ -445,8 +445,8 @@ def repeat(seed: int) -> str:
     root = Path(tempfile.mkdtemp(prefix="joulemark-schedule-", dir=_memory()))
     try:
         examine(draw(seed), root)
-    except AssertionError as fault:
-        text = str(fault).partition("\n")[0]
+    except Exception as fault:  # noqa: BLE001 - whatever it is, its seed has to be told
+        text = f"{type(fault).__name__}: {fault}".partition("\n")[0]
         return f"seed {seed}: {text}; again: python -m tests.faults.simulation {seed}"
     finally:
         shutil.rmtree(root)
