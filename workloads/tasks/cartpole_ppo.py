@@ -1,0 +1,60 @@
+"""A drawn pole on a cart to be balanced, seen through a drawn mixing."""
+
+from typing import TYPE_CHECKING
+
+from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
+from workloads.data.cartpole import cartpole_splits, play
+from workloads.metrics import mean_return
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _data(seed: int) -> Splits:
+    return cartpole_splits(seed)
+
+
+def _model() -> "nn.Module":
+    from workloads.models.actor import ActorCritic
+
+    return ActorCritic(inputs=4, hidden=64, actions=2)
+
+
+WORKLOAD = WorkloadSpec(
+    name="cartpole-ppo",
+    title="Cart and pole, actor and critic",
+    domain="control",
+    size="smoke",
+    secrecy="seeded",
+    metric=Metric(name="mean return", better="higher", unit="steps", digits=1),
+    target=Target(
+        value=455.0,
+        version="1",
+        derivation=(
+            "Median final mean return of 20 runs of cartpole-ppo-adamw, each on its own "
+            "instance (500.0), loosened by three standard deviations (10.9 each) or to the "
+            "worst run (455.5), whichever is easier, and rounded down."
+        ),
+    ),
+    budget_s=30.0,
+    outputs=Outputs(kind="scores", shape=()),
+    data=_data,
+    model=_model,
+    score=mean_return,
+    evaluation="interactive",
+    interact=play,
+    predict_cpu_s=0.2,
+    packages=("numpy", "torch"),
+    tags=("reinforcement learning", "generated"),
+    about=(
+        "CartPole-v1's physics with gravity, masses, length and force each drawn within a tenth "
+        "of the standard, and the four observations scaled and turned by a drawn rotation, so "
+        "that no policy can be carried in and instances are equally hard. The train split tells "
+        "the instance's parameters; a submission simulates by workloads.data.cartpole or by its "
+        "own means. 32 hidden starts are played outside of every sandbox, at most 500 steps "
+        "each, by asking for scores of left and right; the metric is their mean number of "
+        "steps. The budget is nine times the CPU seconds of the reference's full schedule "
+        "(three for the rule, three for two cores shared with other work), rounded up to five "
+        "seconds."
+    ),
+)
