@@ -64,16 +64,16 @@ def blocks() -> tuple[list[Codes], list[Codes], list[Codes]]:
     return next(parts), next(parts), next(parts)
 
 
-def shakespeare_splits() -> Splits:
-    """`x` is one text to train and one to validate, and int64 windows (rows, 32) for the test.
+def shakespeare_splits(window: int = WINDOW) -> Splits:
+    """`x` is one text to train and one to validate, and int64 windows (rows, window) for the test.
 
     Windows lie apart, since of two neighbours the second's first character gives the first's last
     label away.
     """
     train, validation, test = blocks()
     gap = BLOCK // WINDOWS_A_BLOCK
-    starts = range(gap // 2, BLOCK - WINDOW, gap)
-    windows = np.stack([block[at : at + WINDOW + 1] for block in test for at in starts])
+    starts = range(gap // 2, BLOCK - window, gap)
+    windows = np.stack([block[at : at + window + 1] for block in test for at in starts])
     return Splits(
         train={"x": np.concatenate(train)},
         validation={"x": np.concatenate(validation)},
