@@ -29,7 +29,8 @@ DIMENSIONLESS = {
     "dropped", "examples", "failures", "messages", "messages_burst", "n", "processes_max",
     "snapshots_max", "test_examples", "threads",
     # in a unit that another field states: the metric's, the leaderboard's, the figure's
-    "change", "facts", "high", "loss", "low", "metric", "score", "target", "uncertainty", "value",
+    "change", "facts", "high", "loss", "low", "metric", "metric_sd_floor", "resolvable_lead",
+    "score", "target", "uncertainty", "value",
     # probabilities, and multiples of something measured
     "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_differ", "p_first", "p_holm",
     "p_target", "separation_alpha",
