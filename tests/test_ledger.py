@@ -187,3 +187,36 @@ def test_the_lock_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert lock_path() == tmp_path / "mine"
     with machine_lock():
         assert (tmp_path / "mine").exists()
+
+
+def test_a_run_that_was_cut_off_is_unfinished_until_it_is_closed(tmp_path: Path) -> None:
+    book = Ledger(tmp_path, "desk")
+    assert book.unfinished() == []
+    filled(tmp_path, 3)
+    (left,) = book.unfinished()
+    assert (left.run_id, left.kind) == ("r1", "started")
+    closed = book.finish(left, "ok", "m9")
+    assert book.unfinished() == []
+    assert read_ledger(book.path)[-1] == closed
+    assert {name: getattr(closed, name) for name in FIELDS} == FIELDS | {"run_id": "r1"}
+
+
+def test_a_torn_row_is_set_aside_before_anything_is_read(tmp_path: Path) -> None:
+    path = filled(tmp_path, 1)
+    path.write_bytes(path.read_bytes() + b'{"bundle": "w/s')
+    assert [row.run_id for row in Ledger(tmp_path, "desk").unfinished()] == ["r0"]
+    assert path.with_name(f"{path.name}.torn").read_bytes() == b'{"bundle": "w/s\n'
+
+
+def test_a_new_ledger_is_durable_in_its_folder(tmp_path: Path, monkeypatch) -> None:
+    import os
+
+    real, names = os.fsync, []
+
+    def noted(descriptor: int) -> None:
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    filled(tmp_path, 2)
+    assert names == [tmp_path.name, "desk.jsonl", "ledgers", "desk.jsonl"]

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.storage import append_whole, sha256_file, sha256_tree, write_all, write_file
+from harness.storage import (
+    append_whole,
+    make_folder,
+    sha256_file,
+    sha256_tree,
+    sync_tree,
+    write_all,
+    write_file,
+)
 from tests.lab.faulty import count_calls, failing
 
 OLD, NEW = b"old contents", b"new contents, somewhat longer"
@@ -88,3 +96,33 @@ def test_the_digest_of_a_tree_sees_names_and_contents(tmp_path: Path) -> None:
     digests = {digest(each) for each in [base, *others]}
     assert len(digests) == 5
     assert digest(base | {"__pycache__/a.pyc": b"junk"}) == digest(base)
+
+
+def synced(patch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what is synced from now on, in order."""
+    real, names = os.fsync, []
+
+    def noted(descriptor: int) -> None:
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        real(descriptor)
+
+    patch.setattr(os, "fsync", noted)
+    return names
+
+
+def test_a_new_folder_is_durable_in_the_one_that_holds_it(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "a").mkdir()
+    names = synced(monkeypatch)
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert names == ["a", "b"], "outermost first, and none that was there before"
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "a" / "b" / "c")
+
+
+def test_every_file_and_folder_of_a_tree_is_synced(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "t" / "below").mkdir(parents=True)
+    (tmp_path / "t" / "one").write_text("1")
+    (tmp_path / "t" / "below" / "two").write_text("2")
+    names = synced(monkeypatch)
+    sync_tree(tmp_path / "t")
+    assert sorted(names) == ["below", "one", "t", "two"]
