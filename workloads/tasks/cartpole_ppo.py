@@ -49,12 +49,12 @@ WORKLOAD = WorkloadSpec(
     about=(
         "CartPole-v1's physics with gravity, masses, length and force each drawn within a tenth "
         "of the standard, and the four observations scaled and turned by a drawn rotation, so "
-        "that no policy can be carried in and instances are equally hard. The train split tells "
-        "the instance's parameters; a submission simulates by workloads.data.cartpole or by its "
-        "own means. 32 hidden starts are played outside of every sandbox, at most 500 steps "
-        "each, by asking for scores of left and right; the metric is their mean number of "
-        "steps. The budget is nine times the CPU seconds of the reference's full schedule "
-        "(three for the rule, three for two cores shared with other work), rounded up to five "
-        "seconds."
+        "that no policy can be carried in; the deviation above is that of runs and instances "
+        "together. The train split tells the instance's parameters; a submission simulates by "
+        "workloads.data.cartpole or by its own means. 32 hidden starts are played outside of "
+        "every sandbox, at most 500 steps each, by asking for scores of left and right; the "
+        "metric is their mean number of steps. The budget is nine times the CPU seconds of the "
+        "reference's full schedule (three for the rule, three for two cores shared with other "
+        "work), rounded up to five seconds."
     ),
 )
