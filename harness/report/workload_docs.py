@@ -1,0 +1,87 @@
+"""docs/workloads.md from the registry: `python -m harness.report.workload_docs`."""
+
+import sys
+from collections.abc import Sequence
+
+from harness.api import WorkloadSpec
+from harness.registry import Plugin, discover
+
+SIZES = {
+    "smoke": "Seconds on one thread; data generated or packaged",
+    "cpu": "Minutes on two cores; some need the extra `data` or a package named below",
+    "official": "Hours on accelerators; data in a local folder",
+}
+SECRECY = {
+    "public": "public: anybody can own the data, so results are for practice",
+    "seeded": "seeded: drawn anew for each run",
+    "secret": "secret: an organizer's folder",
+}
+HEAD = """# The standard workloads
+
+Written from the registry by `python -m harness.report.workload_docs > docs/workloads.md`.
+A target is frozen with its version. It comes from the final metrics of the reference submission:
+the median loosened by three standard deviations or to the worst run, whichever is easier, rounded
+towards easy. The runs lie in `workloads/calibrations/`, and a test puts each target where the rule
+puts it.
+"""
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}"
+
+
+def _target(spec: WorkloadSpec) -> str:
+    sign = "≥" if spec.metric.better == "higher" else "≤"
+    unit = f" {spec.metric.unit}" if spec.metric.unit else ""
+    return f"{spec.metric.name} {sign} {_number(spec.target.value)}{unit}"
+
+
+def _table(specs: Sequence[WorkloadSpec]) -> list[str]:
+    lines = ["| workload | domain | target | budget | data |", "| --- | --- | --- | ---: | --- |"]
+    for spec in specs:
+        link = f"[{spec.name}](#{spec.name})"
+        budget = f"{_number(spec.budget_s)} s"
+        lines.append(f"| {link} | {spec.domain} | {_target(spec)} | {budget} | {spec.secrecy} |")
+    return lines
+
+
+def _section(spec: WorkloadSpec) -> list[str]:
+    lines = [f"### {spec.name}", "", f"{spec.title}. {spec.about}".strip(), ""]
+    lines.append(
+        f"- Target, version {spec.target.version}: {_target(spec)}. {spec.target.derivation}"
+    )
+    lines.append(f"- Budget: {_number(spec.budget_s)} s on {spec.threads} thread(s)")
+    lines.append(f"- Data: {SECRECY[spec.secrecy]}")
+    if spec.optimum is not None:
+        lines.append(f"- Best that can be expected: {_number(spec.optimum)}")
+    lines.append(f"- Divisions: {', '.join(spec.divisions)}")
+    lines.append(f"- Versions recorded: {', '.join(spec.packages)}")
+    if spec.tags:
+        lines.append(f"- Tags: {', '.join(spec.tags)}")
+    return [*lines, ""]
+
+
+def workloads_markdown(specs: Sequence[WorkloadSpec]) -> str:
+    """The page: for each size a table, then every workload with its target's derivation."""
+    lines = [HEAD]
+    for size, meaning in SIZES.items():
+        chosen = sorted((each for each in specs if each.size == size), key=lambda each: each.name)
+        if chosen:
+            lines += [f"## Size {size}", "", f"{meaning}.", "", *_table(chosen), ""]
+            for spec in chosen:
+                lines += _section(spec)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def built_in() -> list[WorkloadSpec]:
+    """The project's own workloads, as the registry finds them."""
+    found = discover("workloads")
+    return [
+        each.value
+        for each in found
+        if isinstance(each, Plugin) and each.source.origin == "built-in"
+    ]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(workloads_markdown(built_in()))

@@ -1,0 +1,35 @@
+"""docs/workloads.md is what the registry says, whole and up to date."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.report.workload_docs import built_in, workloads_markdown
+
+PAGE = Path(__file__).parents[2] / "docs" / "workloads.md"
+
+
+def test_page_in_docs_is_the_registrys() -> None:
+    expected = workloads_markdown(built_in())
+    assert PAGE.read_text(encoding="utf-8") == expected, (
+        "write it anew: python -m harness.report.workload_docs > docs/workloads.md"
+    )
+
+
+def test_every_workload_has_a_row_and_a_section_with_its_derivation() -> None:
+    text = workloads_markdown(built_in())
+    for spec in built_in():
+        assert text.count(f"| [{spec.name}](#{spec.name}) |") == 1
+        assert text.count(f"\n### {spec.name}\n") == 1
+        assert spec.target.derivation in text
+
+
+def test_direction_shows_in_the_sign() -> None:
+    spec = next(each for each in built_in() if each.name == "digits-mlp")
+    assert "accuracy ≥ " in workloads_markdown([spec])
+    worse = replace(spec, metric=replace(spec.metric, better="lower"))
+    assert "accuracy ≤ " in workloads_markdown([worse])
+
+
+def test_order_of_discovery_does_not_show() -> None:
+    specs = built_in()
+    assert workloads_markdown(specs) == workloads_markdown(specs[::-1])
