@@ -6,9 +6,16 @@ never compete for a prize.
 """
 
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from harness.records import Finding, ImportedRules, ImportedScoreDocument, Ruleset
+from harness.records import (
+    Finding,
+    ImportedRules,
+    ImportedRun,
+    ImportedScoreDocument,
+    Ruleset,
+)
 from harness.score.imported._field import Field, Outcome
 from harness.score.imported._store import read_runs
 
@@ -41,8 +48,20 @@ def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
         as_shipped=rules.as_shipped,
         scores=outcome.scores,
         leaderboard=outcome.leaderboard,
-        findings=(*findings, *outcome.findings),
+        findings=(*findings, *outcome.findings, *_told_at_import(runs)),
     )
+
+
+def _told_at_import(runs: list[ImportedRun]) -> Iterator[Finding]:
+    """What the importer found about single records: one finding a rule, with the first case."""
+    by_rule: dict[str, list[Finding]] = {}
+    for run in runs:
+        for finding in {each.rule: each for each in reversed(run.findings)}.values():
+            by_rule.setdefault(finding.rule, []).append(finding)
+    for rule, found in sorted(by_rule.items()):
+        first = found[0]
+        message = f"{len(found)} of {len(runs)} records: {first.message}"
+        yield Finding(rule=rule, level=first.level, message=message, advice=first.advice)
 
 
 def _nothing(results: Path, rules: ImportedRules) -> Finding:
