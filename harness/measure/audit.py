@@ -212,6 +212,21 @@ def _is_counter(case: Case) -> bool:
     return case.domain.method != "sampled" and bool(np.isfinite(case.series.energy_j).any())
 
 
+def _vanished(case: Case) -> Iterator[Finding]:
+    """The last reading lies well before the end: even a counter's joules are then a guess."""
+    series = _usable(case)
+    if len(series.t_ns) < 3:  # noqa: PLR2004 - no usual period before that
+        return
+    usual_s = max(nominal_period_s(series.t_s), case.domain.update_period_s or 0.0)
+    silent_s = case.window_s[1] - float(series.t_s[-1])
+    if silent_s > case.rules.gap_periods_max * usual_s:
+        text = (
+            f"'{case.domain.name}' was read for the last time {silent_s:.3g} s "
+            "before the end of the window"
+        )
+        yield _finding("meter-vanished", "warn" if case.estimate else "fail", text, _DOCTOR)
+
+
 def _stuck(case: Case) -> Iterator[Finding]:
     """The longest stretch without any change, within the window."""
     if case.estimate:
@@ -291,7 +306,7 @@ def _uncertain(case: Case) -> Iterator[Finding]:
         yield _finding("uncertainty", "fail", text, "train for longer, or use a better meter")
 
 
-_CHECKS = (_coverage, _gap, _stuck, _counter_steps, _stamps, _uncertain)
+_CHECKS = (_coverage, _gap, _vanished, _stuck, _counter_steps, _stamps, _uncertain)
 
 
 # --- several domains ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Which meters a run reads: what was asked for on the command line, or what the machine has."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness.plugins import Availability
 from harness.records import Meter
@@ -28,6 +28,8 @@ class MeterChoice:
     path: str = ""
     attribute: str = "METER"
     options: dict[str, str] = field(default_factory=dict)
+    asked: bool = False
+    """Asked for by name: without it there is no run; one that `auto` found may be missing."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,28 @@ def choose(text: Sequence[str]) -> tuple[list[MeterChoice], list[Meter]]:
             choices += [_choice(each, {}) for each in automatic(probed)]
         elif name != "none":
             choices.append(_choice(_by_name(probed, name, options), options))
-    chosen = list({choice.name: choice for choice in choices}.values())
+    by_name = {choice.name: choice for choice in choices}
+    chosen = [replace(each, asked=each.name in names) for each in by_name.values()]
     return chosen, records(probed, {choice.name for choice in chosen})
+
+
+def require_opened(choice: Sequence[MeterChoice], failed: Mapping[str, str]) -> None:
+    """Refuse to go on without a meter that was asked for by name.
+
+    Args:
+        choice: what the sampler was to open.
+        failed: meter name to reason, for those that it could not open.
+
+    Raises:
+        MeterUnavailable: names the first of them, with the reason.
+    """
+    for each in choice:
+        if each.asked and each.name in failed:
+            message = (
+                f"meter '{each.name}' was asked for and did not open: {failed[each.name]}; "
+                f"see joulemark doctor, or leave --meter {each.name} out"
+            )
+            raise MeterUnavailable(message)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import harness
 from harness.clock import utc_text
 from harness.measure.audit import audit_run
+from harness.measure.choice import MeterUnavailable, require_opened
 from harness.measure.metering import Metering, MeteringError
 from harness.records import (
     Claim,
@@ -46,6 +47,7 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
 
     Raises:
         SubmissionError: the source cannot be frozen; nothing was started.
+        MeterUnavailable: a meter that was asked for by name did not open; the run is sealed.
         OSError: the results folder cannot be written, or the data are missing.
     """
     watcher.phase("looking at the machine")
@@ -59,11 +61,15 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
             watcher.phase("starting the meters")
             origin_ns, period_s = bench.origin.monotonic_ns, order.ruleset.run.sample_period_s
             metering = Metering.start(order.choice, bench.folder, origin_ns, period_s)
+            require_opened(order.choice, metering.failed)
             train(Scene(order, bench, metering, watcher, interrupt), ammunition, trained)
             judged.report = metering.stop()
             _judge(bench, trained, judged, ammunition, (watcher, interrupt))
         except (MeteringError, OSError) as error:
             _fault(trained, str(error))
+        except MeterUnavailable as error:
+            _fault(trained, str(error))
+            raise
         except BaseException as error:
             _fault(trained, type(error).__name__)
             raise

@@ -90,6 +90,8 @@ def swapped(series: Series) -> Series:
         ("sampled", without(10, 14), "gap", "fail"),
         ("sampled", without(10, 14), "coverage", "fail"),
         ("counter", without(20, 60), "coverage", "fail"),
+        ("counter", without(WINDOW[1] - 0.8, 999), "meter-vanished", "fail"),
+        ("sampled", without(WINDOW[1] - 0.8, 999), "meter-vanished", "fail"),
         ("counter", changed(frozen), "sensor-stuck", "fail"),
         ("sampled", changed(frozen), "sensor-stuck", "fail"),
         ("counter", changed(reset), "counter-reset", "fail"),

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from harness.measure import choice
-from harness.measure.choice import MeterUnavailable, Probed, automatic, choose, parse
+from harness.measure.choice import (
+    MeterChoice,
+    MeterUnavailable,
+    Probed,
+    automatic,
+    choose,
+    parse,
+    require_opened,
+)
 from harness.plugins import Availability
 from harness.registry import PLUGINS_VARIABLE, Plugin, Source, UnknownPlugin
 
@@ -138,3 +146,17 @@ def test_a_probe_that_raises_is_an_unavailable_meter(monkeypatch, tmp_path: Path
     sour = next(each for each in choose(["none"])[1] if each.name == "sour")
     assert not sour.available
     assert "OSError: no bus" in sour.reason
+
+
+def test_only_what_was_asked_for_by_name_is_required():
+    told = {each.name: each.asked for each in choose(["auto", "fake:watts=5"])[0]}
+    assert told.pop("fake")
+    assert not any(told.values())
+
+
+def test_a_meter_that_was_asked_for_and_did_not_open_is_refused():
+    fake = MeterChoice(name="fake", asked=True)
+    found = MeterChoice(name="nvml")
+    require_opened([fake, found], {"nvml": "the driver went away"})
+    with pytest.raises(MeterUnavailable, match="meter 'fake' was asked for and did not open: gone"):
+        require_opened([fake, found], {"fake": "gone"})

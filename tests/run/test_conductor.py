@@ -9,6 +9,8 @@ import pytest
 import safetensors.numpy
 
 from harness.bundle import Bundle
+from harness.cli.failure import MISSING, exit_code
+from harness.measure.choice import MeterUnavailable
 from harness.records import Run
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
@@ -341,3 +343,35 @@ def test_run_json_is_what_the_reader_of_the_readme_finds(honest: Any) -> None:
     tree = json.loads((honest.bundle / "run.json").read_text())
     assert Run.model_validate_json(json.dumps(tree)) == honest.run
     assert tree["window"]["ended_by"] == "done"
+
+
+# --- meters that fail -----------------------------------------------------------------------------
+
+SLOW = """
+import time
+
+def train(session):
+    time.sleep(1.5)
+    session.snapshot({"w": fitted(session)}, step=1)
+"""
+
+
+def test_a_meter_asked_for_by_name_that_does_not_open_ends_the_run(
+    folder: Folder, tmp_path: Path
+) -> None:
+    meter = f"rapl:root={tmp_path / 'nothing'}"
+    with pytest.raises(MeterUnavailable, match="'rapl' was asked for and did not open"):
+        run_one(folder.order("entry", meters=(meter,)), Silent(), Interrupt())
+    (sealed,) = folder.results.rglob("manifest.json")
+    run = Bundle(sealed.parent, checked=True).run
+    assert run.status == "aborted"
+    assert "'rapl' was asked for" in run.reason
+    assert exit_code(MeterUnavailable("x")) == MISSING == 6
+    assert children() == []
+
+
+def test_a_meter_that_vanishes_during_the_run_degrades_it(perform: Perform) -> None:
+    run = perform(SLOW, meters=("fake:counter=true,fault=vanish,fault_after=8",)).run
+    assert run.status == "degraded"
+    assert "meter-vanished" in {each.rule for each in run.findings if each.level == "fail"}
+    assert "meter-fault" in {each.rule for each in run.findings}
