@@ -1,0 +1,158 @@
+"""A bundle under examination: what it reads, what it refuses, and that it reads once."""
+
+import gzip
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.verify.disk import Unreadable
+from harness.verify.opened import Opened, _row_fault
+from tests.verify.made import TRACE, Parts, Results
+
+RUN_ID = "20261122T000000Z-0001"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Results(tmp_path / "results").add(RUN_ID)
+
+
+@pytest.fixture
+def opened(folder: Path) -> Opened:
+    return Opened(folder)
+
+
+def test_every_record_of_a_sound_bundle_is_read(opened: Opened) -> None:
+    assert opened.manifest.run_id == RUN_ID
+    assert opened.run.id == RUN_ID
+    assert opened.machine.name == opened.run.machine
+    assert opened.evaluation.values
+    assert opened.ruleset.name == "smoke"
+    assert [event.seq for event in opened.events] == list(range(len(opened.events)))
+    assert opened.trace.rows == {"cpu-package-0": 3}
+    assert opened.trace.faults == ()
+
+
+def test_files_are_plain_relative_names(opened: Opened) -> None:
+    assert "run.json" in opened.files
+    assert "submission/train.py" in opened.files
+    assert not [path for path in opened.files if path.startswith("/") or ".." in path]
+    assert opened.below("submission") == ["submission/submission.toml", "submission/train.py"]
+    assert opened.below("nothing") == []
+
+
+def test_a_file_is_hashed_once(folder: Path, opened: Opened) -> None:
+    first = opened.fingerprint("run.json")
+    (folder / "run.json").write_bytes(b"{}")
+    assert opened.fingerprint("run.json") == first
+    assert opened.bytes_count == first.size_bytes
+    assert Opened(folder).fingerprint("run.json") != first
+
+
+def test_has_tells_of_anything_of_that_name(folder: Path, opened: Opened) -> None:
+    (folder / "dangling").symlink_to("nowhere")
+    assert opened.has("run.json")
+    assert opened.has("dangling")
+    assert not opened.has("absent.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "data"),
+    [
+        ("run.json", "run", b"not json"),
+        ("run.json", "run", b"[]"),
+        ("run.json", "run", b'{"format": 1}'),
+        ("machine.json", "machine", b"\xff\xfe"),
+        ("eval.json", "evaluation", b'{"format": 999}'),
+        ("manifest.json", "manifest", b""),
+        ("ruleset.toml", "ruleset", b"name = "),
+        ("ruleset.toml", "ruleset", b"\xff"),
+        ("ruleset.toml", "ruleset", b"colour = 3\n"),
+        ("events.jsonl", "events", b'{"seq": 0}\n'),
+        ("events.jsonl", "events", b'{"seq": 0, "t_ns": 1, "kind": "x", "data": {}}'),
+    ],
+)
+def test_what_is_no_record_is_refused_by_file(
+    folder: Path, name: str, attribute: str, data: bytes
+) -> None:
+    (folder / name).write_bytes(data)
+    with pytest.raises(Unreadable) as caught:
+        getattr(Opened(folder), attribute)
+    assert caught.value.file.startswith(name)
+    assert str(caught.value)
+
+
+@pytest.mark.parametrize("attribute", ["run", "machine", "evaluation", "events", "trace"])
+def test_a_missing_file_is_unreadable_and_not_empty(tmp_path: Path, attribute: str) -> None:
+    with pytest.raises(Unreadable):
+        getattr(Opened(tmp_path), attribute)
+
+
+def traced(tmp_path: Path, text: str) -> Opened:
+    """A bundle with another trace."""
+
+    def change(parts: Parts) -> None:
+        parts.files["trace.csv.gz"] = gzip.compress(text.encode(), mtime=0)
+
+    return Opened(Results(tmp_path / "results").add(RUN_ID, change))
+
+
+def test_a_trace_with_other_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="header"):
+        _ = traced(tmp_path, TRACE.replace("power_w", "watts")).trace
+
+
+def test_faults_of_a_trace_name_their_lines(tmp_path: Path) -> None:
+    facts = traced(tmp_path, TRACE + "500,cpu-package-0,9.5,,40\n1,2,3\n").trace
+    assert [fault.split(":")[0] for fault in facts.faults] == ["line 5", "line 6"]
+    assert "back in time" in facts.faults[0]
+    assert "3 columns" in facts.faults[1]
+
+
+STAMPS = st.integers(-(10**12), 10**12)
+FIGURES = st.floats(0, 1e9, allow_nan=False, allow_infinity=False)
+
+
+@given(stamps=st.lists(STAMPS, min_size=1, max_size=20), energy=FIGURES)
+def test_rows_in_order_have_no_fault_and_others_have_one(stamps: list[int], energy: float) -> None:
+    last: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    faults = [_row_fault(f"{stamp},d,{energy!r},,0", last, rows) for stamp in stamps]
+    back = [b < a for a, b in pairwise(stamps)]
+    assert [bool(fault) for fault in faults] == [False, *back]
+    assert rows == {"d": len(stamps)}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1,d,nan,,0",
+        "1,d,inf,,0",
+        "1,d,,-inf,0",
+        "1,d,,,0",
+        "1,d,twelve,,0",
+        "1.5,d,1.0,,0",
+        "1,d,1.0,,-3",
+        "1,d,1.0,,",
+        ",d,1.0,,0",
+        "0x10,d,1.0,,0",
+    ],
+)
+def test_a_row_that_is_no_reading_has_a_fault(row: str) -> None:
+    assert _row_fault(row, {}, {})
+
+
+@pytest.mark.parametrize("row", ["1,d,1.0,,0", "-5,d,,2.5,7", "0,d,1e-3,2,0"])
+def test_a_row_that_is_a_reading_has_none(row: str) -> None:
+    assert _row_fault(row, {}, {}) == ""
+
+
+def test_domains_keep_their_own_time() -> None:
+    last: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    for row in ("100,a,1,,0", "50,b,1,,0", "110,a,1,,0", "60,b,1,,0"):
+        assert _row_fault(row, last, rows) == ""
+    assert rows == {"a": 2, "b": 2}
