@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.bundle import Bundle, BundleError
+from harness.bundle import MANIFEST, Bundle, BundleError
 from harness.records import (
     Evaluation,
     Event,
@@ -109,6 +109,13 @@ class EntryRun:
     def trace_path(self) -> Path | None:
         """The raw readings; None for runs without a meter."""
         return self._bundle.trace_path if self._bundle else None
+
+    @property
+    def raw_files(self) -> tuple[Path, ...]:
+        """Files of the bundle that the site gives away: the raw readings and the manifest."""
+        files = (self.trace_path, self.folder / MANIFEST if self._bundle else None)
+        # What a link in a bundle leads to is not the bundle's to publish.
+        return tuple(path for path in files if path and path.is_file() and not path.is_symlink())
 
 
 @dataclass(frozen=True)

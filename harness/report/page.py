@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ class Page:
     """What the menu calls it."""
     order: int
     """Position in the menu and among the pages: small ones first."""
-    publish: "Callable[[Site], Iterator[tuple[str, str]]]"
-    """Site to pairs of relative path and text; `site.page()` makes the text of a whole page."""
+    publish: "Callable[[Site], Iterator[tuple[str, str | Path]]]"
+    """Site to pairs of relative path and text; `site.page()` makes the text of a whole page. A
+    path in place of the text is a file to copy as it is."""
     landing: str = ""
     """Path that the menu leads to; empty for pages that are reached from others only."""

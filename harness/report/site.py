@@ -22,6 +22,9 @@ HERE = Path(__file__).parent
 INVENTORY = "site.json"
 """Lists every file of the site with its SHA-256; the next rendering removes what fell away."""
 
+Files = dict[str, str | Path]
+"""Text of each file of the site, or the file to copy, by path relative to the site."""
+
 
 class SiteError(ValueError):
     """Pages that cannot stand side by side: the message names page and path."""
@@ -73,7 +76,7 @@ class Site:
         # Our own files, not an entrant's.
         return {
             name: Markup((HERE / "static" / name).read_text(encoding="utf-8"))  # noqa: S704
-            for name in ("style.css", "site.js", "compare.js")
+            for name in ("style.css", "site.js", "compare.js", "zoom.js")
         }
 
     def policy(self, scripts: tuple[str, ...]) -> str:
@@ -152,12 +155,12 @@ def _checked(path: str) -> str:
     return "/".join(parts)
 
 
-def _published(site: Site, plugin: Plugin) -> dict[str, str]:
+def _published(site: Site, plugin: Plugin) -> Files:
     page: Page = plugin.value
     return {_checked(path): text for path, text in page.publish(site)}
 
 
-def _try_published(site: Site, plugin: Plugin) -> dict[str, str]:
+def _try_published(site: Site, plugin: Plugin) -> Files:
     """Files of one page; a plug-in from outside that fails is listed, ours may not fail."""
     try:
         return _published(site, plugin)
@@ -171,7 +174,7 @@ def _try_published(site: Site, plugin: Plugin) -> dict[str, str]:
         return {}
 
 
-def _merge(files: dict[str, str], more: dict[str, str], name: str) -> None:
+def _merge(files: Files, more: Files, name: str) -> None:
     taken = sorted(files.keys() & more.keys())
     if taken:
         message = f"page '{name}' writes {taken[0]}, which another page has written already"
@@ -191,7 +194,7 @@ def _sorted_pages(site: Site) -> Iterator[Plugin]:
     return iter(sorted(pages, key=lambda each: (each.value.order, each.name)))
 
 
-def texts(site: Site) -> dict[str, str]:
+def texts(site: Site) -> Files:
     """Every file of the site by its path, before anything is written.
 
     Raises:
@@ -199,7 +202,7 @@ def texts(site: Site) -> dict[str, str]:
     """
     pages = list(_sorted_pages(site))
     site.menu = [each.value for each in pages if each.value.landing]
-    files: dict[str, str] = {}
+    files: Files = {}
     # Plug-ins from outside first: the built-in pages list those that failed.
     for plugin in sorted(pages, key=lambda each: each.source.origin == "built-in"):
         _merge(files, _try_published(site, plugin), plugin.name)
@@ -249,17 +252,20 @@ def render(
         OSError: a file could not be written.
     """
     site = Site(results, scores, boards, rulesets)
-    data = {path: text.encode("utf-8", "replace") for path, text in texts(site).items()}
-    digests = {path: hashlib.sha256(data[path]).hexdigest() for path in sorted(data)}
+    files = texts(site)
+    _remove_stale(out, set(files))
+    digests = {path: _write(out / path, _bytes(files[path])) for path in sorted(files)}
     inventory = {"data_sha256": site.data_sha256, "files": digests}
-    _remove_stale(out, set(data))
-    data[INVENTORY] = (json.dumps(inventory, indent=1) + "\n").encode()
-    for path in sorted(data):
-        _write(out / path, data[path])
-    return [out / path for path in sorted(data)]
+    _write(out / INVENTORY, (json.dumps(inventory, indent=1) + "\n").encode())
+    return [out / path for path in sorted([*files, INVENTORY])]
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write one file; no sync, since a site can be rendered again."""
+def _bytes(content: str | Path) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content.encode("utf-8", "replace")
+
+
+def _write(path: Path, data: bytes) -> str:
+    """Write one file, with no sync, since a site can be rendered again; returns its SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()

@@ -238,3 +238,51 @@ def test_a_view_that_keeps_its_order_moves_nothing(tab: Tab, site: Path) -> None
     click(tab, "time")
     assert tab.run(settled) == once
     assert tab.run("[...document.querySelectorAll('#t1 tbody tr')].map(row => row.id)") == order
+
+
+BOX = "document.querySelector('svg.zoom').getAttribute('viewBox')"
+TIMES = "[...document.querySelectorAll('svg.chart[data-low] g.times')][0].textContent"
+
+
+def press(tab: Tab, kind: str, x: float, y: float) -> None:
+    tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+
+def drag(tab: Tab, start: float, end: float) -> None:
+    """Drag over the trace, from and to a part of its width."""
+    frame = tab.run(
+        "(() => { const svg = document.querySelector('svg.chart[data-low]');"
+        "svg.scrollIntoView({block: 'center', behavior: 'instant'});"
+        "const box = svg.getBoundingClientRect(); return [box.left, box.top, box.width]; })()"
+    )
+    left, top, width = frame
+    press(tab, "mousePressed", left + width * start, top + 90)
+    press(tab, "mouseMoved", left + width * end, top + 90)
+    press(tab, "mouseReleased", left + width * end, top + 90)
+
+
+def test_a_trace_can_be_looked_at_closer(tab: Tab, site: Path) -> None:
+    path = next((site / "entry").glob("*cnn-muon*.html"))
+    tab.open(path.as_uri())
+    whole, times = tab.run(BOX), tab.run(TIMES)
+    drag(tab, 0.4, 0.6)
+    closer = [float(part) for part in tab.run(BOX).split()]
+    assert closer[2] == pytest.approx(0.2 * 920, rel=0.03)
+    assert closer[0] == pytest.approx(0.4 * 920, rel=0.03)
+    assert tab.run(TIMES) != times
+    tab.run("document.querySelectorAll('.zoom-bar button')[4].click()")
+    again = [float(part) for part in tab.run(BOX).split()]
+    assert again == pytest.approx([float(part) for part in whole.split()])
+    assert tab.run(TIMES) == times
+    assert tab.complaints() == []
+
+
+def test_a_trace_is_zoomed_by_keyboard_within_the_run(tab: Tab, site: Path) -> None:
+    path = next((site / "entry").glob("*cnn-muon*.html"))
+    tab.open(path.as_uri())
+    left, _, width, _ = (float(part) for part in tab.run(BOX).split())
+    for button in (0, 0, 2, 2, 2, 2, 2, 2, 2, 3, 1, 0):
+        tab.run(f"document.querySelectorAll('.zoom-bar button')[{button}].click()")
+        x, _, span, _ = (float(part) for part in tab.run(BOX).split())
+        assert left - 0.01 <= x
+        assert x + span <= left + width + 0.01

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from markupsafe import Markup
 
 from harness.report import numbers
@@ -11,6 +12,7 @@ from harness.report.entries import Entry, EntryRun
 
 WIDTH, HEIGHT = 920.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 908.0, 30.0, 278.0
+BAND_POINTS = 120
 
 
 class Curve(NamedTuple):
@@ -44,6 +46,47 @@ def curves_of(entry: Entry) -> list[Curve]:
     return [curve for each in entry.runs if (curve := curve_of(each)) is not None]
 
 
+class Band(NamedTuple):
+    """Between which metrics all runs of a board lie, over time."""
+
+    t_s: tuple[float, ...]
+    """Moments at which at least one run has handed over a snapshot."""
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    runs_count: int
+
+
+def band_of(entries: Sequence[Entry]) -> Band | None:
+    """The band of all runs with a curve; None where fewer than two entries have one.
+
+    A run holds the metric of its last snapshot until the next; what it would have done after its
+    last one nobody knows, so it leaves the band there.
+    """
+    found = [curves_of(entry.opened()) for entry in entries]
+    curves = [curve for each in found for curve in each]
+    if sum(bool(each) for each in found) < 2:  # noqa: PLR2004 - one is no band
+        return None
+    last_s = max(curve.points[-1][1] for curve in curves)
+    grid = np.linspace(0.0, last_s, BAND_POINTS)
+    low, high = np.full(BAND_POINTS, np.inf), np.full(BAND_POINTS, -np.inf)
+    for curve in curves:
+        _, t_s, values = (np.array(column) for column in zip(*curve.points, strict=True))
+        at = np.searchsorted(t_s, grid, side="right") - 1
+        inside = (at >= 0) & (grid <= t_s[-1])
+        low[inside] = np.minimum(low[inside], values[at[inside]])
+        high[inside] = np.maximum(high[inside], values[at[inside]])
+    known = np.isfinite(low)
+    shown = [tuple(column[known].tolist()) for column in (grid, low, high)]
+    return Band(shown[0], shown[1], shown[2], len(curves))
+
+
+def _draw_band(onto: Drawing, axes: Axes, band: Band) -> None:
+    shown = [at for at, t_s in enumerate(band.t_s) if t_s <= axes.x.high]
+    upper = axes.trail((band.t_s[at], band.high[at]) for at in shown)
+    lower = axes.trail((band.t_s[at], band.low[at]) for at in shown)
+    onto.area(upper, lower, "board-band")
+
+
 def _axes(curves: Sequence[Curve], target: float) -> Axes:
     last_s = max(t_s for curve in curves for _, t_s, _ in curve.points)
     values = [value for curve in curves for _, _, value in curve.points]
@@ -71,8 +114,8 @@ def _summary(entry: Entry, curves: Sequence[Curve]) -> str:
     )
 
 
-def curve_chart(entry: Entry, ident: str) -> Markup | None:
-    """Metric over time of all runs; None where no run has a metric."""
+def curve_chart(entry: Entry, ident: str, band: Band | None = None) -> Markup | None:
+    """Metric over time of all runs, before the band of the board; None without a metric."""
     curves = curves_of(entry)
     if not curves:
         return None
@@ -80,6 +123,8 @@ def curve_chart(entry: Entry, ident: str) -> Markup | None:
     drawing = Drawing(WIDTH, HEIGHT)
     arrow = "↑" if entry.score.better == "higher" else "↓"
     axes.draw(drawing, "seconds after the gun", f"{entry.score.metric_name} {arrow}")
+    if band is not None:
+        _draw_band(drawing, axes, band)
     level = axes.y(entry.score.target)
     drawing.line([(LEFT, level), (RIGHT, level)], "target")
     words = f"target {numbers.exact(entry.score.target)}"

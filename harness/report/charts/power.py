@@ -113,7 +113,9 @@ def _draw_moments(onto: Drawing, axes: Axes, run: Run, zero_s: float) -> None:
             x = axes.x(t_ns / 1e9 - zero_s)
             onto.line([(x, TOP - 22), (x, base)], f"moment {name}")
             side = "end" if x > (LEFT + RIGHT) / 2 else "start"
-            onto.text((x + (-4 if side == "end" else 4), TOP - 16), name, f"label {side}")
+            onto.text(
+                (x + (-4 if side == "end" else 4), TOP - 16), name, f"label phase-name {side}"
+            )
 
 
 def _draw_snapshots(onto: Drawing, axes: Axes, each: EntryRun, zero_s: float) -> None:
@@ -162,14 +164,17 @@ def power_chart(each: EntryRun, tracks: Sequence[Track], ident: str) -> Markup |
     drawing = Drawing(WIDTH, axes.y.start + 42)
     _draw_idle(drawing, axes, run, span.zero_s)
     axes.draw(drawing, "seconds after the gun", "")
+    start = len(drawing.pieces)
     _draw_phases(drawing, axes, phases, span.zero_s)
     for track in tracks:
         _draw_track(drawing, axes, track, span.zero_s)
     _draw_snapshots(drawing, axes, each, span.zero_s)
     _draw_moments(drawing, axes, run, span.zero_s)
+    drawing.window(start, LEFT, RIGHT)
     drawing.text((LEFT - 8, axes.y.end - 6), "W", "axis-name end")
     title = f"Power over time, seed {each.score.seed}"
-    return drawing.markup(ident, title, _description(each, tracks, phases))
+    data = f' data-low="{axes.x.low:.9g}" data-high="{axes.x.high:.9g}"'
+    return drawing.markup(ident, title, _description(each, tracks, phases), data)
 
 
 def _draw_idle(onto: Drawing, axes: Axes, run: Run, zero_s: float) -> None:

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from harness.report.charts.svg import Axes, Drawing, Point, Scale
 
-WIDTH, HEIGHT = 720.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 700.0, 34.0, 250.0
+WIDTH, HEIGHT = 920.0, 320.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 908.0, 34.0, 272.0
 COLOURS = 6
 """Contenders drawn at most; the table has all."""
 

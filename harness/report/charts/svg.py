@@ -132,10 +132,23 @@ class Drawing:
         x, y = px(at[0]), px(at[1])
         self.pieces.append(f'<text class="{style}" x="{x}" y="{y}">{escape(clean(text))}</text>')
 
-    def markup(self, ident: str, title: str, description: str) -> Markup:
-        """The whole SVG; `ident` is unique on its page."""
+    def group(self, start: int, style: str) -> None:
+        """Put the pieces from `start` on into a group of their own."""
+        self.pieces[start:] = [f'<g class="{style}">', *self.pieces[start:], "</g>"]
+
+    def window(self, start: int, left: float, right: float) -> None:
+        """Let the pieces from `start` on be looked at closer between two abscissae."""
+        box = f"{px(left)} 0 {px(right - left)} {px(self.height)}"
         head = (
-            f'<svg class="chart" viewBox="0 0 {px(self.width)} {px(self.height)}" role="img" '
+            f'<svg class="zoom" x="{px(left)}" width="{px(right - left)}" '
+            f'height="{px(self.height)}" viewBox="{box}" preserveAspectRatio="none">'
+        )
+        self.pieces[start:] = [head, *self.pieces[start:], "</svg>"]
+
+    def markup(self, ident: str, title: str, description: str, data: str = "") -> Markup:
+        """The whole SVG; `ident` is unique on its page, `data` holds attributes for scripts."""
+        head = (
+            f'<svg class="chart"{data} viewBox="0 0 {px(self.width)} {px(self.height)}" role="img" '
             f'aria-labelledby="{escape(ident)}-t {escape(ident)}-d">'
             f'<title id="{escape(ident)}-t">{escape(clean(title))}</title>'
             f'<desc id="{escape(ident)}-d">{escape(clean(description))}</desc>'
@@ -175,10 +188,12 @@ class Axes:
     def _verticals(self, onto: Drawing) -> None:
         base = self.y.start
         onto.line([(self.x.start, base), (self.x.end, base)], "axis")
+        start = len(onto.pieces)
         for tick in self.x.ticks(7):
             x = self.x(tick)
             onto.line([(x, base), (x, base + 4)], "axis")
             onto.text((x, base + 18), tick_text(tick, self.x), "tick middle")
+        onto.group(start, "times")
 
 
 def tick_text(value: float, scale: Scale) -> str:

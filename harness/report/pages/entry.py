@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -12,7 +13,7 @@ from harness.report import numbers, wording
 from harness.report.breakdown import Breakdown, breakdown_of, energies_of
 from harness.report.bridge import bridge, first_of, sentence
 from harness.report.charts.bars import bars_chart, style_of
-from harness.report.charts.curve import curve_chart
+from harness.report.charts.curve import Band, band_of, curve_chart
 from harness.report.charts.power import Track, power_chart, tracks_of
 from harness.report.charts.waterfall import waterfall_chart
 from harness.report.entries import Entry, EntryRun
@@ -20,6 +21,7 @@ from harness.report.hints import Hint, hints_of
 from harness.report.page import Page
 from harness.report.phases import phases_of, totals_s
 from harness.report.site import Site
+from harness.report.slugs import slug
 from harness.report.traces import trace_of
 
 
@@ -124,6 +126,27 @@ def energy_unit(runs: Sequence[RunScore]) -> numbers.Unit:
     return numbers.unit_for((run.energy_j for run in runs), "J")
 
 
+class Download(NamedTuple):
+    """A file of a bundle that the site gives away as it is."""
+
+    label: str
+    path: str
+    """Relative to the site."""
+    source: Path
+
+
+def downloads_of(entry: Entry) -> dict[str, list[Download]]:
+    """Raw readings and manifests by bundle; nothing where they cannot be read."""
+    stem = entry.path.removesuffix(".html")
+    return {
+        each.score.bundle: [
+            Download(path.name, f"{stem}/{slug(each.score.run_id)}-{path.name}", path)
+            for path in each.raw_files
+        ]
+        for each in entry.runs
+    }
+
+
 def _command(entry: Entry) -> str:
     score = entry.score
     words = ["joulemark", "run", score.workload, "--submission", score.submission]
@@ -145,7 +168,14 @@ def _against(entry: Entry, first: Entry | None) -> dict[str, object]:
     }
 
 
-def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
+class Board(NamedTuple):
+    """What an entry is held against."""
+
+    first: Entry | None
+    band: Band | None
+
+
+def _values(entry: Entry, board: Board) -> dict[str, object]:
     score = entry.score
     shown = entry.shown_run
     views = [
@@ -160,7 +190,8 @@ def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
         "places": {
             prize: (place, wording.place_text(place)) for prize, place in entry.places.items()
         },
-        "curve": curve_chart(entry, "curve"),
+        "curve": curve_chart(entry, "curve", board.band),
+        "band": board.band,
         "powers": views,
         "domains": domains_of(entry),
         "findings": findings_of(entry),
@@ -169,7 +200,9 @@ def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
         "run": shown.run if shown else None,
         "machine": shown.machine if shown else None,
         "command": _command(entry),
-        **_against(entry, first),
+        "downloads": downloads_of(entry),
+        "scripts": ("site.js", "zoom.js"),
+        **_against(entry, board.first),
         "energies": next((view.energies for view in views if view.each is shown), {}),
         "style_of": style_of,
         "status_badge": wording.status_badge,
@@ -177,9 +210,9 @@ def _values(entry: Entry, first: Entry | None) -> dict[str, object]:
     }
 
 
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    firsts = {
-        ground: first_of(entries)
+def _publish(site: Site) -> Iterator[tuple[str, str | Path]]:
+    grounds = {
+        ground: Board(first_of(entries), band_of(entries))
         for workload in site.workloads
         for ground, entries in site.grounds(workload).items()
     }
@@ -189,10 +222,12 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
         yield (
             entry.path,
             site.page(
-                entry.path, title, "entry.html", **_values(entry.opened(), firsts[entry.ground])
+                entry.path, title, "entry.html", **_values(entry.opened(), grounds[entry.ground])
             ),
         )
         yield f"{stem}.json", dump(entry.score).decode()
+        for files in downloads_of(entry).values():
+            yield from ((each.path, each.source) for each in files)
 
 
 PAGE = Page(name="entry", title="Entries", order=20, publish=_publish)

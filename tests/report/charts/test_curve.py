@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from harness.report.charts.curve import curve_chart, curve_of, curves_of
+from harness.report.charts.curve import band_of, curve_chart, curve_of, curves_of
 from harness.report.entries import Boards, Entry, EntryRun, entries_of
 from tests.report.made import Made
 from tests.report.markup import read
@@ -43,3 +43,20 @@ def test_no_evaluation_no_curve(entries: dict[str, Entry]) -> None:
     entry = entries["cnn-muon"]
     lost = tuple(EntryRun(each.score, each.folder / "gone") for each in entry.runs)
     assert curve_chart(dataclasses.replace(entry, runs=lost), "c") is None
+
+
+def test_the_band_holds_every_snapshot_of_its_board(entries: dict[str, Entry]) -> None:
+    members = [entries["cnn-muon"], entries["cnn-sgd"]]
+    band = band_of(members)
+    assert band is not None
+    assert band.runs_count == sum(len(curves_of(each)) for each in members)
+    assert all(low <= high for low, high in zip(band.low, band.high, strict=True))
+    values = [v for each in members for curve in curves_of(each) for _, _, v in curve.points]
+    assert min(values) <= min(band.low) <= max(band.high) <= max(values)
+    chart = read(str(curve_chart(members[0], "c", band)))
+    assert "board-band" in {each.values.get("class") for each in chart.all("path")}
+
+
+def test_one_entry_makes_no_band(entries: dict[str, Entry]) -> None:
+    assert band_of([entries["cnn-muon"]]) is None
+    assert band_of([]) is None

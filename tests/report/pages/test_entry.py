@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from harness.records import Score, load
-from tests.report.made import Made
-from tests.report.markup import Markup, pages_of
+from harness.report.site import render
+from tests.report.made import Made, Plan, make
+from tests.report.markup import Markup, pages_of, read
 
 
 @pytest.fixture
@@ -114,3 +115,29 @@ def test_charts_have_a_text_for_those_who_do_not_see_them(pages: dict[str, Marku
         for chart in charts:
             assert chart.values["role"] == "img"
             assert set(chart.values["aria-labelledby"].split()) <= set(page.ids)
+
+
+def test_raw_readings_and_manifests_are_given_away_as_they_are(made: Made, site: Path) -> None:
+    score = next(each for each in made.scores if each.submission == "cnn-muon")
+    page = next((site / "entry").glob("*cnn-muon*.html"))
+    links = [link for link in read(page.read_text()).links if link.endswith((".gz", "t.json"))]
+    assert len(links) == 2 * len(score.runs)
+    given = {(page.parent / link).read_bytes() for link in links}
+    kept = {
+        (made.results / run.bundle / name).read_bytes()
+        for run in score.runs
+        for name in ("trace.csv.gz", "manifest.json")
+    }
+    assert given == kept
+
+
+def test_a_link_in_a_bundle_is_not_followed(tmp_path: Path) -> None:
+    made = make(tmp_path / "results", (Plan(submission="sly", title="Sly", meter="rapl"),))
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    for path in made.results.rglob("trace.csv.gz"):
+        path.unlink()
+        path.symlink_to(secret)
+    render(made.results, tmp_path / "site", made.scores, made.boards)
+    assert not list((tmp_path / "site").rglob("*trace.csv.gz"))
+    assert not any(b"secret" in path.read_bytes() for path in (tmp_path / "site").rglob("*.gz"))
