@@ -59,8 +59,8 @@ def _parsed(path: Path) -> ast.Module:
     except SyntaxError as error:
         message = f"{path}, line {error.lineno}: {error.msg}"
         raise SubmissionError(message) from error
-    except (ValueError, RecursionError) as error:
-        message = f"{path}: not Python: {error}"
+    except (ValueError, RecursionError, MemoryError) as error:  # the last: nested too deeply
+        message = f"{path}: not Python: {str(error) or 'nested too deeply'}"
         raise SubmissionError(message) from error
 
 
@@ -102,6 +102,16 @@ def _entry_text(source: Source) -> str:
     return f"train.py defines {' and '.join(signatures[name] for name in needed)}"
 
 
+def _is_installed(name: str) -> bool:
+    """Whether a module's package can be found here; names that no module can have are not."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        return False
+    try:
+        return importlib.util.find_spec(name.partition(".")[0]) is not None
+    except ValueError:  # `__main__` of a script has no spec
+        return False
+
+
 def _imports_text(source: Source) -> str:
     """Whether what is declared to be imported before the gun is installed.
 
@@ -110,13 +120,14 @@ def _imports_text(source: Source) -> str:
     """
     for name in source.file.imports:
         top = name.partition(".")[0]
-        if (source.folder / f"{top}.py").exists() or (source.folder / top).is_dir():
+        own = (source.folder / f"{top}.py").exists() or (source.folder / top).is_dir()
+        if top and own:
             message = (
                 f"{source.folder / 'submission.toml'}: imports names '{name}', which is the "
                 "submission's own; only installed packages may be imported before the gun"
             )
             raise SubmissionError(message)
-        if not top or importlib.util.find_spec(top) is None:
+        if not _is_installed(name):
             message = (
                 f"{source.folder / 'submission.toml'}: imports names '{name}', which is not "
                 "installed here; install it or leave it out"
