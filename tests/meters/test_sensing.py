@@ -1,0 +1,88 @@
+"""What meters do alike: stamp the middle of a read, measure a period, check options."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.clock import NS_PER_S
+from harness.meters import _sensing
+from harness.meters._sensing import check_options, stamped, update_period_s
+
+
+class Ticking:
+    """A clock that only sleeping and reading move."""
+
+    def __init__(self, read_ns: int = 0) -> None:
+        self.ns = 5 * NS_PER_S
+        self.read_ns = read_ns
+
+    def now_ns(self) -> int:
+        return self.ns
+
+    def sleep(self, seconds: float) -> None:
+        self.ns += round(seconds * NS_PER_S)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Ticking:
+    made = Ticking()
+    monkeypatch.setattr(_sensing, "now_ns", made.now_ns)
+    monkeypatch.setattr("time.sleep", made.sleep)
+    return made
+
+
+@pytest.mark.parametrize("length_ns", [0, 1, 2, 1001, 40_000])
+def test_the_stamp_is_the_middle_and_the_half_covers_the_read(
+    clock: Ticking, length_ns: int
+) -> None:
+    begin_ns = clock.ns
+
+    def look() -> str:
+        clock.ns += length_ns
+        return "value"
+
+    value, t_ns, u_ns = stamped(look)
+    assert value == "value"
+    assert t_ns - u_ns <= begin_ns
+    assert t_ns + u_ns >= begin_ns + length_ns
+    assert u_ns <= length_ns / 2 + 1
+
+
+@pytest.mark.parametrize("period_s", [0.02, 0.1, 0.1017])
+def test_a_period_is_measured_to_within_a_look(clock: Ticking, period_s: float) -> None:
+    measured = update_period_s(lambda: int(clock.ns / NS_PER_S / period_s), 5.0, 0.001)
+    assert measured == pytest.approx(period_s, abs=0.001)
+
+
+def test_an_idle_sensor_has_no_period_rather_than_a_long_one(clock: Ticking) -> None:
+    begin_ns = clock.ns
+    assert update_period_s(lambda: 7, 0.5, 0.01) is None
+    assert (clock.ns - begin_ns) / NS_PER_S == pytest.approx(0.5, abs=0.02)
+
+
+def test_too_few_changes_are_no_measurement(clock: Ticking) -> None:
+    values: Iterator[int] = iter([0, 1, 2, 3, 4, *([4] * 1000)])
+    assert update_period_s(lambda: next(values), 0.5, 0.01) is None
+
+
+NAMES = st.lists(st.text("abc_", min_size=1, max_size=4), unique=True, max_size=5)
+
+
+@given(known=NAMES, asked=NAMES)
+def test_exactly_the_unknown_options_are_refused(known: list[str], asked: list[str]) -> None:
+    options = dict.fromkeys(asked, "1")
+    unknown = sorted(set(asked) - set(known))
+    if not unknown:
+        check_options("test", options, known)
+        return
+    with pytest.raises(ValueError, match="test meter: unknown option") as caught:
+        check_options("test", options, known)
+    assert f"'{unknown[0]}'" in str(caught.value)
+    assert all(name in str(caught.value) for name in known)
+
+
+def test_a_meter_without_options_says_so() -> None:
+    with pytest.raises(ValueError, match="it has none"):
+        check_options("bare", {"watts": "3"}, ())
