@@ -3,47 +3,62 @@
 python -m benchmarks.report_speed [--entries N] [--traces N] [--readings N]
 
 The entries are made, not measured. CPU seconds are of this process for the build, and of the
-browser's renderer for the page. Where plotly is installed the same table and traces are drawn
-with it for comparison.
+browser's renderer for the page. Where plotly is installed the same board and the same trace are
+drawn with it for comparison.
 """
 
 import argparse
+import dataclasses
 import importlib.util
 import json
 import random
 import resource
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from harness.measure.trace import read_trace
 from harness.report.site import render
+from harness.report.traces import power_of
 from tests.conftest import chromium_path
 from tests.report.chrome import Tab, chrome
-from tests.report.made import Made, Plan, make
+from tests.report.made import Made, Plan, make, timeline
 
-TYPICAL_S = 3.0
-"""Typical length of a made run: readings are spread over it."""
+IDLE_S = 0.6
+"""Readings of a made run go on for so long after its end."""
 SETTLE_MS = 1500
-SORT = "document.querySelector('#t1 th[data-key=time] button').click()"
+SORTS_COUNT = 5
+SORT = "document.querySelector('#t1 th[data-key=entry] button').click()"
+
+
+def _plan(number: int, draw: random.Random) -> Plan:
+    return Plan(
+        submission=f"entry-{number:04d}",
+        title=f"Entry {number}",
+        team=f"Team {number % 37}",
+        workload="digits-cnn",
+        seeds=1,
+        speed=draw.uniform(0.9, 3.0),
+        watts=draw.uniform(20, 60),
+        meter="none",
+    )
+
+
+def _metered(plan: Plan, readings_count: int) -> Plan:
+    """The same with a trace of so many readings in each of three domains."""
+    length_s = timeline(plan, 0).end_s + IDLE_S
+    return dataclasses.replace(plan, meter="rapl", hz=readings_count / length_s)
 
 
 def plans(entries_count: int, traces_count: int, readings_count: int) -> tuple[Plan, ...]:
     """Entries of one board, some with a trace of three domains."""
     draw = random.Random(0)
+    made = [_plan(number, draw) for number in range(entries_count)]
     return tuple(
-        Plan(
-            submission=f"entry-{number:04d}",
-            title=f"Entry {number}",
-            team=f"Team {number % 37}",
-            workload="digits-cnn",
-            seeds=1,
-            speed=draw.uniform(0.9, 3.0),
-            watts=draw.uniform(20, 60),
-            meter="rapl" if number < traces_count else "none",
-            hz=readings_count / TYPICAL_S if number < traces_count else 10.0,
-        )
-        for number in range(entries_count)
+        _metered(plan, readings_count) if number < traces_count else plan
+        for number, plan in enumerate(made)
     )
 
 
@@ -80,16 +95,17 @@ def opened(tab: Tab, page: Path) -> float:
 
 
 def sorted_s(tab: Tab) -> float:
-    """CPU seconds to sort the board by time and paint it."""
-    before_s = _task_s(tab)
-    tab.run(f"{SORT}; new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
-    return _task_s(tab) - before_s
+    """CPU seconds to sort the board by name and paint it, the median of several, up and down."""
+    found = []
+    for _ in range(SORTS_COUNT):
+        before_s = _task_s(tab)
+        tab.run(f"{SORT}; new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
+        found.append(_task_s(tab) - before_s)
+    return statistics.median(found)
 
 
-def plotly_page(made: Made, out: Path) -> Path | None:
-    """The same scatter and table with plotly; None where it is not installed."""
-    if importlib.util.find_spec("plotly") is None:
-        return None
+def _plotly_board(made: Made, page: Path) -> None:
+    """Scatter and table of all entries."""
     from plotly import graph_objects  # type: ignore[import-not-found,unused-ignore]
     from plotly.subplots import make_subplots  # type: ignore[import-not-found,unused-ignore]
 
@@ -99,9 +115,31 @@ def plotly_page(made: Made, out: Path) -> Path | None:
     figure.add_trace(graph_objects.Scatter(x=seconds, y=[s.n for s in scores], mode="markers"))
     cells = {"values": [[score.title for score in scores], seconds]}
     figure.add_trace(graph_objects.Table(cells=cells), row=2, col=1)
-    page = out / "plotly.html"
     figure.write_html(page, include_plotlyjs=True)
-    return page
+
+
+def _plotly_entry(made: Made, page: Path) -> None:
+    """The power trace of the first entry, three domains with every reading."""
+    from plotly import graph_objects
+
+    path = next(made.results.glob("*/entry-0000/*/*/trace.csv.gz"))
+    series = power_of(read_trace(path), {})
+    lines = [graph_objects.Scatter(x=each.t_s, y=each.power_w, name=each.domain) for each in series]
+    graph_objects.Figure(lines).write_html(page, include_plotlyjs=True)
+
+
+def plotly_figures(made: Made, out: Path, tab: Tab) -> dict[str, float]:
+    """The same board and the same trace by plotly; nothing where it is not installed."""
+    if importlib.util.find_spec("plotly") is None:
+        sys.stdout.write("plotly is not installed: no page of it to stand beside ours\n")
+        return {}
+    found = {}
+    for name, draw in (("board", _plotly_board), ("entry", _plotly_entry)):
+        page = out / f"plotly-{name}.html"
+        draw(made, page)
+        found[f"plotly {name} to idle, CPU s"] = opened(tab, page)
+        found[f"plotly {name}, MB"] = page.stat().st_size / 1e6
+    return found
 
 
 def browsed(made: Made, out: Path) -> dict[str, float]:
@@ -118,10 +156,9 @@ def browsed(made: Made, out: Path) -> dict[str, float]:
         entry = next((out / "entry").glob("*entry-0000*.html"))
         found["entry with a trace to idle, CPU s"] = opened(tab, entry)
         found["compare to idle, CPU s"] = opened(tab, out / "compare.html")
-        plotly = plotly_page(made, out)
-        if plotly is not None:
-            found["plotly scatter and table to idle, CPU s"] = opened(tab, plotly)
-            found["plotly page, MB"] = plotly.stat().st_size / 1e6
+        found["board, MB"] = board.stat().st_size / 1e6
+        found["entry with a trace, MB"] = entry.stat().st_size / 1e6
+        found |= plotly_figures(made, out, tab)
     return found
 
 
