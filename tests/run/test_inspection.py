@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.records import RunRules
@@ -178,6 +178,7 @@ def test_a_file_that_is_no_python_is_a_finding(folder: Folder, data: bytes, told
     assert step.message.isprintable()
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_parser(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.py"
