@@ -81,8 +81,8 @@ def test_same_seed_gives_the_same_metrics(name: str) -> None:
         ("shakespeare-char-adamw", 240, 380),
         ("shakespeare-char-muon", 80, 200),
         ("numbers-seq2seq-adamw", 160, 320),
-        ("moons-flow-adamw", 400, 1_400),
-        ("digits-flow-adamw", 150, 900),
+        ("moons-flow-adamw", 300, 1_500),
+        ("digits-flow-adamw", 150, 1_000),
         ("cartpole-ppo-adamw", 2, 40),
     ],
 )
@@ -177,4 +177,27 @@ def test_pseudo_labels_count_only_where_the_model_is_sure() -> None:
 def test_muon_needs_far_fewer_steps_for_the_same_text() -> None:
     assert 1.5 * steps_to_target("shakespeare-char-muon", 7) < (
         steps_to_target("shakespeare-char-adamw", 7)
+    )
+
+
+def test_advantages_of_poles_add_up_to_what_was_still_to_come() -> None:
+    """With values of nothing, the last advantage is one step's worth and earlier ones grow."""
+    scope = load_submission("cartpole-ppo-adamw")[0].__globals__
+    discount, trace = scope["DISCOUNT"], scope["TRACE"]
+    values, overs = torch.zeros(6, 3), torch.zeros(5, 3, dtype=torch.bool)
+    overs[2, 1] = True
+    found = scope["advantages"](values, overs)
+    worth = [(1 - discount) * sum((discount * trace) ** k for k in range(n)) for n in range(6)]
+    assert found[:, 0].tolist() == pytest.approx(worth[:0:-1])
+    assert found[:, 1].tolist() == pytest.approx([worth[3], worth[2], worth[1], worth[2], worth[1]])
+
+
+def test_a_pole_that_would_stand_for_ever_has_no_advantage() -> None:
+    """Its value is 1 in units of endless standing, and one more step changes nothing."""
+    scope = load_submission("cartpole-ppo-adamw")[0].__globals__
+    values, overs = torch.ones(6, 3), torch.zeros(5, 3, dtype=torch.bool)
+    assert scope["advantages"](values, overs).abs().max() < 1e-6
+    fallen = torch.ones(5, 3, dtype=torch.bool)
+    assert scope["advantages"](values, fallen)[-1].tolist() == pytest.approx(
+        [-scope["DISCOUNT"]] * 3
     )
