@@ -85,6 +85,33 @@ class PrizeDoor(Record):
     advice: str = ""
 
 
+class SensorItem(Record):
+    """What one domain of a meter showed while it was tried; None where it showed too little."""
+
+    domain: str
+    meter: str
+    method: Method
+    mean_w: float | None
+    noise_w: float | None
+    """Standard deviation of the power from one reading to the next."""
+    update_period_s: float | None
+    """Measured time between two changes of the value."""
+    stated_period_s: float | None
+    """What the meter itself states."""
+    readings_count: int
+
+
+class MeterTrial(Record):
+    """The meters of this machine, read for a moment by the real sampler."""
+
+    duration_s: float
+    sensors: tuple[SensorItem, ...]
+    failed: dict[str, str]
+    """Meters that are available and did not open, with the reason."""
+    faults: tuple[str, ...]
+    """What went wrong while they were read."""
+
+
 class DoctorDocument(Record):
     """`joulemark doctor`."""
 
@@ -92,6 +119,8 @@ class DoctorDocument(Record):
     machine: str
     """One line: processor, memory, GPUs, kernel."""
     meters: tuple[PluginItem, ...]
+    trial: MeterTrial | None = None
+    """None where no meter was tried, as with `--quick`."""
     launchers: tuple[PluginItem, ...]
     facts: tuple[MachineFact, ...]
     prizes: tuple[PrizeDoor, ...]

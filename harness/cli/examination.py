@@ -1,11 +1,21 @@
 """Examines the machine: meters, isolation, facts, and the prizes that follow from them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 
-from harness.cli.documents import DoctorDocument, PluginItem, PrizeDoor
+from harness.cli.documents import (
+    DoctorDocument,
+    MeterTrial,
+    PluginItem,
+    PrizeDoor,
+    SensorItem,
+)
 from harness.cli.listing import items_of
+from harness.measure.choice import MeterChoice
 from harness.measure.machine import describe
+from harness.measure.metering import MeteringError
 from harness.measure.preflight import facts
+from harness.measure.trial import Trial, try_meters
 from harness.records import Machine, MachineFact
 from harness.registry import Plugin, discover
 from harness.rules.load import load_ruleset
@@ -14,6 +24,9 @@ MEASURING = "hardware"
 """Origin of meters that measure by themselves; others estimate, simulate, or need a device."""
 
 GIB = 1 << 30
+
+TRIAL_S = 3.0
+"""How long meters are tried: three estimates of the slowest, thirty updates of most."""
 
 
 def _title(machine: Machine) -> str:
@@ -90,13 +103,32 @@ def doors(
         yield _warned(_walled(door, launchers), found)
 
 
-def examine() -> DoctorDocument:
-    """All that `joulemark doctor` has to say."""
+def tried(choice: Sequence[MeterChoice], duration_s: float = TRIAL_S) -> MeterTrial:
+    """Read meters for a moment; a sampler that fails is told in place of figures."""
+    try:
+        trial = try_meters(choice, duration_s)
+    except MeteringError as error:
+        trial = Trial((), {each.name: str(error) for each in choice}, ())
+    return MeterTrial(
+        duration_s=duration_s,
+        sensors=tuple(SensorItem(**asdict(each)) for each in trial.domains),
+        failed=trial.failed,
+        faults=trial.faults,
+    )
+
+
+def examine(trial: Callable[[], MeterTrial] | None = None) -> DoctorDocument:
+    """All that `joulemark doctor` has to say.
+
+    Args:
+        trial: tries the meters; called after the facts are in, since it keeps the machine busy.
+    """
     meters, launchers = items_of("meters"), items_of("launchers")
     found = facts()
     return DoctorDocument(
         machine=_title(describe()),
         meters=tuple(meters),
+        trial=trial() if trial is not None else None,
         launchers=tuple(launchers),
         facts=tuple(found),
         prizes=tuple(doors(meters, launchers, found)),

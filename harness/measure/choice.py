@@ -178,6 +178,13 @@ def automatic(probed: Sequence[Probed]) -> list[Probed]:
     return there
 
 
+def sensors() -> list[MeterChoice]:
+    """Every meter that can be read here as it is, estimates too: simulated ones need options."""
+    origins = ("hardware", "modelled")
+    there = [each for each in probe_all() if each.availability.ok and each.origin in origins]
+    return [_choice(each, {}) for each in there]
+
+
 def _choice(probed: Probed, options: dict[str, str]) -> MeterChoice:
     if probed.plugin is None:
         message = f"meter '{probed.name}' cannot be read here: {probed.availability.reason}"

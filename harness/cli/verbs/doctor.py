@@ -9,7 +9,7 @@ from harness.cli.answer import Answer, answers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.cli.documents import DoctorDocument, PluginItem
+    from harness.cli.documents import DoctorDocument, MeterTrial, PluginItem
     from harness.cli.page import Page
     from harness.records import MachineFact
 
@@ -23,6 +23,34 @@ def _show_plugins(title: str, items: "Sequence[PluginItem]", page: "Page") -> No
         (i.name, "ok" if i.available else "missing", i.error or i.reason, i.advice) for i in items
     ]
     page.table(("name", "here", "why", "what to do"), rows)
+    page.line()
+
+
+def _show_trial(trial: "MeterTrial | None", page: "Page") -> None:
+    """Pace and noise of each sensor as it was seen just now."""
+    if trial is None:
+        return
+    page.heading(f"sensors, read for {trial.duration_s:g} s on this machine as it is")
+    from harness.report.numbers import quantity
+
+    columns = ("domain", "meter", "method", "mean", "noise", "new value every", "states")
+    rows = [
+        (
+            each.domain,
+            each.meter,
+            each.method,
+            quantity(each.mean_w, "W"),
+            quantity(each.noise_w, "W"),
+            quantity(each.update_period_s, "s"),
+            quantity(each.stated_period_s, "s"),
+        )
+        for each in trial.sensors
+    ]
+    page.table(columns, rows, right=columns[3:])
+    for name, reason in trial.failed.items():
+        page.line(f"{name} did not open: {reason}")
+    for fault in trial.faults:
+        page.line(f"fault: {fault}")
     page.line()
 
 
@@ -44,6 +72,7 @@ def _show(document: "DoctorDocument", page: "Page") -> None:
     page.heading(document.machine)
     page.line()
     _show_plugins("meters", document.meters, page)
+    _show_trial(document.trial, page)
     _show_plugins("isolation", document.launchers, page)
     _show_facts(document.facts, page)
     page.heading("prizes that this machine can enter")
@@ -55,13 +84,21 @@ def _show(document: "DoctorDocument", page: "Page") -> None:
 
 
 @click.command("doctor")
+@click.option("--quick", is_flag=True, help="Do not read the meters, which takes some seconds.")
 @answers
-def COMMAND() -> Answer:  # noqa: N802 - the name by which verbs are found
+def COMMAND(*, quick: bool) -> Answer:  # noqa: N802 - the name by which verbs are found
     """What can be measured here, how submissions are walled in, and what to mend.
 
     Ends with the prizes that this machine can enter. Leaves with 0 whatever it finds.
     """
-    from harness.cli.examination import examine
+    from harness.cli.examination import TRIAL_S, examine, tried
+    from harness.measure.choice import sensors
 
-    document = examine()
+    def trial() -> "MeterTrial":
+        choice = sensors()
+        names = ", ".join(each.name for each in choice) or "none is there"
+        click.echo(f"reading the meters for {TRIAL_S:g} s: {names}", err=True)
+        return tried(choice)
+
+    document = examine(None if quick else trial)
     return Answer(document, lambda page: _show(document, page))

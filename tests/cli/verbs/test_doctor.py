@@ -1,13 +1,29 @@
 """`joulemark doctor`: what is there, what is not, why, and what to do about it."""
 
-from collections.abc import Sequence
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.cli.documents import DoctorDocument, PluginItem
+from harness.cli import examination
+from harness.cli.documents import DoctorDocument, MeterTrial, PluginItem, SensorItem
 from harness.cli.examination import doors, measuring
+from harness.cli.page import Page
+from harness.cli.schemas import schema_of
+from harness.measure.choice import MeterChoice
+from harness.measure.metering import MeteringError
+from harness.meters.fake import Wave
 from harness.records import MachineFact
+from tests.lab import nvml, powercap
+from tests.lab.schema import violations
+
+verb = importlib.import_module("harness.cli.verbs.doctor")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +117,7 @@ def test_facts_say_where_they_come_from(examined: DoctorDocument) -> None:
 
 
 def test_the_page_shows_all_of_it(joulemark) -> None:
-    result = joulemark("doctor")
+    result = joulemark("doctor", "--quick")
     assert result.exit_code == 0
     for part in ("meters", "isolation", "machine", "prizes that this machine can enter"):
         assert f"\n{part}\n" in f"\n{result.stdout}"
@@ -109,7 +125,79 @@ def test_the_page_shows_all_of_it(joulemark) -> None:
         assert f"\n{name} " in result.stdout
 
 
-def test_the_document_fits_its_schema(joulemark) -> None:
-    result = joulemark("doctor", "--json")
-    DoctorDocument.model_validate_json(result.stdout)
+def fits(text: str) -> Any:
+    """The document, checked against the schema that `joulemark schema doctor` prints."""
+    told = json.loads(text)
+    schema = schema_of("doctor")
+    assert violations(told, schema, schema) == []
+    DoctorDocument.model_validate_json(text)
+    return told
+
+
+def test_the_quick_document_fits_its_schema_and_says_nothing_else(joulemark) -> None:
+    result = joulemark("doctor", "--quick", "--json")
+    assert fits(result.stdout)["trial"] is None
     assert result.stderr == ""
+
+
+def doctor(environment: Mapping[str, str]) -> tuple[Any, str]:
+    """`joulemark doctor --json` in a process of its own: its document and its other words."""
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "doctor", "--json"]
+    seen = {**os.environ, **environment}
+    done = subprocess.run(
+        command, env=seen, capture_output=True, text=True, timeout=120, check=True
+    )
+    return fits(done.stdout), done.stderr
+
+
+def test_every_available_sensor_is_read_here() -> None:
+    told, words = doctor({})
+    assert "reading the meters for 3 s: " in words
+    named = {each["meter"] for each in told["trial"]["sensors"]} | set(told["trial"]["failed"])
+    there = [m for m in told["meters"] if m["available"]]
+    assert {m["name"] for m in there if m["facts"]["origin"] in ("hardware", "modelled")} == named
+
+
+@pytest.mark.needs("compiler")
+def test_pace_and_noise_of_simulated_cards_and_packages_are_measured(tmp_path: Path) -> None:
+    environment = nvml.knobs(gpus=2, shape="square", wave_s=0.4, update_s=0.2)
+    packages = powercap.server(tmp_path / "powercap", sockets=2)
+    root = {"JOULEMARK_POWERCAP_ROOT": str(tmp_path / "powercap")}
+    with powercap.running(dict.fromkeys(packages.values(), Wave("constant", 70.0))):
+        told, _ = doctor(environment | root)
+    seen = {each["domain"]: each for each in told["trial"]["sensors"]}
+    assert {"gpu-0", "gpu-1-instant", "cpu-package-0", "cpu-package-1", "dram-1"} <= set(seen)
+    assert seen["gpu-0-instant"]["update_period_s"] == pytest.approx(0.2, abs=0.06)
+    assert seen["gpu-0-instant"]["mean_w"] == pytest.approx(200.0, rel=0.15)
+    assert seen["gpu-0-instant"]["noise_w"] > 50.0
+    assert seen["cpu-package-0"]["mean_w"] == pytest.approx(70.0, rel=0.1)
+    assert seen["cpu-package-0"]["noise_w"] < 20.0
+    assert told["trial"]["failed"] == {}
+    energy = next(each for each in told["prizes"] if each["prize"] == "energy")
+    assert "nvml" in energy["reason"]
+
+
+def test_a_sampler_that_fails_is_told_in_place_of_figures(monkeypatch) -> None:
+    def fails(*_: object) -> Any:
+        message = "the sampler was not ready"
+        raise MeteringError(message)
+
+    monkeypatch.setattr(examination, "try_meters", fails)
+    told = examination.tried([MeterChoice(name="rapl")])
+    assert told.failed == {"rapl": "the sampler was not ready"}
+    assert told.sensors == ()
+
+
+def test_the_page_shows_what_was_seen_and_what_was_not(capsys) -> None:
+    sensor = SensorItem(
+        domain="gpu-0", meter="nvml", method="counter", mean_w=61.5, noise_w=None,
+        update_period_s=0.1, stated_period_s=None, readings_count=30,
+    )  # fmt: skip
+    trial = MeterTrial(
+        duration_s=3.0, sensors=(sensor,), failed={"rapl": "gone"}, faults=("nvml: lost",)
+    )
+    verb._show_trial(trial, Page(sys.stdout))
+    text = capsys.readouterr().out
+    assert "61.5 W" in text.replace("\u202f", " ").replace("\xa0", " ")
+    assert "rapl did not open: gone" in text
+    assert "fault: nvml: lost" in text
