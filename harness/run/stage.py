@@ -68,16 +68,32 @@ def _readable(order: Order) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(paths))
 
 
+GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
+_GPU_CONTROL = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+
+
+def gpu_nodes(devices: Path = Path("/dev")) -> tuple[Path, ...]:
+    """Device nodes that a submission on NVIDIA GPUs needs; none where there is no GPU to be seen.
+
+    `CUDA_VISIBLE_DEVICES` set to nothing, or to -1, hides them all, as CUDA itself reads it.
+    """
+    cards = sorted(devices.glob("nvidia[0-9]*"))
+    if not cards or os.environ.get(GPU_VARIABLE, "all").strip() in ("", "-1"):
+        return ()
+    control = (devices / name for name in _GPU_CONTROL)
+    return (*cards, *(node for node in control if node.exists()))
+
+
 def _environment(threads: int) -> dict[str, str]:
     count = str(threads)
-    return {
+    chosen = os.environ.get(GPU_VARIABLE)
+    return ({} if chosen is None else {GPU_VARIABLE: chosen}) | {
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
-        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
     }
 
 
@@ -102,6 +118,7 @@ def _launch(order: Order, source: Path, role: str, config: Mapping[str, Any]) ->
         masks=masks,
         env=_environment(order.threads),
         pass_fds=(there.fileno(),),
+        devices=gpu_nodes() if role == "train" else (),
         stdout=drains[0].write_end,
         stderr=drains[1].write_end,
         limits=_limits(order),
@@ -130,7 +147,7 @@ def launch_submission(order: Order, source: Path, spacing_s: float) -> Launched:
         "imports": list(file.imports),
         "command": list(file.command),
         "threads": order.threads,
-        "device": "cpu",
+        "device": "cuda" if gpu_nodes() else "cpu",
         "hyperparameters": {**file.hyperparameters, **order.hyperparameters},
         "snapshot_rule": order.ruleset.run.snapshot_rule,
         "snapshot_spacing_s": spacing_s,

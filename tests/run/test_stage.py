@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.plugins import SandboxRequest
+from harness.run import stage
 from harness.run.stage import launch_predictor, launch_submission, mask_folders, versions
 from tests.run.made import Folder
 
@@ -157,3 +158,30 @@ def test_versions_are_those_installed_and_missing_ones_are_named() -> None:
         "numpy": importlib.metadata.version("numpy"),
         "no-such-distribution": "not installed",
     }
+
+
+def nodes(folder: Path, *names: str) -> Path:
+    """A folder of device nodes, by name."""
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def test_cards_and_what_they_need_are_shown(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    devices = nodes(
+        tmp_path, "nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "null", "nvidia-caps"
+    )
+    shown = [path.name for path in stage.gpu_nodes(devices)]
+    assert shown == ["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"]
+
+
+def test_no_card_means_no_device(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert stage.gpu_nodes(nodes(tmp_path, "nvidiactl", "null")) == ()
+
+
+@pytest.mark.parametrize("hidden", ["", " ", "-1"])
+def test_hidden_cards_are_hidden(tmp_path, monkeypatch, hidden):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert stage.gpu_nodes(nodes(tmp_path, "nvidia0", "nvidiactl")) == ()
