@@ -60,7 +60,7 @@ def test_submission_gets_its_config_and_nothing_of_the_conductor(asked, monkeypa
     assert "seed" not in repr(config), "the seed comes with the gun"
     assert set(request.env) == {
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PATH"),
-        *("PYTHONDONTWRITEBYTECODE", "PYTHONUTF8", "CUDA_VISIBLE_DEVICES"),
+        *("PYTHONDONTWRITEBYTECODE", "PYTHONUTF8"),
     }
 
 

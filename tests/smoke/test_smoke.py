@@ -1,6 +1,7 @@
 """Every smoke workload once through the whole harness: steps and metrics in band, never seconds."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -27,7 +28,8 @@ def _run(name: str, results: Path) -> dict[str, Any]:
     code = "import sys; from harness.cli import main; sys.exit(main())"
     words = ("run", name, "--ruleset", "smoke", "--seed", str(SEED), "--meter", "none")
     command = [sys.executable, "-c", code, *words, "--results", str(results), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    variables = {**os.environ, "JOULEMARK_LOCK": str(results / "lock")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     document: dict[str, Any] = json.loads(done.stdout)
     return document
