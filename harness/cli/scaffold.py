@@ -51,10 +51,15 @@ def _free(folder: Path) -> None:
         raise SubmissionError(message)
 
 
+def _value(value: object) -> str:
+    """A text, number or list as TOML: JSON, but for its pairs of surrogates and a bare DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _toml(values: dict[str, object], more: str) -> str:
-    """`submission.toml` from its template; JSON's texts and lists are TOML's."""
+    """`submission.toml` from its template."""
     text = (TEMPLATES / "submission.toml").read_text(encoding="utf-8")
-    written = {key: json.dumps(value) for key, value in values.items()}
+    written = {key: _value(value) for key, value in values.items()}
     return Template(text).substitute(written, more=more).rstrip("\n") + "\n"
 
 
@@ -64,7 +69,7 @@ def _settings(source: Source) -> str:
     lines = [] if file.threads is None else [f"threads = {file.threads}"]
     if file.hyperparameters:
         lines += ["", "[hyperparameters]"]
-        lines += [f"{json.dumps(k)} = {json.dumps(v)}" for k, v in file.hyperparameters.items()]
+        lines += [f"{_value(k)} = {_value(v)}" for k, v in file.hyperparameters.items()]
     return "\n".join(lines)
 
 
@@ -93,7 +98,8 @@ def _copy_reference(source: Source, folder: Path, fields: dict[str, object]) -> 
     train = folder / "train.py"
     train.write_text(begun + train.read_text(encoding="utf-8"), encoding="utf-8")
     imports = {"imports": list(source.file.imports)}
-    (folder / "submission.toml").write_text(_toml({**fields, **imports}, _settings(source)))
+    text = _toml({**fields, **imports}, _settings(source))
+    (folder / "submission.toml").write_text(text, encoding="utf-8")
 
 
 def _copy_template(folder: Path, fields: dict[str, object]) -> None:
