@@ -3,23 +3,33 @@
 python -m benchmarks.peers [--venvs DIR] [--seconds S] [--tools NAME,...] [--json]
 
 Each tool is installed into an environment of its own (about 1.3 GB together, kept in --venvs) and
-reads the same two simulated NVIDIA cards, whose joules are known exactly. Told are the error, what
-is said where there is no sensor, and CPU and memory. A figure is wrong where it misses the truth
-by more than the tool itself states, or by more than 5 % where it states nothing.
+sees the same simulated NVIDIA cards, or the same powercap tree in the kernel's own place, whose
+joules are known exactly. Told are the error, what is said where there is no sensor, and CPU and
+memory.
+
+A figure is wrong where it misses the truth by more than the tool itself states, or by more than
+5 % where it states nothing. Where nothing can be measured every figure is wrong, 0 J too, unless
+it is called an estimate. A tool "says so" where anything that it prints by default, or the record
+that holds the figure, tells of the fault or of the estimate.
 """
 
 import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from benchmarks.peers.cases import CARDS, Case, cases
+from benchmarks.peers.counters import GO, mounted, running
 from benchmarks.peers.programs import PRELUDE, PROGRAMS
 from tests.lab.nvml import knobs, truth_j
 
@@ -30,23 +40,17 @@ VERSIONS = {
     "carbontracker": "carbontracker==2.4.7",
     "perun": "perun==1.0.0",
 }
-CARDS = 2
 TOLERANCE_RATIO = 0.05
-
-CASES: dict[str, dict[str, object]] = {
-    "constant 300 W": {"shape": "constant"},
-    "square 100/300 W, 4 s": {"shape": "square", "wave_s": 4},
-    "pulse 100/300 W, 1 s in 5": {"shape": "pulse", "wave_s": 5},
-    "sine 100..300 W, 0.9 s": {"shape": "sine", "wave_s": 0.9},
-    "constant, card without fields": {"shape": "constant", "architecture": 4, "no_fields": 1},
-    "card lost halfway": {"shape": "constant", "fault": "lost"},
-    "no library at all": {},
+_ESTIMATE = r"modelled|\btdp of|no meter|estimat(ed|ion)|no cpu tracking|fall(ing|s)? ?back"
+_WARNS = {
+    "gpu": r"gpu.*(lost|fail|not found|unavailable|no )|no gpu|no .*components"
+    r"|nvml.*(fail|not)|is lost|modelled|no meter",
+    "cpu": r"dram.*(not|missing|left out)|(rapl|cpu|package|counter).*(fail|negative|wrapp|jump)"
+    r"|modelled|no meter",
+    "all": rf"{_ESTIMATE}|no .*components|(sensor|rapl|nvml).*(not|no)\b",
 }
-_WARNS = re.compile(
-    r"gpu.*(lost|fail|not found|unavailable|no )|no gpu|no .*components|nvml.*(fail|not)|is lost"
-    r"|u \d+ J|no meter|modelled",
-    re.IGNORECASE,
-)
+"""What tells of the fault or of the estimate in a tool's output, by what was asked for."""
+_STATED = re.compile(r"^u ([\d.]+) J")
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,16 @@ class Outcome:
     def shown(self) -> str:
         """For the table."""
         if self.joules is None:
-            figure = "none"
-        elif self.truth_j:
+            return "none"
+        stated = _STATED.search(self.note)
+        figure = f"{self.joules:.0f} J"
+        if self.truth_j:
             figure = f"{100 * (self.joules / self.truth_j - 1):+.1f} %"
-        else:
-            figure = f"{self.joules:.0f} J"
-        mark = " **wrong**" if self.wrong else ""
-        return f"{figure}{mark}{', says so' if self.wrong and self.warned else ''}"
+            if stated and float(stated[1]) > 2 * TOLERANCE_RATIO * self.truth_j:
+                figure += f", ± {100 * float(stated[1]) / self.truth_j:.0f} %"
+        if not self.wrong:
+            return figure
+        return f"{figure}, says so" if self.warned else f"{figure} **wrong**"
 
 
 def python_of(tool: str, venvs: Path) -> Path:
@@ -91,15 +98,10 @@ def python_of(tool: str, venvs: Path) -> Path:
     return python
 
 
-def environment(tool: str, case: str, folder: Path, seconds: float) -> dict[str, str]:
-    """What a tool sees: the simulated cards, a program `nvidia-smi` (one of them asks for it)."""
-    settings = dict(CASES[case])
-    made = knobs(gpus=CARDS, **settings)
-    if settings.get("fault"):
-        made["JOULEMARK_LAB_FAULT_AFTER_S"] = str(seconds * 0.75 + 2)
-    if case == "no library at all":
-        made = {}
-    else:
+def environment(tool: str, case: Case, folder: Path) -> dict[str, str]:
+    """What a tool sees: the simulated cards, and a program `nvidia-smi` (one tool asks for it)."""
+    made = {} if case.card is None else knobs(gpus=CARDS, **case.card)
+    if case.smi:
         stub = folder / "nvidia-smi"
         stub.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA Lab 100'\n")
         stub.chmod(0o755)
@@ -108,53 +110,70 @@ def environment(tool: str, case: str, folder: Path, seconds: float) -> dict[str,
     return made | home | ({"PYTHONPATH": str(ROOT)} if tool == "joulemark" else {})
 
 
-def run(tool: str, case: str, venvs: Path, seconds: float) -> Outcome:
+def run(tool: str, case: Case, venvs: Path, seconds: float) -> Outcome:
     """Run one tool in one case."""
-    folder = venvs / "runs" / re.sub(r"\W+", "-", f"{tool}-{case}")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = venvs / "runs" / re.sub(r"\W+", "-", f"{tool}-{case.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     program = folder / "program_of_a_peer.py"
     program.write_text(PRELUDE + PROGRAMS[tool])
-    seen = environment(tool, case, folder, seconds)
-    command = [str(python_of(tool, venvs)), str(program), str(seconds)]
+    seen = environment(tool, case, folder)
+    tree = folder / "powercap" if case.course else None
+    command = [] if case.asks == "gpu" else mounted(tree)
+    command += [str(python_of(tool, venvs)), str(program), str(seconds), case.asks]
+    counting = running(tree, case.course, folder / GO) if tree and case.course else nullcontext()
+    with counting:
+        output = _output(command, seen, folder)
+    (folder / "output.txt").write_text(output)
+    return judged(tool, case, output, seen)
+
+
+def _output(command: list[str], seen: Mapping[str, str], folder: Path) -> str:
     try:
         done = subprocess.run(
             command, env=seen, cwd=folder, capture_output=True, text=True, timeout=180, check=False
         )
-        output = done.stdout + done.stderr
     except subprocess.TimeoutExpired:
-        output = "it did not end within 180 s"
-    return judged(tool, case, output, seen)
+        return "it did not end within 180 s"
+    return done.stdout + done.stderr
 
 
-def judged(tool: str, case: str, output: str, seen: Mapping[str, str]) -> Outcome:
+def truth_of(case: Case, told: Mapping[str, Any], seen: Mapping[str, str]) -> float | None:
+    """Exact joules of a window; None where there is nothing to measure."""
+    begin_ns, end_ns = told["begin_ns"], told["end_ns"]
+    if case.card is not None:
+        return CARDS * truth_j(seen, begin_ns, end_ns)
+    return case.course.truth_j((end_ns - begin_ns) / 1e9) if case.course else None
+
+
+def judged(tool: str, case: Case, output: str, seen: Mapping[str, str]) -> Outcome:
     """The outcome in a tool's output."""
     line = next((each for each in output.splitlines() if each.startswith("RESULT ")), None)
     if line is None:
         last = output.strip().splitlines()[-1:] or ["no output"]
         return Outcome(
-            tool, case, None, None, warned=True, wrong=False, note=last[0][:90],
+            tool, case.name, None, None, warned=True, wrong=False, note=last[0][:90],
             stages_cpu_s={}, mib=0.0,
         )  # fmt: skip
     told = json.loads(line.removeprefix("RESULT "))
-    joules = told["joules"]
-    truth = None
-    if case != "no library at all":
-        truth = CARDS * truth_j(seen, told["begin_ns"], told["end_ns"])
-    stated = re.search(r"u (\d+) J", told["note"])
+    joules, truth = told["joules"], truth_of(case, told, seen)
+    stated = _STATED.search(told["note"])
     room = float(stated[1]) if stated else TOLERANCE_RATIO * (truth or 0.0)
     wrong = joules is not None and (truth is None or abs(joules - truth) > room)
-    warned = bool(_WARNS.search(output))
+    warned = bool(re.search(_WARNS[case.asks], output, re.IGNORECASE))
     return Outcome(
-        tool, case, joules, truth, warned, wrong, told["note"], told["stages"], told["mib"]
+        tool, case.name, joules, truth, warned, wrong, told["note"], told["stages"], told["mib"]
     )
 
 
-def outcomes(tools: Sequence[str], venvs: Path, seconds: float) -> Iterator[Outcome]:
+def outcomes(
+    tools: Sequence[str], chosen: Sequence[Case], venvs: Path, seconds: float
+) -> Iterator[Outcome]:
     """All tools in all cases; the tools of one case beside each other, since they mostly sleep."""
     for tool in tools:
         python_of(tool, venvs)
     with ThreadPoolExecutor(len(tools)) as pool:
-        for case in CASES:
+        for case in chosen:
             jobs = [pool.submit(run, tool, case, venvs, seconds) for tool in tools]
             for job in jobs:
                 yield job.result()
@@ -162,10 +181,11 @@ def outcomes(tools: Sequence[str], venvs: Path, seconds: float) -> Iterator[Outc
 
 def table(found: Sequence[Outcome], tools: Sequence[str]) -> str:
     """The figures as Markdown."""
+    named = list(dict.fromkeys(each.case for each in found))
     by_place = {(each.case, each.tool): each for each in found}
     rows = [["error against the truth", *tools], ["---"] * (len(tools) + 1)]
-    rows += [[case, *(by_place[case, tool].shown for tool in tools)] for case in CASES]
-    first = next(iter(CASES))
+    rows += [[case, *(by_place[case, tool].shown for tool in tools)] for case in named]
+    first = named[0]
     rows += [
         [f"{stage}, CPU s", *(_stage(by_place[first, tool], stage) for tool in tools)]
         for stage in ("import", "start")
@@ -192,10 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--venvs", type=Path, default=ROOT / ".benchmarks/peers")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a window")
     parser.add_argument("--tools", default=",".join(PROGRAMS), help="which, with commas")
+    parser.add_argument("--cases", default="", help="only those whose name holds this text")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     tools = options.tools.split(",")
-    found = list(outcomes(tools, options.venvs.resolve(), options.seconds))
+    chosen = [each for each in cases(options.seconds) if options.cases in each.name]
+    found = list(outcomes(tools, chosen, options.venvs.resolve(), options.seconds))
     if options.json:
         print(json.dumps([asdict(each) for each in found], indent=1))
     else:

@@ -72,6 +72,8 @@ def test_the_truth_lies_within_the_figures_of_a_run(tmp_path, wave):
         assert told.energy_j is not None
         assert told.u_j is not None
         assert abs(told.energy_j - truth_j) <= told.u_j, told
-        print(f"{domain.name}: {told.energy_j:.2f} ± {told.u_j:.2f} J, truth {truth_j:.2f} J")  # noqa: T201
+        error = f"{100 * (told.energy_j / truth_j - 1):+.1f} %"
+        figures = f"{truth_j:.2f} | {told.energy_j:.2f} ± {told.u_j:.2f} | {error}"
+        print(f"| {wave['shape']} | {domain.name} | {figures} |")  # noqa: T201 - `pytest -s` shows it
     assert record.sampler is not None
     assert record.sampler.cpu_s > 0
