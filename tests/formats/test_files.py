@@ -1,0 +1,133 @@
+"""Folders of recordings: every file counts, none loses the others, no order of them matters."""
+
+import csv
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.formats._files import in_order, read_files, recording, trapezoid
+from harness.formats._format import Archive, FormatError
+from harness.formats._text import Text, TextError
+from harness.records import Finding, ImportedRun
+
+WATTS = st.floats(0, 1e5)
+POINTS = st.lists(st.tuples(st.floats(0, 1e5), WATTS), min_size=2, max_size=20)
+TEXT = Text(Path("in/power.csv"), [], "aa", whole=True)
+
+
+def read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
+    """A format of the test: the first line names what the file does."""
+    match text.lines[:1]:
+        case ["broken"]:
+            message = f"{text.path}, line 1: no recording"
+            raise TextError(message)
+        case ["quotes"]:
+            message = "unexpected end of data"
+            raise csv.Error(message)
+    for line in text.lines:
+        yield recording(text, folder, "made", run=line)
+
+
+def read(path: Path) -> Archive:
+    return read_files(path, ("*.log", "*.txt", "a.*"), "a folder of logs", read_file)
+
+
+def keep(root: Path, name: str, text: str) -> None:
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_a_file_that_two_patterns_match_is_read_once(tmp_path: Path) -> None:
+    keep(tmp_path, "one/a.log", "x\n")
+    keep(tmp_path, "one/two/b.txt", "y\n")
+    keep(tmp_path, "one/c.csv", "z\n")
+    (tmp_path / "d.log").mkdir()
+    found = [(each.submission, each.workload, each.run) for each in read(tmp_path).runs]
+    assert found == [("one", "a", "x"), ("two", "b", "y")]
+
+
+def test_a_single_file_is_read_whatever_its_name(tmp_path: Path) -> None:
+    keep(tmp_path, "power.dat", "x\n")
+    (run,) = read(tmp_path / "power.dat").runs
+    assert (run.source, run.machine, run.time_s) == ("power.dat", "unknown", None)
+    assert run.energy_by_method_j == {}
+
+
+@pytest.mark.parametrize(("bad", "why"), [("broken", ", line 1: no recor"), ("quotes", "no table")])
+def test_a_bad_file_does_not_lose_the_others(tmp_path: Path, bad: str, why: str) -> None:
+    for name, text in (("a.log", "x\n"), ("b.log", bad), ("c.log", "y\n")):
+        keep(tmp_path, name, text)
+    archive = read(tmp_path)
+    assert [each.run for each in archive.runs] == ["x", "y"]
+    (finding,) = archive.findings
+    assert finding.level == "fail"
+    assert str(tmp_path / "b.log") in finding.message
+    assert why in finding.message
+
+
+def test_recordings_of_one_name_are_numbered(tmp_path: Path) -> None:
+    keep(tmp_path, "a.log", "x\nx\ny\nx\n")
+    keep(tmp_path, "a.txt", "x\n")
+    archive = read(tmp_path)
+    assert [each.run for each in archive.runs] == ["x", "x (2)", "x (3)", "x (4)", "y"]
+    assert archive.runs[3].source == "a.txt"
+
+
+def test_what_holds_nothing_is_refused_with_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="nothing to import; expected a folder of logs"):
+        read(tmp_path)
+    with pytest.raises(FormatError, match="no such file or folder; expected a folder of logs"):
+        read(tmp_path / "none")
+
+
+@given(st.floats(0, 1e5), st.lists(st.floats(0, 1e5), min_size=2, unique=True))
+def test_constant_power_is_power_times_time(watts: float, times: list[float]) -> None:
+    times.sort()
+    found = trapezoid([(each, watts) for each in times])
+    assert found == pytest.approx(watts * (times[-1] - times[0]), rel=1e-9, abs=1e-9)
+
+
+@given(POINTS, st.integers(0, 19))
+def test_a_cut_at_a_reading_loses_no_joules(points: list[tuple[float, float]], cut: int) -> None:
+    points.sort()
+    at = min(cut, len(points) - 1)
+    parts = trapezoid(points[: at + 1]) + trapezoid(points[at:])
+    assert parts == pytest.approx(trapezoid(points), rel=1e-9, abs=1e-9)
+
+
+@given(POINTS, st.floats(-1e4, 1e4))
+def test_joules_do_not_hang_on_the_clocks_zero(
+    points: list[tuple[float, float]], shift: float
+) -> None:
+    points.sort()
+    moved = [(time + shift, watts) for time, watts in points]
+    assert trapezoid(moved) == pytest.approx(trapezoid(points), rel=1e-6, abs=1e-3)
+
+
+@given(POINTS)
+def test_milliwatts_are_a_thousandth(points: list[tuple[float, float]]) -> None:
+    milli = [(time, watts * 1000) for time, watts in points]
+    assert trapezoid(milli) / 1000 == pytest.approx(trapezoid(points), rel=1e-6, abs=1e-6)
+
+
+@given(POINTS)
+def test_readings_out_of_order_are_sorted_and_told(points: list[tuple[float, float]]) -> None:
+    ordered, findings = in_order(TEXT, "made-order", points)
+    assert sorted(ordered) == sorted(points)
+    assert all(a[0] <= b[0] for a, b in pairwise(ordered))
+    back = any(a[0] > b[0] for a, b in pairwise(points))
+    assert [each.rule for each in findings] == (["made-order"] if back else [])
+    assert all("power.csv: readings are out of order" in each.message for each in findings)
+    assert in_order(TEXT, "made-order", ordered) == (ordered, [])
+
+
+@given(st.sampled_from([math.nan, math.inf]))
+def test_a_recording_takes_no_seconds_that_are_no_number(value: float) -> None:
+    with pytest.raises(ValueError, match="time_s"):
+        recording(TEXT, "in", "made", time_s=value)
