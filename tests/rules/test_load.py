@@ -178,5 +178,5 @@ def test_in_rules_for_imported_records_a_bare_name_means_theirs() -> None:
 
 
 def test_a_constant_with_two_homes_needs_its_section() -> None:
-    with pytest.raises(RulesetError, match="SECTION.KEY=VALUE"):
+    with pytest.raises(RulesetError, match=r"SECTION\.KEY=VALUE"):
         load_ruleset("default", ["start_cap_s=5"])

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workloads
-from benchmarks.calibrate_plain import FIRST_SEED, target_by_rule
+from benchmarks.calibrate_plain import FIRST_SEED
 from harness.registry import Plugin, discover, find
+from harness.score.calibration import target_by_rule
 
 FOLDER = Path(workloads.__file__).parent / "calibrations"
 NAMES = [

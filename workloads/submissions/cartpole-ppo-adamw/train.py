@@ -3,11 +3,11 @@
 It stops once its greedy policy has balanced all validation starts to the end twice in a row.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, optim
 
 from harness.api import Array, Arrays, Session, Splits
 from workloads.data.cartpole import (
@@ -68,7 +68,7 @@ class Worlds:
 def train(session: Session) -> None:
     """Train under a linearly falling rate until two trials in a row are perfect."""
     torch.manual_seed(session.seed)
-    model = session.workload.model()
+    model: Any = session.workload.model()
     optimizer = optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
     schedule = optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=ROLLOUTS)
     worlds = Worlds(session)
@@ -84,7 +84,7 @@ def train(session: Session) -> None:
             return
 
 
-def _improve(model: nn.Module, optimizer: optim.Optimizer, rollout: Rollout) -> None:
+def _improve(model: Any, optimizer: optim.Optimizer, rollout: Rollout) -> None:
     for _ in range(PASSES):
         for rows in torch.randperm(WORLDS * LENGTH).split(BATCH_SIZE):
             loss = _loss(model, Rollout(*(each[rows] for each in rollout)))
@@ -94,7 +94,7 @@ def _improve(model: nn.Module, optimizer: optim.Optimizer, rollout: Rollout) -> 
 
 
 @torch.no_grad()
-def _trial(model: nn.Module, session: Session) -> float:
+def _trial(model: Any, session: Session) -> float:
     """Steps that the worst of the validation starts lasts under the greedy policy."""
     starts = session.validation["start"]
     known = {name: np.repeat(each, len(starts), axis=0) for name, each in session.train.items()}
@@ -109,7 +109,7 @@ def _trial(model: nn.Module, session: Session) -> float:
 
 
 @torch.no_grad()
-def _roll(model: nn.Module, worlds: Worlds) -> Rollout:
+def _roll(model: Any, worlds: Worlds) -> Rollout:
     seen, actions, chances, values, overs = [], [], [], [], []
     for _ in range(LENGTH):
         x = worlds.seen()
@@ -145,7 +145,7 @@ def advantages(values: Tensor, overs: Tensor) -> Tensor:
     return found
 
 
-def _loss(model: nn.Module, batch: Rollout) -> Tensor:
+def _loss(model: Any, batch: Rollout) -> Tensor:
     scores, value = model.both(batch.x)
     chance = scores.log_softmax(dim=1).gather(1, batch.action[:, None])[:, 0]
     ratio = (chance - batch.log_probability).exp()

@@ -43,7 +43,8 @@ def loss_of(model: nn.Module, images: Tensor, truth: Tensor, plain: Array) -> Te
     scores = model(images)
     told = functional.cross_entropy(scores[:LABELLED], truth, label_smoothing=0.05)
     guessed = functional.cross_entropy(scores[LABELLED:], guess, reduction="none")
-    return told + (guessed * (confidence > CONFIDENCE)).mean()
+    both: Tensor = told + (guessed * (confidence > CONFIDENCE)).mean()
+    return both
 
 
 def shifted(images: Array, draws: np.random.Generator) -> Array:

@@ -1,7 +1,9 @@
 """AdamW under one cycle through a surrogate gradient; says how often its neurons spike."""
 
+from typing import Any
+
 import torch
-from torch import nn, optim
+from torch import optim
 from torch.nn import functional
 
 from harness.api import Array, Session
@@ -13,7 +15,7 @@ BATCH_SIZE = 64
 def train(session: Session) -> None:
     """Train for a fixed number of epochs; hand over weights after each one that may count."""
     torch.manual_seed(session.seed)
-    model = session.workload.model()
+    model: Any = session.workload.model()
     epoch_steps = -(-len(session.train["y"]) // BATCH_SIZE)
     steps = EPOCHS * epoch_steps
     optimizer = optim.AdamW(model.parameters(), lr=5e-3, weight_decay=1e-3)
@@ -26,7 +28,7 @@ def train(session: Session) -> None:
             session.snapshot(model, step=step)
 
 
-def _update(model: nn.Module, optimizer: optim.Optimizer, batch: dict[str, Array]) -> None:
+def _update(model: Any, optimizer: optim.Optimizer, batch: dict[str, Array]) -> None:
     scores = model(torch.from_numpy(batch["x"]))
     loss = functional.cross_entropy(scores, torch.from_numpy(batch["y"]), label_smoothing=0.1)
     optimizer.zero_grad()

@@ -1,7 +1,9 @@
 """Matrix factorisation by AdamW under one cycle, with a penalty on the factors in each batch."""
 
+from typing import Any
+
 import torch
-from torch import nn, optim
+from torch import optim
 from torch.nn import functional
 
 from harness.api import Session
@@ -15,7 +17,7 @@ PENALTY = 0.03
 def train(session: Session) -> None:
     """Train for a fixed number of epochs; hand over weights after each one that may count."""
     torch.manual_seed(session.seed)
-    model = session.workload.model()
+    model: Any = session.workload.model()
     model.mean.fill_(float(session.train["y"].mean()))
     epoch_steps = -(-len(session.train["y"]) // BATCH_SIZE)
     steps = EPOCHS * epoch_steps
@@ -33,7 +35,7 @@ def train(session: Session) -> None:
             session.snapshot(model, step=step)
 
 
-def loss_of(model: nn.Module, pairs: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
+def loss_of(model: Any, pairs: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
     """Mean squared error and the mean squared length of the factors that the batch used."""
     error = functional.mse_loss(model(pairs), ratings)
     factors = torch.cat([model.user(pairs[:, 0]), model.item(pairs[:, 1])], dim=1)
