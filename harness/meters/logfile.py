@@ -5,6 +5,7 @@ off; rows whose clock is off by more than a few seconds are refused with the rem
 at the wrong time are wrong joules.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -172,7 +173,11 @@ def layout_of(header: str, options: Mapping[str, str]) -> Layout:
 
 def _value(text: str, *, decimal_comma: bool) -> float:
     clean = text.strip().strip('"')
-    return float(clean.replace(",", ".") if decimal_comma else clean)
+    value = float(clean.replace(",", ".") if decimal_comma else clean)
+    if not math.isfinite(value):
+        message = f"'{clean}' is no figure"
+        raise ValueError(message)
+    return value
 
 
 class Parser:
@@ -196,7 +201,7 @@ class Parser:
         """
         if self.layout is None:
             fields = line.split(",")
-            power_w = float(fields[fields.index("Watts") + 1])
+            power_w = _value(fields[fields.index("Watts") + 1], decimal_comma=False)
             return Row(seconds(fields[1], self._zone, near_s), None, power_w)
         layout = self.layout
         fields = line.split(layout.delimiter)

@@ -53,7 +53,8 @@ def rows_of(path: Path) -> list[Row]:
     if not rows:
         message = f"{path}: there is no reading in it"
         raise ValueError(message)
-    return sorted(rows)
+    # A missing figure has no order, so figures take no part.
+    return sorted(rows, key=lambda row: (row.t_ns, row.domain))
 
 
 def recorded_domains(path: Path) -> dict[str, dict[str, Any]]:

@@ -104,3 +104,101 @@ def test_no_card_and_no_driver_are_told(installed):
     assert "/dev/kfd" in told.advice
     with pytest.raises(OSError, match="driver not loaded"):
         amdsmi.METER.open({})
+
+
+def test_an_accumulator_without_its_step_is_no_counter(installed):
+    installed({"energy": {"energy_accumulator": 1_000_000}, "power": CARD["power"]})
+    reader = amdsmi.METER.open({})
+    assert [each.name for each in reader.domains] == ["gpu-0-power"]
+
+
+@pytest.mark.parametrize("value", ["N/A", "", None, True, [300]])
+def test_only_a_number_is_a_number(value):
+    assert amdsmi.number(value) is None
+    assert amdsmi.watts({"current_socket_power": value}) is None
+    assert amdsmi.joules({"energy_accumulator": value, "counter_resolution": 15.3}) is None
+
+
+def test_no_watts_is_a_reading_and_not_a_missing_one():
+    assert amdsmi.watts({"current_socket_power": 0, "average_socket_power": 200}) == 0.0
+    assert amdsmi.joules({"energy_accumulator": 0, "counter_resolution": 15.3}) == (
+        0.0,
+        pytest.approx(15.3e-6),
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "highest_w"),
+    [(560_000_000, 840), (560, 840), ("N/A", 2000), (0, 2000)],
+)
+def test_a_limit_is_understood_in_either_unit_or_left_out(installed, limit, highest_w):
+    installed({"power": {"current_socket_power": 300, "power_limit": limit}})
+    (domain,) = amdsmi.METER.open({}).domains
+    assert domain.power_high_w == pytest.approx(highest_w)
+
+
+def test_the_counter_wraps_at_its_width_in_its_own_steps(installed):
+    installed(CARD)
+    counter, power = amdsmi.METER.open({}).domains
+    assert counter.wrap_j == pytest.approx(2**64 * 15.3e-6)
+    assert power.wrap_j is None
+    assert power.resolution_j is None
+
+
+def test_a_card_that_answers_nothing_has_no_domain_and_shifts_no_number(installed):
+    installed({}, CARD)
+    reader = amdsmi.METER.open({})
+    assert [each.name for each in reader.domains] == ["gpu-1", "gpu-1-power"]
+    assert {each.domain for each in reader.read()} == {"gpu-1", "gpu-1-power"}
+    assert reader.trouble == {}
+
+
+def test_trouble_is_of_the_last_look_alone(installed):
+    failing = dict(CARD)
+    installed(failing)
+    reader = amdsmi.METER.open({})
+    energy = failing.pop("energy")
+    reader.read()
+    assert set(reader.trouble) == {"gpu-0"}
+    failing["energy"] = energy
+    assert len(reader.read()) == 2
+    assert reader.trouble == {}
+
+
+def test_a_counter_that_runs_backwards_is_handed_on_as_it_is(installed):
+    card = dict(CARD)
+    installed(card)
+    reader = amdsmi.METER.open({})
+    reader.read()
+    card["energy"] = {"energy_accumulator": 500_000, "counter_resolution": 15.3}
+    assert reader.read()[0].energy_j == pytest.approx(7.65)
+
+
+def test_a_release_without_a_call_does_without(installed):
+    made = installed(CARD)
+    del made.amdsmi_get_gpu_device_uuid
+    reader = amdsmi.METER.open({})
+    assert "unknown" in reader.domains[0].source
+    assert len(reader.read()) == 2
+
+
+def test_the_library_is_let_go_at_the_end(installed):
+    made = installed(CARD)
+    reader = amdsmi.METER.open({})
+    assert made.open_count == 1
+    assert reader.close() == {}
+    assert made.open_count == 0
+
+
+def test_a_wrong_option_is_refused_before_the_driver_is_touched(installed):
+    made = installed(CARD)
+    with pytest.raises(ValueError, match="unknown option 'index'; it has none"):
+        amdsmi.METER.open({"index": "0"})
+    assert made.open_count == 0
+
+
+def test_a_missing_package_is_told_with_its_cure(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    told = amdsmi.METER.probe()
+    assert told.reason == "the package amdsmi is not installed"
+    assert "pip install amdsmi" in (told.advice or "")

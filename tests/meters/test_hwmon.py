@@ -104,3 +104,100 @@ def test_a_machine_with_them_names_them(tmp_path, monkeypatch):
     assert told.ok
     assert "node-module-0" in told.reason
     assert set(hwmon.METER.kinds) == {"node", "cpu"}
+
+
+@pytest.mark.parametrize("text", ["nan\n", "", "12 W\n", "0x10\n"])
+def test_what_is_no_number_is_no_reading(tmp_path, text):
+    reader = hwmon.METER.open({"root": str(written(tmp_path, GRACE))})
+    (tmp_path / "hwmon2/device/power1_average").write_text(text)
+    names = {each.domain for each in reader.read()}
+    assert names == {"node-module-0", "cpu-grace-0-cpu", "cpu-grace-0-sysio"}
+    assert set(reader.trouble) == {"cpu-grace-0"}
+    reader.close()
+
+
+def test_a_sensor_that_comes_back_is_read_again(tmp_path):
+    reader = hwmon.METER.open({"root": str(written(tmp_path, GRACE))})
+    value = tmp_path / "hwmon2/device/power1_average"
+    value.write_text("?\n")
+    reader.read()
+    value.write_text("0\n")
+    told = {each.domain: each.power_w for each in reader.read()}
+    assert told["cpu-grace-0"] == 0.0
+    assert reader.trouble == {}
+    reader.close()
+
+
+def test_a_label_without_its_file_is_no_sensor(tmp_path):
+    written(tmp_path, {name: text for name, text in GRACE.items() if name != _MODULE_FILE})
+    assert {each.name for each in hwmon.sensors(tmp_path)} == {
+        "cpu-grace-0",
+        "cpu-grace-0-cpu",
+        "cpu-grace-0-sysio",
+    }
+
+
+_MODULE_FILE = "hwmon1/device/power1_average"
+
+
+def test_sockets_of_two_modules_do_not_contain_each_other(tmp_path):
+    second = {
+        name.replace("hwmon", "hwmon1"): text.replace("Socket 0", "Socket 1")
+        for name, text in GRACE.items()
+    }
+    specs, watts = opened(written(tmp_path, {**GRACE, **second}))
+    assert len(watts) == 8
+    assert counted(specs) == {"node-module-0", "node-module-1"}
+    assert specs["cpu-grace-1-cpu"].parents == ("cpu-grace-1", "node-module-1")
+
+
+def test_labels_of_other_makers_and_odd_bytes_are_passed_over(tmp_path):
+    written(tmp_path, GRACE)
+    (tmp_path / "hwmon3/device/power1_oem_info").write_bytes(b"\xff\xfe CPU Power Socket 0\n")
+    (tmp_path / "hwmon4/device/power1_oem_info").write_text("Fan Power Socket 0\n")
+    assert {each.name for each in hwmon.sensors(tmp_path)} == {"node-module-0", "cpu-grace-0"}
+
+
+def test_a_rail_needs_both_of_its_files(tmp_path):
+    rails = {name: text for name, text in JETSON.items() if name != "hwmon1/curr3_input"}
+    _, watts = opened(written(tmp_path, rails))
+    assert "gpu-vdd-gpu" not in watts
+    assert "node-vdd-in" in watts
+
+
+def test_a_chip_of_another_name_is_not_taken_for_the_boards(tmp_path):
+    written(tmp_path, {**JETSON, "hwmon1/name": "nct6775\n"})
+    assert hwmon.sensors(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "kind"),
+    [
+        ("VDDQ_VDD2_DDR", "dram-vddq-vdd2-ddr", "dram"),
+        ("VDD_GPU_SOC", "gpu-vdd-gpu-soc", "gpu"),
+        ("VDD_CPU_CV", "cpu-vdd-cpu-cv", "cpu"),
+        ("VIN_SYS_5V0", "node-vin-sys-5v0", "node"),
+        (" NC / ?", "node-nc", "node"),
+    ],
+)
+def test_a_rail_is_named_and_placed_by_its_label(tmp_path, label, name, kind):
+    rail = {"hwmon1/name": "ina3221\n", "hwmon1/in1_label": f"{label}\n",
+            "hwmon1/in1_input": "5000\n", "hwmon1/curr1_input": "1000\n"}  # fmt: skip
+    specs, watts = opened(written(tmp_path, rail))
+    assert watts == {name: pytest.approx(5.0)}
+    assert specs[name].kind == kind
+    assert specs[name].method == "sampled"
+
+
+def test_a_sensor_that_cannot_be_read_makes_the_probe_say_which(tmp_path, monkeypatch):
+    monkeypatch.setenv(hwmon.ROOT_VARIABLE, str(written(tmp_path, GRACE)))
+    (tmp_path / "hwmon1/device/power1_average").write_text("busy\n")
+    told = hwmon.METER.probe()
+    assert not told.ok
+    assert "hwmon1/device/power1_average cannot be read" in told.reason
+    assert "chmod" in (told.advice or "")
+
+
+def test_an_option_that_it_does_not_have_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="unknown option 'rate'; there are: root"):
+        hwmon.METER.open({"root": str(tmp_path), "rate": "9"})

@@ -86,3 +86,75 @@ def test_a_missing_program_is_told_with_its_cure(monkeypatch, tmp_path):
     told = ipmi.METER.probe()
     assert told.reason == "ipmitool is not installed"
     assert told.advice == "apt-get install ipmitool"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected_w"),
+    [
+        ("Instantaneous power reading: 0 Watts", 0.0),
+        ("Instantaneous power reading:\t1999 Watts", 1999.0),
+        ("  Instantaneous power reading:                 7 Watts  ", 7.0),
+    ],
+)
+def test_spaces_do_not_matter_and_no_watts_are_watts(line, expected_w):
+    assert ipmi.watts(line) == expected_w
+
+
+@pytest.mark.parametrize("line", ["-5 Watts", "N/A", "nan Watts", "5 BTU/hr", ""])
+def test_what_is_no_number_of_watts_is_refused(line):
+    with pytest.raises(ValueError, match="no power reading"):
+        ipmi.watts(f"Instantaneous power reading: {line}")
+
+
+def test_neither_average_nor_extreme_is_taken_for_the_power():
+    rest = "\n".join(line for line in ANSWER.splitlines() if "Instantaneous" not in line)
+    with pytest.raises(ValueError, match="no power reading"):
+        ipmi.watts(rest)
+
+
+def test_a_slow_controller_is_said_to_be_slow(installed):
+    installed(says(ANSWER.replace("00000001 Seconds", "00000030 Seconds")))
+    (domain,) = ipmi.METER.open({}).domains
+    assert domain.update_period_s == 30.0
+    assert domain.averaging_window_s == 30.0
+
+
+def test_an_unstated_period_stays_unstated(installed):
+    installed(says("Instantaneous power reading: 5 Watts"))
+    (domain,) = ipmi.METER.open({}).domains
+    assert domain.averaging_window_s is None
+    assert domain.update_period_s == 1.0
+
+
+def test_a_failure_without_words_tells_its_code(installed):
+    installed("exit 3")
+    with pytest.raises(OSError, match="ipmitool failed: code 3"):
+        ipmi.METER.open({})
+
+
+def test_a_failure_on_the_wrong_stream_is_told_by_its_last_line(installed):
+    installed("echo first; echo last; exit 1")
+    with pytest.raises(OSError, match="ipmitool failed: last"):
+        ipmi.METER.open({})
+
+
+def test_a_controller_that_stops_measuring_is_told_at_the_next_read(installed):
+    installed(says(ANSWER))
+    reader = ipmi.METER.open({})
+    installed(says(ANSWER.replace("activated", "deactivated")))
+    with pytest.raises(ValueError, match="power reading is deactivated"):
+        reader.read()
+
+
+def test_a_program_that_vanishes_is_told_at_the_next_read(installed, monkeypatch, tmp_path):
+    installed(says(ANSWER))
+    reader = ipmi.METER.open({})
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    with pytest.raises(OSError, match="ipmitool is not installed"):
+        reader.read()
+    assert reader.close() == {}
+
+
+def test_it_has_no_options():
+    with pytest.raises(ValueError, match="ipmi meter: unknown option 'host'; it has none"):
+        ipmi.METER.open({"host": "bmc"})

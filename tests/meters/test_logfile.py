@@ -198,3 +198,87 @@ def test_an_unstated_accuracy_stays_unstated(tmp_path):
     assert reader.domains[0].power_high_w == 2000
     assert reader.domains[0].kind == "node"
     reader.close()
+
+
+@pytest.mark.parametrize("figure", ["nan", "inf", "-inf", "NaN"])
+def test_a_figure_that_is_no_number_is_told_and_not_read(tmp_path, figure):
+    reader, readings = followed(tmp_path / "log.csv", "time,watts\n", f"{stamp()},{figure}\n")
+    assert readings == []
+    assert "no reading" in reader.trouble["wall"]
+    reader.close()
+
+
+def test_ptdaemons_figure_that_is_no_number_is_told(tmp_path):
+    now = stamp("%m-%d-%Y %H:%M:%S.%f")
+    later = SPL.format(now, 7.0).replace("7.000000", "nan")
+    reader, readings = followed(tmp_path / "spl.txt", SPL.format(now, 20.0), later)
+    assert readings == []
+    assert "no reading" in reader.trouble["wall"]
+    reader.close()
+
+
+def test_a_bad_line_does_not_take_the_good_ones_with_it(tmp_path):
+    rows = [f"{stamp()},1\n", "broken\n", "\n", f"{stamp()},3\n"]
+    reader, readings = followed(tmp_path / "log.csv", "time,watts\n", *rows)
+    assert [each.power_w for each in readings] == [1.0, 3.0]
+    assert reader.trouble
+    assert reader.read() == []
+    assert reader.trouble == {}
+    reader.close()
+
+
+def test_power_may_flow_back_and_is_not_cut_to_zero(tmp_path):
+    reader, readings = followed(tmp_path / "log.csv", "time,watts\n", f"{stamp()},-4.5\n")
+    assert [each.power_w for each in readings] == [-4.5]
+    reader.close()
+
+
+def test_what_stood_there_before_is_not_read(tmp_path):
+    old = f"time,watts\n{stamp()},1\n"
+    reader, readings = followed(tmp_path / "log.csv", old, f"{stamp()},2\n")
+    assert [each.power_w for each in readings] == [2.0]
+    reader.close()
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_quotes_spaces_and_line_ends_are_no_part_of_a_figure(tmp_path, ending):
+    row = f'"{stamp()}", "12.5" {ending}'
+    reader, readings = followed(tmp_path / "log.csv", f'"Time", "Watts"{ending}', row)
+    assert [each.power_w for each in readings] == [12.5]
+    reader.close()
+
+
+@pytest.mark.parametrize("name", ["Größe", "电表", "名,x"])
+def test_other_columns_may_be_called_anything(tmp_path, name):
+    places = name.count(",") + 1
+    row = "ü," * places + f"{stamp()},8\n"
+    reader, readings = followed(tmp_path / "log.csv", f"{name},time,watts\n", row)
+    assert [each.power_w for each in readings] == [8.0]
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("utc", 0), ("UTC", 0), ("+02:00", 2), ("-03:30", -3.5), ("+5", 5)]
+)
+def test_a_zone_is_its_offset(text, hours):
+    zone = zone_of(text)
+    assert zone is not None
+    assert zone.utcoffset(None) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["Berlin", "2", "+", "+a:00", "+02:xx"])
+def test_a_zone_that_is_none_is_refused_with_what_would_do(text):
+    with pytest.raises(ValueError, match=r"none of utc, local, \+02:00"):
+        zone_of(text)
+
+
+def test_a_log_that_is_not_there_is_told_by_its_path(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        logfile.METER.open({"path": str(tmp_path / "absent.csv")})
+
+
+def test_a_kind_that_no_meter_outside_can_have_is_refused(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("time,watts\n")
+    with pytest.raises(ValueError, match="'gpu' is neither wall nor node"):
+        logfile.METER.open({"path": str(path), "kind": "gpu"})

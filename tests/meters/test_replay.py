@@ -105,3 +105,85 @@ def test_a_missing_path_is_asked_for(tmp_path):
 def test_it_is_never_chosen_by_itself():
     assert replay.METER.origin == "simulated"
     assert replay.METER.probe().ok
+
+
+def test_two_rows_of_one_moment_need_not_have_the_same_figures(tmp_path, stopped):
+    text = HEADER + "5,gpu-0,10.0,,7\n5,gpu-0,,300,7\n5,gpu-0,,,7\n"
+    readings = replay.METER.open({"path": str(recording(tmp_path, text))}).read()
+    assert {(each.energy_j, each.power_w) for each in readings} == {
+        (10.0, None),
+        (None, 300.0),
+        (None, None),
+    }
+
+
+def test_an_empty_figure_is_missing_and_not_zero(tmp_path):
+    (row,) = replay.rows_of(recording(tmp_path, HEADER + "5,gpu-0,,0,\n"))
+    assert row.energy_j is None
+    assert row.power_w == 0.0
+    assert row.u_ns == 0
+
+
+def test_a_plain_table_plays_as_a_packed_one_does(tmp_path):
+    packed = replay.rows_of(recording(tmp_path))
+    plain = tmp_path / "trace.csv"
+    plain.write_text(ROWS)
+    assert replay.rows_of(plain) == packed
+
+
+def test_rows_out_of_order_are_played_in_the_order_of_time(tmp_path, stopped):
+    text = HEADER + "9,gpu-0,3.0,,0\n5,gpu-0,1.0,,0\n7,gpu-0,2.0,,0\n"
+    reader = replay.METER.open({"path": str(recording(tmp_path, text))})
+    stopped[0] += 4
+    assert [each.energy_j for each in reader.read()] == [1.0, 2.0, 3.0]
+
+
+def test_a_counter_that_ran_backwards_does_so_again(tmp_path, stopped):
+    text = HEADER + "5,gpu-0,9.0,,0\n6,gpu-0,2.0,,0\n"
+    reader = replay.METER.open({"path": str(recording(tmp_path, text))})
+    stopped[0] += 1
+    assert [each.energy_j for each in reader.read()] == [9.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("gpu-3", "gpu"), ("cpu-package-0", "cpu"), ("dram-0", "dram"), ("wall", "wall"),
+     ("node", "node"), ("psys", "node")],
+)  # fmt: skip
+def test_without_a_record_a_name_tells_the_kind(tmp_path, name, kind):
+    path = recording(tmp_path, HEADER + f"5,{name},,20,0\n")
+    (domain,) = replay.METER.open({"path": str(path)}).domains
+    assert domain.kind == kind
+    assert domain.method == "sampled"
+
+
+def test_a_record_of_other_domains_says_nothing_of_these(tmp_path):
+    recording(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps({"domains": []}))
+    reader = replay.METER.open({"path": str(tmp_path)})
+    assert all("unknown source" in each.source for each in reader.domains)
+
+
+def test_half_the_speed_takes_twice_the_time(tmp_path, stopped):
+    reader = replay.METER.open({"path": str(recording(tmp_path)), "speed": "0.5"})
+    reader.read()
+    stopped[0] += 3999
+    assert reader.read() == []
+    stopped[0] += 1
+    assert [each.energy_j for each in reader.read()] == [12.5]
+
+
+@pytest.mark.parametrize("speed", ["-1", "nan", "fast"])
+def test_a_speed_that_is_none_is_refused(tmp_path, speed):
+    with pytest.raises(ValueError, match=r"speed|fast"):
+        replay.METER.open({"path": str(recording(tmp_path)), "speed": speed})
+
+
+def test_an_option_that_it_does_not_have_is_named_with_those_it_has(tmp_path):
+    with pytest.raises(ValueError, match="unknown option 'loop'; there are: path, speed"):
+        replay.METER.open({"path": str(tmp_path), "loop": "1"})
+
+
+def test_a_recording_that_is_not_there_is_told_by_its_path(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"trace\.csv\.gz"):
+        replay.METER.open({"path": str(tmp_path)})
