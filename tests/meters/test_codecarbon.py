@@ -5,6 +5,7 @@ import itertools
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ class SlowTracker:
 
 def test_an_estimate_is_stamped_by_the_call_that_made_it(monkeypatch):
     monkeypatch.setattr("codecarbon.OfflineEmissionsTracker", SlowTracker)
-    child = codecarbon._Child("USA")
+    child: Any = codecarbon._Child("USA")
     first = child.row()
     second = child.row()
     assert second["cpu_j"] > first["cpu_j"]
@@ -119,7 +120,7 @@ def test_where_no_new_estimate_comes_nothing_is_told(monkeypatch, capfd):
         step_kwh = 0.0
 
     monkeypatch.setattr("codecarbon.OfflineEmissionsTracker", Stuck)
-    child = codecarbon._Child("USA")
+    child: Any = codecarbon._Child("USA")
     child.tell()
     assert child._tracker.flushes == 8
     assert capfd.readouterr().out == ""
