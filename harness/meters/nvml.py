@@ -296,7 +296,8 @@ def _source(wanted: Field) -> str:
         _AVERAGE: "average power",
         _INSTANT: "instant power",
     }.get(wanted.field_id, "nvmlDeviceGetPowerUsage")
-    return f"{what}, scope {scope}"
+    window = "" if wanted.is_energy else ", averaging window as published, not measured"
+    return f"{what}, scope {scope}{window}"
 
 
 def _parents(made: Device, suffix: str) -> tuple[str, ...]:
@@ -313,7 +314,10 @@ def _parents(made: Device, suffix: str) -> tuple[str, ...]:
 
 
 def _window_s(made: Device, wanted: Field) -> float:
-    """Averaging window as published for this card; `joulemark calibrate` can measure it."""
+    """Averaging window as published for this kind of card, which is not measured here.
+
+    The table has exceptions (an RTX 8000 looks at 20 of 100 ms): the domain's source says so.
+    """
     if wanted.field_id == _AVERAGE:
         return _AVERAGE_S
     words = set(made.name.replace("-", " ").split())

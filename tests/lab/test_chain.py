@@ -108,6 +108,36 @@ def test_cards_and_packages_together_add_up(tmp_path, monkeypatch):
     assert told.method == "counter"
 
 
+GPUS = tuple(f"gpu-{index}" for index in range(8))
+SOCKETS = ("cpu-package-0", "cpu-package-1", "dram-0", "dram-1")
+
+
+def test_a_server_of_eight_cards_two_sockets_and_a_wall_meter_counts_nothing_twice(
+    tmp_path, monkeypatch
+):
+    with_environment(monkeypatch, gpus=8)
+    tree = powercap.server(tmp_path / "powercap")
+    root = {"root": str(tmp_path / "powercap")}
+    rapl = MeterChoice(name="rapl", target="harness.meters.rapl", options=root)
+    wall = MeterChoice(
+        name="fake", target="harness.meters.fake", options={"domains": "wall", "watts": "4000"}
+    )
+    with powercap.running(dict.fromkeys(tree.values(), Wave("constant", 90.0))):
+        measured = Measured(tmp_path, [NVML, rapl, wall], 1.5)
+    table = {
+        ("nvml",): (GPUS, 2400.0),
+        ("rapl",): (SOCKETS, 360.0),
+        ("nvml", "rapl"): (SOCKETS + GPUS, 2760.0),
+        ("nvml", "rapl", "fake"): (("wall",), 4000.0),
+        ("nvml", "fake"): (("wall",), 4000.0),
+    }
+    for meters, (counted, watts) in table.items():
+        domains = [each for each in measured.domains.values() if each.meter in meters]
+        told = total([measured.energy(each.name) for each in domains], domains)
+        assert told.domains == counted, meters
+        assert told.energy_j == pytest.approx(1.5 * watts, rel=0.08), meters
+
+
 def test_a_card_that_is_lost_leaves_the_others_measured(tmp_path, monkeypatch):
     with_environment(monkeypatch, gpus=2, fault="lost", fault_after_s=3)
     measured = Measured(tmp_path, [NVML], 3.0)

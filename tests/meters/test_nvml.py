@@ -82,6 +82,8 @@ def test_the_update_period_is_measured(update_s):
 def test_cards_that_look_at_a_quarter_of_the_time_are_known(name, window_s):
     told = seen(name=name)
     assert told["domains"][1]["averaging_window_s"] == window_s
+    assert "not measured" in told["domains"][1]["source"]
+    assert "not measured" not in told["domains"][0]["source"]
 
 
 def test_a_module_contains_the_card():
