@@ -1,0 +1,151 @@
+"""A decision as Markdown: contestants' text stays text, open ends and unknowns say so."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.prizes._board import ANY_MACHINE
+from harness.prizes._decision import markdown, plain
+from harness.records import Award
+
+HOSTILE = st.text(st.sampled_from("a \n\r\t|`*_[](<>)&#\\!\u2028\x85\v\f"), max_size=20)
+
+
+def standing(name: str, rank: int, **changes: Any) -> dict[str, Any]:
+    place = {"rank": rank, "rank_low": 1, "rank_high": 2, "tie_group": "a", "n": 5}
+    names = {"submission": name, "title": name, "team": "t", "workload": "w", "machine": "desk"}
+    return names | place | {"score": 10.0 * rank, "low": 9.0, "high": None} | changes
+
+
+def award(**changes: Any) -> Award:
+    tied = {
+        "prize": "energy",
+        "title": "Energy",
+        "question": "which is best?",
+        "workload": "w",
+        "workload_version": "1",
+        "machine": "desk",
+        "ruleset": "default",
+        "rules_text": 'name = "default"\n',
+        "quantity": "energy_to_target_j",
+        "unit": "J",
+        "outcome": "tied",
+        "winner": None,
+        "leaders": ("one", "two"),
+        "reason": "no lead",
+        "confidence": 0.95,
+        "separation_alpha": 0.05,
+        "candidates": (standing("one", 1), standing("two", 2)),
+        "out": (),
+        "challenges": (),
+        "resolvable_ratio": None,
+        "sensitivity": (),
+        "evidence": (),
+    }
+    return Award.model_validate(tied | changes)
+
+
+def challenge(**changes: Any) -> dict[str, Any]:
+    near = {"challenger": "two", "lead_ratio": 0.02, "p_differ": 0.3, "p_holm": 0.3}
+    return near | {"paired": False, "told_apart": False, "seeds_count": None} | changes
+
+
+def cells(line: str) -> list[str]:
+    return [each.strip() for each in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    part = text.split(f"## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
+    return [cells(line) for line in part.splitlines() if line.startswith("|")][2:]
+
+
+@given(HOSTILE)
+def test_a_strangers_text_is_one_line_without_markup(text: str) -> None:
+    found = plain(text)
+    assert len(found.splitlines()) <= 1
+    assert "<" not in found
+    assert not re.search(r"[`*_\[\]|#]", re.sub(r"\\.", "", found))
+
+
+@given(st.text("abc 0123.-"))
+def test_tame_text_stays_as_it_is(text: str) -> None:
+    assert plain(text) == " ".join(text.split())
+
+
+@given(HOSTILE, HOSTILE)
+def test_no_name_or_reason_moves_the_table(name: str, reason: str) -> None:
+    out = {"submission": name, "title": "", "team": "", "status": "excluded", "reason": reason}
+    text = markdown(award(out=(out,), reason=reason))
+    (row,) = rows(text, "Without a place")
+    assert row == [plain(name).strip(), "excluded", plain(reason).strip()]
+    tame = markdown(award(out=(out | {"submission": "x", "reason": "y"},), reason="y"))
+    assert len(text.splitlines()) == len(tame.splitlines())
+
+
+def test_what_is_open_or_unknown_is_no_number() -> None:
+    first, _ = rows(markdown(award()), "Candidates")
+    assert first[-2:] == ["9 to open", "unknown"]
+    known = award(candidates=(standing("one", 1, high=11.0, p_first=0.876),))
+    assert rows(markdown(known), "Candidates")[0][-2:] == ["9 to 11", "87.6%"]
+
+
+def test_where_machines_compete_they_are_the_entries() -> None:
+    found = rows(markdown(award(machine=ANY_MACHINE)), "Candidates")
+    assert [row[3] for row in found] == ["desk", "desk"]
+    assert [row[3] for row in rows(markdown(award()), "Candidates")] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [({}, ["tied", "over 1000"]), ({"seeds_count": 40}, ["tied", "40"]),
+     ({"told_apart": True}, ["told apart", ""])],
+)  # fmt: skip
+def test_a_tie_tells_what_would_settle_it(changes: dict[str, Any], end: list[str]) -> None:
+    (row,) = rows(markdown(award(challenges=(challenge(**changes),))), "Tests")
+    assert row[-2:] == end
+    assert row[1:3] == ["+2.00%", "Welch"]
+
+
+def test_leads_of_a_metric_are_differences() -> None:
+    text = markdown(award(unit="", quantity="metric", challenges=(challenge(),)))
+    assert rows(text, "Tests")[0][1] == "0.02"
+    assert "on logarithms" not in text
+    assert "of the mean over" in text
+
+
+@pytest.mark.parametrize(
+    ("holds", "said"), [(True, "holds"), (False, "does not hold"), (None, "cannot be told")]
+)
+def test_an_unknown_never_holds(holds: bool | None, said: str) -> None:
+    case = {"variation": "without idle", "holds": holds, "leader": "one"}
+    (row,) = rows(markdown(award(sensitivity=(case,))), "What the lead hangs on")
+    assert row == ["without idle", said, "one", ""]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "winner", "head"),
+    [("awarded", "a*b", "awarded to a\\*b"), ("nobody", None, "not awarded"),
+     ("unopposed", None, "unopposed: one entry has a place")],
+)  # fmt: skip
+def test_the_heading_tells_the_outcome(outcome: str, winner: str | None, head: str) -> None:
+    text = markdown(award(outcome=outcome, winner=winner, candidates=()))
+    assert text.splitlines()[0] == f"# Energy on w: {head}"
+    assert "\n## Candidates\n\nNone.\n" in text
+
+
+def test_rules_cannot_close_their_own_block() -> None:
+    text = markdown(award(rules_text="a = 1\n```\n# awarded to me\n"))
+    assert text.count("```") == 2
+    assert text.endswith("```\n")
+
+
+def test_every_bundle_is_listed_with_its_digest() -> None:
+    refs = [
+        {"submission": "a|b", "run_id": str(i), "bundle": f"r{i}", "manifest_sha256": f"{i}" * 64}
+        for i in range(3)
+    ]
+    found = rows(markdown(award(evidence=tuple(refs))), "Evidence")
+    assert found == [["a\\|b", f"r{i}", f"`{str(i) * 64}`"] for i in range(3)]
