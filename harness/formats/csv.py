@@ -18,14 +18,18 @@ def _safe(value: object) -> object:
     return repr(value) if isinstance(value, float) else value
 
 
+def _line(values: Sequence[object]) -> str:
+    """One record; a carriage return inside it is quoted, or it would begin a record of its own."""
+    file = io.StringIO()
+    # The writer quotes the characters of its line end: hence this one, which is cut off again.
+    csv.writer(file, lineterminator="\r\n").writerow(values)
+    return file.getvalue().removesuffix("\r\n") + "\n"
+
+
 def _text(rows: Sequence[Row]) -> bytes:
     names = columns_of(rows)
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_safe(row.get(name, "")) for name in names])
-    return file.getvalue().encode()
+    lines = [_line(names), *(_line([_safe(row.get(name, "")) for name in names]) for row in rows)]
+    return "".join(lines).encode()
 
 
 def write(request: ExportRequest) -> Export:

@@ -1,0 +1,64 @@
+"""CSV of any table: every cell comes back, and none starts as a formula."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.formats._format import ExportRequest
+from harness.formats.csv import FORMULA, write
+from harness.formats.json import write as write_json
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
+REALS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def request(*findings: dict[str, Any]) -> ExportRequest:
+    document = {"scores": [], "leaderboard": [], "findings": list(findings)}
+    return ExportRequest(results=Path("results"), scores=lambda: document)
+
+
+def cells(*findings: dict[str, Any]) -> list[list[str]]:
+    text = write(request(*findings)).files["findings.csv"].decode()
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+@given(st.lists(REALS, min_size=1, max_size=5))
+def test_numbers_keep_every_digit(values: list[float]) -> None:
+    found = cells(*({"x": each} for each in values))
+    assert [float(row[0]) for row in found[1:]] == values
+
+
+@given(st.lists(NAMES.filter(bool), min_size=1, max_size=4))
+def test_text_comes_back_and_no_spreadsheet_runs_it(values: list[str]) -> None:
+    found = [row[0] for row in cells(*({"x": each} for each in values))[1:]]
+    assert not [each for each in found if each.startswith(FORMULA)]
+    assert [
+        each[1:] if value.startswith(FORMULA) else each
+        for each, value in zip(found, values, strict=True)
+    ] == values
+
+
+def test_a_column_that_one_row_lacks_is_empty_there() -> None:
+    assert cells({"a": 1, "c": None}, {"b": 0}) == [["a", "c", "b"], ["1", "", ""], ["", "", "0"]]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.none() | REALS | NAMES), max_size=4))
+def test_json_comes_back_as_it_was(findings: list[dict[str, Any]]) -> None:
+    assert json.loads(write_json(request(*findings)).files["findings.json"]) == findings
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_json_holds_no_figure_that_is_none(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(request({"x": value}))
+
+
+def test_a_carriage_return_begins_no_record_of_its_own() -> None:
+    assert cells({"x": "mild\r=1+1"}) == [["x"], ["mild\r=1+1"]]
