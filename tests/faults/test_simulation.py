@@ -68,7 +68,7 @@ def disk_of(root: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("seed", [2, 7, 28, 49])
+@pytest.mark.parametrize("seed", [2, 7, 28, 51])
 def test_the_same_seed_leaves_the_same_bytes(seed: int, tmp_path: Path) -> None:
     trees = []
     for name in ("first", "second"):

@@ -25,13 +25,15 @@ WAVES = [
     {"shape": "ramp", "wave_s": 0.9, "gain": 0.97},
     {"shape": "sine", "wave_s": 1.7},
 ]
+"""The hard bound must hold each time. A stated uncertainty is one of k = 2, so single figures may
+lie outside of it: `pytest -s` prints them, and twice of it is where this test ends."""
 PACKAGE = Wave("sine", 120.0, 20.0, 1.3)
 
 
 def run(folder: Path, environment: dict[str, str], tree: Path) -> Path:
     """One run by the command line; gives its bundle."""
     start = "from harness.cli import main; main()"
-    command = [sys.executable, "-c", start, "run", "digits-mlp", "--ruleset", "smoke"]
+    command = [sys.executable, "-c", start, "run", "markov-lm", "--ruleset", "smoke"]
     command += ["--seeds", "1", "--meter", "nvml", "--meter", f"rapl:root={tree}", "--json"]
     done = subprocess.run(
         [*command, "--results", str(folder)],
@@ -71,8 +73,12 @@ def test_the_truth_lies_within_the_figures_of_a_run(tmp_path, wave):
         truth_j = truths[domain.name]
         assert told.energy_j is not None
         assert told.u_j is not None
-        assert abs(told.energy_j - truth_j) <= told.u_j, told
+        assert told.bound_j is not None
+        assert told.bound_j[0] <= truth_j <= told.bound_j[1], told
+        assert abs(told.energy_j - truth_j) <= 2 * told.u_j, told
         error = f"{100 * (told.energy_j / truth_j - 1):+.1f} %"
+        inside = abs(told.energy_j - truth_j) <= told.u_j
+        error += "" if inside else ", outside of k = 2"
         figures = f"{truth_j:.2f} | {told.energy_j:.2f} ± {told.u_j:.2f} | {error}"
         print(f"| {wave['shape']} | {domain.name} | {figures} |")  # noqa: T201 - `pytest -s` shows it
     assert record.sampler is not None
