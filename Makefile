@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 SHELL := /bin/sh
 .SHELLFLAGS := -euc
 .DEFAULT_GOAL := help
-.PHONY: help demo test check smoke exploits faults bench format clean
+.PHONY: help demo test check smoke exploits faults bench reports format clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -48,6 +48,9 @@ faults: $(STAMP) ## break everything below the conductor by 10,000 seeded schedu
 
 bench: $(STAMP) ## time the harness's own hot paths
 	@$(BIN)/python -m pytest tests --benchmark-only --no-header
+
+reports: $(STAMP) ## render the committed site from the committed results
+	@$(BIN)/joulemark report --results results/reference --out reports/reference
 
 format: $(STAMP) ## format the source and apply safe fixes
 	@$(BIN)/ruff format
