@@ -55,7 +55,10 @@ class Splits:
     test_inputs: Arrays
     test_labels: Arrays
     facts: Mapping[str, float] = field(default_factory=dict)
-    """Of the drawn instance, as its entropy rate in nats."""
+    """Of the drawn instance, as its entropy rate in nats. `partial` and `synthetic` (1.0: yes) mark
+    data that are not those which the workload names: a part of them, or a generated stand-in."""
+    manifest_sha256: str | None = None
+    """Of packed data: digest of the manifest that lists their files."""
 
 
 @dataclass(frozen=True, kw_only=True)

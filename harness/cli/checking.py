@@ -21,7 +21,9 @@ from harness.score.cost import check_named
 BESIDE_THE_POINT = frozenset({"after-budget", "declared-seeds", "sampler", "simulated-meter"})
 """Checks of a run that a dry run, with its short budget and no meter, says nothing about."""
 
-OF_THE_PLACE = frozenset({"provenance", "isolation-level", "memory-unlimited"})
+OF_THE_PLACE = frozenset(
+    {"provenance", "isolation-level", "memory-unlimited", "data-partial", "data-synthetic"}
+)
 """Rules that this machine or person does not meet: no fault of the submission."""
 
 

@@ -25,6 +25,7 @@ from harness.records.ruleset import (
 )
 from harness.records.run import (
     Claim,
+    DataState,
     Evaluation,
     Event,
     Finding,
@@ -61,6 +62,7 @@ __all__ = [
     "Confirmation",
     "CostRatio",
     "Curve",
+    "DataState",
     "Domain",
     "EnergyBar",
     "Evaluation",

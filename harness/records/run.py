@@ -25,6 +25,17 @@ class Finding(Record):
     """What to do about it."""
 
 
+class DataState(Record):
+    """What stood in for a workload's data in this run."""
+
+    manifest_sha256: str | None = None
+    """Digest of the manifest that lists the packed files; None where they were not packed."""
+    partial: bool = False
+    """Whether only a part of the published set was there: such runs are for trying out."""
+    synthetic: bool = False
+    """Whether a generated stand-in took the place of the set: such runs are for trying out."""
+
+
 class Workload(Record):
     """The workload as it stood for this run."""
 
@@ -50,6 +61,8 @@ class Workload(Record):
     """Threads that the submission was told to use."""
     test_examples: int
     """Number of hidden examples that the judge scores."""
+    data: DataState | None = None
+    """None where the data come with the workload, generated or packaged."""
 
 
 class Submission(Record):

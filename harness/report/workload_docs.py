@@ -23,6 +23,10 @@ A target is frozen with its version. It comes from the final metrics of the refe
 the median loosened by three standard deviations or to the worst run, whichever is easier, rounded
 towards easy. The runs lie in `workloads/calibrations/`, and a test puts each target where the rule
 puts it.
+
+A run's record states the SHA-256 of the manifest of packed data, and whether they were a part of
+the published set (`joulemark data prepare --partial`) or a generated stand-in. Runs on either are
+shown and marked and rank nowhere, and runs on different packings have no common score.
 """
 
 
@@ -52,6 +56,8 @@ def _section(spec: WorkloadSpec) -> list[str]:
     )
     lines.append(f"- Budget: {_number(spec.budget_s)} s on {spec.threads} thread(s)")
     lines.append(f"- Data: {SECRECY[spec.secrecy]}")
+    if spec.packed is not None:
+        lines.append(f"- To get the data: {spec.packed.how}")
     if spec.optimum is not None:
         lines.append(f"- Best that can be expected: {_number(spec.optimum)}")
     lines.append(f"- Divisions: {', '.join(spec.divisions)}")

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from harness.api import Splits, WorkloadSpec
 from harness.measure.choice import MeterChoice
 from harness.plugins import Launcher
-from harness.records import Meter, Ruleset, Run, SeedPair, Workload
+from harness.records import DataState, Meter, Ruleset, Run, SeedPair, Workload
 from harness.registry import Plugin
 from harness.run.judge import examples_of
 from harness.run.submission import Source
@@ -178,4 +178,13 @@ def workload_record(order: Order, splits: Splits) -> Workload:
         budget_s=order.budget_s,
         threads=order.threads,
         test_examples=examples_of(splits),
+        data=data_state(splits),
     )
+
+
+def data_state(splits: Splits) -> DataState | None:
+    """Where packed or marked data came from; None for those that come with the workload."""
+    marks = {name: bool(splits.facts.get(name, 0.0)) for name in ("partial", "synthetic")}
+    if splits.manifest_sha256 is None and not any(marks.values()):
+        return None
+    return DataState(manifest_sha256=splits.manifest_sha256, **marks)

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from harness.records import (
@@ -287,10 +287,24 @@ def _merged(runs: Sequence[RunScore]) -> list[Finding]:
     ]
 
 
+def _mixed(group: Group) -> Iterator[Finding]:
+    """Runs on packed data that differ: a secret set that was changed, or another packing."""
+    states = {each.workload.data for each in group.attempts}
+    found = {state.manifest_sha256 if state else None for state in states}
+    if len(found) > 1:
+        yield Finding(
+            rule="data-mixed",
+            level="fail",
+            message=f"the runs used {len(found)} different packings of the data of "
+            f"{group.head.workload.name}, whose figures have no common mean",
+            advice="score the runs of each packing from a results folder of its own",
+        )
+
+
 def _group_findings(group: Group) -> list[Finding]:
-    """Findings about the group itself: repeated seeds, lost runs."""
+    """Findings about the group itself: mixed data, repeated seeds, lost runs."""
     seeds = Counter(each.score.seed for each in group.attempts)
-    findings = []
+    findings = [*_mixed(group)]
     if repeated := sum(count - 1 for count in seeds.values()):
         message = f"{repeated} runs repeat a seed and add nothing to n"
         findings.append(Finding(rule="seed-repeated", level="warn", message=message))
@@ -358,7 +372,7 @@ def verdict(group: Group, sums: Tally) -> Verdict:
         # Of a metric picked for passing no test can say anything.
         p = None
         status, reason = _first_passing_status(sums)
-    out = _excluding([each.score for each in group.attempts])
+    out = _excluding([each.score for each in group.attempts]) or next(_mixed(group), None)
     if out is not None:
         status, reason = "excluded", f"{out.message} ({out.rule})"
     return Verdict(status, reason, mean, p)

@@ -9,12 +9,12 @@ import pytest
 from harness.bundle import Bundle
 from harness.prizes import Prize, awards, leader_tests, markdown
 from harness.prizes._decision import plain
-from harness.records import Award, dump, load
+from harness.records import Award, DataState, dump, load
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset, read_resolved
 from harness.score.score import score_results
 from harness.score.stats import Sample, is_paired, mean_log, resolvable_ratio, seeds_to_settle
-from tests.lab.results import Plan, alternating, domains_of, moments, series
+from tests.lab.results import Plan, alternating, domains_of, moments, series, workload_of
 
 RULES = load_ruleset("default")
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
@@ -82,6 +82,21 @@ def test_a_machine_without_sensors_awards_nobody(tmp_path: Path) -> None:
     assert (award.outcome, award.winner) == ("nobody", None)
     assert award.reason == "no eligible entry: no measured joules"
     assert len(award.out) == 2
+
+
+@pytest.mark.parametrize("mark", ["partial", "synthetic"])
+def test_no_prize_for_other_data_than_the_set(tmp_path: Path, mark: str) -> None:
+    series(tmp_path, entry("whole"), EIGHT)
+    series(tmp_path, entry("slow"), [2 * each for each in EIGHT])
+    quick = entry("quick")
+    state = DataState.model_validate({mark: True})
+    workload = workload_of(quick).model_copy(update={"data": state})
+    series(tmp_path, quick.but(changes={"workload": workload}), [0.5 * each for each in EIGHT])
+    award = decided(tmp_path)
+    assert (award.outcome, award.winner) == ("awarded", "whole")
+    ((name, reason),) = [(each.submission, each.reason) for each in award.out]
+    assert name == "quick"
+    assert f"(data-{mark})" in reason
 
 
 def test_each_workload_and_machine_has_a_decision_of_its_own(tmp_path: Path) -> None:

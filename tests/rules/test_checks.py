@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness.records import (
+    DataState,
     Domain,
     Evaluation,
     Finding,
@@ -83,6 +84,26 @@ def test_public_data_are_out_where_the_ruleset_asks_for_drawn_ones() -> None:
     assert (one.rule, one.level) == ("workload-secrecy", "fail")
     assert "seeded or secret" in one.message
     assert found("secrecy", evidence(workload=public)) == []
+
+
+@pytest.mark.parametrize("ruleset", [DEFAULT, SMOKE])
+@pytest.mark.parametrize("mark", ["partial", "synthetic"])
+def test_other_data_than_the_set_rank_nowhere(mark: str, ruleset: Ruleset) -> None:
+    def using(state: DataState | None) -> Evidence:
+        workload = run_record(Plan(), "r").workload.model_copy(update={"data": state})
+        return evidence(None, ruleset, workload=workload)
+
+    (one,) = found("data", using(DataState(manifest_sha256="ab", **{mark: True})))
+    assert (one.rule, one.level) == (f"data-{mark}", "fail")
+    assert one.advice
+    assert found("data", using(DataState(manifest_sha256="ab"))) == []
+    assert found("data", using(None)) == []
+
+
+def test_both_marks_are_told_and_older_bundles_carry_them_among_the_facts() -> None:
+    both = evidence(Plan(facts={"partial": 1.0, "synthetic": 1.0}))
+    assert [each.rule for each in found("data", both)] == ["data-partial", "data-synthetic"]
+    assert found("data", evidence(Plan(facts={"partial": 0.0, "optimum": 0.5}))) == []
 
 
 def test_provenance_is_asked_for() -> None:

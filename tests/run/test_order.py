@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import workloads
+from harness.records import DataState
 from harness.registry import Plugin, Source, find
 from harness.run.order import plugin_file, workload_record, workload_version
 from tests.run.made import Folder
@@ -121,6 +123,17 @@ def test_record_says_what_the_workload_was(folder: Folder) -> None:
     assert (record.metric, record.better, record.target) == ("accuracy", "higher", 0.8)
     append(folder.workload)
     assert workload_record(order, order.workload.data(0)).version != record.version
+
+
+@pytest.mark.parametrize("mark", ["partial", "synthetic"])
+def test_record_says_what_stood_in_for_the_data(folder: Folder, mark: str) -> None:
+    order = folder.order("entry")
+    splits = order.workload.data(0)
+    assert workload_record(order, splits).data is None
+    marked = replace(splits, facts={mark: 1.0})
+    assert workload_record(order, marked).data == DataState.model_validate({mark: True})
+    packed = replace(splits, facts={mark: 0.0}, manifest_sha256="ab")
+    assert workload_record(order, packed).data == DataState(manifest_sha256="ab")
 
 
 def test_built_in_workloads_have_distinct_versions() -> None:

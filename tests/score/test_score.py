@@ -3,17 +3,19 @@
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.records import Score
+from harness.prizes import boards
+from harness.records import DataState, Score
 from harness.rules.load import load_ruleset
 from harness.score.group import Group, is_valid, score_of, tally
 from harness.score.score import groups, read_attempts, score_all, score_results
 from harness.score.stats import log_t_interval
-from tests.lab.results import Plan, finding, reseal, rules, series, write_run
+from tests.lab.results import Plan, finding, reseal, rules, series, workload_of, write_run
 
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
 SMOKE = Plan(ruleset="smoke", budget_s=60.0)
@@ -278,6 +280,39 @@ def test_a_suspended_machine_takes_a_score_out(tmp_path: Path) -> None:
     plan = Plan(status="degraded", changes={"findings": (finding("suspended"),)})
     series(tmp_path, plan, EIGHT)
     assert only(tmp_path).status == "excluded"
+
+
+def on(plan: Plan, **state: Any) -> Plan:
+    """The same run, on packed data of that state."""
+    workload = workload_of(plan).model_copy(update={"data": DataState(**state)})
+    return plan.but(changes={"workload": workload})
+
+
+@pytest.mark.parametrize("name", ["default", "smoke"])
+def test_a_part_of_the_data_is_shown_with_its_figures_and_has_no_place(
+    tmp_path: Path, name: str
+) -> None:
+    series(tmp_path, on(Plan(name="whole"), manifest_sha256="aa"), EIGHT)
+    part = on(Plan(name="part"), manifest_sha256="bb", partial=True)
+    series(tmp_path, part, [each / 2 for each in EIGHT])
+    scores = score_results(tmp_path, load_ruleset(name))
+    (shown,) = [each for each in scores if each.submission == "part"]
+    assert shown.status == "excluded"
+    assert "(data-partial)" in shown.reason
+    assert (shown.n, shown.metric is None) == (8, False)
+    for board in boards(scores):
+        assert [each.submission for each in board.standings] == ["whole"]
+        assert [each.submission for each in board.unranked] == ["part"]
+
+
+def test_runs_on_different_packings_have_no_common_score(tmp_path: Path) -> None:
+    for seed, digest in enumerate(["aa"] * 7 + ["bb"], 1):
+        plan = on(Plan(seed=seed), manifest_sha256=digest)
+        write_run(tmp_path, plan.but(snapshots=((10.0, 0.95 + 0.001 * (seed % 3)),)))
+    score = only(tmp_path)
+    assert score.status == "excluded"
+    assert "2 different packings" in score.reason
+    assert [each.rule for each in score.findings] == ["data-mixed"]
 
 
 times = st.lists(st.floats(5.0, 50.0), min_size=1, max_size=5)

@@ -1,5 +1,6 @@
 """Official workloads: originals to packed arrays, through the gun, into the sandbox and back."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from harness.rules.load import load_ruleset
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
 from harness.run.series import SeriesRequest, orders
+from harness.score.cost import check_findings
 from tests.run.made import Silent
 from tests.workloads.data import originals
 from workloads.data import imagenet
@@ -206,6 +208,14 @@ def test_packed_data_reach_a_submission_in_the_sandbox(
     evaluation = json.loads((outcome.bundle / "eval.json").read_text())
     assert evaluation["values"][0]["value"] == 1.0
     assert evaluation["facts"]["partial"] == 1.0
+    state = outcome.run.workload.data
+    (manifest,) = root.glob("*/manifest.json")
+    assert state.manifest_sha256 == hashlib.sha256(manifest.read_bytes()).hexdigest()
+    assert (state.partial, state.synthetic) == (True, False)
+    (found,) = [
+        each for each in check_findings(bundle, load_ruleset("smoke")) if each.rule[:5] == "data-"
+    ]
+    assert (found.rule, found.level) == ("data-partial", "fail")
     logged = [event for event in bundle.events() if "refused" in str(event)]
     assert len(logged) >= 4, "each array was tried and refused"
     assert {path: path.read_bytes() for path in before} == before

@@ -286,6 +286,7 @@ class Packing:
             test_inputs=groups["inputs"],
             test_labels=groups["labels"],
             facts={"partial": float(manifest["partial"])},
+            manifest_sha256=sha256_of(root / self.name / MANIFEST),
         )
 
 

@@ -56,6 +56,14 @@ def test_an_honest_one_is_ready(check) -> None:
     assert verdicts(found)["isolation-level"] == "warn"
 
 
+def test_a_stand_in_for_the_data_is_no_fault_of_the_submission(check, folder: Folder) -> None:
+    text = folder.workload.read_text()
+    folder.workload.write_text(text.replace("Splits(", 'Splits(facts={"synthetic": 1.0}, ', 1))
+    found, code = check()
+    assert code == 0
+    assert verdicts(found)["data-synthetic"] == "warn"
+
+
 @pytest.mark.parametrize(
     ("train", "said", "printed"),
     [

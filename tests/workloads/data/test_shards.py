@@ -52,6 +52,7 @@ def test_what_was_packed_is_mapped_read_only(packed: Path) -> None:
     assert splits.train["x"].mode == "r"
     assert splits.test_labels["y"].tolist() == [0, 1, 2]
     assert splits.facts == {"partial": 0.0}
+    assert splits.manifest_sha256 == shards.sha256_of(packed / MANIFEST)
     with pytest.raises(ValueError, match="read-only"):
         splits.train["x"][0, 0] = 1
 
