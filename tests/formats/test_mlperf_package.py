@@ -1,9 +1,10 @@
 """Packages for MLPerf's tools: our importer reads them back, and so do MLPerf's own."""
 
 import csv
-import os
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from harness.rules.load import load_ruleset
 from harness.score.imported import score_imported
 from tests.formats.made_results import five_runs, olympic, request_for, runs_of
 
-PINNED = "mlperf-logging==4.1.68"
 ROUND = ("training", "4.0.0")
 
 
@@ -70,51 +70,38 @@ def test_nothing_to_write_is_one_sentence(tmp_path: Path) -> None:
 # --- MLPerf's own tools ---------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def mlperf(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python that has mlperf-logging, in an environment of its own."""
-    known = os.environ.get("JOULEMARK_MLPERF_PYTHON")
-    if known:
-        return known
-    home = tmp_path_factory.mktemp("mlperf")
-    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-    python = str(home / "bin/python")
-    command = [python, "-m", "pip", "install", "--quiet", PINNED]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{PINNED} cannot be installed: {done.stderr.strip()[-200:]}")
-    return python
+def test_the_tools_are_of_the_pinned_release() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert f"mlperf-logging=={version('mlperf-logging')}" in project["optional-dependencies"]["dev"]
 
 
-def tool(python: str, where: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+def tool(where: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run one of MLPerf's tools."""
-    command = [python, "-m", f"mlperf_logging.{name}", *words]
+    command = [sys.executable, "-m", f"mlperf_logging.{name}", *words]
     return subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.peers
 @pytest.mark.slow
-def test_mlperfs_engine_accepts_our_logs_by_our_rules(tmp_path: Path, mlperf: str) -> None:
+def test_mlperfs_engine_accepts_our_logs_by_our_rules(tmp_path: Path) -> None:
     folder = exported(tmp_path, "mllog").resolve()
     config = ["--config", str(folder / "joulemark.yaml"), "--usage", "training",
               "--ruleset", "4.0.0"]  # fmt: skip
     logs = sorted(folder.rglob("result_*.txt"))
     assert len(logs) == 5
     for log in logs:
-        done = tool(mlperf, tmp_path, "compliance_checker", *config, str(log))
+        done = tool(tmp_path, "compliance_checker", *config, str(log))
         assert done.returncode == 0, done.stdout + done.stderr
     bad = logs[0]
     bad.write_text(bad.read_text().replace("joulemark_run", "other_key"))
-    assert tool(mlperf, tmp_path, "compliance_checker", *config, str(bad)).returncode != 0
+    assert tool(tmp_path, "compliance_checker", *config, str(bad)).returncode != 0
 
 
-@pytest.mark.peers
 @pytest.mark.slow
-def test_mlperfs_summarizer_reads_back_our_minutes_and_joules(tmp_path: Path, mlperf: str) -> None:
+def test_mlperfs_summarizer_reads_back_our_minutes_and_joules(tmp_path: Path) -> None:
     package = (exported(tmp_path, "mlperf-package") / "adam-toy").resolve()
-    done = tool(mlperf, tmp_path, "package_checker", str(package), *ROUND)
+    done = tool(tmp_path, "package_checker", str(package), *ROUND)
     assert "FOUND NO ERRORS" in done.stdout + done.stderr
-    tool(mlperf, tmp_path, "result_summarizer", str(package), *ROUND, "--csv", "s.csv")
+    tool(tmp_path, "result_summarizer", str(package), *ROUND, "--csv", "s.csv")
     with (tmp_path / "s_detailed.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     runs = runs_of(tmp_path / "results")
@@ -122,9 +109,8 @@ def test_mlperfs_summarizer_reads_back_our_minutes_and_joules(tmp_path: Path, ml
     assert float(row["resnet:Energy"]) == pytest.approx(olympic(runs, "energy_j"), abs=0.1)
 
 
-@pytest.mark.peers
 @pytest.mark.slow
-def test_mlperfs_code_gives_the_same_joules_for_every_dialect(tmp_path: Path, mlperf: str) -> None:
+def test_mlperfs_code_gives_the_same_joules_for_every_dialect(tmp_path: Path) -> None:
     from harness.formats.mlperf_training import read
     from tests.formats.made_mlperf import Power, Run, write_package
 
@@ -145,7 +131,9 @@ def test_mlperfs_code_gives_the_same_joules_for_every_dialect(tmp_path: Path, ml
         "    print('J', rs._compute_total_power(sys.argv[1], f, b - a, '4.0.0'))\n"
     )
     folder = str(tmp_path / "acme/results/one/resnet")
-    done = subprocess.run([mlperf, "-c", code, folder], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True
+    )
     theirs = [float(line[2:]) for line in done.stdout.splitlines() if line.startswith("J ")]
     ours = [run.energy_by_method_j["mlperf-current"] for run in read(tmp_path / "acme").runs]
     assert len(theirs) == len(dialects)
