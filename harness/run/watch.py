@@ -165,19 +165,23 @@ class Watch:
         Raises:
             TimeoutError: something survives SIGKILL; the machine needs its organizer.
         """
-        poll = select.poll()
-        poll.register(self._sandbox.pidfd, select.POLLIN)
-        if not poll.poll(DEATH_CAP_S * 1000):
-            message = f"a process of the submission is alive {DEATH_CAP_S} s after SIGKILL"
-            raise TimeoutError(message)
-        self.story.end_ns = now_ns()
         try:
+            self._await_death()
+            self.story.end_ns = now_ns()
             # Before what is drained, which gets later stamps: events never go back in time.
             self._events.append(self.story.end_ns, "end", ended_by=self.story.ended_by)
             while self._open and self._take_one():
                 pass
         finally:
+            # Whatever cut this short: nothing that was handed over is left without an owner.
             self._promote_last()
+
+    def _await_death(self) -> None:
+        poll = select.poll()
+        poll.register(self._sandbox.pidfd, select.POLLIN)
+        if not poll.poll(DEATH_CAP_S * 1000):
+            message = f"a process of the submission is alive {DEATH_CAP_S} s after SIGKILL"
+            raise TimeoutError(message)
 
     def stop(self, ended_by: EndedBy, reason: str = "") -> None:
         """Note why, once, and kill the whole tree."""

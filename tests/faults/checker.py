@@ -209,8 +209,15 @@ def _of_status(run: dict[str, Any], folder: Path, truth: Truth) -> Iterator[str]
         "an honest submission broke no protocol": honest and "broke the pro" in run["reason"],
         "judged without a snapshot": not truth.history.sent and status in JUDGED,
         "a violation was forgiven": ended == "violation" and status not in ("invalid", "aborted"),
+        "stopped by its operator, and judged": _stopped(run, truth) and status != "aborted",
     }
     yield from (text for text, is_so in wrong.items() if is_so)
+
+
+def _stopped(run: dict[str, Any], truth: Truth) -> bool:
+    """Whether it was broken off before its snapshots were evaluated."""
+    asked = any(text.startswith("interrupt") for text in truth.history.faults)
+    return asked and bool(run["snapshots"]) and run["window"]["ended_by"] != "violation"
 
 
 def check(results: Path, truth: Truth) -> None:

@@ -23,9 +23,11 @@ CALLS = (
     "unlink",
     "sendfile",
 )
+_TAKES_ROOM = ("sendfile", "mkdir")
+"""Calls that a full disk refuses; a write it takes in part at first."""
 REAL = {name: getattr(os, name) for name in CALLS}
 
-Kind = Literal["error", "full", "short", "kill", "power"]
+Kind = Literal["error", "full", "short", "torn", "kill", "power"]
 
 
 class Killed(BaseException):
@@ -38,6 +40,8 @@ class Strike(NamedTuple):
     nth: int
     kind: Kind
     code: int = 0
+    call: str = ""
+    """Name of the only calls that count; empty where all do."""
 
 
 class Disk:
@@ -50,6 +54,9 @@ class Disk:
         """Name of the call that was struck."""
         self.dead = False
         self._strike = strike
+        self._aimed = 0
+        """Calls that the strike counts."""
+        self._torn = False
         self._chance = chance
         self._files: dict[int, bytes] = {}
         self._folders: dict[int, dict[str, int]] = {root.stat().st_ino: {}}
@@ -66,7 +73,7 @@ class Disk:
                 raise Killed
             self.count += 1
             strike = self._strike
-            if strike is not None and self.count >= strike.nth:
+            if strike is not None and self._falls(strike, name):
                 written = self._befall(strike, name, arguments)
                 if written is not None:
                     return written
@@ -77,22 +84,32 @@ class Disk:
 
         return call
 
+    def _falls(self, strike: Strike, name: str) -> bool:
+        """Whether this call is the n-th that counts, or a later one of any name."""
+        aimed = strike.call in ("", name)
+        self._aimed += aimed
+        return self._aimed >= strike.nth and (aimed or bool(self.struck))
+
     def _befall(self, strike: Strike, name: str, arguments: Any) -> int | None:
         """Do it; returns how many bytes were taken where the call was a short write."""
-        first = self.count == strike.nth
-        if first:
-            self.struck = name
-        if strike.kind == "full" and name in ("write", "sendfile", "mkdir"):
-            raise OSError(strike.code, os.strerror(strike.code))
-        if not first:
+        first = not self.struck
+        if not first and not self._goes_on(strike, name):
             return None
-        if strike.kind == "error":
+        self.struck = self.struck or name
+        if not first or strike.kind == "error" or (strike.kind == "full" and name in _TAKES_ROOM):
             raise OSError(strike.code, os.strerror(strike.code))
         written = self._write_less(*arguments) if name == "write" else None
         if strike.kind in ("kill", "power"):
             self.dead = True
             raise Killed
-        return written if strike.kind == "short" else None
+        return written
+
+    def _goes_on(self, strike: Strike, name: str) -> bool:
+        """Whether a call after the struck one fails too: a torn write's rest once, a full disk."""
+        if strike.kind == "torn" and name == "write" and not self._torn:
+            self._torn = True
+            return self.struck == "write"
+        return strike.kind == "full" and name in ("write", *_TAKES_ROOM)
 
     def _write_less(self, descriptor: int, data: Any) -> int:
         view = memoryview(data).cast("B")

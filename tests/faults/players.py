@@ -312,7 +312,7 @@ def wild_script(chance: random.Random) -> Script:
     elif chance.random() < 0.03:
         before = []
     kinds = [chance.choice(WHOLE) for _ in range(chance.randrange(8))]
-    if chance.random() < 0.3:
+    if chance.random() < 0.5:
         kinds.append(chance.choice(BROKEN))
     after = [_act(kind, _moment(chance), chance) for kind in kinds]
     if chance.random() < 0.7:

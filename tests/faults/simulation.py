@@ -39,13 +39,18 @@ from harness.run.interrupt import Interrupt
 from harness.run.order import Order, Outcome
 from harness.run.submission import open_submission
 from tests.faults import checker, meters
-from tests.faults.disk import Disk, Killed, Strike
+from tests.faults.disk import Disk, Killed, Kind, Strike
 from tests.faults.players import MANNERS, Oracle, Player, Script, honest_script, wild_script
 from tests.faults.world import Channel, Select, Thread, Time, World, pair
 
 CALLS_AT_MOST = 140
 """A run makes about as many counted system calls."""
+CALLS_OF = {"write": 25, "fsync": 40, "mkdir": 19, "replace": 9, "ftruncate": 2, "unlink": 3}
+"""And of these about as many."""
+KINDS: tuple[Kind, ...] = ("error", "error", "full", "short", "torn") + ("kill", "power") * 2
 WAITS_AT_MOST = 60
+ANSWERS_AT_MOST = 12
+"""Waits for a predictor until it is ready and has served a snapshot or two."""
 CODES = (errno.ENOSPC, errno.EIO, errno.EINTR, errno.EDQUOT, errno.EMFILE)
 
 SUBMISSION = """
@@ -109,6 +114,8 @@ class Schedule:
     rules: dict[str, Any] = field(default_factory=dict)
     strike: Strike | None = None
     waits: dict[int, tuple[str, float]] = field(default_factory=dict)
+    answers: dict[int, tuple[str, float]] = field(default_factory=dict)
+    """What strikes at the n-th wait for the predictor; `waits` counts all of them."""
     launch_fails: int = 0
     """Which launch fails: 1 the submission's, 2 the first predictor's, 0 none."""
 
@@ -119,12 +126,15 @@ class Schedule:
     @property
     def late(self) -> bool:
         """Whether the conductor was held up so long that stamps may miss the budget."""
-        return any(what in ("stall", "step", "suspend") for what, _ in self.waits.values())
+        return bool(self._kinds & {"stall", "step", "suspend"})
 
     @property
     def faithful(self) -> bool:
-        kinds = {what for what, _ in self.waits.values()}
-        return self.strike is None and not self.launch_fails and kinds <= {"step", "suspend"}
+        return self.strike is None and not self.launch_fails and self._kinds <= {"step", "suspend"}
+
+    @property
+    def _kinds(self) -> set[str]:
+        return {what for what, _ in (*self.waits.values(), *self.answers.values())}
 
 
 def draw(seed: int) -> Schedule:
@@ -136,18 +146,23 @@ def draw(seed: int) -> Schedule:
     drawn = Schedule(seed, script, rules=_rules(chance))
     if chance.random() < 0.25:
         drawn.manner = chance.choice(MANNERS)
-    meter = chance.random()
-    if meter < 0.15:
-        drawn.meter = "ok"
-    elif meter < 0.3:
-        drawn.meter = chance.choice(meters.BROKEN)
-    if chance.random() < 0.6:
+    drawn.meter = _meter(chance)
+    if chance.random() < 0.5:
         drawn.strike = _strike(chance)
     while chance.random() < 0.3:
         drawn.waits[chance.randrange(1, WAITS_AT_MOST)] = _blow(chance)
     if chance.random() < 0.05:
         drawn.launch_fails = chance.choice((1, 2))
+    if chance.random() < 0.15:
+        drawn.answers[chance.randrange(1, ANSWERS_AT_MOST)] = _blow(chance)
     return drawn
+
+
+def _meter(chance: random.Random) -> str:
+    which = chance.random()
+    if which < 0.15:
+        return "ok"
+    return chance.choice(meters.BROKEN) if which < 0.3 else "none"
 
 
 def _rules(chance: random.Random) -> dict[str, Any]:
@@ -164,9 +179,14 @@ def _rules(chance: random.Random) -> dict[str, Any]:
 
 
 def _strike(chance: random.Random) -> Strike:
-    kind = chance.choice(("error", "error", "full", "short", "kill", "kill", "power", "power"))
+    kind: Kind = chance.choice(KINDS)
     code = errno.ENOSPC if kind == "full" else chance.choice(CODES)
-    return Strike(chance.randrange(1, CALLS_AT_MOST), kind, code)  # type: ignore[arg-type]
+    if kind == "torn":  # only a write can be
+        return Strike(chance.randrange(1, CALLS_OF["write"]), kind, code, "write")
+    if chance.random() < 0.3:
+        call = chance.choice(sorted(CALLS_OF))
+        return Strike(chance.randrange(1, CALLS_OF[call]), kind, code, call)
+    return Strike(chance.randrange(1, CALLS_AT_MOST), kind, code)
 
 
 def _blow(chance: random.Random) -> tuple[str, float]:
@@ -303,8 +323,11 @@ def _order(root: Path, schedule: Schedule, stage: Stage) -> Order:
 
 def _blows(schedule: Schedule, world: World, disk: Disk, interrupt: Interrupt) -> None:
     """Let the schedule's blows fall at the waits that it names."""
+    who = (disk, interrupt)
     for nth, (kind, size_s) in schedule.waits.items():
-        world.on_wait[nth] = partial(_fall, kind, size_s, world, (disk, interrupt))
+        world.on_wait[nth] = partial(_fall, kind, size_s, world, who)
+    for nth, (kind, size_s) in schedule.answers.items():
+        world.on_wait["predictor", nth] = partial(_fall, kind, size_s, world, who)
 
 
 def _fall(kind: str, size_s: float, world: World, who: tuple[Disk, Interrupt]) -> None:
@@ -343,8 +366,8 @@ def _injected(world: World, disk: Disk, stage: Stage, schedule: Schedule) -> Ite
     chance = random.Random(schedule.seed + (1 << 40))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.clock.time", Time(world))
-        patch.setattr("harness.run.watch.select", Select(world))
-        patch.setattr("harness.run.predictor.select", Select(world))
+        patch.setattr("harness.run.watch.select", Select(world, "submission"))
+        patch.setattr("harness.run.predictor.select", Select(world, "predictor"))
         patch.setattr("harness.run.drain.Thread", lambda target, **_: Thread(world, target))
         patch.setattr("harness.run.protocol.pair", stage.pair)
         patch.setattr("harness.run.conductor.Metering", meters.starter(world, schedule.meter))

@@ -36,11 +36,14 @@ def test_schedules_reach_every_kind_of_fault() -> None:
         "error",
         "full",
         "short",
+        "torn",
         "kill",
         "power",
     }
-    blows = {what for each in drawn for what, _ in each.waits.values()}
-    assert blows == {"stall", "step", "suspend", "interrupt", "raise", "kill"}
+    assert {each.strike.call for each in drawn if each.strike} == {*simulation.CALLS_OF, ""}
+    for blows in ("waits", "answers"):
+        fallen = {what for each in drawn for what, _ in getattr(each, blows).values()}
+        assert fallen == {"stall", "step", "suspend", "interrupt", "raise", "kill"}
     assert {each.meter for each in drawn} >= {*simulation.meters.BROKEN, "ok", "none"}
     assert {each.manner for each in drawn} == {*simulation.MANNERS, "honest"}
     acts = {act.kind for each in drawn for act in (*each.script.before, *each.script.after)}

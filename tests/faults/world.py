@@ -12,6 +12,7 @@ import json
 import os
 import select
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,8 +54,9 @@ class World:
         self.dead = False
         """Whether the conductor itself was killed: then nobody writes any more."""
         self.waits = 0
-        self.on_wait: dict[int, Callable[[], None]] = {}
-        """What happens at the n-th wait of the conductor."""
+        self.on_wait: dict[int | tuple[str, int], Callable[[], None]] = {}
+        """What happens at the n-th wait of the conductor, or at its n-th wait for somebody."""
+        self._waits_for: Counter[str] = Counter()
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self.threads: list[Thread] = []
@@ -82,12 +84,14 @@ class World:
         while self.now < deadline_ns:
             self.step(deadline_ns)
 
-    def wait(self) -> None:
+    def wait(self, whom: str) -> None:
         """The conductor goes to wait: the moment for whatever strikes it there."""
         self.waits += 1
-        strike = self.on_wait.pop(self.waits, None)
-        if strike is not None:
-            strike()
+        self._waits_for[whom] += 1
+        for key in (self.waits, (whom, self._waits_for[whom])):
+            strike = self.on_wait.pop(key, None)
+            if strike is not None:
+                strike()
 
     def settle(self) -> None:
         """Let threads that nobody joined come to their end."""
@@ -120,15 +124,16 @@ class Time:
         return self._world.clock.anchor().wall_ns
 
     def sleep(self, duration_s: float) -> None:
-        self._world.wait()
+        self._world.wait("nobody")
         self._world.let(int(duration_s * NS_PER_S))
 
 
 class Poll:
     """Stands for `select.poll()`: what is ready is the kernel's word, waiting is the world's."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, whom: str) -> None:
         self._world = world
+        self._whom = whom
         self._real = select.poll()
 
     def register(self, it: Any, mask: int) -> None:
@@ -138,7 +143,7 @@ class Poll:
         self._real.unregister(it)
 
     def poll(self, timeout_ms: float) -> list[tuple[int, int]]:
-        self._world.wait()
+        self._world.wait(self._whom)
         deadline_ns = self._world.now + int(timeout_ms * 1e6)
         while not (ready := self._real.poll(0)) and self._world.now < deadline_ns:
             self._world.step(deadline_ns)
@@ -150,11 +155,12 @@ class Select:
 
     POLLIN = select.POLLIN
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, whom: str) -> None:
         self._world = world
+        self._whom = whom
 
     def poll(self) -> Poll:
-        return Poll(self._world)
+        return Poll(self._world, self._whom)
 
 
 class Thread:

@@ -21,6 +21,7 @@ from harness.run.watch import EARLY, Bucket, Story, Terms, Watch
 from tests.run.stand_in import StandIn
 
 BUDGET_S = 0.3
+FIRST = {"snapshot_rule": "first_passing", "snapshots_max": 20}
 
 
 class Seen:
@@ -343,8 +344,7 @@ def test_spacing_under_first_passing(perform) -> None:
             time.sleep(0.02)
         send("done")
         """
-    rules = {"snapshot_rule": "first_passing", "snapshots_max": 20}
-    seen = perform(program, 4.0, **rules)
+    seen = perform(program, 4.0, **FIRST)
     records = [held.record for held in seen.story.held]
     taken = [record for record in records if record.accepted]
     assert records[0].accepted
@@ -355,6 +355,26 @@ def test_spacing_under_first_passing(perform) -> None:
     assert {record.refused for record in records if not record.accepted} == {EARLY}
     held = [each for each in seen.story.held if each.descriptor is not None]
     assert [each.record.index for each in held] == [each.index for each in taken]
+
+
+def test_a_second_interrupt_while_it_dies_leaks_no_snapshot(begin, monkeypatch) -> None:
+    """The early one is held apart until it is known whether it is the last: not for ever."""
+    seen = begin("start(); snapshot(); snapshot(); time.sleep(60)", 30.0, **FIRST)
+    assert seen.watch.until_ready()
+    seen.watch.fire({}, [])
+    seen.watch._tick = lambda: len(seen.story.held) == 2
+    seen.watch.until_end()
+    assert seen.story.held[-1].record.refused == EARLY
+
+    def again() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(seen.watch, "_await_death", again)
+    with pytest.raises(KeyboardInterrupt):
+        seen.watch.bury()
+    assert seen.watch._early is None
+    assert seen.story.held[-1].descriptor is not None, "whoever releases what is held closes it"
+    seen.exit = seen.sandbox.reap(5)
 
 
 def test_final_keeps_the_newest(perform) -> None:
