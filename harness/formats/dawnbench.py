@@ -1,7 +1,8 @@
 """DAWNBench entries: `TASK/train/NAME.json` with `NAME.tsv` beside, one self-reported run each.
 
 Columns are found by their names, since entries differ in order; byte order marks, carriage returns
-and blanks around names occur. CIFAR10 and ImageNet state per cent, SQuAD a ratio; a file on the
+and blanks around names occur. Some entries carry the names of hours and epoch exchanged, which the
+figures give away: hours of 1, 2, 3 ... beside epochs with fractions. CIFAR10 and ImageNet state per cent, SQuAD a ratio; a file on the
 other scale is brought to its task's and told. Inference entries have no curve and are passed over.
 """
 
@@ -47,6 +48,9 @@ TOLD = {
 """Keys that become facts, and under which name."""
 
 SECONDS_PER_HOUR = 3600.0
+
+ROWS_TO_TELL = 3
+"""Fewer rows of whole hours may be chance."""
 
 
 class _Table(NamedTuple):
@@ -95,6 +99,32 @@ def _rows(text: Text, table: _Table) -> Iterator[tuple[float, list[str]] | Findi
             yield hours, fields
 
 
+def _exchanged(text: Text, table: _Table) -> bool:
+    """Whether what is called hours counts 1, 2, 3 ... while what is called epoch has fractions."""
+    rows = [line.split(table.delimiter) for line in text.lines[1:] if line.strip()]
+    hours = [_at(fields, table.hours) for fields in rows]
+    epochs = [each for fields in rows if (each := _at(fields, table.epoch)) is not None]
+    counts = hours in (list(range(len(rows))), list(range(1, len(rows) + 1)))
+    return (
+        counts
+        and len(rows) >= ROWS_TO_TELL
+        and epochs == sorted(epochs)
+        and sum(each != int(each) for each in epochs) > len(rows) / 2
+    )
+
+
+def _righted(text: Text, table: _Table) -> tuple[_Table, list[Finding]]:
+    """The columns as the figures say, where the header has two of them exchanged."""
+    if table.epoch is None or not _exchanged(text, table):
+        return table, []
+    message = (
+        f"{text.path}, line 1: hours count 1, 2, 3 ... and epochs have fractions: the two names "
+        "are taken as exchanged"
+    )
+    righted = table._replace(hours=table.epoch, epoch=table.hours)
+    return righted, [complaint("dawnbench-exchanged", message)]
+
+
 def _scale(task: str, values: Sequence[float | None]) -> float:
     """Factor that brings a metric to its task's scale."""
     known = [each for each in values if each is not None]
@@ -122,8 +152,7 @@ def _curve(text: Text, task: str) -> tuple[Curve, list[Finding]]:
     Raises:
         TextError: there is no usable header or row.
     """
-    table = _table(text)
-    findings: list[Finding] = []
+    table, findings = _righted(text, _table(text))
     rows: list[tuple[float, list[str]]] = []
     for row in _rows(text, table):
         findings.append(row) if isinstance(row, Finding) else rows.append(row)

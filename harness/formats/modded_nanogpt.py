@@ -1,13 +1,17 @@
 """modded-nanogpt's logs: source code, the output of nvidia-smi, then `step:... val_loss:...` lines.
 
 The clock is the log's own `train_time`: validation and compilation are not in it. Lines of training
-loss carry no validation and are passed over. A folder of logs is one record, a log one run of it.
+loss carry no validation and are passed over; other figures (`val_bpb`, `val_acc`) may stand before
+the time. Runs that one file holds, one after the other, are told apart where the step falls. The
+first records (`s:9536 tel:3.2760`) have losses and no clock. A record's folder is the submission,
+a log one run of it.
 """
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.formats._files import read_files, recording
 from harness.formats._format import Archive, Format, complaint
@@ -16,26 +20,42 @@ from harness.records import Curve, Finding, ImportedRun
 
 EXPECTED = "a log of modded-nanogpt, or a folder of such"
 STEP = re.compile(
-    r"step:(?P<step>\d+)(?:/(?P<steps>\d+))?\s+val_loss:(?P<loss>[-+.\deE]+|nan|inf)\s+"
-    r"train_time:(?P<time>[.\d]+)(?P<unit>ms|s)"
+    r"^\s*step:(?P<step>\d+)(?:/(?P<steps>\d+))?\s+val_loss:(?P<loss>[-+.\deE]+|nan|inf)\s+"
+    r"(?:[a-z_]+:\S+\s+)*?train_time:(?P<time>[.\d]+)(?P<unit>ms|s)\b"
 )
 LINE = re.compile(r"^\s*step:\d+.*val_loss:")
-GPU = re.compile(r"\|\s+\d+\s+((?:NVIDIA|Tesla|GeForce|AMD)[\w\s.\-]*?)\s{2,}")
+CLOCKLESS = re.compile(r"^s:(\d+) tel:([-+.\deE]+|nan|inf)\s*$")
+GPU = re.compile(r"\|\s+(\d+)\s+((?:NVIDIA|Tesla|GeForce|AMD)[\w\s.\-]*?)\s{2,}")
+RECORD = re.compile(r"(?:\d{4}-?\d{2}-?\d{2}|\d{6})[_-].+")
+"""Folder of a record: its date and what is new in it."""
+
+TRACK = re.compile(r"track_\d+\w*")
+
+
+class _Eval(NamedTuple):
+    """One validation."""
+
+    step: float
+    steps: float | None
+    """Of the whole run; None where the log does not say."""
+    loss: float | None
+    time_s: float
 
 
 def _machine(text: Text) -> str:
-    names = [found[1].strip() for line in text.lines if (found := GPU.search(line))]
-    return f"{len(names)}x {names[0]}" if names else "unknown"
+    """GPUs of the first table by nvidia-smi; a log may hold it again for each of its runs."""
+    names = {found[1]: found[2].strip() for line in text.lines if (found := GPU.search(line))}
+    return f"{len(names)}x {next(iter(names.values()))}" if names else "unknown"
 
 
-def _matches(text: Text) -> Iterator[re.Match[str] | Finding]:
-    for line_number, line in enumerate(text.lines, 1):
-        found = STEP.search(line)
-        if found:
-            yield found
-        elif LINE.match(line):
-            message = f"{text.path}, line {line_number}: left out: no val_loss and train_time"
-            yield complaint("nanogpt-row", message)
+def _place(path: Path, folder: str) -> tuple[str, str | None]:
+    """The record's folder, with what lies below it, and the track that it is in."""
+    parents = path.parent.parts
+    track = next((name for name in reversed(parents) if TRACK.fullmatch(name)), None)
+    for index in range(len(parents) - 1, -1, -1):
+        if RECORD.fullmatch(parents[index]):
+            return "/".join(parents[index:]), track
+    return folder, track
 
 
 def _loss(text: str) -> float | None:
@@ -46,46 +66,107 @@ def _loss(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _curve(matches: list[re.Match[str]]) -> Curve:
-    scale = {"ms": 1e-3, "s": 1.0}
+def _eval(found: re.Match[str]) -> _Eval:
+    scale = {"ms": 1e-3, "s": 1.0}[found["unit"]]
+    steps = float(found["steps"]) if found["steps"] else None
+    return _Eval(float(found["step"]), steps, _loss(found["loss"]), float(found["time"]) * scale)
+
+
+def _evals(text: Text) -> Iterator[_Eval | Finding]:
+    for line_number, line in enumerate(text.lines, 1):
+        if "val_loss:" not in line:
+            continue
+        found = STEP.search(line)
+        if found and found["time"].count(".") <= 1:
+            yield _eval(found)
+        elif LINE.match(line):
+            message = f"{text.path}, line {line_number}: left out: no val_loss and train_time"
+            yield complaint("nanogpt-row", message)
+
+
+def _runs(evals: Sequence[_Eval]) -> list[list[_Eval]]:
+    """Validations of each run: a step below the one before it begins another."""
+    found: list[list[_Eval]] = []
+    for each in evals:
+        if not found or each.step < found[-1][-1].step:
+            found.append([])
+        found[-1].append(each)
+    return found
+
+
+def _curve(evals: Sequence[_Eval]) -> Curve:
     return Curve(
-        time_s=tuple(float(each["time"]) * scale[each["unit"]] for each in matches),
-        metric={"val_loss": tuple(_loss(each["loss"]) for each in matches)},
-        steps_count=tuple(float(each["step"]) for each in matches),
+        time_s=tuple(each.time_s for each in evals),
+        metric={"val_loss": tuple(each.loss for each in evals)},
+        steps_count=tuple(each.step for each in evals),
         steps_unit="step",
     )
 
 
-def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
-    matches: list[re.Match[str]] = []
-    findings: list[Finding] = []
-    for found in _matches(text):
-        findings.append(found) if isinstance(found, Finding) else matches.append(found)
-    if not matches:
-        message = f"{text.path}: no line step:N/M val_loss:X train_time:Tms"
-        raise TextError(message)
-    curve = _curve(matches)
-    last = matches[-1]
-    whole = last["steps"] is None or last["step"] == last["steps"]
+def _run(
+    text: Text, folder: str, evals: Sequence[_Eval], findings: Sequence[Finding]
+) -> ImportedRun:
+    last = evals[-1]
+    whole = last.steps is None or last.step == last.steps
+    told = list(findings)
     if not whole:
-        message = f"{text.path}: ends at step {last['step']} of {last['steps']}"
-        findings.append(complaint("nanogpt-cut", message))
-    yield recording(
+        message = f"{text.path}: ends at step {last.step:g} of {last.steps:g}"
+        told.append(complaint("nanogpt-cut", message))
+    submission, track = _place(text.path, folder)
+    return recording(
         text,
-        folder,
+        submission,
         "modded-nanogpt",
         workload="modded-nanogpt",
         machine=_machine(text),
         status="ok" if whole else "crashed",
         reason="" if whole else "the log ends before its last step",
-        curve=curve,
-        time_s=curve.time_s[-1],
-        facts={
-            "final_val_loss": curve.metric["val_loss"][-1],
-            "steps_count": float(last["step"]),
-        },
-        findings=tuple(findings),
+        curve=_curve(evals),
+        time_s=last.time_s,
+        facts={"final_val_loss": last.loss, "steps_count": last.step, "track": track},
+        findings=tuple(told),
     )
+
+
+def _clockless(text: Text, folder: str) -> ImportedRun:
+    """A run of the first records.
+
+    Raises:
+        TextError: it is no such log either.
+    """
+    found = [match for line in text.lines if (match := CLOCKLESS.match(line))]
+    if not found:
+        message = f"{text.path}: no line step:N/M val_loss:X train_time:Tms"
+        raise TextError(message)
+    submission, track = _place(text.path, folder)
+    message = f"{text.path}: losses without a clock (s:N tel:X), so no time"
+    return recording(
+        text,
+        submission,
+        "modded-nanogpt",
+        workload="modded-nanogpt",
+        machine=_machine(text),
+        facts={
+            "final_val_loss": _loss(found[-1][2]),
+            "steps_count": float(found[-1][1]),
+            "track": track,
+        },
+        findings=(complaint("nanogpt-clock", message),),
+    )
+
+
+def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
+    evals: list[_Eval] = []
+    findings: list[Finding] = []
+    for found in _evals(text):
+        findings.append(found) if isinstance(found, Finding) else evals.append(found)
+    if not evals:
+        yield _clockless(text, folder)
+        return
+    *earlier, last = _runs(evals)
+    for each in earlier:
+        yield _run(text, folder, each, ())
+    yield _run(text, folder, last, findings)
 
 
 def read(path: Path) -> Archive:

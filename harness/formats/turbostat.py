@@ -1,12 +1,14 @@
 """turbostat's table: joules (`--Joules`) or watts of each interval, of its summary rows.
 
-Watts need the length of each interval: from `Time_Of_Day_Seconds` or `usec`. Cores lie inside the
-package and the graphics too, so the total adds package and memory only.
+Watts need the length of each interval: from `Time_Of_Day_Seconds`, or from the line `5.003 sec`
+above the one table of a command that turbostat ran. Its column `usec` is no length: it tells how
+long reading the counters took. Without lengths mean watts are told and no joules. Cores lie inside
+the package and the graphics too, so the total adds package and memory only.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +25,8 @@ PLACES = ("Package", "Node", "Die", "Core", "CPU")
 """Columns that hold a dash in the summary of all."""
 
 CLOCK = "Time_Of_Day_Seconds"
-LENGTH = "usec"
+LENGTH = re.compile(r"(\d+[.,]\d+) sec")
+"""The line above the table of `turbostat COMMAND`."""
 ADDED = ("cpu-package", "dram")
 SPLIT = re.compile(r"[\t,;]|\s+")
 
@@ -45,15 +48,19 @@ def _fields(line: str) -> list[str]:
     return [field for field in SPLIT.split(line.strip()) if field]
 
 
-def _interval(row: Mapping[str, str]) -> _Interval | None:
-    """A row of the summary; None for one of a single processor.
+def _interval(names: list[str], fields: list[str], length_s: float | None) -> _Interval | None:
+    """A row of the summary; None for one of a single processor, which may be shorter.
 
     Raises:
-        ValueError: a figure is no number.
+        ValueError: a figure is no number, or some are not there.
     """
+    row = dict(zip(names, fields, strict=False))
     places = [row[name] for name in PLACES if name in row]
     if places and any(each != "-" for each in places):
         return None
+    if len(fields) != len(names):
+        message = f"{len(fields)} fields, {len(names)} named"
+        raise ValueError(message)
     values = {}
     for name in (*WATTS, *JOULES):
         if name in row:
@@ -62,34 +69,37 @@ def _interval(row: Mapping[str, str]) -> _Interval | None:
                 message = f"{name} is {shown(row[name])}"
                 raise ValueError(message)
             values[name] = value
-    usec = number(row.get(LENGTH, ""))
-    return _Interval(number(row.get(CLOCK, "")), None if usec is None else usec / 1e6, values)
+    return _Interval(number(row.get(CLOCK, "")), length_s, values)
 
 
 def _intervals(text: Text) -> Iterator[_Interval | Finding]:
     names: list[str] = []
+    length_s: float | None = None
     for line_number, line in enumerate(text.lines, 1):
         fields = _fields(line)
         if _is_header(fields):
             names = fields
+        elif stated := LENGTH.fullmatch(line.strip()):
+            length_s = number(stated[1])
         elif names and fields:
             try:
-                found = _interval(dict(zip(names, fields, strict=True)))
+                found = _interval(names, fields, length_s)
             except ValueError as error:
                 message = f"{text.path}, line {line_number}: left out: {error}"
                 yield complaint("turbostat-row", message)
                 continue
             if found is not None:
+                length_s = None
                 yield found
 
 
 def _lengths(rows: list[_Interval]) -> list[float | None]:
-    """Seconds of each interval; the first one's is that of the second."""
-    if all(row.length_s is not None for row in rows):
-        return [row.length_s for row in rows]
+    """Seconds of each interval: as stated, or by the clock; the first one's is the second one's."""
     ends = [row.end_s for row in rows]
     known = [b - a if a is not None and b is not None else None for a, b in pairwise(ends)]
-    return [known[0], *known] if known else [None]
+    clocked = [known[0], *known] if known else [None]
+    stated = [row.length_s for row in rows]
+    return [b if a is None else a for a, b in zip(stated, clocked, strict=True)]
 
 
 def _joules(rows: list[_Interval], lengths: list[float | None]) -> dict[str, float]:
@@ -103,6 +113,35 @@ def _joules(rows: list[_Interval], lengths: list[float | None]) -> dict[str, flo
     return dict(found)
 
 
+def _mean_w(rows: list[_Interval]) -> dict[str, float]:
+    """Mean power by domain: all that watts without a length come to."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for name, value in row.values.items():
+            if name in WATTS:
+                found[WATTS[name]].append(value)
+    return {f"{name}_mean_w": sum(each) / len(each) for name, each in found.items()}
+
+
+def _told(
+    text: Text, rows: list[_Interval], joules: dict[str, float], known: list[float]
+) -> Iterator[Finding]:
+    if not joules:
+        message = (
+            f"{text.path}: watts without the length of an interval, so no joules; record with "
+            "--Joules or --show Time_Of_Day_Seconds"
+        )
+        yield complaint("turbostat-length", message)
+    elif len(known) < len(rows) and not any(set(row.values) & set(JOULES) for row in rows):
+        message = (
+            f"{text.path}: {len(rows) - len(known)} intervals have no length: not in the joules"
+        )
+        yield complaint("turbostat-length", message)
+    if any(each <= 0 for each in known):
+        message = f"{text.path}: the clock stands still or runs back between two rows"
+        yield complaint("turbostat-order", message)
+
+
 def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     rows: list[_Interval] = []
     findings: list[Finding] = []
@@ -114,12 +153,6 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     lengths = _lengths(rows)
     joules = _joules(rows, lengths)
     known = [each for each in lengths if each is not None]
-    if not joules:
-        message = f"{text.path}: watts without the length of an interval; record with --Joules"
-        raise TextError(message)
-    if any(each <= 0 for each in known):
-        message = f"{text.path}: the clock stands still or runs back between two rows"
-        findings.append(complaint("turbostat-order", message))
     total = [value for domain, value in joules.items() if domain in ADDED]
     yield recording(
         text,
@@ -128,9 +161,9 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
         time_s=sum(known) if len(known) == len(rows) else None,
         energy_by_method_j={"window": sum(total)} if total else {},
         energy_by_domain_j=joules,
-        energy_kind="counter",
-        facts={"scope": "cpu", "intervals_count": len(rows)},
-        findings=tuple(findings),
+        energy_kind="counter" if joules else None,
+        facts={"scope": "cpu", "intervals_count": len(rows)} | _mean_w(rows),
+        findings=(*findings, *_told(text, rows, joules, known)),
     )
 
 

@@ -69,6 +69,34 @@ def test_dialects_read_the_same(tmp_path: Path, damage) -> None:
     assert only(tmp_path / "b").curve == only(tmp_path / "a").curve
 
 
+def test_exchanged_names_are_righted_and_told(tmp_path: Path) -> None:
+    swapped = "hours\tepoch\ttop1Accuracy\n1\t0.01\t80.5\n2\t0.02\t94.0\n3\t0.03\t95.0\n"
+    entry(tmp_path / "a")
+    entry(tmp_path / "b", swapped)
+    run = only(tmp_path / "b")
+    assert run.curve == only(tmp_path / "a").curve
+    assert "taken as exchanged" in run.findings[0].message
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "hours\tepoch\ttop1Accuracy\n1\t1\t80.5\n2\t2\t94.0\n3\t3\t95.0\n",
+        "hours\tepoch\ttop1Accuracy\n1\t0.5\t80.5\n2\t1.5\t94.0\n",
+        "hours\tepoch\ttop1Accuracy\n1\t0.5\t80.5\n2\t1.5\t94.0\n4\t2.5\t95.0\n",
+        "hours\tepoch\ttop1Accuracy\n1\t0.5\t80.5\n2\t1.5\t94.0\n3\t0.2\t95.0\n",
+        "hours\ttop1Accuracy\n1\t80.5\n2\t94.0\n3\t95.0\n",
+    ],
+    ids=["whole epochs", "too few", "no count", "falling", "no epochs"],
+)
+def test_names_are_believed_unless_the_figures_give_them_away(tmp_path: Path, table: str) -> None:
+    entry(tmp_path, table)
+    run = only(tmp_path)
+    assert run.curve is not None
+    assert run.curve.time_s[:2] == (3600.0, 7200.0)
+    assert not [each for each in run.findings if each.rule == "dawnbench-exchanged"]
+
+
 def test_columns_are_found_by_name(tmp_path: Path) -> None:
     table = "hours\tepoch\ttop1Accuracy\ttop5Accuracy\n0.5\t1\t70\t90\n1.5\t2\t75\t93.2\n"
     entry(tmp_path, table, "ImageNet", usedBlacklist=True, costPerHour=None)

@@ -64,6 +64,58 @@ def test_a_diverged_run_has_no_loss(tmp_path: Path) -> None:
     assert run.facts["final_val_loss"] is None
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("3.2790 train", "3.2790 val_bpb:1.2043 train"),
+        ("3.2790 train", "3.2790 val_acc:0.41 extra_loss:3.1 train"),
+        ("85500ms step_avg:57.00ms", "85.500s step_avg:57.00ms mfu:46.35%"),
+        ("step_avg:57.00ms\npeak", "step_avg:57.00ms final_eval\npeak"),
+        ("val_loss:10.8258 train_time:0ms", "val_loss:10.8258 val_bpb:4.1 train_time:0ms"),
+    ],
+)
+def test_dialects_of_the_records(tmp_path: Path, old: str, new: str) -> None:
+    assert old in LOG
+    assert only(tmp_path, LOG.replace(old, new)).curve == only(tmp_path).curve
+
+
+def test_runs_of_one_file_are_told_apart(tmp_path: Path) -> None:
+    second = LOG.replace("3.2790", "3.2755").replace("85500ms", "85000ms")
+    folder = tmp_path / "2026-01-01_Muon"
+    folder.mkdir()
+    (folder / "driver.log").write_text(f"BEGIN 01\n{LOG}END 01\nBEGIN 02\n{second}")
+    runs = read(tmp_path).runs
+    assert [(run.run, run.time_s) for run in runs] == [("driver", 85.5), ("driver (2)", 85.0)]
+    assert [run.facts["final_val_loss"] for run in runs] == [3.279, 3.2755]
+    assert {run.machine for run in runs} == {"2x NVIDIA H100 80GB HBM3"}
+
+
+def test_the_first_records_have_no_clock(tmp_path: Path) -> None:
+    run = only(tmp_path, "s:0 tel:10.98\ns:1 trl:10.9\ns:9535 trl:3.3\ns:9536 tel:3.2760\n")
+    assert (run.time_s, run.curve, run.status) == (None, None, "ok")
+    assert run.facts["final_val_loss"] == 3.276
+    assert "losses without a clock" in run.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("place", "submission", "track"),
+    [
+        ("track_2_medium/2026-0427-Other/x", "2026-0427-Other/x", "track_2_medium"),
+        ("track_1_short/2024-10-09_SOAP", "2024-10-09_SOAP", "track_1_short"),
+        ("records/101024_Muon", "101024_Muon", None),
+        ("2025-07-12_Mask/runs/this_pr", "2025-07-12_Mask/runs/this_pr", None),
+    ],
+)
+def test_a_record_s_folder_is_the_submission(
+    tmp_path: Path, place: str, submission: str, track: str | None
+) -> None:
+    folder = tmp_path / "logs" / place
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text(LOG)
+    (run,) = read(tmp_path).runs
+    assert (run.submission, run.facts["track"]) == (submission, track)
+
+
 def test_nothing_in_it(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("step:1/2 train_loss:3\n")
     archive = read(tmp_path)

@@ -41,9 +41,36 @@ def test_watts_with_a_clock(tmp_path: Path) -> None:
     assert run.time_s == 10.0
 
 
-def test_watts_with_the_length_of_each_interval(tmp_path: Path) -> None:
-    run = only(tmp_path, "usec CPU PkgWatt\n2000000 - 10\n3000000 - 10\n")
+def test_the_line_above_a_command_s_table_is_its_length(tmp_path: Path) -> None:
+    run = only(tmp_path, "5.000000 sec\nCPU\tPkgWatt\tCorWatt\n-\t10.00\t4.00\n0\t10.00\t4.00\n")
     assert (run.time_s, run.energy_by_method_j) == (5.0, {"window": 50.0})
+    assert run.facts["cpu-package_mean_w"] == 10.0
+    assert run.findings == ()
+
+
+def test_the_time_that_reading_took_is_no_length(tmp_path: Path) -> None:
+    run = only(tmp_path, "10.000000 sec\nusec\tCPU\tPkgWatt\n2006\t-\t10.00\n43\t0\t10.00\n")
+    assert (run.time_s, run.energy_by_method_j) == (10.0, {"window": 100.0})
+
+
+def test_rows_of_processors_end_early(tmp_path: Path) -> None:
+    rows = JOULES.replace("0\t0\t50.00\t100.0\t60.0\t10.0", "0\t0\t50.00\t100.0\n0\t4\t50.00")
+    run = only(tmp_path, rows)
+    assert run.energy_by_method_j == {"window": 330.0}
+    assert run.findings == ()
+
+
+def test_a_row_without_a_clock_is_told(tmp_path: Path) -> None:
+    run = only(tmp_path, WATTS + "later\t-\t-\t30.0\t3.0\n")
+    assert run.energy_by_method_j == {"window": 165.0}
+    assert "1 intervals have no length" in run.findings[0].message
+
+
+def test_watts_without_any_length_are_no_joules(tmp_path: Path) -> None:
+    run = only(tmp_path, "PkgTmp\tPkgWatt\tRAMWatt\n29\t25.50\t6.75\n29\t26.50\t7.25\n")
+    assert (run.time_s, run.energy_by_method_j, run.energy_kind) == (None, {}, None)
+    assert (run.facts["cpu-package_mean_w"], run.facts["dram_mean_w"]) == (26.0, 7.0)
+    assert "so no joules; record with --Joules" in run.findings[0].message
 
 
 @pytest.mark.parametrize(
@@ -72,7 +99,6 @@ def test_a_cut_row_is_named(tmp_path: Path) -> None:
     [
         ("", "no summary row"),
         ("Core\tCPU\tBusy%\n-\t-\t3\n", "no summary row"),
-        ("CPU\tPkgWatt\n-\t10\n", "watts without the length of an interval"),
         ("CPU\tPkg_J\n-\tmany\n", "no summary row"),
     ],
 )
