@@ -55,6 +55,11 @@ class EvaluationRules(Record):
     """CPU seconds for each snapshot in multiples of the closed model's, loading included."""
     predict_cpu_floor_s: float = 0.1
     """Allowance that no cap goes under: the resolution of the kernel's accounting."""
+    open_cpu_ratio: float = 2.0
+    """Open division: allowed to any snapshot, in multiples of the closed model's; up to
+    `predict_cpu_ratio` by what follows, so that training cannot move into the predictor."""
+    open_cpu_per_training_s: float = 0.1
+    """Open division: allowed besides, for each second and thread of training before the stamp."""
     answer_wall_s: float = 60.0
     """Wall seconds allowed for one answer, against a predictor that hangs."""
     start_cap_s: float = 120.0

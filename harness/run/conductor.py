@@ -104,7 +104,7 @@ def _judge(
         return
     watcher.phase(f"evaluating {len(held)} snapshots")
     judged.evaluation, judged.drains = evaluate(
-        bench.order, bench.source, ammunition.splits, held, lambda: interrupt.asked
+        bench.order, bench.source, ammunition.splits, trained.story, lambda: interrupt.asked
     )
     if interrupt.asked:
         trained.story.ended_by = "interrupt"
@@ -224,6 +224,7 @@ def _run_record(
         interleaved_with=order.interleaved_with,
         seeds=order.seeds,
         hyperparameters={**order.source.file.hyperparameters, **order.hyperparameters},
+        tuning=order.tuning,
         window=_window(bench, trained),
         isolation=trained.isolation or _unisolated(order),
         snapshots=tuple(_relative(bench, each) for each in held),

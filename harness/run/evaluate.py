@@ -8,31 +8,36 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness.api import Array, Ask, Splits
+from harness.clock import NS_PER_S
 from harness.plugins import Exit
 from harness.records import Evaluation, MetricValue, PredictorCost, Snapshot
 from harness.run.drain import Drain
-from harness.run.judge import NotFinite, Unjudged, digest, examples_of, judge
+from harness.run.judge import NotFinite, Unjudged, digest, examples_of, judge, passes
 from harness.run.memory import read_bytes
 from harness.run.order import Order
 from harness.run.predictor import Caps, Predictor, PredictorFault, all_at_once, in_lockstep
 from harness.run.stage import Launched, launch_predictor
-from harness.run.watch import Held
+from harness.run.watch import Held, Story
 from harness.storage import write_file
 
 RESTARTS_MAX = 3
 """Predictors that broke a cap are replaced so often; then the rest goes without a value."""
+CONFIRMATIONS_MAX = 5
+"""Snapshots that may turn out to pass only beside others before the rest is given up."""
 DIVERGED = "diverged: "
 """Begins the reason of a snapshot whose outputs are not finite."""
+UNCONFIRMED = "passed in a predictor that had seen other snapshots, and none was left to confirm it"
 
 
 class Evaluator:
     """Serves all snapshots of one run, restarting a predictor that had to be killed."""
 
-    def __init__(self, order: Order, source: Path, splits: Splits) -> None:
+    def __init__(self, order: Order, source: Path, splits: Splits, gun_ns: int) -> None:
         """Prepare; nothing is started yet."""
         self._order = order
         self._source = source
         self._splits = splits
+        self._gun_ns = gun_ns
         rules = order.ruleset.evaluation
         spec = order.workload
         shape = 1
@@ -46,21 +51,70 @@ class Evaluator:
         )
         self.exits: list[Exit] = []
         self.drains: list[Drain] = []
+        self._alone: set[int] = set()
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the predictor runs code of the submission's own."""
+        return self._order.source.file.division == "open"
+
+    def _cap_cpu_s(self, record: Snapshot) -> float:
+        """CPU seconds for one snapshot; in the open division by how long it was trained for.
+
+        Otherwise a snapshot of the training rows, sent at once, could be trained on off the clock.
+        """
+        if not self._is_open:
+            return self.caps.cpu_s
+        rules, spec = self._order.ruleset.evaluation, self._order.workload
+        trained_s = max(0, record.stamp_ns - self._gun_ns) / NS_PER_S
+        earned_s = rules.open_cpu_per_training_s * trained_s * spec.threads
+        least_s = max(rules.open_cpu_ratio * spec.predict_cpu_s, rules.predict_cpu_floor_s)
+        return min(self.caps.cpu_s, max(least_s, earned_s))
 
     def values(self, held: Sequence[Held], stop: Callable[[], bool]) -> list[MetricValue]:
         """A value, or a reason, for each snapshot whose bytes are held; in order of index.
 
         They are served in an order drawn from the run's seed, so that a predictor that keeps
-        something from one to the next cannot plan for it.
+        something from one to the next cannot plan for it; the last one that may count comes first.
         """
         waiting = [each for each in held if each.descriptor is not None]
         random.Random(self._order.seeds.instance).shuffle(waiting)  # noqa: S311 - no secret
+        waiting.sort(key=lambda each: each.record.index == _last(held))
         results: list[MetricValue] = []
         for _ in range(RESTARTS_MAX):
             if waiting and not stop():
                 results += self._serve(waiting, stop)
         results += [_without(each.record, "no predictor was left to serve it") for each in waiting]
-        return sorted(results, key=lambda value: value.snapshot)
+        values = {value.snapshot: value for value in results}
+        if self._is_open:
+            self._confirm(values, held, stop)
+        return [values[index] for index in sorted(values)]
+
+    def _confirm(
+        self, values: dict[int, MetricValue], held: Sequence[Held], stop: Callable[[], bool]
+    ) -> None:
+        """Replace what may count by the value of a predictor that has seen nothing else.
+
+        Else it could answer for an early snapshot by what it kept of a late one.
+        """
+        by_index = {each.record.index: each for each in held}
+        for _ in range(CONFIRMATIONS_MAX):
+            first = next(self._unconfirmed(values), None)
+            if first is None or stop():
+                return
+            for value in self._serve([by_index[first]], stop):
+                values[first] = value
+        for index in list(self._unconfirmed(values)):
+            value = values[index]
+            values[index] = _without(by_index[index].record, UNCONFIRMED, value.wall_s, value.cpu_s)
+
+    def _unconfirmed(self, values: dict[int, MetricValue]) -> Iterator[int]:
+        """Snapshots that pass, up to the first one that does so on its own."""
+        for index in sorted(values):
+            if passes(values[index].value, self._order.workload):
+                if index in self._alone:
+                    return
+                yield index
 
     def _serve(self, waiting: list[Held], stop: Callable[[], bool]) -> Iterator[MetricValue]:
         """Serve from the list until it is empty or the predictor has to go."""
@@ -69,6 +123,7 @@ class Evaluator:
         predictor = Predictor(launched.sandbox, launched.channel, self.caps)
         try:
             with predictor:
+                self._alone.add(waiting[-1].record.index)
                 while waiting and not stop():
                     value, fatal = self._one(predictor, waiting.pop())
                     yield value
@@ -88,7 +143,8 @@ class Evaluator:
     def _one(self, predictor: Predictor, held: Held) -> tuple[MetricValue, bool]:
         assert held.descriptor is not None
         try:
-            answer = predictor.evaluate(held.descriptor, self._drive())
+            cap_s = self._cap_cpu_s(held.record)
+            answer = predictor.evaluate(held.descriptor, self._drive(), cap_s)
         except PredictorFault as fault:
             return _without(held.record, str(fault)), fault.fatal
         try:
@@ -127,6 +183,11 @@ class Evaluator:
         return drive
 
 
+def _last(held: Sequence[Held]) -> int | None:
+    """Index of the last snapshot that may count."""
+    return max((each.record.index for each in held if each.record.accepted), default=None)
+
+
 def _without(
     record: Snapshot, reason: str, wall_s: float = 0.0, cpu_s: float | None = None
 ) -> MetricValue:
@@ -148,11 +209,12 @@ def _instance_facts(order: Order, splits: Splits) -> dict[str, float]:
 
 
 def evaluate(
-    order: Order, source: Path, splits: Splits, held: Sequence[Held], stop: Callable[[], bool]
+    order: Order, source: Path, splits: Splits, story: Story, stop: Callable[[], bool]
 ) -> tuple[Evaluation, list[Drain]]:
-    """The metric of every held snapshot, and the predictors' output."""
-    evaluator = Evaluator(order, source, splits)
-    values = evaluator.values(held, stop)
+    """The metric of every held snapshot of a run that began, and the predictors' output."""
+    assert story.gun_ns is not None
+    evaluator = Evaluator(order, source, splits, story.gun_ns)
+    values = evaluator.values(story.held, stop)
     cpu = [each.cpu_s for each in evaluator.exits if each.cpu_s is not None]
     peaks = [each.peak_rss_bytes for each in evaluator.exits if each.peak_rss_bytes is not None]
     cost = PredictorCost(

@@ -76,6 +76,14 @@ def judge(outputs: Array, workload: WorkloadSpec, splits: Splits) -> tuple[float
     return metric, value if value is not None and np.isfinite(value) else None
 
 
+def passes(value: float | None, workload: WorkloadSpec) -> bool:
+    """Whether a metric reaches the target; written so that nothing but a number can."""
+    if value is None:
+        return False
+    target = workload.target.value
+    return value >= target if workload.metric.better == "higher" else value <= target
+
+
 def examples_of(splits: Splits) -> int:
     """Number of hidden examples: the rows of the first label array."""
     return len(next(iter(splits.test_labels.values())))

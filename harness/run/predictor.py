@@ -85,6 +85,7 @@ class Predictor:
         self._count = 0
         self._begin_cpu_s: float | None = 0.0
         self._metered = False
+        self._cap_cpu_s = caps.cpu_s
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
         self._poll.register(sandbox.pidfd, select.POLLIN)
@@ -108,17 +109,21 @@ class Predictor:
         self._channel.close()
         return self._sandbox.reap(10.0)
 
-    def evaluate(self, weights: int, drive: Callable[[Ask], Array]) -> Answer:
+    def evaluate(
+        self, weights: int, drive: Callable[[Ask], Array], cap_cpu_s: float | None = None
+    ) -> Answer:
         """Outputs of one snapshot.
 
         Args:
             weights: Descriptor of the sealed safetensors.
             drive: Puts the questions, one after the other, and makes one array of the answers.
+            cap_cpu_s: CPU seconds for this snapshot; None: as all.
 
         Raises:
             PredictorFault: no outputs, with the reason.
         """
         begin_ns = now_ns()
+        self._cap_cpu_s = self._caps.cpu_s if cap_cpu_s is None else cap_cpu_s
         self._begin_cpu_s = self._sandbox.cpu_s()
         self._metered = True
         self._send("weights", {"id": self._count}, [weights])
@@ -214,6 +219,6 @@ class Predictor:
         if not self._metered:
             return
         spent_s = self._spent_s()
-        if spent_s is not None and spent_s > self._caps.cpu_s:
-            message = f"the predictor used more than {self._caps.cpu_s:.3g} CPU s for a snapshot"
+        if spent_s is not None and spent_s > self._cap_cpu_s:
+            message = f"the predictor used more than {self._cap_cpu_s:.3g} CPU s for a snapshot"
             raise PredictorFault(message)

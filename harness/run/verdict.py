@@ -5,6 +5,7 @@ from typing import NamedTuple
 from harness.plugins import Exit
 from harness.records import Evaluation, Finding, MetricValue, Status
 from harness.run.evaluate import DIVERGED
+from harness.run.judge import passes
 from harness.run.order import Order
 from harness.run.watch import Story
 
@@ -14,14 +15,6 @@ class Verdict(NamedTuple):
 
     status: Status
     reason: str
-
-
-def passes(value: float | None, order: Order) -> bool:
-    """Whether a metric reaches the target; written so that nothing but a number can."""
-    if value is None:
-        return False
-    target = order.workload.target.value
-    return value >= target if order.workload.metric.better == "higher" else value <= target
 
 
 def counted(evaluation: Evaluation | None, story: Story, order: Order) -> MetricValue | None:
@@ -35,7 +28,7 @@ def counted(evaluation: Evaluation | None, story: Story, order: Order) -> Metric
     ]
     if order.ruleset.run.snapshot_rule == "first_passing":
         for each in values:
-            if passes(each.value, order):
+            if passes(each.value, order.workload):
                 return each
     return values[-1] if values else None
 
@@ -111,7 +104,7 @@ def decide(
         f"{metric.name} {value.value:.{metric.digits}f} at snapshot {value.snapshot}; "
         f"target {sign} {order.workload.target.value:g}"
     )
-    if passes(value.value, order):
+    if passes(value.value, order.workload):
         return Verdict("ok", f"reached the target: {figures}")
     if story.ended_by == "budget":
         return Verdict("budget_exceeded", f"killed at {order.budget_s:g} s short of it: {figures}")

@@ -8,12 +8,20 @@ from typing import Any
 import pytest
 
 from harness.bundle import Bundle
+from harness.clock import NS_PER_S
 from harness.records import Snapshot
-from harness.run.evaluate import RESTARTS_MAX, release, take_custody
+from harness.run.evaluate import (
+    CONFIRMATIONS_MAX,
+    RESTARTS_MAX,
+    UNCONFIRMED,
+    Evaluator,
+    release,
+    take_custody,
+)
 from harness.run.memory import sealed
 from harness.run.watch import Held
 from harness.storage import write_all
-from tests.run.made import Perform
+from tests.run.made import Folder, Perform
 
 SEVERAL = """
 def train(session):
@@ -129,6 +137,121 @@ def predictor(weights, workload):
         ranks = sorted(range(12), key=lambda position: sizes[position])
         orders.add(tuple(ranks))
     assert len(orders) == 2
+
+
+# --- what one predictor keeps from another snapshot ----------------------------------------------
+
+EARLY_AND_LATE = """
+import time
+
+def train(session):
+    w = fitted(session)
+    for step in range(COUNT):
+        while not session.snapshot_due():
+            time.sleep(0.001)
+        session.snapshot({"w": w * (step == COUNT - 1)}, step=step)
+"""
+REMEMBERS = """
+BEST = {}
+
+def predictor(weights, workload):
+    if weights["w"].any():
+        BEST.update(weights)
+
+    def predict(inputs):
+        score = inputs["x"] @ BEST["w"] if BEST else np.ones(len(inputs["x"]))
+        return np.stack([-score, score], 1).astype(np.float32)
+
+    return predict
+"""
+SPACED = ("run.snapshots_max=500",)
+
+
+def remembered(count: int) -> str:
+    return EARLY_AND_LATE.replace("COUNT", str(count)) + REMEMBERS
+
+
+def test_early_snapshots_are_not_answered_with_the_weights_of_a_late_one(perform: Perform) -> None:
+    outcome = perform(remembered(4), *SPACED)
+    values = evaluation(outcome.bundle).values
+    assert [value.value is not None and value.value >= 0.8 for value in values] == [
+        *[False] * 3,
+        True,
+    ]
+    assert outcome.run.status == "ok"
+    assert "at snapshot 3" in outcome.run.reason
+
+
+def test_what_passes_beside_others_too_often_is_given_up(perform: Perform) -> None:
+    count = CONFIRMATIONS_MAX + 3
+    outcome = perform(remembered(count), *SPACED)
+    values = evaluation(outcome.bundle).values
+    given_up = [value.snapshot for value in values if value.reason == UNCONFIRMED]
+    assert given_up == [CONFIRMATIONS_MAX, CONFIRMATIONS_MAX + 1]
+    assert f"at snapshot {count - 1}" in outcome.run.reason, "the last is always asked alone"
+
+
+@pytest.mark.parametrize("rule", ["final", "first_passing"])
+@pytest.mark.parametrize(("snapshots", "starts"), [(1, 1), (4, 2)])
+def test_an_honest_predictor_starts_twice_at_most(
+    perform: Perform, rule: str, snapshots: int, starts: int
+) -> None:
+    """Under either rule, since a board of the other one may count the run as well."""
+    said = '\nprint("started", flush=True)\n'
+    outcome = perform(several(snapshots) + said, f"run.snapshot_rule={rule}")
+    lines = (outcome.bundle / "log.txt").read_text().splitlines()
+    assert lines.count("started") == 1 + starts, "once to train, the rest to predict"
+    assert outcome.run.status == "ok"
+
+
+# --- what a predictor may cost -------------------------------------------------------------------
+
+
+def capped(folder: Folder, division: str, stamp_ns: int, **more: Any) -> float:
+    """CPU seconds for a snapshot stamped so long after the gun."""
+    path = folder.entry("", **more) / "submission.toml"
+    path.write_text(path.read_text().replace('"open"', f'"{division}"'))
+    order = folder.order("entry")
+    splits = order.workload.data(1)
+    evaluator = Evaluator(order, folder.root, splits, gun_ns=1000)
+    return evaluator._cap_cpu_s(held(0, b"w").record.model_copy(update={"stamp_ns": stamp_ns}))
+
+
+def test_the_closed_model_has_the_whole_allowance_at_once(folder: Folder) -> None:
+    assert capped(folder, "closed", 1000) == 10.0
+
+
+@pytest.mark.parametrize(
+    ("trained_s", "cap_s"), [(0, 2.0), (-5, 2.0), (20, 2.0), (30, 3.0), (99, 9.9), (9999, 10.0)]
+)
+def test_an_open_predictor_earns_its_allowance_by_training(
+    folder: Folder, trained_s: int, cap_s: float
+) -> None:
+    """2 x the closed model's 1 s, then a tenth of the time trained, never above 10 x."""
+    found = capped(folder, "open", 1000 + trained_s * NS_PER_S)
+    assert found == pytest.approx(cap_s)
+
+
+def test_declared_threads_earn_nothing(folder: Folder) -> None:
+    stamp_ns = 1000 + 30 * NS_PER_S
+    assert capped(folder, "open", stamp_ns, more="threads = 64") == pytest.approx(3.0)
+
+
+def test_training_rows_sent_at_once_are_not_trained_on_off_the_clock(perform: Perform) -> None:
+    """Within the closed model's tenfold cost, and yet more than an untrained snapshot may use."""
+    works = """
+import time
+
+def predictor(weights, workload):
+    end = time.process_time() + 1.0
+    while time.process_time() < end:
+        pass
+    return lambda inputs: np.zeros((len(inputs["x"]), 2), "f4")
+"""
+    outcome = perform(several(1) + works, *FINAL, "evaluation.open_cpu_ratio=0.3")
+    (value,) = evaluation(outcome.bundle).values
+    assert outcome.run.status == "invalid"
+    assert "more than 0.3 CPU s" in value.reason
 
 
 def test_predictor_that_dies_is_replaced_so_often_and_no_more(perform: Perform) -> None:

@@ -14,8 +14,9 @@ from harness.plugins import Exit
 from harness.records import Evaluation, Finding, MetricValue, Snapshot, Status
 from harness.rules.load import load_ruleset
 from harness.run.evaluate import DIVERGED
+from harness.run.judge import passes
 from harness.run.order import Order
-from harness.run.verdict import Verdict, counted, decide, degrade, passes
+from harness.run.verdict import Verdict, counted, decide, degrade
 from harness.run.watch import EARLY, Held, Story
 from tests.run.test_judge import spec
 
@@ -81,15 +82,15 @@ def decided(
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_no_number_never_passes(better: str, value: float | None) -> None:
     for target in (0.0, -math.inf, math.inf, 1e300, -1e300):
-        assert not passes(value, order(better, target))
+        assert not passes(value, order(better, target).workload)
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))
 def test_directions_mirror_each_other_and_the_target_itself_passes(a: float, b: float) -> None:
-    assert passes(a, order("higher", b)) == (a >= b)
-    assert passes(a, order("higher", b)) == passes(-a, order("lower", -b))
-    assert passes(a, order("higher", a))
-    assert passes(a, order("lower", a))
+    assert passes(a, order("higher", b).workload) == (a >= b)
+    assert passes(a, order("higher", b).workload) == passes(-a, order("lower", -b).workload)
+    assert passes(a, order("higher", a).workload)
+    assert passes(a, order("lower", a).workload)
 
 
 def index_of(*seen: Any) -> int | None:
