@@ -1,6 +1,7 @@
 """CodeCarbon's `emissions.csv`: a row a run, kilowatt-hours, columns by name.
 
-Of rows that share a `run_id` the last one counts, since each is a running total. CPU and RAM
+Of rows that share a `run_id` the last one counts, since each is a running total; where the file
+names tasks, each task of a run stands for itself. CPU and RAM
 figures are models unless a sensor was there, and no column says which: joules are `modelled`.
 """
 
@@ -59,7 +60,7 @@ def _run(text: Text, folder: str, line: int, row: dict[str, str]) -> ImportedRun
         "codecarbon-csv",
         workload=row.get("project_name") or text.path.stem,
         machine=_machine(row),
-        run=row.get("run_id") or f"line {line}",
+        run="/".join(filter(None, (row.get("run_id"), row.get("task_name")))) or f"line {line}",
         time_s=duration_s,
         energy_by_method_j={"window": joules},
         energy_by_domain_j={name: value for name, value in parts.items() if value is not None},

@@ -2,8 +2,9 @@
 
 Columns are found by their names, since entries differ in order; byte order marks, carriage returns
 and blanks around names occur. Some entries carry the names of hours and epoch exchanged, which the
-figures give away: hours of 1, 2, 3 ... beside epochs with fractions. CIFAR10 and ImageNet state per cent, SQuAD a ratio; a file on the
-other scale is brought to its task's and told. Inference entries have no curve and are passed over.
+figures give away: hours of 1, 2, 3 ... beside epochs with fractions. CIFAR10 and ImageNet state
+per cent, SQuAD a ratio; a file on the other scale is brought to its task's and told. Inference
+entries have no curve and are passed over.
 """
 
 import json

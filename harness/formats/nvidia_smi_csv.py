@@ -2,7 +2,8 @@
 
 Columns by name, units in the header, in the values, or nowhere; the time is local and without a
 zone. `power.draw` is averaged over a second on some generations: the column read is a fact.
-Joules are the integral between the first and the last reading of each GPU, nothing beyond.
+Several GPUs without a column that tells them apart are told apart by their place in each burst of
+lines. Joules are the integral between the first and the last reading of each GPU, nothing beyond.
 """
 
 import re
@@ -26,6 +27,14 @@ IDENTITY = ("index", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id")
 UNIT = re.compile(r"\s*\[.*\]$")
 NUMBER_WITH_UNIT = re.compile(r"([-+0-9.,eE]+)\s*(m?)W?")
 GAP_PERIODS = 5.0
+
+GPUS_MAX = 16
+"""Most GPUs of one machine that are looked for where no column names them."""
+
+BURST_RATIO_MAX = 0.2
+"""Longest burst of lines, one a GPU, in parts of the time to the next burst."""
+
+BURSTS_MIN = 3
 
 
 class _Header(NamedTuple):
@@ -85,6 +94,37 @@ class _Series(NamedTuple):
     findings: list[Finding]
 
 
+def gpus_of_bursts(times: Sequence[float]) -> int:
+    """How many GPUs wrote these lines in turn: the size of their bursts, 1 where there are none."""
+    for count in range(2, GPUS_MAX + 1):
+        starts = times[::count]
+        ends = times[count - 1 :: count]
+        if len(starts) < BURSTS_MIN:
+            break
+        spans = zip(starts, ends, starts[1:], strict=False)
+        if all(end - start < BURST_RATIO_MAX * (after - start) for start, end, after in spans):
+            return count
+    return 1
+
+
+def _apart(text: Text, series: _Series) -> _Series:
+    """The readings of a file without a column that tells GPUs apart."""
+    (points,) = series.points.values()
+    count = gpus_of_bursts([at for at, _ in points])
+    if count == 1:
+        return series
+    message = (
+        f"{text.path}: no column tells GPUs apart; by their bursts the lines are of {count} GPUs "
+        "in turn"
+    )
+    models = {str(index): each for index in range(count) for each in series.models.values()}
+    return _Series(
+        {str(index): points[index::count] for index in range(count)},
+        models,
+        [*series.findings, complaint("nvidia-smi-index", message, advice="record with index")],
+    )
+
+
 def _bad(text: Text, line: int, what: str) -> Finding:
     return complaint("nvidia-smi-row", f"{text.path}, line {line}: left out: {what}")
 
@@ -134,6 +174,8 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     if not series.points:
         message = f"{text.path}: no reading of any GPU"
         raise TextError(message)
+    if header.identity is None:
+        series = _apart(text, series)
     findings = list(series.findings)
     joules = {}
     for gpu, points in sorted(series.points.items()):

@@ -1,14 +1,16 @@
 """`perf stat -I MS -x SEP -e power/energy-pkg/,...`: joules of each interval, by event and socket.
 
 perf quotes nothing, so a comma as separator and a decimal comma do not go together; `-x ';'` does.
-The event's place in a line tells where value and unit are, with or without interval and socket.
+Without `-x` the fields are columns between blanks, which are read too. The event's place in a line
+tells where value and unit are, with or without interval and socket; a summary below the intervals
+is not added to them.
 `energy-psys` contains the package and `energy-cores` and `energy-gpu` lie in it: the total adds
 packages and memory only.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,20 +37,24 @@ class _Count(NamedTuple):
     joules: float
 
 
-def _separator(text: Text) -> str:
-    """The separator of the first line with an event.
+def _has_event(fields: Iterable[str]) -> bool:
+    return any(EVENT.fullmatch(field.strip()) for field in fields)
+
+
+def _separator(text: Text) -> str | None:
+    """The separator of the first line with an event; None: blanks.
 
     Raises:
         TextError: there is none.
     """
     for line in text.lines:
         if EVENT.search(line):
-            return next((mark for mark in SEPARATORS if mark in line), ",")
+            return next((mark for mark in SEPARATORS if _has_event(line.split(mark))), None)
     message = f"{text.path}: no event energy-pkg, energy-ram or energy-psys"
     raise TextError(message)
 
 
-def _count(line: str, separator: str) -> _Count:
+def _count(line: str, separator: str | None) -> _Count:
     """One interval of one event.
 
     Raises:
@@ -71,7 +77,7 @@ def _count(line: str, separator: str) -> _Count:
     return _Count(time_s, domain, value * factor)
 
 
-def _counts(text: Text, separator: str) -> Iterator[_Count | Finding]:
+def _counts(text: Text, separator: str | None) -> Iterator[_Count | Finding]:
     for line_number, line in enumerate(text.lines, 1):
         if line.lstrip().startswith("#") or not EVENT.search(line):
             continue
@@ -83,16 +89,18 @@ def _counts(text: Text, separator: str) -> Iterator[_Count | Finding]:
 
 
 def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
-    joules: dict[str, float] = defaultdict(float)
-    times: list[float] = []
+    counts: list[_Count] = []
     findings: list[Finding] = []
     for found in _counts(text, _separator(text)):
-        if isinstance(found, Finding):
-            findings.append(found)
-            continue
-        joules[found.domain] += found.joules
-        if found.time_s is not None:
-            times.append(found.time_s)
+        findings.append(found) if isinstance(found, Finding) else counts.append(found)
+    timed = [each for each in counts if each.time_s is not None]
+    if timed and len(timed) < len(counts):
+        message = f"{text.path}: {len(counts) - len(timed)} lines without a time, as perf's summary"
+        findings.append(complaint("perf-summary", f"{message}, are not added", "info"))
+    joules: dict[str, float] = defaultdict(float)
+    for each in timed or counts:
+        joules[each.domain] += each.joules
+    times = [each.time_s for each in timed if each.time_s is not None]
     if not joules:
         message = f"{text.path}: no joules: {findings[0].message if findings else 'no line'}"
         raise TextError(message)

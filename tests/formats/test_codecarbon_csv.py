@@ -58,6 +58,12 @@ def test_the_last_total_of_a_run_counts(tmp_path: Path) -> None:
     assert findings[0].rule == "codecarbon-total"
 
 
+def test_tasks_of_a_run_stand_for_themselves(tmp_path: Path) -> None:
+    tasks = [ROW | {"task_name": name, "duration": f"{i}.0"} for i, name in enumerate("ab", 1)]
+    found = runs(tmp_path, table(*tasks, names=["task_name", *ROW]))
+    assert [(run.run, run.time_s) for run in found] == [("r1/a", 1.0), ("r1/b", 2.0)]
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
 def test_line_ends_marks_and_semicolons(tmp_path: Path, end: str) -> None:
     text = "\ufeff" + table(ROW | {"cpu_model": "EPYC"}, delimiter=";").replace(".", ",")

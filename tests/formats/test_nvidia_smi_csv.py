@@ -1,10 +1,13 @@
 """nvidia-smi's readings: integral by GPU, units anywhere, sensors that say nothing."""
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.formats.nvidia_smi_csv import read, seconds, watts
+from harness.formats.nvidia_smi_csv import gpus_of_bursts, read, seconds, watts
 from harness.records import ImportedRun
 
 HEADER = "timestamp, index, name, power.draw [W]\n"
@@ -57,6 +60,27 @@ def test_gpus_without_index_go_by_uuid(tmp_path: Path) -> None:
     text += "GPU-b,20 W,2026/01/01 00:00:00\nGPU-a,10 W,2026/01/01 00:00:02\n"
     text += "GPU-b,20 W,2026/01/01 00:00:02\n"
     assert only(tmp_path, text).energy_by_domain_j == {"gpu-GPU-a": 20.0, "gpu-GPU-b": 40.0}
+
+
+@pytest.mark.parametrize("apart_ms", [0, 3])
+@pytest.mark.parametrize("gpus", [1, 2, 4, 8])
+def test_gpus_without_any_mark_go_by_their_bursts(tmp_path: Path, gpus: int, apart_ms: int) -> None:
+    text = "timestamp, name, power.draw [W]\n" + "".join(
+        f"2026/11/22 10:00:{second:02d}.{100 + gpu * apart_ms}, NVIDIA A100, {100 + gpu} W\n"
+        for second in range(6)
+        for gpu in range(gpus)
+    )
+    run = only(tmp_path, text)
+    assert run.energy_by_domain_j == pytest.approx(
+        {f"gpu-{gpu}": 5.0 * (100 + gpu) for gpu in range(gpus)}
+    )
+    assert run.machine == f"{gpus}x NVIDIA A100"
+    assert [each.rule for each in run.findings] == ["nvidia-smi-index"] * (gpus > 1)
+
+
+@given(st.lists(st.floats(0.5, 1.5), min_size=6, max_size=40))
+def test_one_gpu_with_jitter_is_no_burst(steps: list[float]) -> None:
+    assert gpus_of_bursts(list(accumulate(steps))) == 1
 
 
 def test_sensors_that_say_nothing_are_missing_not_zero(tmp_path: Path) -> None:

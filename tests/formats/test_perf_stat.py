@@ -40,11 +40,25 @@ def test_intervals_add_up(tmp_path: Path) -> None:
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.replace("power/energy-pkg/", "power/energy-pkg/u"),
         lambda text: text + "     2.000; 12; ; cycles; 1; 100.00;;\n",
+        lambda text: text.replace("; 1000000; 100.00;;", "").replace(";", "    "),
+        lambda text: text + "     summary; 50.50; Joules; power/energy-pkg/; 1; 100.00;;\n",
+        lambda text: text + "50.50; Joules; power/energy-pkg/; 1; 100.00;;\n",
     ],
-    ids=["comma", "bar", "decimal comma", "crlf", "modifier", "other event"],
-)
+    ids=["comma", "bar", "decimal comma", "crlf", "modifier", "other event", "columns", "summary",
+         "older summary"],
+)  # fmt: skip
 def test_dialects(tmp_path: Path, change) -> None:
     assert only(tmp_path, change(LINES)).energy_by_method_j == {"window": 55.5}
+
+
+def test_a_summary_is_told_and_not_added(tmp_path: Path) -> None:
+    run = only(tmp_path, LINES + "     summary; 50.50; Joules; power/energy-pkg/; 1; 100.00;;\n")
+    assert "1 lines without a time" in run.findings[0].message
+
+
+def test_sockets_in_columns(tmp_path: Path) -> None:
+    run = only(tmp_path, "   1.0001 S0     1     19.63 Joules power/energy-pkg/\n")
+    assert run.energy_by_domain_j == {"cpu-package-S0": 19.63}
 
 
 def test_sockets_apart_and_parts_of_a_package_not_added(tmp_path: Path) -> None:
