@@ -188,7 +188,7 @@ def _gap(case: Case) -> Iterator[Finding]:
     if gap_s is None or len(case.series.t_ns) < 3:  # noqa: PLR2004 - no usual period before that
         return
     series = _usable(case)
-    usual_s = max(nominal_period_s(series.t_s), case.domain.update_period_s or 0.0)
+    usual_s = _usual_s(case, series)
     if gap_s <= case.rules.gap_periods_max * usual_s:
         return
     # A counter goes on counting through a gap; power that nobody read is gone.
@@ -198,6 +198,11 @@ def _gap(case: Case) -> Iterator[Finding]:
         f"{gap_s / usual_s:.1f} times its usual period"
     )
     yield _finding("gap", level, text, "keep other work off this machine; see the meter's faults")
+
+
+def _usual_s(case: Case, series: Series) -> float:
+    update_s = case.domain.update_period_s or 0.0
+    return max(nominal_period_s(series.t_s, update_s), update_s)
 
 
 def _usable(case: Case) -> Series:
@@ -217,7 +222,7 @@ def _vanished(case: Case) -> Iterator[Finding]:
     series = _usable(case)
     if len(series.t_ns) < 3:  # noqa: PLR2004 - no usual period before that
         return
-    usual_s = max(nominal_period_s(series.t_s), case.domain.update_period_s or 0.0)
+    usual_s = _usual_s(case, series)
     silent_s = case.window_s[1] - float(series.t_s[-1])
     if silent_s > case.rules.gap_periods_max * usual_s:
         text = (

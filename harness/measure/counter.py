@@ -1,11 +1,27 @@
 """Joules from an energy counter: difference with wraps unfolded, and how far it can be wrong.
 
 A counter that is read at time s shows the joules up to its last update, at most one update period
-before s, cut down to its step. It starts again at zero after `wrap_j`.
+U before s, cut down to its step. It starts again at zero after `wrap_j`.
+
+What the true joules C are at an edge x of the window follows from the updates around x, whose
+times are known to within h (`updates.knots`): h is U / 2 where the counter is read about once a
+period, and half of the spacing of the reads where it is read more often, as it is after a mark.
+The estimate is the line through the updates. It is wrong in two ways:
+
+- The updates came up to h earlier or later. All of them move alike, since one clock drives them,
+  and the estimate is off by what it gains between x - h and x + h. That error is uniform over a
+  range of this half-width a: k = 2 gives 2 a / sqrt(3) (GUM, JCGM 100:2008, 4.3.7). What the
+  counter itself gained there is taken for a, not a mean power: in a pulse of 200 ms the mean of
+  half a second is too small by half.
+- The power changed between two updates. A single step of the power by s, with p before and q
+  after x within one stretch, bends the course by at most s p q / (p + q), uniform again.
+
+Both ways rest on one course of power and both edges on one clock, so that these errors are not
+independent, and how they go together is not known: they are added up, not squared (GUM 5.2.2,
+F.1.2.3).
 """
 
 import math
-import statistics
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -16,13 +32,18 @@ from harness.measure.series import (
     Float,
     Part,
     Series,
+    distinct_count,
     gap_max_s,
     overlap_s,
 )
+from harness.measure.updates import Knots, ages_s, knots
 from harness.records import Domain
 
 _WRAP_GUESS = 0.25
 """Without a known power range, a fall counts as a wrap only if it makes less than this of one."""
+
+_LOOKED_AHEAD = 64
+"""So many readings after an edge are searched for one that shows a later update."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,37 +140,47 @@ def _filling_j(series: Series, gained: Float, valid: Bool) -> Float:
     return np.asarray(watts * dt_s, dtype=np.float64)
 
 
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What is the same for every window of a trace."""
+
+    sensor: Sensor
+    steps: Unfolded
+    knots: Knots
+    ages_s: Float
+
+
 @lru_cache(maxsize=8)
-def _prepared(series: Series, domain: Domain) -> tuple[Sensor, Unfolded]:
-    """The same for every window of a trace."""
-    return Sensor.of(domain, series), unfold(series, domain)
+def _prepared(series: Series, domain: Domain) -> _Prepared:
+    sensor, steps = Sensor.of(domain, series), unfold(series, domain)
+    known = knots(steps.t_s, steps.u_s, steps.total_j, sensor.update_s)
+    changed = np.diff(series.energy_j) != 0
+    ages = ages_s(steps.t_s, steps.u_s, changed, sensor.update_s)
+    return _Prepared(sensor, steps, known, ages)
 
 
 def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
     """Joules between a and b with terms, bound and coverage."""
-    sensor, steps = _prepared(series, domain)
+    prepared = _prepared(series, domain)
+    sensor, steps = prepared.sensor, prepared.steps
     lost_s = np.where(steps.valid, 0.0, overlap_s(steps.t_s[:-1], steps.t_s[1:], a_s, b_s))
     seen_s = max(0.0, min(b_s, steps.t_s[-1]) - max(a_s, steps.t_s[0])) - lost_s.sum()
     covered = max(0.0, float(seen_s)) / (b_s - a_s)
-    begin, end = _Edge.at(steps, a_s, sensor), _Edge.at(steps, b_s, sensor)
-    # The lag of half an update moves both edges alike; only a change of power leaves a trace.
-    lag_j = (end.power_w - begin.power_w) * sensor.update_s / 2
+    begin, end = _Edge.at(prepared.knots, a_s), _Edge.at(prepared.knots, b_s)
     unseen_s = (b_s - a_s) * (1 - covered)
-    lost = bool(lost_s.any())
-    inside = (series.t_s >= a_s) & (series.t_s <= b_s)
     return Part(
-        energy_j=max(0.0, end.total_j - begin.total_j + lag_j),
-        bound_j=bound_j(steps, sensor, a_s, b_s),
+        energy_j=max(0.0, end.total_j - begin.total_j),
+        bound_j=_bound_j(prepared, a_s, b_s),
         terms={
             "quantisation": 2 * sensor.step_j / math.sqrt(6),
-            "edges": math.hypot(begin.u_j, end.u_j),
+            "edges": begin.u_j + end.u_j,
             "gaps": unseen_s * _half_range_w(steps, sensor),
             "aliasing": 0.0,
         },
         coverage_ratio=min(1.0, covered),
         gap_max_s=gap_max_s(series.t_s, a_s, b_s),
-        readings_count=int(inside.sum()),
-        reason="the counter was reset or jumped within the window" if lost else "",
+        readings_count=distinct_count(series.t_s, a_s, b_s, sensor.update_s),
+        reason="the counter was reset or jumped within the window" if lost_s.any() else "",
     )
 
 
@@ -163,69 +194,63 @@ def _half_range_w(steps: Unfolded, sensor: Sensor) -> float:
 
 @dataclass(frozen=True)
 class _Edge:
-    """The counter at one edge of the window."""
+    """The true joules at one edge of the window, as the counter scales them."""
 
     total_j: float
-    power_w: float
-    """Mean power around the edge."""
     u_j: float
 
     @classmethod
-    def at(cls, steps: Unfolded, x_s: float, sensor: Sensor) -> "_Edge":
-        """Interpolate at x; beyond the readings the mean power around the nearest one goes on."""
-        t_s, total_j = steps.t_s, steps.total_j
-        watts = _watts_around(steps, x_s, sensor.update_s)
-        inside_s = min(max(x_s, float(t_s[0])), float(t_s[-1]))
-        value = float(np.interp(inside_s, t_s, total_j)) + (x_s - inside_s) * float(watts.mean())
+    def at(cls, known: Knots, x_s: float) -> "_Edge":
+        """The line through the updates at x; beyond them the power of the last ones goes on."""
+        t_s, half_s, total_j = known.t_s, known.half_s, known.total_j
+        if len(t_s) < 2:  # noqa: PLR2004 - a slope needs two points
+            return cls(float(total_j[0]), 0.0)
         k = min(max(int(t_s.searchsorted(x_s, side="right")) - 1, 0), len(t_s) - 2)
-        before_s, after_s = max(0.0, x_s - t_s[k]), max(0.0, t_s[k + 1] - x_s)
-        # A line between two readings is off by at most this much where the power steps once.
-        bend_s = before_s * after_s / (t_s[k + 1] - t_s[k])
-        swing_w = float(watts.max() - watts.min())
-        stamp_s = float(max(steps.u_s[k], steps.u_s[k + 1]))
-        mean_w = float(watts.mean())
-        u_j = math.hypot(
-            2 * mean_w * sensor.update_s / math.sqrt(12),
-            2 * mean_w * stamp_s / math.sqrt(3),
-            2 * swing_w * bend_s / math.sqrt(3),
-        )
-        return cls(value, mean_w, u_j)
+        near = slice(max(0, k - 1), k + 3)
+        watts = np.diff(total_j[near]) / np.diff(t_s[near])
+        line = _Line(t_s[near], total_j[near], float(watts.mean()))
+        before_s, after_s = x_s - t_s[k], t_s[k + 1] - x_s
+        inside = before_s >= 0 and after_s >= 0
+        bend_s = before_s * after_s / (before_s + after_s) if inside else -min(before_s, after_s)
+        shift_s = float(np.interp(x_s, t_s[k : k + 2], half_s[k : k + 2]))
+        here_j = line.at(x_s)
+        moved_j = max(line.at(x_s + shift_s) - here_j, here_j - line.at(x_s - shift_s))
+        bent_j = float(watts.max() - watts.min()) * bend_s
+        return cls(here_j, 2 / math.sqrt(3) * (moved_j + bent_j))
 
 
-def _watts_around(steps: Unfolded, x_s: float, update_s: float) -> Float:
-    """Mean powers of a few stretches around x, each long enough to hold two updates."""
-    t_s, total_j = steps.t_s, steps.total_j
-    k = min(max(int(t_s.searchsorted(x_s, side="right")) - 1, 0), len(t_s) - 2)
-    near = t_s[max(0, k - 8) : k + 10]
-    # Of eighteen numbers the standard library finds the median sooner.
-    usual_s = statistics.median((near[1:] - near[:-1]).tolist())
-    stride = max(1, math.ceil(2 * update_s / usual_s)) if usual_s > 0 else 1
-    picks = sorted({min(max(k + stride * each, 0), len(t_s) - 1) for each in (-1, 0, 1, 2)})
-    if len(picks) < 2:  # noqa: PLR2004 - a slope needs two points
-        picks = [k, k + 1]
-    joules, stamps = total_j[picks], t_s[picks]
-    return np.asarray((joules[1:] - joules[:-1]) / (stamps[1:] - stamps[:-1]), dtype=np.float64)
+@dataclass(frozen=True)
+class _Line:
+    """A few updates, joined by a line that goes on with the same power at its ends."""
+
+    t_s: Float
+    total_j: Float
+    mean_w: float
+
+    def at(self, x_s: float) -> float:
+        inside_s = min(max(x_s, float(self.t_s[0])), float(self.t_s[-1]))
+        value_j = float(np.interp(inside_s, self.t_s, self.total_j))
+        return value_j + (x_s - inside_s) * self.mean_w
 
 
-def bound_j(steps: Unfolded, sensor: Sensor, a_s: float, b_s: float) -> tuple[float, float] | None:
+def _bound_j(prepared: _Prepared, a_s: float, b_s: float) -> tuple[float, float] | None:
     """Least and greatest joules that the readings allow, whatever the power did between them.
 
-    For a reading with value v at stamp t (known to u), the true joules C(t), as the counter
-    scales them, obey v - H u <= C(t) <= v + step + H (update + u), with H the greatest power.
-    From each of the readings next to an edge the power range leads on to the edge itself.
+    For a reading with value v at stamp t (known to u), whose last update is at most A old, the
+    true joules C(t), as the counter scales them, obey v - H u <= C(t) <= v + step + H (A + u),
+    with H the greatest power. From each of the readings next to an edge the power range leads on
+    to the edge itself. Joules never fall: what a later update shows is a bound without any H.
     """
+    sensor = prepared.sensor
     if not math.isfinite(sensor.high_w):
         return None
-    t_s = steps.t_s
     lows, highs = [], []
-    for p in _neighbours(t_s, a_s):
-        for q in _neighbours(t_s, b_s):
+    for p in _neighbours(prepared, a_s):
+        for q in _neighbours(prepared, b_s):
             if p <= q:
-                low, high = _between(steps, sensor, p, q)
-                low_a, high_a = _leads(t_s[p] - a_s, sensor)
-                low_b, high_b = _leads(b_s - t_s[q], sensor)
-                lows.append(low + low_a + low_b)
-                highs.append(high + high_a + high_b)
+                low, high = _between(prepared, (p, a_s), (q, b_s))
+                lows.append(low)
+                highs.append(high)
     duration_s = b_s - a_s
     least = max(max(lows) / (1 + sensor.gain), sensor.low_w * duration_s)
     most = sensor.high_w * duration_s
@@ -234,25 +259,45 @@ def bound_j(steps: Unfolded, sensor: Sensor, a_s: float, b_s: float) -> tuple[fl
     return float(min(least, most)), float(max(least, most))
 
 
-def _neighbours(t_s: Float, x_s: float) -> list[int]:
-    """Indices of the readings on both sides of x."""
+def _neighbours(prepared: _Prepared, x_s: float) -> list[int]:
+    """Readings on both sides of x, and the first one that shows an update after x."""
+    t_s = prepared.steps.t_s
     k = int(np.searchsorted(t_s, x_s, side="right"))
-    return [index for index in (k - 1, k) if 0 <= index < len(t_s)]
+    later = k + np.flatnonzero((t_s - prepared.ages_s)[k : k + _LOOKED_AHEAD] >= x_s)[:1]
+    return [index for index in (k - 1, k, *later.tolist()) if 0 <= index < len(t_s)]
 
 
-def _between(steps: Unfolded, sensor: Sensor, p: int, q: int) -> tuple[float, float]:
-    """Range of the shown joules between the stamps of readings p and q."""
+def _between(
+    prepared: _Prepared, begin: tuple[int, float], end: tuple[int, float]
+) -> tuple[float, float]:
+    """Range of the shown joules from one edge to the other, by way of a reading near each."""
+    (p, a_s), (q, b_s) = begin, end
+    steps, sensor = prepared.steps, prepared.sensor
+    if p == q:
+        low_p, high_p = _leads(steps.t_s[p] - a_s, sensor)
+        low_q, high_q = _leads(b_s - steps.t_s[q], sensor)
+        return low_p + low_q, high_p + high_q
     valid = steps.valid[p:q]
     sure_j = float(steps.gained_j[p:q][valid].sum())
     lost_s = float(np.diff(steps.t_s[p : q + 1])[~valid].sum())
-    lag_s = sensor.update_s
-    high_w = sensor.shown_high_w
-    if p == q:
-        return 0.0, 0.0
-    stamps_s = float(steps.u_s[p] + steps.u_s[q])
-    spread_j = sensor.step_j + high_w * (lag_s + stamps_s)
+    low_a, high_a = _offset_j(prepared, p, a_s)
+    low_b, high_b = _offset_j(prepared, q, b_s)
     low_w = sensor.low_w * (1 - sensor.gain)
-    return sure_j + low_w * lost_s - spread_j, sure_j + high_w * lost_s + spread_j
+    # Both values are cut down to the same step, so that it counts once.
+    low = sure_j + low_w * lost_s + low_b - high_a - sensor.step_j
+    return low, sure_j + sensor.shown_high_w * lost_s + high_b - low_a + sensor.step_j
+
+
+def _offset_j(prepared: _Prepared, index: int, x_s: float) -> tuple[float, float]:
+    """How far the true joules at x can lie from what a reading shows, its step left aside."""
+    sensor, t_s = prepared.sensor, float(prepared.steps.t_s[index])
+    age_s, stamp_s = float(prepared.ages_s[index]), float(prepared.steps.u_s[index])
+    low_j, high_j = _leads(x_s - t_s, sensor)
+    low_j -= sensor.shown_high_w * stamp_s
+    high_j += sensor.shown_high_w * age_s
+    if t_s - age_s >= x_s:
+        high_j = min(high_j, 0.0)
+    return low_j, high_j
 
 
 def _leads(outside_s: float, sensor: Sensor) -> tuple[float, float]:

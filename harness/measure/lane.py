@@ -15,6 +15,18 @@ _FAULTS_KEPT = 200
 _FAULT_REPEAT_NS = 10 * NS_PER_S
 """A fault that goes on is told again after this long."""
 
+_FOLLOWED_S = (0.02, 0.5)
+"""A counter whose update period lies in this range is watched for an update after a mark."""
+
+_FOLLOW_STEPS = 20
+"""Looks in one update period while a counter is watched."""
+
+_FOLLOW_PERIODS = 1.5
+"""A counter that has not moved by then gained nothing: it is watched no longer."""
+
+_FOLLOW_SHARE = 4
+"""A look is followed by a pause of at least this many times of what it took."""
+
 
 class Fault(NamedTuple):
     """A reading that could not be taken or used."""
@@ -56,11 +68,17 @@ class Live:
     """Running watts and joules of one domain, for the display alone; scores never see them."""
 
     def __init__(self, spec: DomainSpec) -> None:
+        self.counts = spec.method == "counter"
         self._wrap_j = spec.wrap_j
         self._last: Reading | None = None
         self.joules = 0.0
         self.watts: float | None = None
         self.gap_max_ns = 0
+
+    @property
+    def last_j(self) -> float | None:
+        """What the counter showed last."""
+        return None if self._last is None else self._last.energy_j
 
     def add(self, reading: Reading) -> None:
         """Take the next reading in."""
@@ -114,6 +132,21 @@ class Member:
         """Stamps of the first and the last reading, ns."""
         self._origin_ns = origin_ns
         self._told: dict[tuple[str, str], int] = {}
+
+    @property
+    def follow_ns(self) -> int:
+        """Update period of its slowest counter, where watching for the next update pays, else 0."""
+        least_s, most_s = _FOLLOWED_S
+        periods = [
+            spec.update_period_s or 0.0
+            for spec in self.reader.domains
+            if spec.method == "counter" and least_s <= (spec.update_period_s or 0.0) <= most_s
+        ]
+        return int(max(periods, default=0.0) * NS_PER_S)
+
+    def shown(self) -> list[float | None]:
+        """What its counters showed last."""
+        return [each.last_j for each in self.live.values() if each.counts]
 
     def take(self, *, mark: bool) -> list[str]:
         """Read once; returns rows of the trace. Whatever a meter raises becomes a fault.
@@ -170,6 +203,37 @@ class Member:
             return {}
 
 
+class Follow:
+    """Watches slow counters after a mark until each has shown its next update.
+
+    Where a counter is brought up to date ten times a second, a look at an edge of the window says
+    little: the joules shown may be anything up to 100 ms old. The moment of the next update, seen
+    to within a few milliseconds, says how old they were.
+    """
+
+    def __init__(self, members: Sequence[Member], begin_ns: int) -> None:
+        self._shown = {each: each.shown() for each in members if each.follow_ns}
+        slowest_ns = max((each.follow_ns for each in self._shown), default=0)
+        self._pause_ns = slowest_ns // _FOLLOW_STEPS
+        self._end_ns = begin_ns + int(_FOLLOW_PERIODS * slowest_ns)
+        self.next_ns = begin_ns + self._pause_ns
+
+    @property
+    def members(self) -> list[Member]:
+        """Those whose counters have not all moved yet."""
+        return [
+            each
+            for each, before in self._shown.items()
+            if any(one == other for one, other in zip(before, each.shown(), strict=True))
+        ]
+
+    def looked(self, begin_ns: int) -> bool:
+        """Plan the next look after one that began then; False where nothing is left to see."""
+        now = now_ns()
+        self.next_ns = begin_ns + max(self._pause_ns, (_FOLLOW_SHARE + 1) * (now - begin_ns))
+        return now < self._end_ns and bool(self.members)
+
+
 class Lane:
     """One thread that reads its members in turn, on a grid `start + k * period`."""
 
@@ -190,6 +254,8 @@ class Lane:
         self._wake = threading.Lock()
         self._wake.acquire()
         self._marked = False
+        self._edge = False
+        self._follow: Follow | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -198,14 +264,16 @@ class Lane:
         self._thread.start()
 
     def mark(self) -> None:
-        """Ask for a reading at once; returns without waiting for it."""
+        """Ask for a reading at once, at an edge of the window; returns without waiting for it."""
+        self._edge = True
         self._marked = True
         self._rouse()
 
     def stop(self) -> None:
         """Ask for a last reading and the end; returns without waiting."""
         self._stopping = True
-        self.mark()
+        self._marked = True
+        self._rouse()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end of the thread; False where a meter still blocks it."""
@@ -242,28 +310,49 @@ class Lane:
 
     def _run(self) -> None:
         self.realtime = self._want_realtime and _become_realtime()
-        while not self._stopping:
-            self._wait()
-            self._round()
+        while not self._stopping or self._marked or self._follow is not None:
+            if self._wait():
+                self._round()
+            else:
+                self._look_again()
         with self._guard:
             members = list(self.members)
         for member in members:
             self.helpers.update(member.close())
 
-    def _wait(self) -> None:
+    def _wait(self) -> bool:
+        """Wait for the next place on the grid or a mark; False where a slow counter comes first."""
         if self._marked:
             self._wake.acquire(blocking=False)
-            return
+            return True
         now = now_ns()
         steps = (now - self._phase_ns) // self.period_ns + 1
         deadline_ns = self._phase_ns + steps * self.period_ns
+        if self._follow is not None and self._follow.next_ns < deadline_ns:
+            left_ns = max(0, self._follow.next_ns - now)
+            return self._wake.acquire(timeout=left_ns / NS_PER_S)
         if not self._wake.acquire(timeout=(deadline_ns - now) / NS_PER_S):
             self.lateness.add(now_ns() - deadline_ns)
+        return True
 
     def _round(self) -> None:
         mark, self._marked = self._marked, False
+        edge, self._edge = self._edge, False
         self.reads_count += 1
-        for member in tuple(self.members):
+        self._read(tuple(self.members), mark=mark)
+        if edge:
+            follow = Follow(self.members, now_ns())
+            self._follow = follow if follow.members else None
+
+    def _look_again(self) -> None:
+        """Read what a mark left open; these looks are off the grid and not counted as reads."""
+        begin_ns, follow = now_ns(), self._follow
+        if follow is not None:
+            self._read(follow.members, mark=False)
+            self._follow = follow if follow.looked(begin_ns) else None
+
+    def _read(self, members: Sequence[Member], *, mark: bool) -> None:
+        for member in members:
             with self._guard:
                 if member not in self.members:
                     continue

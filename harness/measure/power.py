@@ -10,11 +10,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measure.series import Float, Part, Series, gap_max_s, nominal_period_s, overlap_s
+from harness.measure.series import (
+    Float,
+    Part,
+    Series,
+    distinct_count,
+    gap_max_s,
+    nominal_period_s,
+    overlap_s,
+)
 from harness.records import Domain
 
 _PERIODS_BRIDGED = 2.0
 """Two readings further apart than this many periods leave a gap."""
+
+_APART = 0.5
+"""Readings closer together than this part of an update period are taken for one."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +64,42 @@ class Sensor:
 def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
     """Joules between a and b with terms, bound and coverage."""
     sensor = Sensor.of(domain, series)
-    t_s, watts = series.t_s, series.power_w
-    period_s = max(nominal_period_s(t_s), sensor.update_s)
+    t_s = series.t_s
+    thin = thinned(series, sensor.update_s)
+    period_s = max(nominal_period_s(t_s, sensor.update_s), sensor.update_s)
     unseen_s = _unseen_s(t_s, a_s, b_s, _PERIODS_BRIDGED * period_s)
     edges = (_edge_u_j(series, sensor, x_s, period_s) for x_s in (a_s, b_s))
-    inside = (t_s >= a_s) & (t_s <= b_s)
     return Part(
-        energy_j=area_j(t_s - sensor.lag_s, watts, a_s, b_s),
+        energy_j=area_j(thin.t_s - sensor.lag_s, thin.power_w, a_s, b_s),
         bound_j=bound_j(series, sensor, a_s, b_s),
         terms={
             "quantisation": 2 * sensor.step_w / math.sqrt(12) * (b_s - a_s),
             "edges": math.hypot(*edges),
-            "gaps": unseen_s * _half_range_w(watts, sensor),
-            "aliasing": _aliasing_j(t_s, watts, a_s, b_s),
+            "gaps": unseen_s * _half_range_w(series.power_w, sensor),
+            "aliasing": _aliasing_j(thin.t_s, thin.power_w, a_s, b_s),
         },
         coverage_ratio=max(0.0, 1 - unseen_s / (b_s - a_s)),
         gap_max_s=gap_max_s(t_s, a_s, b_s),
-        readings_count=int(inside.sum()),
+        readings_count=distinct_count(t_s, a_s, b_s, sensor.update_s),
         reason="readings are missing within the window" if unseen_s > 0 else "",
     )
+
+
+def thinned(series: Series, update_s: float) -> Series:
+    """Readings that lie at least most of an update apart: what is read more often says no more.
+
+    The age of a reading is uniform over one update, which `Sensor.lag_s` takes for granted; and
+    a step between two readings of a few milliseconds would pass for one that came just there.
+    """
+    least_s, t_s = _APART * update_s, series.t_s
+    if len(t_s) < 2 or float(np.diff(t_s).min()) >= least_s:  # noqa: PLR2004 - nothing is apart
+        return series
+    kept, last_s = [], -math.inf
+    for index, stamp_s in enumerate(t_s.tolist()):
+        if stamp_s - last_s >= least_s:
+            kept.append(index)
+            last_s = stamp_s
+    return series.at(np.array(kept))
 
 
 def area_j(t_s: Float, watts: Float, a_s: float, b_s: float) -> float:

@@ -94,6 +94,19 @@ def gap_max_s(t_s: Float, a_s: float, b_s: float) -> float:
     return max(float(steps.max()) if len(steps) else 0.0, *ends)
 
 
-def nominal_period_s(t_s: Float) -> float:
-    """Usual time between two readings: the median step."""
-    return float(np.median(np.diff(t_s)))
+def nominal_period_s(t_s: Float, update_s: float = 0.0) -> float:
+    """Usual time between two readings: the median step; those within half an update do not count.
+
+    After a mark a slow counter is read more often for a moment, which is no usual period.
+    """
+    steps = np.diff(t_s)
+    apart = steps[steps >= update_s / 2]
+    return float(np.median(apart if len(apart) else steps))
+
+
+def distinct_count(t_s: Float, a_s: float, b_s: float, update_s: float) -> int:
+    """Readings between a and b; of several within half an update of the sensor one counts."""
+    inside = t_s[(t_s >= a_s) & (t_s <= b_s)]
+    if update_s <= 0:
+        return len(inside)
+    return len(np.unique(np.floor(inside / (update_s / 2))))

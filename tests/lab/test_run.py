@@ -25,8 +25,9 @@ WAVES = [
     {"shape": "ramp", "wave_s": 0.9, "gain": 0.97},
     {"shape": "sine", "wave_s": 1.7},
 ]
-"""The hard bound must hold each time. A stated uncertainty is one of k = 2, so single figures may
-lie outside of it: `pytest -s` prints them, and twice of it is where this test ends."""
+"""Their steps lie further apart than one update of the card, as `tests/lab/waves.py` has them: then
+each term of the uncertainty is the whole range of its error and not 95 % of it, and no phase of the
+sensors and no load of the machine takes the truth outside of it. `pytest -s` prints the figures."""
 PACKAGE = Wave("sine", 120.0, 20.0, 1.3)
 
 
@@ -75,10 +76,8 @@ def test_the_truth_lies_within_the_figures_of_a_run(tmp_path, wave):
         assert told.u_j is not None
         assert told.bound_j is not None
         assert told.bound_j[0] <= truth_j <= told.bound_j[1], told
-        assert abs(told.energy_j - truth_j) <= 2 * told.u_j, told
+        assert abs(told.energy_j - truth_j) <= told.u_j, told
         error = f"{100 * (told.energy_j / truth_j - 1):+.1f} %"
-        inside = abs(told.energy_j - truth_j) <= told.u_j
-        error += "" if inside else ", outside of k = 2"
         figures = f"{truth_j:.2f} | {told.energy_j:.2f} ± {told.u_j:.2f} | {error}"
         print(f"| {wave['shape']} | {domain.name} | {figures} |")  # noqa: T201 - `pytest -s` shows it
     assert record.sampler is not None

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from harness.measure.series import Series
 from harness.measure.trace import Trace
+from harness.meters.fake import Wave as Course
 from harness.records import Domain
 
 Float = npt.NDArray[np.float64]
@@ -47,6 +48,26 @@ class Sines:
             omega = 2 * np.pi * hertz
             total = total + watts / omega * (np.cos(phase) - np.cos(omega * t_s + phase))
         return np.asarray(total, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """One of the courses that the stand-ins of the lab play."""
+
+    course: Course
+
+    def energy_j(self, t_s: Float) -> Float:
+        return np.array([self.course.energy_j(float(each)) for each in np.atleast_1d(t_s)])
+
+
+SHAPES = {
+    "constant": Shaped(Course("constant", 250.0)),
+    "square": Shaped(Course("square", 300.0, 100.0, 0.7)),
+    "pulse": Shaped(Course("pulse", 300.0, 100.0, 1.1)),
+    "ramp": Shaped(Course("ramp", 300.0, 100.0, 0.9)),
+    "sine": Shaped(Course("sine", 300.0, 100.0, 1.7)),
+}
+"""As `tests/lab/test_run.py` plays them."""
 
 
 def constant(watts: float, until_s: float = 1e4) -> Steps:
@@ -102,6 +123,8 @@ class Setting:
     gain_error: float = 0.05
     lead_s: float = 2.0
     """Reading goes on for this long before and after the window."""
+    followed: bool = False
+    """Whether the next update after each edge is watched for, as the sampler does it."""
 
     @property
     def truth_j(self) -> float:
@@ -133,13 +156,16 @@ class Setting:
         return Domain.model_validate(fields | changes)
 
     def stamps_s(self) -> Float:
-        """When it is read: a grid, and one reading right at each edge, as the conductor asks."""
+        """When it is read: a grid, and readings right after each edge, as the conductor asks."""
         begin_s, end_s = self.window_s
         grid = np.arange(
             begin_s - self.lead_s + self.grid_phase_s, end_s + self.lead_s, self.period_s
         )
-        edges = np.array([begin_s - 5e-4, end_s + 5e-4])
-        return np.sort(np.concatenate((grid, edges)))
+        edges = [begin_s - 5e-4, end_s + 5e-4]
+        if self.followed:
+            looks = np.arange(26) * self.sensor.update_s / 20
+            edges = [edge + look for edge in edges for look in looks]
+        return np.unique(np.concatenate((grid, edges)))
 
     def trace(self, spoil: Callable[[Series], Series] | None = None) -> Trace:
         """What the sampler would have written, with a fault if one is given."""

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.measure import counter
 from harness.measure.series import Series
+from harness.measure.trace import energy
 from harness.records import Domain
-from tests.lab.waves import Sensor, Setting, constant
+from tests.lab.waves import SHAPES, Sensor, Setting, constant
 
 DOMAIN = Setting(constant(1), Sensor(update_s=0.001), "counter", (0, 1)).domain()
 
@@ -86,3 +87,53 @@ def test_an_unknown_step_is_taken_from_the_readings():
     assert told.step_j == 0.5
     told = counter.Sensor.of(domain(resolution_j=None, method="modelled"), series(0.0, 0.5, 2.0))
     assert told.step_j == 0.0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=60)
+@given(
+    st.tuples(st.floats(0, 2), st.floats(0.4, 3)),
+    st.tuples(st.floats(0, 0.1), st.floats(0, 0.1)),
+    st.floats(0.97, 1.03),
+    st.booleans(),
+)
+def test_a_window_of_a_few_updates_has_the_truth_inside(shape, window, phases, gain, followed):
+    """The courses of the lab: their steps and pulses are longer than one update of the card."""
+    setting = Setting(
+        SHAPES[shape],
+        Sensor(update_s=0.1, phase_s=phases[0], gain=gain),
+        "counter",
+        (5.0 + window[0], 5.0 + sum(window)),
+        grid_phase_s=phases[1],
+        high_w=600.0,
+        gain_error=0.06,
+        followed=followed,
+    )
+    told = energy(setting.trace(), setting.domain(), *setting.window_ns)
+    assert told.energy_j is not None
+    assert told.u_j is not None
+    assert abs(told.energy_j - setting.truth_j) <= told.u_j
+
+
+def test_watching_the_updates_at_the_edges_makes_the_doubt_several_times_smaller():
+    doubts = []
+    for followed in (False, True):
+        setting = Setting(
+            constant(300.0), Sensor(update_s=0.1, phase_s=0.03), "counter", (5.0, 6.0),
+            grid_phase_s=0.06, followed=followed,
+        )  # fmt: skip
+        part = counter.measure(setting.trace().columns["gpu-0"], setting.domain(), 5.0, 6.0)
+        assert part.bound_j is not None
+        doubts.append((part.terms["edges"], part.bound_j[1] - part.bound_j[0]))
+    (plain_j, wide_j), (followed_j, narrow_j) = doubts
+    assert followed_j < plain_j / 4
+    assert narrow_j < wide_j
+
+
+def test_looks_close_together_are_not_counted_as_readings_of_their_own():
+    setting = Setting(constant(300.0), Sensor(), "counter", (5.0, 8.0), followed=True)
+    series_ = setting.trace().columns["gpu-0"]
+    counted = counter.measure(series_, setting.domain(), 5.0, 8.0).readings_count
+    looked = int(((series_.t_s >= 5.0) & (series_.t_s <= 8.0)).sum())
+    assert looked > 50
+    assert 28 <= counted <= 36

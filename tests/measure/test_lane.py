@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from harness.clock import NS_PER_S, now_ns
-from harness.measure.lane import Lane, Lateness, Live, Member, open_meter, unusable
+from harness.measure.lane import Follow, Lane, Lateness, Live, Member, open_meter, unusable
 from harness.plugins import DomainSpec, Reading
 
 
@@ -213,3 +213,78 @@ def test_opening_tells_what_a_meter_raised():
     opened = open_meter("m", Refuses, {"x": "y"})
     assert opened.reader is None
     assert opened.reason == "ValueError: no y here"
+
+
+class Ticking(Scripted):
+    """A counter that shows a new value at every so many looks."""
+
+    def __init__(self, update_s: float, looks: int, name: str = "gpu-0") -> None:
+        super().__init__(name=name)
+        self.domains = (spec(name, update_period_s=update_s),)
+        self._looks = looks
+
+    def read(self) -> list[Reading]:
+        self.reads += 1
+        joules = float(self.reads // self._looks)
+        return [Reading(now_ns(), self.domains[0].name, joules, None, 1)]
+
+
+STILL = 1_000_000
+
+
+def test_a_slow_counter_is_watched_after_a_mark_until_it_moves():
+    slow, fast = Ticking(0.5, 3), Ticking(0.001, 3, "cpu-0")
+    members = [Member("slow", slow, 0), Member("fast", fast, 0)]
+    # The grid's first place is far away, so that all looks come from the mark and the end.
+    lane = Lane(members, 1000 * NS_PER_S, now_ns() - NS_PER_S, realtime=False)
+    lane.mark()
+    lane.stop()
+    lane.start()
+    assert lane.join(10.0)
+    assert fast.reads == 1
+    assert slow.reads == 3
+    assert lane.reads_count == 1, "looks off the grid are no reads"
+    assert [row.split(",")[2] for row in lane.drain().splitlines() if "gpu" in row] == [
+        "0.0",
+        "0.0",
+        "1.0",
+    ]
+
+
+def test_a_counter_that_stands_still_is_watched_for_a_period_and_a_half_only():
+    still = Member("still", Ticking(0.1, STILL), 0)
+    still.take(mark=True)
+    begin_ns = now_ns()
+    follow = Follow([still], begin_ns)
+    assert follow.members == [still]
+    assert follow.next_ns == begin_ns + NS_PER_S // 200
+    assert follow.looked(now_ns())
+    assert not Follow([still], begin_ns - NS_PER_S).looked(now_ns())
+
+
+def test_a_slow_look_is_not_repeated_without_a_pause():
+    slow = Member("slow", Ticking(0.1, STILL), 0)
+    slow.take(mark=True)
+    follow = Follow([slow], now_ns())
+    begin_ns = now_ns() - NS_PER_S // 50
+    follow.looked(begin_ns)
+    assert follow.next_ns - begin_ns >= NS_PER_S // 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "watched"),
+    [
+        ({"update_period_s": 0.1}, True),
+        ({"update_period_s": 0.001}, False),
+        ({"update_period_s": 5.0}, False),
+        ({"update_period_s": None}, False),
+        ({"update_period_s": 0.1, "method": "sampled"}, False),
+    ],
+)
+def test_only_counters_that_are_slow_but_not_too_slow_are_watched(changes, watched):
+    reader = Scripted()
+    reader.domains = (spec(**changes),)
+    one = Member("m", reader, 0)
+    one.take(mark=True)
+    assert bool(one.follow_ns) == watched
+    assert bool(Follow([one], now_ns()).members) == watched

@@ -53,6 +53,7 @@ def draw(seed: int, *, band_limited: bool, gain_error: float = 0.05) -> Setting:
         window_s=(begin_s, until_s),
         grid_phase_s=rng.uniform(0, 0.1),
         gain_error=gain_error,
+        followed=update_s >= 0.02 and rng.random() < 0.5,
     )
 
 
