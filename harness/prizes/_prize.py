@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from harness.records import Figure, RunScore, Score
-from harness.score.group import Costs, is_valid
+from harness.score.costs import Costs, is_valid
 from harness.score.stats import Sample
 
 

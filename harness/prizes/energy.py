@@ -2,7 +2,7 @@
 
 from harness.prizes._prize import Admission, Prize, admit_scored, cost_sample
 from harness.records import Score
-from harness.score.group import energy_costs
+from harness.score.costs import energy_costs
 
 
 def admit(score: Score) -> Admission:

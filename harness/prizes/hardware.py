@@ -2,7 +2,7 @@
 
 from harness.prizes._prize import Prize, cost_sample
 from harness.prizes.energy import admit, nobody
-from harness.score.group import energy_costs
+from harness.score.costs import energy_costs
 
 PRIZE = Prize(
     name="hardware",

@@ -2,7 +2,7 @@
 
 from harness.prizes._prize import Prize, admit_scored, cost_sample
 from harness.records import Score
-from harness.score.group import time_costs
+from harness.score.costs import time_costs
 
 
 def nobody(scores: list[Score]) -> str:

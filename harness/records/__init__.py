@@ -1,5 +1,6 @@
 """What is on disk: frozen, strict records with a format number."""
 
+from harness.records.across import Across, AcrossCell, AcrossRow, Front, FrontPoint
 from harness.records.award import Award, BundleRef, Challenge, Sensitivity
 from harness.records.base import FORMAT, Record, RecordError, Status, dump, load
 from harness.records.compare import Comparison, CostRatio, EnergyBar, GateResult
@@ -16,6 +17,7 @@ from harness.records.imported import (
 from harness.records.machine import Machine, MachineFact, Meter
 from harness.records.measure import Domain, SamplerReport
 from harness.records.ruleset import (
+    AcrossRules,
     EvaluationRules,
     ImportedRules,
     MeasureRules,
@@ -37,6 +39,7 @@ from harness.records.run import (
     SeedPair,
     Snapshot,
     Submission,
+    TuningTrial,
     Usage,
     Window,
     Workload,
@@ -46,13 +49,20 @@ from harness.records.score import (
     Leaderboard,
     RunScore,
     Score,
+    Spent,
     Standing,
+    TrialOf,
+    TuningAccount,
     Unranked,
 )
 from harness.records.seal import LedgerRow, Manifest, ManifestFile
 
 __all__ = [
     "FORMAT",
+    "Across",
+    "AcrossCell",
+    "AcrossRow",
+    "AcrossRules",
     "Award",
     "BundleRef",
     "Challenge",
@@ -70,6 +80,8 @@ __all__ = [
     "Event",
     "Figure",
     "Finding",
+    "Front",
+    "FrontPoint",
     "GateResult",
     "ImportedFigure",
     "ImportedRules",
@@ -102,9 +114,13 @@ __all__ = [
     "SeedPair",
     "Sensitivity",
     "Snapshot",
+    "Spent",
     "Standing",
     "Status",
     "Submission",
+    "TrialOf",
+    "TuningAccount",
+    "TuningTrial",
     "Unranked",
     "Usage",
     "Window",

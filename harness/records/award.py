@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from harness.records.across import Across
 from harness.records.base import FORMAT, Record
 from harness.records.score import Standing, Unranked
 
@@ -86,3 +87,5 @@ class Award(Record):
     sensitivity: tuple[Sensitivity, ...]
     evidence: tuple[BundleRef, ...]
     """Every bundle that was used, also of those who have no place."""
+    across: Across | None = None
+    """Of a prize over several workloads: every contender on every workload."""

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from harness.records.across import AcrossQuantity, Aggregate
 from harness.records.base import FORMAT, Record
 
 
@@ -22,6 +23,8 @@ class RunRules(Record):
     """Greatest size of all snapshots of a run together."""
     budget_ratio: float = 1.0
     """Budget in multiples of the workload's own."""
+    self_tuning_budget_ratio: float = 1.0
+    """Budget of runs that tune themselves, in multiples of the others'."""
     budget_s: float | None = None
     """Budget in seconds, in place of the workload's own and its multiple; None: these."""
     setup_s: float = 0.0
@@ -96,6 +99,8 @@ class ScoreRules(Record):
     """Who ran it."""
     declared_seeds: bool = False
     """Whether runs whose seed a person chose may rank."""
+    tuning_trials_max: int | None = None
+    """Most trials of a study of external tuning; None sets no limit."""
 
 
 class MeasureRules(Record):
@@ -117,6 +122,11 @@ class MeasureRules(Record):
     part of them would reward moving work to where no meter looks."""
     updates_count_min: int = 0
     """Least number of sensor updates between the gun and the snapshot that counts."""
+    interleaved: bool = False
+    """Whether the runs must alternate with those of the reference, so that the hour and the
+    machine's state fall out of the difference."""
+    unlocked: bool = False
+    """Whether joules of a sensor that looks at the same moment of each training step are out."""
 
 
 class ImportedRules(Record):
@@ -154,6 +164,29 @@ class ImportedRules(Record):
     """Price of hardware for records that state none; None: no cost."""
 
 
+class AcrossRules(Record):
+    """How costs on several workloads become one score."""
+
+    quantity: AcrossQuantity = "time_to_target_s"
+    """The cost that ranks."""
+    aggregate: Aggregate = "profile"
+    """`profile`: the mean height of the performance profile against the reference, over ratios
+    from 1 / `ratio_max` to `ratio_max` on a logarithmic scale; a workload without a cost adds 0.
+    `geometric_mean`: of the ratios to the reference; without a cost on every workload there is no
+    place."""
+    ratio_max: float = 4.0
+    """Ratio beyond which a cost counts like none, and below whose inverse it earns no more."""
+    reference: str = "adamw"
+    """Submission whose costs are the unit, without the workload's name before it. They are taken
+    as constants, so that no loser's coming or going can change a score."""
+    workloads: tuple[str, ...] = ()
+    """Workloads that count; empty: all on which the reference has a cost."""
+    workloads_count_min: int = 2
+    """Least number of workloads for a decision."""
+    tuning_included: bool = True
+    """Whether what all trials of a study spent is part of its cost."""
+
+
 class Ruleset(Record):
     """One ruleset, resolved: what `extends` gave is already in it."""
 
@@ -172,5 +205,7 @@ class Ruleset(Record):
     measure: MeasureRules = MeasureRules()
     imported: ImportedRules | None = None
     """Present in rulesets that score records of another field and no bundles."""
+    across: AcrossRules | None = None
+    """Present in rulesets of prizes over several workloads."""
     checks: tuple[str, ...] = ()
     """Named checks that are applied to each bundle."""

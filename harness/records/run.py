@@ -252,6 +252,22 @@ class Evaluation(Record):
     """Of the drawn instance: its optimum, its entropy."""
 
 
+class TuningTrial(Record):
+    """How the hyperparameters of a run came about."""
+
+    mode: Literal["external", "self"]
+    """`external`: the harness drew them from the submission's search space; `self`: the submission
+    tunes itself inside the run."""
+    study: int = 0
+    """Number of the study in its series; with the seeds' commitment it names the study."""
+    trial: int = 0
+    """Number of the trial in its study."""
+    trials_count: int = 1
+    """Trials that the study was to have."""
+    method: str = ""
+    """By which sequence and seed they were drawn, so that anybody can draw them again."""
+
+
 class Run(Record):
     """`run.json`: one run, whole."""
 
@@ -276,6 +292,8 @@ class Run(Record):
     seeds: SeedPair
     hyperparameters: dict[str, str | int | float | bool] = {}
     """Of this tuning trial."""
+    tuning: TuningTrial | None = None
+    """None where nothing was tuned."""
     window: Window
     isolation: Isolation
     snapshots: tuple[Snapshot, ...] = ()

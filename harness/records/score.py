@@ -30,6 +30,21 @@ class Figure(Record):
     """Of joules: the median measurement uncertainty of a run, k = 2, in joules."""
 
 
+class TrialOf(Record):
+    """Which trial of which study of tuning a run is."""
+
+    mode: Literal["external", "self"]
+    study: str
+    """Names the study: the series' commitment and the study's number."""
+    index: int
+    """Of the trial, from 0."""
+    count: int
+    """Trials that the study was to have."""
+    validation: float | None = None
+    """What the submission claimed last as `validation`; it chooses the trial that counts, and
+    nothing else hangs on it."""
+
+
 class RunScore(Record):
     """One run under one ruleset."""
 
@@ -77,7 +92,52 @@ class RunScore(Record):
     cpu_s: float | None
     """CPU seconds of the submission from launch to death."""
     peak_rss_bytes: int | None
+    price_usd_per_h: float | None = None
+    """Declared price of the machine; None: nobody declared one."""
+    trial: TrialOf | None = None
+    """None where the run is no trial of tuning."""
     findings: tuple[Finding, ...] = ()
+
+
+class TuningAccount(Record):
+    """What tuning cost, and what the score is with it."""
+
+    mode: Literal["external", "self"]
+    """`external`: the harness drew the hyperparameters of each trial; `self`: tuned inside the
+    run, so that its joules and seconds are the run's own."""
+    trials_count: int
+    """Of each study."""
+    studies_count: int
+    choice: Literal["validation", "cheapest", "own"]
+    """Which trial of a study counts: the one with the best claimed validation (where the last
+    snapshot counts, so that the hidden metric picks nothing), the cheapest that reaches the target
+    (where the first passing one counts, as AlgoPerf does), or the only one."""
+    median_time_s: float | None = None
+    """Median over studies of the time of the trial that counts; a study without a hit is infinite,
+    as in AlgoPerf; None: infinite."""
+    median_energy_j: float | None = None
+    """The same in joules; None: infinite, or not measured."""
+    time_with_tuning_s: Figure | None = None
+    """Cost to the target plus the whole windows of the study's other trials."""
+    energy_with_tuning_j: Figure | None = None
+    """The same in joules; None where a trial was not measured."""
+
+
+class Spent(Record):
+    """What all runs of an entry spent, and what of it bought nothing."""
+
+    runs_count: int
+    """Trials of tuning included."""
+    missed_count: int
+    """Runs that never reached the target."""
+    time_s: float | None
+    """Run windows of all runs together; None where one is unknown."""
+    wasted_time_s: float | None
+    """Of these, the runs that never reached the target."""
+    energy_j: float | None
+    """Joules of all run windows; None where one was not measured."""
+    wasted_energy_j: float | None
+    """Of these, the runs that never reached the target."""
 
 
 class Score(Record):
@@ -127,10 +187,19 @@ class Score(Record):
     """Why not, or by which domains and method."""
     steps_to_target: Figure | None = None
     """In claimed training steps."""
+    cost_to_target_usd: Figure | None = None
+    """Seconds at the declared price of the machine, US dollars; None: no price was declared."""
     cpu_s: Figure | None = None
     peak_rss_bytes: int | None = None
     """Greatest over the runs."""
+    spent: Spent | None = None
+    """What all runs spent, wasted ones included."""
+    tuning: TuningAccount | None = None
+    """None where nothing was tuned."""
     runs: tuple[RunScore, ...] = ()
+    """Those that count; of a study of tuning one."""
+    trials: tuple[RunScore, ...] = ()
+    """The other trials of its studies: they count as cost of tuning alone."""
     findings: tuple[Finding, ...] = ()
 
 

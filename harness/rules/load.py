@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.records import (
+    AcrossRules,
     EvaluationRules,
     ImportedRules,
     MeasureRules,
@@ -85,6 +86,7 @@ SECTIONS: dict[str, type[Record]] = {
     "score": ScoreRules,
     "measure": MeasureRules,
     "imported": ImportedRules,
+    "across": AcrossRules,
 }
 """Tables of a ruleset, and the record that says what may stand in each."""
 

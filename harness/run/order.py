@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from harness.api import Splits, WorkloadSpec
 from harness.measure.choice import MeterChoice
 from harness.plugins import Launcher
-from harness.records import DataState, Meter, Ruleset, Run, SeedPair, Workload
+from harness.records import DataState, Meter, Ruleset, Run, SeedPair, TuningTrial, Workload
 from harness.registry import Plugin
 from harness.run.judge import examples_of
 from harness.run.submission import Source
@@ -79,6 +79,8 @@ class Order:
     launcher_reason: str
     results: Path
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    tuning: TuningTrial | None = None
+    """How these came about; None where nothing is tuned."""
     price_usd_per_h: float | None = None
     provenance: Provenance = "self"
     interleaved_with: str = ""
@@ -99,7 +101,9 @@ class Order:
     def budget_s(self) -> float:
         """Length of the run window."""
         rules = self.ruleset.run
-        own_s = self.workload.budget_s * rules.budget_ratio
+        alone = self.tuning is not None and self.tuning.mode == "self"
+        ratio = rules.budget_ratio * (rules.self_tuning_budget_ratio if alone else 1.0)
+        own_s = self.workload.budget_s * ratio
         return own_s if rules.budget_s is None else rules.budget_s
 
     @property

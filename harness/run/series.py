@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.api import WorkloadSpec
 from harness.launchers.choice import choose as choose_launcher
 from harness.ledger import machine_lock
 from harness.measure.choice import choose as choose_meters
-from harness.records import Ruleset, SeedPair
+from harness.records import Ruleset, SeedPair, TuningTrial
 from harness.registry import find
 from harness.run.conductor import run_one
 from harness.run.gun import declared_seeds, draw_seeds, new_secret, reference_goes_first
@@ -23,6 +23,7 @@ from harness.run.submission import (
     check_fits,
     open_submission,
 )
+from harness.run.tuning import Trial, external_trials
 
 __all__ = ["Outcome", "Progress", "SeriesRequest", "Watcher", "run_series"]
 
@@ -46,6 +47,10 @@ class SeriesRequest:
     launcher: str = "auto"
     results: Path = Path("results")
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    tuning: Literal["", "external", "self"] = ""
+    """Who tunes: nobody, the harness between runs, or the submission inside each run."""
+    trials_count: int = 5
+    """Runs of a study of external tuning; the series has a study for each seed asked for."""
     price_usd_per_h: float | None = None
     interleave: bool = False
     """Alternate with the workload's reference: both get the same seeds and instances."""
@@ -73,10 +78,14 @@ def open_entry(name_or_path: str, workload: str) -> Source:
 
 
 def seeds_of(request: SeriesRequest) -> list[SeedPair]:
-    """The seeds of the series: distinct, drawn from one fresh secret, or as declared."""
+    """The seeds of the series: distinct, drawn from one fresh secret, or as declared.
+
+    Under external tuning as many for each study as it has trials.
+    """
     if request.declared_seeds:
         return [declared_seeds(each) for each in dict.fromkeys(request.declared_seeds)]
     count = request.ruleset.run.seeds_count if request.seeds_count is None else request.seeds_count
+    count *= request.trials_count if request.tuning == "external" else 1
     secret = new_secret()
     return [draw_seeds(secret, index) for index in range(count)]
 
@@ -97,12 +106,51 @@ def _sources(request: SeriesRequest) -> tuple[Source, Source | None]:
     return source, other
 
 
+def _check_tunable(request: SeriesRequest, source: Source) -> None:
+    """Refuse what external tuning cannot be joined with.
+
+    Raises:
+        SubmissionError: there is no search space, or seeds or a partner that tuning has no use for.
+    """
+    if not source.file.tuning.space:
+        message = (
+            f"{source.folder / 'submission.toml'}: no search space to draw from; write "
+            "[tuning.space] with a list, or min, max and scaling, for each hyperparameter"
+        )
+        raise SubmissionError(message)
+    if request.declared_seeds:
+        message = "external tuning draws its points from the harness's seed; leave --seed out"
+        raise SubmissionError(message)
+    if request.interleave:
+        message = (
+            "external tuning cannot alternate with the reference, which is tuned already; run the "
+            "two one after the other"
+        )
+        raise SubmissionError(message)
+
+
+def trials(request: SeriesRequest, source: Source) -> list[Trial]:
+    """What each run of the series tries.
+
+    Raises:
+        SubmissionError: external tuning was asked for and cannot be done.
+    """
+    if request.tuning == "external":
+        _check_tunable(request, source)
+        space = source.file.tuning.space
+        drawn = external_trials(space, seeds_of(request), request.trials_count)
+        return [each._replace(hyperparameters=request.hyperparameters | each.hyperparameters)
+                for each in drawn]  # fmt: skip
+    tuning = TuningTrial(mode="self") if request.tuning == "self" else None
+    return [Trial(pair, request.hyperparameters, tuning) for pair in seeds_of(request)]
+
+
 def _interleaved(order: Order, reference: Source) -> list[Order]:
     """The two runs of one pair: same seeds and instance, in an order drawn for this pair."""
     name = order.source.name
     own = replace(order, interleaved_with=reference.name, count=2 * order.count)
     other = replace(own, source=reference, interleaved_with=name, is_reference=True)
-    other = replace(other, hyperparameters={})
+    other = replace(other, hyperparameters={}, tuning=None)
     pair = [other, own] if reference_goes_first(order.seeds) else [own, other]
     return [replace(each, index=2 * order.index + place) for place, each in enumerate(pair)]
 
@@ -123,26 +171,27 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
     check_division(source, workload.divisions, workload.name)
     choice, meters = choose_meters(request.meters)
     launcher_name, launcher, reason = choose_launcher(request.launcher)
-    seeds = seeds_of(request)
-    for index, pair in enumerate(seeds):
+    tried = trials(request, source)
+    for index, trial in enumerate(tried):
         order = Order(
             workload=workload,
             plugin=plugin,
             source=source,
             ruleset=request.ruleset,
-            seeds=pair,
+            seeds=trial.seeds,
             choice=choice,
             meters=tuple(meters),
             launcher_name=launcher_name,
             launcher=launcher,
             launcher_reason=reason,
             results=request.results,
-            hyperparameters=request.hyperparameters,
+            hyperparameters=trial.hyperparameters,
+            tuning=trial.tuning,
             price_usd_per_h=request.price_usd_per_h,
             provenance=request.provenance,
             overtime_s=request.overtime_s,
             index=index,
-            count=len(seeds),
+            count=len(tried),
         )
         yield from [order] if reference is None else _interleaved(order, reference)
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from harness.records import Record, RecordError, Submission, load
 from harness.registry import find
+from harness.run.tuning import Tuning
 from harness.storage import sha256_tree
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -24,13 +25,6 @@ FILES_MAX = 1000
 
 class SubmissionError(ValueError):
     """A submission that cannot be run: the message names the file and what to do."""
-
-
-class Tuning(Record):
-    """The search space that the harness draws hyperparameters from."""
-
-    space: dict[str, list[str | int | float | bool]] = {}
-    """Name to the values it may take."""
 
 
 class SubmissionFile(Record):

@@ -18,7 +18,15 @@ from harness.registry import discover
 from harness.rules.load import RulesetError, as_toml, read_resolved
 from harness.storage import write_file
 
-READ = (MANIFEST, "run.json", "machine.json", "eval.json", "ruleset.toml", TRACE)
+READ = (
+    MANIFEST,
+    "run.json",
+    "machine.json",
+    "eval.json",
+    "events.jsonl",
+    "ruleset.toml",
+    TRACE,
+)
 """Files that a score depends on."""
 
 
@@ -59,7 +67,7 @@ def marks_of(folder: str) -> str:
 
 def _mark(path: str) -> str:
     try:
-        found = os.stat(path)  # noqa: PTH116 - six of them for each of ten thousand bundles
+        found = os.stat(path)  # noqa: PTH116 - seven of them for each of ten thousand bundles
     except OSError:
         return "-"
     return f"{found.st_size}.{found.st_mtime_ns}.{found.st_ctime_ns}.{found.st_ino}"

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from harness.records import RunScore, Score
 from harness.records.compare import Comparison, CostRatio, EnergyBar
 from harness.score.bridge import Effort, bridge, sentence
-from harness.score.group import Costs, energy_costs, is_valid, time_costs
+from harness.score.costs import Costs, energy_costs, is_valid, time_costs
 from harness.score.stats import (
     LEAST_SD,
     Interval,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from harness.records import Figure, RunScore, Score
 from harness.records.confirm import Confirmation, ConfirmRow, ConfirmVerdict
 from harness.score.compare import ratio_interval, to_sample, valid_runs
-from harness.score.group import Costs, energy_costs, time_costs
+from harness.score.costs import Costs, energy_costs, time_costs
 from harness.score.joules import weakest
 from harness.score.stats import Interval, Sample, mean_interval, sample_sd, t_cdf, welch_degrees
 

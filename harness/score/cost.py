@@ -1,5 +1,6 @@
 """The cost of one run under a ruleset: seconds and joules until the snapshot that counts."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -18,10 +19,12 @@ from harness.records import (
     RunScore,
     Snapshot,
     Status,
+    TrialOf,
 )
 from harness.registry import find
 from harness.rules.evidence import Check, Evidence
 from harness.score.stats import passes
+from harness.score.tuning import CLAIM
 
 BROKEN = frozenset({"invalid", "aborted", "crashed", "oom", "killed"})
 """Statuses of runs that count as infinite cost, whatever they handed over."""
@@ -66,8 +69,14 @@ def budget_ns(run: Run, in_force: Ruleset, ruleset: Ruleset) -> float:
         return ruleset.run.budget_s * NS_PER_S
     # Where seconds were enforced, nobody wrote down the workload's own budget: it stays at that.
     fixed = in_force.run.budget_s is not None
-    ratio = 1.0 if fixed else ruleset.run.budget_ratio / in_force.run.budget_ratio
+    ratio = 1.0 if fixed else _ratio(run, ruleset) / _ratio(run, in_force)
     return run.workload.budget_s * NS_PER_S * ratio
+
+
+def _ratio(run: Run, ruleset: Ruleset) -> float:
+    """Budget of a run in multiples of its workload's; those that tune themselves may get more."""
+    alone = run.tuning is not None and run.tuning.mode == "self"
+    return ruleset.run.budget_ratio * (ruleset.run.self_tuning_budget_ratio if alone else 1.0)
 
 
 def _spaced(snapshots: list[Snapshot], ruleset: Ruleset, budget: float) -> Iterator[Snapshot]:
@@ -285,6 +294,51 @@ def _coverage_findings(part: Energy, run: Run, ruleset: Ruleset) -> Iterator[Fin
         yield Finding(rule="energy-gap", level="fail", message=message)
 
 
+NO_PRICE = b'"price_usd_per_h": null'
+"""How a machine without a price is written: parsing ten thousand of them would take seconds."""
+
+
+def price_of(bundle: Bundle) -> float | None:
+    """Declared price of the machine, US dollars an hour; None where nobody declared one."""
+    if NO_PRICE in bundle.read("machine.json"):
+        return None
+    return bundle.machine.price_usd_per_h
+
+
+def claimed_validation(bundle: Bundle) -> float | None:
+    """What the submission logged last under the name that chooses its trial; None: nothing.
+
+    Raises:
+        BundleError: the events cannot be read.
+    """
+    claimed = None
+    for line in bundle.read("events.jsonl").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # a line that a fault cut off claims nothing
+        if event.get("kind") == "log" and isinstance(event["data"].get(CLAIM), int | float):
+            claimed = float(event["data"][CLAIM])
+    return claimed
+
+
+def trial_of(bundle: Bundle) -> TrialOf | None:
+    """Which trial of which study a run is; None where nothing was tuned."""
+    run, tuning = bundle.run, bundle.run.tuning
+    if tuning is None:
+        return None
+    alone = tuning.mode == "self"
+    # The runs of a series that tune themselves are studies of one trial each.
+    number = f"{run.seeds.index}/{run.seeds.session}" if alone else str(tuning.study)
+    return TrialOf(
+        mode=tuning.mode,
+        study=f"{run.seeds.commitment}/{number}",
+        index=tuning.trial,
+        count=tuning.trials_count,
+        validation=None if alone else claimed_validation(bundle),
+    )
+
+
 def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
     """What one run cost under a ruleset.
 
@@ -330,6 +384,8 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
         window_s=None if end_ns is None else _seconds(end_ns, gun_ns),
         cpu_s=run.usage.cpu_s if run.usage else None,
         peak_rss_bytes=run.usage.peak_rss_bytes if run.usage else None,
+        price_usd_per_h=price_of(bundle),
+        trial=trial_of(bundle),
         findings=findings,
         **_energy_fields(run, joules, time_s, time_step_s),
     )

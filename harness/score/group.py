@@ -1,9 +1,8 @@
 """One score: the runs of a submission on one workload and machine become figures and a status."""
 
-import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from harness.records import (
@@ -15,18 +14,26 @@ from harness.records import (
     RunScore,
     Score,
     Submission,
+    TuningAccount,
     Workload,
 )
-from harness.score.cost import BROKEN
+from harness.score import tuning
+from harness.score.costs import (
+    Costs,
+    costs,
+    dollar_costs,
+    energy_costs,
+    is_valid,
+    step_costs,
+    time_costs,
+)
 from harness.score.joules import ENERGY_RULES, Energetics, energetics
 from harness.score.stats import (
     Interval,
-    Moment,
     log_t_interval,
     mean_interval,
     metric_sd_floor,
     passes,
-    step_sd,
     success_cost,
     target_p,
 )
@@ -56,6 +63,8 @@ class Group(NamedTuple):
     """Runs that were started and left no readable bundle."""
     label: str
     """Name of the ruleset, with its overrides."""
+    trials: tuple[Attempt, ...] = ()
+    """Trials of tuning that stand for no study: cost alone."""
 
     @property
     def head(self) -> Attempt:
@@ -73,67 +82,19 @@ class Group(NamedTuple):
         return self.head.ruleset.run.mode
 
 
-class Costs(NamedTuple):
-    """One cost of the runs that count, by seed."""
-
-    values: dict[int, float]
-    """Geometric mean of the runs of each seed."""
-    sd_floor: float
-    """Of the logarithms, from the resolution of the figure."""
-    moments: Mapping[int, Moment] | None = None
-    """Of the only run of each seed; None where a seed was run twice."""
-
-
-def is_valid(run: RunScore, rule: str) -> bool:
-    """Whether a run has a result: under `final` any metric, else one that reaches the target."""
-    if run.status in BROKEN or run.time_s is None or run.time_s <= 0:
-        return False
-    return run.metric is not None if rule == "final" else run.reached
-
-
-def _no_step(_: RunScore) -> float:
-    return 0.0
-
-
-def costs(
-    runs: Iterable[RunScore],
-    cost: Callable[[RunScore], float | None],
-    step: Callable[[RunScore], float | None] = _no_step,
-) -> Costs | None:
-    """A cost by seed; None where a run lacks it or there is no run.
-
-    Runs that share a seed count as one, by their geometric mean.
-
-    Args:
-        runs: The runs that count.
-        cost: Positive cost of a run.
-        step: Resolution of that cost, in its unit.
-    """
-    by_seed: dict[int, list[float]] = defaultdict(list)
-    steps: list[float] = []
-    moments: dict[int, Moment] = {}
-    for run in runs:
-        value = cost(run)
-        if value is None or value <= 0:
-            return None
-        by_seed[run.seed].append(math.log(value))
-        steps.append((step(run) or 0.0) / value)
-        moments[run.seed] = Moment(run.block, run.started_utc)
-    if not by_seed:
-        return None
-    values = {seed: math.exp(statistics.fmean(logs)) for seed, logs in sorted(by_seed.items())}
-    single = len(steps) == len(values)
-    return Costs(values, step_sd(statistics.median(steps)), moments if single else None)
-
-
-def time_costs(runs: Iterable[RunScore]) -> Costs | None:
-    """Seconds by seed."""
-    return costs(runs, lambda run: run.time_s, lambda run: run.time_step_s)
-
-
-def energy_costs(runs: Iterable[RunScore]) -> Costs | None:
-    """Joules by seed."""
-    return costs(runs, lambda run: run.energy_j, lambda run: run.energy_step_j)
+def by_study(group: Group) -> Group:
+    """The same with one attempt for each study of tuning; as it is where nothing was tuned."""
+    head = group.head
+    if head.score.trial is None:
+        return group
+    known = {each.score.run_id: each for each in group.attempts}
+    runs = [each.score for each in group.attempts]
+    found = tuning.studies(
+        runs, group.rule, head.workload.better, lambda run: is_valid(run, group.rule)
+    )
+    counting = [known[each.counting.run_id]._replace(score=each.counting) for each in found]
+    others = [known[run.run_id] for each in found for run in each.others]
+    return group._replace(attempts=tuple(counting), trials=tuple(others))
 
 
 def _figure(interval: Interval, n: int, level: float) -> Figure:
@@ -372,7 +333,9 @@ def verdict(group: Group, sums: Tally) -> Verdict:
         # Of a metric picked for passing no test can say anything.
         p = None
         status, reason = _first_passing_status(sums)
-    out = _excluding([each.score for each in group.attempts]) or next(_mixed(group), None)
+    out = _excluding([each.score for each in (*group.attempts, *group.trials)]) or next(
+        _mixed(group), None
+    )
     if out is not None:
         status, reason = "excluded", f"{out.message} ({out.rule})"
     return Verdict(status, reason, mean, p)
@@ -403,21 +366,39 @@ def _figures(group: Group, sums: Tally, joules: Energetics) -> dict[str, Figure 
     return {
         "time_to_target_s": times,
         "energy_to_target_j": _energy_figure(sums, joules, level),
-        "steps_to_target": _cost_figure(costs(sums.valid, lambda run: run.step), level),
+        "steps_to_target": _cost_figure(step_costs(sums.valid), level),
+        "cost_to_target_usd": _cost_figure(dollar_costs(sums.valid), level),
         "cpu_s": _cost_figure(costs(sums.valid, lambda run: run.cpu_s), level),
     }
 
 
-def score_of(group: Group) -> Score:
+def _account(group: Group, sums: Tally, *, shown: bool) -> TuningAccount | None:
+    """What tuning cost, and the two costs with it."""
+    level = group.head.ruleset.score.confidence
+    trials = [each.score for each in group.trials]
+    time_s = tuning.tuning_costs(trials, lambda run: run.window_s)
+    energy_j = tuning.tuning_costs(trials, lambda run: run.window_energy_j)
+    valid = sums.valid if shown and not sums.failures else ()
+    figures = (
+        _cost_figure(costs(valid, tuning.with_tuning(lambda run: run.time_s, time_s)), level),
+        _cost_figure(costs(valid, tuning.with_tuning(lambda run: run.energy_j, energy_j)), level),
+    )
+    counting = [each.score for each in group.attempts]
+    return tuning.account(counting, group.rule, figures, lambda run: is_valid(run, group.rule))
+
+
+def score_of(group_: Group) -> Score:
     """The score of one group of runs."""
+    group = by_study(group_)
     head, sums = group.head, tally(group)
     runs = [each.score for each in group.attempts]
+    trials = [each.score for each in group.trials]
     found = verdict(group, sums)
     joules = energetics(sums.valid, head.ruleset)
     shown = _has_costs(found, group, sums)
     figures = _figures(group, sums, joules) if shown else {}
     by_domain = _domain_figures(sums, head.domains, head.ruleset.score.confidence) if shown else {}
-    peaks = [run.peak_rss_bytes for run in runs if run.peak_rss_bytes is not None]
+    peaks = [run.peak_rss_bytes for run in (*runs, *trials) if run.peak_rss_bytes is not None]
     return Score(
         workload=head.workload.name,
         workload_version=head.workload.version,
@@ -445,10 +426,14 @@ def score_of(group: Group) -> Score:
         energy_eligible=joules.eligible and figures.get("energy_to_target_j") is not None,
         energy_note=joules.note,
         peak_rss_bytes=max(peaks, default=None),
+        spent=tuning.spent_by([*runs, *trials]),
+        tuning=_account(group, sums, shown=shown),
         runs=tuple(runs),
-        findings=(*_merged(runs), *_group_findings(group)),
+        trials=tuple(trials),
+        findings=(*_merged([*runs, *trials]), *_group_findings(group)),
         time_to_target_s=figures.get("time_to_target_s"),
         energy_to_target_j=figures.get("energy_to_target_j"),
         steps_to_target=figures.get("steps_to_target"),
+        cost_to_target_usd=figures.get("cost_to_target_usd"),
         cpu_s=figures.get("cpu_s"),
     )

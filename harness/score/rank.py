@@ -111,7 +111,8 @@ def told_apart(
     }
 
 
-def _places(count: int, different: set[tuple[int, int]]) -> Iterator[Place]:
+def places(count: int, different: set[tuple[int, int]]) -> Iterator[Place]:
+    """Places of so many entries, best first, of which those pairs (i, j), i < j, differ."""
     letters = compact_letters(count, sorted(different))
     for i in range(count):
         better = sum(1 for j in range(i) if (j, i) in different)
@@ -135,4 +136,4 @@ def rank(contenders: Sequence[Contender], alpha: float) -> Ranking:
     lead = None
     if count > 1:
         lead = resolvable_ratio(samples[0], samples[1], alpha / (count * (count - 1)))
-    return Ranking(tuple(order), tuple(_places(count, different)), (0, 1) in different, lead)
+    return Ranking(tuple(order), tuple(places(count, different)), (0, 1) in different, lead)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from harness.bundle import MANIFEST, Bundle, BundleError, find_bundles
 from harness.ledger import LedgerError, read_ledger
-from harness.records import Finding, LedgerRow, Ruleset, Score
+from harness.records import Finding, LedgerRow, Ruleset, Score, TrialOf
 from harness.score.cache import Kept, ScoreCache, marks_of
 from harness.score.cost import run_score
 from harness.score.group import Attempt, Group, score_of
+from harness.score.tuning import tuning_text
 
 Key = tuple[str, ...]
 
@@ -179,6 +180,12 @@ def _labels(rulesets: Iterable[Ruleset]) -> dict[str, str]:
     }
 
 
+def tuned_label(label: str, trial: TrialOf | None) -> str:
+    """A ruleset's label with how the entry was tuned: entries tuned otherwise rank apart."""
+    how = tuning_text(trial)
+    return f"{label} ({how})" if how else label
+
+
 def groups(attempts: Sequence[Attempt], lost: Mapping[Key, list[LedgerRow]]) -> Iterator[Group]:
     """Attempts of one submission on one workload version and machine under one ruleset.
 
@@ -189,7 +196,7 @@ def groups(attempts: Sequence[Attempt], lost: Mapping[Key, list[LedgerRow]]) -> 
     labels = _labels({contents[id(each.ruleset)]: each.ruleset for each in attempts}.values())
     found: dict[Key, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        label = labels[contents[id(attempt.ruleset)]]
+        label = tuned_label(labels[contents[id(attempt.ruleset)]], attempt.score.trial)
         found[(*_identity(attempt), attempt.workload.version, label)].append(attempt)
     for key, members in sorted(found.items()):
         members.sort(key=lambda each: each.score.run_id)

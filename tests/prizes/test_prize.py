@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.prizes._prize import Prize, admit_scored, cost_sample, valid_runs
 from harness.prizes.hardware import PRIZE as HARDWARE
 from harness.registry import find, sources
-from harness.score.group import energy_costs, time_costs
+from harness.score.costs import energy_costs, time_costs
 from tests.prizes.made_scores import run, score
 
 COSTS = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=8)

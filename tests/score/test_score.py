@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.prizes import boards
 from harness.records import DataState, Score
 from harness.rules.load import load_ruleset
-from harness.score.group import Group, is_valid, score_of, tally
+from harness.score.costs import is_valid
+from harness.score.group import Group, score_of, tally
 from harness.score.score import groups, read_attempts, score_all, score_results
 from harness.score.stats import log_t_interval
 from tests.lab.results import Plan, finding, reseal, rules, series, workload_of, write_run

@@ -6,13 +6,29 @@ from typing import Any
 import click
 
 from harness.cli.answer import Answer, answers
+from harness.cli.failure import UsageFailure
 from harness.cli.options import meter_option, results_option, ruleset_options, series_options
+
+TRIALS = 5
+"""Of a study, as AlgoPerf takes it."""
 
 
 @click.command("run")
 @click.argument("workload")
 @ruleset_options("default")
 @series_options
+@click.option(
+    "--tuning",
+    type=click.Choice(["external", "self"]),
+    help="external: the harness draws hyperparameters from the submission's search space; self: it "
+    "tunes itself inside each run.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1, max=1000),
+    metavar="N",
+    help="Runs of each study of external tuning (default: 5); --seeds counts the studies.",
+)
 @meter_option
 @results_option
 @answers
@@ -23,6 +39,9 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
     else with the code of the worst: 130 interrupted, 3 invalid, crashed or diverged, 7 budget
     exceeded, 5 measurement not trustworthy, 1 target not reached.
     """
+    if options["trials"] is not None and options["tuning"] != "external":
+        message = "--trials counts the runs of a study of --tuning external; name that, too"
+        raise UsageFailure(message)
     from harness.cli.display import display_for
     from harness.rules.load import load_ruleset
     from harness.run.series import SeriesRequest, run_series
@@ -39,6 +58,8 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
         results=results,
         price_usd_per_h=options["price"],
         interleave=options["interleave"],
+        tuning=options["tuning"] or "",
+        trials_count=options["trials"] or TRIALS,
     )
     with display_for(workload, quiet=options["quiet"]) as display:
         outcomes = run_series(request, display)

@@ -1,0 +1,361 @@
+"""Several workloads together: one score against a frozen reference, with its tests and interval.
+
+A profile is the part of all workloads on which a cost is at most tau times the reference's (after
+Dolan and More, Mathematical Programming 91, 2002, with the reference in place of the best present).
+Its mean height over tau from 1/m to m, on a logarithmic scale, is the mean over workloads of
+
+    gain = min(1, max(0, 1/2 - ln(cost / reference) / (2 ln m))),
+
+so that the reference has one half, a cost m times lower everywhere has one, and a workload without
+a cost adds nothing. The reference's costs are constants: nobody's coming or going moves a score.
+The workloads are taken as they are, not as a draw from others; what is uncertain is the mean of
+each entry on each of them, over seeds.
+"""
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.records.across import Aggregate
+from harness.score.rank import Place, places
+from harness.score.resample import DRAWS, SEED, RankChance, mean_draws
+from harness.score.stats import (
+    LEAST_SD,
+    Interval,
+    Sample,
+    holm,
+    is_paired,
+    mean_log,
+    spread,
+    t_cdf,
+    t_quantile,
+    variance_of_mean,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+Row = Sequence[Sample | None]
+"""Costs of one contender, one for each workload; None where it has none: infinite."""
+
+REACH = 3.0
+"""Standard errors within which a clipped gain may move after all."""
+
+POWER = 0.9
+
+
+class Terms(NamedTuple):
+    """What turns costs into one score."""
+
+    reference_logs: tuple[float, ...]
+    """Logarithm of the reference's cost, by workload."""
+    ratio_max: float = 4.0
+    aggregate: Aggregate = "profile"
+
+    @property
+    def count(self) -> int:
+        """Number of workloads."""
+        return len(self.reference_logs)
+
+    @property
+    def better(self) -> str:
+        """Direction of the score: the profile's height, or the mean ratio of costs."""
+        return "higher" if self.aggregate == "profile" else "lower"
+
+    def without(self, place: int) -> "Terms":
+        """The same with one workload left out."""
+        logs = self.reference_logs
+        return self._replace(reference_logs=(*logs[:place], *logs[place + 1 :]))
+
+
+def log_ratios(row: Row, terms: Terms) -> list[float]:
+    """Logarithm of cost over reference, by workload; infinite where there is no cost."""
+    pairs = zip(row, terms.reference_logs, strict=True)
+    return [math.inf if cell is None else mean_log(cell) - unit for cell, unit in pairs]
+
+
+def gain(log_ratio: float, ratio_max: float) -> float:
+    """What a cost adds to the profile, from 0 to 1; one half at the reference's own cost."""
+    if math.isinf(log_ratio):
+        return 0.0 if log_ratio > 0 else 1.0
+    return min(1.0, max(0.0, 0.5 - log_ratio / (2 * math.log(ratio_max))))
+
+
+def merit(row: Row, terms: Terms) -> float:
+    """What ranks, so that more is better; minus infinity: no place.
+
+    The mean gain, or the negative mean logarithm of the ratios.
+    """
+    found = log_ratios(row, terms)
+    if terms.aggregate == "profile":
+        return statistics.fmean(gain(each, terms.ratio_max) for each in found)
+    return -math.inf if math.inf in found else -statistics.fmean(found)
+
+
+def shown(value: float, terms: Terms) -> float | None:
+    """A merit as a score: the profile's height, or the geometric mean of the ratios."""
+    if math.isinf(value):
+        return None
+    return value if terms.aggregate == "profile" else math.exp(-value)
+
+
+# --- uncertainty of a mean over workloads ---------------------------------------------------------
+
+
+class Part(NamedTuple):
+    """One independent piece of a variance, with its degrees of freedom."""
+
+    variance: float
+    degrees: int
+
+
+class Spread(NamedTuple):
+    """Standard error of a difference (or of a merit) with the degrees of freedom of its t."""
+
+    error: float
+    degrees: float
+
+
+def _slope(cell: Sample | None, unit: float, terms: Terms) -> float:
+    """How a merit moves with the logarithm of one cost; 0 where it is surely clipped."""
+    if cell is None:
+        return 0.0
+    if terms.aggregate == "geometric_mean":
+        return 1.0 / terms.count
+    height = math.log(terms.ratio_max)
+    error = math.sqrt(variance_of_mean(cell) or 0.0)
+    if abs(mean_log(cell) - unit) > height + REACH * error:
+        return 0.0
+    return 1.0 / (2 * height * terms.count)
+
+
+def _single(cell: Sample | None, slope: float) -> Iterator[Part | None]:
+    if cell is None or not slope:
+        return
+    variance = None if cell.open_ended else variance_of_mean(cell)
+    yield None if variance is None else Part(slope * slope * variance, len(cell.logs) - 1)
+
+
+def _paired(a: Sample, b: Sample, slope: float) -> Part:
+    floor = max(math.hypot(a.sd_floor, b.sd_floor), LEAST_SD)
+    sd = spread([a.logs[seed] - b.logs[seed] for seed in a.logs], floor) or floor
+    return Part(slope * slope * sd * sd / len(a.logs), len(a.logs) - 1)
+
+
+def _parts(a: Row, b: Row, terms: Terms) -> Iterator[Part | None]:
+    """Pieces of the variance of the difference of two merits; None for one that nobody knows."""
+    for one, two, unit in zip(a, b, terms.reference_logs, strict=True):
+        slopes = (_slope(one, unit, terms), _slope(two, unit, terms))
+        if one and two and all(slopes) and not one.open_ended and is_paired(one, two):
+            yield _paired(one, two, slopes[0])
+        else:
+            yield from _single(one, slopes[0])
+            yield from _single(two, slopes[1])
+
+
+def _pooled(parts: Sequence[Part | None], terms: Terms) -> Spread | None:
+    """Sum of independent pieces, degrees by Satterthwaite (Biometrics Bulletin 2, 1946).
+
+    Where all is clipped or missing, what is left is the resolution of any clock.
+    """
+    known = [each for each in parts if each is not None]
+    if len(known) < len(parts):
+        return None
+    total = math.fsum(each.variance for each in known)
+    if not total:
+        return Spread(LEAST_SD / (2 * math.log(terms.ratio_max)), 1.0)
+    squares = math.fsum(each.variance**2 / each.degrees for each in known)
+    return Spread(math.sqrt(total), total * total / squares)
+
+
+def difference_spread(a: Row, b: Row, terms: Terms) -> Spread | None:
+    """Standard error of the difference of two merits; None where a cost has a single run.
+
+    Paired on each workload where the runs of the two alternate on the same seeds and instances.
+    """
+    return _pooled(list(_parts(a, b, terms)), terms)
+
+
+def differ_p(a: Row, b: Row, terms: Terms) -> float:
+    """Two-sided p that two merits differ; 1 where a spread is unknown.
+
+    That an entry has no cost on a workload is a fact of the rules, not an estimate; it adds to the
+    difference and nothing to its error.
+    """
+    merits = (merit(a, terms), merit(b, terms))
+    if math.isinf(merits[0]) or math.isinf(merits[1]):
+        return 1.0 if merits[0] == merits[1] else 0.0
+    found = difference_spread(a, b, terms)
+    if found is None:
+        return 1.0
+    return min(1.0, 2 * t_cdf(-abs(merits[0] - merits[1]) / found.error, found.degrees))
+
+
+def all_paired(a: Row, b: Row) -> bool:
+    """Whether the runs of two contenders alternate on every workload that both have a cost on."""
+    both = [(one, two) for one, two in zip(a, b, strict=True) if one and two]
+    return bool(both) and all(is_paired(one, two) for one, two in both)
+
+
+def score_interval(row: Row, terms: Terms, level: float) -> Interval | None:
+    """The score with its t interval over seeds; None for no place; ends None for a single run.
+
+    It has a width always: agreement to the last digit is agreement to the resolution of a clock.
+    """
+    value = merit(row, terms)
+    if math.isinf(value):
+        return None
+    parts = [part for each, unit in zip(row, terms.reference_logs, strict=True)
+             for part in _single(each, _slope(each, unit, terms))]  # fmt: skip
+    found = _pooled(parts, terms)
+    if found is None:
+        return Interval(shown(value, terms) or 0.0, None, None)
+    half = t_quantile((1 + level) / 2, found.degrees) * found.error
+    if terms.aggregate == "profile":
+        return Interval(value, max(0.0, value - half), min(1.0, value + half))
+    return Interval(math.exp(-value), math.exp(-value - half), math.exp(-value + half))
+
+
+def resolvable_lead(a: Row, b: Row, terms: Terms, alpha: float) -> float | None:
+    """Difference of merits that a two-sided test at `alpha` sees with power 0.9.
+
+    (t(1 - alpha/2) + t(0.9)) standard errors, at the spreads found.
+    """
+    found = difference_spread(a, b, terms)
+    if found is None:
+        return None
+    reach = t_quantile(1 - alpha / 2, found.degrees) + t_quantile(POWER, found.degrees)
+    return reach * found.error
+
+
+def seeds_to_settle(a: Row, b: Row, terms: Terms, alpha: float, most: int = 1000) -> int | None:
+    """Seeds of each on each workload with which a lead of that size would be seen, power 0.9.
+
+    The variance of a mean shrinks, and its degrees of freedom grow, with the number of seeds.
+    """
+    found, lead = difference_spread(a, b, terms), abs(merit(a, terms) - merit(b, terms))
+    if found is None or not math.isfinite(lead) or lead <= 0:
+        return None
+    now = min(len(cell.logs) for row in (a, b) for cell in row if cell)
+
+    def enough(count: int) -> bool:
+        more = count / now
+        degrees = max(1.0, found.degrees * more)
+        reach = t_quantile(1 - alpha / 2, degrees) + t_quantile(POWER, degrees)
+        return reach * found.error / math.sqrt(more) <= lead
+
+    if not enough(most):
+        return None
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+# --- places ---------------------------------------------------------------------------------------
+
+
+class Ranking(NamedTuple):
+    """The order and what it is worth."""
+
+    order: tuple[int, ...]
+    """Indices of the contenders, best first."""
+    places: tuple[Place, ...]
+    """In that order."""
+    separated: bool
+    """Whether the first is told apart from the second."""
+
+
+def rank(table: Sequence[Row], names: Sequence[str], terms: Terms, alpha: float) -> Ranking:
+    """Order by merit, ties by name, and say what the data can and cannot separate.
+
+    Args:
+        table: A row for each contender, each with a finite merit.
+        names: Of the contenders, distinct.
+        terms: What makes one score of many costs.
+        alpha: Two-sided level over all pairs together (Holm).
+    """
+    merits = [merit(row, terms) for row in table]
+    order = sorted(range(len(table)), key=lambda i: (-merits[i], names[i]))
+    pairs = list(combinations(range(len(order)), 2))
+    raw = [differ_p(table[order[i]], table[order[j]], terms) for i, j in pairs]
+    different = {pair for pair, p in zip(pairs, holm(raw), strict=True) if p < alpha}
+    return Ranking(tuple(order), tuple(places(len(order), different)), (0, 1) in different)
+
+
+def _gains(logs: "Floats", terms: Terms) -> "Floats":
+    import numpy as np
+
+    if terms.aggregate == "profile":
+        heights = np.clip(0.5 - logs / (2 * math.log(terms.ratio_max)), 0.0, 1.0)
+        found: Floats = heights.mean(axis=-1)
+        return found
+    means: Floats = -logs.mean(axis=-1)
+    return means
+
+
+def rank_chances(
+    table: Sequence[Row], terms: Terms, level: float = 0.95, draws: int = DRAWS
+) -> list[RankChance | None]:
+    """Chance of rank 1 and interval of the rank when all costs are redrawn from their posteriors.
+
+    Returns:
+        One for each contender; None for all where one cost has a single run or failed ones.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    merits = np.empty((draws, len(table)))
+    for at, row in enumerate(table):
+        logs = np.full((draws, terms.count), np.inf)
+        for column, cell in enumerate(row):
+            drawn = None if cell is None or cell.open_ended else mean_draws(cell, rng, draws)
+            if cell is not None and drawn is None:
+                return [None] * len(table)
+            if drawn is not None:
+                logs[:, column] = drawn - terms.reference_logs[column]
+        merits[:, at] = _gains(logs, terms)
+    ranks = np.argsort(np.argsort(-merits, axis=1), axis=1) + 1
+    ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0, method="nearest")
+    first = (ranks == 1).mean(axis=0)
+    return [
+        RankChance(float(p), int(low), int(high)) for p, low, high in zip(first, *ends, strict=True)
+    ]
+
+
+# --- sensitivity ----------------------------------------------------------------------------------
+
+
+def without_workload(row: Row, place: int) -> list[Sample | None]:
+    """A row with one workload left out."""
+    return [*row[:place], *row[place + 1 :]]
+
+
+def leader(table: Sequence[Row], names: Sequence[str], terms: Terms) -> int:
+    """Index of the contender with the greatest merit; ties by name."""
+    merits = [merit(row, terms) for row in table]
+    return min(range(len(table)), key=lambda i: (-merits[i], names[i]))
+
+
+def leaders_without_a_run(
+    table: Sequence[Row], names: Sequence[str], terms: Terms
+) -> list[tuple[int, int, int, int]]:
+    """Runs without which somebody else leads: contender, workload, seed, and who leads then."""
+    usual = leader(table, names, terms)
+    changes = []
+    for at, row in enumerate(table):
+        for place, cell in enumerate(row):
+            for seed in sorted(cell.logs) if cell and len(cell.logs) > 1 else ():
+                assert cell is not None
+                rest = {key: value for key, value in cell.logs.items() if key != seed}
+                other = [*row[:place], cell._replace(logs=rest), *row[place + 1 :]]
+                now = leader([*table[:at], other, *table[at + 1 :]], names, terms)
+                if now != usual:
+                    changes.append((at, place, seed, now))
+    return changes
