@@ -17,12 +17,25 @@ INSTALL = f"pip install --require-hashes --no-deps --target {SITE} -r {LOCK}"
 READABLE_BYTES_MAX = 64 * 1024
 """Above this size a file is reported, text or not: nobody reads so much of a single file."""
 
+DATA_BYTES_MAX = 4096
+"""Above so many bytes of stored values in its text a file is reported: source hardly has any."""
+
+CODED_CHARACTERS = 32
+"""A word of so many letters and digits is no name that people write, but base64 or hex."""
+
+NUMBERS_IN_A_ROW = 32
+"""So many numbers without another word between them are a table."""
+
 NAMES_SHOWN = 5
 
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?=\s|$)")
 _PINNED = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^]]*\])?\s*(===?\s*[^\s;*]+(?=\s|;|$)|@\s*https://\S+)"
 )
+
+_WORD = re.compile(r"[^\s,;:=(){}\[\]\"'`]+")
+_CODED = re.compile(r"[A-Za-z0-9+/_-]*[0-9+/][A-Za-z0-9+/_-]*")
+_NUMBER = re.compile(r"[-+]?(0x[0-9a-fA-F]+|[0-9._]+([eE][-+]?[0-9]+)?)")
 
 
 # --- the lock ------------------------------------------------------------------------------------
@@ -102,6 +115,40 @@ def opaque_files(folder: Path) -> list[tuple[str, int]]:
     return sorted(found, key=lambda each: (-each[1], each[0]))
 
 
+def data_bytes(text: str) -> int:
+    """Characters of a text that look like stored values: coded words, and rows of numbers.
+
+    Whoever wants to hide weights can still spell them as words; this finds what is merely there.
+    """
+    coded = row = length = 0
+    for word in _WORD.findall(text):
+        if len(word) < CODED_CHARACTERS and _NUMBER.fullmatch(word):
+            row, length = row + 1, length + len(word)
+            continue
+        coded += length if row >= NUMBERS_IN_A_ROW else 0
+        row = length = 0
+        if len(word) >= CODED_CHARACTERS and _CODED.fullmatch(word):
+            coded += len(word)
+    return coded + (length if row >= NUMBERS_IN_A_ROW else 0)
+
+
+def data_files(folder: Path) -> list[tuple[str, int]]:
+    """Name and bytes of stored values of each own text file that has many, most first.
+
+    Raises:
+        SubmissionError: something in the folder is no plain file.
+    """
+    own = {path.relative_to(folder).as_posix(): path for path in files_of(folder)}
+    texts = {
+        name: path.read_text(encoding="utf-8")
+        for name, path in own.items()
+        if name != LOCK and not name.startswith(f"{SITE}/") and is_text(path)
+    }
+    found = [(name, data_bytes(text)) for name, text in texts.items()]
+    many = [each for each in found if each[1] > DATA_BYTES_MAX]
+    return sorted(many, key=lambda each: (-each[1], each[0]))
+
+
 def _listed(files: list[tuple[str, int]]) -> str:
     shown = ", ".join(f"{name} ({size} bytes)" for name, size in files[:NAMES_SHOWN])
     more = len(files) - NAMES_SHOWN
@@ -109,10 +156,11 @@ def _listed(files: list[tuple[str, int]]) -> str:
 
 
 def packing_findings(folder: Path) -> Iterator[Finding]:
-    """`source-opaque`: files that a reviewer cannot read; `source-packages`: installed packages.
+    """What a reviewer has to look at, by rule.
 
-    Both tell and neither excludes: weights or answers can lie in any file, and whether they do is
-    a question for people, who have to know where to look.
+    `source-opaque`: files that nobody can read; `source-data`: texts with stored values in them;
+    `source-packages`: installed packages. All tell and none excludes: weights or answers can lie
+    in any file, and whether they do is a question for people, who have to know where to look.
 
     Args:
         folder: The submission, frozen or not.
@@ -126,6 +174,14 @@ def packing_findings(folder: Path) -> Iterator[Finding]:
             message=f"{len(own)} files are no text or larger than {READABLE_BYTES_MAX} bytes: "
             f"{_listed(own)}",
             advice="look into them for stored weights or answers, or leave them out",
+        )
+    if stored := data_files(folder):
+        yield Finding(
+            rule="source-data",
+            level="warn",
+            message=f"{len(stored)} {'text holds' if len(stored) == 1 else 'texts hold'} stored "
+            f"values, coded or in rows: {_listed(stored)}",
+            advice="look into them for stored weights or answers, or compute them in the run",
         )
     yield from _package_findings(folder, len(opaque) - len(own))
 

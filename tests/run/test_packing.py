@@ -1,17 +1,28 @@
 """What a submission carries besides source: locks without hashes are refused, odd files told."""
 
+import base64
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.run.packing import READABLE_BYTES_MAX, check_lock, opaque_files, packing_findings
+from harness.run.packing import (
+    DATA_BYTES_MAX,
+    READABLE_BYTES_MAX,
+    check_lock,
+    data_bytes,
+    data_files,
+    opaque_files,
+    packing_findings,
+)
 from harness.run.series import run_series
 from harness.run.submission import SubmissionError
 from tests.run.made import Folder, Silent, check_bundle
 
+ROOT = Path(__file__).parents[2]
 SHA = "sha256:" + "0a" * 32
 GOOD = (
     f"numpy==2.2.0 --hash={SHA}",
@@ -100,6 +111,65 @@ def test_largest_come_first_and_the_rest_is_counted(tmp_path: Path) -> None:
     assert finding.message.startswith("8 files")
     assert finding.message.index("8.bin (8 bytes)") < finding.message.index("7.bin")
     assert finding.message.endswith("and 3 more")
+
+
+# --- stored values in texts -----------------------------------------------------------------------
+
+WEIGHTS = np.random.default_rng(0).normal(size=5000).astype("f4")
+CODINGS = {
+    "base64": base64.b64encode(WEIGHTS.tobytes()).decode(),
+    "base64 in lines": base64.encodebytes(WEIGHTS.tobytes()).decode(),
+    "base64 in short strings": "\n".join(
+        f'    "{base64.b64encode(each.tobytes()).decode()}"' for each in WEIGHTS.reshape(-1, 8)
+    ),
+    "url-safe": base64.urlsafe_b64encode(WEIGHTS.tobytes()).decode(),
+    "hex": WEIGHTS.tobytes().hex(),
+    "decimals": ", ".join(f"{each:.3f}" for each in WEIGHTS),
+    "a column": "\n".join(map(str, WEIGHTS)),
+    "whole numbers": repr((WEIGHTS * 127).astype(int).tolist()),
+    "TOML": "w = [\n" + "".join(f"  [{a:.3g}, {b:.3g}],\n" for a, b in WEIGHTS.reshape(-1, 2)),
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_weights_in_a_text_are_told_however_they_are_written(tmp_path: Path, coding: str) -> None:
+    text = f'W = """{CODINGS[coding]}"""\n'
+    (tmp_path / "train.py").write_text(text)
+    ((name, size_bytes),) = data_files(tmp_path)
+    assert name == "train.py"
+    assert len(WEIGHTS) < size_bytes <= len(text)
+    (finding,) = [each for each in packing_findings(tmp_path) if each.rule == "source-data"]
+    assert finding.level == "warn"
+    assert f"train.py ({size_bytes} bytes)" in finding.message
+
+
+def test_what_people_write_holds_no_stored_values() -> None:
+    for root in ("harness", "workloads/tasks", "workloads/submissions", "docs/examples/raw-numpy"):
+        for path in (ROOT / root).rglob("*.py"):
+            assert data_bytes(path.read_text(encoding="utf-8")) <= DATA_BYTES_MAX, path
+
+
+@given(st.text(max_size=3000), st.text(max_size=3000))
+def test_values_add_up_and_are_never_more_than_the_text(one: str, other: str) -> None:
+    word = "\nword\n"
+    assert data_bytes(one + word + other) == data_bytes(one + word) + data_bytes(word + other)
+    assert 0 <= data_bytes(one) <= len(one)
+
+
+def test_hashes_of_a_lock_and_packages_are_no_stored_values(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "table.py").write_text(CODINGS["hex"])
+    (tmp_path / "requirements.lock").write_text(f"a==1 --hash={SHA}\n" * 200)
+    assert data_files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("piece", "share"), [("1", 1.0), ("1 ", 0.5), ("a1", 1.0), ("1.", 0.0), ("a", 0.0), ("-", 0.0)]
+)
+def test_the_largest_text_allowed_is_looked_over_whole(piece: str, share: float) -> None:
+    """Two mebibytes of one kind: a search that goes back and forth would take hours."""
+    text = piece * ((2 << 20) // len(piece))
+    assert data_bytes(text) == share * len(text)
 
 
 # --- as it stands in a run ------------------------------------------------------------------------
