@@ -11,6 +11,9 @@ from harness.report.entries import Entry
 SAME = 0.005
 """Factors within this of one are called equal."""
 
+WORLD = (1e-90, 1e90)
+"""Factors outside are no training run's, and their products could leave the range of floats."""
+
 
 class Factor(NamedTuple):
     """One factor of the energy, in both entries, and the joules that its change is worth."""
@@ -72,6 +75,11 @@ def _usable(figure: Figure | None) -> bool:
     return figure is not None and figure.value > 0
 
 
+def _tame(value: float) -> bool:
+    """Whether products and quotients of such values are positive and finite."""
+    return WORLD[0] < value < WORLD[1]
+
+
 def bridge(a: Score, b: Score) -> Bridge | None:
     """From the joules of `a` to those of `b`; None where they must not be compared.
 
@@ -85,6 +93,8 @@ def bridge(a: Score, b: Score) -> Bridge | None:
     if set(one) != set(other):
         one, other = _without_steps(a), _without_steps(b)
     before_j, after_j = math.prod(one.values()), math.prod(other.values())
+    if not all(map(_tame, (before_j, after_j, *one.values(), *other.values()))):
+        return None
     weight_j = log_mean(after_j, before_j)
     factors = tuple(
         Factor(name, one[name], other[name], weight_j * math.log(other[name] / one[name]))

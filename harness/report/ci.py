@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from harness.records import Figure, Leaderboard, Score
 from harness.report import numbers, wording
 from harness.report.entries import Boards, Ground, ground_of, order_of
+from harness.report.finite import tamed_board, tamed_score
 from harness.report.slugs import joined
 from harness.report.text import clean
 
@@ -169,6 +170,7 @@ def write_ci(out: Path, scores: Sequence[Score], boards: Sequence[Leaderboard]) 
     Raises:
         OSError: a file could not be written.
     """
+    scores, boards = list(map(tamed_score, scores)), list(map(tamed_board, boards))
     files = {
         "summary.md": summary(scores, boards).encode("utf-8", "replace"),
         "junit.xml": junit(scores),

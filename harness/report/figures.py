@@ -16,6 +16,7 @@ from harness.report.breakdown import Breakdown, breakdown_of
 from harness.report.charts.plane import Dot, dots_of, front
 from harness.report.charts.power import Track, tracks_of
 from harness.report.entries import Boards, Entry, EntryRun, entries_of
+from harness.report.finite import tamed_board, tamed_score
 from harness.report.slugs import joined
 from harness.report.text import isolated
 from harness.report.traces import trace_of
@@ -167,7 +168,7 @@ def write_figures(
     if unknown:
         message = f"--format {unknown[0]}: figures come as {', '.join(FORMATS)}"
         raise ValueError(message)
-    entries = entries_of(scores, Boards(boards), results)
+    entries = entries_of(list(map(tamed_score, scores)), Boards(map(tamed_board, boards)), results)
     grounds: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         grounds.setdefault(entry.ground, []).append(entry)

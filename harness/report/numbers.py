@@ -1,6 +1,7 @@
 """How numbers read on a page: units, digits and what stands where there is no number."""
 
 import math
+import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -106,7 +107,8 @@ def plain(value: float | None, significant: int = DIGITS) -> str:
 
 
 def powered(value: float, significant: int = DIGITS) -> str:
-    """A number as `1.23 × 10^17`, for what no unit can tame."""
+    """A number as `1.23 × 10^17`, for what no unit can tame; held where no float is greater."""
+    value = min(max(value, -sys.float_info.max), sys.float_info.max)
     mantissa, _, exponent = f"{value:.{significant - 1}e}".partition("e")
     return f"{mantissa}{GAP}×{GAP}10^{int(exponent)}"
 
@@ -181,8 +183,10 @@ def _span(low: float | None, high: float | None, places: int) -> str:
     return f"{_fixed(low, places)}–{_fixed(high, places)}"
 
 
-def exact(value: float) -> str:
+def exact(value: float | None) -> str:
     """A number that somebody chose, as a target: its own digits, no more."""
+    if finite(value) is None or value is None:
+        return MISSING
     return grouped(f"{value:.6g}") if CHOSEN[0] <= abs(value) < CHOSEN[1] else plain(value, 6)
 
 

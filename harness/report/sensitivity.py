@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping
-from math import exp, log
+from math import exp, inf, log
 from typing import NamedTuple
 
 from harness.records import Leaderboard, RunScore, Score
@@ -34,6 +34,14 @@ def _first(scores: Mapping[str, Score], middle: Callable[[list[float]], float], 
 def geometric_mean(values: list[float]) -> float:
     """The n-th root of the product of positive values."""
     return exp(statistics.fmean(log(value) for value in values))
+
+
+def mean(values: list[float]) -> float:
+    """The arithmetic mean; infinite where the sum is greater than any float."""
+    try:
+        return statistics.fmean(values)
+    except OverflowError:
+        return inf
 
 
 def _without_extreme(values: list[float], *, best: bool) -> float:
@@ -71,7 +79,7 @@ def variations(board: Leaderboard, scores: Mapping[str, Score]) -> list[Variatio
     window: Cost = (lambda run: run.window_energy_j) if energy else (lambda run: run.window_s)
     first = min(board.standings, key=lambda row: row.rank).submission
     found = [
-        ("mean instead of geometric mean", _first(scores, statistics.fmean, cost)),
+        ("mean instead of geometric mean", _first(scores, mean, cost)),
         ("median", _first(scores, statistics.median, cost)),
         ("without the best seed of each", _first(scores, _dropped_best, cost)),
         ("without the worst seed of each", _first(scores, _dropped_worst, cost)),

@@ -14,6 +14,7 @@ from harness.records import Leaderboard, Ruleset, Score
 from harness.registry import Broken, Plugin, discover
 from harness.report import numbers
 from harness.report.entries import Boards, Entry, Ground, entries_of
+from harness.report.finite import tamed_board, tamed_score
 from harness.report.page import Page
 from harness.report.slugs import slug
 from harness.report.text import clean, csp_hash, isolated
@@ -56,12 +57,12 @@ class Site:
         rulesets: Sequence[Ruleset] = (),
     ) -> None:
         self.results = results
-        self.scores = tuple(scores)
+        self.scores = tuple(map(tamed_score, scores))
         self.rulesets = tuple(
             sorted(rulesets, key=lambda each: (each.name, each.model_dump_json()))
         )
-        self.boards = Boards(boards)
-        self.entries: tuple[Entry, ...] = entries_of(scores, self.boards, results)
+        self.boards = Boards(map(tamed_board, boards))
+        self.entries: tuple[Entry, ...] = entries_of(self.scores, self.boards, results)
         self.broken: list[Broken] = []
         """Page plug-ins that did not load or failed, with their errors."""
         self.menu: list[Page] = []

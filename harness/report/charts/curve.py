@@ -1,5 +1,6 @@
 """The metric of every snapshot over time, one line a run, against the target."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -90,8 +91,15 @@ def _draw_band(onto: Drawing, axes: Axes, band: Band) -> None:
 def _axes(curves: Sequence[Curve], target: float) -> Axes:
     last_s = max(t_s for curve in curves for _, t_s, _ in curve.points)
     values = [value for curve in curves for _, _, value in curve.points]
-    low, high = padded([*values, target])
+    low, high = padded([*values, target] if math.isfinite(target) else values)
     return Axes(Scale(0.0, last_s * 1.02 or 1.0, LEFT, RIGHT), Scale(low, high, BOTTOM, TOP))
+
+
+def _draw_target(onto: Drawing, axes: Axes, target: float) -> None:
+    level = axes.y(target)
+    onto.line([(LEFT, level), (RIGHT, level)], "target")
+    words = f"target {numbers.exact(target)}"
+    onto.text((RIGHT - 4, level + 15), words, "label target-label end")
 
 
 def _draw(onto: Drawing, axes: Axes, curve: Curve) -> None:
@@ -125,10 +133,8 @@ def curve_chart(entry: Entry, ident: str, band: Band | None = None) -> Markup | 
     axes.draw(drawing, "seconds after the gun", f"{entry.score.metric_name} {arrow}")
     if band is not None:
         _draw_band(drawing, axes, band)
-    level = axes.y(entry.score.target)
-    drawing.line([(LEFT, level), (RIGHT, level)], "target")
-    words = f"target {numbers.exact(entry.score.target)}"
-    drawing.text((RIGHT - 4, level + 15), words, "label target-label end")
+    if math.isfinite(entry.score.target):
+        _draw_target(drawing, axes, entry.score.target)
     for curve in curves:
         _draw(drawing, axes, curve)
     title = f"{entry.score.metric_name} over time of each run"

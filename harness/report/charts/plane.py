@@ -58,7 +58,9 @@ def dots_of(entries: Sequence[Entry], *, against_metric: bool) -> list[Dot]:
     for entry in entries:
         energy = entry.score.energy_to_target_j
         other = entry.score.metric if against_metric else entry.score.time_to_target_s
-        if energy is not None and other is not None and energy.value > 0:
+        if energy is None or other is None or energy.value <= 0:
+            continue
+        if against_metric or other.value > 0:
             name = entry.score.title or entry.score.submission
             pair = (energy, other) if against_metric else (other, energy)
             found.append(Dot(name, *pair, wording.is_estimate(energy)))

@@ -1,6 +1,7 @@
 """A small drawing board: axes, lines, bands and marks as SVG text with rounded coordinates."""
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,13 @@ Point = tuple[float, float]
 AIR = 0.06
 """Part of a scale that is left free at each end."""
 
+LEAST_RATIO = 1.02
+"""Between the ends of a logarithmic scale, so that it has a length."""
+
+LEAST, GREATEST = sys.float_info.min, sys.float_info.max
+"""Ends beyond which no scale reaches: still farther out there are no normal numbers."""
+
+TEN = 10.0
 LOG_TICKS_MAX = 9
 """Beyond these, only powers of ten are labelled."""
 
@@ -37,11 +45,13 @@ class Scale:
     def __call__(self, value: float) -> float:
         """Pixel of a value; values off the scale are held at its ends."""
         bounded = min(max(value, self.low), self.high)
-        if self.log:
-            part = math.log(bounded / self.low) / math.log(self.high / self.low)
-        else:
-            part = (bounded - self.low) / (self.high - self.low)
+        low, at, high = (self._placed(each) for each in (self.low, bounded, self.high))
+        part = (at - low) / (high - low) if high > low else 0.5
         return self.start + part * (self.end - self.start)
+
+    def _placed(self, value: float) -> float:
+        """Where a value lies; halves and logarithms, so that no difference overflows."""
+        return math.log(value) if self.log else value / 2
 
     def ticks(self, wanted: int = 6) -> list[float]:
         """Round values on the scale, about as many as wanted."""
@@ -55,9 +65,10 @@ def _step(rough: float) -> float:
 
 def ticks(low: float, high: float, wanted: int = 6) -> list[float]:
     """Multiples of 1, 2, 2.5 or 5 times a power of ten, between the ends."""
-    if not high > low:
+    rough = high / max(wanted - 1, 1) - low / max(wanted - 1, 1)
+    if not LEAST < rough < GREATEST / TEN:
         return [low]
-    step = _step((high - low) / max(wanted - 1, 1))
+    step = _step(rough)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [index * step for index in range(first, last + 1)]
@@ -65,7 +76,8 @@ def ticks(low: float, high: float, wanted: int = 6) -> list[float]:
 
 def log_ticks(low: float, high: float) -> list[float]:
     """1, 2 and 5 times powers of ten between the ends; plain ticks where fewer than two fit."""
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    last = min(math.ceil(math.log10(high)), sys.float_info.max_10_exp)
+    exponents = range(math.floor(math.log10(low)), last + 1)
     found = [m * 10.0**e for e in exponents for m in (1, 2, 5) if low <= m * 10.0**e <= high]
     if len(found) > LOG_TICKS_MAX:
         found = [tick for tick in found if f"{tick:e}"[0] == "1"]
@@ -77,10 +89,10 @@ def padded(values: Iterable[float], *, log: bool = False) -> tuple[float, float]
     found = list(values)
     low, high = min(found), max(found)
     if log:
-        ratio = max(high / low, 1.02) ** AIR
-        return low / ratio, high * ratio
-    room = (high - low) * AIR or abs(high) * AIR or 1.0
-    return low - room, high + room
+        room = max(math.log(high) - math.log(low), math.log(LEAST_RATIO)) * AIR
+        return max(low * math.exp(-room), LEAST), min(high * math.exp(room), GREATEST)
+    room = min(high - low, GREATEST) * AIR or abs(high) * AIR or 1.0
+    return max(low - room, -GREATEST), min(high + room, GREATEST)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from harness.report import numbers
 from harness.report.bridge import Bridge, sentence
-from harness.report.charts.svg import Drawing, Scale
+from harness.report.charts.svg import GREATEST, Drawing, Scale
 
 WIDTH = 720.0
 LEFT, RIGHT = 170.0, 620.0
@@ -30,7 +30,7 @@ def waterfall_chart(found: Bridge, names: tuple[str, str], ident: str) -> Markup
     levels = [found.before_j]
     for factor in found.factors:
         levels.append(levels[-1] + factor.joules)
-    scale = Scale(0.0, max(levels) * 1.02, LEFT, RIGHT)
+    scale = Scale(0.0, min(max(levels) * 1.02, GREATEST), LEFT, RIGHT)
     drawing = Drawing(WIDTH, ROW * (len(found.factors) + 2) + 6)
     _total(drawing, scale, (names[0], found.before_j), 4)
     for number, factor in enumerate(found.factors):

@@ -1,5 +1,6 @@
 """A figure and its interval on a scale that all rows of a table share."""
 
+import math
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -18,7 +19,7 @@ def shared_scale(figures: Sequence[Figure | None]) -> Scale | None:
         for figure in figures
         if figure is not None
         for end in (figure.value, figure.low, figure.high)
-        if end is not None and end > 0
+        if end is not None and 0 < end < math.inf
     ]
     if not ends:
         return None

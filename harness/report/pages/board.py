@@ -2,14 +2,13 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from harness.records import Figure, Leaderboard, Score
-from harness.report import numbers, wording
+from harness.report import finite, numbers, wording
 from harness.report.charts import plane
 from harness.report.charts.ranks import rank_chart
 from harness.report.charts.svg import Scale
@@ -284,7 +283,7 @@ def json_text(entries: Sequence[Entry], boards: Sequence[Leaderboard]) -> str:
         "boards": [board.model_dump(mode="json") for board in boards],
         "scores": [entry.score.model_dump(mode="json") for entry in entries],
     }
-    return json.dumps(tree, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    return finite.json_text(tree)
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:

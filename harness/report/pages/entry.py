@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from harness.measure.trace import Energy
-from harness.records import Domain, Figure, Finding, RunScore, dump
+from harness.records import Domain, Figure, Finding, RunScore
 from harness.report import numbers, wording
 from harness.report.breakdown import Breakdown, breakdown_of, energies_of
 from harness.report.bridge import bridge, first_of, sentence
@@ -17,6 +17,7 @@ from harness.report.charts.curve import Band, band_of, curve_chart
 from harness.report.charts.power import Track, power_chart, tracks_of
 from harness.report.charts.waterfall import waterfall_chart
 from harness.report.entries import Entry, EntryRun
+from harness.report.finite import json_text
 from harness.report.hints import Hint, hints_of
 from harness.report.page import Page
 from harness.report.phases import phases_of, totals_s
@@ -225,7 +226,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str | Path]]:
                 entry.path, title, "entry.html", **_values(entry.opened(), grounds[entry.ground])
             ),
         )
-        yield f"{stem}.json", dump(entry.score).decode()
+        yield f"{stem}.json", json_text(entry.score.model_dump(mode="json"))
         for files in downloads_of(entry).values():
             yield from ((each.path, each.source) for each in files)
 

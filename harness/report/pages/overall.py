@@ -73,12 +73,18 @@ def _columns(entries: Sequence[Entry], prize: str) -> Columns:
     return found
 
 
+def _sample(prize: Prize, score: Score) -> Sample | None:
+    """The costs of an entry by seed; None where no run of it has one."""
+    found = prize.sample(score)
+    return found if found.logs else None
+
+
 def _contenders(
     columns: Columns, names: Sequence[tuple[str, str]], prize: Prize
 ) -> list[Contender]:
     entries = [[columns[workload].get(name) for workload in sorted(columns)] for name in names]
     table: list[list[Sample | None]] = [
-        [prize.sample(each.score) if each else None for each in row] for row in entries
+        [_sample(prize, each.score) if each else None for each in row] for row in entries
     ]
     without = profiles.without_each(table)
     intervals, areas = profiles.area_intervals(table), profiles.areas(table)
