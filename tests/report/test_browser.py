@@ -286,3 +286,30 @@ def test_a_trace_is_zoomed_by_keyboard_within_the_run(tab: Tab, site: Path) -> N
         x, _, span, _ = (float(part) for part in tab.run(BOX).split())
         assert left - 0.01 <= x
         assert x + span <= left + width + 0.01
+
+
+def test_imported_records_show_beside_own_runs(tab: Tab, mixed: Path) -> None:
+    axe = AXE.read_text(encoding="utf-8")
+    for path in ("index.html", "imported.html"):
+        for width, dark in ((1280, False), (390, True)):
+            tab.view(width, dark=dark)
+            tab.open(address(mixed, path))
+            assert tab.complaints() == []
+            assert tab.requests() == [address(mixed, path)]
+            assert tab.run("document.documentElement.scrollWidth") <= width
+            assert tab.run(CONTRAST) == []
+            tab.run(f"{axe};0")
+            assert tab.run(CHECK) == [], (path, width)
+    tab.view(1280)
+
+
+def test_imported_tables_sort_each_for_itself(tab: Tab, mixed: Path) -> None:
+    tab.open(address(mixed, "imported.html"))
+    tables = tab.run("[...document.querySelectorAll('table[data-sortable]')].map(t => t.id)")
+    names = "[...document.querySelectorAll('#{} tbody th')].map(h => h.innerText)"
+    before = {name: tab.run(names.format(name)) for name in tables}
+    tab.run(f"document.querySelector('#{tables[0]} th[data-key=submission] button').click()")
+    tab.run(f"document.querySelector('#{tables[0]} th[data-key=submission] button').click()")
+    after = {name: tab.run(names.format(name)) for name in tables}
+    assert after[tables[0]] == sorted(before[tables[0]], reverse=True)
+    assert all(after[name] == before[name] for name in tables[1:])

@@ -7,6 +7,7 @@ from harness.records import Leaderboard
 from harness.report import numbers, wording
 from harness.report.entries import Entry, Ground
 from harness.report.page import Page
+from harness.report.pages.imported import documents_of
 from harness.report.site import Site
 
 
@@ -58,7 +59,9 @@ def groups_of(site: Site, workload: str) -> list[Group]:
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     groups = {workload: groups_of(site, workload) for workload in site.workloads}
-    yield "index.html", site.page("index.html", "Leaderboards", "index.html", groups=groups)
+    imported = [rules.title or rules.name for rules, _ in documents_of(site)]
+    values = {"groups": groups, "imported": imported}
+    yield "index.html", site.page("index.html", "Leaderboards", "index.html", **values)
 
 
 PAGE = Page(name="index", title="Leaderboards", order=0, publish=_publish, landing="index.html")
