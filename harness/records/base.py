@@ -1,10 +1,17 @@
 """The base of every record on disk, and how records become bytes and bytes records."""
 
+import ast
+import inspect
 import json
+import textwrap
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 FORMAT = 1
 """Format number written by this version; `migrate` lifts older files."""
@@ -35,9 +42,36 @@ class Record(BaseModel):
         frozen=True,
         strict=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema, with each attribute's docstring as its description.
+
+        Pydantic's own `use_attribute_docstrings` reads the sources of all records at every start.
+        """
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for kind in cls.__mro__:
+            if issubclass(kind, Record):
+                for name, text in _attribute_docstrings(kind):
+                    if name in properties:
+                        properties[name].setdefault("description", text)
+        return schema
+
+
+def _attribute_docstrings(kind: type[Record]) -> Iterator[tuple[str, str]]:
+    """Names of a class's own attributes, and the strings that stand below them."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    for above, below in pairwise(body):
+        if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield above.target.id, inspect.cleandoc(text)
 
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)

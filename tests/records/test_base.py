@@ -303,3 +303,32 @@ def test_the_schema_says_what_the_reader_does() -> None:
     required = {name for name, field in Sample.model_fields.items() if field.is_required()}
     assert set(schema["required"]) == required
     assert schema["properties"]["level"]["enum"] == ["info", "fail"]
+
+
+class Described(Record):
+    """A record whose attributes say what they are."""
+
+    plain: int
+    told: int = 0
+    """Units of the
+    test."""
+
+
+class Narrower(Described):
+    """One that inherits them."""
+
+    own: int = 0
+    """Of its own."""
+    told: int = 0
+    """Told anew."""
+
+
+def test_docstrings_of_attributes_are_in_the_schema() -> None:
+    properties = Described.model_json_schema()["properties"]
+    assert properties["told"]["description"] == "Units of the\ntest."
+    assert "description" not in properties["plain"]
+    narrower = Narrower.model_json_schema()["properties"]
+    assert (narrower["own"]["description"], narrower["told"]["description"]) == (
+        "Of its own.",
+        "Told anew.",
+    )
