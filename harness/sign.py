@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.bundle import MANIFEST, SIGNATURE, Bundle
+from harness.records import Manifest, dump
 from harness.storage import write_all, write_file
 
 if TYPE_CHECKING:
@@ -119,13 +120,13 @@ def load_key(path: Path) -> "Ed25519PrivateKey":
     return key
 
 
-def statement(bundle: Bundle) -> bytes:
+def statement(manifest: Manifest, manifest_sha256: str) -> bytes:
     """What is said of a bundle: the digest of its manifest, and which run that is."""
     tree = {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": MANIFEST, "digest": {"sha256": bundle.manifest_sha256}}],
+        "subject": [{"name": MANIFEST, "digest": {"sha256": manifest_sha256}}],
         "predicateType": PREDICATE_TYPE,
-        "predicate": {"run_id": bundle.manifest.run_id, "status": bundle.manifest.status},
+        "predicate": {"run_id": manifest.run_id, "status": manifest.status},
     }
     return json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
 
@@ -139,7 +140,23 @@ def sign(folder: Path, key: "Ed25519PrivateKey") -> str:
         BundleError: the folder is no sealed bundle.
         SignError: there is an envelope for another manifest.
     """
-    payload = statement(Bundle(folder))
+    bundle = Bundle(folder)
+    return _write(folder, statement(bundle.manifest, bundle.manifest_sha256), key)
+
+
+def sign_ahead(folder: Path, manifest: Manifest, key: "Ed25519PrivateKey") -> str:
+    """Sign the manifest that is about to be written; returns the key's id.
+
+    The manifest is the last file of all, so a bundle that is complete is signed, too.
+
+    Raises:
+        OSError: the signature could not be written; nothing of it is there.
+    """
+    digest = hashlib.sha256(dump(manifest)).hexdigest()
+    return _write(folder, statement(manifest, digest), key)
+
+
+def _write(folder: Path, payload: bytes, key: "Ed25519PrivateKey") -> str:
     name = key_id(key.public_key())
     mark = base64.b64encode(key.sign(pae(PAYLOAD_TYPE, payload))).decode()
     encoded = base64.b64encode(payload).decode()

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bundle import BundleError
-from harness.sign import SignError, generate, key_id, load_key, pae, sign
+from harness.bundle import Bundle, BundleError
+from harness.records import dump
+from harness.sign import SignError, generate, key_id, load_key, pae, sign, sign_ahead
 from harness.verify import BadKey, Report, verify
 from harness.verify.signature import encoded
 from tests.conftest import needs
@@ -65,15 +66,43 @@ def test_a_signed_bundle_passes(results: Results, key: Path) -> None:
     assert name == key_id(load_key(key).public_key())
     report = verify(results.root, public(key))
     assert report.ok
-    assert verdict(report) == ("pass", "")
+    assert verdict(report) == ("pass", f"by {public(key)}, key {name[:16]}")
+    assert report.bundles[0].signers == (name,)
+
+
+def test_a_manifest_is_signed_before_it_is_there(results: Results, key: Path) -> None:
+    """What is signed ahead is what is written then: both ways leave the same envelope."""
+    folder = results.root / results.place(RUN_ID)
+    bundle = Bundle(folder)
+    (folder / "manifest.json").write_bytes(dump(bundle.manifest))
+    sign(folder, load_key(key))
+    after = envelope(results).read_bytes()
+    envelope(results).unlink()
+    manifest = bundle.manifest
+    (folder / "manifest.json").unlink()
+    sign_ahead(folder, manifest, load_key(key))
+    assert envelope(results).read_bytes() == after
+    assert verify(results.root).bundles[0].state == "incomplete", "a signature seals nothing"
 
 
 def test_without_a_key_a_signature_is_no_pass(results: Results, key: Path) -> None:
     assert verdict(verify(results.root)) == ("skip", "the bundle is not signed")
     sign(results.root / results.place(RUN_ID), load_key(key))
-    found, message = verdict(verify(results.root))
+    report = verify(results.root)
+    found, message = verdict(report)
     assert found == "skip"
     assert "--key" in message
+    assert f"key {report.bundles[0].signers[0][:16]}" in message
+    assert report.bundles[0].signers == (key_id(load_key(key).public_key()),)
+
+
+def test_the_name_of_a_key_cannot_paint_the_terminal(results: Results, key: Path) -> None:
+    sign(results.root / results.place(RUN_ID), load_key(key))
+    tree = json.loads(envelope(results).read_bytes())
+    tree["signatures"][0]["keyid"] = "\x1b[2J<script>\u202e"
+    envelope(results).write_text(json.dumps(tree))
+    assert "key \\x1b[2J<script>" in verdict(verify(results.root))[1]
+    assert verdict(verify(results.root))[1].isprintable()
 
 
 def test_an_unsigned_bundle_fails_where_a_key_is_demanded(results: Results, key: Path) -> None:

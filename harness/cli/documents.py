@@ -5,9 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from harness.records import (
+    Across,
     Award,
     Comparison,
     Finding,
+    Front,
     GateResult,
     Leaderboard,
     MachineFact,
@@ -150,6 +152,8 @@ class BundleItem(Record):
     status: str
     ok: bool
     checks: tuple[CheckItem, ...]
+    signers: tuple[str, ...] = ()
+    """Ids of the keys that its signature names; the check `signature` says who was checked."""
 
 
 class LedgerItem(Record):
@@ -188,6 +192,8 @@ class RunItem(RunScore):
     window_energy_method: Method | None
     """Of the joules of the whole run window; None where no meter was read."""
     window_energy_simulated: bool
+    hyperparameters: dict[str, str | int | float | bool] = {}
+    """Of this run; under external tuning as the harness drew them."""
     ended_by: str
     """What ended the run: `done`, `exit`, `budget`, `violation`, `interrupt` ..."""
 
@@ -239,6 +245,10 @@ class ScoreDocument(Record):
     """Every standing of every board."""
     boards: tuple[Leaderboard, ...]
     """Whole, with who is unranked and why."""
+    fronts: tuple[Front, ...] = ()
+    """Pareto fronts of seconds and joules, with the chance of each entry to be on them."""
+    across: tuple[Across, ...] = ()
+    """Contests over several workloads, by every cost that ranks anybody."""
     findings: tuple[Finding, ...]
     """About bundles and runs that are in no score."""
 

@@ -149,6 +149,19 @@ def meter_option(command: Command) -> Command:
     )(command)
 
 
+def sign_option(command: Command) -> Command:
+    """`--sign FILE`, or the environment's `JOULEMARK_KEY`."""
+    return click.option(
+        "--sign",
+        "key",
+        type=click.Path(path_type=Path),
+        envvar="JOULEMARK_KEY",
+        show_envvar=True,
+        metavar="FILE",
+        help="Sign every bundle with this private key, made by `joulemark keygen`.",
+    )(command)
+
+
 SERIES = (
     click.option(
         "--submission",

@@ -17,6 +17,7 @@ from harness.run.order import Order
 from harness.run.packing import LOCK, packages_bytes, packing_findings
 from harness.run.readme import README_TEXT
 from harness.run.submission import freeze
+from harness.sign import sign_ahead
 from harness.storage import make_folder, sha256_file, write_file
 
 
@@ -55,7 +56,14 @@ class Bench:
             self.events.close()
 
     def seal(self, run: Run) -> str:
-        """Write run.json and the manifest, and close the row in the ledger; returns its digest."""
+        """Write run.json and the manifest, and close the row in the ledger; returns its digest.
+
+        With a key the signature is written ahead of the manifest. Where that fails the run is
+        sealed without one, since a signature can be added later and a run cannot be repeated.
+
+        Raises:
+            OSError: the disk refused; a signature alone, after all else was written.
+        """
         self.events.close()
         self.write("run.json", run)
         manifest = Manifest(
@@ -67,9 +75,21 @@ class Bench:
             ledger_seq=self.row.seq,
             previous_manifest_sha256=self.ledger.last_manifest(),
         )
+        refused = self._sign(manifest)
         digest = seal(self.folder, manifest)
         self._ledger_row("finished", run.status, digest)
+        if refused is not None:
+            raise refused
         return digest
+
+    def _sign(self, manifest: Manifest) -> OSError | None:
+        """Sign where there is a key; returns why that could not be."""
+        try:
+            if self.order.key is not None:
+                sign_ahead(self.folder, manifest, self.order.key)
+        except OSError as error:
+            return error
+        return None
 
     def _ledger_row(self, kind: Any, status: Status | None, digest: str | None) -> LedgerRow:
         return _append(self.ledger, kind, self._row_fields(), status, digest)

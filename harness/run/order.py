@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from harness.api import Splits, WorkloadSpec
 from harness.measure.choice import MeterChoice
@@ -17,6 +17,9 @@ from harness.records import DataState, Meter, Ruleset, Run, SeedPair, TuningTria
 from harness.registry import Plugin
 from harness.run.judge import examples_of
 from harness.run.submission import Source
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 WORKLOADS_PACKAGE = "workloads"
 
@@ -89,6 +92,8 @@ class Order:
     """Whether this is the reference's half of an interleaved pair."""
     overtime_s: float = 0.0
     """Seconds between the budget that the submission is told and its end; rehearsals alone."""
+    key: "Ed25519PrivateKey | None" = field(default=None, repr=False)
+    """Signs the bundle; None leaves it unsigned."""
     index: int = 0
     count: int = 1
 

@@ -24,6 +24,7 @@ from harness.run.submission import (
     open_submission,
 )
 from harness.run.tuning import Trial, external_trials
+from harness.sign import SignError, load_key
 
 __all__ = ["Outcome", "Progress", "SeriesRequest", "Watcher", "run_series"]
 
@@ -55,6 +56,8 @@ class SeriesRequest:
     interleave: bool = False
     """Alternate with the workload's reference: both get the same seeds and instances."""
     provenance: Provenance = "self"
+    key: Path | None = None
+    """Private key that signs every bundle of the series."""
     overtime_s: float = 0.0
     """Seconds between the budget that the submission is told and its end; rehearsals alone."""
 
@@ -155,6 +158,19 @@ def _interleaved(order: Order, reference: Source) -> list[Order]:
     return [replace(each, index=2 * order.index + place) for place, each in enumerate(pair)]
 
 
+def _kept_apart(key: Path, *sources: Source | None) -> Path:
+    """A private key that no bundle will hold.
+
+    Raises:
+        SignError: it lies in the folder of a submission, which every bundle holds a copy of.
+    """
+    for source in sources:
+        if source is not None and key.resolve().is_relative_to(source.folder.resolve()):
+            message = f"{key}: lies in the submission, which goes into every bundle; move it away"
+            raise SignError(message)
+    return key
+
+
 def orders(request: SeriesRequest) -> Iterator[Order]:
     """One order a seed, two where it is interleaved; what can be refused is refused beforehand.
 
@@ -164,6 +180,8 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
         SubmissionError: a submission is not valid or not for this workload.
         MeterUnavailable: an asked-for meter is not there.
         LauncherUnavailable: an asked-for launcher is not there.
+        SignError: the key cannot be used, or would be published with the source.
+        SigningMissing: there is a key, and the package that signs is not installed.
     """
     plugin = find("workloads", request.workload)
     workload: WorkloadSpec = plugin.value
@@ -172,6 +190,7 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
     choice, meters = choose_meters(request.meters)
     launcher_name, launcher, reason = choose_launcher(request.launcher)
     tried = trials(request, source)
+    key = None if request.key is None else load_key(_kept_apart(request.key, source, reference))
     for index, trial in enumerate(tried):
         order = Order(
             workload=workload,
@@ -190,6 +209,7 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
             price_usd_per_h=request.price_usd_per_h,
             provenance=request.provenance,
             overtime_s=request.overtime_s,
+            key=key,
             index=index,
             count=len(tried),
         )

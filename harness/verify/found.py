@@ -59,6 +59,8 @@ class BundleReport:
     status: str
     """Of the sealed run; `aborted` for an incomplete one."""
     checks: tuple[Check, ...]
+    signers: tuple[str, ...] = ()
+    """Ids of the keys that its signature names; the check `signature` says who was checked."""
 
     @property
     def ok(self) -> bool:

@@ -121,6 +121,20 @@ def _marks(tree: dict[str, Any]) -> list[Mark]:
     return [Mark(_text(each, "keyid"), _bytes(_text(each, "sig"))) for each in rows]
 
 
+def _told(marks: list[Mark]) -> str:
+    """The keys by the beginning of their ids, as the envelope has them."""
+    return ", ".join(sorted({f"key {ascii(mark.name[:16])[1:-1]}" for mark in marks}))
+
+
+def signers(bundle: Opened) -> tuple[str, ...]:
+    """Ids of the keys that an envelope names, sorted; nobody has checked them here."""
+    try:
+        tree = tree_of(read(bundle.folder, SIGNATURE), SIGNATURE)
+        return tuple(sorted({mark.name for mark in _marks(tree)}))
+    except Unreadable:
+        return ()
+
+
 def signed(bundle: Opened, key: PublicKey | None) -> Iterator[Fault]:
     """The envelope is about this very manifest, and the given key signed it."""
     if not bundle.has(SIGNATURE):
@@ -145,7 +159,7 @@ def signed(bundle: Opened, key: PublicKey | None) -> Iterator[Fault]:
     if subject != bundle.fingerprint(MANIFEST).sha256:
         yield Fault(SIGNATURE, "signs another manifest than the one beside it")
     if key is None:
-        message = f"signed by {len(marks)} keys; name one with --key to check it"
+        message = f"said to be signed by {_told(marks)}; name a public key with --key to check it"
         raise Skip(message)
     if not any(key.holds(mark, encoded(kind, payload)) for mark in marks):
         yield Fault(SIGNATURE, f"no signature is by {key.path}")

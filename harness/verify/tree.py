@@ -22,7 +22,7 @@ from harness.verify.found import (
     judged,
 )
 from harness.verify.opened import MANIFEST, Opened
-from harness.verify.signature import PublicKey, signed
+from harness.verify.signature import PublicKey, signed, signers
 
 LEDGERS = "ledgers"
 MARKS = (MANIFEST, "run.json", "events.jsonl")
@@ -81,7 +81,9 @@ def _sealed(bundle: Opened, context: Context) -> BundleReport:
         ("ledger-row", partial(ledger.witnessed, chain=chain, place=place)),
         ("previous-manifest", partial(ledger.follows, chain=chain)),
     ]
-    checks = tuple(judged(name, _sheltered(rule, bundle)) for name, rule in rules)
+    checks = tuple(
+        _by_whom(judged(name, _sheltered(rule, bundle)), context.key) for name, rule in rules
+    )
     readable = checks[0].verdict == "pass"
     return BundleReport(
         bundle=place,
@@ -89,7 +91,15 @@ def _sealed(bundle: Opened, context: Context) -> BundleReport:
         run_id=bundle.manifest.run_id if readable else bundle.folder.resolve().name,
         status=bundle.manifest.status if readable else "unknown",
         checks=checks,
+        signers=signers(bundle),
     )
+
+
+def _by_whom(check: Check, key: PublicKey | None) -> Check:
+    """A signature that holds says whose it is."""
+    if key is None or (check.rule, check.verdict) != ("signature", "pass"):
+        return check
+    return replace(check, message=f"by {key.path}, key {key.name[:16]}")
 
 
 # --- bundles without a manifest -----------------------------------------------------------------

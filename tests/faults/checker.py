@@ -16,6 +16,7 @@ from harness.verify import Report, verify
 from tests.faults.world import History
 
 NS_PER_S = 1_000_000_000
+SIGNATURE = "manifest.dsse.json"
 BUDGET_S = 10.0
 TARGET = 0.8
 STATUSES = {
@@ -49,6 +50,8 @@ class Truth:
     metered: bool
     broken_meter: bool
     rule: str
+    signed: bool
+    """There was a key, and no call that signing takes was refused."""
     ended: str
     """Class of the exception that came out of it; empty where an outcome did."""
 
@@ -81,7 +84,7 @@ def manifests(results: Path) -> dict[str, dict[str, Any]]:
         there = {
             each.relative_to(folder).as_posix(): hashlib.sha256(each.read_bytes()).hexdigest()
             for each in folder.rglob("*")
-            if each.is_file() and each != path
+            if each.is_file() and each not in (path, path.with_name(SIGNATURE))
         }
         differ = sorted(name for name in {*listed, *there} if listed.get(name) != there.get(name))
         assert not differ, f"{folder.name}: not as sealed: {differ}"
@@ -131,6 +134,7 @@ def check_story(folder: Path, truth: Truth) -> None:
     assert run["status"] in STATUSES
     assert run["reason"].isprintable()
     assert run["reason"]
+    assert not truth.signed or (folder / SIGNATURE).is_file(), "sealed without a signature"
     faults = [*_of_snapshots(run, truth), *_of_window(run, truth), *_of_status(run, folder, truth)]
     assert not faults, f"{run['status']} ({run['reason']}): {faults}"
 

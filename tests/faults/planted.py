@@ -53,6 +53,9 @@ PLANTS = {
     "seals are not checked": Plant(
         watch, "check_sealed", "if seals & SEALS != SEALS:", "if False:"
     ),
+    "a bundle is sealed and not signed, although there is a key": Plant(
+        bench.Bench, "seal", "refused = self._sign(manifest)", "refused = None"
+    ),
     "a failed measurement does not degrade": Plant(
         conductor, "_seal", "verdict = degrade(verdict, findings)", "pass"
     ),

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from harness import bundle
 from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
@@ -116,6 +117,8 @@ class Schedule:
     waits: dict[int, tuple[str, float]] = field(default_factory=dict)
     answers: dict[int, tuple[str, float]] = field(default_factory=dict)
     """What strikes at the n-th wait for the predictor; `waits` counts all of them."""
+    signed: bool = False
+    """Whether there is a key to sign with."""
     launch_fails: int = 0
     """Which launch fails: 1 the submission's, 2 the first predictor's, 0 none."""
 
@@ -131,6 +134,11 @@ class Schedule:
     @property
     def faithful(self) -> bool:
         return self.strike is None and not self.launch_fails and self._kinds <= {"step", "suspend"}
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a call of the harness may fail, so that a run is sealed without a signature."""
+        return self.strike is not None and self.strike.kind in ("error", "full", "torn", "short")
 
     @property
     def _kinds(self) -> set[str]:
@@ -155,6 +163,7 @@ def draw(seed: int) -> Schedule:
         drawn.launch_fails = chance.choice((1, 2))
     if chance.random() < 0.15:
         drawn.answers[chance.randrange(1, ANSWERS_AT_MOST)] = _blow(chance)
+    drawn.signed = chance.random() < 0.2
     return drawn
 
 
@@ -266,6 +275,7 @@ class Aftermath:
             metered=schedule.meter != "none",
             broken_meter=schedule.meter not in meters.SOUND,
             rule=schedule.rules["snapshot_rule"],
+            signed=schedule.signed and (self.disk.struck == "" or not schedule.refuses),
             ended=self.error,
         )
 
@@ -318,6 +328,7 @@ def _order(root: Path, schedule: Schedule, stage: Stage) -> Order:
         launcher=stage,
         launcher_reason="for tests",
         results=root / "results",
+        key=Ed25519PrivateKey.from_private_bytes(bytes(32)) if schedule.signed else None,
     )
 
 

@@ -20,6 +20,7 @@ QUICK = (
     "a short write is taken for a whole one",
     "what a failed write left of an event stays",
     "an interrupt during the evaluation is forgotten",
+    "a bundle is sealed and not signed, although there is a key",
     "a failed measurement does not degrade",
     "a fault of the harness is not told from the submission's",
     "the last snapshot of a run that was cut short is leaked",

@@ -1,17 +1,22 @@
 """The bench: a folder for each run, entered before anything happens and sealed after it."""
 
+import base64
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from harness.bundle import MANIFEST, Bundle
+from harness.bundle import MANIFEST, SIGNATURE, Bundle
 from harness.ledger import GENESIS, LedgerError, read_ledger
 from harness.records import Run
-from harness.run.bench import open_bench
+from harness.run.bench import Bench, open_bench
 from harness.run.readme import README_TEXT
 from harness.run.submission import SubmissionError
+from harness.sign import generate, load_key, sign
+from harness.verify import verify
 from tests.run.made import Folder
 from tests.run.test_conductor import honest
 
@@ -79,11 +84,16 @@ def test_a_broken_ledger_takes_no_run(folder: Folder) -> None:
     assert list((folder.results / "tiny" / "entry" / "m").iterdir()) == []
 
 
+def record_for(bench: Bench, honest) -> Run:
+    """The record of an honest run, as if it had been this one."""
+    tree = {**json.loads((honest.bundle / "run.json").read_text()), "id": bench.run_id}
+    return Run.model_validate_json(json.dumps(tree))
+
+
 def test_seal_lists_every_file_and_closes_the_row(folder: Folder, honest) -> None:
     bench = open_bench(folder.order(), "m")
     bench.events.append(bench.origin.monotonic_ns, "launch", launcher="plain")
-    tree = {**json.loads((honest.bundle / "run.json").read_text()), "id": bench.run_id}
-    digest = bench.seal(Run.model_validate_json(json.dumps(tree)))
+    digest = bench.seal(record_for(bench, honest))
     assert digest == hashlib.sha256((bench.folder / MANIFEST).read_bytes()).hexdigest()
     listed = {each.path for each in Bundle(bench.folder).manifest.files}
     there = {
@@ -95,6 +105,46 @@ def test_seal_lists_every_file_and_closes_the_row(folder: Folder, honest) -> Non
     _, finished = read_ledger(folder.results / "ledgers" / "m.jsonl")
     assert (finished.kind, finished.manifest_sha256) == ("finished", digest)
     bench.close()
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    generate(tmp_path / "key")
+    return tmp_path / "key"
+
+
+def test_with_a_key_a_sealed_bundle_is_signed(folder: Folder, honest, key: Path) -> None:
+    """The signature is there before the manifest is, and the manifest before the ledger's row."""
+    bench = open_bench(folder.order(key=key), "m")
+    digest = bench.seal(record_for(bench, honest))
+    envelope = json.loads((bench.folder / SIGNATURE).read_bytes())
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    assert statement["subject"][0]["digest"]["sha256"] == digest
+    written = [(bench.folder / name).stat().st_mtime_ns for name in (SIGNATURE, MANIFEST)]
+    ledger = folder.results / "ledgers" / "m.jsonl"
+    assert sorted([*written, ledger.stat().st_mtime_ns]) == [*written, ledger.stat().st_mtime_ns]
+    (found,) = verify(bench.folder, key.with_name("key.pub")).bundles[0].signers
+    assert found == envelope["signatures"][0]["keyid"]
+
+
+def test_no_run_is_lost_for_want_of_a_signature(
+    folder: Folder, honest, key: Path, monkeypatch
+) -> None:
+    bench = open_bench(folder.order(key=key), "m")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("harness.sign.write_file", full)
+    with pytest.raises(OSError, match="No space"):
+        bench.seal(record_for(bench, honest))
+    assert not (bench.folder / SIGNATURE).exists()
+    _, finished = read_ledger(folder.results / "ledgers" / "m.jsonl")
+    assert finished.manifest_sha256 == Bundle(bench.folder).manifest_sha256
+    monkeypatch.undo()
+    sign(bench.folder, load_key(key))
+    checked = verify(bench.folder, key.with_name("key.pub")).bundles[0].checks
+    assert next(each.verdict for each in checked if each.rule == "signature") == "pass"
 
 
 def test_readme_names_every_file_of_a_bundle(honest) -> None:

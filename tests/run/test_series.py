@@ -16,6 +16,7 @@ from harness.measure.choice import MeterUnavailable
 from harness.registry import BrokenPlugin, UnknownPlugin
 from harness.run.series import orders, reference_of, run_series, seeds_of
 from harness.run.submission import SubmissionError
+from harness.sign import SignError, generate
 from tests.run.made import HONEST, Folder, Silent, check_bundle, logs
 
 
@@ -80,6 +81,36 @@ def test_what_cannot_run_is_refused_before_the_first_run(
     with pytest.raises(error, match=said):
         run_series(folder.request(**change), Silent())
     assert not folder.results.exists()
+
+
+def test_a_bad_key_is_refused_before_the_first_run(folder: Folder, tmp_path: Path) -> None:
+    """A sentence that names the file, and neither a folder nor a row in the ledger."""
+    folder.entry(HONEST)
+    key = tmp_path / "key"
+    generate(key)
+    (tmp_path / "empty").write_bytes(b"")
+    bad = {"absent": "No such file", "empty": "not a PEM", "key.pub": "not a PEM private key"}
+    for name, said in bad.items():
+        with pytest.raises(SignError, match=said) as caught:
+            run_series(folder.request(key=tmp_path / name), Silent())
+        assert "joulemark keygen" in str(caught.value)
+    assert not folder.results.exists()
+
+
+def test_a_key_inside_the_submission_would_be_published(folder: Folder) -> None:
+    entry = folder.entry(HONEST)
+    generate(entry / "key")
+    with pytest.raises(SignError, match="lies in the submission"):
+        folder.order(key=entry / "key")
+
+
+def test_a_key_of_the_series_reaches_every_run(folder: Folder, tmp_path: Path) -> None:
+    folder.entry(HONEST)
+    generate(tmp_path / "key")
+    request = folder.request(key=tmp_path / "key", seeds_count=2)
+    ordered = list(orders(request))
+    assert [each.key is not None for each in ordered] == [True, True]
+    assert repr(ordered[0].key) not in repr(ordered[0])
 
 
 def test_launcher_that_does_not_work_is_refused_by_name(folder: Folder) -> None:

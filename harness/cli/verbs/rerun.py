@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.answer import Answer, answers
-from harness.cli.options import meter_option, results_option
+from harness.cli.options import meter_option, results_option, sign_option
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
@@ -75,6 +75,7 @@ def _show(document: "RerunDocument", page: "Page") -> None:
 @meter_option
 @click.option("--launcher", default="auto", show_default=True, metavar="NAME", help="As in run.")
 @results_option
+@sign_option
 @click.option("--quiet", is_flag=True, help="No progress.")
 @answers
 def COMMAND(bundle: Path, margin: float, results: Path, **options: Any) -> Answer:  # noqa: N802
@@ -99,6 +100,7 @@ def COMMAND(bundle: Path, margin: float, results: Path, **options: Any) -> Answe
         meters=options["meters"] or ("auto",),
         launcher=options["launcher"],
         results=results,
+        key=options["key"],
     )
     with display_for(request.workload, quiet=options["quiet"]) as display:
         document = rerun(bundle, request, margin / 100, display)

@@ -7,7 +7,13 @@ import click
 
 from harness.cli.answer import Answer, answers
 from harness.cli.failure import UsageFailure
-from harness.cli.options import meter_option, results_option, ruleset_options, series_options
+from harness.cli.options import (
+    meter_option,
+    results_option,
+    ruleset_options,
+    series_options,
+    sign_option,
+)
 
 TRIALS = 5
 """Of a study, as AlgoPerf takes it."""
@@ -17,6 +23,7 @@ TRIALS = 5
 @click.argument("workload")
 @ruleset_options("default")
 @series_options
+@sign_option
 @click.option(
     "--tuning",
     type=click.Choice(["external", "self"]),
@@ -58,6 +65,7 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
         results=results,
         price_usd_per_h=options["price"],
         interleave=options["interleave"],
+        key=options["key"],
         tuning=options["tuning"] or "",
         trials_count=options["trials"] or TRIALS,
     )

@@ -34,6 +34,7 @@ def document_of(report: "Report") -> "VerifyDocument":
             status=each.status,
             ok=each.ok,
             checks=_checks(each.checks),
+            signers=each.signers,
         )
         for each in report.bundles
     )

@@ -117,3 +117,16 @@ def test_results_must_be_a_folder(conductor: Conductor, joulemark, tmp_path: Pat
 def test_rules_that_cannot_be_read(conductor: Conductor, joulemark, words) -> None:
     assert joulemark("run", "toy", *words).exit_code == 3
     assert conductor.request is None
+
+
+def test_a_key_is_named_or_comes_from_the_environment(
+    conductor: Conductor, joulemark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joulemark("run", "toy")
+    assert conductor.request is not None
+    assert conductor.request.key is None
+    monkeypatch.setenv("JOULEMARK_KEY", "mine")
+    joulemark("run", "toy")
+    assert conductor.request.key == Path("mine")
+    joulemark("run", "toy", "--sign", "other")
+    assert conductor.request.key == Path("other")
