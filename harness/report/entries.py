@@ -23,6 +23,9 @@ from harness.report.slugs import Names
 PRIZE_ORDER = ("energy", "speed")
 """The prizes that pages show first."""
 
+ANY_MACHINE = "any"
+"""Machine of a board on which machines compete."""
+
 
 class Ground(NamedTuple):
     """What entries must share to be ranked together."""
@@ -182,6 +185,15 @@ class Boards:
         order = {prize: number for number, prize in enumerate(PRIZE_ORDER)}
         ordered = sorted(found, key=lambda each: (order.get(each.prize, 99), each.prize))
         return {board.prize: board for board in ordered}
+
+    def of_machines(self, workload: str) -> list[Leaderboard]:
+        """Boards of a workload on which machines compete, in stable order."""
+        return [
+            board
+            for ground, boards in sorted(self._by_ground.items())
+            if (ground.workload, ground.machine) == (workload, ANY_MACHINE)
+            for board in sorted(boards, key=lambda each: (each.prize, each.model_dump_json()))
+        ]
 
     def places(self, score: Score) -> dict[str, Place]:
         """Where a score stands, by prize."""

@@ -6,10 +6,20 @@ from harness.records import Figure, Leaderboard, Standing
 from harness.report import numbers
 from harness.report.entries import Place
 
-PRIZES = {"energy": ("Energy", "J"), "speed": ("Speed", "s")}
+PRIZES = {
+    "energy": ("Energy", "J"),
+    "speed": ("Speed", "s"),
+    "budget": ("Quality", ""),
+    "hardware": ("Hardware", "J"),
+}
 """Title and base unit of each prize, in the order of pages."""
 
-QUANTITIES = {"energy": "Energy to target", "speed": "Time to target"}
+QUANTITIES = {
+    "energy": "Energy to target",
+    "speed": "Time to target",
+    "budget": "Quality at the budget",
+    "hardware": "Energy to target",
+}
 
 
 class Badge(NamedTuple):
@@ -124,9 +134,12 @@ def verdict(board: Leaderboard) -> Verdict:
 
 def lead_text(board: Leaderboard) -> str:
     """Which lead the data could have seen; empty where that is not known."""
-    if board.resolvable_ratio is None:
-        return ""
-    return f"these data could have seen a lead of {numbers.percent(board.resolvable_ratio)}"
+    if board.resolvable_ratio is not None:
+        return f"these data could have seen a lead of {numbers.percent(board.resolvable_ratio)}"
+    if board.resolvable_lead is not None:
+        lead = numbers.plain(board.resolvable_lead, 2)
+        return f"these data could have seen a lead of {lead} in the metric"
+    return ""
 
 
 def place_text(place: Place) -> str:

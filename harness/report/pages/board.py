@@ -38,8 +38,14 @@ class Row(NamedTuple):
     entry: Entry
     cells: tuple[Cell, Cell]
     """Energy, time."""
+    quality: Cell
+    """The metric, with its place where the metric ranks."""
     metric: numbers.Shown
     status: wording.Badge
+
+
+BUDGET = "budget"
+"""The prize that ranks by the metric."""
 
 
 class Outside(NamedTuple):
@@ -71,6 +77,11 @@ class Table(NamedTuple):
     notes: tuple[str, ...]
     outside: tuple[Outside, ...]
     charts: tuple[Chart, ...]
+
+    @property
+    def costs(self) -> bool:
+        """Whether costs are shown: where the metric at the budget ranks there are none."""
+        return self.score.mode == "cost_to_target"
 
 
 def _figures(entries: Sequence[Entry]) -> tuple[list[Figure | None], list[Figure | None]]:
@@ -134,16 +145,19 @@ def _order(entry: Entry) -> tuple[object, ...]:
     """By energy rank, then by speed, then what has no place, by time and name."""
     figure = entry.score.time_to_target_s
     time_s = figure.value if figure else float("inf")
-    return _rank(entry, "energy"), _rank(entry, "speed"), time_s, entry.anchor
+    ranks = (_rank(entry, prize) for prize in ("energy", "speed", BUDGET))
+    return *ranks, time_s, entry.anchor
 
 
 def _row(entry: Entry, columns: tuple[_Column, _Column]) -> Row:
     score = entry.score
     figures = (score.energy_to_target_j, score.time_to_target_s)
+    plain = numbers.Unit("", 1.0)
     return Row(
         entry,
         (columns[0].cell(entry, figures[0]), columns[1].cell(entry, figures[1])),
-        wording.shown(score.metric, numbers.Unit("", 1.0)),
+        _Column(BUDGET, plain, None).cell(entry, score.metric),
+        wording.shown(score.metric, plain),
         wording.status_badge(score.status),
     )
 
@@ -234,8 +248,8 @@ COLUMNS = (
     "workload", "machine", "ruleset", "submission", "title", "team", "division", "status",
     "energy_rank", "energy_to_target_j", "energy_low_j", "energy_high_j", "energy_method",
     "energy_simulated", "energy_domains", "energy_eligible", "speed_rank", "time_to_target_s",
-    "time_low_s", "time_high_s", "metric", "metric_value", "target", "n", "failures",
-    "submission_sha256",
+    "time_low_s", "time_high_s", "quality_rank", "metric", "metric_value", "target", "n",
+    "failures", "submission_sha256",
 )  # fmt: skip
 """Of the CSV file of a board; values are unrounded."""
 
@@ -255,16 +269,16 @@ def _ends(figure: Figure | None) -> tuple[float | str, float | str, float | str]
 
 def _record(entry: Entry) -> list[object]:
     score, energy = entry.score, entry.score.energy_to_target_j
-    ranks = [_rank(entry, prize) for prize in ("energy", "speed")]
-    energy_rank, speed_rank = ("" if rank == 1 << 30 else rank for rank in ranks)
+    ranks = [_rank(entry, prize) for prize in ("energy", "speed", BUDGET)]
+    energy_rank, speed_rank, quality_rank = ("" if rank == 1 << 30 else rank for rank in ranks)
     names = (score.submission, score.title, score.team, score.division)
     return [
         score.workload, score.machine, score.ruleset, *map(_plain_text, names), score.status,
         energy_rank, *_ends(energy), (energy and energy.method) or "",
         energy.simulated if energy else "", " ".join(energy.domains) if energy else "",
-        score.energy_eligible, speed_rank, *_ends(score.time_to_target_s), score.metric_name,
-        score.metric.value if score.metric else "", score.target, score.n, score.failures,
-        score.submission_sha256,
+        score.energy_eligible, speed_rank, *_ends(score.time_to_target_s), quality_rank,
+        score.metric_name, score.metric.value if score.metric else "", score.target, score.n,
+        score.failures, score.submission_sha256,
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from harness.records import Figure, Leaderboard
 from harness.report import numbers, wording
 from harness.report.charts.whisker import shared_scale, whisker
-from harness.report.entries import Entry, Ground
+from harness.report.entries import PRIZE_ORDER, Entry, Ground
 from harness.report.page import Page
 from harness.report.site import Site
 
@@ -91,7 +91,7 @@ def line_of(ground: Ground, entries: Sequence[Entry], board: Leaderboard, ident:
             date.partition("T")[0],
             figure,
             wording.shown(figure, unit),
-            whisker(figure, scale, board.prize if board.prize in wording.PRIZES else "outside"),
+            whisker(figure, scale, board.prize if board.prize in PRIZE_ORDER else "outside"),
             numbers.percent(1 - figure.value / before.value) if before else "",
             within_noise(figure, before),
         )

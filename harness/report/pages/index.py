@@ -6,6 +6,7 @@ from typing import NamedTuple
 from harness.records import Leaderboard
 from harness.report import numbers, wording
 from harness.report.entries import Entry, Ground
+from harness.report.hardware import hardware_board
 from harness.report.page import Page
 from harness.report.pages.imported import documents_of
 from harness.report.site import Site
@@ -60,7 +61,12 @@ def groups_of(site: Site, workload: str) -> list[Group]:
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     groups = {workload: groups_of(site, workload) for workload in site.workloads}
     imported = [rules.title or rules.name for rules, _ in documents_of(site)]
-    values = {"groups": groups, "imported": imported}
+    machines = {
+        workload: [hardware_board(board, site.entries, "") for board in boards]
+        for workload in site.workloads
+        if (boards := site.boards.of_machines(workload))
+    }
+    values = {"groups": groups, "imported": imported, "machines": machines}
     yield "index.html", site.page("index.html", "Leaderboards", "index.html", **values)
 
 

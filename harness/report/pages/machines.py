@@ -6,6 +6,7 @@ from typing import NamedTuple
 from harness.records import Machine
 from harness.report import numbers, wording
 from harness.report.entries import Entry
+from harness.report.hardware import HardwareBoard, hardware_board
 from harness.report.page import Page
 from harness.report.site import Site
 
@@ -114,7 +115,7 @@ def _cost(entry: Entry) -> tuple[float, float, str]:
 
 
 def contests_of(site: Site) -> list[Contest]:
-    """The hardware prize: the same bytes of a submission on more than one machine."""
+    """The same bytes of a submission on more than one machine, ranked or not."""
     together: dict[tuple[str, ...], list[Entry]] = {}
     for entry in site.entries:
         together.setdefault(_key(entry), []).append(entry)
@@ -137,8 +138,22 @@ def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> Contest:
     return Contest(ident, entries[0].score.title, key[0], key[2], key[4], units, cells)
 
 
+def hardware_of(site: Site) -> list[HardwareBoard]:
+    """The boards of the prize for hardware."""
+    return [
+        hardware_board(board, site.entries, f"h{number}")
+        for number, board in enumerate(
+            (board for name in site.workloads for board in site.boards.of_machines(name)), 1
+        )
+    ]
+
+
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    values = {"machines": machines_of(site), "contests": contests_of(site)}
+    values = {
+        "machines": machines_of(site),
+        "boards": hardware_of(site),
+        "contests": contests_of(site),
+    }
     yield "machines.html", site.page("machines.html", "Machines", "machines.html", **values)
 
 

@@ -10,7 +10,7 @@ from harness.prizes import Prize, prizes
 from harness.records import Score
 from harness.report import wording
 from harness.report.charts.profile import COLOURS, profile_chart
-from harness.report.entries import Entry
+from harness.report.entries import PRIZE_ORDER, Entry
 from harness.report.page import Page
 from harness.report.site import Site
 from harness.score import profiles
@@ -136,10 +136,10 @@ def _by_place(entries: Sequence[Entry]) -> Mapping[Place, list[Entry]]:
 
 def fields_of(site: Site) -> list[Field]:
     """A field for each machine, ruleset, division and prize that has something to compare."""
-    shown = {each.name: each for each in prizes() if each.name in wording.PRIZES}
+    shown = {each.name: each for each in prizes() if each.name in PRIZE_ORDER}
     fields: list[Field] = []
     for place, entries in _by_place(site.entries).items():
-        for name in wording.PRIZES:
+        for name in PRIZE_ORDER:
             if name in shown:
                 found = field_of(entries, place, shown[name], f"o{len(fields) + 1}")
                 fields += [found] if found else []

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.prizes import boards
 from harness.report.entries import Boards, entries_of
 from harness.report.pages.board import COLUMNS, csv_text
-from tests.report.made import Made
+from harness.report.site import render
+from harness.rules.load import load_ruleset
+from harness.score.score import score_all
+from tests.report.made import Made, Plan, make
 from tests.report.markup import Markup, pages_of, read
 
 
@@ -125,3 +129,41 @@ def test_a_tie_letter_is_shown_only_where_it_is_shared(made: Made, site: Path) -
             shared = any(letters.count(letter) > 1 for letter in row.tie_group)
             source = rows(site, board.workload)[row.submission]
             assert shared <= (f'title="tie group {row.tie_group}:' in source)
+
+
+@pytest.fixture(scope="module")
+def at_budget(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of entries that rank by their metric when the budget is spent."""
+    root = tmp_path_factory.mktemp("budget")
+    plans = (
+        Plan(submission="digits-mlp-low", title="Low", speed=0.6, seeds=3),
+        Plan(submission="digits-mlp-high", title="High", speed=3.0, seeds=3),
+        Plan(submission="digits-mlp-lost", title="Lost", failed={0: "crashed"}, seeds=3),
+    )
+    made = make(root / "results", plans)
+    rules = load_ruleset("smoke", ["run.mode=quality_at_budget", "run.snapshot_rule=final"])
+    scores = score_all(made.results, rules).scores
+    render(made.results, root / "site", scores, boards(scores), [rules])
+    return root / "site"
+
+
+def test_where_the_metric_ranks_the_board_has_its_rank_and_no_costs(at_budget: Path) -> None:
+    page = pages_of(at_budget)["board/digits-mlp.html"]
+    assert page.faults == []
+    keys = [each.values.get("data-key") for each in page.all("th")]
+    assert "quality-rank" in keys
+    assert not {"energy", "time", "energy-rank"} & set(keys)
+    body = page.words.partition("Status")[2]
+    assert body.index("High") < body.index("Low") < body.index("Lost")
+    rows = list(csv.DictReader(io.StringIO((at_budget / "board/digits-mlp.csv").read_text())))
+    assert [row["quality_rank"] for row in rows] == ["1", "2", ""]
+
+
+def test_the_prize_for_quality_has_a_card_and_a_decision(at_budget: Path) -> None:
+    pages = pages_of(at_budget)
+    words = pages["index.html"].words
+    assert "Quality" in words
+    assert words.index("Winner") < words.index("High")
+    decision = next(page for path, page in pages.items() if path.startswith("award/budget"))
+    assert "High" in decision.words
+    assert all(page.faults == [] for page in pages.values())

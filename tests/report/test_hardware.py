@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from harness.report.hardware import hardware_board
+from harness.report.site import Site, render
+from tests.report.made import Made, Plan, make
+from tests.report.markup import Markup, pages_of
+
+REFERENCE = {"submission": "digits-mlp-adamw", "title": "AdamW", "meter": "rapl"}
+PLANS = (
+    Plan(**REFERENCE, machine="slow-1", watts=60.0, seeds=4),
+    Plan(**REFERENCE, machine="frugal-2", watts=20.0, seeds=4),
+    Plan(**(REFERENCE | {"meter": "codecarbon"}), machine="modelled-3", watts=1.0, seeds=4),
+)
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make(tmp_path_factory.mktemp("machines") / "results", PLANS)
+
+
+@pytest.fixture(scope="module")
+def pages(machines: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Markup]:
+    out = tmp_path_factory.mktemp("site")
+    render(machines.results, out, machines.scores, machines.boards)
+    return pages_of(out)
+
+
+def test_machines_rank_by_the_joules_of_the_reference(pages: dict[str, Markup]) -> None:
+    page = pages["machines.html"]
+    assert page.faults == []
+    prize = page.words.partition("The same submission")[0]
+    assert "Hardware prize on digits-mlp" in prize
+    assert "Winner" in prize
+    assert prize.index("frugal-2") < prize.index("slow-1")
+    assert "entry/digits-mlp--digits-mlp-adamw--frugal-2.html" in page.links
+
+
+def test_a_machine_with_modelled_joules_is_listed_without_a_place(pages: dict[str, Markup]) -> None:
+    prize = pages["machines.html"].words.partition("The same submission")[0]
+    listed = prize.partition("Without a place")[2]
+    assert "modelled-3" in listed
+    assert "modelled-3" not in prize.partition("Without a place")[0]
+    assert "modelled" in listed.partition("modelled-3")[2]
+
+
+def test_the_front_page_has_a_card_of_the_winner(pages: dict[str, Markup]) -> None:
+    page = pages["index.html"]
+    assert page.faults == []
+    card = page.words.partition("machines compete")[2]
+    assert card.index("Hardware") < card.index("frugal-2")
+    assert "machines.html" in page.links
+
+
+def test_each_row_finds_the_score_of_its_own_machine(machines: Made) -> None:
+    site = Site(machines.results, machines.scores, machines.boards)
+    (board,) = site.boards.of_machines("digits-mlp")
+    view = hardware_board(board, site.entries, "h1")
+    for rank in view.ranks:
+        assert rank.entry is not None
+        assert rank.entry.score.machine == rank.row.machine
+        assert rank.shown.value in str(rank.shown)
+    assert [each.entry and each.entry.score.machine for each in view.outsiders] == ["modelled-3"]
+    assert hardware_board(board, (), "h1").ranks[0].entry is None
+
+
+def test_one_machine_makes_no_contest(made: Made, site: Path) -> None:
+    assert Site(made.results, made.scores, made.boards).boards.of_machines("digits-mlp") == []
+    assert "Hardware prize" not in (site / "machines.html").read_text()
