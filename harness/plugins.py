@@ -36,6 +36,7 @@ class DomainSpec:
     resolution_w: float | None = None
     update_period_s: float | None = None
     averaging_window_s: float | None = None
+    averaging_window_low_s: float | None = None
     power_low_w: float | None = None
     power_high_w: float | None = None
     gain_error_ratio: float | None = None
@@ -126,7 +127,10 @@ class SandboxRequest:
 
 
 class Exit(NamedTuple):
-    """How a sandbox ended, by the kernel's account of every process in it."""
+    """How a sandbox ended, by the kernel's account of every process in it.
+
+    Both `code` and `signal` where the launcher cannot tell 128 + n from signal n.
+    """
 
     code: int | None
     signal: int | None

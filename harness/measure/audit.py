@@ -16,7 +16,15 @@ from harness.measure import counter
 from harness.measure.lockstep import step_seconds
 from harness.measure.metering import TRACE, Metering
 from harness.measure.series import Series, around, nominal_period_s
-from harness.measure.trace import Energy, Trace, TraceError, contains, energy, read_trace
+from harness.measure.trace import (
+    Energy,
+    Trace,
+    TraceError,
+    contains,
+    energy,
+    read_trace,
+    window_of,
+)
 from harness.measure.watch import read_vitals
 from harness.records import Domain, Finding
 from harness.records.ruleset import MeasureRules
@@ -99,6 +107,7 @@ def audit(
         *_disagreements(domains, results, window_s, limits),
         *_clocks(drifts(seen.anchors), limits),
         *_lockstep(cases, seen.step_s),
+        *_windows(trace, domains),
     ]
     if trace.torn:
         found.append(
@@ -167,6 +176,19 @@ def _absent(trace: Trace, domains: Sequence[Domain]) -> Iterator[Finding]:
             yield _finding(
                 "no-readings", level, f"domain '{domain.name}' has no reading at all", _DOCTOR
             )
+
+
+def _windows(trace: Trace, domains: Sequence[Domain]) -> Iterator[Finding]:
+    """Averaging windows that the readings contradict."""
+    for domain in domains:
+        seen, stated_s = window_of(trace, domain), domain.averaging_window_s
+        if seen is not None and stated_s is not None and seen.refutes(stated_s):
+            text = (
+                f"'{domain.name}' averages over {1e3 * seen.low_s:.0f} to {1e3 * seen.high_s:.0f} "
+                f"ms, not over the {1e3 * stated_s:.0f} ms that are stated for it"
+            )
+            advice = "its uncertainty and bound were widened; rest on the counter beside it"
+            yield _finding("averaging-window", "warn", text, advice)
 
 
 # --- one domain -----------------------------------------------------------------------------------

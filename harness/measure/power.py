@@ -19,6 +19,7 @@ from harness.measure.series import (
     nominal_period_s,
     overlap_s,
 )
+from harness.measure.window import Window
 from harness.records import Domain
 
 _PERIODS_BRIDGED = 2.0
@@ -35,6 +36,9 @@ class Sensor:
     update_s: float
     window_s: float | None
     """Averaging window; None where unknown."""
+    window_low_s: float
+    window_high_s: float
+    """What the window may be, where it was not measured or the readings contradict it."""
     step_w: float
     low_w: float
     high_w: float
@@ -42,14 +46,25 @@ class Sensor:
     gain: float
 
     @classmethod
-    def of(cls, domain: Domain, series: Series) -> "Sensor":
-        """From the record; an unknown step is taken from the readings."""
+    def of(cls, domain: Domain, series: Series, seen: Window | None = None) -> "Sensor":
+        """From the record; an unknown step is taken from the readings.
+
+        A window that the readings contradict gives way to the one that they show; the range that
+        the hard bound rests on only ever widens.
+        """
         steps = np.abs(np.diff(series.power_w))
-        seen = float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
+        least_w = float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
+        stated_s = domain.averaging_window_s
+        low_s, high_s = domain.averaging_window_low_s or stated_s or 0.0, stated_s or 0.0
+        refuted = seen is not None and stated_s is not None and seen.refutes(stated_s)
+        if seen is not None and refuted:
+            low_s, high_s = min(low_s, seen.low_s), max(high_s, seen.high_s)
         return cls(
             update_s=domain.update_period_s or 0.0,
-            window_s=domain.averaging_window_s,
-            step_w=domain.resolution_w if domain.resolution_w is not None else seen,
+            window_s=seen.best_s if seen is not None and refuted else stated_s,
+            window_low_s=low_s,
+            window_high_s=high_s,
+            step_w=domain.resolution_w if domain.resolution_w is not None else least_w,
             low_w=domain.power_low_w or 0.0,
             high_w=math.inf if domain.power_high_w is None else domain.power_high_w,
             gain=domain.gain_error_ratio or 0.0,
@@ -61,9 +76,11 @@ class Sensor:
         return (self.update_s + (self.window_s or 0.0)) / 2
 
 
-def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
-    """Joules between a and b with terms, bound and coverage."""
-    sensor = Sensor.of(domain, series)
+def measure(
+    series: Series, domain: Domain, a_s: float, b_s: float, seen: Window | None = None
+) -> Part:
+    """Joules between a and b with terms, bound and coverage; `seen`: the window as measured."""
+    sensor = Sensor.of(domain, series, seen)
     t_s = series.t_s
     thin = thinned(series, sensor.update_s)
     period_s = max(nominal_period_s(t_s, sensor.update_s), sensor.update_s)
@@ -125,7 +142,7 @@ def _half_range_w(watts: Float, sensor: Sensor) -> float:
 
 def _edge_u_j(series: Series, sensor: Sensor, x_s: float, period_s: float) -> float:
     """Uncertainty from not knowing just when the power changed near an edge, k = 2."""
-    window_s = sensor.window_s or 0.0
+    window_s = sensor.window_high_s
     # A long average smears a change over its whole window, so that one must look as far.
     reach_s = max(2.5 * period_s, window_s + sensor.update_s + period_s)
     near = slice(*np.searchsorted(series.t_s, (x_s - reach_s, x_s + reach_s)))
@@ -150,11 +167,13 @@ def bound_j(series: Series, sensor: Sensor, a_s: float, b_s: float) -> tuple[flo
     """Least and greatest joules that the readings allow, whatever the power did unseen.
 
     Each averaging window that surely lies within a..b, and surely apart from the others, has a
-    known mean; all other time may have any power within range.
+    known mean; all other time may have any power within range. Where the window is known to a
+    range only, its longest decides what is apart and its shortest how much time was seen: a power
+    of low..high in place of a known mean can only widen the bound.
     """
     if not math.isfinite(sensor.high_w):
         return None
-    window_s = sensor.window_s or 0.0
+    window_s = sensor.window_low_s
     chosen = _apart(series, sensor, a_s, b_s) if window_s > 0 else []
     seen_s = window_s * len(chosen)
     seen_j = window_s * float(np.sum(series.power_w[chosen])) if chosen else 0.0
@@ -173,8 +192,7 @@ def _apart(series: Series, sensor: Sensor, a_s: float, b_s: float) -> list[int]:
     Two readings are of different updates if they are one update period apart or differ in value;
     different updates are at least one period apart.
     """
-    window_s = sensor.window_s or 0.0
-    update_s = sensor.update_s
+    window_s, update_s = sensor.window_high_s, sensor.update_s
     t_s, u_s, watts = series.t_s, series.u_s, series.power_w
     within = (t_s + u_s <= b_s) & (t_s - u_s - update_s - window_s >= a_s)
     needed_s = update_s if window_s <= update_s else update_s + window_s

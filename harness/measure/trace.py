@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.clock import NS_PER_S
-from harness.measure import counter, power
+from harness.measure import counter, power, window
 from harness.measure.series import Part, Series
+from harness.measure.window import Window
 from harness.records import Domain
 from harness.records.measure import DomainKind, Method
 
@@ -171,9 +172,25 @@ def energy(trace: Trace, domain: Domain, start_ns: int, end_ns: int) -> Energy:
     usable = series.with_energy() if uses_counter else series.with_power()
     if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
         return _missing(domain, f"{len(usable.t_ns)} usable readings; at least two are needed")
-    measure = counter.measure if uses_counter else power.measure
-    part = measure(usable, domain, start_ns / NS_PER_S, end_ns / NS_PER_S)
-    return _told(part, domain)
+    edges_s = (start_ns / NS_PER_S, end_ns / NS_PER_S)
+    if uses_counter:
+        return _told(counter.measure(usable, domain, *edges_s), domain)
+    return _told(power.measure(usable, domain, *edges_s, window_of(trace, domain)), domain)
+
+
+def window_of(trace: Trace, domain: Domain) -> Window | None:
+    """Averaging window of a power sensor as its readings beside a counter of its device show it.
+
+    None where no such counter was read with it, or where the readings do not tell.
+    """
+    if domain.method != "sampled" or not domain.update_period_s or domain.name not in trace.columns:
+        return None
+    for name in domain.parents:
+        beside = trace.columns.get(name)
+        if beside is not None and bool(np.isfinite(beside.energy_j).any()):
+            readings = trace.columns[domain.name].with_power()
+            return window.seen(readings, beside.with_energy(), domain.update_period_s)
+    return None
 
 
 def _missing(domain: Domain, reason: str) -> Energy:

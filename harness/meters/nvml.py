@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from harness.clock import now_ns
-from harness.meters._sensing import check_options, update_period_s
+from harness.meters._sensing import check_options, update_periods_s
 from harness.plugins import Availability, DomainSpec, Reading
 
 _ENERGY, _AVERAGE, _INSTANT = 83, 185, 186
@@ -25,6 +25,9 @@ _GAIN = 0.06
 _UPDATE_S = 0.1
 """Where an idle sensor does not move; most cards update ten times a second."""
 
+_LEAST_WINDOW = 0.17
+"""Least part of its update period that any published card looks at (A100: 17.6 of 101 ms)."""
+
 _AVERAGE_S = 1.0
 """The average power is over one second (NVML manual)."""
 
@@ -33,6 +36,9 @@ _HEADROOM = 1.5
 
 _WATCH_S = 0.6
 """How long the sensors are watched for their update period at the start."""
+
+_CHANGES = 3
+"""So many changes of a value in that time, and one more, tell its update period."""
 
 _SHORT_WINDOW = frozenset({"A100", "A30", "A800", "H100", "H200", "H800", "H20", "GH200"})
 """Cards whose instant sensor looks at 25 ms in each 100 ms (arXiv 2312.02741)."""
@@ -192,26 +198,20 @@ class NvmlReader:
     def _periods(self) -> dict[str, float | None]:
         """Update periods of the first device's sensors, watched all at once."""
         first = self._devices[0]
-        watched = {each.domain: each for each in _all(first)}
-        if not watched:
-            return {}
-        pace_s = _WATCH_S / len(watched)
-        return {
-            name.removeprefix(first.label): update_period_s(
-                partial(self._quiet, first, each), pace_s, 0.002
-            )
-            for name, each in watched.items()
-        }
-
-    def _quiet(self, made: Device, wanted: Field) -> int | None:
-        value: int | None = _asked(self._nvml, lambda: _look(made, wanted), None)
-        return value
+        names = [each.domain.removeprefix(first.label) for each in _all(first)]
+        silent = [None] * len(names)
+        look = partial(_asked, self._nvml, partial(_look, first), silent)
+        periods = update_periods_s(look, len(names), _WATCH_S, 0.002, _CHANGES)
+        return dict(zip(names, periods, strict=True))
 
     def _spec(
         self, made: Device, wanted: Field, periods: Mapping[str, float | None], driver: str
     ) -> DomainSpec:
         suffix = wanted.domain.removeprefix(made.label)
         sees = f"{made.name} {made.uuid}, driver {driver}, {_source(wanted)}"
+        period_s = periods.get(suffix) or _UPDATE_S
+        if not periods.get(suffix):
+            sees += ", update period assumed: it did not move"
         method: Literal["counter", "sampled"] = "counter" if wanted.is_energy else "sampled"
         return DomainSpec(
             name=wanted.domain,
@@ -222,8 +222,9 @@ class NvmlReader:
             parents=_parents(made, suffix),
             resolution_j=0.001 if wanted.is_energy else None,
             resolution_w=None if wanted.is_energy else 0.001,
-            update_period_s=periods.get(suffix) or _UPDATE_S,
+            update_period_s=period_s,
             averaging_window_s=None if wanted.is_energy else _window_s(made, wanted),
+            averaging_window_low_s=None if wanted.is_energy else _LEAST_WINDOW * period_s,
             power_low_w=0.0,
             power_high_w=_HEADROOM * made.limit_w if made.limit_w else None,
             gain_error_ratio=_GAIN,
@@ -274,10 +275,13 @@ class NvmlReader:
         return {}
 
 
-def _look(made: Device, wanted: Field) -> int | None:
-    if made.fields:
-        return made.raw(wanted)
-    return int(made.nvml.nvmlDeviceGetPowerUsage(made.handle))
+def _look(made: Device) -> list[int | None]:
+    """All of the device's values at once; None for one that it does not give just now."""
+    if not made.fields:
+        return [int(made.nvml.nvmlDeviceGetPowerUsage(made.handle))]
+    wanted = [(each.field_id, each.scope) for each in made.fields]
+    answers = made.nvml.nvmlDeviceGetFieldValues(made.handle, wanted)
+    return [None if each.nvmlReturn else number(each) for each in answers]
 
 
 def _all(made: Device) -> list[Field]:

@@ -36,6 +36,8 @@ class Domain(Record):
     """Measured time between two changes of the sensor's value."""
     averaging_window_s: float | None = None
     """Span that one power reading averages over; shorter than the period on A100 and H100."""
+    averaging_window_low_s: float | None = None
+    """Least that this span may be where it was not measured; the hard bound uses it."""
     power_low_w: float | None = None
     """Least power that is physically possible; the hard bound uses it."""
     power_high_w: float | None = None

@@ -8,7 +8,7 @@ from harness.clock import SystemClock, now_ns
 from harness.measure.audit import audit
 from harness.measure.choice import MeterChoice
 from harness.measure.metering import Metering
-from harness.measure.trace import Energy, energy, read_trace, total
+from harness.measure.trace import Energy, energy, read_trace, total, window_of
 from harness.meters.fake import Wave
 from harness.records import Domain, SamplerReport
 from tests.lab import nvml, powercap
@@ -84,6 +84,21 @@ def test_the_truth_lies_within_every_reading_of_a_card(tmp_path, monkeypatch, kn
     truth_j = nvml.truth_j(environment, measured.begin_ns, measured.end_ns)
     for name in ("gpu-0", "gpu-0-instant"):
         holds(measured.energy(name), truth_j)
+
+
+def test_a_card_that_breaks_the_published_rule_is_found_and_its_bound_holds(tmp_path, monkeypatch):
+    """An RTX 8000 looks at 20 ms of each 100 ms where the table says all of them."""
+    knobs = {"shape": "sine", "wave_s": 1.37, "window_s": 0.02, "name": "NVIDIA RTX 8000"}
+    environment = with_environment(monkeypatch, **knobs)
+    measured = Measured(tmp_path, [NVML], 5.0)
+    assert measured.domains["gpu-0-instant"].averaging_window_s == 0.1
+    assert measured.trace is not None
+    found = window_of(measured.trace, measured.domains["gpu-0-instant"])
+    assert found is not None
+    assert found.low_s <= 0.02 <= found.high_s < 0.1
+    assert "averaging-window" in measured.rules()
+    truth_j = nvml.truth_j(environment, measured.begin_ns, measured.end_ns)
+    holds(measured.energy("gpu-0-instant"), truth_j)
 
 
 def test_cards_and_packages_together_add_up(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Courses of power with an exact integral, and virtual sensors that look at them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -166,6 +166,16 @@ class Setting:
             looks = np.arange(26) * self.sensor.update_s / 20
             edges = [edge + look for edge in edges for look in looks]
         return np.unique(np.concatenate((grid, edges)))
+
+    def beside(self) -> Trace:
+        """A counter and a power sensor of one card, read together."""
+        counter = replace(self, method="counter", sensor=replace(self.sensor, wrap_j=None))
+        columns = [each.trace().columns["gpu-0"] for each in (counter, self.sampled())]
+        return Trace(dict(zip(("gpu-0", "gpu-0-instant"), columns, strict=True)))
+
+    def sampled(self) -> "Setting":
+        """The power sensor of that card."""
+        return replace(self, method="sampled")
 
     def trace(self, spoil: Callable[[Series], Series] | None = None) -> Trace:
         """What the sampler would have written, with a fault if one is given."""

@@ -72,7 +72,21 @@ def test_counter_instant_and_average_are_domains_of_their_own():
 @pytest.mark.parametrize("update_s", [0.02, 0.1])
 def test_the_update_period_is_measured(update_s):
     told = seen(shape="sine", update_s=update_s)
-    assert told["domains"][0]["update_period_s"] == pytest.approx(update_s, rel=0.35)
+    for domain in told["domains"]:
+        assert domain["update_period_s"] == pytest.approx(update_s, rel=0.35)
+        assert "assumed" not in domain["source"]
+
+
+def test_the_update_period_of_every_reading_is_measured_and_no_default_taken():
+    """80 ms stand in no table: all sensors are watched at once, each for the whole time."""
+    for domain in seen(shape="sine", update_s=0.08)["domains"]:
+        assert domain["update_period_s"] == pytest.approx(0.08, abs=0.015)
+
+
+def test_a_sensor_that_does_not_move_has_an_assumed_period_and_says_so():
+    told = seen(watts=250, fault="frozen")
+    assert {each["update_period_s"] for each in told["domains"]} == {0.1}
+    assert all("update period assumed" in each["source"] for each in told["domains"])
 
 
 @pytest.mark.parametrize(
@@ -84,6 +98,9 @@ def test_cards_that_look_at_a_quarter_of_the_time_are_known(name, window_s):
     assert told["domains"][1]["averaging_window_s"] == window_s
     assert "not measured" in told["domains"][1]["source"]
     assert "not measured" not in told["domains"][0]["source"]
+    # No published card looks at less; the hard bound holds for one that breaks its own rule.
+    assert 0.01 < told["domains"][1]["averaging_window_low_s"] < 0.025
+    assert told["domains"][0]["averaging_window_low_s"] is None
 
 
 def test_a_module_contains_the_card():
