@@ -1,5 +1,6 @@
 """What several meters do alike: stamp a read, watch how often a value changes, check options."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -110,3 +111,33 @@ def check_options(meter: str, options: Mapping[str, str], known: Iterable[str]) 
         there = f"there are: {', '.join(names)}" if names else "it has none"
         message = f"{meter} meter: unknown option '{unknown[0]}'; {there}"
         raise ValueError(message)
+
+
+def number_option(
+    meter: str, options: Mapping[str, str], name: str, least: float = -math.inf
+) -> float | None:
+    """A numeric option; None where it is not given.
+
+    Args:
+        meter: name of the plug-in, for the message.
+        options: all of them, as text.
+        name: of the option.
+        least: what it must be above.
+
+    Raises:
+        ValueError: it is no finite number, or not above `least`.
+    """
+    text = options.get(name, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        message = f"{meter} meter: option {name}: '{text}' is no finite number"
+        raise ValueError(message)
+    if value <= least:
+        message = f"{meter} meter: option {name}: {value:g} must be above {least:g}"
+        raise ValueError(message)
+    return value

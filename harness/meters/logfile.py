@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.clock import NS_PER_S, anchor
-from harness.meters._sensing import check_options
+from harness.meters._sensing import check_options, number_option
 from harness.plugins import Availability, DomainSpec, Reading
 
 OPTIONS = (
@@ -134,7 +134,8 @@ def zone_of(text: str) -> timezone | None:
         return UTC
     sign = {"+": 1, "-": -1}.get(text[:1])
     hours, _, minutes = text[1:].partition(":")
-    if sign is None or not hours.isdigit() or not (minutes or "0").isdigit():
+    digits = hours.isdecimal() and (minutes or "0").isdecimal()
+    if sign is None or not digits or int(hours) > 23 or int(minutes or 0) > 59:  # noqa: PLR2004
         message = f"logfile meter: option tz: '{text}' is none of utc, local, +02:00"
         raise ValueError(message)
     return timezone(sign * timedelta(hours=int(hours), minutes=int(minutes or 0)))
@@ -223,6 +224,7 @@ class LogReader:
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._path = Path(options["path"])
+        self._offset_s = number_option("logfile", options, "offset_s") or 0.0
         text = decode(self._path.read_bytes())
         first = next((line for line in text.splitlines() if line.strip()), "")
         if not first:
@@ -233,14 +235,12 @@ class LogReader:
         self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         self._at = os.lseek(self._fd, 0, os.SEEK_END)
         self._rest = b""
-        self._offset_s = float(options.get("offset_s", "0"))
         self._by_arrival = options.get("clock", "stamp") == "arrival"
         self.trouble: dict[str, str] = {}
         kind = _kind(options.get("kind", "wall"))
         self.domains: Sequence[DomainSpec] = (self._spec(kind, options),)
 
     def _spec(self, kind: Literal["wall", "node"], options: Mapping[str, str]) -> DomainSpec:
-        accuracy, max_w = options.get("accuracy"), options.get("max_w")
         return DomainSpec(
             name=kind,
             kind=kind,
@@ -250,8 +250,8 @@ class LogReader:
             update_period_s=1.0,
             averaging_window_s=None if self._parser.counts else 1.0,
             power_low_w=0.0,
-            power_high_w=float(max_w) if max_w else None,
-            gain_error_ratio=float(accuracy) if accuracy else None,
+            power_high_w=number_option("logfile", options, "max_w", 0.0),
+            gain_error_ratio=number_option("logfile", options, "accuracy", 0.0),
         )
 
     def _lines(self) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from harness.clock import now_ns
-from harness.meters._sensing import check_options
+from harness.meters._sensing import check_options, number_option
 from harness.plugins import Availability, DomainSpec, Reading
 
 _HEADER = ["t_ns", "domain", "energy_j", "power_w", "u_ns"]
@@ -155,11 +155,7 @@ class ReplayMeter:
         path = Path(options["path"])
         if path.is_dir():
             path /= "trace.csv.gz"
-        speed = float(options.get("speed", "1"))
-        if not speed > 0:
-            message = f"replay meter: speed must be above 0, not {speed:g}"
-            raise ValueError(message)
-        return ReplayReader(path, speed)
+        return ReplayReader(path, number_option("replay", options, "speed", 0.0) or 1.0)
 
 
 METER = ReplayMeter()

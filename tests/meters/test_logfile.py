@@ -175,6 +175,28 @@ def test_wrong_options_are_refused(options, fault):
         logfile.METER.open(options)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("offset_s", "soon", "option offset_s: 'soon' is no finite number"),
+        ("offset_s", "1,5", "option offset_s: '1,5' is no finite number"),
+        ("offset_s", "nan", "option offset_s: 'nan' is no finite number"),
+        ("max_w", "500W", "option max_w: '500W' is no finite number"),
+        ("max_w", "inf", "option max_w: 'inf' is no finite number"),
+        ("max_w", "0", "option max_w: 0 must be above 0"),
+        ("accuracy", "2 %", "option accuracy: '2 %' is no finite number"),
+        ("accuracy", "-0.1", "option accuracy: -0.1 must be above 0"),
+        ("tz", "+25:00", "option tz"),
+    ],
+)
+def test_an_option_that_is_no_number_is_told_in_a_sentence(tmp_path, name, text, fault):
+    path = tmp_path / "log.csv"
+    path.write_text("time,watts\n")
+    with pytest.raises(ValueError, match=r"^logfile meter: ") as caught:
+        logfile.METER.open({"path": str(path), name: text})
+    assert fault in str(caught.value)
+
+
 def test_a_table_without_the_columns_is_refused_and_lists_what_it_has(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("alpha,beta\n1,2\n")

@@ -98,7 +98,7 @@ def test_what_is_no_recording_is_refused(tmp_path, text, fault):
 def test_a_missing_path_is_asked_for(tmp_path):
     with pytest.raises(ValueError, match="option path is missing"):
         replay.METER.open({})
-    with pytest.raises(ValueError, match="speed must be above 0"):
+    with pytest.raises(ValueError, match="option speed: 0 must be above 0"):
         replay.METER.open({"path": str(recording(tmp_path)), "speed": "0"})
 
 
@@ -175,7 +175,7 @@ def test_half_the_speed_takes_twice_the_time(tmp_path, stopped):
 
 @pytest.mark.parametrize("speed", ["-1", "nan", "fast"])
 def test_a_speed_that_is_none_is_refused(tmp_path, speed):
-    with pytest.raises(ValueError, match=r"speed|fast"):
+    with pytest.raises(ValueError, match=r"^replay meter: option speed: .*(number|above 0)$"):
         replay.METER.open({"path": str(recording(tmp_path)), "speed": speed})
 
 

@@ -10,6 +10,7 @@ from harness.clock import NS_PER_S
 from harness.meters import _sensing
 from harness.meters._sensing import (
     check_options,
+    number_option,
     stamped,
     update_period_s,
     update_periods_s,
@@ -111,6 +112,18 @@ def test_exactly_the_unknown_options_are_refused(known: list[str], asked: list[s
         check_options("test", options, known)
     assert f"'{unknown[0]}'" in str(caught.value)
     assert all(name in str(caught.value) for name in known)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-1e9, 1e9))
+def test_a_number_is_taken_exactly_where_it_is_above_the_least(value: float, least: float) -> None:
+    options = {"x": repr(value)}
+    assert number_option("m", options, "x") == value
+    assert number_option("m", options, "y", least) is None
+    if value > least:
+        assert number_option("m", options, "x", least) == value
+    else:
+        with pytest.raises(ValueError, match=r"m meter: option x: .* must be above"):
+            number_option("m", options, "x", least)
 
 
 def test_a_meter_without_options_says_so() -> None:
