@@ -6,8 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.documents import ScoreDocument
-from harness.records import Figure, Leaderboard, Ruleset, Standing, Unranked, load
-from harness.report.numbers import Unit, figure, percent, unit_for
+from harness.records import (
+    AcrossRow,
+    Figure,
+    Leaderboard,
+    Ruleset,
+    Score,
+    Spent,
+    Standing,
+    Unranked,
+    load,
+)
+from harness.report.numbers import Unit, figure, percent, quantity, unit_for
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
@@ -104,14 +114,86 @@ def show_board(board: Leaderboard, document: ScoreDocument, page: "Page") -> Non
     page.line()
 
 
+ACROSS = ("rank", "could be", "tie", "method", "score", "interval", "hits", "against the best")
+SPENT = ("submission", "runs", "missed", "joules", "wasted", "seconds", "wasted s", "with tuning")
+
+
+def _across_row(row: AcrossRow, count: int) -> Sequence[object]:
+    place: tuple[object, ...] = ("–", "", "")
+    if row.rank is not None:
+        could = f"{row.rank_low}–{row.rank_high}" if row.rank_low != row.rank_high else row.rank
+        place = (row.rank, could, row.tie_group)
+    known = row.low is not None and row.high is not None
+    span = f"{row.low:.3f} to {row.high:.3f}" if known else ""
+    score = None if row.score is None else f"{row.score:.3f}"
+    return (
+        *place,
+        row.name,
+        score,
+        span,
+        f"{row.hits_count} of {count}",
+        f"{row.best_profile:.3f}",
+    )
+
+
+def show_across(document: ScoreDocument, page: "Page") -> None:
+    """Contests over several workloads."""
+    for each in document.across:
+        count = len(each.workloads)
+        page.heading(
+            f"across {count} workloads: {each.aggregate.replace('_', ' ')} of {each.quantity} "
+            f"against {each.reference}, {each.machine}, rules {each.ruleset}, "
+            f"{each.division} division"
+        )
+        rows = [_across_row(row, count) for row in each.rows]
+        page.table(ACROSS, rows, right=("rank", "score", "against the best"))
+        for name, why in each.left_out.items():
+            page.line(f"does not count: {name}: {why}", indent=2)
+        page.line()
+
+
+def _spent_row(score: Score, spent: Spent) -> Sequence[object]:
+    tuned = score.tuning.time_with_tuning_s if score.tuning else None
+    return (
+        f"{score.submission} on {score.workload}, {score.ruleset}",
+        spent.runs_count,
+        spent.missed_count,
+        quantity(spent.energy_j, "J"),
+        quantity(spent.wasted_energy_j, "J"),
+        quantity(spent.time_s, "s"),
+        quantity(spent.wasted_time_s, "s"),
+        quantity(tuned.value if tuned else None, "s"),
+    )
+
+
+def show_spent(document: ScoreDocument, page: "Page") -> None:
+    """What entries spent on runs that never hit, and with their tuning; only where some did."""
+    there = [(score, score.spent) for score in document.scores if score.spent]
+    rows = [
+        _spent_row(score, spent)
+        for score, spent in there
+        if spent.missed_count or score.tuning is not None
+    ]
+    if rows:
+        page.heading("spent on runs that never reached the target, and on tuning")
+        page.table(SPENT, rows, right=SPENT[1:])
+        page.line()
+
+
 def show(document: ScoreDocument, page: "Page") -> None:
     """All boards, and what was left out."""
     for board in document.boards:
         show_board(board, document, page)
+    show_across(document, page)
+    show_spent(document, page)
     if not document.boards:
         page.line("nothing to score: no readable bundle here")
     for finding in document.findings:
-        page.line(f"{finding.level}: {finding.message}", "yellow")
+        page.line(
+            f"{finding.level}: {finding.message}", "" if finding.level == "info" else "yellow"
+        )
+        if finding.rule == "imported-unscored":
+            page.line(f"next: {finding.advice}", indent=2)
     if document.boards:
         level = next((f.level for s in document.scores if (f := s.time_to_target_s)), None)
         said = f", {level:.0%} confidence" if level is not None else ""

@@ -46,6 +46,7 @@ COLUMNS = (
     "domains",
     "reason",
 )
+TRIALS = ("study", "trial", "seed", "hyperparameters", "claimed validation", "status")
 RIGHT = COLUMNS[:1] + COLUMNS[2:6]
 
 
@@ -70,6 +71,7 @@ def scored(outcome: "Outcome", results: Path) -> RunItem:
         **{name: getattr(row, name) for name in RunScore.model_fields},
         window_energy_method=weakest([each.method for each in disjoint(outcome.run.domains)]),
         window_energy_simulated=any(each.simulated for each in outcome.run.domains),
+        hyperparameters=outcome.run.hyperparameters,
         ended_by=outcome.run.window.ended_by,
     )
 
@@ -153,9 +155,28 @@ def show(document: RunDocument, page: "Page") -> None:
         f"budget {document.budget_s:g} s; rules {document.ruleset}; isolation {document.isolation}"
     )
     page.table(COLUMNS, [_cells(row) for row in document.runs], right=RIGHT)
+    _show_trials(document, page)
     if document.reference_runs:
         page.line(f"{document.reference}, alternating with it on the same seeds:")
         page.table(COLUMNS, [_cells(row) for row in document.reference_runs], right=RIGHT)
+
+
+def _show_trials(document: RunDocument, page: "Page") -> None:
+    """What each trial of external tuning tried, and what it came to."""
+    tried = [row for row in document.runs if row.trial and row.trial.mode == "external"]
+    if not tried:
+        return
+    studies = list(dict.fromkeys(row.trial.study for row in tried if row.trial))
+    rows = []
+    for row in tried:
+        assert row.trial is not None
+        drawn = ", ".join(f"{k} = {v:.4g}" if isinstance(v, float) else f"{k} = {v}"
+                          for k, v in sorted(row.hyperparameters.items()))  # fmt: skip
+        place = (studies.index(row.trial.study) + 1, row.trial.index + 1, row.seed)
+        rows.append((*place, drawn, plain(row.trial.validation, 4), row.status))
+    page.line(f"{len(studies)} studies of {tried[0].trial.count if tried[0].trial else 0} trials:")
+    right = TRIALS[:3]
+    page.table(TRIALS, rows, right=right)
 
 
 def show_next(document: RunDocument, page: "Page") -> None:

@@ -9,7 +9,8 @@ from harness.formats._format import Archive, Format, FormatError
 from harness.formats._store import archive_file, write_runs
 from harness.records import Finding, ImportedRun, Status
 from harness.records.base import FORMAT, Record
-from harness.registry import find, sources
+from harness.registry import find
+from harness.rules.load import rulesets_for
 
 NAMES_SHOWN = 12
 
@@ -59,24 +60,6 @@ def _tally(what: str, names: Sequence[str]) -> Tally:
     return Tally(what=what, count=len(votes), names=tuple(ordered[:NAMES_SHOWN]))
 
 
-def _rulesets(format_name: str) -> tuple[str, ...]:
-    """Names of rulesets for a format, found by their text: none of them is loaded."""
-    said = f'source_format = "{format_name}"'
-    direct = []
-    derived = {}
-    for source in sources("rulesets"):
-        text = source.path.read_text(encoding="utf-8") if source.path else ""
-        if said in text:
-            direct.append(source.name)
-        elif text.startswith("extends = "):
-            derived[source.name] = text.split('"')[1]
-    while grown := [name for name, base in derived.items() if base in direct]:
-        direct += grown
-        for name in grown:
-            del derived[name]
-    return tuple(sorted(direct))
-
-
 def _item(run: ImportedRun) -> ImportedItem:
     return ImportedItem(
         workload=run.workload,
@@ -122,5 +105,5 @@ def import_archive(format_name: str, path: Path, results: Path) -> ImportDocumen
         ),
         runs=tuple(_item(run) for run in archive.runs),
         findings=_all_findings(archive),
-        rulesets=_rulesets(format_name),
+        rulesets=rulesets_for(format_name),
     )

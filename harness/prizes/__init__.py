@@ -1,19 +1,24 @@
 """Prizes: one plug-in a file, and the leaderboards that they rank."""
 
+from harness.prizes._across import across_of
 from harness.prizes._award import awards, challenges, decide, leader_tests
-from harness.prizes._board import board, boards, prizes, score_document, standing_rows
+from harness.prizes._board import board, boards, prizes, standing_rows
 from harness.prizes._decision import markdown
+from harness.prizes._document import score_document
+from harness.prizes._front import fronts
 from harness.prizes._prize import Admission, Prize, admit_scored
 
 __all__ = [
     "Admission",
     "Prize",
+    "across_of",
     "admit_scored",
     "awards",
     "board",
     "boards",
     "challenges",
     "decide",
+    "fronts",
     "leader_tests",
     "markdown",
     "prizes",

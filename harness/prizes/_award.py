@@ -203,7 +203,7 @@ def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, li
 
 def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
     for score in sorted(scores, key=lambda each: (each.submission, each.submission_sha256)):
-        for run in score.runs:
+        for run in (*score.runs, *score.trials):
             yield BundleRef(
                 submission=score.submission,
                 run_id=run.run_id,
@@ -256,6 +256,8 @@ def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
 def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Award]:
     """One decision for each workload version, machine and division, in order.
 
+    A prize over several workloads has one for each machine and division.
+
     Raises:
         RulesetError: the ruleset counts the first snapshot that passes: a contestant who chooses
             his moments takes the best of the noise, so that no prize can hang on it.
@@ -272,4 +274,6 @@ def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Awar
             f"'{prize.mode}', as in the ruleset {EXAMPLES[prize.mode]}"
         )
         raise RulesetError(message)
+    if prize.decide is not None:
+        return prize.decide(scores, prize, ruleset)
     return [decide(group, prize, ruleset) for group in by_ground(scores, prize)]

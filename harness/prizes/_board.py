@@ -3,15 +3,13 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from harness.prizes._prize import Prize
-from harness.records import Figure, Leaderboard, Ruleset, Score, Standing, Unranked
+from harness.records import Figure, Leaderboard, Score, Standing, Unranked
 from harness.registry import Broken, discover
 from harness.score.rank import Contender, Place, Ranking, rank
 from harness.score.resample import RankChance, rank_chances
-from harness.score.score import score_all
 from harness.score.stats import Sample, comparison_text
 
 AS_RUN = "as-run"
@@ -75,7 +73,7 @@ def _boundary(figure: Figure) -> tuple[str, ...]:
     return figure.domains
 
 
-def _widest(boundaries: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def widest(boundaries: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """The boundary of the board: most domains, then most entries, then by name."""
     count = Counter(boundaries)
     return min(count, key=lambda each: (-len(each), -count[each], each), default=())
@@ -93,7 +91,7 @@ def _sorted_out(
             ranked.append((score, figure))
         else:
             others.append((score, admission.reason or "no figure"))
-    main = _widest([_boundary(figure) for _, figure in ranked])
+    main = widest([_boundary(figure) for _, figure in ranked])
     for score, figure in ranked:
         if _boundary(figure) != main:
             covers = f"covers {', '.join(_boundary(figure))}; the board covers {', '.join(main)}"
@@ -193,7 +191,8 @@ def boards(scores: Sequence[Score]) -> list[Leaderboard]:
 
     Neither the order of the scores nor the unit of a cost changes a place.
     """
-    found = [board(group, prize) for prize in prizes() for group in by_ground(scores, prize)]
+    alone = [prize for prize in prizes() if prize.decide is None]
+    found = [board(group, prize) for prize in alone for group in by_ground(scores, prize)]
     return sorted(found, key=_place)
 
 
@@ -215,29 +214,3 @@ def standing_rows(leaderboards: Sequence[Leaderboard]) -> Iterator[dict[str, Any
         }
         for standing in each.standings:
             yield standing.model_dump(mode="json") | own
-
-
-def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, Any]:
-    """What `joulemark score --json` prints: scores, standings and findings of a folder.
-
-    Args:
-        results: Folder of bundles, or one bundle.
-        ruleset: Rules to apply; None scores each run under the rules it ran under.
-
-    Returns:
-        Plain values, ready for JSON: `ruleset`, `scores`, `leaderboard` (one row a standing),
-        `boards` (whole, with who is unranked and why) and `findings`.
-    """
-    if ruleset is not None and ruleset.imported is not None:
-        from harness.score.imported import score_imported
-
-        return score_imported(results, ruleset).model_dump(mode="json")
-    found = score_all(results, ruleset, kept=True)
-    ranked = boards(found.scores)
-    return {
-        "ruleset": ruleset.name if ruleset else AS_RUN,
-        "scores": [each.model_dump(mode="json") for each in found.scores],
-        "leaderboard": list(standing_rows(ranked)),
-        "boards": [each.model_dump(mode="json") for each in ranked],
-        "findings": [each.model_dump(mode="json") for each in found.findings],
-    }

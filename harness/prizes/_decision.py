@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harness.prizes._board import ANY_MACHINE
-from harness.records import Standing, Unranked
+from harness.records import Across, Standing, Unranked
 from harness.records.award import Award
 
 HEADINGS = {
@@ -71,8 +71,9 @@ def _candidates(award: Award) -> Iterator[str]:
         for each in award.candidates
     ]
     yield from _table(head, rows)
-    mean = "geometric mean" if award.unit else "mean"
-    yield f"Intervals: {award.confidence:.0%}, of the {mean} over n distinct seeds."
+    mean = "score" if award.across else "geometric mean" if award.unit else "mean"
+    least = "at least " if award.across else ""
+    yield f"Intervals: {award.confidence:.0%}, of the {mean} over {least}n distinct seeds."
     yield ""
 
 
@@ -126,6 +127,59 @@ def _tests(award: Award) -> Iterator[str]:
         yield ""
 
 
+def _times(value: float | None) -> str:
+    return "infinite" if value is None else f"{value:.4g}"
+
+
+def _across(award: Award) -> Iterator[str]:
+    """Every contender on every workload, and how the figures came about."""
+    found = award.across
+    if found is None:
+        return
+    yield "## On each workload"
+    yield ""
+    yield f"Cost ({found.quantity}) in multiples of that of {plain(found.reference)}."
+    yield ""
+    rows = [(row.name, *(_times(cell.reference_ratio) for cell in row.cells)) for row in found.rows]
+    yield from _table(("entry", *map(plain, found.workloads)), rows)
+    why = [
+        (row.name, cell.workload, cell.reason)
+        for row in found.rows
+        for cell in row.cells
+        if cell.cost is None
+    ]
+    if why:
+        yield from _table(("entry", "has no cost on", "why"), why)
+    if found.left_out:
+        yield from _table(("workload", "does not count, since"), list(found.left_out.items()))
+    yield from _other_scores(found)
+    yield "How the figures came about:"
+    yield ""
+    yield from (f"- {plain(note)}" for note in found.notes)
+    yield ""
+
+
+def _other_scores(found: Across) -> Iterator[str]:
+    """The other ways to make one score, and the score without each workload."""
+    yield "Profile against the reference, geometric mean of the ratios, profile against the best"
+    yield "present, and the score without each workload:"
+    yield ""
+    head = ("entry", "profile", "geometric mean", "against the best",
+            *(f"without {plain(name)}" for name in found.workloads))  # fmt: skip
+    rows = [
+        (
+            row.name,
+            f"{row.profile:.4g}",
+            _times(row.geometric_ratio),
+            f"{row.best_profile:.4g}",
+            *("none" if row.without.get(name) is None else f"{row.without[name]:.4g}"
+              for name in found.workloads),
+        )
+        for row in found.rows
+    ]  # fmt: skip
+    yield from _table(head, rows)
+
+
 def _sensitivity(award: Award) -> Iterator[str]:
     if award.sensitivity:
         yield "## What the lead hangs on"
@@ -168,6 +222,7 @@ def markdown(award: Award) -> str:
         *_candidates(award),
         *_out(award),
         *_tests(award),
+        *_across(award),
         *_sensitivity(award),
         *_evidence(award),
         "## Rules in force",

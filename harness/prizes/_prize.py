@@ -1,11 +1,11 @@
 """The shape of a prize: which quantity ranks, in which unit, and which scores may win it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from harness.records import Figure, RunScore, Score
+from harness.records import Award, Figure, Ruleset, RunScore, Score
 from harness.score.costs import Costs, is_valid
 from harness.score.stats import Sample
 
@@ -41,6 +41,9 @@ class Prize:
     """Scores of which mode it ranks."""
     rivals: Literal["submissions", "machines"] = "submissions"
     """What competes: submissions on one machine, or machines with one submission."""
+    decide: "Callable[[Sequence[Score], Prize, Ruleset], list[Award]] | None" = None
+    """How it decides over several workloads together; None: on each workload by itself, with a
+    board of its own."""
 
 
 def valid_runs(score: Score) -> list[RunScore]:

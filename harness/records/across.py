@@ -114,7 +114,11 @@ class FrontPoint(Record):
     submission: str
     submission_sha256: str
     x: float
+    """Its first cost, in the unit of the quantity's name."""
     y: float
+    """Its second cost."""
+    method: str
+    """Of the joules; a modelled figure says so."""
     on_front: bool
     """Whether no other entry beats it in one cost without losing in the other, by value."""
     p_front: float | None

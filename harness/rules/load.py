@@ -20,7 +20,7 @@ from harness.records import (
     ScoreRules,
     load,
 )
-from harness.registry import find
+from harness.registry import find, sources
 
 Tree = dict[str, Any]
 
@@ -70,6 +70,27 @@ def _resolve(path: Path, seen: tuple[Path, ...]) -> Tree:
     beside = path.parent / f"{parent}.toml"
     base = beside if beside.exists() else _built_in(parent)
     return _merged(_resolve(base, (*seen, path)), tree)
+
+
+def rulesets_for(format_name: str) -> tuple[str, ...]:
+    """Names of rulesets that score imported records of a format, sorted.
+
+    They are found by their text: none of them is loaded.
+    """
+    said = f'source_format = "{format_name}"'
+    direct = []
+    derived = {}
+    for source in sources("rulesets"):
+        text = source.path.read_text(encoding="utf-8") if source.path else ""
+        if said in text:
+            direct.append(source.name)
+        elif text.startswith("extends = "):
+            derived[source.name] = text.split('"')[1]
+    while grown := [name for name, base in derived.items() if base in direct]:
+        direct += grown
+        for name in grown:
+            del derived[name]
+    return tuple(sorted(direct))
 
 
 def _value(text: str) -> Any:

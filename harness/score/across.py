@@ -58,7 +58,7 @@ class Terms(NamedTuple):
     aggregate: Aggregate = "profile"
 
     @property
-    def count(self) -> int:
+    def workloads_count(self) -> int:
         """Number of workloads."""
         return len(self.reference_logs)
 
@@ -126,12 +126,12 @@ def _slope(cell: Sample | None, unit: float, terms: Terms) -> float:
     if cell is None:
         return 0.0
     if terms.aggregate == "geometric_mean":
-        return 1.0 / terms.count
+        return 1.0 / terms.workloads_count
     height = math.log(terms.ratio_max)
     error = math.sqrt(variance_of_mean(cell) or 0.0)
     if abs(mean_log(cell) - unit) > height + REACH * error:
         return 0.0
-    return 1.0 / (2 * height * terms.count)
+    return 1.0 / (2 * height * terms.workloads_count)
 
 
 def _single(cell: Sample | None, slope: float) -> Iterator[Part | None]:
@@ -313,7 +313,7 @@ def rank_chances(
     rng = np.random.default_rng(SEED)
     merits = np.empty((draws, len(table)))
     for at, row in enumerate(table):
-        logs = np.full((draws, terms.count), np.inf)
+        logs = np.full((draws, terms.workloads_count), np.inf)
         for column, cell in enumerate(row):
             drawn = None if cell is None or cell.open_ended else mean_draws(cell, rng, draws)
             if cell is not None and drawn is None:

@@ -81,13 +81,14 @@ def step_costs(runs: Iterable[RunScore]) -> Costs | None:
     return costs(runs, lambda run: run.step)
 
 
+def dollars_of(run: RunScore, seconds: float | None) -> float | None:
+    """Seconds of a run at the declared price of its machine, US dollars; None without a price."""
+    price = run.price_usd_per_h
+    return None if price is None or seconds is None else seconds / SECONDS_PER_HOUR * price
+
+
 def dollar_costs(runs: Iterable[RunScore]) -> Costs | None:
-    """US dollars by seed, at the declared price of the machine; None where nobody declared one."""
-
-    def dollars(run: RunScore, seconds: float | None) -> float | None:
-        price = run.price_usd_per_h
-        return None if price is None or seconds is None else seconds / SECONDS_PER_HOUR * price
-
+    """US dollars by seed; None where nobody declared a price."""
     return costs(
-        runs, lambda run: dollars(run, run.time_s), lambda run: dollars(run, run.time_step_s)
+        runs, lambda run: dollars_of(run, run.time_s), lambda run: dollars_of(run, run.time_step_s)
     )

@@ -60,7 +60,7 @@ def _areas(ratios: "Floats", ratio_max: float) -> "Floats":
 
 def ratios(table: Sequence[Row]) -> list[list[float]]:
     """Cost over the best one present, by contender and workload; infinite where there is none."""
-    return [[float(each) for each in row] for row in _ratios(_logs(table))]
+    return [[float(each) for each in row] for row in _ratios(_logs(table))] if table else []
 
 
 def areas(table: Sequence[Row], ratio_max: float = RATIO_MAX) -> list[float]:
@@ -82,10 +82,12 @@ def area_intervals(
         One for each contender; None for all where one cost has a single run or failed ones, since
         every score hangs on the best cost of each workload.
     """
+    if not table:
+        return []
     import numpy as np
 
     rng = np.random.default_rng(SEED)
-    logs = np.full((draws, len(table), len(table[0]) if table else 0), np.inf)
+    logs = np.full((draws, len(table), len(table[0])), np.inf)
     for at, row in enumerate(table):
         for column, sample in enumerate(row):
             if sample is None:

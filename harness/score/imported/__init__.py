@@ -16,8 +16,9 @@ from harness.records import (
     ImportedScoreDocument,
     Ruleset,
 )
+from harness.rules.load import rulesets_for
 from harness.score.imported._field import Field, Outcome
-from harness.score.imported._store import read_runs
+from harness.score.imported._store import FOLDER, read_runs
 
 
 def _outcome(field: Field, rules: ImportedRules) -> Outcome:
@@ -50,6 +51,33 @@ def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
         leaderboard=outcome.leaderboard,
         findings=(*findings, *outcome.findings, *_told_at_import(runs)),
     )
+
+
+def left_unscored(results: Path) -> list[Finding]:
+    """That imported records lie in a results folder, which rules for bundles do not score."""
+    found = []
+    for folder in sorted(path for path in (results / FOLDER).glob("*") if path.is_dir()):
+        count = sum(_lines_of(file) for file in sorted(folder.glob("*.jsonl")))
+        if count:
+            rulesets = rulesets_for(folder.name)
+            named = " or ".join(rulesets) if rulesets else "a ruleset of your own"
+            first = rulesets[0] if rulesets else "FILE.toml"
+            message = (
+                f"{count} imported runs of format {folder.name} are not scored here: they are "
+                f"scored under rules of their own field, {named}"
+            )
+            advice = f"joulemark score {results} --ruleset {first}"
+            found.append(
+                Finding(rule="imported-unscored", level="info", message=message, advice=advice)
+            )
+    return found
+
+
+def _lines_of(file: Path) -> int:
+    try:
+        return file.read_bytes().count(b"\n")
+    except OSError:
+        return 0
 
 
 def _told_at_import(runs: list[ImportedRun]) -> Iterator[Finding]:

@@ -1,0 +1,41 @@
+"""The document that `joulemark score --json` prints: scores, boards, fronts, contests, findings."""
+
+from pathlib import Path
+from typing import Any
+
+from harness.prizes._across import across_of
+from harness.prizes._board import AS_RUN, boards, standing_rows
+from harness.prizes._front import fronts
+from harness.records import Ruleset
+from harness.score.imported import left_unscored
+from harness.score.score import score_all
+
+
+def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, Any]:
+    """What `joulemark score --json` prints: scores, standings and findings of a folder.
+
+    Args:
+        results: Folder of bundles, or one bundle.
+        ruleset: Rules to apply; None scores each run under the rules it ran under.
+
+    Returns:
+        Plain values, ready for JSON: `ruleset`, `scores`, `leaderboard` (one row a standing),
+        `boards` (whole, with who is unranked and why), `fronts` (the Pareto front of seconds and
+        joules, with the chance of each entry to be on it), `across` (profiles over several
+        workloads by every cost) and `findings`.
+    """
+    if ruleset is not None and ruleset.imported is not None:
+        from harness.score.imported import score_imported
+
+        return score_imported(results, ruleset).model_dump(mode="json")
+    found = score_all(results, ruleset, kept=True)
+    ranked, left = boards(found.scores), left_unscored(results)
+    return {
+        "ruleset": ruleset.name if ruleset else AS_RUN,
+        "scores": [each.model_dump(mode="json") for each in found.scores],
+        "leaderboard": list(standing_rows(ranked)),
+        "boards": [each.model_dump(mode="json") for each in ranked],
+        "fronts": [each.model_dump(mode="json") for each in fronts(found.scores)],
+        "across": [each.model_dump(mode="json") for each in across_of(found.scores, ruleset)],
+        "findings": [each.model_dump(mode="json") for each in (*found.findings, *left)],
+    }

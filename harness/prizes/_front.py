@@ -1,0 +1,70 @@
+"""Pareto fronts of seconds and joules: who is on them, and how surely."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from harness.prizes._board import widest
+from harness.prizes._prize import valid_runs
+from harness.records import Front, FrontPoint, Score
+from harness.score.resample import front, front_chances
+
+
+def _pairs(score: Score) -> list[tuple[float, float]]:
+    """Seconds and joules of each run that counts; nothing where runs failed, whose cost is open."""
+    if score.failures:
+        return []
+    found = [(run.time_s, run.energy_j) for run in valid_runs(score)]
+    known = [(t, e) for t, e in found if t is not None and e is not None]
+    return known if len(known) == len(found) else []
+
+
+def _costs(score: Score) -> tuple[float, float]:
+    time, energy = score.time_to_target_s, score.energy_to_target_j
+    assert time is not None
+    assert energy is not None
+    return time.value, energy.value
+
+
+def _front(scores: Sequence[Score]) -> Front:
+    first, costs = scores[0], [_costs(score) for score in scores]
+    chances = front_chances([_pairs(score) for score in scores])
+    return Front(
+        workload=first.workload,
+        workload_version=first.workload_version,
+        machine=first.machine,
+        ruleset=first.ruleset,
+        division=first.division,
+        x_quantity="time_to_target_s",
+        y_quantity="energy_to_target_j",
+        points=tuple(
+            FrontPoint(
+                submission=score.submission,
+                submission_sha256=score.submission_sha256,
+                x=x,
+                y=y,
+                method=(score.energy_to_target_j and score.energy_to_target_j.method) or "",
+                on_front=on,
+                p_front=chance,
+            )
+            for score, (x, y), on, chance in zip(scores, costs, front(costs), chances, strict=True)
+        ),
+    )
+
+
+def fronts(scores: Sequence[Score]) -> list[Front]:
+    """The front of each workload version, machine, ruleset and division, in order.
+
+    Only joules of one boundary share a plane: those that cover most.
+    """
+    grouped: dict[tuple[str, ...], list[Score]] = defaultdict(list)
+    for score in scores:
+        if score.status == "scored" and score.time_to_target_s and score.energy_to_target_j:
+            place = (score.workload, score.workload_version, score.machine)
+            grouped[(*place, score.ruleset, score.division)].append(score)
+    found = []
+    for _, group in sorted(grouped.items()):
+        covers = [e.energy_to_target_j.domains if e.energy_to_target_j else () for e in group]
+        main = widest(covers)
+        mine = [score for score, each in zip(group, covers, strict=True) if each == main]
+        found.append(_front(sorted(mine, key=lambda e: (e.submission, e.submission_sha256))))
+    return found

@@ -1,0 +1,393 @@
+"""The prize over several workloads: who wins, who is out, what is told, what moves nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.prizes import Prize, across_of, awards, boards, markdown
+from harness.prizes._field import contender_of, fields
+from harness.records import Across, AcrossRules, Award, Figure, Ruleset, RunScore, Score, dump, load
+from harness.registry import find
+from harness.rules.load import RulesetError, load_ruleset
+from harness.score.costs import time_costs
+from harness.score.score import score_results
+from tests.lab.results import Plan, series
+from tests.prizes.made_scores import run, score
+
+OPEN = ['score.provenance=["self"]', 'score.secrecy=["seeded"]']
+RULES = load_ruleset("hity-algorithms", OPEN)
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+WORKLOADS = ("alpha", "beta", "gamma")
+
+
+def prize() -> Prize:
+    found: Prize = find("prizes", "algorithms").value
+    return found
+
+
+def entry(method: str, workload: str, factor: float, **changes: Any) -> Score:
+    """Eight runs around that multiple of ten seconds, as records alone."""
+    runs: tuple[RunScore, ...] = tuple(
+        run(seed, time_s=factor * each, energy_j=100.0 * factor * each).model_copy(update=changes)
+        for seed, each in enumerate(EIGHT, 1)
+    )
+    assert time_costs(runs) is not None
+    sha = f"{workload} {method}"
+    return score(*runs, submission=f"{workload}-{method}", submission_sha256=sha,
+                 workload=workload, ruleset="hity-algorithms", division="closed")  # fmt: skip
+
+
+def made(method: str, factor: float, *workloads: str, **changes: Any) -> list[Score]:
+    """A method on some workloads, with fields of its scores set otherwise."""
+    return [
+        entry(method, name, number * factor).model_copy(update=changes)
+        for number, name in enumerate(workloads, 1)
+    ]
+
+
+def entered(results: Path, method: str, factor: float, **changes: Any) -> None:
+    """Bundles of eight runs of a method on each of two workloads."""
+    for workload in WORKLOADS[:2]:
+        plan = Plan(name=f"{workload}-{method}", source=f"{workload} {method}", workload=workload)
+        series(results, plan.but(**changes), [factor * each for each in EIGHT])
+
+
+def decided(scores: list[Score], rules: Ruleset = RULES) -> Award:
+    (award,) = awards(scores, prize(), rules)
+    return award
+
+
+def across(award: Award) -> Across:
+    assert award.across is not None
+    return award.across
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def test_the_best_over_all_workloads_is_awarded() -> None:
+    field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
+    award = decided(field + made("sgd", 0.5, "alpha", "beta"))
+    assert (award.outcome, award.winner, award.unit) == ("awarded", "muon", "")
+    assert [each.submission for each in award.candidates] == ["muon", "adamw", "sgd"]
+    rows = {each.name: each for each in across(award).rows}
+    assert rows["adamw"].score == pytest.approx(0.5)
+    assert rows["sgd"].hits_count == 2
+    assert rows["sgd"].geometric_ratio is None
+    assert rows["sgd"].cells[2].reference_ratio is None
+    assert rows["sgd"].cells[2].reason == "was not entered"
+    assert rows["muon"].cells[0].reference_ratio == pytest.approx(0.7)
+    told = "a workload without a cost, entered or not, counts as infinite and adds 0"
+    assert told in across(award).notes
+    assert len(award.evidence) == 8 * 8
+
+
+def test_what_hangs_on_one_workload_is_told() -> None:
+    """Far ahead on one workload, behind on two."""
+    field = made("adamw", 1.0, *WORKLOADS) + made("even", 0.85, *WORKLOADS)
+    odd = [entry("odd", *each) for each in zip(WORKLOADS, (0.3, 1.9, 2.85), strict=True)]
+    award = decided(field + odd)
+    held = {each.variation: each for each in award.sensitivity}
+    assert award.winner == "odd"
+    left_out = held["any one workload left out"]
+    assert (left_out.holds, left_out.leader, left_out.note) == (False, "even", "without alpha")
+    assert held["any one run left out"].holds
+    assert held["by joules"].holds
+    without = {each.name: each.without for each in across(award).rows}
+    assert (without["even"]["alpha"] or 0) > (without["odd"]["alpha"] or 0)
+
+
+def test_equals_are_tied() -> None:
+    award = decided(made("adamw", 1.0, *WORKLOADS) + made("twin", 1.0, *WORKLOADS))
+    assert (award.outcome, award.winner, award.leaders) == ("tied", None, ("adamw", "twin"))
+    assert {each.tie_group for each in award.candidates} == {"a"}
+    assert award.resolvable_lead is not None
+
+
+def test_alternating_runs_are_tested_in_pairs() -> None:
+    field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.98, *WORKLOADS)
+
+    def later(each: Score, one: RunScore) -> RunScore:
+        turn = 2 * one.seed + each.submission.count("muon")
+        return one.model_copy(update={"started_utc": f"{turn:04d}"})
+
+    turns = [
+        each.model_copy(update={"runs": tuple(later(each, one) for one in each.runs)})
+        for each in field
+    ]
+    award = decided(turns)
+    assert award.winner == "muon"
+    assert [each.paired for each in award.challenges] == [True]
+    assert [each.paired for each in decided(field).challenges] == [False]
+
+
+def test_nobody_wins_without_the_reference() -> None:
+    award = decided(made("muon", 0.7, *WORKLOADS))
+    assert (award.outcome, award.winner) == ("nobody", None)
+    assert "the reference has a cost on 0 of at least 2 workloads" in award.reason
+    assert "adamw: was not entered" in award.reason
+    assert "not awarded" in markdown(award)
+
+
+def test_a_named_workload_that_the_reference_misses_leaves_no_decision() -> None:
+    field = made("adamw", 1.0, "alpha", "beta") + made("muon", 0.7, *WORKLOADS)
+    rules = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta","gamma"]'])
+    award = decided(field, rules)
+    assert award.outcome == "nobody"
+    assert "nothing can be held against the reference on gamma" in award.reason
+    assert award.candidates == ()
+    assert {each.submission for each in award.out} == {"adamw", "muon"}
+    two = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta"]'])
+    assert decided(field, two).winner == "muon"
+    assert across(decided(field)).left_out == {"gamma": "adamw: was not entered"}
+
+
+def test_a_reference_that_missed_its_target_is_none() -> None:
+    missed = made("adamw", 1.0, "gamma", status="target_missed", reason="too slow")
+    field = made("adamw", 1.0, "alpha", "beta") + missed + made("muon", 0.7, *WORKLOADS)
+    assert across(decided(field)).left_out == {"gamma": "adamw: too slow"}
+
+
+def test_one_entry_is_no_winner() -> None:
+    award = decided(made("adamw", 1.0, *WORKLOADS))
+    assert (award.outcome, award.winner, award.sensitivity) == ("unopposed", None, ())
+
+
+def test_the_geometric_mean_asks_for_every_workload() -> None:
+    rules = load_ruleset("hity-algorithms", [*OPEN, "across.aggregate=geometric_mean"])
+    field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
+    award = decided(field + made("sgd", 0.5, "alpha", "beta"), rules)
+    assert award.winner == "muon"
+    assert award.candidates[0].score == pytest.approx(0.7)
+    (test,) = award.challenges
+    assert test.lead_ratio == pytest.approx(0.3)
+    assert award.resolvable_lead is not None
+    (out,) = award.out
+    assert (out.submission, out.reason) == ("sgd", "gamma: was not entered")
+
+
+def test_rules_without_the_section_award_nothing() -> None:
+    with pytest.raises(RulesetError, match=r"no section \[across\].*hity-algorithms"):
+        awards(made("adamw", 1.0, *WORKLOADS), prize(), load_ruleset("default"))
+
+
+def test_it_has_no_board_of_a_single_workload() -> None:
+    found = boards(made("adamw", 1.0, *WORKLOADS))
+    assert {each.prize for each in found} == {"energy", "speed"}
+
+
+def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
+    field = [
+        *made("adamw", 1.0, *WORKLOADS),
+        *made("wild", 0.5, *WORKLOADS, division="open"),
+        *made("muon", 0.5, *WORKLOADS, machine="rack"),
+    ]
+    found = awards(field, prize(), RULES)
+    places = {(each.machine, each.division): each for each in found}
+    assert sorted(places) == [("m", "closed"), ("m", "open"), ("rack", "closed")]
+    assert places["m", "open"].candidates[0].score == pytest.approx(0.75)
+    assert places["rack", "closed"].outcome == "nobody"
+
+
+def test_quality_at_a_budget_is_no_cost() -> None:
+    mixed = made("muon", 0.1, *WORKLOADS, mode="quality_at_budget")
+    award = decided(made("adamw", 1.0, *WORKLOADS) + mixed)
+    assert [each.submission for each in award.candidates] == ["adamw"]
+
+
+# --- of bundles -----------------------------------------------------------------------------------
+
+
+def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
+    entered(tmp_path, "adamw", 1.0)
+    entered(tmp_path, "muon", 0.7, watts=200.0)
+    scores = score_results(tmp_path, RULES)
+    award = decided(scores)
+    assert load(Award, dump(award), "award.json") == award
+    text = markdown(award)
+    assert text == markdown(decided(score_results(tmp_path, RULES)))
+    assert text.startswith("# Algorithms across workloads on all-workloads: awarded to muon\n")
+    assert "| muon | 0.7 | 0.7 |" in text
+    assert "any one workload left out" in text
+    found = {each.quantity: each for each in across_of(scores, RULES)}
+    assert sorted(found) == ["energy_to_target_j", "steps_to_target", "time_to_target_s"]
+    leaders = {key: each.rows[0].name for key, each in found.items()}
+    assert leaders["time_to_target_s"] == "muon"
+    assert leaders["energy_to_target_j"] == "adamw", "twice the power for 0.7 of the time"
+    best = found["time_to_target_s"].rows[0]
+    assert (best.best_profile, best.best_low is None) == (1.0, False)
+    strict = load_ruleset("hity-algorithms")
+    nobody = decided(score_results(tmp_path, strict), strict)
+    assert nobody.outcome == "nobody"
+    assert "(provenance)" in nobody.reason
+
+
+def test_the_text_says_where_a_cost_is_lacking() -> None:
+    field = made("adamw", 1.0, *WORKLOADS) + made("sgd", 0.9, "alpha")
+    text = markdown(decided(field))
+    assert "| sgd | 0.9 | infinite | infinite |" in text
+    assert "| sgd | gamma | was not entered |" in text
+
+
+def test_dollars_rank_where_a_price_was_declared() -> None:
+    field = [
+        entry(method, place, factor, price_usd_per_h=3.6)
+        for method, factor in (("adamw", 1.0), ("muon", 0.5))
+        for place in ("alpha", "beta")
+    ]
+    found = {each.quantity: each for each in across_of(field)}
+    (first, second) = found["cost_to_target_usd"].rows
+    assert (first.name, second.name) == ("muon", "adamw")
+    assert second.cells[0].cost == pytest.approx(10.0 * 3.6 / 3600, rel=0.02)
+    half = [*field[:-1], entry("muon", "beta", 0.5)]
+    assert "cost_to_target_usd" in {each.quantity for each in across_of(half)}
+    rows = {each.name: each for each in across_of(half)[-1].rows}
+    assert rows["muon"].hits_count == 1, "no price, no dollars"
+
+
+# --- laws -----------------------------------------------------------------------------------------
+
+
+FACTORS = st.dictionaries(
+    st.sampled_from(["muon", "lion", "sgd", "soap"]),
+    st.lists(st.none() | st.floats(0.1, 10.0), min_size=3, max_size=3),
+    min_size=1,
+)
+
+
+def scores_of(factors: dict[str, list[float | None]]) -> list[Score]:
+    whole: dict[str, list[float | None]] = {"adamw": [1.0, 1.0, 1.0], **factors}
+    return [
+        entry(method, workload, factor)
+        for method, row in whole.items()
+        for workload, factor in zip(WORKLOADS, row, strict=True)
+        if factor is not None
+    ]
+
+
+def standings(scores: list[Score]) -> list[tuple[Any, ...]]:
+    (award,) = awards(scores, prize(), RULES)
+    return [(e.submission, e.score, e.low, e.high, e.rank, e.tie_group) for e in award.candidates]
+
+
+LAW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@LAW
+@given(FACTORS, st.randoms())
+def test_the_order_of_the_scores_changes_nothing(
+    factors: dict[str, list[float | None]], random: Any
+) -> None:
+    there = scores_of(factors)
+    turned = list(there)
+    random.shuffle(turned)
+    assert standings(turned) == standings(there)
+
+
+@LAW
+@given(FACTORS)
+def test_a_removed_loser_changes_no_score_and_no_order(
+    factors: dict[str, list[float | None]],
+) -> None:
+    before = standings(scores_of(factors))
+    loser = before[-1][0]
+    if loser == "adamw" or loser not in factors:
+        return
+    kept = {name: row for name, row in factors.items() if name != loser}
+    if kept:
+        after = standings(scores_of(kept))
+        assert [row[:4] for row in after] == [row[:4] for row in before[:-1]]
+
+
+@LAW
+@given(FACTORS, st.floats(0.01, 100.0))
+def test_a_faster_machine_changes_no_score(
+    factors: dict[str, list[float | None]], speed: float
+) -> None:
+    """Relabelling the unit of time: all of one workload's seconds at once."""
+    there = scores_of(factors)
+    faster = [
+        each.model_copy(
+            update={
+                "runs": tuple(
+                    one.model_copy(update={"time_s": (one.time_s or 0.0) * speed})
+                    for one in each.runs
+                )
+            }
+        )
+        if each.workload == "alpha"
+        else each
+        for each in there
+    ]
+    before, after = standings(there), standings(faster)
+    assert [row[0] for row in after] == [row[0] for row in before]
+    for one, other in zip(after, before, strict=True):
+        assert one[1:4] == pytest.approx(other[1:4], abs=1e-9)
+
+
+@LAW
+@given(FACTORS)
+def test_other_names_of_workloads_change_nothing(factors: dict[str, list[float | None]]) -> None:
+    there = scores_of(factors)
+    names = dict(zip(WORKLOADS, ("zeta", "delta", "eta"), strict=True))
+    renamed = [
+        each.model_copy(
+            update={
+                "workload": names[each.workload],
+                "submission": each.submission.replace(each.workload, names[each.workload]),
+            }
+        )
+        for each in there
+    ]
+    before, after = standings(there), standings(renamed)
+    assert [row[0] for row in after] == [row[0] for row in before]
+    for one, other in zip(after, before, strict=True):
+        assert one[1:4] == pytest.approx(other[1:4], abs=1e-12)
+
+
+# --- the field ------------------------------------------------------------------------------------
+
+
+def test_of_several_versions_the_last_one_counts() -> None:
+    made = scores_of({"muon": [0.5, 0.5, 0.5]})
+    later = entry("muon", "alpha", 0.8, started_utc="2026-02-01T00:00:00Z")
+    again = later.model_copy(update={"submission_sha256": "another"})
+    (field,) = fields([*made, again], AcrossRules())
+    at = [each.name for each in field.contenders].index("muon")
+    chosen = field.cells[at][field.workloads.index("alpha")]
+    assert chosen.score is not None
+    assert chosen.score.submission_sha256 == "another"
+
+
+def test_joules_of_another_boundary_are_no_cost() -> None:
+    def covering(method: str, *domains: str, eligible: bool = True) -> list[Score]:
+        figure = Figure(value=1.0, low=0.9, high=1.1, n=8, level=0.95, domains=domains)
+        return made(
+            method, 0.5, *WORKLOADS, energy_to_target_j=figure, energy_eligible=eligible,
+            energy_note="modelled: shown, cannot win",
+        )  # fmt: skip
+
+    field = [*covering("adamw", "cpu"), *covering("part", "gpu"), *covering("like", "cpu")]
+    (found,) = fields(
+        [*field, *covering("guess", "cpu", eligible=False)],
+        AcrossRules(quantity="energy_to_target_j"),
+    )
+    reasons = dict(zip(found.titles, ({c.reason for c in row} for row in found.cells), strict=True))
+    assert reasons == {
+        "adamw": {""},
+        "like": {""},
+        "part": {"covers gpu; the reference covers cpu"},
+        "guess": {"modelled: shown, cannot win"},
+    }
+
+
+def test_names_of_several_teams_carry_the_team() -> None:
+    made = scores_of({"muon": [0.5, 0.5, 0.5]})
+    other = [each.model_copy(update={"team": "rivals"}) for each in made if "muon" in
+             each.submission]  # fmt: skip
+    (field,) = fields([*made, *other], AcrossRules())
+    assert field.titles == ["adamw", "muon of rivals", "muon of t"]
+    assert contender_of(other[0]).team == "rivals"

@@ -1,0 +1,64 @@
+"""The document of scores: fronts with their chances, contests, and word of what it left out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.documents import ScoreDocument
+from harness.prizes import score_document
+from harness.records import load
+from harness.rules.load import load_ruleset
+from tests.lab.results import Plan, series
+
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOULEMARK_CACHE", str(tmp_path / "cache"))
+
+
+def document(results: Path, name: str | None = None) -> ScoreDocument:
+    tree: dict[str, Any] = score_document(results, load_ruleset(name) if name else None)
+    return load(ScoreDocument, {"format": 1, **tree}, "document")
+
+
+def test_contests_are_in_it_by_every_cost(tmp_path: Path) -> None:
+    for workload in ("alpha", "beta"):
+        for method, factor in (("adamw", 1.0), ("muon", 0.6)):
+            plan = Plan(name=f"{workload}-{method}", source=f"{method} {workload}")
+            series(tmp_path, plan.but(workload=workload), [factor * each for each in EIGHT])
+    found = document(tmp_path).across
+    assert {each.quantity for each in found} == {
+        "time_to_target_s", "energy_to_target_j", "steps_to_target"
+    }  # fmt: skip
+    assert all(each.rows[0].name == "muon" for each in found)
+    assert document(tmp_path, "hity-algorithms").across == (), "its rules ask for a witness"
+
+
+def test_one_workload_is_no_contest(tmp_path: Path) -> None:
+    series(tmp_path, Plan(name="toy-adamw"), EIGHT)
+    assert document(tmp_path).across == ()
+
+
+@pytest.mark.parametrize("name", [None, "default"])
+def test_imports_are_not_passed_over_in_silence(tmp_path: Path, name: str | None) -> None:
+    folder = tmp_path / "imported" / "algoperf"
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl").write_text("{}\n{}\n")
+    (found,) = document(tmp_path, name).findings
+    assert (found.rule, found.level) == ("imported-unscored", "info")
+    assert found.message.startswith("2 imported runs of format algoperf are not scored here")
+    assert "algoperf-v0.5-external" in found.message
+    assert found.advice.startswith(f"joulemark score {tmp_path} --ruleset algoperf-")
+
+
+def test_formats_without_rules_of_ours_ask_for_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "imported" / "zeus-csv"
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl").write_text("{}\n")
+    (folder / "empty.jsonl").write_text("")
+    (found,) = document(tmp_path).findings
+    assert "a ruleset of your own" in found.message
+    assert found.advice.endswith("--ruleset FILE.toml")

@@ -1,0 +1,291 @@
+"""Scores over several workloads: what a profile is, what moves it, and what the tests separate."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.score.across import (
+    Row,
+    Terms,
+    all_paired,
+    differ_p,
+    difference_spread,
+    gain,
+    leader,
+    leaders_without_a_run,
+    log_ratios,
+    merit,
+    rank,
+    rank_chances,
+    resolvable_lead,
+    score_interval,
+    seeds_to_settle,
+    shown,
+    without_workload,
+)
+from harness.score.stats import LEAST_SD, Sample, holm, mean_log
+from tests.lab.results import moments
+
+UNIT = Terms((0.0, 0.0, 0.0))
+COSTS = st.floats(1e-3, 1e6)
+ROWS = st.lists(st.one_of(st.none(), COSTS), min_size=3, max_size=3)
+TABLES = st.lists(ROWS, min_size=1, max_size=5)
+
+
+def cell(*costs: float, first: int = 0) -> Sample:
+    return Sample({seed: math.log(each) for seed, each in enumerate(costs, first)}, LEAST_SD)
+
+
+def row(costs: Sequence[float | None]) -> list[Sample | None]:
+    return [None if each is None else cell(each, each * 1.1, each / 1.1) for each in costs]
+
+
+def height(ratios: Sequence[float], top: float, points: int = 40_000) -> float:
+    """Mean height of a profile over a logarithmic scale, by counting at many ratios."""
+    logs = [math.log(top) * (2 * (k + 0.5) / points - 1) for k in range(points)]
+    return sum(sum(math.log(r) <= at for r in ratios) / len(ratios) for at in logs) / points
+
+
+# --- the score ------------------------------------------------------------------------------------
+
+
+def test_a_worked_example() -> None:
+    """Half the reference's cost, the reference's own, none: gains of 3/4, 1/2 and 0 at m = 4."""
+    found = merit(row([0.5, 1.0, None]), UNIT)
+    assert found == pytest.approx((0.75 + 0.5 + 0.0) / 3)
+
+
+@pytest.mark.parametrize("ratios", [[0.3, 1.7, 3.9], [1, 1, 1], [0.1, 9.0, 2.5], [0.25, 4.0, 0.9]])
+def test_the_score_is_the_area_under_the_profile(ratios: list[float]) -> None:
+    assert merit(row(ratios), UNIT) == pytest.approx(height(ratios, 4.0), abs=2e-4)
+
+
+def test_gains_end_where_the_profile_does() -> None:
+    assert gain(math.inf, 4.0) == gain(math.log(5), 4.0) == 0.0
+    assert gain(-math.inf, 4.0) == gain(-math.log(5), 4.0) == 1.0
+    assert gain(0.0, 4.0) == 0.5
+
+
+def test_a_workload_without_a_cost_is_infinite() -> None:
+    some, mean = row([0.5, None, 0.5]), UNIT._replace(aggregate="geometric_mean")
+    assert log_ratios(some, UNIT)[1] == math.inf
+    assert merit(some, mean) == -math.inf
+    assert shown(merit(some, mean), mean) is None
+    assert score_interval(some, mean, 0.95) is None
+    assert merit(some, UNIT) == pytest.approx(0.5), "two of three, each with three quarters"
+
+
+def test_the_geometric_mean_of_ratios_is_what_it_is_called() -> None:
+    mean = Terms((math.log(10), 0.0, 0.0), aggregate="geometric_mean")
+    found = shown(merit(row([5.0, 2.0, 8.0]), mean), mean)
+    assert found == pytest.approx((0.5 * 2 * 8) ** (1 / 3))
+
+
+# --- laws -----------------------------------------------------------------------------------------
+
+
+@given(TABLES, st.floats(1e-3, 1e3), st.sampled_from(["profile", "geometric_mean"]))
+def test_the_unit_of_a_workload_changes_nothing(
+    costs: list[list[float | None]], factor: float, aggregate: str
+) -> None:
+    terms = UNIT._replace(aggregate=aggregate)  # type: ignore[arg-type]
+    other = terms._replace(reference_logs=(math.log(factor), 0.0, 0.0))
+    for each in costs:
+        scaled = [each[0] and each[0] * factor, *each[1:]]
+        assert merit(row(scaled), other) == pytest.approx(merit(row(each), terms), abs=1e-9)
+
+
+@given(ROWS, st.permutations([0, 1, 2]))
+def test_the_order_of_the_workloads_changes_nothing(
+    costs: list[float | None], order: list[int]
+) -> None:
+    units = (0.3, -0.2, 1.0)
+    terms = Terms(units)
+    turned = Terms(tuple(units[i] for i in order))
+    found = merit(row([costs[i] for i in order]), turned)
+    assert found == pytest.approx(merit(row(costs), terms))
+
+
+@given(st.lists(st.lists(COSTS, min_size=3, max_size=3), min_size=2, max_size=5), st.randoms())
+def test_order_and_names_of_the_contenders_change_no_place(
+    costs: list[list[float]], random: "np.random.Generator"
+) -> None:
+    rows: list[Row] = [row(each) for each in costs]
+    names = [f"entry {i}" for i in range(len(rows))]
+    there = rank(rows, names, UNIT, 0.05)
+    turn = list(range(len(rows)))
+    random.shuffle(turn)
+    back = rank([rows[i] for i in turn], [names[i] for i in turn], UNIT, 0.05)
+    assert [names[i] for i in there.order] == [names[turn[i]] for i in back.order]
+    assert there.places == back.places
+
+
+@given(TABLES, st.data())
+def test_a_removed_contender_moves_nobody_s_score_or_interval(
+    costs: list[list[float | None]], data: st.DataObject
+) -> None:
+    rows = [row(each) for each in costs]
+    gone = data.draw(st.integers(0, len(rows) - 1))
+    kept = [each for i, each in enumerate(rows) if i != gone]
+    before = [score_interval(each, UNIT, 0.95) for i, each in enumerate(rows) if i != gone]
+    assert [score_interval(each, UNIT, 0.95) for each in kept] == before
+
+
+@given(ROWS, st.integers(0, 2), st.floats(1.01, 100.0))
+def test_a_lower_cost_never_hurts(costs: list[float | None], place: int, factor: float) -> None:
+    better = list(costs)
+    better[place] = 100.0 if costs[place] is None else (costs[place] or 1.0) / factor
+    assert merit(row(better), UNIT) >= merit(row(costs), UNIT)
+
+
+# --- intervals and tests --------------------------------------------------------------------------
+
+
+def test_no_interval_has_zero_width() -> None:
+    """Not by agreement, nor where everything is clipped or missing."""
+    same: list[Sample | None] = [cell(1.0, 1.0, 1.0)] * 3
+    for each in (same, row([1e-3] * 3), row([1e3] * 3), row([1e-3, None, None])):
+        found = score_interval(each, UNIT, 0.95)
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low < found.high
+        assert found.low <= found.value <= found.high
+
+
+def test_a_single_run_has_a_score_and_no_ends() -> None:
+    found = score_interval([cell(1.0), *row([1.0, 1.0])], UNIT, 0.95)
+    assert found is not None
+    assert (found.low, found.high) == (None, None)
+    assert difference_spread([cell(1.0)] * 3, row([2.0] * 3), UNIT) is None
+    assert differ_p([cell(1.0)] * 3, row([2.0] * 3), UNIT) == 1.0
+    assert rank_chances([[cell(1.0)] * 3, row([2.0] * 3)], UNIT) == [None, None]
+
+
+def test_failed_runs_are_never_told_apart() -> None:
+    open_ended: Row = [cell(1.0, 1.1)._replace(open_ended=True)] * 3
+    assert differ_p(open_ended, row([9.0] * 3), UNIT) == 1.0
+
+
+def test_an_interval_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    truth, inside, trials = (-0.2, 0.1, 0.4), 0, 1500
+    right = sum(gain(each, 4.0) for each in truth) / 3
+    for _ in range(trials):
+        drawn: Row = [
+            Sample(dict(enumerate(rng.normal(mean, sd, 5))), LEAST_SD)
+            for mean, sd in zip(truth, (0.05, 0.1, 0.02), strict=True)
+        ]
+        found = score_interval(drawn, UNIT, 0.95)
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        inside += found.low <= right <= found.high
+    assert inside / trials == pytest.approx(0.95, abs=0.025)
+
+
+@pytest.mark.parametrize("behind", [(0, 0), (0, 0, 0, 0, 0), (0, 0, 2, 2, 2)])
+@pytest.mark.parametrize("missing", [False, True])
+def test_equals_are_rarely_told_apart(behind: tuple[int, ...], missing: bool) -> None:
+    """Two equal; five equal; two equal and three far behind; with a workload that nobody hits."""
+    rng = np.random.default_rng(21)
+    alpha, contests, wrong = 0.05, 400, 0
+    for _ in range(contests):
+        rows: list[Row] = [
+            [
+                None
+                if missing and place == 2
+                else Sample(dict(enumerate(rng.normal(lag, 0.05, 5), 10 * at)), LEAST_SD)
+                for place in range(3)
+            ]
+            for at, lag in enumerate(behind)
+        ]
+        rows.sort(key=lambda each: -merit(each, UNIT))
+        raw = [differ_p(rows[0], each, UNIT) for each in rows[1:]]
+        wrong += all(p < alpha for p in holm(raw))
+    assert wrong / contests <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / contests)
+
+
+def test_a_lead_of_the_resolvable_size_is_seen_as_often_as_stated() -> None:
+    rng = np.random.default_rng(22)
+    sds, seen, contests = (0.05, 0.1, 0.02), 0, 500
+    steps = [-1.0, 0.0, 1.0, -1.0, 1.0]
+
+    def model(first: int) -> Row:
+        return [Sample({s: sd * x for s, x in enumerate(steps, first)}, LEAST_SD)
+                for sd in sds]  # fmt: skip
+
+    lead = resolvable_lead(model(0), model(9), UNIT, 0.05)
+    assert lead is not None
+    shift = lead * 2 * math.log(4.0)
+    for _ in range(contests):
+        a: Row = [Sample(dict(enumerate(rng.normal(0, sd, 5))), LEAST_SD) for sd in sds]
+        b: Row = [Sample(dict(enumerate(rng.normal(shift, sd, 5), 9)), LEAST_SD) for sd in sds]
+        seen += differ_p(a, b, UNIT) < 0.05
+    assert seen / contests == pytest.approx(0.9, abs=0.06)
+
+
+def test_alternating_runs_are_compared_in_pairs() -> None:
+    """What the instance does to both falls out of the difference."""
+    easy = [1.0, 1.5, 0.7, 1.2, 0.9]
+
+    def entry(factor: float, place: int) -> Row:
+        logs = {seed: math.log(factor * each) for seed, each in enumerate(easy)}
+        return [Sample(logs, LEAST_SD, moments=moments(range(5), place))] * 3
+
+    a, b = entry(1.0, 0), entry(1.02, 1)
+    assert all_paired(a, b)
+    assert differ_p(a, b, UNIT) < 0.001
+    alone = [each and each._replace(moments=None) for each in b]
+    assert not all_paired(a, alone)
+    assert differ_p(a, alone, UNIT) > 0.5
+
+
+def test_a_missing_workload_is_a_fact_and_no_estimate() -> None:
+    assert differ_p(row([1.0, 1.0, 1.0]), row([1.0, 1.0, None]), UNIT) < 1e-3
+    mean = UNIT._replace(aggregate="geometric_mean")
+    assert differ_p(row([1.0, 1.0, 1.0]), row([1.0, 1.0, None]), mean) == 0.0
+    assert differ_p(row([None] * 3), row([1.0, 1.0, None]), mean) == 1.0
+
+
+def test_the_seeds_that_would_settle_a_lead_do() -> None:
+    def entry(count: int, lag: float, first: int) -> Row:
+        swing = [0.05 * (-1) ** i for i in range(count)]
+        return [Sample({first + i: lag + x for i, x in enumerate(swing)}, LEAST_SD)] * 3
+
+    few = (entry(4, 0.0, 0), entry(4, 0.03, 100))
+    needed = seeds_to_settle(*few, UNIT, 0.05)
+    assert needed is not None
+    assert needed > 4
+    lead = resolvable_lead(entry(needed, 0.0, 0), entry(needed, 0.03, 1000), UNIT, 0.05)
+    assert lead == pytest.approx(0.03 / (2 * math.log(4.0)), rel=0.15)
+    assert seeds_to_settle(few[0], entry(4, 0.0, 100), UNIT, 0.05) is None
+
+
+# --- places and sensitivity -----------------------------------------------------------------------
+
+
+def test_chances_follow_the_lead() -> None:
+    close = rank_chances([row([1.0] * 3), row([1.01] * 3)], UNIT)
+    far = rank_chances([row([1.0] * 3), row([3.0] * 3)], UNIT)
+    first, clear = close[0], far[0]
+    assert first is not None
+    assert clear is not None
+    assert 0.5 < first.first < clear.first
+    assert (clear.rank_low, clear.rank_high) == (1, 1)
+    assert rank_chances([], UNIT) == []
+
+
+def test_who_leads_hangs_on_one_workload_and_on_one_run() -> None:
+    one: Row = [cell(1.0, 1.0), cell(1.0, 1.0), cell(0.1, 1.4)]
+    two: Row = row([0.9, 0.9, 1.0])
+    names = ["one", "two"]
+    assert leader([one, two], names, UNIT) == 0
+    shorter = [without_workload(each, 2) for each in (one, two)]
+    assert leader(shorter, names, UNIT.without(2)) == 1
+    assert (0, 2, 0, 1) in leaders_without_a_run([one, two], names, UNIT)
+    assert mean_log(cell(1.0)) == 0.0
