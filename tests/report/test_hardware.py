@@ -7,11 +7,16 @@ from harness.report.site import Site, render
 from tests.report.made import Made, Plan, make
 from tests.report.markup import Markup, pages_of
 
-REFERENCE = {"submission": "digits-mlp-adamw", "title": "AdamW", "meter": "rapl"}
+
+def reference(machine: str, watts: float, meter: str = "rapl") -> Plan:
+    name = "digits-mlp-adamw"
+    return Plan(submission=name, title="AdamW", machine=machine, watts=watts, meter=meter, seeds=4)
+
+
 PLANS = (
-    Plan(**REFERENCE, machine="slow-1", watts=60.0, seeds=4),
-    Plan(**REFERENCE, machine="frugal-2", watts=20.0, seeds=4),
-    Plan(**(REFERENCE | {"meter": "codecarbon"}), machine="modelled-3", watts=1.0, seeds=4),
+    reference("slow-1", 60.0),
+    reference("frugal-2", 20.0),
+    reference("modelled-3", 1.0, "codecarbon"),
 )
 
 

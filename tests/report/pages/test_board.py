@@ -163,7 +163,9 @@ def test_the_prize_for_quality_has_a_card_and_a_decision(at_budget: Path) -> Non
     pages = pages_of(at_budget)
     words = pages["index.html"].words
     assert "Quality" in words
-    assert words.index("Winner") < words.index("High")
+    card = words.partition("Quality Not separated: tie group of 2")[2]
+    assert 0 < card.index("High") < card.index("Low") < card.index("a lead of")
+    assert "in the metric" in card
     decision = next(page for path, page in pages.items() if path.startswith("award/budget"))
     assert "High" in decision.words
     assert all(page.faults == [] for page in pages.values())
