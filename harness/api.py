@@ -3,6 +3,7 @@
 Nothing here imports torch, and nothing here can read a meter, a label or the score.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -247,9 +248,15 @@ class Session:
             epoch += 1
 
     def log(self, step: int | None = None, **scalars: float) -> None:
-        """Tell the conductor finite numbers, at most 32 at once; stored as claimed."""
+        """Tell the conductor numbers, at most 32 at once; stored as claimed.
+
+        NaN and infinity are no reason to stop: they are told by name, and become a finding.
+        """
         numbers = {name: float(value) for name, value in scalars.items()}
-        self.channel.send("log", {"step": None if step is None else int(step), "scalars": numbers})
+        odd = {name: str(value) for name, value in numbers.items() if not math.isfinite(value)}
+        finite = {name: value for name, value in numbers.items() if name not in odd}
+        fields = {"step": None if step is None else int(step), "scalars": finite}
+        self.channel.send("log", {**fields, "nonfinite": odd} if odd else fields)
 
     def span(self, name: str) -> AbstractContextManager[None]:
         """A named phase, shown on the power trace: `with session.span("epoch"):`."""

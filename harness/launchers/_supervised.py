@@ -164,7 +164,8 @@ class Supervised:
     def _outcome(self) -> tuple[int | None, int | None]:
         """Exit code or signal of the first process.
 
-        Bubblewrap reports a signal as 128 + its number, as a program may exit by itself.
+        Bubblewrap reports a signal as 128 + its number, as a program may exit by itself: then both
+        are given, since nothing tells which it was.
         """
         code = self.status.values.get("exit-code")
         if self._asked_to_end and not self._ended_first:
@@ -175,7 +176,7 @@ class Supervised:
         if not isinstance(code, int):
             return None, None
         if code > _SIGNALLED and code - _SIGNALLED < signal.NSIG:
-            return None, code - _SIGNALLED
+            return code, code - _SIGNALLED
         return code, None
 
     def _peak_bytes(self, usages: list[resource.struct_rusage]) -> int | None:

@@ -175,7 +175,8 @@ class Usage(Record):
     exit_code: int | None
     """Exit code; None where it was killed."""
     signal: int | None = None
-    """Signal that ended it, if one did."""
+    """Signal that ended it, if one did. With an exit code of 128 + its number beside it, either may
+    be true: bubblewrap reports both alike."""
 
 
 class Output(Record):

@@ -22,6 +22,8 @@ MESSAGE_BYTES_MAX = 65_536
 NOTE_CHARACTERS_MAX = 200
 NAME_CHARACTERS_MAX = 100
 SCALARS_MAX = 32
+NONFINITE = ("nan", "inf", "-inf")
+"""What a scalar of `log` may be besides a finite number, told apart from those."""
 DATA_FDS_MAX = 64
 """Descriptors that one `go` may carry (the kernel's own limit is 253)."""
 FD_VARIABLE = "JOULEMARK_FD"
@@ -161,7 +163,20 @@ def _log(tree: Mapping[str, Any]) -> dict[str, Any]:
     named = {
         _text({"name": key}, "name", NAME_CHARACTERS_MAX): value for key, value in scalars.items()
     }
-    return {"step": _whole(tree, "step"), "scalars": {k: _number(v) for k, v in named.items()}}
+    numbers = {name: _number(value) for name, value in named.items()}
+    odd = _nonfinite(tree.get("nonfinite", {}), SCALARS_MAX - len(numbers))
+    return {"step": _whole(tree, "step"), "scalars": numbers, **({"nonfinite": odd} if odd else {})}
+
+
+def _nonfinite(tree: Any, room: int) -> dict[str, str]:
+    """Names of further scalars that JSON has no number for, with which of the three they are."""
+    if not isinstance(tree, dict) or len(tree) > room:
+        message = f"field 'nonfinite' is no object of at most {room} keys"
+        raise Violation(message)
+    if not all(isinstance(value, str) and value in NONFINITE for value in tree.values()):
+        message = f"a value of 'nonfinite' is none of {', '.join(NONFINITE)}"
+        raise Violation(message)
+    return {_text({"name": key}, "name", NAME_CHARACTERS_MAX): tree[key] for key in tree}
 
 
 def _span(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,11 +54,13 @@ def _ending(story: Story, exit_: Exit | None, last_words: str) -> Verdict | None
 
 def _own_exit(story: Story, exit_: Exit, said: str) -> Verdict | None:
     when = "" if story.gun_ns is not None else " before the gun"
-    if exit_.code:
+    if exit_.code and exit_.signal is None:
         return Verdict("crashed", f"exited with code {exit_.code}{when}{said}")
-    if exit_.code is None:
+    if exit_.code != 0:
         how = f"signal {exit_.signal}" if exit_.signal else "an unknown signal"
-        return Verdict("killed", f"was ended by {how}, which the harness did not send{said}")
+        alike = f", or exited with {exit_.code}, which the launcher reports alike"
+        more = alike if exit_.code else ""
+        return Verdict("killed", f"was ended by {how}, which the harness did not send{more}{said}")
     if story.gun_ns is None:
         return Verdict("crashed", f"exited before the gun{said}")
     return None

@@ -281,8 +281,21 @@ class Watch:
             return
         self.story.claims_count += 1
         fields = dict(message.fields)
-        scalars = fields.pop("scalars", {})
-        self._events.append(stamp_ns, message.kind, **{**scalars, **fields})
+        scalars, odd = fields.pop("scalars", {}), fields.pop("nonfinite", {})
+        self._events.append(stamp_ns, message.kind, **{**scalars, **odd, **fields})
+        if odd:
+            self._tell_nonfinite(odd, fields["step"])
+
+    def _tell_nonfinite(self, odd: Mapping[str, str], step: int | None) -> None:
+        """The first NaN or infinity that was logged is a finding; more would say no more."""
+        rule = "claimed-not-finite"
+        if any(each.rule == rule for each in self.story.findings):
+            return
+        name, value = next(iter(odd.items()))
+        when = "" if step is None else f" at step {step}"
+        message = f"the submission logged {name!a} as {value}{when}"
+        advice = "it may have diverged; what counts is its snapshots' metric"
+        self.story.findings.append(Finding(rule=rule, level="info", message=message, advice=advice))
 
     # --- snapshots ------------------------------------------------------------------------------
 

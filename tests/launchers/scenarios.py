@@ -182,6 +182,7 @@ def ends_by_itself(launcher: Any) -> Values:
         "raises": "1 / 0",
         "term": "import os; os.kill(os.getpid(), 15)",
         "segv": "import os; os.kill(os.getpid(), 11)",
+        "143": "raise SystemExit(143)",
     }.items():
         _, ended = Run(launcher, text).finish()
         codes[name] = (ended.code, ended.signal)

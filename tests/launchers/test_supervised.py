@@ -77,7 +77,7 @@ def start() -> Iterator[Start]:
     [
         ('{"exit-code": 0}', 0, None),
         ('{"exit-code": 3}', 3, None),
-        ('{"exit-code": 137}', None, 9),
+        ('{"exit-code": 137}', 137, 9),
         ('{"exit-code": 137, "signal": null}', 137, None),
         ('{"exit-code": 139, "signal": 11}', None, 11),
         ('{"exit-code": 255}', 255, None),

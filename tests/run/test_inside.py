@@ -63,6 +63,28 @@ def test_scalars_of_numpy_and_torch_are_numbers(perform: Perform) -> None:
     assert outcome.run.snapshots[0].step == 4
 
 
+def test_a_loss_that_diverges_is_told_and_stops_nothing(perform: Perform) -> None:
+    train = """
+    def train(session):
+        session.log(step=1, loss=0.5)
+        session.log(step=2, loss=float("nan"), accuracy=0.1)
+        session.log(step=3, loss=-np.inf, **{"<b>\\x1b[2J": np.inf})
+        session.snapshot({"w": fitted(session)}, step=4)
+    """
+    outcome = perform(train)
+    assert outcome.run.status == "ok", outcome.run.reason
+    assert [event.data for event in logs(outcome)] == [
+        {"step": 1, "loss": 0.5},
+        {"step": 2, "accuracy": 0.1, "loss": "nan"},
+        {"step": 3, "loss": "-inf", "<b>\x1b[2J": "inf"},
+    ]
+    (finding,) = [each for each in outcome.run.findings if each.rule == "claimed-not-finite"]
+    assert (finding.level, finding.message) == (
+        "info",
+        "the submission logged 'loss' as nan at step 2",
+    )
+
+
 def test_long_note_is_cut_to_what_the_protocol_allows(ends) -> None:
     here, there = ends
     SocketChannel(there, 0.0).snapshot({}, None, "n" * 1000)

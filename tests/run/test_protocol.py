@@ -95,6 +95,18 @@ def test_any_json_is_a_message_or_a_violation(tree: Any) -> None:
         json.dumps(message.fields, allow_nan=False).encode()
 
 
+@given(st.integers(0, 40), st.integers(0, 40), st.sampled_from(protocol.NONFINITE))
+def test_finite_and_other_scalars_share_one_limit(finite: int, odd: int, value: str) -> None:
+    scalars = {f"a{number}": 1.0 for number in range(finite)}
+    others = {f"b{number}": value for number in range(odd)}
+    tree = {"type": "log", "scalars": scalars, "nonfinite": others}
+    message = accepted(json.dumps(tree).encode())
+    assert (message is not None) == (finite + odd <= protocol.SCALARS_MAX)
+    if message is not None:
+        assert message.fields["scalars"] == scalars
+        assert message.fields.get("nonfinite", {}) == others
+
+
 @given(messages, st.binary(max_size=8), st.integers(0, 400))
 def test_a_damaged_message_is_a_message_or_a_violation(tree: Any, noise: bytes, at: int) -> None:
     data = json.dumps(tree).encode()
@@ -126,6 +138,10 @@ def test_what_is_accepted_is_printable_and_within_its_limits(tree: Any) -> None:
         pytest.param(b'{"type":"log","scalars":{"a":true}}', id="true-is-no-number"),
         pytest.param(b'{"type":"log","scalars":{"a":"1"}}', id="text-is-no-number"),
         pytest.param(b'{"type":"log","scalars":[1]}', id="scalars-list"),
+        pytest.param(b'{"type":"log","scalars":{},"nonfinite":["nan"]}', id="nonfinite-list"),
+        pytest.param(b'{"type":"log","scalars":{},"nonfinite":{"a":"NaN"}}', id="nonfinite-word"),
+        pytest.param(b'{"type":"log","scalars":{},"nonfinite":{"a":null}}', id="nonfinite-null"),
+        pytest.param(b'{"type":"log","scalars":{},"nonfinite":{"a":[]}}', id="nonfinite-inner"),
         pytest.param(b'{"type":"done","type":"done"}', id="duplicate-key"),
         pytest.param(b'{"type":"log","scalars":{"a":1,"a":2}}', id="duplicate-inner-key"),
         pytest.param(b'{"type":"snapshot","step":-1}', id="negative-step"),

@@ -157,6 +157,7 @@ TABLE: list[tuple[str, Story, Exit | None, Evaluation | None, str, str]] = [
     ("code early", story("exit", 0, gun=False), Exit(1, None, 1, 1), None, "crashed", "before the"),
     ("0 early", story("exit", 0, gun=False), CLEAN, None, "crashed", "exited before the gun"),
     ("segfault", story("exit"), Exit(None, 11, 1, 1), PASSED, "killed", "signal 11"),
+    ("either", story("exit"), Exit(137, 9, 1, 1), PASSED, "killed", "or exited with 137"),
     ("unknown end", story("exit"), Exit(None, None, 1, 1), PASSED, "killed", "an unknown signal"),
     ("oom", story("exit"), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),
     ("oom then done", story(), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),

@@ -114,6 +114,20 @@ def test_done_is_the_end_and_kills_at_once(perform) -> None:
     assert seen.story.gun_ns < held.record.kernel_ns <= held.record.stamp_ns < seen.story.end_ns
 
 
+def test_the_first_number_that_is_none_is_a_finding(perform) -> None:
+    program = """
+        start()
+        for step in (None, 7, 8):
+            send("log", step=step, scalars={}, nonfinite={"<\\x1b>": "inf"})
+        send("done")
+        """
+    seen = perform(program, 30.0)
+    (finding,) = seen.story.findings
+    assert finding.rule == "claimed-not-finite"
+    assert finding.message == "the submission logged '<\\x1b>' as inf"
+    assert seen.story.claims_count == 3
+
+
 def test_events_are_ordered_and_numbered(perform) -> None:
     program = """
         start()
