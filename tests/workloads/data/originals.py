@@ -1,15 +1,21 @@
 """Small folders in the true formats of the published sets, with drawn contents."""
 
+import gzip
+import html
 import json
 import pickle
 import wave
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from harness.api import Array
+from workloads.data import babylm as babylm_module
+from workloads.data import translation
 
 
 def pixels(rows: int, classes: int = 10, seed: int = 0) -> tuple[Array, Array]:
@@ -124,4 +130,119 @@ def imagenet(folder: Path) -> Path:
     """Ten classes of larger JPEG files, to train and to validate."""
     image_tree(folder / "train", 10, 4, side=200, suffix="JPEG")
     image_tree(folder / "val", 10, 2, side=200, suffix="JPEG")
+    return folder
+
+
+WORDS = (
+    "the",
+    "a",
+    "cat",
+    "dog",
+    "sat",
+    "ran",
+    "on",
+    "by",
+    "mat",
+    "hill",
+    "and",
+    "it",
+    "saw",
+    "sun",
+)
+
+
+def prose(words: int, seed: int) -> str:
+    """Lines of drawn words."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(WORDS, words)
+    return "".join(
+        f"{word}{chr(10) if place % 9 == 8 else ' '}" for place, word in enumerate(drawn)
+    )
+
+
+def babylm(folder: Path) -> Path:
+    """Six short texts to train, to develop and to test, as BabyLM names them."""
+    for number, (place, ending) in enumerate(babylm_module.PLACES.values()):
+        (folder / place).mkdir(parents=True)
+        for source, name in enumerate(babylm_module.DOMAINS):
+            path = folder / place / f"{name}.{ending}"
+            path.write_text(f"Ä{prose(150, 10 * number + source)}", encoding="utf-8")
+    return folder
+
+
+def spikes(path: Path, rows: int, seed: int) -> None:
+    """An HDF5 file of SHD: each digit spikes in channels of its own."""
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(rows) % 20)
+    with h5py.File(path, "w") as file:
+        for name, kind in (("times", np.float16), ("units", np.uint16)):
+            file.create_dataset(f"spikes/{name}", (rows,), dtype=h5py.vlen_dtype(kind))
+        for row, label in enumerate(labels):
+            count = 30 + row % 5
+            file["spikes/times"][row] = np.sort(rng.random(count)).astype(np.float16)
+            file["spikes/units"][row] = (35 * label + rng.integers(0, 35, count)).astype(np.uint16)
+        file["labels"] = labels.astype(np.uint16)
+        file["extra/speaker"] = np.zeros(rows, np.uint16)
+
+
+def shd(folder: Path) -> Path:
+    """A training file of 200 and a test file of 40 utterances."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spikes(folder / "shd_train.h5", 200, 1)
+    spikes(folder / "shd_test.h5", 40, 2)
+    return folder
+
+
+def zipped(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """A compressed CSV file without a head; None leaves a field empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="ascii") as file:
+        for row in rows:
+            file.write(",".join("" if each is None else str(each) for each in row) + "\n")
+
+
+def molecules(folder: Path, count: int = 60) -> Path:
+    """Rings of two to six atoms; an assay is true for those of many atoms, or not known."""
+    rng = np.random.default_rng(0)
+    sizes = [2 + number % 5 for number in range(count)]
+    bonds = [(atom, (atom + 1) % size) for size in sizes for atom in range(size)]
+    raw = folder / "raw"
+    zipped(raw / "num-node-list.csv.gz", ([size] for size in sizes))
+    zipped(raw / "num-edge-list.csv.gz", ([size] for size in sizes))
+    zipped(raw / "edge.csv.gz", bonds)
+    zipped(raw / "edge-feat.csv.gz", ([0, 0, 1] for _ in bonds))
+    zipped(raw / "node-feat.csv.gz", ([6, *rng.integers(0, 3, 8)] for _ in bonds))
+    known = rng.random((count, 128)) < 0.5
+    rows = [
+        [float(size > 3) if there else None for there in row]
+        for size, row in zip(sizes, known.tolist(), strict=True)
+    ]
+    zipped(raw / "graph-label.csv.gz", rows)
+    for place, name in enumerate(("train", "valid", "test")):
+        numbers = range(20 * place, 20 * place + 20)
+        zipped(folder / "split" / "scaffold" / f"{name}.csv.gz", ([each] for each in numbers))
+    return folder
+
+
+def news(path: Path, sentences: list[str]) -> None:
+    """An SGML file of a news test."""
+    lines = [
+        f'<seg id="{number}">{html.escape(text)}</seg>' for number, text in enumerate(sentences, 1)
+    ]
+    body = "\n".join(lines)
+    path.write_text(f'<srcset setid="n">\n<doc docid="d">\n<p>\n{body}\n</p>\n</doc>\n</srcset>\n')
+
+
+def wmt17(folder: Path) -> Path:
+    """Four small corpora and two news tests; translations share their names with the sources."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, corpus in enumerate(translation.CORPORA):
+        lines = prose(90, number).splitlines()
+        (folder / f"{corpus}.de").write_text("".join(f"Süß {each}\n" for each in lines))
+        (folder / f"{corpus}.en").write_text("".join(f"{each} .\n" for each in lines))
+    for number, names in enumerate(translation.NEWS.values()):
+        lines = [f'{each} & "{each[:3]}"' for each in prose(54, 20 + number).splitlines()]
+        news(folder / names[0], [f"Süß {each}" for each in lines])
+        news(folder / names[1], lines)
     return folder
