@@ -1,14 +1,17 @@
 """The decision on a prize: the leader is tested against every challenger, and shaken."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.prizes._board import board, by_ground, rival_of
-from harness.prizes._prize import Prize
+from harness.prizes._prize import Prize, valid_runs
 from harness.records import Leaderboard, Ruleset, Score
 from harness.records.award import Award, BundleRef, Challenge, Sensitivity
 from harness.rules.load import RulesetError, as_toml
+from harness.score.integration import RULES, joules_otherwise
 from harness.score.resample import by_other_means, without_a_run
 from harness.score.stats import Sample, differ_p, holm, is_paired, mean_log, seeds_to_settle
 
@@ -167,14 +170,60 @@ def _of_idle(contest_: Contest) -> Iterator[Sensitivity]:
     )
 
 
-def sensitivity(contest_: Contest) -> list[Sensitivity]:
-    """What the lead hangs on; nothing where fewer than two have a place."""
+def _otherwise(contest_: Contest, results: Path) -> list[list[dict[str, float | None]]]:
+    """Joules of every run that counts by each other rule, by contender."""
+    return [
+        [joules_otherwise(run, results) for run in valid_runs(score)] for score in contest_.scores
+    ]
+
+
+def _of_integration(contest_: Contest, results: Path) -> Iterator[Sensitivity]:
+    """Other ways to make joules of the same readings, recomputed from the traces."""
+    found = _otherwise(contest_, results)
+    told = 0
+    for rule in RULES:
+        table = [[run[rule] for run in runs] for runs in found]
+        known = [[value for value in row if value is not None and value > 0] for row in table]
+        if any(len(few) < len(row) for few, row in zip(known, table, strict=True)):
+            continue
+        told += 1
+        means = [statistics.fmean(math.log(value) for value in row) for row in known]
+        shift = max(
+            abs(mean - mean_log(sample))
+            for mean, sample in zip(means, contest_.samples, strict=True)
+        )
+        best = means.index(min(means))
+        yield Sensitivity(
+            variation=f"another integration rule: {rule}",
+            holds=best == 0,
+            leader=contest_.names[best],
+            note=f"moves a cost by {math.expm1(shift):.2%} at most",
+        )
+    if not told:
+        yield Sensitivity(
+            variation="another integration rule",
+            holds=None,
+            leader=contest_.names[0],
+            note="the traces do not allow one for every run",
+        )
+
+
+def sensitivity(contest_: Contest, results: Path | None = None) -> list[Sensitivity]:
+    """What the lead hangs on; nothing where fewer than two have a place.
+
+    Args:
+        contest_: The board with its scores.
+        results: Where the bundles lie, for what is recomputed from traces; None leaves that out.
+    """
     if len(contest_.scores) < 2:  # noqa: PLR2004 - one has nobody to lose to
         return []
     shakes: list[Callable[[Contest], Iterator[Sensitivity]]] = [_of_runs]
     if contest_.prize.unit == "J":
         shakes += [_of_meter, _of_idle]
-    return [each for shake in shakes for each in shake(contest_)]
+    found = [each for shake in shakes for each in shake(contest_)]
+    if contest_.prize.unit == "J" and results is not None:
+        found += _of_integration(contest_, results)
+    return found
 
 
 # --- the decision ---------------------------------------------------------------------------------
@@ -212,13 +261,16 @@ def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
             )
 
 
-def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
+def decide(
+    scores: Sequence[Score], prize: Prize, ruleset: Ruleset, results: Path | None = None
+) -> Award:
     """The decision on a prize among scores of one workload version, machine and division.
 
     Args:
         scores: All entries, at least one, scored under the ruleset.
         prize: What is awarded.
         ruleset: The rules in force.
+        results: Where the bundles lie, for what is recomputed from traces.
     """
     held = contest(scores, prize)
     alpha, found = ruleset.score.separation_alpha, held.board
@@ -248,15 +300,23 @@ def decide(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> Award:
         challenges=tuple(tests),
         resolvable_ratio=found.resolvable_ratio,
         resolvable_lead=found.resolvable_lead,
-        sensitivity=tuple(sensitivity(held)),
+        sensitivity=tuple(sensitivity(held, results)),
         evidence=tuple(_evidence(scores)),
     )
 
 
-def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Award]:
+def awards(
+    scores: Sequence[Score], prize: Prize, ruleset: Ruleset, results: Path | None = None
+) -> list[Award]:
     """One decision for each workload version, machine and division, in order.
 
     A prize over several workloads has one for each machine and division.
+
+    Args:
+        scores: Of a folder of results, under the ruleset.
+        prize: What is awarded.
+        ruleset: The rules in force.
+        results: That folder, for what is recomputed from traces; None leaves that out.
 
     Raises:
         RulesetError: the ruleset counts the first snapshot that passes: a contestant who chooses
@@ -276,4 +336,4 @@ def awards(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> list[Awar
         raise RulesetError(message)
     if prize.decide is not None:
         return prize.decide(scores, prize, ruleset)
-    return [decide(group, prize, ruleset) for group in by_ground(scores, prize)]
+    return [decide(group, prize, ruleset, results) for group in by_ground(scores, prize)]

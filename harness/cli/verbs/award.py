@@ -76,7 +76,7 @@ def COMMAND(  # noqa: N802
 
     plugin, rules = find("prizes", prize).value, load_ruleset(ruleset, overrides)
     found = score_all(results, rules)
-    decisions = awards(found.scores, plugin, rules)
+    decisions = awards(found.scores, plugin, rules, results)
     document = AwardDocument(
         prize=prize,
         ruleset=rules.name,

@@ -7,6 +7,7 @@ import pytest
 
 from tests.formats.made_algoperf import hit, write_tree
 from tests.formats.test_dawnbench import entry
+from tests.verify.made import Results
 
 
 @pytest.fixture
@@ -73,5 +74,42 @@ def test_scoring_without_records_says_what_to_do(tmp_path: Path, joulemark) -> N
 def test_bundles_and_imported_records_live_side_by_side(logs: Path, joulemark) -> None:
     joulemark("import", "algoperf", str(logs))
     found = json.loads(joulemark("score", "--json").stdout)
-    assert (found["scores"], found["findings"]) == ([], [])
+    assert found["scores"] == []
+    assert [each["rule"] for each in found["findings"]] == ["imported-unscored"]
     assert joulemark("verify", "results").exit_code in (0, 2)
+
+
+# --- bundles -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Path:
+    return Results(tmp_path / "theirs").add("20261122T000000Z-0001")
+
+
+def test_a_strangers_bundle_comes_in_and_is_scored(stranger: Path, joulemark) -> None:
+    done = joulemark("import", "bundle", str(stranger))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "bundle: 1 runs from" in done.stdout
+    assert "entered in" in done.stdout
+    document = json.loads(joulemark("import", "bundle", str(stranger), "--json").stdout)
+    assert document["findings"][0]["rule"] == "bundle-known"
+    assert document["runs"][0]["status"] == "ok"
+    scored = json.loads(joulemark("score", "results", "--json").stdout)
+    assert scored["scores"][0]["submission"] == "entry"
+    assert joulemark("verify", "results").exit_code == 0
+
+
+def test_a_strangers_changed_bundle_is_refused(stranger: Path, joulemark) -> None:
+    (stranger / "log.txt").write_text("changed")
+    done = joulemark("import", "bundle", str(stranger))
+    assert done.exit_code == 3
+    assert "nothing was let in" in done.stderr
+    assert "log.txt" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_key_is_for_bundles(logs: Path, joulemark) -> None:
+    done = joulemark("import", "algoperf", str(logs), "--key", "k.pub")
+    assert done.exit_code == 2
+    assert "--key is for bundles" in done.stderr
