@@ -15,6 +15,9 @@ from harness.records import LedgerRow, RecordError, Status, load
 from harness.storage import append_whole, make_folder, sync_folder
 
 GENESIS = "0" * 64
+FOREIGN = "foreign"
+"""Name of the ledger of bundles that came from elsewhere; no machine is called so."""
+RowKind = Literal["started", "finished", "foreign"]
 _STATED = ("run_id", "workload", "submission", "submission_sha256", "seed_commitment", "bundle")
 """What both rows of a run state."""
 
@@ -71,7 +74,7 @@ class Ledger:
         """The ledger `results/ledgers/<machine>.jsonl`."""
         self.path = results / "ledgers" / f"{machine}.jsonl"
 
-    def append(self, kind: Literal["started", "finished"], **fields: Any) -> LedgerRow:
+    def append(self, kind: RowKind, **fields: Any) -> LedgerRow:
         """Add one row, synced before it returns.
 
         Raises:
@@ -140,7 +143,7 @@ class Ledger:
                 aside.write(data[whole:] + b"\n")
             os.ftruncate(descriptor, whole)
 
-    def _next(self, kind: Literal["started", "finished"], fields: dict[str, Any]) -> LedgerRow:
+    def _next(self, kind: RowKind, fields: dict[str, Any]) -> LedgerRow:
         rows = read_ledger(self.path)
         previous = rows[-1].hash if rows else GENESIS
         base = LedgerRow(

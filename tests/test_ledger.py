@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.ledger import (
+    FOREIGN,
     GENESIS,
     Ledger,
     LedgerError,
@@ -220,3 +221,23 @@ def test_a_new_ledger_is_durable_in_its_folder(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setattr(os, "fsync", noted)
     filled(tmp_path, 2)
     assert names == [tmp_path.name, "desk.jsonl", "ledgers", "desk.jsonl"]
+
+
+def test_rows_of_strangers_are_no_runs_of_ours(tmp_path: Path) -> None:
+    """They are neither unfinished, nor the manifest before ours."""
+    strangers = Ledger(tmp_path, FOREIGN)
+    row = strangers.append(
+        "foreign",
+        run_id="r",
+        workload="w",
+        submission="s",
+        submission_sha256="0" * 64,
+        seed_commitment="0" * 64,
+        bundle="w/s/m/r",
+        status="ok",
+        manifest_sha256="1" * 64,
+    )
+    assert read_ledger(strangers.path) == [row]
+    ours = Ledger(tmp_path, "m")
+    assert ours.unfinished() == []
+    assert ours.last_manifest() is None

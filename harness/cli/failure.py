@@ -43,6 +43,7 @@ CODES = {
     "harness.ledger.MachineBusy": UNTRUSTED,
     "harness.run.submission.SubmissionError": INVALID,
     "harness.run.repeat.RepeatError": INVALID,
+    "harness.run.foreign.ForeignError": INVALID,
     "harness.score.calibration.CalibrationError": INVALID,
     "harness.measure.choice.MeterUnavailable": MISSING,
     "harness.launchers.choice.LauncherUnavailable": MISSING,

@@ -38,7 +38,8 @@ class LedgerRow(Record):
     seq: int
     """From 0, without a gap."""
     utc: str
-    kind: Literal["started", "finished"]
+    kind: Literal["started", "finished", "foreign"]
+    """`foreign`: a bundle of another results folder came in, checked and whole."""
     run_id: str
     workload: str
     submission: str

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
+from harness.verify.disk import Unreadable, open_plain, walk
 from harness.verify.found import BadArchive
 
 ENTRIES_MAX = 20_000
@@ -152,6 +153,19 @@ class _Unpacker:
             raise BadArchive(message)
 
 
+def _folder_items(folder: Path) -> Iterator[Item]:
+    """What lies below a folder, as if it had been packed; links are never followed."""
+    for entry in walk(folder):
+        if entry.kind not in ("file", "folder"):
+            message = f"{entry.path!a}: neither a plain file nor a folder"
+            raise BadArchive(message)
+        if entry.kind == "folder":
+            yield Item(entry.path, folder=True, size_bytes=0, content=None)
+            continue
+        with open_plain(folder, entry.path) as file:
+            yield Item(entry.path, False, os.fstat(file.fileno()).st_size, file)  # noqa: FBT003
+
+
 def _plain_tar(archive: Path, scratch: Path) -> Path:
     """The tar file behind gzip, unpacked to a scratch file within the limits."""
     packed_bytes = archive.stat().st_size
@@ -176,6 +190,21 @@ def stem(path: Path) -> str:
     """An archive's name without its suffix."""
     suffix = next(each for each in SUFFIXES if path.name.endswith(each))
     return path.name.removesuffix(suffix) or "archive"
+
+
+def gather(folder: Path, target: Path) -> None:
+    """Copy a stranger's folder below a fresh one, by the rules for archives.
+
+    Raises:
+        BadArchive: it breaks one of them, or cannot be read.
+    """
+    unpacker = _Unpacker(target, UNPACKED_MAX)
+    try:
+        for item in _folder_items(folder):
+            unpacker.take(item)
+    except (BadArchive, Unreadable, OSError) as error:
+        message = f"{folder}: {error}"
+        raise BadArchive(message) from error
 
 
 def unpack(archive: Path, target: Path) -> None:

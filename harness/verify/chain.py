@@ -14,6 +14,8 @@ from harness.verify.opened import MANIFEST, Opened
 from harness.verify.strict import lines_of, record_of, tree_of
 
 GENESIS = "0" * 64
+FOREIGN = "foreign"
+"""Ledger of the bundles that came from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Chain:
     def finished(self, run_id: str) -> LedgerRow | None:
         """The row that closed a run."""
         return next((r for r in self.rows if r.kind == "finished" and r.run_id == run_id), None)
+
+    def foreign(self, place: str) -> LedgerRow | None:
+        """The row by which a bundle came in from elsewhere to a place."""
+        return next((r for r in self.rows if r.kind == "foreign" and r.bundle == place), None)
 
     def started(self) -> list[LedgerRow]:
         """Rows that opened a run."""
@@ -100,11 +106,18 @@ def order(chain: Chain) -> Iterator[Fault]:
 
 
 def pairs(chain: Chain) -> Iterator[Fault]:
-    """Each run is started once and finished at most once, later, as what it was started."""
+    """Each run is started once and finished at most once, later, as what it was started.
+
+    What came from elsewhere was neither started nor finished here, and stands in a ledger apart.
+    """
     opened: dict[str, LedgerRow] = {}
     closed: set[str] = set()
     for line in chain.lines:
         row = line.row
+        if (row.kind == "foreign") != (Path(chain.file).stem == FOREIGN):
+            yield Fault(line.where, f"a row of kind {row.kind} in this ledger")
+        if row.kind == "foreign":
+            continue
         if row.kind == "started":
             if row.run_id in opened:
                 yield Fault(line.where, f"run {row.run_id} is started twice")
@@ -124,7 +137,7 @@ def _what(row: LedgerRow) -> tuple[str, ...]:
 def bundles(chain: Chain) -> Iterator[Fault]:
     """Every bundle that was sealed is still there."""
     for line in chain.lines:
-        sealed = line.row.kind == "finished" and line.row.manifest_sha256 is not None
+        sealed = line.row.kind != "started" and line.row.manifest_sha256 is not None
         if sealed and not _present(chain.results, line.row.bundle):
             yield Fault(line.where, f"the bundle {line.row.bundle!a} is missing")
 
@@ -210,6 +223,16 @@ def _closing_row(bundle: Opened, chain: Chain) -> Iterator[Fault]:
         yield Fault(MANIFEST, f"its SHA-256 is not the one in row {closed.seq} of the ledger")
     if closed.status != manifest.status:
         yield Fault(MANIFEST, f"status {manifest.status}, the ledger says {closed.status}")
+
+
+def admitted(bundle: Opened, row: LedgerRow) -> Iterator[Fault]:
+    """A bundle from elsewhere is the one that was let in."""
+    where = f"row {row.seq} of the ledger {FOREIGN}"
+    if row.manifest_sha256 != bundle.fingerprint(MANIFEST).sha256:
+        yield Fault(MANIFEST, f"its SHA-256 is not the one in {where}")
+    told = (bundle.manifest.run_id, bundle.manifest.status)
+    if told != (row.run_id, row.status):
+        yield Fault(MANIFEST, f"run {told[0]} with status {told[1]}, {where} says otherwise")
 
 
 def follows(bundle: Opened, chain: Chain | None) -> Iterator[Fault]:

@@ -157,7 +157,11 @@ def trace(bundle: Opened) -> Iterator[Fault]:
             return
         message = "the run read no meter"
         raise Skip(message)
-    facts = bundle.trace
+    try:
+        facts = bundle.trace
+    except Unreadable as error:  # no other check looks into it
+        yield Fault(error.file, str(error))
+        return
     for text in facts.faults:
         yield Fault(TRACE, text)
     for name in sorted(set(facts.rows) - {domain.name for domain in bundle.run.domains}):

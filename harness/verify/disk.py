@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 FILES_MAX = 100_000
 """Entries below one bundle beyond which nobody wants to look further."""
@@ -84,13 +84,22 @@ def _opened(root: Path, path: str) -> int:
     return descriptor
 
 
+def open_plain(root: Path, path: str) -> IO[bytes]:
+    """A plain file, open for reading.
+
+    Raises:
+        Unreadable: it is missing or odd.
+    """
+    return os.fdopen(_opened(root, path), "rb")
+
+
 def read(root: Path, path: str, size_max: int = READ_MAX) -> bytes:
     """All bytes of a plain file.
 
     Raises:
         Unreadable: it is missing, odd or too large.
     """
-    with os.fdopen(_opened(root, path), "rb") as file:
+    with open_plain(root, path) as file:
         size_bytes = os.fstat(file.fileno()).st_size
         if size_bytes > size_max:
             raise Unreadable(path, f"{size_bytes} bytes is too large to be read")

@@ -71,16 +71,23 @@ class Context:
     """Its folder below the results folder."""
     chain: Chain | None
     key: PublicKey | None
+    foreign: Chain | None = None
+    """The ledger of what came from elsewhere."""
 
 
 def _sealed(bundle: Opened, context: Context) -> BundleReport:
-    place, chain = context.place, context.chain
+    place = context.place
+    admitted = None if context.foreign is None else context.foreign.foreign(place)
+    # Whoever ran a foreign bundle keeps its ledger; that of a machine of the same name is another.
+    chain = context.chain if admitted is None else None
     rules: list[tuple[str, Rule]] = [
         *RULES,
         ("signature", partial(signed, key=context.key)),
         ("ledger-row", partial(ledger.witnessed, chain=chain, place=place)),
         ("previous-manifest", partial(ledger.follows, chain=chain)),
     ]
+    if admitted is not None:
+        rules.append(("foreign-row", partial(ledger.admitted, row=admitted)))
     checks = tuple(
         _by_whom(judged(name, _sheltered(rule, bundle)), context.key) for name, rule in rules
     )
@@ -186,8 +193,10 @@ def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     chains = {Path(path).stem: Chain(root, path) for path in files if path.endswith(".jsonl")}
     ledgers: list[LedgerReport] = [ledger.report_on(chain) for chain in chains.values()]
     broken = {Path(each.ledger).stem for each in ledgers if each.checks[0].verdict == "fail"}
+    foreign = None if ledger.FOREIGN in broken else chains.get(ledger.FOREIGN)
     found = [
-        _bundle(root, Context(place, _chain_of(place, chains, broken), key)) for place in bundles
+        _bundle(root, Context(place, _chain_of(place, chains, broken), key, foreign))
+        for place in bundles
     ]
     return Report(
         root=root,
@@ -199,21 +208,30 @@ def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     )
 
 
-def _results_above(folder: Path) -> tuple[Path, str, Chain | None]:
-    """The results folder that a bundle lies in, its place there, and its machine's ledger."""
+def _results_above(folder: Path) -> tuple[Path, str, list[Chain]]:
+    """The results folder that a bundle lies in, its place there, and the ledgers that concern it.
+
+    These are its machine's, and that of what came from elsewhere.
+    """
     resolved = folder.resolve()
     for root in list(resolved.parents)[:6]:
-        file = f"{LEDGERS}/{resolved.parent.name}.jsonl"
-        if exists(root, file):
-            return root, resolved.relative_to(root).as_posix(), Chain(root, file)
-    return folder, ".", None
+        files = [f"{LEDGERS}/{name}.jsonl" for name in (resolved.parent.name, ledger.FOREIGN)]
+        if there := [Chain(root, file) for file in files if exists(root, file)]:
+            return root, resolved.relative_to(root).as_posix(), there
+    return folder, ".", []
 
 
 def _one(folder: Path, key: PublicKey | None) -> Report:
-    root, place, chain = _results_above(folder)
-    reports = () if chain is None else (ledger.report_on(chain),)
-    usable = chain if reports and reports[0].checks[0].verdict == "pass" else None
-    report, count = _bundle(root, Context(place, usable, key))
+    root, place, chains = _results_above(folder)
+    reports = tuple(ledger.report_on(chain) for chain in chains)
+    usable = {
+        Path(chain.file).stem: chain
+        for chain, report in zip(chains, reports, strict=True)
+        if report.checks[0].verdict == "pass"
+    }
+    foreign = usable.pop(ledger.FOREIGN, None)
+    chain = next(iter(usable.values()), None)
+    report, count = _bundle(root, Context(place, chain, key, foreign))
     return Report(root=root, kind="bundle", bundles=(report,), ledgers=reports, bytes_count=count)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.verify import BadArchive, NothingToVerify, verify
-from harness.verify.archive import ENTRIES_MAX, unpack
+from harness.verify.archive import ENTRIES_MAX, gather, unpack
 from tests.verify.made import Results
 
 RUN_ID = "20261122T000000Z-0001"
@@ -195,3 +195,20 @@ def test_scratch_folders_are_removed(results: Results, tmp_path: Path, monkeypat
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     verify(tarred(tmp_path / "x.tar.gz", results.root, "results"))
     assert list(scratch.iterdir()) == []
+
+
+def test_a_folder_is_gathered_by_the_same_rules(results: Results, tmp_path: Path) -> None:
+    folder = results.root / results.place(RUN_ID)
+    target = tmp_path / "copy"
+    target.mkdir()
+    gather(folder, target)
+    assert verify(folder).ok
+    assert {each.relative_to(target) for each in target.rglob("*")} == {
+        each.relative_to(folder) for each in folder.rglob("*")
+    }
+    (folder / "link").symlink_to("/etc/passwd")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(BadArchive, match="'link': neither a plain file nor a folder"):
+        gather(folder, other)
+    assert not (other / "link").exists()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.answer import Answer, answers
+from harness.cli.failure import UsageFailure
 from harness.cli.options import results_option
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from harness.formats._document import ImportDocument
 
 FINDINGS_SHOWN = 20
+
+BUNDLE = "bundle"
+"""Beside the formats: what this harness itself seals, somewhere else."""
 
 DOCUMENT = "harness.formats._document:ImportDocument"
 
@@ -29,6 +33,11 @@ def _show(document: "ImportDocument", page: "Page") -> None:
     more = len(document.findings) - FINDINGS_SHOWN
     if more > 0:
         page.line(f"and {more} further findings; --json lists all")
+    if document.source_format == BUNDLE:
+        from harness.cli.foreign import show_kept
+
+        show_kept(document, page)
+        return
     page.line(f"written to {document.file}; these records are marked imported and win no prize")
     if document.rulesets:
         page.line(f"next: joulemark score {document.results} --ruleset {document.rulesets[0]}")
@@ -38,14 +47,32 @@ def _show(document: "ImportDocument", page: "Page") -> None:
 @click.argument("format_name", metavar="FORMAT")
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
 @results_option
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Of bundles: public key that must have signed each one.",
+)
 @answers
-def COMMAND(format_name: str, path: Path, results: Path) -> Answer:  # noqa: N802
+def COMMAND(format_name: str, path: Path, results: Path, key: Path | None) -> Answer:  # noqa: N802
     """Read PATH, an archive in FORMAT, and keep its runs below --results.
 
     A file that cannot be read is named and does not lose the others. Importing the same path again
     replaces what was imported before. `joulemark list formats` names the formats.
-    """
-    from harness.formats._document import import_archive
 
-    document = import_archive(format_name, path, results)
+    FORMAT `bundle` lets sealed bundles of somebody else's in (a folder, .tar.gz or .zip): all of
+    them are verified first, and none is kept where a check fails. A provenance above `self` needs
+    the signature of whoever vouches for it.
+    """
+    if format_name == BUNDLE:
+        from harness.cli.foreign import import_bundles
+
+        document = import_bundles(path, results, key)
+    else:
+        from harness.formats._document import import_archive
+
+        if key is not None:
+            message = "--key is for bundles; records of other formats are not signed"
+            raise UsageFailure(message)
+        document = import_archive(format_name, path, results)
     return Answer(document, lambda page: _show(document, page))
