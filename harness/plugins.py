@@ -139,6 +139,8 @@ class Exit(NamedTuple):
     """Largest resident set of any single process in it."""
     oom: bool = False
     """Whether the kernel killed one of its processes at the memory limit."""
+    cpu_lost: bool = False
+    """Whether children were left to no account: then `cpu_s` is less than what was used."""
 
 
 class Sandbox(Protocol):

@@ -70,6 +70,7 @@ class Supervised:
         self._exit: Exit | None = None
         self._asked_to_end = False
         self._ended_first = False
+        self._lossy = False
 
     def cpu_s(self) -> float | None:
         """CPU seconds so far of all processes, living and reaped; never falls.
@@ -132,7 +133,7 @@ class Supervised:
         self.status.close()
         cpu_s = self._final_cpu_s(usages)
         oom = self.group.oom_kills() > 0
-        found = Exit(*self._outcome(), cpu_s, self._peak_bytes(usages), oom)
+        found = Exit(*self._outcome(), cpu_s, self._peak_bytes(usages), oom, self._lossy)
         self.group.remove()
         self.clean()
         os.close(self.pidfd)
@@ -140,6 +141,7 @@ class Supervised:
 
     def _final_cpu_s(self, usages: list[resource.struct_rusage]) -> float:
         grouped_s = self.group.cpu_s()
+        self._lossy = grouped_s is None and self._meter.lossy
         used_s = sum(usage.ru_utime + usage.ru_stime for usage in usages)
         gross_s = used_s if grouped_s is None else grouped_s
         own_s = float(self.status.values.get("own-cpu-s", self.base_s))

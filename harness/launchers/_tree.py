@@ -98,6 +98,16 @@ def peak_rss_bytes(pid: int) -> int:
     return int(found[0]) * 1024 if found else 0
 
 
+def ignores_children(pid: int) -> bool:
+    """Whether a process lets the kernel forget its children, CPU seconds and all, as they end."""
+    try:
+        status = _read(f"/proc/{pid}/status")
+    except OSError:
+        return False
+    found = status.partition(b"SigIgn:")[2].split(None, 1)
+    return bool(found) and bool(int(found[0], 16) >> (signal.SIGCHLD - 1) & 1)
+
+
 def end_below(root: int) -> None:
     """SIGKILL everything below a process, which itself stays.
 
@@ -163,6 +173,8 @@ class TreeMeter:
         """Largest resident set of any single process, when `look_at_peaks` saw it."""
         self.total_s = 0.0
         """What `cpu_s` returned last."""
+        self.lossy = False
+        """Whether a look saw somebody whose children leave the account as they end."""
         self._lost_s = 0.0
         self._last_s = 0.0
 
@@ -179,6 +191,7 @@ class TreeMeter:
     def _look(self) -> tuple[float, bool]:
         """The sum as it is, and whether nobody came, went or was reaped during the look."""
         members = glance(self.root)
+        self.lossy = self.lossy or any(ignores_children(each.pid) for each in members)
         own_s = 0.0
         for _ in range(_TRIES):
             own_s = sum(own_cpu_s(each.pid) for each in members)

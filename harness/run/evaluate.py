@@ -26,6 +26,7 @@ CONFIRMATIONS_MAX = 5
 """Snapshots that may turn out to pass only beside others before the rest is given up."""
 DIVERGED = "diverged: "
 """Begins the reason of a snapshot whose outputs are not finite."""
+CPU_LOST = "the predictor let children end unseen, so that its CPU seconds are unknown"
 UNCONFIRMED = "passed in a predictor that had seen other snapshots, and none was left to confirm it"
 
 
@@ -88,6 +89,8 @@ class Evaluator:
         values = {value.snapshot: value for value in results}
         if self._is_open:
             self._confirm(values, held, stop)
+        if any(each.cpu_lost for each in self.exits):
+            return [_without(each.record, CPU_LOST) for each in held if each.record.index in values]
         return [values[index] for index in sorted(values)]
 
     def _confirm(

@@ -8,7 +8,7 @@ from typing import Any
 from harness.clock import NS_PER_S, SystemClock, now_ns
 from harness.measure.metering import Metering
 from harness.plugins import Exit
-from harness.records import Isolation
+from harness.records import Finding, Isolation
 from harness.run import protocol
 from harness.run.bench import Bench
 from harness.run.drain import Drain
@@ -20,6 +20,12 @@ from harness.run.watch import Story, Terms, Watch
 
 _TICK_NS = NS_PER_S
 _REAP_S = 10.0
+CPU_LOST = Finding(
+    rule="cpu-lost",
+    level="warn",
+    message="a process let its children end unseen, so that their CPU seconds are missing",
+    advice="wait for every child, or run where there is a control group",
+)
 _WEAKEST_FIRST = ("modelled", "declared", "sampled", "counter")
 
 
@@ -208,6 +214,8 @@ def _end(scene: Scene, watch: Watch, launched: Launched, trained: Trained) -> No
 
     def account() -> None:
         trained.exit = launched.sandbox.reap(_REAP_S)
+        if trained.exit.cpu_lost:
+            trained.story.findings.append(CPU_LOST)
 
     with ExitStack() as steps:  # the last one pushed is the first to be done
         for drain in launched.drains:

@@ -134,8 +134,17 @@ time.sleep(100)
         kernels = _tree.own_cpu_s(top.pid)
         after = meter.cpu_s()
         top.kill()
+    assert meter.lossy
     assert kernels < 0.2
     assert seen <= after < seen + 0.1
+
+
+def test_who_waits_for_children_loses_nothing(family: subprocess.Popen[bytes]) -> None:
+    meter = _tree.TreeMeter(family.pid)
+    meter.cpu_s()
+    assert not meter.lossy
+    assert not _tree.ignores_children(os.getpid())
+    assert not _tree.ignores_children(1 << 22)
 
 
 def test_peaks_stay(family: subprocess.Popen[bytes]) -> None:

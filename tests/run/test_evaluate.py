@@ -9,9 +9,11 @@ import pytest
 
 from harness.bundle import Bundle
 from harness.clock import NS_PER_S
+from harness.launchers import _cgroup
 from harness.records import Snapshot
 from harness.run.evaluate import (
     CONFIRMATIONS_MAX,
+    CPU_LOST,
     RESTARTS_MAX,
     UNCONFIRMED,
     Evaluator,
@@ -204,6 +206,12 @@ def test_an_honest_predictor_starts_twice_at_most(
     assert outcome.run.status == "ok"
 
 
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No control group, which forgets nobody: as for a user without rights."""
+    monkeypatch.setattr(_cgroup.Group, "cpu_s", lambda _: None)
+
+
 # --- what a predictor may cost -------------------------------------------------------------------
 
 
@@ -252,6 +260,43 @@ def predictor(weights, workload):
     (value,) = evaluation(outcome.bundle).values
     assert outcome.run.status == "invalid"
     assert "more than 0.3 CPU s" in value.reason
+
+
+LOSES = """
+import os, signal
+
+def forget():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    pid = os.fork()
+    if pid == 0:
+        sum(range(10**6))
+        os._exit(0)
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            break
+"""
+
+
+def test_work_in_children_that_nobody_waits_for_gets_no_metric(perform: Perform, account) -> None:
+    predictor = (
+        LOSES
+        + """
+def predictor(weights, workload):
+    forget()
+    return lambda inputs: np.stack([-inputs["x"] @ weights["w"], inputs["x"] @ weights["w"]], 1)
+"""
+    )
+    outcome = perform(several(2, predictor), *FINAL)
+    assert outcome.run.status == "invalid"
+    assert {value.reason for value in evaluation(outcome.bundle).values} == {CPU_LOST}
+
+
+def test_training_in_such_children_is_told(perform: Perform, account) -> None:
+    outcome = perform(LOSES + several(1).replace("w = fitted", "forget(); w = fitted"), *FINAL)
+    assert outcome.run.status == "ok"
+    assert [each.rule for each in outcome.run.findings if each.rule == "cpu-lost"] == ["cpu-lost"]
 
 
 def test_predictor_that_dies_is_replaced_so_often_and_no_more(perform: Perform) -> None:
