@@ -75,11 +75,6 @@ class Live:
         self.watts: float | None = None
         self.gap_max_ns = 0
 
-    @property
-    def last_j(self) -> float | None:
-        """What the counter showed last."""
-        return None if self._last is None else self._last.energy_j
-
     def add(self, reading: Reading) -> None:
         """Take the next reading in."""
         last, self._last = self._last, reading
@@ -131,6 +126,7 @@ class Member:
         self.seconds: tuple[int, int] | None = None
         """Stamps of the first and the last reading, ns."""
         self._origin_ns = origin_ns
+        self._last: Sequence[Reading] = ()
         self._told: dict[tuple[str, str], int] = {}
 
     @property
@@ -144,12 +140,17 @@ class Member:
         ]
         return int(max(periods, default=0.0) * NS_PER_S)
 
-    def shown(self) -> list[float | None]:
+    def shown(self) -> dict[str, float | None]:
         """What its counters showed last."""
-        return [each.last_j for each in self.live.values() if each.counts]
+        counts = {name for name, each in self.live.items() if each.counts}
+        return {each.domain: each.energy_j for each in self._last if each.domain in counts}
 
     def take(self, *, mark: bool) -> list[str]:
-        """Read once; returns rows of the trace. Whatever a meter raises becomes a fault.
+        """Read once; returns rows of the trace."""
+        return self.rows(self.look(mark=mark))
+
+    def look(self, *, mark: bool) -> Sequence[Reading]:
+        """Read once. Whatever a meter raises becomes a fault.
 
         Args:
             mark: this reading stands at an edge of the window; a meter with helpers that would
@@ -161,9 +162,14 @@ class Member:
             readings = self.reader.read()
         except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
             self.fault("", f"{type(error).__name__}: {error}")
-            return []
+            return ()
         for domain, message in getattr(self.reader, "trouble", {}).items():
             self.fault(domain, message)
+        self._last = readings
+        return readings
+
+    def rows(self, readings: Sequence[Reading]) -> list[str]:
+        """Rows of the trace; a reading that cannot stand there becomes a fault."""
         return [row for reading in readings if (row := self._row(reading))]
 
     def _row(self, reading: Reading) -> str:
@@ -222,9 +228,7 @@ class Follow:
     def members(self) -> list[Member]:
         """Those whose counters have not all moved yet."""
         return [
-            each
-            for each, before in self._shown.items()
-            if any(one == other for one, other in zip(before, each.shown(), strict=True))
+            each for each, before in self._shown.items() if before.items() & each.shown().items()
         ]
 
     def looked(self, begin_ns: int) -> bool:
@@ -248,7 +252,8 @@ class Lane:
         self.realtime = False
         self._phase_ns = phase_ns
         self._want_realtime = realtime
-        self._rows: list[str] = []
+        self._taken: list[tuple[Member, Sequence[Reading]]] = []
+        self._late_ns: list[int] = []
         self._current: tuple[Member, int] | None = None
         self._guard = threading.Lock()
         self._wake = threading.Lock()
@@ -281,10 +286,17 @@ class Lane:
         return not self._thread.is_alive()
 
     def drain(self) -> str:
-        """The rows read since the last call."""
+        """The rows read since the last call.
+
+        They are made here and not where they were read: a thread that has slept pays several
+        times as much for the same work as one that does it for many readings at once.
+        """
         with self._guard:
-            rows, self._rows = self._rows, []
-        return "".join(rows)
+            taken, self._taken = self._taken, []
+            late_ns, self._late_ns = self._late_ns, []
+        for each in late_ns:
+            self.lateness.add(each)
+        return "".join(row for member, readings in taken for row in member.rows(readings))
 
     def stuck(self, limit_ns: int) -> Member | None:
         """The member whose read has been going on for longer than `limit_ns`."""
@@ -332,7 +344,7 @@ class Lane:
             left_ns = max(0, self._follow.next_ns - now)
             return self._wake.acquire(timeout=left_ns / NS_PER_S)
         if not self._wake.acquire(timeout=(deadline_ns - now) / NS_PER_S):
-            self.lateness.add(now_ns() - deadline_ns)
+            self._late_ns.append(now_ns() - deadline_ns)
         return True
 
     def _round(self) -> None:
@@ -357,10 +369,10 @@ class Lane:
                 if member not in self.members:
                     continue
                 self._current = (member, now_ns())
-            rows = member.take(mark=mark)
+            readings = member.look(mark=mark)
             self._current = None
             with self._guard:
-                self._rows += rows
+                self._taken.append((member, readings))
 
 
 def _become_realtime() -> bool:

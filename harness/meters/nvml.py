@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from harness.clock import now_ns
+from harness.meters._nvml_fields import Batch
 from harness.meters._sensing import check_options, update_periods_s
 from harness.plugins import Availability, DomainSpec, Reading
 
@@ -70,6 +71,7 @@ class Device:
     limit_w: float | None
     mig: bool
     fields: list[Field] = field(default_factory=list)
+    batch: Batch | None = None
 
     @property
     def label(self) -> str:
@@ -78,16 +80,22 @@ class Device:
 
     def raw(self, wanted: Field) -> int | None:
         """The field's value in mJ or mW; None where this device does not have it."""
-        answer = self.nvml.nvmlDeviceGetFieldValues(self.handle, [(wanted.field_id, wanted.scope)])[
-            0
-        ]
-        return None if answer.nvmlReturn else number(answer)
+        batch = Batch(self.nvml, self.handle, [(wanted.field_id, wanted.scope)])
+        code, value = batch.values()[0]
+        return None if code else value
 
+    def values(self) -> list[tuple[int, int]]:
+        """Return code and value, in mJ or mW, of each field; an old one has its power alone.
 
-def number(answer: Any) -> int:
-    """The value of a field in the member of the union that its type names."""
-    members = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
-    return int(getattr(answer.value, members[answer.valueType]))
+        Raises:
+            NVMLError: the device as a whole did not answer.
+        """
+        if not self.fields:
+            return [(0, int(self.nvml.nvmlDeviceGetPowerUsage(self.handle)))]
+        if self.batch is None:
+            wanted = [(each.field_id, each.scope) for each in self.fields]
+            self.batch = Batch(self.nvml, self.handle, wanted)
+        return self.batch.values()
 
 
 def library() -> Any:
@@ -188,7 +196,9 @@ class NvmlReader:
         self._nvml = nvml
         self._devices = devices
         self.trouble: dict[str, str] = {}
-        self.legacy = {made.index for made in devices if not made.fields}
+        self._names = {
+            made.index: [(each.domain, each.is_energy) for each in _all(made)] for made in devices
+        }
         driver = _text(_asked(nvml, nvml.nvmlSystemGetDriverVersion, "unknown"))
         periods = self._periods()
         self.domains: Sequence[DomainSpec] = tuple(
@@ -239,25 +249,20 @@ class NvmlReader:
         nvml = self._nvml
         begin_ns = now_ns()
         try:
-            if made.fields:
-                wanted = [(each.field_id, each.scope) for each in made.fields]
-                answers = nvml.nvmlDeviceGetFieldValues(made.handle, wanted)
-                values = [(each.nvmlReturn, each) for each in answers]
-            else:
-                values = [(0, nvml.nvmlDeviceGetPowerUsage(made.handle))]
+            values = made.values()
         except nvml.NVMLError as error:
             self.trouble |= {each.domain: str(error) for each in _all(made)}
             return []
         end_ns = now_ns()
         t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
         readings = []
-        for each, (code, answer) in zip(_all(made), values, strict=True):
+        for (name, counts), (code, value) in zip(self._names[made.index], values, strict=True):
             if code:
-                self.trouble[each.domain] = _said(nvml, code)
-                continue
-            value = (answer if isinstance(answer, int) else number(answer)) / 1000
-            energy_j, power_w = (value, None) if each.is_energy else (None, value)
-            readings.append(Reading(t_ns, each.domain, energy_j, power_w, u_ns))
+                self.trouble[name] = _said(nvml, code)
+            elif counts:
+                readings.append(Reading(t_ns, name, value / 1000, None, u_ns))
+            else:
+                readings.append(Reading(t_ns, name, None, value / 1000, u_ns))
         return readings
 
     def vitals(self) -> dict[str, float]:
@@ -277,11 +282,7 @@ class NvmlReader:
 
 def _look(made: Device) -> list[int | None]:
     """All of the device's values at once; None for one that it does not give just now."""
-    if not made.fields:
-        return [int(made.nvml.nvmlDeviceGetPowerUsage(made.handle))]
-    wanted = [(each.field_id, each.scope) for each in made.fields]
-    answers = made.nvml.nvmlDeviceGetFieldValues(made.handle, wanted)
-    return [None if each.nvmlReturn else number(each) for each in answers]
+    return [None if code else value for code, value in made.values()]
 
 
 def _all(made: Device) -> list[Field]:

@@ -17,11 +17,19 @@ typedef struct { unsigned pid; unsigned long long memory; unsigned gpu, compute;
 
 static long calls;
 
+/* Each knob is looked up once: what the stand-in costs is no part of what a sampler costs. */
 static const char *text(const char *name, const char *otherwise) {
-  char whole[64];
-  snprintf(whole, sizeof whole, "JOULEMARK_LAB_%s", name);
-  const char *value = getenv(whole);
-  return value ? value : otherwise;
+  static struct { const char *name, *value; } known[128];
+  for (int i = 0; i < 128; i++) {
+    if (known[i].name == name) return known[i].value ? known[i].value : otherwise;
+    if (known[i].name) continue;
+    char whole[64];
+    snprintf(whole, sizeof whole, "JOULEMARK_LAB_%s", name);
+    known[i].value = getenv(whole);
+    known[i].name = name;
+    return known[i].value ? known[i].value : otherwise;
+  }
+  return otherwise;
 }
 static double number(const char *name, double otherwise) {
   const char *value = text(name, NULL);

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,14 +177,6 @@ def test_without_a_driver_the_reason_and_the_cure_are_told():
         pytest.skip("there is a driver here")
     assert "NVML Shared Library Not Found" in told.reason
     assert "install the NVIDIA driver" in told.advice
-
-
-@pytest.mark.parametrize(
-    ("kind", "member", "value"), [(1, "uiVal", 7), (3, "ullVal", 2**40), (0, "dVal", 2.0)]
-)
-def test_a_field_is_read_from_the_member_that_its_type_names(kind, member, value):
-    answer = SimpleNamespace(valueType=kind, value=SimpleNamespace(**{member: value}))
-    assert nvml.number(answer) == value
 
 
 def test_an_unknown_option_is_refused():
