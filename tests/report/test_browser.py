@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.report.site import render
 from tests.conftest import chromium_path, needs
 from tests.report.chrome import Tab, chrome
-from tests.report.made import Made
+from tests.report.made import Made, Plan, make
 
 pytestmark = pytest.mark.browser
 
@@ -313,3 +314,48 @@ def test_imported_tables_sort_each_for_itself(tab: Tab, mixed: Path) -> None:
     after = {name: tab.run(names.format(name)) for name in tables}
     assert after[tables[0]] == sorted(before[tables[0]], reverse=True)
     assert all(after[name] == before[name] for name in tables[1:])
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of an entry with thousands of readings."""
+    root = tmp_path_factory.mktemp("dense")
+    plan = Plan(submission="dense", title="Dense", meter="rapl", seeds=1, hz=1000.0)
+    made = make(root / "results", (plan,))
+    render(made.results, root / "site", made.scores, made.boards)
+    return next((root / "site" / "entry").glob("*.html"))
+
+
+READINGS = "(document.querySelector('path.reading.d0')?.getAttribute('d').match(/M/g) || []).length"
+SHOWN_BAND = "getComputedStyle(document.querySelector('svg.zoom path.band')).display"
+
+
+def test_a_trace_can_be_looked_at_down_to_its_readings(tab: Tab, dense: Path) -> None:
+    tab.open(dense.as_uri())
+    assert tab.run(READINGS) == 0
+    assert tab.run(SHOWN_BAND) != "none"
+    for _ in range(14):
+        tab.run("document.querySelectorAll('.zoom-bar button')[0].click()")
+    assert 5 <= tab.run(READINGS) <= 9
+    assert tab.run(SHOWN_BAND) == "none"
+    # A reading each millisecond: the axis tells them apart.
+    labels = tab.run("[...document.querySelectorAll('g.times text')].map(t => t.textContent)")
+    assert len(set(labels)) == len(labels) > 2
+    tab.run("document.querySelectorAll('.zoom-bar button')[4].click()")
+    assert tab.run(READINGS) == 0
+    assert tab.run(SHOWN_BAND) != "none"
+    assert tab.complaints() == []
+
+
+def test_readings_stand_where_the_whole_run_was_drawn(tab: Tab, dense: Path) -> None:
+    tab.open(dense.as_uri())
+    heights = (
+        "(style => { const d = document.querySelector('svg.zoom path.power.d0' + style)"
+        ".getAttribute('d').match(/ [\\d.]+/g).map(Number);"
+        "return d.reduce((a, b) => a + b) / d.length; })"
+    )
+    whole = tab.run(f"{heights}('.drawn')")
+    tab.run("document.querySelectorAll('.zoom-bar button')[1].click()")
+    assert tab.run(READINGS) == 0
+    drag(tab, 0.02, 0.98)
+    assert tab.run(f"{heights}(':not(.drawn)')") == pytest.approx(whole, abs=6)

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from harness.measure.trace import Trace
 from harness.records import Domain, Run
 from harness.report import numbers
-from harness.report.charts.svg import Axes, Drawing, Scale
+from harness.report.charts.svg import Axes, Drawing, Scale, px
 from harness.report.entries import EntryRun
 from harness.report.phases import DEPTH_MAX, Phase, merged, phases_of
 from harness.report.traces import Envelope, Series, envelope, power_of
@@ -79,7 +79,7 @@ def _draw_envelope(onto: Drawing, axes: Axes, thin: Envelope, zero_s: float, sty
     upper = axes.trail(zip(t_s, thin.high_w, strict=True))
     lower = axes.trail(zip(t_s, thin.low_w, strict=True))
     onto.area(upper, lower, f"band {style}")
-    onto.line(axes.trail(zip(t_s, thin.mean_w, strict=True)), f"power {style}")
+    onto.line(axes.trail(zip(t_s, thin.mean_w, strict=True)), f"power drawn {style}")
 
 
 def _draw_track(onto: Drawing, axes: Axes, track: Track, zero_s: float) -> None:
@@ -88,7 +88,7 @@ def _draw_track(onto: Drawing, axes: Axes, track: Track, zero_s: float) -> None:
         _draw_envelope(onto, axes, envelope(track.series, BINS), zero_s, style)
         return
     points = zip(track.series.t_s - zero_s, track.series.power_w, strict=True)
-    onto.line(axes.trail(points), f"power {style}")
+    onto.line(axes.trail(points), f"power drawn {style}")
 
 
 def _draw_phases(onto: Drawing, axes: Axes, phases: Sequence[Phase], zero_s: float) -> None:
@@ -173,7 +173,10 @@ def power_chart(each: EntryRun, tracks: Sequence[Track], ident: str) -> Markup |
     drawing.window(start, LEFT, RIGHT)
     drawing.text((LEFT - 8, axes.y.end - 6), "W", "axis-name end")
     title = f"Power over time, seed {each.score.seed}"
-    data = f' data-low="{axes.x.low:.9g}" data-high="{axes.x.high:.9g}"'
+    data = (
+        f' data-low="{axes.x.low:.9g}" data-high="{axes.x.high:.9g}" '
+        f'data-base="{px(axes.y.start)}" data-top="{px(axes.y.end)}" data-watts="{axes.y.high:.9g}"'
+    )
     return drawing.markup(ident, title, _description(each, tracks, phases), data)
 
 

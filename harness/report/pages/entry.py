@@ -21,6 +21,7 @@ from harness.report.finite import json_text
 from harness.report.hints import Hint, hints_of
 from harness.report.page import Page
 from harness.report.phases import phases_of, totals_s
+from harness.report.samples import CHARS_MAX, samples_json, thinning
 from harness.report.site import Site
 from harness.report.slugs import slug
 from harness.report.traces import trace_of
@@ -42,6 +43,10 @@ class PowerView(NamedTuple):
     """Joules with the terms of their uncertainty, by domain; of the run that stands for all."""
     missing: str
     """Why there is no chart; empty where there is one."""
+    samples: Markup | None = None
+    """The readings, for the script that looks closer."""
+    every: float = 1.0
+    """How many readings stand behind each of these."""
 
 
 class DomainView(NamedTuple):
@@ -70,8 +75,15 @@ def _no_trace(each: EntryRun) -> str:
     return "the trace holds no reading that can be used"
 
 
-def power_view(each: EntryRun, number: int, *, in_full: bool) -> PowerView:
-    """The power trace of one run; `number` makes its ids unique, `in_full` asks for terms."""
+def power_view(each: EntryRun, number: int, chars_max: int, *, in_full: bool) -> PowerView:
+    """The power trace of one run.
+
+    Args:
+        each: the run.
+        number: makes its ids unique.
+        chars_max: length of the readings that come with the chart, about.
+        in_full: whether the terms of the joules' uncertainty are asked for.
+    """
     trace = trace_of(each)
     tracks = tracks_of(each, trace)
     chart = power_chart(each, tracks, f"power-{number}")
@@ -82,7 +94,12 @@ def power_view(each: EntryRun, number: int, *, in_full: bool) -> PowerView:
     missing = "" if chart else _no_trace(each)
     energies = energies_of(each, trace) if in_full else {}
     hints = hints_of(each, told)
-    return PowerView(each, tracks, chart, phases, told, bars, hints, energies, missing)
+    view = PowerView(each, tracks, chart, phases, told, bars, hints, energies, missing)
+    if chart is None or each.run is None:
+        return view
+    zero_s = (each.run.window.gun_ns or 0) / 1e9
+    samples = samples_json(tracks, zero_s, chars_max)
+    return view._replace(samples=samples, every=thinning(tracks, chars_max))
 
 
 def domains_of(entry: Entry) -> list[DomainView]:
@@ -179,8 +196,10 @@ class Board(NamedTuple):
 def _values(entry: Entry, board: Board) -> dict[str, object]:
     score = entry.score
     shown = entry.shown_run
+    chars_max = CHARS_MAX // max(len(entry.runs), 1)
     views = [
-        power_view(each, number, in_full=each is shown) for number, each in enumerate(entry.runs)
+        power_view(each, number, chars_max, in_full=each is shown)
+        for number, each in enumerate(entry.runs)
     ]
     return {
         "entry": entry,

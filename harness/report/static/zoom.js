@@ -1,11 +1,60 @@
 (function () {
   "use strict";
   var STEPS = [1, 2, 2.5, 5, 10];
+  var COLUMNS = 1000;  // drawn across a chart
+  var SINGLE = 120;    // fewer readings than these are shown as dots too
+  var SHORTEST = 5;    // readings across a chart at the least
 
   function ticks(low, high) {
     var rough = (high - low) / 6, power = Math.pow(10, Math.floor(Math.log10(rough))), step = 10 * power, found = [];
     for (var at = STEPS.length - 1; at >= 0; at--) if (STEPS[at] * power >= rough * 0.999) step = STEPS[at] * power;
     for (var n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) found.push(Number((n * step).toPrecision(12)));
+    return found;
+  }
+
+  // Readings of a chart's tracks as typed arrays, unpacked when they are first looked at.
+  function bytes(text) {
+    var raw = atob(text), made = new Uint8Array(raw.length);
+    for (var i = 0; i < raw.length; i++) made[i] = raw.charCodeAt(i);
+    return new DataView(made.buffer);
+  }
+
+  function unpack(chart) {
+    var figure = chart.closest("figure"), source = figure && figure.querySelector("script.samples");
+    if (!source) return [];
+    return JSON.parse(source.textContent).map(function (track) {
+      var times = bytes(track.t), watts = bytes(track.w), count = watts.byteLength / 2;
+      var t = new Float64Array(count), w = new Float64Array(count);
+      for (var i = 0; i < count; i++) {
+        t[i] = track.start + times.getUint32(4 * i, true) * track.step_s;
+        w[i] = watts.getUint16(2 * i, true) * track.step_w;
+      }
+      return { style: track.style, t: t, w: w };
+    });
+  }
+
+  // First position whose moment is not before t.
+  function position(times, t) {
+    var low = 0, high = times.length;
+    while (low < high) {
+      var middle = (low + high) >> 1;
+      if (times[middle] < t) low = middle + 1; else high = middle;
+    }
+    return low;
+  }
+
+  // What of a stretch of readings can be seen: of each narrow column the least and the greatest.
+  function visible(track, from, to) {
+    var found = [], width = Math.max(1, Math.ceil((to - from) / COLUMNS));
+    for (var start = from; start < to; start += width) {
+      var least = start, most = start;
+      for (var i = start; i < Math.min(start + width, to); i++) {
+        if (track.w[i] < track.w[least]) least = i;
+        if (track.w[i] > track.w[most]) most = i;
+      }
+      found.push(Math.min(least, most));
+      if (least !== most) found.push(Math.max(least, most));
+    }
     return found;
   }
 
@@ -15,16 +64,53 @@
     var box = view.getAttribute("viewBox").split(" ").map(Number), left = box[0], width = box[2];
     var first = Number(chart.getAttribute("data-low")), last = Number(chart.getAttribute("data-high"));
     var kept = axis.innerHTML, low = first, high = last, from = null, mark = null;
+    var tracks = null, drawn = [], shortest = (last - first) / 1000;
+    var base = Number(chart.getAttribute("data-base")), top = Number(chart.getAttribute("data-top"));
+    var watts = Number(chart.getAttribute("data-watts"));
 
     function pixel(t) { return left + width * (t - first) / (last - first); }
 
+    function load() {
+      tracks = unpack(chart);
+      tracks.forEach(function (track) {
+        var count = track.t.length;
+        if (count > 1) shortest = Math.min(shortest, SHORTEST * (track.t[count - 1] - track.t[0]) / (count - 1));
+      });
+    }
+
+    function path(style, d) {
+      var made = view.appendChild(document.createElementNS(chart.namespaceURI, "path"));
+      made.setAttribute("class", style);
+      made.setAttribute("d", d);
+      drawn.push(made);
+    }
+
+    // The readings themselves in place of what was drawn of the whole run.
+    function deepen() {
+      drawn.forEach(function (each) { each.remove(); });
+      drawn = [];
+      tracks.forEach(function (track) {
+        var begin = Math.max(position(track.t, low) - 1, 0), end = Math.min(position(track.t, high) + 1, track.t.length);
+        var points = visible(track, begin, end).map(function (i) {
+          return pixel(track.t[i]).toFixed(4) + " " + (base + (top - base) * track.w[i] / watts).toFixed(2);
+        });
+        if (!points.length) return;
+        path("power " + track.style, "M" + points.join("L"));
+        if (end - begin <= SINGLE) path("reading " + track.style, points.map(function (each) { return "M" + each + "h0"; }).join(""));
+      });
+    }
+
     function show(a, b) {
-      var span = Math.min(Math.max(b - a, (last - first) / 1000), last - first);
+      if (tracks === null) load();
+      var span = Math.min(Math.max(b - a, shortest), last - first);
       low = Math.min(Math.max(a, first), last - span);
       high = low + span;
       var whole = span >= (last - first) * 0.9999;
       view.setAttribute("viewBox", [pixel(low), box[1], width * span / (last - first), box[3]].join(" "));
       chart.classList.toggle("zoomed", !whole);
+      chart.classList.toggle("deep", !whole && tracks.length > 0);
+      if (whole) { drawn.forEach(function (each) { each.remove(); }); drawn = []; }
+      else deepen();
       axis.innerHTML = kept;
       if (whole) return;
       var pattern = axis.querySelector("text").cloneNode(false);
