@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness.records import (
+    Claim,
     DataState,
     Domain,
     Evaluation,
@@ -14,6 +15,7 @@ from harness.records import (
     Ruleset,
     Run,
     Snapshot,
+    TuningTrial,
     Usage,
 )
 from harness.registry import Broken, discover, find
@@ -277,7 +279,64 @@ def test_a_limit_on_memory_must_hold(
 
 
 def test_a_prize_takes_no_public_data_and_no_runs_of_ones_own() -> None:
+    assert (PRIZE.measure.interleaved, PRIZE.measure.unlocked) == (True, True)
     assert "public" not in PRIZE.score.secrecy
     assert "self" not in PRIZE.score.provenance
     assert PRIZE.measure.uncertainty_ratio_max == 0.05
     assert load_ruleset("speedrun").run.snapshots_max == 1
+
+
+def test_a_prize_asks_for_runs_that_alternate_with_the_reference() -> None:
+    (one,) = found("interleaved", evidence(None, PRIZE))
+    assert (one.rule, one.level) == ("energy-not-interleaved", "fail")
+    assert found("interleaved", evidence(None, PRIZE, interleaved_with="toy-adamw")) == []
+    assert found("interleaved", evidence(Plan(watts=None), PRIZE)) == [], "seconds need no pair"
+    assert found("interleaved", evidence()) == [], "practice does not ask for it"
+    hardware = load_ruleset("haet-hardware")
+    assert found("interleaved", evidence(None, hardware)) == [], "the reference is alone there"
+
+
+def blind(**changes: Any) -> tuple[Domain, ...]:
+    """A power sensor that sees 25 of 100 ms."""
+    (domain,) = domains_of(Plan(method="sampled"))
+    seen = {"update_period_s": 0.1, "averaging_window_s": 0.025}
+    return (domain.model_copy(update=seen | changes),)
+
+
+LOCKED = Finding(rule="sampling-locked", level="warn", message="the same moment of each step")
+
+
+def test_a_prize_takes_no_joules_of_a_sensor_in_lockstep() -> None:
+    known = {"claimed": Claim(messages=9, dropped=0)}
+    locked = evidence(None, PRIZE, domains=blind(), findings=(LOCKED,), **known)
+    assert [each.rule for each in found("unlocked", locked)] == ["energy-sampling-locked"]
+    assert found("unlocked", evidence(None, PRIZE, domains=blind(), **known)) == []
+    practice = evidence(domains=blind(), findings=(LOCKED,), **known)
+    assert found("unlocked", practice) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({}, ["energy-sampling-unknown"]),
+        ({"averaging_window_s": None}, ["energy-sampling-unknown"]),
+        ({"update_period_s": None}, ["energy-sampling-unknown"]),
+        ({"averaging_window_s": 0.1}, []),
+        ({"method": "counter"}, []),
+    ],
+)
+def test_what_nobody_can_tell_passes_no_check(changes: dict[str, Any], rules: list[str]) -> None:
+    """Without logged steps nobody knows how long one takes; whole windows and counters see all."""
+    seen = evidence(None, PRIZE, domains=blind(**changes), claimed=None)
+    assert [each.rule for each in found("unlocked", seen)] == rules
+
+
+def test_a_study_of_too_many_trials_is_out() -> None:
+    strict = load_ruleset("hity-algorithms")
+    many = TuningTrial(mode="external", trials_count=6)
+    (one,) = found("tuning", evidence(None, strict, tuning=many))
+    assert (one.rule, one.level) == ("tuning-trials", "fail")
+    assert "--trials 5" in one.advice
+    five = many.model_copy(update={"trials_count": 5})
+    assert found("tuning", evidence(None, strict, tuning=five)) == []
+    assert found("tuning", evidence(tuning=many)) == [], "without a limit any number may rank"

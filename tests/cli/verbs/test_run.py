@@ -7,6 +7,7 @@ import pytest
 
 from harness.bundle import Bundle
 from harness.cli.documents import RunDocument
+from harness.records import TuningTrial
 from harness.run import series
 from harness.run.order import Outcome, Progress, Watcher
 from harness.run.series import SeriesRequest
@@ -103,6 +104,41 @@ def test_defaults_reach_the_conductor(conductor: Conductor, joulemark) -> None:
     assert (asked.ruleset.name, asked.launcher, asked.results) == (
         "default", "auto", Path("results"),
     )  # fmt: skip
+
+
+def test_tuning_reaches_the_conductor(conductor: Conductor, joulemark) -> None:
+    joulemark("run", "toy", "--tuning", "external", "--trials", "7", "--seeds", "3")
+    asked = conductor.request
+    assert asked is not None
+    assert (asked.tuning, asked.trials_count, asked.seeds_count) == ("external", 7, 3)
+    joulemark("run", "toy", "--tuning", "external")
+    assert conductor.request is not None
+    assert conductor.request.trials_count == 5
+    joulemark("run", "toy", "--tuning", "self")
+    assert (conductor.request.tuning, conductor.request.trials_count) == ("self", 5)
+    joulemark("run", "toy")
+    assert conductor.request.tuning == ""
+
+
+@pytest.mark.parametrize("more", [(), ("--tuning", "self")])
+def test_trials_without_studies_are_refused(conductor: Conductor, joulemark, more: Any) -> None:
+    result = joulemark("run", "toy", "--trials", "7", *more)
+    assert result.exit_code == 2
+    assert "--trials counts the runs of a study of --tuning external" in result.stderr
+    assert conductor.request is None
+
+
+def test_what_each_trial_tried_is_shown(conductor: Conductor, joulemark) -> None:
+    def tried(seed: int, **drawn: Any) -> Plan:
+        tuning = TuningTrial(mode="external", trial=seed - 1, trials_count=2)
+        return Plan(seed=seed, changes={"tuning": tuning, "hyperparameters": drawn})
+
+    conductor.plans = [tried(1, lr=0.012345678, kind="wide"), tried(2, lr=0.5, kind="plain")]
+    shown = joulemark("run", "toy").stdout
+    assert "studies of 2 trials" in shown
+    assert "kind = wide, lr = 0.01235" in shown
+    document = RunDocument.model_validate_json(joulemark("run", "toy", "--json").stdout)
+    assert document.runs[1].hyperparameters == {"lr": 0.5, "kind": "plain"}
 
 
 def test_results_must_be_a_folder(conductor: Conductor, joulemark, tmp_path: Path) -> None:
