@@ -307,7 +307,7 @@ LOCKED = Finding(rule="sampling-locked", level="warn", message="the same moment 
 
 
 def test_a_prize_takes_no_joules_of_a_sensor_in_lockstep() -> None:
-    known = {"claimed": Claim(messages=9, dropped=0)}
+    known: dict[str, Any] = {"claimed": Claim(messages=9, dropped=0)}
     locked = evidence(None, PRIZE, domains=blind(), findings=(LOCKED,), **known)
     assert [each.rule for each in found("unlocked", locked)] == ["energy-sampling-locked"]
     assert found("unlocked", evidence(None, PRIZE, domains=blind(), **known)) == []
