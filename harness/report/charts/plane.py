@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from harness.prizes import fronts
 from harness.records import Figure
 from harness.report import numbers, wording
 from harness.report.charts.svg import Axes, Drawing, Point, Scale, padded
 from harness.report.entries import Entry
+from harness.report.text import isolated
 
 WIDTH, HEIGHT = 560.0, 360.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 542.0, 30.0, 312.0
@@ -36,6 +38,12 @@ class Dot(NamedTuple):
     y: Figure
     estimate: bool
     """Whether its joules were not measured."""
+    p_front: float | None = None
+    """Chance to be on the front when costs are redrawn; None where nobody knows."""
+
+
+LIKELY = 0.05
+"""Entries off the front by value are named where their chance of it is at least this."""
 
 
 class Axis(NamedTuple):
@@ -65,6 +73,32 @@ def dots_of(entries: Sequence[Entry], *, against_metric: bool) -> list[Dot]:
             pair = (energy, other) if against_metric else (other, energy)
             found.append(Dot(name, *pair, wording.is_estimate(energy)))
     return found
+
+
+def with_chances(dots: Sequence[Dot], entries: Sequence[Entry]) -> list[Dot]:
+    """Dots of costs with their chances to be on the front; unlike joules have fronts apart."""
+    scores = [entry.score for entry in entries]
+    kinds = [wording.is_estimate(score.energy_to_target_j) for score in scores]
+    chances = {
+        (point.x, point.y): point.p_front
+        for kind in (False, True)
+        for found in fronts([s for s, each in zip(scores, kinds, strict=True) if each is kind])
+        for point in found.points
+    }
+    return [dot._replace(p_front=chances.get((dot.x.value, dot.y.value))) for dot in dots]
+
+
+def front_words(dots: Sequence[Dot]) -> str:
+    """Who is on the front of the measured, each with the chance of it; empty where unknown."""
+    found = front([dot for dot in dots if not dot.estimate], "lower", "lower")
+    told = [
+        f"{isolated(dot.name)} {numbers.percent(dot.p_front)}"
+        for dot in sorted(dots, key=lambda dot: -(dot.p_front or 0.0))
+        if not dot.estimate and dot.p_front is not None and (dot in found or dot.p_front >= LIKELY)
+    ]
+    if not told:
+        return ""
+    return f"Chance to be on it when costs are redrawn within their spread: {', '.join(told)}."
 
 
 def front(dots: Sequence[Dot], x_better: str, y_better: str) -> list[Dot]:
@@ -128,6 +162,8 @@ class Plane:
             f"{dot.name}: {numbers.quantity(dot.x.value, self.x.base)}, "
             f"{numbers.quantity(dot.y.value, self.y.base)}{', estimated' if dot.estimate else ''}"
         )
+        if dot.p_front is not None:
+            words += f", on the front with {numbers.percent(dot.p_front)}"
         onto.circle((x, y), 4.2, f"point {style}", words)
         if len(self.dots) <= LABELS_MAX:
             self._label(onto, (x, y), dot.name)

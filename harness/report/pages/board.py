@@ -187,10 +187,11 @@ def _charts(
     """The planes and the ranks that the data allow, as far as there is anything to draw."""
     score = entries[0].score
     metric = plane.Axis(score.metric_name, "", score.better, log=False)
-    costs = plane.dots_of(entries, against_metric=False)
+    costs = plane.with_chances(plane.dots_of(entries, against_metric=False), entries)
+    told = f"{PLANE_CAPTION} {plane.front_words(costs)}".strip()
     quality = plane.dots_of(entries, against_metric=True)
     drawn = [
-        (plane.plane_chart(costs, plane.TIME, plane.ENERGY, f"{ident}-cost"), PLANE_CAPTION),
+        (plane.plane_chart(costs, plane.TIME, plane.ENERGY, f"{ident}-cost"), told),
         (plane.plane_chart(quality, plane.ENERGY, metric, f"{ident}-quality"), PLANE_CAPTION),
     ]
     for prize, board in boards.items():

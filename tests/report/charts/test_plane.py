@@ -2,7 +2,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import Figure
-from harness.report.charts.plane import ENERGY, TIME, Axis, Dot, dots_of, front, plane_chart
+from harness.report.charts.plane import (
+    ENERGY,
+    TIME,
+    Axis,
+    Dot,
+    dots_of,
+    front,
+    front_words,
+    plane_chart,
+    with_chances,
+)
 from harness.report.entries import Boards, entries_of
 from tests.report.made import Made
 from tests.report.markup import read
@@ -64,3 +74,28 @@ def test_labels_do_not_cover_each_other() -> None:
     texts = read(str(plane_chart(dots, TIME, Axis("q", "", "higher"), "c"))).all("text")
     places = [(t.values["x"], t.values["y"]) for t in texts if "label" in t.values["class"]]
     assert len(places) == len(set(places))
+
+
+def test_chances_to_be_on_the_front_are_told(made: Made) -> None:
+    entries = [
+        entry
+        for entry in entries_of(made.scores, Boards(made.boards), made.results)
+        if entry.score.workload == "digits-cnn"
+    ]
+    dots = with_chances(dots_of(entries, against_metric=False), entries)
+    chances = {each.name: each.p_front for each in dots}
+    # Muon is fastest and takes the fewest joules of the measured; SGD is far behind both ways.
+    assert chances["Muon"] is not None
+    assert chances["Muon"] > 0.95
+    assert chances["SGD"] is not None
+    assert chances["SGD"] < 0.01
+    words = front_words(dots)
+    assert "Muon" in words
+    assert "SGD" not in words
+    # A simulated meter's joules are on a front of their own, and no chance of it is told.
+    assert "fake" not in words
+    assert "on the front with" in read(str(plane_chart(dots, TIME, ENERGY, "c"))).text
+
+
+def test_without_chances_nothing_is_said_of_them() -> None:
+    assert front_words([dot(1, 10), dot(2, 5)]) == ""

@@ -26,13 +26,13 @@ def styles(chart: Markup, tag: str) -> list[str]:
 
 def test_every_domain_is_drawn(entries: dict[str, Entry]) -> None:
     lines = [style for style in styles(drawn(entries["cnn-adamw"]), "path") if "power" in style]
-    assert lines == ["power d0", "power d1", "power d2"]
+    assert lines == ["power drawn d0", "power drawn d1", "power drawn d2"]
 
 
 def test_modelled_watts_are_drawn_and_told_as_modelled(entries: dict[str, Entry]) -> None:
     chart = drawn(entries["digits-mlp-adamw"])
     lines = [style for style in styles(chart, "path") if "power" in style]
-    assert lines == ["power d0 modelled", "power d1 modelled"]
+    assert lines == ["power drawn d0 modelled", "power drawn d1 modelled"]
     assert "cpu-modelled" in chart.text
     assert chart.text.count("modelled, not measured") == 2
 
