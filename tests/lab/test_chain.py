@@ -1,52 +1,17 @@
 """The whole chain of processes against fake sensors: the truth lies where the figure says."""
 
-from pathlib import Path
-
 import pytest
 
-from harness.clock import SystemClock, now_ns
-from harness.measure.audit import audit
 from harness.measure.choice import MeterChoice
-from harness.measure.metering import Metering
-from harness.measure.trace import Energy, energy, read_trace, total, window_of
+from harness.measure.trace import Energy, total, window_of
 from harness.meters.fake import Wave
-from harness.records import Domain, SamplerReport
+from harness.records import Domain
 from tests.lab import nvml, powercap
+from tests.lab.measured import Measured
 
 pytestmark = pytest.mark.needs("compiler")
 
 NVML = MeterChoice(name="nvml", target="harness.meters.nvml")
-
-
-class Measured:
-    """A short stretch of time, measured by the real sampler process."""
-
-    def __init__(self, folder: Path, choice: list[MeterChoice], duration_s: float = 2.0) -> None:
-        origin_ns = now_ns()
-        metering = Metering.start(choice, folder, origin_ns, 0.1)
-        metering.mark()
-        self.begin_ns = now_ns()
-        self.end_ns = self.begin_ns + round(duration_s * 1e9)
-        SystemClock().sleep_until(self.end_ns)
-        metering.mark()
-        SystemClock().sleep_until(self.end_ns + 50_000_000)
-        report = metering.stop()
-        assert report is not None
-        self.report: SamplerReport = report
-        self.faults = metering.faults
-        self.failed = metering.failed
-        self.domains = {each.name: each for each in metering.domains}
-        self.trace = read_trace(folder / "trace.csv.gz") if self.domains else None
-        self.window = (self.begin_ns - origin_ns, self.end_ns - origin_ns)
-
-    def energy(self, name: str) -> Energy:
-        assert self.trace is not None
-        return energy(self.trace, self.domains[name], *self.window)
-
-    def rules(self) -> set[str]:
-        assert self.trace is not None
-        found = audit(self.trace, list(self.domains.values()), self.window)
-        return {each.rule for each in found}
 
 
 def holds(told: Energy, truth_j: float) -> None:
