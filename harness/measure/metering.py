@@ -24,6 +24,8 @@ TRACE = "trace.csv.gz"
 VITALS = "vitals.csv.gz"
 
 _READY_LIMIT_S = 20.0
+_LINE_BYTES_MAX = 1 << 16
+"""No row is nearly as long."""
 _REPORT_LIMIT_S = 10.0
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "HOME", "LANG", "TZ", "VIRTUAL_ENV")
 _PASSED_PREFIXES = ("JOULEMARK_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_")
@@ -266,11 +268,26 @@ def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     return process, errors
 
 
+def _whole_bytes(plain: Path) -> int:
+    """Size of a table's whole lines: a sampler that was killed may leave a part of one."""
+    with plain.open("rb") as file:
+        size_bytes = file.seek(0, os.SEEK_END)
+        begin = file.seek(max(0, size_bytes - _LINE_BYTES_MAX))
+        return begin + file.read().rfind(b"\n") + 1
+
+
 def pack(folder: Path) -> None:
-    """Compress what the sampler wrote, byte for byte reproducible, and drop the plain files."""
+    """Compress what the sampler wrote, byte for byte reproducible, and drop the plain files.
+
+    Part of a line is no reading and is cut off; of a table without a whole line nothing is kept.
+    """
     for name in (TRACE, VITALS):
         plain = folder / name.removesuffix(".gz")
         if not plain.exists():
+            continue
+        os.truncate(plain, _whole_bytes(plain))
+        if not plain.stat().st_size:
+            plain.unlink()
             continue
         with (
             plain.open("rb") as source,

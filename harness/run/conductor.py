@@ -63,7 +63,7 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
             metering = Metering.start(order.choice, bench.folder, origin_ns, period_s)
             require_opened(order.choice, metering.failed)
             train(Scene(order, bench, metering, watcher, interrupt), ammunition, trained)
-            judged.report = metering.stop()
+            judged.report = _last_report(metering, trained)
             _judge(bench, trained, judged, ammunition, (watcher, interrupt))
         except (MeteringError, OSError) as error:
             _fault(trained, str(error))
@@ -80,6 +80,21 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
                 bench.close()
                 release(trained.story.held)
     return outcome
+
+
+def _last_report(metering: Metering, trained: Trained) -> SamplerReport | None:
+    """What the sampler says at its end; where it is gone, the training stands and no joule does."""
+    try:
+        return metering.stop()
+    except MeteringError as error:
+        finding = Finding(
+            rule="sampler-gone",
+            level="fail",
+            message=str(error),
+            advice="what was read until then is kept; run again for joules that can rank",
+        )
+        trained.story.findings.append(finding)
+        return None
 
 
 def _fault(trained: Trained, reason: str) -> None:

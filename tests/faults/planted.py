@@ -56,6 +56,9 @@ PLANTS = {
     "a bundle is sealed and not signed, although there is a key": Plant(
         bench.Bench, "seal", "refused = self._sign(manifest)", "refused = None"
     ),
+    "a sampler that died is not told of": Plant(
+        conductor, "_last_report", "trained.story.findings.append(finding)", "pass"
+    ),
     "a failed measurement does not degrade": Plant(
         conductor, "_seal", "verdict = degrade(verdict, findings)", "pass"
     ),

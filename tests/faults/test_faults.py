@@ -124,8 +124,8 @@ def test_a_stamp_that_the_wall_clock_spoiled_is_no_witness(tmp_path: Path) -> No
 EXPECTED = {
     "absent": "aborted",
     "unopened": "degraded",
-    "dies": "aborted",
-    "torn": "aborted",
+    "dies": "degraded",
+    "torn": "degraded",
     "full": "aborted",
     "vanishes": "degraded",
     "stuck": "degraded",

@@ -21,6 +21,7 @@ QUICK = (
     "what a failed write left of an event stays",
     "an interrupt during the evaluation is forgotten",
     "a bundle is sealed and not signed, although there is a key",
+    "a sampler that died is not told of",
     "a failed measurement does not degrade",
     "a fault of the harness is not told from the submission's",
     "the last snapshot of a run that was cut short is leaked",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.clock import NS_PER_S, SystemClock, now_ns
 from harness.run import bench, conductor, train, watch
 from harness.run.interrupt import Interrupt
 from tests.run.made import Folder, Silent
@@ -57,16 +58,18 @@ def _is(whom: str, pid: int) -> bool:
 class Killer:
     """Strikes once."""
 
-    def __init__(self, root: Path, whom: str) -> None:
+    def __init__(self, root: Path, whom: str, patience_s: float) -> None:
         self._root = root
         self._whom = whom
+        self._patience_ns = int(patience_s * NS_PER_S)
+        """How long to wait for whom to strike: right after the launch nobody may be there yet."""
         self._done = False
 
     def strike(self) -> None:
         if self._done:
             return
         self._done = True
-        pids = list(below(os.getpid()))
+        pids = self._targets()
         (self._root / "pids").write_text(" ".join(map(str, pids)))
         if self._whom == "conductor":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -74,6 +77,16 @@ class Killer:
         for pid in struck:
             os.kill(pid, signal.SIGKILL)
         (self._root / "struck").write_text(" ".join(map(str, struck)))
+
+    def _targets(self) -> list[int]:
+        """Everybody below, once whoever is to be struck is among them."""
+        end_ns = now_ns() + self._patience_ns
+        while True:
+            pids = list(below(os.getpid()))
+            found = self._whom == "conductor" or any(_is(self._whom, pid) for pid in pids)
+            if found or now_ns() >= end_ns:
+                return pids
+            SystemClock().sleep_until(now_ns() + NS_PER_S // 500)
 
 
 def _wrapped(real: Callable[..., Any], strike: Callable[[], None], *, before: bool) -> Any:
@@ -111,7 +124,8 @@ def main(root: Path, point: str, whom: str) -> None:
     if whom != "-":
         place, name, before = PLACES[point]
         real = getattr(place, name)
-        setattr(place, name, _wrapped(real, Killer(root, whom).strike, before=before))
+        killer = Killer(root, whom, 30.0 if point == "launch" else 0.0)
+        setattr(place, name, _wrapped(real, killer.strike, before=before))
         print(conductor.run_one(order, Silent(), Interrupt()).run.status, flush=True)  # noqa: T201
     print(conductor.run_one(order, Silent(), Interrupt()).run.status, flush=True)  # noqa: T201
 

@@ -3,9 +3,13 @@
 import gzip
 import os
 import select
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.clock import now_ns
 from harness.measure import metering
@@ -97,6 +101,26 @@ def test_an_abort_keeps_what_was_written(tmp_path):
     handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
     handle.kill()
     assert len(read_trace(tmp_path / "trace.csv.gz").columns["node"].t_ns) >= 1
+
+
+@given(rows=st.lists(st.text("019,.-", max_size=30), max_size=5), torn=st.text("019,.", max_size=9))
+def test_what_a_killed_sampler_left_of_a_line_is_no_reading(rows, torn):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        whole = "".join(f"{row}\n" for row in rows)
+        (folder / "trace.csv").write_text(whole + torn)
+        pack(folder)
+        packed = folder / "trace.csv.gz"
+        assert packed.exists() == bool(whole), "nothing at all is no table"
+        assert not whole or gzip.decompress(packed.read_bytes()) == whole.encode()
+        assert not (folder / "trace.csv").exists()
+
+
+def test_a_long_table_is_cut_at_its_last_line_alone(tmp_path):
+    whole = b"".join(b"%d,gpu-0,1.0,,40\n" % number for number in range(20_000))
+    (tmp_path / "trace.csv").write_bytes(whole + b"123,gp")
+    pack(tmp_path)
+    assert gzip.decompress((tmp_path / "trace.csv.gz").read_bytes()) == whole
 
 
 def test_packing_twice_gives_the_same_bytes(tmp_path):

@@ -14,6 +14,7 @@ from harness.ledger import read_ledger
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
 from harness.run.order import Outcome
+from harness.score.cost import run_score
 from harness.storage import sha256_file
 from tests.run.made import Folder, Silent
 
@@ -186,7 +187,8 @@ def test_whatever_breaks_in_the_harness_is_sealed_and_raised(when: str, folder: 
     assert own_children() == ""
 
 
-def test_sampler_that_dies_is_told_and_leaves_a_bundle(folder: Folder) -> None:
+def test_sampler_that_dies_costs_the_joules_and_not_the_run(folder: Folder) -> None:
+    """The training is judged; what was read until then is kept, and no joule is made of it."""
     import signal
 
     class Killing(Silent):
@@ -196,8 +198,16 @@ def test_sampler_that_dies_is_told_and_leaves_a_bundle(folder: Folder) -> None:
                 os.kill(sampler, signal.SIGKILL)
 
     outcome = run_one(folder.order("entry", meters=("fake:watts=50",)), Killing(), Interrupt())
-    assert outcome.run.status == "aborted"
-    assert "sampler" in outcome.run.reason
+    run = outcome.run
+    assert run.status == "degraded"
+    assert "the sampler ended without its report (reached the target" in run.reason
+    assert next(each.rule for each in run.findings if each.level == "fail") == "sampler-gone"
+    bundle = Bundle(outcome.bundle)
+    assert bundle.evaluation is not None
+    assert bundle.evaluation.values[-1].value is not None
+    score = run_score(bundle, bundle.ruleset, folder.results)
+    assert score.energy_j is None, "a trace that ends before the run is no measurement of it"
+    assert score.time_s is not None
     check_disk(folder.results)
     assert own_children() == ""
 
