@@ -132,7 +132,7 @@ def _across_row(row: AcrossRow, count: int) -> Sequence[object]:
         score,
         span,
         f"{row.hits_count} of {count}",
-        f"{row.best_profile:.3f}",
+        f"{row.best_profile_fraction:.3f}",
     )
 
 

@@ -174,7 +174,8 @@ def _show_trials(document: RunDocument, page: "Page") -> None:
                           for k, v in sorted(row.hyperparameters.items()))  # fmt: skip
         place = (studies.index(row.trial.study) + 1, row.trial.index + 1, row.seed)
         rows.append((*place, drawn, plain(row.trial.validation, 4), row.status))
-    page.line(f"{len(studies)} studies of {tried[0].trial.count if tried[0].trial else 0} trials:")
+    count = tried[0].trial.trials_count if tried[0].trial else 0
+    page.line(f"studies: {len(studies)}, trials of each: {count}")
     right = TRIALS[:3]
     page.table(TRIALS, rows, right=right)
 

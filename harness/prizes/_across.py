@@ -76,7 +76,7 @@ def _cell(
         n=len(sample.logs) if sample else 0,
         reference_ratio=_ratio(log_ratio),
         best_ratio=best if math.isfinite(best) else None,
-        gain=gain(log_ratio, top),
+        gain_fraction=gain(log_ratio, top),
     )
 
 
@@ -130,11 +130,11 @@ class _Rest:
             p_first=chance.first if chance else None,
             hits_count=sum(cell is not None for cell in row),
             n=min((len(cell.logs) for cell in row if cell), default=0),
-            profile=merit(row, held.terms._replace(aggregate="profile")),
+            profile_fraction=merit(row, held.terms._replace(aggregate="profile")),
             geometric_ratio=_ratio(-mean),
-            best_profile=self.areas[at],
-            best_low=best.low if best else None,
-            best_high=best.high if best else None,
+            best_profile_fraction=self.areas[at],
+            best_low_fraction=best.low if best else None,
+            best_high_fraction=best.high if best else None,
             without=_without(field, row),
             cells=_cells(field, at, self.best[at]),
         )
@@ -148,7 +148,7 @@ def notes_of(field: Field) -> Iterator[str]:
         "machine, whose costs are constants"
     )
     if rules.aggregate == "profile":
-        top = rules.ratio_max
+        top = rules.cost_ratio_max
         yield (
             "a score is the mean over workloads of 1/2 - ln(ratio) / (2 ln "
             f"{top:g}), at least 0 and at most 1: the mean height of the performance profile over "
@@ -186,7 +186,7 @@ def record_of(held: Ranked, level: float) -> Across:
         unit=KINDS[field.rules.quantity].unit,
         aggregate=field.rules.aggregate,
         better="lower" if ratio else "higher",
-        ratio_max=field.rules.ratio_max,
+        cost_ratio_max=field.rules.cost_ratio_max,
         reference=field.rules.reference,
         level=level,
         workloads=field.workloads,

@@ -169,9 +169,9 @@ def _other_scores(found: Across) -> Iterator[str]:
     rows = [
         (
             row.name,
-            f"{row.profile:.4g}",
+            f"{row.profile_fraction:.4g}",
             _times(row.geometric_ratio),
-            f"{row.best_profile:.4g}",
+            f"{row.best_profile_fraction:.4g}",
             *("none" if row.without.get(name) is None else f"{row.without[name]:.4g}"
               for name in found.workloads),
         )

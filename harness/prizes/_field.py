@@ -253,7 +253,7 @@ def field_of(
         for who in contenders
     )
     logs = tuple(mean_log(cell.sample) for cell in units.values() if cell.sample)
-    terms = Terms(logs, rules.ratio_max, rules.aggregate)
+    terms = Terms(logs, rules.cost_ratio_max, rules.aggregate)
     places = (tuple(units), tuple(versions.values()))
     return Field(ground, rules, *places, terms, lacking, contenders, cells)
 

@@ -34,7 +34,7 @@ class AcrossCell(Record):
     """Cost in multiples of the reference's; None: infinite."""
     best_ratio: float | None
     """Cost in multiples of the best one present; None: infinite."""
-    gain: float
+    gain_fraction: float
     """What it adds to the profile, from 0 to 1; the reference itself has one half."""
 
 
@@ -62,15 +62,15 @@ class AcrossRow(Record):
     """Workloads on which it has a cost."""
     n: int
     """Least number of seeds behind one of its costs."""
-    profile: float
+    profile_fraction: float
     """Mean height of its profile against the reference, whatever the aggregate of the rules."""
     geometric_ratio: float | None
     """Geometric mean of its ratios to the reference; None: infinite, since a workload lacks."""
-    best_profile: float
+    best_profile_fraction: float
     """Mean height of its profile against the best present, from ratio 1 to the largest; this one
     moves when others come and go."""
-    best_low: float | None = None
-    best_high: float | None = None
+    best_low_fraction: float | None = None
+    best_high_fraction: float | None = None
     without: dict[str, float | None] = {}
     """Its score with each workload left out."""
     cells: tuple[AcrossCell, ...]
@@ -89,7 +89,7 @@ class Across(Record):
     aggregate: Aggregate
     better: Literal["higher", "lower"]
     """Direction of the score."""
-    ratio_max: float
+    cost_ratio_max: float
     reference: str
     """Contender whose costs are one on every workload."""
     level: float

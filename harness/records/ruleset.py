@@ -171,10 +171,11 @@ class AcrossRules(Record):
     """The cost that ranks."""
     aggregate: Aggregate = "profile"
     """`profile`: the mean height of the performance profile against the reference, over ratios
-    from 1 / `ratio_max` to `ratio_max` on a logarithmic scale; a workload without a cost adds 0.
+    from 1 / `cost_ratio_max` to `cost_ratio_max` on a logarithmic scale; a workload without a cost
+    adds 0.
     `geometric_mean`: of the ratios to the reference; without a cost on every workload there is no
     place."""
-    ratio_max: float = 4.0
+    cost_ratio_max: float = 4.0
     """Ratio beyond which a cost counts like none, and below whose inverse it earns no more."""
     reference: str = "adamw"
     """Submission whose costs are the unit, without the workload's name before it. They are taken

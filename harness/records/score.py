@@ -38,7 +38,7 @@ class TrialOf(Record):
     """Names the study: the series' commitment and the study's number."""
     index: int
     """Of the trial, from 0."""
-    count: int
+    trials_count: int
     """Trials that the study was to have."""
     validation: float | None = None
     """What the submission claimed last as `validation`; it chooses the trial that counts, and

@@ -334,7 +334,7 @@ def trial_of(bundle: Bundle) -> TrialOf | None:
         mode=tuning.mode,
         study=f"{run.seeds.commitment}/{number}",
         index=tuning.trial,
-        count=tuning.trials_count,
+        trials_count=tuning.trials_count,
         validation=None if alone else claimed_validation(bundle),
     )
 

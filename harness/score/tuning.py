@@ -36,7 +36,7 @@ def tuning_text(trial: TrialOf | None) -> str:
         return ""
     if trial.mode == "self":
         return "self-tuning"
-    return f"external tuning, {trial.count} trial{'s' if trial.count > 1 else ''}"
+    return f"external tuning, {trial.trials_count} trial{'s' if trial.trials_count > 1 else ''}"
 
 
 def choice_of(trial: TrialOf, rule: str) -> Choice:
@@ -71,7 +71,7 @@ def _chosen(
 def _whole(runs: Sequence[RunScore], chosen: RunScore) -> RunScore:
     """The chosen run; broken where trials of its study are lacking, or one was run twice."""
     assert chosen.trial is not None
-    due, found = chosen.trial.count, sorted(run.trial.index for run in runs if run.trial)
+    due, found = chosen.trial.trials_count, sorted(run.trial.index for run in runs if run.trial)
     if found == list(range(due)):
         return chosen
     reason = f"{len(set(found))} of {due} trials of its study are there, in {len(found)} runs"
@@ -166,7 +166,7 @@ def account(
         return None
     return TuningAccount(
         mode=head.mode,
-        trials_count=head.count,
+        trials_count=head.trials_count,
         studies_count=len(counting),
         choice=choice_of(head, rule),
         median_time_s=_median(counting, lambda run: run.time_s, valid),

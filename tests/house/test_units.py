@@ -22,18 +22,18 @@ BOUNDS = {"min", "max"}
 DIMENSIONLESS = {
     # formats, positions and names that happen to be numbers
     "core", "exit_code", "format", "index", "ledger_seq", "rank", "rank_high", "rank_low", "seq",
-    "signal", "snapshot", "step", "uid",
+    "signal", "snapshot", "step", "study", "trial", "uid",
     # seeds
     "instance", "seed", "session",
     # how many of something, the something being the name
     "dropped", "examples", "failures", "messages", "messages_burst", "n", "processes_max",
-    "snapshots_max", "test_examples", "threads",
+    "snapshots_max", "test_examples", "threads", "tuning_trials_max",
     # in a unit that another field states: the metric's, the leaderboard's, the figure's
-    "change", "facts", "high", "loss", "low", "metric", "metric_sd_floor", "resolvable_lead",
-    "score", "target", "uncertainty", "value",
+    "change", "cost", "facts", "high", "loss", "low", "metric", "metric_sd_floor",
+    "resolvable_lead", "score", "target", "uncertainty", "validation", "value", "without", "x", "y",
     # probabilities, and multiples of something measured
-    "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_differ", "p_first", "p_holm",
-    "p_target", "separation_alpha",
+    "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_differ", "p_first", "p_front",
+    "p_holm", "p_target", "separation_alpha",
     "target_alpha",
 }  # fmt: skip
 """Field names whose numbers have no unit, each for the reason above its line."""

@@ -218,7 +218,7 @@ def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
     assert leaders["time_to_target_s"] == "muon"
     assert leaders["energy_to_target_j"] == "adamw", "twice the power for 0.7 of the time"
     best = found["time_to_target_s"].rows[0]
-    assert (best.best_profile, best.best_low is None) == (1.0, False)
+    assert (best.best_profile_fraction, best.best_low_fraction is None) == (1.0, False)
     strict = load_ruleset("hity-algorithms")
     nobody = decided(score_results(tmp_path, strict), strict)
     assert nobody.outcome == "nobody"

@@ -28,7 +28,9 @@ def trial(
     index: int, count: int = 3, study: str = "a/0", validation: float | None = None, **changes: Any
 ) -> RunScore:
     """A trial of a study that was to have three."""
-    where = TrialOf(mode="external", study=study, index=index, count=count, validation=validation)
+    where = TrialOf(
+        mode="external", study=study, index=index, trials_count=count, validation=validation
+    )
     return run(index + 1, **changes).model_copy(update={"trial": where})
 
 
@@ -103,7 +105,7 @@ def test_how_an_entry_was_tuned_is_said() -> None:
     assert tuning_text(None) == ""
     assert tuning_text(trial(0, count=1).trial) == "external tuning, 1 trial"
     assert tuning_text(trial(0).trial) == "external tuning, 3 trials"
-    alone = TrialOf(mode="self", study="a/0", index=0, count=1)
+    alone = TrialOf(mode="self", study="a/0", index=0, trials_count=1)
     assert tuning_text(alone) == "self-tuning"
     assert choice_of(alone, "final") == "own"
 

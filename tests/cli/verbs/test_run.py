@@ -135,7 +135,7 @@ def test_what_each_trial_tried_is_shown(conductor: Conductor, joulemark) -> None
 
     conductor.plans = [tried(1, lr=0.012345678, kind="wide"), tried(2, lr=0.5, kind="plain")]
     shown = joulemark("run", "toy").stdout
-    assert "studies of 2 trials" in shown
+    assert "trials of each: 2" in shown
     assert "kind = wide, lr = 0.01235" in shown
     document = RunDocument.model_validate_json(joulemark("run", "toy", "--json").stdout)
     assert document.runs[1].hyperparameters == {"lr": 0.5, "kind": "plain"}

@@ -1,0 +1,79 @@
+"""Intervals on resampled calibration records cover as the methods page says, and have width."""
+
+import statistics
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmarks.interval_coverage import (
+    KINDS,
+    SEEDS,
+    Coverage,
+    Population,
+    coverage,
+    final,
+    first_passing,
+    measure,
+    records,
+    rounded,
+    stragglers,
+)
+from harness.score.stats import log_t_interval
+
+PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
+
+
+@cache
+def rows() -> tuple[Coverage, ...]:
+    return tuple(measure(150))
+
+
+def middle(kind: str, seeds: int) -> float:
+    return statistics.median(r.share for r in rows() if (r.kind, r.seeds) == (kind, seeds))
+
+
+def test_no_interval_has_zero_width() -> None:
+    """Though resampled costs agree to the last digit now and then."""
+    assert len(rows()) >= 10 * len(KINDS) * len(SEEDS)
+    assert min(each.narrowest for each in rows()) > 0
+    same = Population("w", (10.0,) * 5, 0.01)
+    assert coverage(same, "final", 3, 20).narrowest > 0
+    assert coverage(same, "final", 3, 20).share == 1.0
+
+
+@pytest.mark.parametrize("kind", ["final", "first passing", "rounded"])
+def test_eight_seeds_cover_about_as_often_as_stated(kind: str) -> None:
+    assert middle(kind, 8) >= 0.88
+
+
+def test_stragglers_are_where_intervals_promise_too_much() -> None:
+    """The page says so, and why a prize asks for eight seeds."""
+    assert middle("stragglers", 8) < middle("final", 8)
+    assert "stragglers" in PAGE.read_text(encoding="utf-8")
+
+
+def test_each_kind_is_made_of_the_record() -> None:
+    record = {
+        "workload": "w",
+        "better": "higher",
+        "frozen_target": 0.9,
+        "runs": [
+            {"time_s": [1.0, 2.0, 3.0], "metrics": [0.5, 0.95, 0.97]},
+            {"time_s": None, "cpu_s": [1.0, 2.0, 4.1], "metrics": [0.91, 0.95, 0.97]},
+            {"time_s": [1.0, 2.0], "metrics": [0.5, 0.6]},
+        ],
+    }
+    assert final(record).costs == (3.0, 4.1, 2.0)
+    assert first_passing(record).costs == (2.0, 1.0), "one run never passes"
+    assert first_passing(record).step == 1.0
+    assert rounded(record).costs == pytest.approx((3.0, 4.2, 2.1))
+    assert len(stragglers(record).costs) == 30
+    assert max(stragglers(record).costs) == 8.2
+
+
+def test_the_page_states_every_kind_and_number_of_seeds() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert all(f"| {kind} | {seeds} |" in text for kind in KINDS for seeds in SEEDS)
+    assert len(list(records())) >= 10
+    assert log_t_interval([1.0, 1.0], 0.95, 0.0).low < 1.0  # type: ignore[operator]
