@@ -118,10 +118,14 @@ def scaffold(folder: Path, workload: str, division: Division) -> InitDocument:
 
     Raises:
         UnknownPlugin: no such workload.
-        SubmissionError: the folder is there already, or there is nothing to begin from.
+        SubmissionError: the folder is there already, the workload has no such division, or there
+            is nothing to begin from.
         OSError: it cannot be written.
     """
     spec: WorkloadSpec = find("workloads", workload).value
+    if division not in spec.divisions:
+        message = f"{spec.name} has no {division} division; take --division {spec.divisions[0]}"
+        raise SubmissionError(message)
     _free(folder)
     reference = _reference(spec.name) if division == "closed" else None
     fields: dict[str, object] = {

@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.records import RunRules
+from harness.registry import find
 from harness.run.packing import LOCK, check_lock, packing_findings
-from harness.run.submission import FILES_MAX, Source, SubmissionError, check_fits, files_of
+from harness.run.submission import (
+    FILES_MAX,
+    Source,
+    SubmissionError,
+    check_division,
+    check_fits,
+    files_of,
+)
 
 Verdict = Literal["pass", "warn", "fail", "skip"]
 """`skip`: it could not be looked at, for the reason given, and is no pass."""
@@ -159,16 +167,23 @@ def _fits_text(source: Source, workload: str) -> str:
     return f"is for {workload}"
 
 
+def _division_text(source: Source, workload: str) -> str:
+    divisions = find("workloads", workload).value.divisions
+    check_division(source, divisions, workload)
+    return f"{workload} has divisions {', '.join(divisions)}"
+
+
 def inspect(source: Source, workload: str, rules: RunRules) -> Iterator[Step]:
     """All that can be told without running anything.
 
     Args:
         source: The submission, as `open_submission` read it.
-        workload: The workload that it is to be run on.
+        workload: The workload that it is to be run on, one that there is.
         rules: What the ruleset allows.
     """
     yield Step("schema", "pass", f"submission.toml is valid; division {source.file.division}")
     yield _guarded("workload", lambda: _fits_text(source, workload))
+    yield _guarded("division", lambda: _division_text(source, workload))
     yield _guarded("entry", lambda: _entry_text(source))
     yield _guarded("imports", lambda: _imports_text(source))
     yield _guarded("lock", lambda: _lock_text(source))

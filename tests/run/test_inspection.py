@@ -47,7 +47,7 @@ def test_an_honest_submission_passes_every_step(folder: Folder) -> None:
     steps = looked(folder.entry(HONEST))
     assert {step.verdict for step in steps.values()} == {"pass"}
     assert list(steps) == [
-        "schema", "workload", "entry", "imports", "lock", "size", "source-opaque",
+        "schema", "workload", "division", "entry", "imports", "lock", "size", "source-opaque",
     ]  # fmt: skip
     assert "division open" in steps["schema"].message
     assert steps["workload"].message == "is for tiny"
@@ -74,7 +74,16 @@ def test_one_fault_hides_no_other(folder: Folder) -> None:
 
 def test_a_submission_for_all_fits_any_workload(folder: Folder) -> None:
     path = with_toml(folder, workloads='["*"]')
-    assert looked(path, "anything")["workload"].message == "is for anything"
+    assert looked(path, "markov-lm")["workload"].message == "is for markov-lm"
+
+
+def test_a_division_that_the_workload_lacks_is_told_with_those_it_has(folder: Folder) -> None:
+    """Training rows, kept by an open predictor, would pass for samples."""
+    steps = looked(with_toml(folder, workloads='["moons-flow"]'), "moons-flow")
+    assert failed(steps) == {"division"}
+    assert "no open division; name one of closed, hardware" in steps["division"].message
+    closed = with_toml(folder, workloads='["moons-flow"]', division='"closed"')
+    assert looked(closed, "moons-flow")["division"].verdict == "pass"
 
 
 def test_a_submission_for_another_workload_is_told_both_names(folder: Folder) -> None:

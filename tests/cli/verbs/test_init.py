@@ -35,6 +35,11 @@ def test_every_workload_has_a_scaffold_without_faults(
     joulemark, workload: str, division: str
 ) -> None:
     result = joulemark("init", "mine", "--workload", workload, "--division", division)
+    if division not in find("workloads", workload).value.divisions:
+        assert result.exit_code == 3
+        assert f"{workload} has no open division; take --division closed" in result.output
+        assert not Path("mine").exists()
+        return
     if division == "closed" and reference_of(workload) not in LISTED:
         assert result.exit_code != 0
         assert "has no reference submission to begin from; take --division open" in result.output
