@@ -47,6 +47,40 @@ def test_every_shipped_ruleset_loads_and_says_what_it_is_for(source: Any) -> Non
     assert read_resolved(as_toml(ruleset), "bundle") == ruleset
 
 
+def test_contests_have_their_rules() -> None:
+    """What organizers and readers of other fields' results name on the command line."""
+    assert {each.name for each in discover("rulesets")} >= {
+        "smoke", "default", "haet-2021", "haet-energy", "haet-hardware", "haet-cluster",
+        "hity-algorithms", "memory-limited", "mlperf-training", "algoperf-v0.5-external",
+        "algoperf-v0.5-self", "algoperf-v0.6-external", "algoperf-a100-self", "dawnbench",
+        "speedrun",
+    }  # fmt: skip
+    haet, speedrun = load_ruleset("haet-2021"), load_ruleset("speedrun")
+    assert (haet.run.mode, haet.run.budget_s, haet.run.seeds_count) == (
+        "quality_at_budget", 600, 5
+    )  # fmt: skip
+    assert (speedrun.run.snapshots_max, speedrun.score.target_alpha) == (1, 0.01)
+    assert load_ruleset("memory-limited").run.memory_bytes_max == 2 << 30
+    assert load_ruleset("haet-cluster").score.secrecy == ("seeded", "secret")
+
+
+def test_the_rules_over_several_workloads() -> None:
+    rules = load_ruleset(
+        "hity-algorithms", ["across.aggregate=geometric_mean", "cost_ratio_max=8.0"]
+    )
+    assert rules.across is not None
+    assert (rules.across.aggregate, rules.across.cost_ratio_max) == ("geometric_mean", 8.0)
+    assert (rules.across.quantity, rules.across.reference) == ("time_to_target_s", "adamw")
+    assert rules.across.tuning_included
+    assert (rules.score.tuning_trials_max, rules.run.self_tuning_budget_ratio) == (5, 1.5)
+    assert rules.overrides == {
+        "across.aggregate": "geometric_mean", "cost_ratio_max": "8.0"
+    }  # fmt: skip
+    assert load_ruleset("default").across is None
+    with pytest.raises(RulesetError, match="aggregate"):
+        load_ruleset("hity-algorithms", ["across.aggregate=median"])
+
+
 def test_the_two_rulesets_of_the_house_are_what_they_promise() -> None:
     default, smoke = load_ruleset("default"), load_ruleset("smoke")
     assert (default.run.seeds_count, default.run.snapshot_rule) == (8, "final")
