@@ -26,6 +26,16 @@ _PROGRAM = (
 )
 
 
+class ClosedToOthers(OSError):
+    """Something that is needed can be read by its owner alone; `advice` says what changes that."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the first thing that is closed."""
+        self.reason = f"{path}: closed to other users, and root's submissions run as one"
+        self.advice = f"chmod o+rX {path}, or keep the interpreter where others can read it"
+        super().__init__(f"{self.reason}; {self.advice}")
+
+
 @dataclass
 class _Parts:
     """What a sandbox without namespaces is made of."""
@@ -169,8 +179,7 @@ def start(request: SandboxRequest, *, bound: bool) -> Supervised:
     """
     closed = _closed(request) if _identity.is_root() else None
     if bound and closed:
-        message = f"{closed}: closed to other users, and root's submissions run as one; chmod o+rX"
-        raise OSError(message)
+        raise ClosedToOthers(closed)
     uid = _identity.free_uid() if _identity.is_root() and not closed else None
     scratch = Path(tempfile.mkdtemp(prefix="joulemark-"))
     group = _cgroup.create(request.limits, count_processes=_identity.is_root() and uid is None)

@@ -2,6 +2,8 @@
 
 Weaker than bubblewrap: names and sizes of files can be seen, processes share one table, and the
 scratch folder has no size limit. A root conductor needs an interpreter that others can read.
+Narrower, too: what Landlock does not govern is refused whole, so there are no sockets, no changes
+of modes or owners, and no named semaphores, which Python's `multiprocessing` is built on.
 """
 
 import os
@@ -28,9 +30,8 @@ class Landlock:
             return Availability(ok=False, reason="this kernel has no Landlock", advice=advice)
         if not _seccomp.supported():
             return Availability(ok=False, reason="no seccomp filter for this processor")
-        reason = _try()
-        if reason:
-            return Availability(ok=False, reason=reason)
+        if failed := _try():
+            return failed
         return Availability(ok=True, reason=f"Landlock {_bind.version()} binds programs here")
 
     def launch(self, request: SandboxRequest) -> Supervised:
@@ -42,8 +43,8 @@ class Landlock:
         return _detached.start(request, bound=True)
 
 
-def _try() -> str:
-    """Why `true` cannot be started; empty where it can."""
+def _try() -> Availability | None:
+    """Why `true` cannot be started, and what to do; None where it can."""
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "wb") as null:  # noqa: PTH123
         Path(folder).chmod(0o755)
         end = null.fileno()
@@ -52,9 +53,13 @@ def _try() -> str:
         )
         try:
             ended = _detached.start(request, bound=True).reap(_TRY_S)
+        except _detached.ClosedToOthers as error:
+            return Availability(ok=False, reason=error.reason, advice=error.advice)
         except OSError as error:
-            return str(error)
-    return "" if ended.code == 0 else f"`true` ended with {ended.code or ended.signal}"
+            return Availability(ok=False, reason=str(error))
+    if ended.code == 0:
+        return None
+    return Availability(ok=False, reason=f"`true` ended with {ended.code or ended.signal}")
 
 
 LAUNCHER = Landlock()

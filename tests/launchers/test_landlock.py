@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.launchers import _bind, _landlock
+from harness.launchers import _bind, _detached, _identity, _landlock
 from harness.launchers.interpreter import below
 from harness.launchers.landlock import LAUNCHER
+from harness.plugins import SandboxRequest
 
 READ = _bind.EXECUTE | _bind.READ_FILE | _bind.READ_DIR
 
@@ -72,3 +74,32 @@ def test_probe_tells_why_not() -> None:
     if not _bind.version():
         assert not found.ok
         assert "Landlock" in found.reason
+
+
+def test_a_closed_interpreter_comes_with_its_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong stands in `reason`, what to do in `advice`: doctor shows them apart."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(_identity, "is_root", lambda: True)
+    monkeypatch.setattr(_identity, "unreachable", lambda _paths: closed)
+    monkeypatch.setattr(_bind, "version", lambda: 7)
+    found = LAUNCHER.probe()
+    assert not found.ok
+    assert found.reason == f"{closed}: closed to other users, and root's submissions run as one"
+    assert found.advice.startswith(f"chmod o+rX {closed}")
+    request = SandboxRequest(command=("/bin/true",), source=tmp_path, stdout=1, stderr=2)
+    with pytest.raises(OSError, match=r"closed to other users.*; chmod o\+rX"):
+        LAUNCHER.launch(request)
+
+
+def test_other_failures_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(_bind, "version", lambda: 7)
+    monkeypatch.setattr(_detached, "start", refuse)
+    found = LAUNCHER.probe()
+    assert (found.ok, found.advice) == (False, "")
+    assert "Cannot allocate memory" in found.reason
