@@ -12,18 +12,24 @@ from matplotlib.figure import Figure
 
 from harness.records import Figure as Cost
 from harness.records import Leaderboard, Score
+from harness.report import numbers
 from harness.report.breakdown import Breakdown, breakdown_of
 from harness.report.charts.plane import Dot, dots_of, front
 from harness.report.charts.power import Track, tracks_of
+from harness.report.charts.profile import steps_of
 from harness.report.entries import Boards, Entry, EntryRun, entries_of
 from harness.report.finite import tamed_board, tamed_score
+from harness.report.pages.overall import Field, fields_of
 from harness.report.slugs import joined
 from harness.report.text import isolated
 from harness.report.traces import trace_of
+from harness.score import profiles
 
 FORMATS = ("svg", "pdf", "png")
 SIZE_INCH = (5.2, 3.4)
 COLOURS = ("#0a7d5a", "#3c4fb5", "#b3541e", "#8b3f97", "#6b6f00", "#00707f", "#7a7f87", "#a3231b")
+DASHES = ("-", "--", "-.", ":")
+"""So that lines are told apart in black and white too."""
 STYLE: dict[Any, Any] = {
     "font.size": 8.0,
     "axes.spines.top": False,
@@ -138,6 +144,27 @@ def draw_breakdown(told: Breakdown, out: Path, name: str, formats: Sequence[str]
         return _save(figure, out, name, formats)
 
 
+def draw_profiles(found: Field, out: Path, name: str, formats: Sequence[str]) -> list[Path]:
+    """Performance profiles: on what part of the workloads a contender is near the best."""
+    with _drawing() as (figure, axes):
+        axes.set(
+            xlabel="cost over the best cost of the workload",
+            ylabel="part of the workloads",
+            xlim=(1.0, profiles.RATIO_MAX),
+            ylim=(0.0, 1.03),
+        )
+        for number, each in reversed(list(enumerate(found.contenders[: len(COLOURS)]))):
+            corners = zip(*steps_of(each.ratios, profiles.RATIO_MAX), strict=True)
+            label = f"{isolated(each.name)[:32]}, score {numbers.plain(each.area)}"
+            axes.step(
+                *corners, where="post", color=COLOURS[number], label=label, linewidth=1.4,
+                linestyle=DASHES[number % len(DASHES)],
+            )  # fmt: skip
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(handles[::-1], labels[::-1], loc="lower right", title=found.title)
+        return _save(figure, out, name, formats)
+
+
 def _of_entry(entry: Entry, out: Path, formats: Sequence[str]) -> list[Path]:
     """Trace and breakdown of an entry's first readable run."""
     each = entry.opened().shown_run
@@ -158,7 +185,9 @@ def write_figures(
     boards: Sequence[Leaderboard],
     formats: Sequence[str] = FORMATS,
 ) -> list[Path]:
-    """A plane for each ground, a trace and a breakdown for each entry; returns the files, sorted.
+    """A plane for each ground, profiles over all workloads, a trace and a breakdown for each entry.
+
+    Returns the files, sorted.
 
     Raises:
         ValueError: a format is none of `FORMATS`.
@@ -177,6 +206,9 @@ def write_figures(
         dots = dots_of(members, against_metric=False)
         if dots:
             made += draw_plane(dots, out, f"plane--{joined(*ground)}", formats)
+    for each in fields_of(entries):
+        name = f"profiles--{joined(each.title.lower(), *each.place)}"
+        made += draw_profiles(each, out, name, formats)
     for entry in entries:
         made += _of_entry(entry, out, formats)
     return sorted(made)

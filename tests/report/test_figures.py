@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -5,6 +8,8 @@ import pytest
 
 from harness.report.figures import FORMATS, write_figures
 from tests.report.made import Made, Plan, make
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +29,20 @@ def written(few: Made, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[st
     return {path.name: path.read_bytes() for path in files}
 
 
+SCRIPT = (
+    "import sys; from pathlib import Path; from harness.report.figures import write_figures;"
+    "from tests.report.made import scored; made = scored(Path(sys.argv[1]));"
+    "write_figures(made.results, Path(sys.argv[2]), made.scores, made.boards)"
+)
+
+
 def test_figures_come_in_every_format_and_the_same_each_time(few: Made, tmp_path: Path) -> None:
+    """No hash seed, locale, time zone or library state of one process is in the bytes."""
     first = written(few, tmp_path / "a")
-    assert first == written(few, tmp_path / "b")
+    odd = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"}
+    command = [sys.executable, "-c", SCRIPT, str(few.results), str(tmp_path / "b")]
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | odd)
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
     # A plane; trace and breakdown of the three entries that have a meter.
     assert len(first) == 3 * (1 + 2 * 3)
     for name, data in first.items():
@@ -53,3 +69,26 @@ def test_an_unknown_format_is_refused_by_name(few: Made, tmp_path: Path) -> None
 
 def test_no_scores_no_figures(tmp_path: Path) -> None:
     assert write_figures(tmp_path, tmp_path / "out", [], []) == []
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two contenders on three workloads."""
+    plans = [
+        Plan(submission=f"{workload}-{name}", title=name, seeds=2, meter="rapl", workload=workload,
+             speed=speed)
+        for workload in ("digits-cnn", "digits-mlp", "digits-snn")
+        for name, speed in (("muon", 2.5), ("sgd", 0.9))
+    ]  # fmt: skip
+    return make(tmp_path_factory.mktemp("several") / "results", tuple(plans))
+
+
+def test_profiles_over_all_workloads_are_drawn(several: Made, tmp_path: Path) -> None:
+    files = written(several, tmp_path, ("svg",))
+    found = {name: data for name, data in files.items() if name.startswith("profiles--")}
+    assert [name.split("--")[1] for name in sorted(found)] == ["energy", "speed"]
+    for data in found.values():
+        text = " ".join(ET.fromstring(data).itertext())
+        assert "muon, score 1" in text
+        assert "sgd, score" in text
+        assert "part of the workloads" in text

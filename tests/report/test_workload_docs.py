@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.report.workload_docs import built_in, workloads_markdown
+from harness.report.workload_docs import _calibration, built_in, workloads_markdown
+from harness.score.calibration import committed_record
 
 PAGE = Path(__file__).parents[2] / "docs" / "workloads.md"
 
@@ -33,3 +34,27 @@ def test_direction_shows_in_the_sign() -> None:
 def test_order_of_discovery_does_not_show() -> None:
     specs = built_in()
     assert workloads_markdown(specs) == workloads_markdown(specs[::-1])
+
+
+def test_calibrated_workloads_show_spread_and_the_spread_between_instances() -> None:
+    text = workloads_markdown(built_in())
+    for spec in built_in():
+        record = committed_record(spec.name)
+        assert (record is None) == (spec.size == "official"), spec.name
+        if record is None:
+            continue
+        section = text.partition(f"\n### {spec.name}\n")[2].partition("\n### ")[0]
+        assert f"Calibrated on {len(record.runs)} runs: " in section
+        assert f"standard deviation {record.deviation:.2g}, " in section
+        assert ("between instances" in section) >= (spec.secrecy == "seeded")
+        row = next(line for line in text.splitlines() if line.startswith(f"| [{spec.name}]"))
+        assert row.split(" | ")[3] == f"{record.deviation:.2g}"
+
+
+def test_figures_that_nobody_measured_are_left_out() -> None:
+    record = committed_record("digits-mlp")
+    assert record is not None
+    bare = record.model_copy(update={"median_cpu_s": None, "resolvable_ratio": None})
+    (line,) = _calibration(bare)
+    assert "CPU seconds" not in line
+    assert "lead" not in line

@@ -60,7 +60,9 @@ def groups_of(site: Site, workload: str) -> list[Group]:
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     groups = {workload: groups_of(site, workload) for workload in site.workloads}
-    imported = [rules.title or rules.name for rules, _ in documents_of(site)]
+    imported = sorted(
+        {rules.imported.source_format for rules, _ in documents_of(site) if rules.imported}
+    )
     machines = {
         workload: [hardware_board(board, site.entries, "") for board in boards]
         for workload in site.workloads

@@ -134,21 +134,21 @@ def _by_place(entries: Sequence[Entry]) -> Mapping[Place, list[Entry]]:
     return dict(sorted(found.items()))
 
 
-def fields_of(site: Site) -> list[Field]:
+def fields_of(entries: Sequence[Entry]) -> list[Field]:
     """A field for each machine, ruleset, division and prize that has something to compare."""
     shown = {each.name: each for each in prizes() if each.name in PRIZE_ORDER}
     fields: list[Field] = []
-    for place, entries in _by_place(site.entries).items():
+    for place, members in _by_place(entries).items():
         for name in PRIZE_ORDER:
             if name in shown:
-                found = field_of(entries, place, shown[name], f"o{len(fields) + 1}")
+                found = field_of(members, place, shown[name], f"o{len(fields) + 1}")
                 fields += [found] if found else []
     return fields
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     path = "overall.html"
-    values = {"fields": fields_of(site), "ratio_max": profiles.RATIO_MAX, "drawn": COLOURS}
+    values = {"fields": fields_of(site.entries), "ratio_max": profiles.RATIO_MAX, "drawn": COLOURS}
     yield path, site.page(path, "Overall", "overall.html", **values)
 
 

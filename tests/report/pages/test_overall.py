@@ -26,7 +26,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def fields(made: Made) -> dict[str, overall.Field]:
     site = Site(made.results, made.scores, made.boards)
-    return {field.title: field for field in overall.fields_of(site)}
+    return {field.title: field for field in overall.fields_of(site.entries)}
 
 
 def test_one_name_on_several_workloads_is_one_contender(wide: Made) -> None:
