@@ -87,10 +87,21 @@ def _halves(outcomes: "Sequence[Outcome]") -> "tuple[list[Outcome], list[Outcome
 
 
 def _code(own: Sequence[RunItem], other: Sequence[RunItem]) -> int:
-    """That of the submission's worst run; a run of the reference counts where it was broken off."""
-    codes = [code_of(row.status, row.ended_by) for row in own]
+    """That of the submission's worst run; a run of the reference counts where it was broken off.
+
+    Of a study of tuning with a hit only what was broken off counts beside.
+    """
+    hits = {_study(row) for row in own if row.status == "ok"} - {None}
+    # That a trial misses is what tuning is for, as long as another one of its study does not.
+    counted = [row for row in own if row.status in ("aborted", "ok") or _study(row) not in hits]
+    codes = [code_of(row.status, row.ended_by) for row in counted]
     broken = [code_of(row.status, row.ended_by) for row in other if row.status == "aborted"]
     return worst([*codes, *broken])
+
+
+def _study(row: RunItem) -> str | None:
+    """Which study of external tuning a run is a trial of; None for all other runs."""
+    return row.trial.study if row.trial and row.trial.mode == "external" else None
 
 
 def document_of(outcomes: "Sequence[Outcome]", ruleset: Ruleset, results: Path) -> RunDocument:

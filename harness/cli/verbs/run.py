@@ -44,7 +44,8 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
 
     Every run leaves a sealed bundle, whatever becomes of it. Leaves with 0 where all runs are ok;
     else with the code of the worst: 130 interrupted, 3 invalid, crashed or diverged, 7 budget
-    exceeded, 5 measurement not trustworthy, 1 target not reached.
+    exceeded, 5 measurement not trustworthy, 1 target not reached. A study of tuning is as good as
+    its best trial.
     """
     if options["trials"] is not None and options["tuning"] != "external":
         message = "--trials counts the runs of a study of --tuning external; name that, too"

@@ -11,7 +11,7 @@ from harness.records import TuningTrial
 from harness.run import series
 from harness.run.order import Outcome, Progress, Watcher
 from harness.run.series import SeriesRequest
-from tests.lab.results import Plan, write_run
+from tests.lab.results import Plan, seeds_of, write_run
 
 
 class Conductor:
@@ -139,6 +139,24 @@ def test_what_each_trial_tried_is_shown(conductor: Conductor, joulemark) -> None
     assert "kind = wide, lr = 0.01235" in shown
     document = RunDocument.model_validate_json(joulemark("run", "toy", "--json").stdout)
     assert document.runs[1].hyperparameters == {"lr": 0.5, "kind": "plain"}
+
+
+def test_a_study_with_a_hit_is_a_success_and_one_without_is_none(
+    conductor: Conductor, joulemark
+) -> None:
+    def tried(seed: int, study: int, status: Any) -> Plan:
+        tuning = TuningTrial(mode="external", study=study, trial=seed % 2, trials_count=2)
+        good = status == "ok"
+        found = ((10.0, 0.95 if good else 0.1),)
+        plan = Plan(seed=seed, status=status, snapshots=found)
+        shared = {"commitment": seeds_of(Plan()).commitment, "index": seed}
+        seeds = seeds_of(plan).model_copy(update=shared)
+        return plan.but(changes={"tuning": tuning, "seeds": seeds})
+
+    conductor.plans = [tried(1, 0, "ok"), tried(2, 0, "crashed")]
+    assert joulemark("run", "toy").exit_code == 0
+    conductor.plans = [tried(1, 0, "ok"), tried(2, 0, "ok"), tried(3, 1, "target_missed")]
+    assert joulemark("run", "toy").exit_code == 1
 
 
 def test_results_must_be_a_folder(conductor: Conductor, joulemark, tmp_path: Path) -> None:
