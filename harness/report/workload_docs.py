@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from harness.api import WorkloadSpec
 from harness.registry import Plugin, discover
+from harness.score.calibration import Calibration, committed_record
 
 SIZES = {
     "smoke": "Seconds on one thread; data generated or packaged",
@@ -22,7 +23,8 @@ Written from the registry by `python -m harness.report.workload_docs > docs/work
 A target is frozen with its version. It comes from the final metrics of the reference submission:
 the median loosened by three standard deviations or to the worst run, whichever is easier, rounded
 towards easy. The runs lie in `workloads/calibrations/`, and a test puts each target where the rule
-puts it.
+puts it. The spread is the standard deviation of their final metric. Where data are drawn for each
+run, three runs on each of eight instances tell runs and instances apart.
 
 A run's record states the SHA-256 of the manifest of packed data, and whether they were a part of
 the published set (`joulemark data prepare --partial`) or a generated stand-in. Runs on either are
@@ -41,11 +43,39 @@ def _target(spec: WorkloadSpec) -> str:
 
 
 def _table(specs: Sequence[WorkloadSpec]) -> list[str]:
-    lines = ["| workload | domain | target | budget | data |", "| --- | --- | --- | ---: | --- |"]
+    lines = [
+        "| workload | domain | target | spread | budget | data |",
+        "| --- | --- | --- | ---: | ---: | --- |",
+    ]
     for spec in specs:
         link = f"[{spec.name}](#{spec.name})"
         budget = f"{_number(spec.budget_s)} s"
-        lines.append(f"| {link} | {spec.domain} | {_target(spec)} | {budget} | {spec.secrecy} |")
+        record = committed_record(spec.name)
+        spread = f"{record.deviation:.2g}" if record else ""
+        cells = (link, spec.domain, _target(spec), spread, budget, spec.secrecy)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _calibration(record: Calibration) -> list[str]:
+    """What the committed runs of the reference say."""
+    figures = [
+        f"median {_number(float(f'{record.median:.5g}'))}",
+        f"standard deviation {record.deviation:.2g}",
+        f"worst {_number(float(f'{record.worst:.5g}'))}",
+    ]
+    if record.median_cpu_s is not None:
+        figures.append(f"{record.median_cpu_s:.2g} CPU seconds each")
+    if record.resolvable_ratio is not None:
+        lead = f"{record.resolvable_ratio:.0%}"
+        figures.append(f"eight seeds can show a lead of {lead} in time to the first that passes")
+    lines = [f"- Calibrated on {len(record.runs)} runs: {', '.join(figures)}"]
+    if (spread := record.instances) is not None:
+        lines.append(
+            f"- Standard deviation between runs on one instance {spread.deviation_runs:.2g}, "
+            f"between instances {spread.deviation_instances:.2g} ({spread.instances_count} "
+            f"instances, {spread.runs_each_count} runs each)"
+        )
     return lines
 
 
@@ -54,6 +84,7 @@ def _section(spec: WorkloadSpec) -> list[str]:
     lines.append(
         f"- Target, version {spec.target.version}: {_target(spec)}. {spec.target.derivation}"
     )
+    lines += _calibration(record) if (record := committed_record(spec.name)) else []
     lines.append(f"- Budget: {_number(spec.budget_s)} s on {spec.threads} thread(s)")
     lines.append(f"- Data: {SECRECY[spec.secrecy]}")
     if spec.packed is not None:

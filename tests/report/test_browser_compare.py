@@ -62,3 +62,15 @@ def test_picking_changes_the_address(tab: Tab, site: Path) -> None:
 @pytest.mark.parametrize("state", ["", "#a=nobody", "#a=__proto__&b=constructor", "#a=%E0%A4%A"])
 def test_a_mangled_address_shows_some_pair(tab: Tab, site: Path, state: str) -> None:
     assert "Energy to target" in opened(tab, site, state)
+
+
+def test_the_first_pair_shown_can_be_compared(tab: Tab, site: Path) -> None:
+    assert "No bridge" not in opened(tab, site, "")
+
+
+def test_names_keep_their_words_whole_on_a_phone(tab: Tab, site: Path) -> None:
+    tab.view(390)
+    tab.open((site / "history.html").as_uri())
+    widths = "[...document.querySelectorAll('tbody th')].map(h => h.getBoundingClientRect().width)"
+    assert min(tab.run(widths)) >= 120
+    tab.view(1280)

@@ -206,7 +206,8 @@
     });
     var a = Object.prototype.hasOwnProperty.call(byId, asked.a) ? asked.a : entries[0].id;
     var mates = entries.filter(function (entry) { return entry.id !== a && entry.ground.join() === byId[a].ground.join(); });
-    var b = Object.prototype.hasOwnProperty.call(byId, asked.b) ? asked.b : (mates[0] || entries[1]).id;
+    var alike = mates.filter(function (entry) { return !incomparable(byId[a], entry); });
+    var b = Object.prototype.hasOwnProperty.call(byId, asked.b) ? asked.b : (alike[0] || mates[0] || entries[1]).id;
     first[1].value = a;
     second[1].value = b;
     show();
