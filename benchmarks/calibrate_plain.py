@@ -1,6 +1,8 @@
 """Trains a submission in this process over many seeds, for target and spread, without a sandbox.
 
-python -m benchmarks.calibrate_plain SUBMISSION [--seeds N] [--json FILE] [--instances N]
+python -m benchmarks.calibrate_plain SUBMISSION [--seeds N | --instances N] [--json FILE]
+
+With --instances the spread between drawn instances goes into a record that is there already.
 """
 
 import argparse
@@ -8,12 +10,11 @@ import contextlib
 import gc
 import importlib.util
 import json
-import statistics
 import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,15 @@ import numpy as np
 import torch
 
 from harness.api import Array, Arrays, Session, Splits, WorkloadSpec
+from harness.records import load
 from harness.registry import find
-from harness.score.calibration import target_by_rule
+from harness.score.calibration import (
+    Calibration,
+    CalibrationRun,
+    InstanceSpread,
+    Subject,
+    summed,
+)
 
 FIRST_SEED = 1000
 
@@ -72,6 +80,18 @@ class Rehearsal:
     losses: list[float]
     total_cpu_s: float
     predict_cpu_s: float
+
+    def record(self) -> CalibrationRun:
+        """This rehearsal as a calibration keeps it."""
+        return CalibrationRun(
+            seed=self.seed,
+            steps=tuple(self.steps),
+            cpu_s=tuple(self.cpu_s),
+            metrics=tuple(self.metrics),
+            losses=tuple(self.losses),
+            total_cpu_s=self.total_cpu_s,
+            predict_cpu_s=self.predict_cpu_s,
+        )
 
     def first_hit(self, passes: Callable[[float], bool]) -> tuple[int | None, float] | None:
         """Step and CPU seconds of the first snapshot that passes, or None."""
@@ -184,71 +204,44 @@ def _judged(
     )
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Twenty or so rehearsals, and the target that the rule puts on them."""
-
-    workload: str
-    submission: str
-    better: str
-    target: float
-    median: float
-    deviation: float
-    worst: float
-    budget_s: float
-    median_cpu_s: float
-    median_steps_to_target: float
-    median_predict_cpu_s: float
-    runs: list[Rehearsal]
-
-
 def calibrate(name: str, seeds: int) -> Calibration:
     """Rehearse with consecutive seeds and apply the rule; one rehearsal before them warms up."""
     spec = load_submission(name)[1]
     rehearse(name, 0)
-    runs = [rehearse(name, FIRST_SEED + i) for i in range(seeds)]
-    finals = [run.metrics[-1] for run in runs]
-    better = spec.metric.better
-    target = target_by_rule(finals, better, spec.metric.digits)
-    passes = (lambda v: v >= target) if better == "higher" else (lambda v: v <= target)
-    hits = [hit for run in runs if (hit := run.first_hit(passes))]
-    return Calibration(
+    runs = [rehearse(name, FIRST_SEED + i).record() for i in range(seeds)]
+    subject = Subject(
         workload=spec.name,
+        workload_version=None,
         submission=name,
-        better=better,
-        target=target,
-        median=statistics.median(finals),
-        deviation=statistics.stdev(finals),
-        worst=min(finals) if better == "higher" else max(finals),
+        machine=None,
+        better=spec.metric.better,
+        digits=spec.metric.digits,
+        frozen_target=spec.target.value,
         budget_s=spec.budget_s,
-        median_cpu_s=statistics.median(run.total_cpu_s for run in runs),
-        median_steps_to_target=statistics.median(step or 0 for step, _ in hits),
-        median_predict_cpu_s=statistics.median(run.predict_cpu_s for run in runs),
-        runs=runs,
     )
+    return summed(subject, runs)
 
 
-def _compact(record: dict[str, Any]) -> str:
+def compact(record: Calibration) -> str:
     """JSON with one line a run, numbers to six significant digits."""
 
     def rounded(value: Any) -> Any:
         if isinstance(value, float):
             return float(f"{value:.6g}")
+        if isinstance(value, dict):
+            return {key: rounded(each) for key, each in value.items()}
         return [rounded(each) for each in value] if isinstance(value, list) else value
 
-    def line(fields: dict[str, Any]) -> str:
-        return json.dumps({key: rounded(value) for key, value in fields.items()})
-
-    head = line({key: value for key, value in record.items() if key != "runs"})
-    runs = ",\n".join(line(run) for run in record["runs"])
-    return f'{head[:-1]}, "runs": [\n{runs}\n]}}'
+    tree = rounded(record.model_dump(mode="json"))
+    runs = ",\n".join(json.dumps(run) for run in tree.pop("runs"))
+    return f'{json.dumps(tree)[:-1]}, "runs": [\n{runs}\n]}}\n'
 
 
-def instance_spread(name: str, instances: int, seeds: int = 3) -> tuple[float, float]:
-    """Standard deviations of the final metric between runs on one instance, between instances.
+def instance_spread(name: str, instances: int, seeds: int = 3) -> InstanceSpread:
+    """How far the final metric differs between runs on one instance, and between instances.
 
-    One-way analysis of variance: the second is that of the instances' means with the share of
-    the runs' own spread taken off.
+    One-way analysis of variance: the second is the deviation of the instances' means with the
+    share of the runs' own spread taken off.
     """
     finals = np.array(
         [
@@ -259,9 +252,20 @@ def instance_spread(name: str, instances: int, seeds: int = 3) -> tuple[float, f
             for each in range(instances)
         ]
     )
+    return spread_of(finals)
+
+
+def spread_of(finals: Array) -> InstanceSpread:
+    """The two deviations of final metrics of shape (instances, runs)."""
+    instances, seeds = finals.shape
     within = float(finals.var(axis=1, ddof=1).mean())
     between = max(0.0, float(finals.mean(axis=1).var(ddof=1)) - within / seeds)
-    return within**0.5, between**0.5
+    return InstanceSpread(
+        instances_count=instances,
+        runs_each_count=seeds,
+        deviation_runs=within**0.5,
+        deviation_instances=between**0.5,
+    )
 
 
 def main() -> None:
@@ -273,17 +277,19 @@ def main() -> None:
     parser.add_argument("--instances", type=int)
     options = parser.parse_args()
     if options.instances:
-        within, between = instance_spread(options.submission, options.instances)
-        sys.stdout.write(f"sd between runs {within:.5f}, between instances {between:.5f}\n")
+        spread = instance_spread(options.submission, options.instances)
+        sys.stdout.write(spread.model_dump_json(indent=2) + "\n")
+        if options.json:
+            found = load(Calibration, options.json.read_bytes(), options.json)
+            options.json.write_text(compact(found.model_copy(update={"instances": spread})))
         return
     record = calibrate(options.submission, options.seeds)
     for run in record.runs:
         grid = " ".join(f"{s}:{m:.4f}" for s, m in zip(run.steps, run.metrics, strict=True))
         sys.stdout.write(f"seed {run.seed}  {run.total_cpu_s:.2f} CPU s  {grid}\n")
-    summary = {key: value for key, value in asdict(record).items() if key != "runs"}
-    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    sys.stdout.write(record.model_dump_json(indent=2, exclude={"runs"}) + "\n")
     if options.json:
-        options.json.write_text(_compact(asdict(record)) + "\n")
+        options.json.write_text(compact(record))
 
 
 if __name__ == "__main__":

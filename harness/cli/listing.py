@@ -12,7 +12,7 @@ Facts = dict[str, Value]
 Describe = Callable[[Plugin], tuple[str, Facts]]
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "workloads": ("domain", "size", "metric", "better", "target", "budget_s", "secrecy"),
+    "workloads": ("domain", "size", "metric", "better", "target", "spread", "budget_s", "secrecy"),
     "submissions": ("workloads", "division", "team"),
     "rulesets": ("seeds_count", "snapshot_rule"),
     "meters": ("origin",),
@@ -28,6 +28,14 @@ def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0].rstrip(".")
 
 
+def _spread(plugin: Plugin) -> float | None:
+    """Standard deviation of the final metric between calibrated runs, to two digits."""
+    from harness.score.calibration import committed_record
+
+    record = committed_record(plugin.name) if plugin.source.origin == "built-in" else None
+    return float(f"{record.deviation:.2g}") if record else None
+
+
 def _workload(plugin: Plugin) -> tuple[str, Facts]:
     spec = plugin.value
     unit = f" ({spec.metric.unit})" if spec.metric.unit else ""
@@ -37,6 +45,7 @@ def _workload(plugin: Plugin) -> tuple[str, Facts]:
         "metric": f"{spec.metric.name}{unit}",
         "better": spec.metric.better,
         "target": spec.target.value,
+        "spread": _spread(plugin),
         "budget_s": spec.budget_s,
         "secrecy": spec.secrecy,
     }

@@ -1,13 +1,15 @@
-"""Calibrates a workload from sealed runs of its reference: target, spread, resolvable lead."""
+"""Calibrates a workload from runs of its reference: target, spread, resolvable lead."""
 
+import importlib.util
 import math
 import statistics
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from harness.bundle import Bundle
 from harness.clock import NS_PER_S
-from harness.records.base import FORMAT, Record
+from harness.records.base import FORMAT, Record, load
 from harness.score.stats import Sample, passes, resolvable_ratio, sample_sd
 
 SPARE_DEVIATIONS = 3
@@ -28,19 +30,33 @@ class CalibrationError(ValueError):
 
 
 class CalibrationRun(Record):
-    """One run of the reference, as its bundle tells."""
+    """One run of the reference, as its bundle or a rehearsal tells."""
 
     seed: int
     steps: tuple[int | None, ...]
-    time_s: tuple[float, ...]
-    """Seconds after the gun of each snapshot that counts."""
+    time_s: tuple[float, ...] | None = None
+    """Seconds after the gun of each snapshot that counts; None of rehearsals."""
+    cpu_s: tuple[float, ...] | None = None
+    """CPU seconds of a rehearsal at each snapshot; None of runs through the harness."""
     metrics: tuple[float, ...]
     losses: tuple[float | None, ...]
     total_cpu_s: float | None
     """CPU seconds after the gun."""
     predict_cpu_s: float | None
     """Of the last snapshot, loading included."""
-    peak_rss_bytes: int | None
+    peak_rss_bytes: int | None = None
+
+
+class InstanceSpread(Record):
+    """How far drawn instances differ, beside how far runs on one instance do."""
+
+    instances_count: int
+    runs_each_count: int
+    deviation_runs: float
+    """Standard deviation of the final metric between runs on one instance."""
+    deviation_instances: float
+    """Standard deviation between instances, the runs' own share taken off; 0 where the means of
+    instances differ less than runs alone would make them."""
 
 
 class Calibration(Record):
@@ -48,9 +64,11 @@ class Calibration(Record):
 
     format: int = FORMAT
     workload: str
-    workload_version: str
+    workload_version: str | None
+    """Of the runs; freezing the target afterwards changes it. None where it was not recorded."""
     submission: str
-    machine: str
+    machine: str | None
+    """None where it was not recorded."""
     better: Literal["higher", "lower"]
     target: float
     """By the rule; the workload's own is `frozen_target`."""
@@ -61,18 +79,49 @@ class Calibration(Record):
     budget_s: float
     """The workload's own."""
     suggested_budget_s: float
-    """By the rule: three times the median run."""
+    """By the rule: three times the median run; of rehearsals in CPU seconds on one thread."""
     median_cpu_s: float | None
     median_steps_to_target: float | None
     median_predict_cpu_s: float | None
     peak_rss_bytes: int | None
     """Greatest over the runs."""
     time_spread_ratio: float | None
-    """Standard deviation of the logarithm of the seconds to the target."""
+    """Standard deviation of the logarithm of the seconds to the target; of rehearsals in CPU
+    seconds."""
     resolvable_ratio: float | None
     """Lead that two such entries of eight seeds can show (0.06 for 6 %), power 0.9, two-sided
     p < 0.05."""
+    instances: InstanceSpread | None = None
+    """None where it was not measured, or where every run has the same data."""
     runs: tuple[CalibrationRun, ...]
+
+
+class Subject(NamedTuple):
+    """What was calibrated, and under which name."""
+
+    workload: str
+    workload_version: str | None
+    submission: str
+    machine: str | None
+    better: Literal["higher", "lower"]
+    digits: int
+    """After the point, that the metric resolves."""
+    frozen_target: float
+    budget_s: float
+
+
+def committed_record(workload: str) -> Calibration | None:
+    """The record that lies in the project beside its own workloads; None where there is none.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    spec = importlib.util.find_spec("workloads")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder, "calibrations", f"{workload}.json")
+        if path.is_file():
+            return load(Calibration, path.read_bytes(), path)
+    return None
 
 
 def target_by_rule(finals: Sequence[float], better: str, digits: int) -> float:
@@ -146,31 +195,74 @@ def calibrate(bundles: Sequence[Bundle], digits: int) -> Calibration:
         CalibrationError: too few runs, or one that is not whole.
     """
     runs = [read_run(each) for each in bundles]
-    if len(runs) < 2:  # noqa: PLR2004 - a spread takes two
-        message = f"{len(runs)} runs tell no spread; ask for --runs 2 or more"
+    if not runs:
+        message = "0 runs tell no spread; ask for --runs 2 or more"
         raise CalibrationError(message)
     head = bundles[0].run
-    work, finals = head.workload, [run.metrics[-1] for run in runs]
-    target = target_by_rule(finals, work.better, digits)
-    places = [_hits(run, target, work.better) for run in runs]
-    hits = [(run, place) for run, place in zip(runs, places, strict=True) if place is not None]
-    logs = [math.log(run.time_s[place]) for run, place in hits]
-    deviation = sample_sd(logs) if len(logs) == len(runs) else None
-    return Calibration(
+    work = head.workload
+    subject = Subject(
         workload=work.name,
         workload_version=work.version,
         submission=head.submission.name,
         machine=head.machine,
         better=work.better,
-        target=target,
+        digits=digits,
         frozen_target=work.target,
+        budget_s=work.budget_s,
+    )
+    return summed(subject, runs)
+
+
+def _seconds(run: CalibrationRun) -> tuple[float, ...]:
+    """Seconds after the gun where a clock was kept, else CPU seconds.
+
+    Raises:
+        CalibrationError: it has neither.
+    """
+    found = run.cpu_s if run.time_s is None else run.time_s
+    if found is None:
+        message = f"the run of seed {run.seed} has neither seconds nor CPU seconds; run it again"
+        raise CalibrationError(message)
+    return found
+
+
+def _time_spread(runs: Sequence[CalibrationRun], places: Sequence[int | None]) -> float | None:
+    """Deviation of the logarithm of the seconds to the target; None where one misses it."""
+    hits = [(run, place) for run, place in zip(runs, places, strict=True) if place is not None]
+    if len(hits) < len(runs):
+        return None
+    return sample_sd([math.log(_seconds(run)[place]) for run, place in hits])
+
+
+def summed(subject: Subject, runs: Sequence[CalibrationRun]) -> Calibration:
+    """The record of these runs.
+
+    Raises:
+        CalibrationError: fewer than two runs.
+    """
+    if len(runs) < 2:  # noqa: PLR2004 - a spread takes two
+        message = f"{len(runs)} runs tell no spread; ask for --runs 2 or more"
+        raise CalibrationError(message)
+    finals, better = [run.metrics[-1] for run in runs], subject.better
+    target = target_by_rule(finals, better, subject.digits)
+    places = [_hits(run, target, better) for run in runs]
+    steps = [run.steps[place] for run, place in zip(runs, places, strict=True) if place is not None]
+    deviation = _time_spread(runs, places)
+    return Calibration(
+        workload=subject.workload,
+        workload_version=subject.workload_version,
+        submission=subject.submission,
+        machine=subject.machine,
+        better=better,
+        target=target,
+        frozen_target=subject.frozen_target,
         median=statistics.median(finals),
         deviation=sample_sd(finals),
-        worst=min(finals) if work.better == "higher" else max(finals),
-        budget_s=work.budget_s,
-        suggested_budget_s=BUDGET_RATIO * statistics.median(run.time_s[-1] for run in runs),
+        worst=min(finals) if better == "higher" else max(finals),
+        budget_s=subject.budget_s,
+        suggested_budget_s=BUDGET_RATIO * statistics.median(_seconds(run)[-1] for run in runs),
         median_cpu_s=_median([run.total_cpu_s for run in runs]),
-        median_steps_to_target=_median([run.steps[place] for run, place in hits]),
+        median_steps_to_target=_median(steps),
         median_predict_cpu_s=_median([run.predict_cpu_s for run in runs]),
         peak_rss_bytes=max((run.peak_rss_bytes or 0 for run in runs), default=0) or None,
         time_spread_ratio=deviation,

@@ -8,7 +8,8 @@ import pytest
 
 from harness.cli.listing import COLUMNS, DESCRIBERS, PROBED, item_of, items_of
 from harness.plugins import Availability
-from harness.registry import KINDS, Broken, Plugin, Source
+from harness.registry import KINDS, Broken, Plugin, Source, discover
+from harness.score.calibration import committed_record
 
 SOURCE = Source("thing", Path("/x/thing.py"), "built-in", "")
 
@@ -63,3 +64,19 @@ def test_a_plug_in_that_did_not_load_keeps_its_error_and_place() -> None:
 
 def test_a_title_that_is_no_text_is_left_out() -> None:
     assert item_of("prizes", plugin(title=3)).title == ""
+
+
+def test_workloads_tell_the_spread_of_their_calibrated_runs() -> None:
+    rows = {item.name: item.facts for item in items_of("workloads")}
+    for name, facts in rows.items():
+        record = committed_record(name)
+        assert (facts["spread"] is None) == (record is None) == (facts["size"] == "official")
+        if record is not None:
+            assert facts["spread"] == pytest.approx(record.deviation, rel=0.05)
+
+
+def test_a_foreign_workload_of_the_same_name_has_no_spread_of_ours() -> None:
+    ours = next(each for each in discover("workloads") if each.name == "digits-mlp")
+    assert isinstance(ours, Plugin)
+    theirs = ours._replace(source=ours.source._replace(origin="a folder"))
+    assert item_of("workloads", theirs).facts["spread"] is None

@@ -1,5 +1,7 @@
 """The rule for targets, from sealed runs; agrees with the rehearsals' own statement of it."""
 
+import math
+import statistics
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bundle import Bundle
-from harness.score.calibration import CalibrationError, calibrate, lead_of, target_by_rule
+from harness.records import dump, load
+from harness.score.calibration import (
+    Calibration,
+    CalibrationError,
+    CalibrationRun,
+    Subject,
+    calibrate,
+    lead_of,
+    summed,
+    target_by_rule,
+)
 from tests.lab.results import Plan, write_run
 
 FINALS = st.lists(st.floats(0.1, 0.99), min_size=2, max_size=30)
@@ -53,3 +65,39 @@ def test_broken_or_lone_runs_calibrate_nothing(tmp_path: Path) -> None:
         calibrate(bundles(tmp_path / "a", (0.9, 0.9), status="crashed"), 4)
     with pytest.raises(CalibrationError, match="no spread"):
         calibrate(bundles(tmp_path / "b", (0.9,)), 4)
+
+
+SUBJECT = Subject("toy", None, "toy-adamw", None, "higher", 4, 0.9, 10.0)
+
+
+def rehearsed(seed: int, final: float, cpu_s: float) -> CalibrationRun:
+    return CalibrationRun(
+        seed=seed,
+        steps=(10, 20),
+        cpu_s=(cpu_s / 2, cpu_s),
+        metrics=(0.5, final),
+        losses=(None, None),
+        total_cpu_s=cpu_s,
+        predict_cpu_s=None,
+    )
+
+
+def test_cpu_seconds_stand_in_where_no_clock_was_kept() -> None:
+    runs = [rehearsed(each, 0.95 + each / 1000, 4.0 + each) for each in range(3)]
+    record = summed(SUBJECT, runs)
+    assert record.suggested_budget_s == pytest.approx(15.0)
+    assert record.median_steps_to_target == 20
+    assert record.time_spread_ratio == pytest.approx(statistics.stdev(map(math.log, (4, 5, 6))))
+    assert (record.machine, record.workload_version, record.peak_rss_bytes) == (None, None, None)
+    assert load(Calibration, dump(record), "here") == record
+
+
+def test_a_run_without_any_clock_calibrates_nothing() -> None:
+    runs = [rehearsed(each, 0.95, 4.0).model_copy(update={"cpu_s": None}) for each in range(2)]
+    with pytest.raises(CalibrationError, match="seed 0 has neither seconds nor CPU seconds"):
+        summed(SUBJECT, runs)
+
+
+def test_no_runs_at_all_are_told() -> None:
+    with pytest.raises(CalibrationError, match="0 runs tell no spread"):
+        calibrate([], 4)

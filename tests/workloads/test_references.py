@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from benchmarks.calibrate_plain import Recorder, Rehearsal, load_submission, predict, rehearse
-from harness.api import WorkloadSpec
+from harness.api import Session, WorkloadSpec
 from harness.registry import Plugin, discover, find
+from harness.score.calibration import committed_record
 
 NAMES = [
     each.name
@@ -74,6 +75,7 @@ def test_same_seed_gives_the_same_metrics(name: str) -> None:
         ("markov-lm-adamw", 160, 280),
         ("digits-fewlabel-adamw", 20, 160),
         ("digits-snn-adamw", 80, 260),
+        ("digits-eqprop-adamw", 160, 720),
         ("digits-knn-gcn-adamw", 10, 60),
         ("formant-kws-adamw", 38, 152),
         ("japanese-vowels-adamw", 63, 190),
@@ -201,3 +203,34 @@ def test_a_pole_that_would_stand_for_ever_has_no_advantage() -> None:
     assert scope["advantages"](values, fallen)[-1].tolist() == pytest.approx(
         [-scope["DISCOUNT"]] * 3
     )
+
+
+def test_a_net_of_another_family_needs_far_less_for_the_same_curves() -> None:
+    """MNIST-1D: convolutions in the open division against the closed perceptron."""
+    train, spec = load_submission("mnist1d-conv")
+    splits, recorder = spec.data(7), Recorder(0.0)
+    torch.set_num_threads(1)
+    train(
+        Session(
+            workload=spec,
+            seed=7,
+            device="cpu",
+            train=splits.train,
+            validation=splits.validation,
+            budget_s=spec.budget_s,
+            snapshot_rule="final",
+            channel=recorder,
+        )
+    )
+    step, _, weights = recorder.snapshots[-1]
+    foretell = train.__globals__["predictor"](weights, spec)
+    outputs = foretell(dict(splits.test_inputs))
+    assert outputs.shape == (16_000, 10)
+    assert np.array_equal(outputs[:9], foretell({"x": splits.test_inputs["x"][:9]}))
+    record = committed_record("mnist1d")
+    assert record is not None
+    best = max(value for run in record.runs for value in run.metrics)
+    assert spec.score(outputs, splits.test_labels, splits.facts) > best
+    fewest = min(run.steps[-1] or 0 for run in record.runs)
+    assert step is not None
+    assert 3 * step < fewest

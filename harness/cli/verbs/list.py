@@ -64,7 +64,7 @@ def _show_kind(kind: str, items: "Sequence[PluginItem]", page: "Page") -> None:
         )
         for item in items
     ]
-    page.table(columns, rows, right=("target", "budget_s", "seeds_count"))
+    page.table(columns, rows, right=("target", "spread", "budget_s", "seeds_count"))
     local = [item for item in items if item.facts.get("data")]
     if local:
         page.line("\ndata to be fetched, then packed by `joulemark data prepare NAME FOLDER`:")
