@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.prizes import Prize, prizes
-from harness.records import Score
+from harness.prizes import Prize, across_of, prizes
+from harness.records import Across, Score
 from harness.report import wording
 from harness.report.charts.profile import COLOURS, profile_chart
 from harness.report.entries import PRIZE_ORDER, Entry
@@ -146,9 +146,52 @@ def fields_of(entries: Sequence[Entry]) -> list[Field]:
     return fields
 
 
+QUANTITIES = {
+    "time_to_target_s": "seconds",
+    "energy_to_target_j": "joules",
+    "steps_to_target": "training steps",
+    "cost_to_target_usd": "dollars",
+}
+"""What a contest against the reference ranks by, in a word."""
+
+
+class Contest(NamedTuple):
+    """A contest over several workloads against the frozen reference."""
+
+    ident: str
+    title: str
+    found: Across
+    ties: tuple[str, ...]
+    """Tie letters of each row, where another one shares them."""
+
+
+def contests_of(site: Site) -> list[Contest]:
+    """Every contest that ranks anybody beside the reference."""
+    found = [each for each in across_of(site.scores) if len(each.rows) > 1]
+    return [
+        Contest(
+            f"a{number}",
+            QUANTITIES.get(each.quantity, each.quantity),
+            each,
+            tuple(_tie(row.tie_group, each) for row in each.rows),
+        )
+        for number, each in enumerate(found, 1)
+    ]
+
+
+def _tie(letters: str, contest: Across) -> str:
+    sharing = sum(bool(set(letters) & set(row.tie_group)) for row in contest.rows)
+    return letters if sharing > 1 else ""
+
+
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     path = "overall.html"
-    values = {"fields": fields_of(site.entries), "ratio_max": profiles.RATIO_MAX, "drawn": COLOURS}
+    values = {
+        "fields": fields_of(site.entries),
+        "contests": contests_of(site),
+        "ratio_max": profiles.RATIO_MAX,
+        "drawn": COLOURS,
+    }
     yield path, site.page(path, "Overall", "overall.html", **values)
 
 

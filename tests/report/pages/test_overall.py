@@ -65,3 +65,40 @@ def test_one_workload_is_nothing_to_put_together(tmp_path: Path) -> None:
     assert fields(made) == {}
     render(made.results, tmp_path / "site", made.scores, made.boards)
     assert "Nothing to put together yet" in (tmp_path / "site" / "overall.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two contenders against the reference on two workloads, and one on a single one."""
+    plans = [
+        Plan(submission=f"{workload}-{name}", title=name, workload=workload, meter="rapl",
+             speed=speed)
+        for workload in ("digits-cnn", "digits-mlp")
+        for name, speed in (("adamw", 1.5), ("fast", 3.0), ("slow", 0.8))
+    ]  # fmt: skip
+    plans.append(Plan(submission="digits-mlp-once", title="Once", meter="rapl", speed=2.0))
+    return make(tmp_path_factory.mktemp("held") / "results", tuple(plans))
+
+
+def test_contests_against_the_reference_stand_beside(held: Made, tmp_path: Path) -> None:
+    site = Site(held.results, held.scores, held.boards)
+    contests = {each.title: each for each in overall.contests_of(site)}
+    assert {"seconds", "joules"} <= set(contests)
+    found = contests["joules"].found
+    assert found.reference == "adamw"
+    reference = next(row for row in found.rows if row.name == "adamw")
+    assert [cell.reference_ratio for cell in reference.cells] == [1.0, 1.0]
+    render(held.results, tmp_path, held.scores, held.boards)
+    page = read((tmp_path / "overall.html").read_text())
+    assert page.faults == []
+    words = page.words.partition("Against the reference, by joules")[2]
+    assert words.index("fast") < words.index("adamw Reference") < words.index("slow")
+
+
+def test_a_contest_of_the_reference_alone_is_none(tmp_path: Path) -> None:
+    plans = [
+        Plan(submission=f"{workload}-adamw", title="adamw", workload=workload, meter="rapl")
+        for workload in ("digits-cnn", "digits-mlp")
+    ]
+    made = make(tmp_path / "results", tuple(plans))
+    assert overall.contests_of(Site(made.results, made.scores, made.boards)) == []
