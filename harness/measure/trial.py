@@ -69,18 +69,32 @@ def shown(domain: Domain, series: Series) -> DomainTrial:
     counts = domain.method != "sampled" and bool(np.isfinite(series.energy_j).any())
     usable = series.with_energy() if counts else series.with_power()
     watts: list[float] = usable.power_w.tolist()
+    mean_w = statistics.fmean(watts) if watts else None
     values = usable.energy_j if counts else usable.power_w
     if counts and len(usable.t_ns) > 1:
-        steps = counter.unfold(usable, domain)
-        watts = (steps.gained_j / np.diff(usable.t_s))[steps.valid].tolist()
+        mean_w, watts = _counted_w(usable, domain)
     changed_s = usable.t_s[1:][np.diff(values) != 0]
     return DomainTrial(
         domain=domain.name,
         meter=domain.meter,
         method=domain.method,
-        mean_w=statistics.fmean(watts) if watts else None,
+        mean_w=mean_w,
         noise_w=statistics.stdev(watts) if len(watts) > 2 else None,  # noqa: PLR2004
         update_period_s=float(np.median(np.diff(changed_s))) if len(changed_s) > 2 else None,  # noqa: PLR2004
         stated_period_s=domain.update_period_s,
         readings_count=len(usable.t_ns),
     )
+
+
+def _counted_w(series: Series, domain: Domain) -> tuple[float | None, list[float]]:
+    """Mean power of a counter over all of its valid steps, and the power of each longer one.
+
+    Between two readings a few milliseconds apart a counter shows one update or none, which is no
+    power: such steps count in the mean by their length alone.
+    """
+    steps = counter.unfold(series, domain)
+    lengths_s = np.diff(series.t_s)
+    valid_s = float(lengths_s[steps.valid].sum())
+    mean_w = float(steps.gained_j[steps.valid].sum()) / valid_s if valid_s > 0 else None
+    long = steps.valid & (lengths_s >= float(np.median(lengths_s)) / 2)
+    return mean_w, (steps.gained_j[long] / lengths_s[long]).tolist()

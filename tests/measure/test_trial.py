@@ -1,8 +1,10 @@
 """A trial of meters on the idle machine."""
 
+import numpy as np
 import pytest
 
 from harness.measure.choice import MeterChoice
+from harness.measure.series import Series
 from harness.measure.trial import shown, try_meters
 from tests.lab.waves import Sensor, Setting, constant, random_steps
 
@@ -33,9 +35,21 @@ def test_the_pace_of_a_slow_sensor_is_measured():
     assert told.noise_w < 0.1
 
 
-def test_noise_is_the_spread_of_the_power():
-    import numpy as np
+def test_two_readings_close_together_are_no_power_of_their_own():
+    """A counter that moved between them would show thousands of watts."""
+    setting = Setting(constant(100), Sensor(update_s=0.05), "counter", (2.0, 3.0), lead_s=0.3)
+    column = setting.trace().columns["gpu-0"]
+    t_s = np.sort(np.concatenate((column.t_s, [2.5499, 2.5501])))
+    joules = setting.sensor.joules(setting.wave, t_s)
+    nothing = np.full(len(t_s), np.nan)
+    series = Series(np.round(t_s * 1e9).astype(np.int64), joules, nothing, np.zeros(len(t_s)))
+    told = shown(setting.domain(), series)
+    assert told.mean_w == pytest.approx(100, rel=0.05)
+    assert told.noise_w is not None
+    assert told.noise_w < 100
 
+
+def test_noise_is_the_spread_of_the_power():
     wave = random_steps(np.random.default_rng(1), 20, 50.0, 150.0)
     setting = Setting(wave, Sensor(update_s=0.001), "counter", (2.0, 12.0))
     told = shown(setting.domain(), setting.trace().columns["gpu-0"])
