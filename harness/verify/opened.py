@@ -1,8 +1,8 @@
 """A bundle under examination: each file is read, parsed and hashed at most once."""
 
-import math
 import tomllib
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,12 +18,12 @@ from harness.records import (
     load,
 )
 from harness.verify.disk import Entry, Print, Unreadable, exists, fingerprint, read, walk
-from harness.verify.strict import lines_of, record_of, table_lines
+from harness.verify.readings import TRACE_COLUMNS, Readings
+from harness.verify.strict import lines_of, record_of, table_blocks
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.dsse.json"
 TRACE = "trace.csv.gz"
-TRACE_COLUMNS = ("t_ns", "domain", "energy_j", "power_w", "u_ns")
 SUBMISSION = "submission"
 SNAPSHOTS = "snapshots"
 REQUIRED = ("README.txt", "run.json", "machine.json", "events.jsonl", "ruleset.toml")
@@ -131,42 +131,11 @@ class Opened:
     @cached_property
     def trace(self) -> TraceFacts:
         """The trace, read through once."""
-        lines = table_lines(read(self.folder, TRACE), TRACE)
-        header = next(lines, "")
-        if tuple(header.split(",")) != TRACE_COLUMNS:
+        blocks = table_blocks(read(self.folder, TRACE), TRACE)
+        header, _, rest = next(blocks, b"").partition(b"\n")
+        if header != ",".join(TRACE_COLUMNS).encode():
             raise Unreadable(TRACE, f"the header is not {','.join(TRACE_COLUMNS)}")
-        last: dict[str, int] = {}
-        rows: dict[str, int] = {}
-        faults: list[str] = []
-        for number, line in enumerate(lines, 2):
-            fault = _row_fault(line, last, rows)
-            if fault:
-                faults.append(f"line {number}: {fault}")
-        return TraceFacts(rows, tuple(faults))
-
-
-def _row_fault(line: str, last: dict[str, int], rows: dict[str, int]) -> str:
-    """What is wrong with one reading, or nothing; notes its domain and time."""
-    cells = line.split(",")
-    if len(cells) != len(TRACE_COLUMNS):
-        return f"{len(cells)} columns in place of {len(TRACE_COLUMNS)}"
-    stamp, domain, energy, power, half = cells
-    rows[domain] = rows.get(domain, 0) + 1
-    if not stamp.removeprefix("-").isdecimal() or not half.isdecimal():
-        return "t_ns or u_ns is no whole number"
-    if not (energy or power):
-        return "neither energy_j nor power_w"
-    if not (_is_finite(energy) and _is_finite(power)):
-        return "energy_j or power_w is no finite number"
-    t_ns = int(stamp)
-    late = t_ns < last.get(domain, t_ns)
-    last[domain] = t_ns
-    return f"domain {domain}: goes back in time" if late else ""
-
-
-def _is_finite(text: str) -> bool:
-    """Whether it is empty or a finite number."""
-    try:
-        return not text or math.isfinite(float(text))
-    except ValueError:
-        return False
+        found = Readings()
+        for block in chain((rest,), blocks):
+            found.take(block)
+        return TraceFacts(dict(found.rows), tuple(found.faults))

@@ -149,18 +149,18 @@ def unpacked(data: bytes, file: str) -> Iterator[bytes]:
         raise Unreadable(file, "something follows the gzip stream")
 
 
-def table_lines(data: bytes, file: str) -> Iterator[str]:
-    """Lines of a compressed table, without their ends.
+def table_blocks(data: bytes, file: str) -> Iterator[bytes]:
+    """A compressed table, block by block; each is made of whole lines with their ends.
 
     Raises:
         Unreadable: damaged, cut off, or not ASCII.
     """
     held = b""
     for piece in unpacked(data, file):
-        *whole, held = (held + piece).split(b"\n")
-        for line in whole:
-            if not line.isascii():
-                raise Unreadable(file, "not ASCII")
-            yield line.decode("ascii")
+        whole, end, held = (held + piece).rpartition(b"\n")
+        if not whole.isascii():
+            raise Unreadable(file, "not ASCII")
+        if end:
+            yield whole + end
     if held:
         raise Unreadable(file, "the last line is torn")

@@ -7,6 +7,7 @@ without end and frozen trees under every launcher (tests/exploits: flood, fork-b
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,43 @@ def test_full_disk(free_kib: int, folder: Folder, small_disk: Path) -> None:
     assert outcome is None or outcome.run.status == "aborted", "there was no room for a run"
     check_disk(folder.results)
     ballast.unlink()
+    after = attempt(folder)
+    assert after is not None
+    assert after.run.status == "ok", after.run.reason
+    assert verify(folder.results).ok
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from harness.run.conductor import run_one
+from harness.run.interrupt import Interrupt
+from tests.run.made import Folder, Silent
+
+folder = object.__new__(Folder)
+folder.root, folder.results = Path(sys.argv[1]), Path(sys.argv[1]) / "results"
+order = folder.order("entry", meters=("fake:watts=50",))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+print(run_one(order, Silent(), Interrupt()).run.status)
+"""
+"""A run in which no file may grow beyond a size: what a quota does, and no rights are needed."""
+
+
+@pytest.mark.parametrize("limit_bytes", [100, 1500, 6000])
+def test_a_file_that_may_not_grow(limit_bytes: int, folder: Folder) -> None:
+    """Writes beyond the limit fail with EFBIG, or are short at first: as on a full disk."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(folder.root), str(limit_bytes)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout.strip()
+    assert said in ("", "aborted", "killed", "crashed"), "there was no room for a run"
+    assert said or "File too large" in done.stderr, done.stderr
+    check_disk(folder.results)
     after = attempt(folder)
     assert after is not None
     assert after.run.status == "ok", after.run.reason

@@ -1,15 +1,12 @@
 """A bundle under examination: what it reads, what it refuses, and that it reads once."""
 
 import gzip
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.verify.disk import Unreadable
-from harness.verify.opened import Opened, _row_fault
+from harness.verify.opened import Opened
 from tests.verify.made import TRACE, Parts, Results
 
 RUN_ID = "20261122T000000Z-0001"
@@ -110,49 +107,3 @@ def test_faults_of_a_trace_name_their_lines(tmp_path: Path) -> None:
     assert [fault.split(":")[0] for fault in facts.faults] == ["line 5", "line 6"]
     assert "back in time" in facts.faults[0]
     assert "3 columns" in facts.faults[1]
-
-
-STAMPS = st.integers(-(10**12), 10**12)
-FIGURES = st.floats(0, 1e9, allow_nan=False, allow_infinity=False)
-
-
-@given(stamps=st.lists(STAMPS, min_size=1, max_size=20), energy=FIGURES)
-def test_rows_in_order_have_no_fault_and_others_have_one(stamps: list[int], energy: float) -> None:
-    last: dict[str, int] = {}
-    rows: dict[str, int] = {}
-    faults = [_row_fault(f"{stamp},d,{energy!r},,0", last, rows) for stamp in stamps]
-    back = [b < a for a, b in pairwise(stamps)]
-    assert [bool(fault) for fault in faults] == [False, *back]
-    assert rows == {"d": len(stamps)}
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        "1,d,nan,,0",
-        "1,d,inf,,0",
-        "1,d,,-inf,0",
-        "1,d,,,0",
-        "1,d,twelve,,0",
-        "1.5,d,1.0,,0",
-        "1,d,1.0,,-3",
-        "1,d,1.0,,",
-        ",d,1.0,,0",
-        "0x10,d,1.0,,0",
-    ],
-)
-def test_a_row_that_is_no_reading_has_a_fault(row: str) -> None:
-    assert _row_fault(row, {}, {})
-
-
-@pytest.mark.parametrize("row", ["1,d,1.0,,0", "-5,d,,2.5,7", "0,d,1e-3,2,0"])
-def test_a_row_that_is_a_reading_has_none(row: str) -> None:
-    assert _row_fault(row, {}, {}) == ""
-
-
-def test_domains_keep_their_own_time() -> None:
-    last: dict[str, int] = {}
-    rows: dict[str, int] = {}
-    for row in ("100,a,1,,0", "50,b,1,,0", "110,a,1,,0", "60,b,1,,0"):
-        assert _row_fault(row, last, rows) == ""
-    assert rows == {"a": 2, "b": 2}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.records import Event
 from harness.verify.disk import Unreadable
-from harness.verify.strict import lines_of, record_of, table_lines, tree_of, unpacked
+from harness.verify.strict import lines_of, record_of, table_blocks, tree_of, unpacked
 
 NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
@@ -83,10 +83,10 @@ def test_every_cut_and_every_tail_of_a_table_is_found() -> None:
     whole = gzip.compress(b"a,b\n1,2\n" * 10, mtime=0)
     for length in range(len(whole)):
         with pytest.raises(Unreadable):
-            list(table_lines(whole[:length], "f"))
+            list(table_blocks(whole[:length], "f"))
     for tail in (b"x", whole):
         with pytest.raises(Unreadable, match="something follows"):
-            list(table_lines(whole + tail, "f"))
+            list(table_blocks(whole + tail, "f"))
 
 
 def test_a_bomb_is_stopped_early() -> None:
@@ -101,4 +101,4 @@ def test_a_bomb_is_stopped_early() -> None:
 @pytest.mark.parametrize("text", ["a,b\n1,2", "ä\n"])
 def test_tables_are_whole_lines_of_ascii(text: str) -> None:
     with pytest.raises(Unreadable):
-        list(table_lines(gzip.compress(text.encode()), "f"))
+        list(table_blocks(gzip.compress(text.encode()), "f"))
