@@ -38,7 +38,11 @@ class RerunDocument(Record):
 
 def score_over(folders: Sequence[Path], ruleset: Ruleset) -> Score | None:
     """The score of exactly these runs of one submission; None where there are none."""
-    attempts = [each for folder in folders for each in read_attempts(folder, ruleset)[0]]
+    found = [each for folder in folders for each in read_attempts(folder, ruleset)[0]]
+    # A trial that is repeated stands for itself, not for the study that it was part of.
+    attempts = [
+        each._replace(score=each.score.model_copy(update={"trial": None})) for each in found
+    ]
     return score_of(Group(tuple(attempts), (), ruleset.name)) if attempts else None
 
 

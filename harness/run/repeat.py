@@ -45,10 +45,14 @@ def checked(folder: Path) -> Bundle:
 
 
 def _alike(one: Bundle, other: Bundle) -> bool:
-    """Whether two runs are of one series: same source, workload, machine and rules."""
+    """Whether two runs are of one series: same source, settings, workload, machine and rules.
+
+    Trials of tuning are each of their own: what is repeated is a setting, not the search for it.
+    """
     return all(
         (
             one.run.submission.sha256 == other.run.submission.sha256,
+            one.run.hyperparameters == other.run.hyperparameters,
             one.run.workload.version == other.run.workload.version,
             one.run.machine == other.run.machine,
             one.run.provenance == other.run.provenance,

@@ -116,6 +116,19 @@ def test_a_copy_elsewhere_is_a_series_of_one_without_a_yardstick(
     assert sealed_reference(bundle) == []
 
 
+def test_trials_of_tuning_are_no_series(folder: Folder) -> None:
+    """What is repeated is one setting."""
+    folder.entry(HONEST, more="[tuning.space]\nlr = { min = 0.1, max = 1.0 }\n")
+    request = folder.request(seeds_count=1, tuning="external", trials_count=2)
+    first, second = run_series(request, Silent())
+    assert first.run.hyperparameters != second.run.hyperparameters
+    bundle = checked(first.bundle.resolve())
+    assert sealed_series(bundle) == [bundle]
+    with repeated(bundle, folder.request()) as again:
+        assert again.hyperparameters == first.run.hyperparameters
+        assert again.tuning == ""
+
+
 # --- the reference --------------------------------------------------------------------------------
 
 

@@ -60,6 +60,22 @@ def test_frozen_source_runs_anew_beside_the_reference(
     assert len({each.seeds.commitment for each in own}) == 1
 
 
+def test_a_trial_of_tuning_is_repeated_as_it_is(folder: Folder, joulemark) -> None:
+    """Held against itself, and no longer a part of its study."""
+    folder.entry(HONEST, more="[tuning.space]\nlr = { min = 0.1, max = 1.0 }\n")
+    request = folder.request(seeds_count=1, tuning="external", trials_count=2)
+    trial, _ = run_series(request, Silent())
+    done = joulemark("rerun", str(trial.bundle), "--seeds", "2", *QUICK, "--json")
+    document = RerunDocument.model_validate_json(done.stdout)
+    assert len(document.sealed) == 1
+    assert all(row.trial is None for row in document.series.runs)
+    assert {str(row.hyperparameters) for row in document.series.runs} == {
+        str(trial.run.hyperparameters)
+    }
+    assert document.confirmation is not None
+    assert document.confirmation.rows[0].verdict == "confirmed"
+
+
 def test_screen_ends_with_the_verdict(sealed: Path, joulemark) -> None:
     result = joulemark("rerun", str(sealed), "--seeds", "2", *QUICK)
     last = result.stdout.splitlines()[-1]
