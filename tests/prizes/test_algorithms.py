@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from harness.prizes import Prize, across_of, awards, boards, markdown
 from harness.prizes._field import contender_of, fields
-from harness.records import Across, AcrossRules, Award, Figure, Ruleset, RunScore, Score, dump, load
+from harness.records import (
+    Across,
+    AcrossRules,
+    Award,
+    Figure,
+    Ruleset,
+    RunScore,
+    Score,
+    TrialOf,
+    dump,
+    load,
+)
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset
 from harness.score.costs import time_costs
@@ -196,6 +207,51 @@ def test_quality_at_a_budget_is_no_cost() -> None:
     mixed = made("muon", 0.1, *WORKLOADS, mode="quality_at_budget")
     award = decided(made("adamw", 1.0, *WORKLOADS) + mixed)
     assert [each.submission for each in award.candidates] == ["adamw"]
+
+
+def tuned(method: str, factor: float, others_s: float) -> list[Score]:
+    """Studies of two trials: one counts, the other spent so many seconds."""
+
+    def trial(index: int, each: RunScore) -> dict[str, Any]:
+        where = TrialOf(mode="external", study=f"a/{each.seed}", index=index, trials_count=2)
+        return {"trial": where, "window_s": others_s}
+
+    found = []
+    for each in made(method, factor, *WORKLOADS):
+        counting = [run.model_copy(update=trial(0, run)) for run in each.runs]
+        others = [run.model_copy(update=trial(1, run)) for run in each.runs]
+        label = f"{each.ruleset} (external tuning, 2 trials)"
+        change = {"runs": tuple(counting), "trials": tuple(others), "ruleset": label}
+        found.append(each.model_copy(update=change))
+    return found
+
+
+def test_tuning_is_paid_for_and_meets_what_was_not_tuned() -> None:
+    field = made("adamw", 1.0, *WORKLOADS) + tuned("muon", 0.5, 40.0)
+    award = decided(field)
+    assert award.winner == "adamw"
+    names = [each.submission for each in award.candidates]
+    assert names == ["adamw", "muon (external tuning, 2 trials)"]
+    row = across(award).rows[1]
+    assert row.cells[0].cost == pytest.approx(0.5 * 10.09 + 40.0, rel=1e-2)
+    assert row.tuning == "external tuning, 2 trials"
+    (free,) = [each for each in award.sensitivity if "cost of tuning" in each.variation]
+    assert (free.holds, free.leader) == (False, "muon (external tuning, 2 trials)")
+    rules = load_ruleset("hity-algorithms", [*OPEN, "across.tuning_included=false"])
+    assert decided(field, rules).winner == "muon (external tuning, 2 trials)"
+    assert len(award.evidence) == 3 * 8 + 2 * 3 * 8, "also of the trials that stand for nothing"
+
+
+def test_tuning_of_unknown_cost_leaves_no_cost() -> None:
+    bare = [
+        each.model_copy(
+            update={"trials": tuple(t.model_copy(update={"window_s": None}) for t in each.trials)}
+        )
+        for each in tuned("muon", 0.5, 1.0)
+    ]
+    award = decided(made("adamw", 1.0, *WORKLOADS) + bare)
+    (out,) = award.out
+    assert "not every run and trial has a time_to_target_s" in out.reason
 
 
 # --- of bundles -----------------------------------------------------------------------------------
