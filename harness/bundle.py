@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -150,6 +150,16 @@ def _parsed(kind: type[AnyRecord], data: bytes, path: Path) -> AnyRecord:
         raise BundleError(message) from error
 
 
+@lru_cache(maxsize=64)
+def _ruleset(text: str) -> Ruleset:
+    """A ruleset by its text: ten thousand bundles of a folder mostly carry the same one.
+
+    Raises:
+        RulesetError: the text is no ruleset.
+    """
+    return read_resolved(text, "ruleset")
+
+
 class Bundle:
     """A sealed bundle, read lazily and once; `verify` checks that all of it is intact."""
 
@@ -234,9 +244,10 @@ class Bundle:
         """The ruleset in force when it ran."""
         path = self.folder / "ruleset.toml"
         try:
-            return read_resolved(self.read("ruleset.toml").decode(), path)
+            return _ruleset(self.read("ruleset.toml").decode())
         except (UnicodeDecodeError, RulesetError) as error:
-            raise BundleError(str(error)) from error
+            message = f"{path}: {error.__cause__ or error}"
+            raise BundleError(message) from error
 
     @property
     def trace_path(self) -> Path | None:
@@ -279,9 +290,18 @@ def find_bundles(results: Path) -> list[Path]:
     What lies inside a bundle belongs to it: a submission that carries a `manifest.json` of its own
     makes no second bundle.
     """
-    found = []
-    for folder, below, files in os.walk(results):
-        if MANIFEST in files:
-            found.append(Path(folder))
-            below.clear()
-    return sorted(found)
+    return sorted(map(Path, _bundles(str(results))))
+
+
+def _bundles(folder: str) -> Iterator[str]:
+    """The folder itself, or bundles below it; one that cannot be listed holds none."""
+    if os.path.isfile(f"{folder}/{MANIFEST}"):  # noqa: PTH113 - asked of every folder of results
+        yield folder
+        return
+    try:
+        with os.scandir(folder) as entries:
+            below = [each.path for each in entries if each.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for each in below:
+        yield from _bundles(each)

@@ -24,6 +24,9 @@ F.1.2.3).
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
+from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -149,6 +152,18 @@ class _Prepared:
     knots: Knots
     ages_s: Float
 
+    @cached_property
+    def sure_j(self) -> Float:
+        """Joules of the valid steps up to each reading."""
+        gained = np.where(self.steps.valid, self.steps.gained_j, 0.0)
+        return np.concatenate(([0.0], np.cumsum(gained)))
+
+    @cached_property
+    def lost_s(self) -> Float:
+        """Seconds of the other steps up to each reading."""
+        lost = np.where(self.steps.valid, 0.0, np.diff(self.steps.t_s))
+        return np.concatenate(([0.0], np.cumsum(lost)))
+
 
 @lru_cache(maxsize=8)
 def _prepared(series: Series, domain: Domain) -> _Prepared:
@@ -163,8 +178,8 @@ def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
     """Joules between a and b with terms, bound and coverage."""
     prepared = _prepared(series, domain)
     sensor, steps = prepared.sensor, prepared.steps
-    lost_s = np.where(steps.valid, 0.0, overlap_s(steps.t_s[:-1], steps.t_s[1:], a_s, b_s))
-    seen_s = max(0.0, min(b_s, steps.t_s[-1]) - max(a_s, steps.t_s[0])) - lost_s.sum()
+    lost_s = _lost_s(steps, a_s, b_s)
+    seen_s = max(0.0, min(b_s, steps.t_s[-1]) - max(a_s, steps.t_s[0])) - lost_s
     covered = max(0.0, float(seen_s)) / (b_s - a_s)
     begin, end = _Edge.at(prepared.knots, a_s), _Edge.at(prepared.knots, b_s)
     unseen_s = (b_s - a_s) * (1 - covered)
@@ -180,8 +195,16 @@ def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
         coverage_ratio=min(1.0, covered),
         gap_max_s=gap_max_s(series.t_s, a_s, b_s),
         readings_count=distinct_count(series.t_s, a_s, b_s, sensor.update_s),
-        reason="the counter was reset or jumped within the window" if lost_s.any() else "",
+        reason="the counter was reset or jumped within the window" if lost_s else "",
     )
+
+
+def _lost_s(steps: Unfolded, a_s: float, b_s: float) -> float:
+    """Seconds of the window that lie in steps which say nothing."""
+    if steps.valid.all():
+        return 0.0
+    over = overlap_s(steps.t_s[:-1], steps.t_s[1:], a_s, b_s)
+    return float(np.where(steps.valid, 0.0, over).sum())
 
 
 def _half_range_w(steps: Unfolded, sensor: Sensor) -> float:
@@ -207,30 +230,48 @@ class _Edge:
             return cls(float(total_j[0]), 0.0)
         k = min(max(int(t_s.searchsorted(x_s, side="right")) - 1, 0), len(t_s) - 2)
         near = slice(max(0, k - 1), k + 3)
-        watts = np.diff(total_j[near]) / np.diff(t_s[near])
-        line = _Line(t_s[near], total_j[near], float(watts.mean()))
-        before_s, after_s = x_s - t_s[k], t_s[k + 1] - x_s
+        # Of four points plain numbers are many times faster than arrays.
+        line = _Line(t_s[near].tolist(), total_j[near].tolist())
+        watts = line.watts
+        before_s, after_s = x_s - float(t_s[k]), float(t_s[k + 1]) - x_s
         inside = before_s >= 0 and after_s >= 0
         bend_s = before_s * after_s / (before_s + after_s) if inside else -min(before_s, after_s)
-        shift_s = float(np.interp(x_s, t_s[k : k + 2], half_s[k : k + 2]))
+        shift_s = _Line(t_s[k : k + 2].tolist(), half_s[k : k + 2].tolist()).within(x_s)
         here_j = line.at(x_s)
         moved_j = max(line.at(x_s + shift_s) - here_j, here_j - line.at(x_s - shift_s))
-        bent_j = float(watts.max() - watts.min()) * bend_s
+        bent_j = (max(watts) - min(watts)) * bend_s
         return cls(here_j, 2 / math.sqrt(3) * (moved_j + bent_j))
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A few updates, joined by a line that goes on with the same power at its ends."""
+class _Line(NamedTuple):
+    """A few updates, joined by a line that goes on with their mean power at its ends."""
 
-    t_s: Float
-    total_j: Float
-    mean_w: float
+    t_s: list[float]
+    total_j: list[float]
+
+    @property
+    def watts(self) -> list[float]:
+        """Power between updates."""
+        steps = zip(pairwise(self.t_s), pairwise(self.total_j), strict=True)
+        return [(e1 - e0) / (t1 - t0) for (t0, t1), (e0, e1) in steps]
+
+    def within(self, x_s: float) -> float:
+        """The line at x; beyond its ends their own values."""
+        t_s, total_j = self.t_s, self.total_j
+        if x_s <= t_s[0]:
+            return total_j[0]
+        for k in range(1, len(t_s)):
+            if x_s < t_s[k]:
+                slope = (total_j[k] - total_j[k - 1]) / (t_s[k] - t_s[k - 1])
+                return total_j[k - 1] + slope * (x_s - t_s[k - 1])
+        return total_j[-1]
 
     def at(self, x_s: float) -> float:
-        inside_s = min(max(x_s, float(self.t_s[0])), float(self.t_s[-1]))
-        value_j = float(np.interp(inside_s, self.t_s, self.total_j))
-        return value_j + (x_s - inside_s) * self.mean_w
+        """The line at x; beyond its ends the mean power goes on."""
+        outside_s = min(x_s - self.t_s[0], 0.0) + max(x_s - self.t_s[-1], 0.0)
+        if not outside_s:
+            return self.within(x_s)
+        return self.within(x_s) + outside_s * fmean(self.watts)
 
 
 def _bound_j(prepared: _Prepared, a_s: float, b_s: float) -> tuple[float, float] | None:
@@ -245,8 +286,9 @@ def _bound_j(prepared: _Prepared, a_s: float, b_s: float) -> tuple[float, float]
     if not math.isfinite(sensor.high_w):
         return None
     lows, highs = [], []
+    ends = _neighbours(prepared, b_s)
     for p in _neighbours(prepared, a_s):
-        for q in _neighbours(prepared, b_s):
+        for q in ends:
             if p <= q:
                 low, high = _between(prepared, (p, a_s), (q, b_s))
                 lows.append(low)
@@ -277,9 +319,8 @@ def _between(
         low_p, high_p = _leads(steps.t_s[p] - a_s, sensor)
         low_q, high_q = _leads(b_s - steps.t_s[q], sensor)
         return low_p + low_q, high_p + high_q
-    valid = steps.valid[p:q]
-    sure_j = float(steps.gained_j[p:q][valid].sum())
-    lost_s = float(np.diff(steps.t_s[p : q + 1])[~valid].sum())
+    sure_j = float(prepared.sure_j[q] - prepared.sure_j[p])
+    lost_s = float(prepared.lost_s[q] - prepared.lost_s[p])
     low_a, high_a = _offset_j(prepared, p, a_s)
     low_b, high_b = _offset_j(prepared, q, b_s)
     low_w = sensor.low_w * (1 - sensor.gain)

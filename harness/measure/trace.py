@@ -11,6 +11,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +130,7 @@ def _columns(body: bytes, where: str) -> dict[str, Series]:
     # One split for the whole file: a line feed stays at the head of its row's first field.
     fields = body.decode("utf-8", "replace").replace("\n", ",\n").split(",")
     heads = fields[5::5]
-    if len(fields) % 5 or not all(head.startswith("\n") for head in heads):
+    if len(fields) % 5 or not all(map(str.startswith, heads, repeat("\n"))):
         message = f"{where}: a row has more or fewer than five fields"
         raise TraceError(message)
     try:
@@ -142,6 +143,10 @@ def _columns(body: bytes, where: str) -> dict[str, Series]:
 
 
 def _numbers(texts: Sequence[str]) -> Float:
+    if not any(texts):
+        return np.full(len(texts), math.nan)
+    if all(texts):
+        return np.array(list(map(float, texts)))
     return np.array([float(text) if text else math.nan for text in texts])
 
 

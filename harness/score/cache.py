@@ -105,10 +105,16 @@ class ScoreCache:
         self._digests: dict[int, str] = {}
         self._new = False
 
-    def get(self, folder: str, manifest_sha256: str) -> tuple[Kept, Ruleset] | None:
-        """What was kept of a bundle; None where there is nothing, or a file was touched."""
+    def get(self, folder: str, marks: str, manifest_sha256: str) -> tuple[Kept, Ruleset] | None:
+        """What was kept of a bundle; None where there is nothing, or a file was touched.
+
+        Args:
+            folder: The bundle.
+            marks: Of its files, as they are now.
+            manifest_sha256: Its identity.
+        """
         line = self._lines.get(f"{manifest_sha256} {folder}")
-        if line is None or line.marks != marks_of(folder):
+        if line is None or line.marks != marks:
             return None
         try:
             kept = Kept.model_validate_json(line.text)

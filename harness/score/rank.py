@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from harness.score.stats import Sample, differ_p, holm, mean_log, resolvable_ratio
+from harness.score.stats import Sample, differ_ps, holm, mean_log, resolvable_ratio
 
 
 class Place(NamedTuple):
@@ -54,11 +54,6 @@ def letter(index: int) -> str:
     return name
 
 
-def _absorbed(columns: set[int]) -> set[int]:
-    """Columns that lie in no other one."""
-    return {one for one in columns if not any(one != two and one & two == one for two in columns)}
-
-
 def _columns(count: int, different: Sequence[tuple[int, int]]) -> set[int]:
     columns = {(1 << count) - 1}
     for i, j in different:
@@ -66,8 +61,19 @@ def _columns(count: int, different: Sequence[tuple[int, int]]) -> set[int]:
         split = {column for column in columns if column & both == both}
         if split:
             halves = {column & ~(1 << k) for column in split for k in (i, j)}
-            columns = _absorbed((columns - split) | halves)
+            columns -= split
+            # None of the others lies in a half: it would have lain in the column that was split.
+            columns |= {one for one in halves if not _absorbed(one, columns, halves)}
     return columns
+
+
+def _absorbed(one: int, *groups: set[int]) -> bool:
+    """Whether a column lies in another one."""
+    for group in groups:
+        for other in group:
+            if one & other == one and one != other:
+                return True
+    return False
 
 
 def _lowest_first(column: int) -> str:
@@ -102,12 +108,13 @@ def told_apart(
 
     A pair whose means point against its values (failures turned the order round) stays tied.
     """
-    pairs = list(combinations(range(len(samples)), 2))
-    adjusted = holm([differ_p(samples[i], samples[j]) for i, j in pairs])
+    pairs = combinations(range(len(samples)), 2)
+    adjusted = holm(differ_ps(samples))
+    means = [mean_log(each) for each in samples]
     return {
         (i, j)
         for (i, j), p in zip(pairs, adjusted, strict=True)
-        if p < alpha and (mean_log(samples[i]) < mean_log(samples[j])) == (values[i] < values[j])
+        if p < alpha and (means[i] < means[j]) == (values[i] < values[j])
     }
 
 

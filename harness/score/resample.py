@@ -126,12 +126,16 @@ def front_chances(
         return [None] * len(costs)
     rng = np.random.default_rng(SEED)
     drawn = np.stack([_pair_draws(each, rng, draws) for each in costs])
-    beaten = np.zeros(drawn.shape[:2], dtype=bool)
-    for other in drawn:
-        no_worse = (other[None] <= drawn).all(axis=2)
-        better = (other[None] < drawn).any(axis=2)
-        beaten |= no_worse & better
-    return [float(each) for each in 1 - beaten.mean(axis=1)]
+    first, second = drawn[..., 0], drawn[..., 1]
+    # By the first cost, a point is beaten if one before it is lower in the second; draws are
+    # continuous, so that equal ones need no rule.
+    order = np.argsort(first, axis=0)
+    ordered = np.take_along_axis(second, order, axis=0)
+    on_front = np.ones(ordered.shape, dtype=bool)
+    on_front[1:] = ordered[1:] <= np.minimum.accumulate(ordered, axis=0)[:-1]
+    chances = np.empty(ordered.shape)
+    np.put_along_axis(chances, order, on_front, axis=0)
+    return [float(each) for each in chances.mean(axis=1)]
 
 
 # --- sensitivity ----------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def _attempt_or_kept(
         manifest_sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     except OSError:
         return _attempt(folder, ruleset, results)
-    found = cache.get(name, manifest_sha256)
+    found = cache.get(name, marks, manifest_sha256)
     if found is not None:
         return _of_kept(*found)
     attempt = _attempt(folder, ruleset, results)

@@ -7,6 +7,7 @@ Costs are positive and vary by factors, so they are treated on natural logarithm
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from harness.score import student
@@ -191,11 +192,33 @@ def welch_degrees(first: tuple[float, int], second: tuple[float, int]) -> float:
 
 def welch_p(a: Sample, b: Sample) -> float:
     """One-sided p of Welch's test that `a` costs less than `b`, on logarithms; 1 where n < 2."""
-    va, vb = variance_of_mean(a), variance_of_mean(b)
-    if va is None or vb is None:
+    return _welch(_summary(a), _summary(b))
+
+
+class _Summary(NamedTuple):
+    """What Welch's test needs of a sample."""
+
+    mean: float
+    variance: float | None
+    """Of the mean; None for a single run."""
+    n: int
+    since: str
+    """When the first run began; empty where that is not known."""
+    until: str
+    """When the last one did."""
+
+
+def _summary(sample: Sample) -> _Summary:
+    began = [each.started for each in (sample.moments or {}).values()]
+    ends = (min(began, default=""), max(began, default=""))
+    return _Summary(mean_log(sample), variance_of_mean(sample), len(sample.logs), *ends)
+
+
+def _welch(a: _Summary, b: _Summary) -> float:
+    if a.variance is None or b.variance is None:
         return 1.0
-    df = welch_degrees((va, len(a.logs)), (vb, len(b.logs)))
-    return t_cdf((mean_log(a) - mean_log(b)) / math.sqrt(va + vb), df)
+    df = welch_degrees((a.variance, a.n), (b.variance, b.n))
+    return t_cdf((a.mean - b.mean) / math.sqrt(a.variance + b.variance), df)
 
 
 def paired_p(a: Sample, b: Sample) -> float:
@@ -257,6 +280,21 @@ def differ_p(a: Sample, b: Sample) -> float:
     """
     first, second = (a, b) if mean_log(a) <= mean_log(b) else (b, a)
     return min(1.0, 2 * cheaper_p(first, second))
+
+
+def differ_ps(samples: Sequence[Sample]) -> list[float]:
+    """The same for all pairs (i, j), i < j, in that order; each sample is summed up only once."""
+    summed = [(_summary(each), each) for each in samples]
+    found = []
+    for (first, a), (second, b) in combinations(summed, 2):
+        # Runs of which all of one entry's came first alternate with nobody's.
+        apart = first.until < second.since or second.until < first.since
+        if a.open_ended or b.open_ended or (not apart and is_paired(a, b)):
+            found.append(differ_p(a, b))
+        else:
+            p = _welch(first, second) if first.mean <= second.mean else _welch(second, first)
+            found.append(min(1.0, 2 * p))
+    return found
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,7 +1,7 @@
 """Laws of places: ties are exactly what was not separated, and no order or unit moves anybody."""
 
 import math
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -139,3 +139,14 @@ def test_a_difference_is_rarely_seen_where_there_is_none(configuration: tuple[in
         found = told_apart(samples, [math.exp(mean_log(each)) for each in samples], alpha)
         wrong += bool(found & equal)
     assert wrong / boards <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / boards)
+
+
+@given(graphs())
+def test_no_letter_s_group_lies_in_another(graph: tuple[int, list[tuple[int, int]]]) -> None:
+    count, different = graph
+    letters = compact_letters(count, different)
+    groups: dict[str, set[int]] = {}
+    for index, own in enumerate(letters):
+        for each in own:
+            groups.setdefault(each, set()).add(index)
+    assert not [(a, b) for a, b in permutations(groups.values(), 2) if a <= b]

@@ -98,6 +98,17 @@ def test_chances_of_the_front() -> None:
     assert 0.05 < found[0] < 0.95, "twins beat each other about as often as not"
 
 
+@given(
+    st.permutations(range(1, 8)).flatmap(
+        lambda xs: st.permutations(range(1, 8)).map(lambda ys: list(zip(xs, ys, strict=True)))
+    )
+)
+def test_chances_of_points_far_apart_are_their_front(found: list[tuple[int, int]]) -> None:
+    entries = [[(x * f, y * f) for f in (0.999, 1.0, 1.001)] for x, y in found]
+    expected = [1.0 if on else 0.0 for on in front([(float(x), float(y)) for x, y in found])]
+    assert front_chances(entries, draws=50) == pytest.approx(expected, abs=0.05)
+
+
 def test_costs_that_go_together_are_drawn_together() -> None:
     """One entry needs 2 % more of both, with a common spread of 10 % from run to run."""
     base = [(10.0 * f, 100.0 * f) for f in (0.9, 1.0, 1.1, 0.95, 1.05)]
