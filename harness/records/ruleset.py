@@ -61,7 +61,7 @@ class EvaluationRules(Record):
     open_cpu_ratio: float = 2.0
     """Open division: allowed to any snapshot, in multiples of the closed model's; up to
     `predict_cpu_ratio` by what follows, so that training cannot move into the predictor."""
-    open_cpu_per_training_s: float = 0.1
+    open_cpu_training_ratio: float = 0.1
     """Open division: allowed besides, for each second and thread of training before the stamp."""
     answer_wall_s: float = 60.0
     """Wall seconds allowed for one answer, against a predictor that hangs."""

@@ -68,7 +68,7 @@ class Evaluator:
             return self.caps.cpu_s
         rules, spec = self._order.ruleset.evaluation, self._order.workload
         trained_s = max(0, record.stamp_ns - self._gun_ns) / NS_PER_S
-        earned_s = rules.open_cpu_per_training_s * trained_s * spec.threads
+        earned_s = rules.open_cpu_training_ratio * trained_s * spec.threads
         least_s = max(rules.open_cpu_ratio * spec.predict_cpu_s, rules.predict_cpu_floor_s)
         return min(self.caps.cpu_s, max(least_s, earned_s))
 

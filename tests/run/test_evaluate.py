@@ -144,13 +144,9 @@ def predictor(weights, workload):
 # --- what one predictor keeps from another snapshot ----------------------------------------------
 
 EARLY_AND_LATE = """
-import time
-
 def train(session):
     w = fitted(session)
     for step in range(COUNT):
-        while not session.snapshot_due():
-            time.sleep(0.001)
         session.snapshot({"w": w * (step == COUNT - 1)}, step=step)
 """
 REMEMBERS = """
@@ -166,7 +162,6 @@ def predictor(weights, workload):
 
     return predict
 """
-SPACED = ("run.snapshots_max=500",)
 
 
 def remembered(count: int) -> str:
@@ -174,7 +169,7 @@ def remembered(count: int) -> str:
 
 
 def test_early_snapshots_are_not_answered_with_the_weights_of_a_late_one(perform: Perform) -> None:
-    outcome = perform(remembered(4), *SPACED)
+    outcome = perform(remembered(4), *FINAL)
     values = evaluation(outcome.bundle).values
     assert [value.value is not None and value.value >= 0.8 for value in values] == [
         *[False] * 3,
@@ -186,7 +181,7 @@ def test_early_snapshots_are_not_answered_with_the_weights_of_a_late_one(perform
 
 def test_what_passes_beside_others_too_often_is_given_up(perform: Perform) -> None:
     count = CONFIRMATIONS_MAX + 3
-    outcome = perform(remembered(count), *SPACED)
+    outcome = perform(remembered(count), *FINAL)
     values = evaluation(outcome.bundle).values
     given_up = [value.snapshot for value in values if value.reason == UNCONFIRMED]
     assert given_up == [CONFIRMATIONS_MAX, CONFIRMATIONS_MAX + 1]

@@ -12,66 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bundle import EventLog
-from harness.clock import NS_PER_S, now_ns
-from harness.records import Event, RunRules, load
+from harness.clock import NS_PER_S
 from harness.run.evaluate import release
 from harness.run.memory import read_bytes
-from harness.run.watch import EARLY, Bucket, Story, Terms, Watch
-from tests.run.stand_in import StandIn
+from harness.run.watch import EARLY, Bucket
+from tests.run.seen import Seen
 
 BUDGET_S = 0.3
 FIRST = {"snapshot_rule": "first_passing", "snapshots_max": 20}
-
-
-class Seen:
-    """One watched program and everything that was noted."""
-
-    def __init__(self, path: Path, program: str, budget_s: float, **rules: Any) -> None:
-        self.path = path
-        self.sandbox = StandIn(program)
-        self.log = EventLog(path, 0)
-        self.terms = Terms(rules=RunRules(**rules), budget_s=budget_s)
-        self.ticks: list[int] = []
-        self.watch = Watch(self.sandbox, self.sandbox.channel, self.terms, self.log, self.tick)
-        self.exit: Any = None
-
-    def tick(self) -> bool:
-        """Nobody interrupts."""
-        self.ticks.append(now_ns())
-        return False
-
-    @property
-    def story(self) -> Story:
-        return self.watch.story
-
-    def run(self) -> "Seen":
-        """From ready to the end, as `train` does it."""
-        try:
-            if self.watch.until_ready():
-                self.watch.fire({"budget_s": self.terms.budget_s}, [])
-                self.watch.until_end()
-        finally:
-            self.watch.stop("fault", "the test could not go on")
-            self.watch.bury()
-        self.exit = self.sandbox.reap(5)
-        return self
-
-    def events(self) -> list[Event]:
-        """What was written down."""
-        lines = self.path.read_bytes().splitlines()
-        return [load(Event, line, "events") for line in lines]
-
-    def kinds(self) -> list[str]:
-        """The kinds of the events, in order."""
-        return [event.kind for event in self.events()]
-
-    @property
-    def window_s(self) -> float:
-        """Length of the run window."""
-        assert self.story.end_ns is not None
-        assert self.story.gun_ns is not None
-        return (self.story.end_ns - self.story.gun_ns) / NS_PER_S
 
 
 @pytest.fixture
