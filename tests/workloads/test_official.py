@@ -164,6 +164,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JOULEMARK_LOCK", str(tmp_path / "lock"))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "data"))
     monkeypatch.setattr(imagenet, "CLASSES", 10)  # a thousand folders take too long to make
+    torch.set_num_threads(1)  # two, beside other work, wait for each other
     return tmp_path / "data"
 
 
