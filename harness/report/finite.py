@@ -11,6 +11,9 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 NO_NUMBER = "its figure is no finite number"
 
+LEAST, GREATEST = 1e-90, 1e90
+"""Costs outside are no training run's, and their squares could leave the range of floats."""
+
 KEPT = ("target", "target_sd", "level", "separation_alpha")
 """Never taken out, since every page needs them: pages show a dash for what is no number."""
 
@@ -48,6 +51,21 @@ def tamed_score(score: Score) -> Score:
     changed["energy_by_domain_j"] = {name: each for name, each in domains.items() if each}
     changed["runs"] = tuple(_run(run) for run in score.runs)
     return tamed(score.model_copy(update=changed))
+
+
+COSTS = ("energy_to_target_j", "time_to_target_s", "steps_to_target", "cost_to_target_usd")
+RUN_COSTS = ("energy_j", "time_s", "step")
+
+
+def all_positive(score: Score) -> bool:
+    """Whether every cost of a score and of its runs is above zero, as far as it is known.
+
+    Only such scores are put together over workloads: of no other cost there is a logarithm.
+    """
+    figures = (getattr(score, name) for name in COSTS)
+    values = [each.value for each in figures if each is not None]
+    runs = (getattr(run, name) for run in (*score.runs, *score.trials) for name in RUN_COSTS)
+    return all(LEAST < value < GREATEST for value in (*values, *(v for v in runs if v is not None)))
 
 
 def _left_out(row: Standing) -> Unranked:

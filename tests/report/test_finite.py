@@ -13,7 +13,7 @@ from harness.records import Figure, Leaderboard, RunScore, Score, Standing, dump
 from harness.report import finite
 from harness.report.ci import write_ci
 from harness.report.figures import write_figures
-from harness.report.finite import NO_NUMBER, tamed, tamed_board, tamed_score
+from harness.report.finite import NO_NUMBER, all_positive, tamed, tamed_board, tamed_score
 from harness.report.site import Site, render, texts
 from tests.report.made import Made, Plan, make
 from tests.report.markup import Markup, pages_of, read
@@ -23,6 +23,8 @@ PLANS = (
     Plan(submission="digits-mlp-b", title="B", seeds=2, meter="rapl", speed=2.0),
     Plan(submission="digits-mlp-c", title="C", seeds=2, meter="rapl", failed={1: "crashed"}),
     Plan(submission="digits-mlp-d", title="D", seeds=2),
+    Plan(submission="digits-cnn-a", title="A", seeds=2, meter="rapl", workload="digits-cnn"),
+    Plan(submission="digits-cnn-b", title="B", seeds=2, meter="rapl", workload="digits-cnn"),
 )
 
 INF, NAN = math.inf, math.nan
@@ -136,7 +138,9 @@ def test_sound_records_come_through_unchanged(few: Made) -> None:
 
 
 def test_an_infinite_figure_is_missing_and_its_place_is_lost(few: Made, tmp_path: Path) -> None:
-    board = next(each for each in few.boards if each.prize == "speed" and each.standings)
+    board = next(
+        each for each in few.boards if (each.prize, each.workload) == ("speed", "digits-mlp")
+    )
     first = board.standings[0]
     rows = (first.model_copy(update={"score": INF}), *board.standings[1:])
     found = tamed_board(board.model_copy(update={"standings": rows}))
@@ -187,3 +191,11 @@ def test_what_ci_shows_and_the_figures_bear_it_too(few: Made, tmp_path: Path, va
     for path in write_ci(tmp_path / "ci", scores, boards):
         assert not NO_NUMBERS.search(path.read_text()), path
     assert write_figures(few.results, tmp_path / "figures", scores, boards, ("svg",))
+
+
+def test_only_costs_that_have_a_logarithm_are_put_together(few: Made) -> None:
+    score = next(each for each in few.scores if each.energy_to_target_j and each.runs)
+    assert all_positive(score)
+    for value in (0.0, -1.0, 1e300, 5e-324):
+        run = score.runs[0].model_copy(update={"energy_j": value})
+        assert not all_positive(score.model_copy(update={"runs": (run,)}))

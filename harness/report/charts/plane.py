@@ -10,6 +10,7 @@ from harness.records import Figure
 from harness.report import numbers, wording
 from harness.report.charts.svg import Axes, Drawing, Point, Scale, padded
 from harness.report.entries import Entry
+from harness.report.finite import all_positive
 from harness.report.text import isolated
 
 WIDTH, HEIGHT = 560.0, 360.0
@@ -77,7 +78,7 @@ def dots_of(entries: Sequence[Entry], *, against_metric: bool) -> list[Dot]:
 
 def with_chances(dots: Sequence[Dot], entries: Sequence[Entry]) -> list[Dot]:
     """Dots of costs with their chances to be on the front; unlike joules have fronts apart."""
-    scores = [entry.score for entry in entries]
+    scores = [entry.score for entry in entries if all_positive(entry.score)]
     kinds = [wording.is_estimate(score.energy_to_target_j) for score in scores]
     chances = {
         (point.x, point.y): point.p_front

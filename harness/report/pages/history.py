@@ -92,7 +92,7 @@ def line_of(ground: Ground, entries: Sequence[Entry], board: Leaderboard, ident:
             figure,
             wording.shown(figure, unit),
             whisker(figure, scale, board.prize if board.prize in PRIZE_ORDER else "outside"),
-            numbers.percent(1 - figure.value / before.value) if before else "",
+            numbers.percent(1 - figure.value / before.value) if before and before.value else "",
             within_noise(figure, before),
         )
         for date, entry, figure, before in found

@@ -11,6 +11,7 @@ from harness.records import Across, Score
 from harness.report import wording
 from harness.report.charts.profile import COLOURS, profile_chart
 from harness.report.entries import PRIZE_ORDER, Entry
+from harness.report.finite import all_positive
 from harness.report.page import Page
 from harness.report.site import Site
 from harness.score import profiles
@@ -167,7 +168,9 @@ class Contest(NamedTuple):
 
 def contests_of(site: Site) -> list[Contest]:
     """Every contest that ranks anybody beside the reference."""
-    found = [each for each in across_of(site.scores) if len(each.rows) > 1]
+    found = [
+        each for each in across_of(list(filter(all_positive, site.scores))) if len(each.rows) > 1
+    ]
     return [
         Contest(
             f"a{number}",
