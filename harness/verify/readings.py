@@ -44,7 +44,9 @@ class Readings:
         cells = block.replace(b"\n", b",").split(b",")
         stamps, domains = cells[0:-1:5], cells[1::5]
         # Of equally many digits, the order of texts is that of numbers.
-        if len(set(map(len, stamps))) != 1 or sorted(stamps) != stamps:
+        alike = len(set(map(len, stamps))) == 1
+        moments: list[bytes] | list[int] = stamps if alike else list(map(int, stamps))
+        if not moments or sorted(moments) != moments:
             return False
         first_ns = int(stamps[0])
         latest = {name.decode(): int(at) for name, at in dict(zip(domains, stamps)).items()}  # noqa: B905

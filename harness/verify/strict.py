@@ -18,7 +18,7 @@ UNPACKED_MAX = 1 << 30
 RATIO_MAX = 1000
 """A table of readings shrinks by a factor of ten or so; a bomb by a thousand and more."""
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
