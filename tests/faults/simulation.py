@@ -54,12 +54,7 @@ ANSWERS_AT_MOST = 12
 """Waits for a predictor until it is ready and has served a snapshot or two."""
 CODES = (errno.ENOSPC, errno.EIO, errno.EINTR, errno.EDQUOT, errno.EMFILE)
 
-SUBMISSION = """
-title = "simulated"
-team = "tests"
-division = "open"
-workloads = ["tiny"]
-"""
+SUBMISSION = 'title = "simulated"\nteam = "tests"\ndivision = "open"\nworkloads = ["tiny"]\n'
 
 
 def _data(seed: int) -> Splits:
