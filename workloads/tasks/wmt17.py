@@ -35,7 +35,7 @@ WORKLOAD = WorkloadSpec(
     domain="translation",
     size="official",
     secrecy="public",
-    metric=Metric(name="BLEU", better="higher", unit="BLEU", digits=2),
+    metric=Metric(name="BLEU", better="higher", digits=2),
     target=Target(
         value=30.7219,
         version="1",
