@@ -20,6 +20,7 @@ LABELS_MAX = 14
 LABEL_LENGTH = 22
 
 
+RADIUS = 4.2
 LETTER_WIDTH = 6.2
 """Width of a label's average letter."""
 
@@ -137,6 +138,9 @@ class Plane:
             _scale([dot.x for dot in dots], x, self.x_unit.factor, (LEFT, RIGHT)),
             _scale([dot.y for dot in dots], y, self.y_unit.factor, (BOTTOM, TOP)),
         )
+        for dot in dots if len(dots) <= LABELS_MAX else ():
+            x, y = self.at(dot.x.value, dot.y.value)
+            self._taken.append((x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS))
 
     def at(self, x: float, y: float) -> Point:
         """Pixels of a point in base units."""
@@ -165,7 +169,7 @@ class Plane:
         )
         if dot.p_front is not None:
             words += f", on the front with {numbers.percent(dot.p_front)}"
-        onto.circle((x, y), 4.2, f"point {style}", words)
+        onto.circle((x, y), RADIUS, f"point {style}", words)
         if len(self.dots) <= LABELS_MAX:
             self._label(onto, (x, y), dot.name)
 
