@@ -139,8 +139,8 @@ class Plane:
             _scale([dot.y for dot in dots], y, self.y_unit.factor, (BOTTOM, TOP)),
         )
         for dot in dots if len(dots) <= LABELS_MAX else ():
-            x, y = self.at(dot.x.value, dot.y.value)
-            self._taken.append((x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS))
+            left, top = (each - RADIUS for each in self.at(dot.x.value, dot.y.value))
+            self._taken.append((left, top, left + 2 * RADIUS, top + 2 * RADIUS))
 
     def at(self, x: float, y: float) -> Point:
         """Pixels of a point in base units."""
