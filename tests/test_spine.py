@@ -131,6 +131,7 @@ def test_stranger_with_a_folder(joulemark, submission):
     assert ran.code == 0, ran.err + ran.out
     score = joulemark("score", "--json").document["scores"][0]
     assert score["submission"] == "my-sgd"
+    assert 100e6 < score["peak_rss_bytes"] < 2e9  # torch is in it, this process is not
     assert score["energy_to_target_j"] is None
     assert score["time_to_target_s"]["value"] > 0
     page = joulemark("report")

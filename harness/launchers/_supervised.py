@@ -21,6 +21,7 @@ _SIGNALLED = 128
 # From the death of the last process to that of the child that waited for it.
 _CHILD_GRACE_S = 2.0
 _INSIST_EVERY_S = 0.25
+_PEAKS_EVERY_NS = 50_000_000
 
 
 def own_peak_bytes() -> int:
@@ -67,6 +68,7 @@ class Supervised:
         # By pidfd throughout: the methods of Popen may wait for it, and its account is then lost.
         self._child_pidfd = os.pidfd_open(self.child.pid)
         self._lock = threading.Lock()
+        self._next_peaks_ns = 0
         self._exit: Exit | None = None
         self._asked_to_end = False
         self._ended_first = False
@@ -81,8 +83,15 @@ class Supervised:
         if self._exit is not None:
             return self._exit.cpu_s
         with self._lock:
+            self._look_at_peaks()
             grouped_s = self.group.cpu_s()
             return self._net_s(self._meter.cpu_s() if grouped_s is None else grouped_s)
+
+    def _look_at_peaks(self) -> None:
+        """Note who is how large, from time to time: who ends unseen leaves no peak behind."""
+        if now_ns() >= self._next_peaks_ns:
+            self._meter.look_at_peaks()
+            self._next_peaks_ns = now_ns() + _PEAKS_EVERY_NS
 
     def _net_s(self, gross_s: float) -> float:
         return max(0.0, gross_s - self.base_s)
@@ -94,8 +103,8 @@ class Supervised:
             if not self._asked_to_end:
                 self._ended_first = "exit-code" in self.status.values
                 # The kernel's account drops processes that die with their namespace.
+                self._next_peaks_ns = 0
                 self.cpu_s()
-                self._meter.look_at_peaks()
             self._asked_to_end = True
             self.group.kill()
             # It may have ended by itself in this moment.

@@ -4,6 +4,7 @@ Started by `entry.py train FD FOLDER JSON`. Before the gun it imports the harnes
 workload and the packages that the submission declared, and nothing of the submission's own.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -152,6 +153,18 @@ def _train(config: Config, raw: socket.socket, channel: SocketChannel) -> None:
         raise AttributeError(message)
     train(session)
     channel.send("done", {})
+    _await_kill(raw)
+
+
+def _await_kill(raw: socket.socket) -> None:
+    """Stay until the conductor kills us, or is gone itself.
+
+    `done` asks for death: tearing the interpreter down first would cost the submission time and
+    joules, and its peak memory can be read only as long as it lives.
+    """
+    with contextlib.suppress(OSError):
+        while raw.recv(protocol.MESSAGE_BYTES_MAX):
+            pass
 
 
 def _become(config: Config, raw: socket.socket) -> None:

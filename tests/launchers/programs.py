@@ -148,3 +148,21 @@ os.kill(os.getpid(), signal.SIGSTOP)
 """
 
 TREES = {"stubborn": STUBBORN, "daemons": DAEMONS, "bomb": BOMB, "frozen": FROZEN}
+
+UNSEEN_END = """
+import os, signal, sys, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if os.fork() == 0:
+    block = bytearray(150 * 2**20)
+    block[::4096] = b'x' * len(block[::4096])
+    print('up', flush=True)
+    while not os.path.exists(sys.argv[1] + '/go'):
+        time.sleep(0.01)
+    os._exit(0)
+try:
+    os.wait()
+except ChildProcessError:
+    print('gone', flush=True)
+time.sleep(1000)
+"""
+"""A large child that ends in nobody's account, as one does whose namespace is killed."""

@@ -293,7 +293,18 @@ def peak_memory(launcher: Any) -> Values:
     run = Run(launcher, hold + "import time\nprint('up', flush=True)\ntime.sleep(1000)")
     run.first_line()
     run.sandbox.kill()
-    return {"ended": by_itself.peak_rss_bytes, "killed": run.reap().peak_rss_bytes}
+    killed = run.reap()
+    run = Run(launcher, programs.UNSEEN_END, "{source}")
+    run.first_line()
+    run.sandbox.cpu_s()
+    (Path(run.folder.name) / "go").touch()
+    run.first_line()
+    run.sandbox.kill()
+    return {
+        "ended": by_itself.peak_rss_bytes,
+        "killed": killed.peak_rss_bytes,
+        "seen": run.reap().peak_rss_bytes,
+    }
 
 
 def reaches_limits(launcher: Any) -> Values:

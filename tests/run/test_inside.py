@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import safetensors.numpy
 
 from harness.run import protocol
 from harness.run.conductor import run_one
-from harness.run.inside import SocketChannel, _arrays, _setup, _wait
+from harness.run.inside import SocketChannel, _arrays, _await_kill, _setup, _wait
 from harness.run.interrupt import Interrupt
 from harness.run.memory import read_bytes, sealed_array
 from tests.run.made import Folder, Perform, Silent, logs
@@ -144,6 +145,19 @@ def test_entry_without_setup_says_at_once_that_it_is_done(ends, monkeypatch) -> 
     config: dict[str, Any] = {}
     _setup(config, SocketChannel(there, 0.0), {"shapes": shapes})
     assert taken(here)[0].kind == "setup_done"
+
+
+def test_shim_that_is_done_waits_for_its_death(ends) -> None:
+    """Its memory can be read until it is killed; and it does not outlive the conductor."""
+    here, there = ends
+    waiting = threading.Thread(target=_await_kill, args=(there,), daemon=True)
+    waiting.start()
+    here.send(b"anything")
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    here.close()
+    waiting.join(10.0)
+    assert not waiting.is_alive()
 
 
 # --- in a run ------------------------------------------------------------------------------------
