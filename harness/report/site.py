@@ -18,6 +18,7 @@ from harness.report.finite import tamed_board, tamed_score
 from harness.report.page import Page
 from harness.report.slugs import slug
 from harness.report.text import clean, csp_hash, isolated
+from harness.report.wording import ties
 
 HERE = Path(__file__).parent
 INVENTORY = "site.json"
@@ -41,7 +42,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=clean,
     )
-    made.filters |= {"isolated": isolated, "slug": slug}
+    made.filters |= {"isolated": isolated, "slug": slug, "ties": ties}
     made.globals |= {"numbers": numbers}
     return made
 

@@ -102,6 +102,18 @@ def is_estimate(figure: Figure | None) -> bool:
     return figure is not None and (figure.simulated or figure.method in ESTIMATED)
 
 
+TIES_SHOWN = 6
+"""Letters of a tie that a page writes out: among a thousand entries one shares hundreds."""
+
+
+def ties(letters: str) -> str:
+    """Tie letters for a cell: the first few, and how many more there are."""
+    found = letters.split()
+    if len(found) <= TIES_SHOWN:
+        return letters
+    return f"{' '.join(found[:TIES_SHOWN])} and {len(found) - TIES_SHOWN} more"
+
+
 class Verdict(NamedTuple):
     """What a board says at a glance."""
 

@@ -91,3 +91,9 @@ def test_places_are_told_with_distance_and_whether_it_means_something(made: Made
     assert "above" in last
     outside = wording.place_text(Place(board, None, board.unranked[0]))
     assert outside == f"Not ranked: {board.unranked[0].reason}."
+
+
+def test_a_tie_of_many_letters_is_cut_and_says_so() -> None:
+    assert wording.ties("a b") == "a b"
+    many = " ".join(f"t{n}" for n in range(300))
+    assert wording.ties(many) == "t0 t1 t2 t3 t4 t5 and 294 more"
