@@ -293,7 +293,8 @@ def _take_hold(
         except (ProcessLookupError, BrokenPipeError) as error:
             raise OSError(_NO_SANDBOX) from error
         ready, _, _ = select.select([ends.ready, pidfd], [], [], _START_S)
-        if ends.ready not in ready:
+        # Its death ends the pipe too, which makes that readable: only a byte is the sign.
+        if ends.ready not in ready or not os.read(ends.ready, 1):
             raise OSError(_NO_SANDBOX)
         failed.pop_all()
     return root, pidfd, status
