@@ -223,8 +223,10 @@ def _gap(case: Case) -> Iterator[Finding]:
 
 
 def _usual_s(case: Case, series: Series) -> float:
+    """Marks come between the readings of the grid, many of them in a short run."""
     update_s = case.domain.update_period_s or 0.0
-    return max(nominal_period_s(series.t_s, update_s), update_s)
+    read_s = case.domain.read_period_s or 0.0
+    return max(nominal_period_s(series.t_s, update_s), update_s, read_s)
 
 
 def _usable(case: Case) -> Series:

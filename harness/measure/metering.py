@@ -73,6 +73,7 @@ class Metering:
         self._folder = folder
         self._errors = errors
         self._note = ""
+        self._period_s: float | None = None
         self._buffer = b""
         self._report: dict[str, Any] | None = None
         self.domains: tuple[Domain, ...] = ()
@@ -103,6 +104,7 @@ class Metering:
             return _Unmetered()
         process, errors = _spawn()
         metering = cls(process, bundle_folder, errors)
+        metering._period_s = period_s
         metering._send(json.dumps(_config(choice, bundle_folder, origin_ns, period_s)))
         metering._wait_ready()
         return metering
@@ -202,7 +204,10 @@ class Metering:
     def _take(self, message: dict[str, Any]) -> None:
         kind = message.pop("type")
         if kind == "ready":
-            self.domains = tuple(load(Domain, each, "sampler") for each in message["domains"])
+            asked = {"read_period_s": self._period_s}
+            self.domains = tuple(
+                load(Domain, asked | each, "sampler") for each in message["domains"]
+            )
             self.failed = {each["meter"]: each["reason"] for each in message["failed"]}
         elif kind == "status":
             self.latest = Status(**message)

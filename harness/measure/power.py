@@ -34,6 +34,8 @@ class Sensor:
     """What the domain's record says of the power sensor."""
 
     update_s: float
+    read_s: float
+    """Asked-for time between two readings; 0 where unknown."""
     window_s: float | None
     """Averaging window; None where unknown."""
     window_low_s: float
@@ -61,6 +63,7 @@ class Sensor:
             low_s, high_s = min(low_s, seen.low_s), max(high_s, seen.high_s)
         return cls(
             update_s=domain.update_period_s or 0.0,
+            read_s=domain.read_period_s or 0.0,
             window_s=seen.best_s if seen is not None and refuted else stated_s,
             window_low_s=low_s,
             window_high_s=high_s,
@@ -83,7 +86,7 @@ def measure(
     sensor = Sensor.of(domain, series, seen)
     t_s = series.t_s
     thin = thinned(series, sensor.update_s)
-    period_s = max(nominal_period_s(t_s, sensor.update_s), sensor.update_s)
+    period_s = max(nominal_period_s(t_s, sensor.update_s), sensor.update_s, sensor.read_s)
     unseen_s = _unseen_s(t_s, a_s, b_s, _PERIODS_BRIDGED * period_s)
     edges = (_edge_u_j(series, sensor, x_s, period_s) for x_s in (a_s, b_s))
     return Part(

@@ -34,6 +34,8 @@ class Domain(Record):
     """Step of the power reading, if known."""
     update_period_s: float | None = None
     """Measured time between two changes of the sensor's value."""
+    read_period_s: float | None = None
+    """Asked-for time between two readings, without those asked for at marks."""
     averaging_window_s: float | None = None
     """Span that one power reading averages over; shorter than the period on A100 and H100."""
     averaging_window_low_s: float | None = None

@@ -111,6 +111,26 @@ def test_a_short_gap_of_a_counter_is_no_fault():
     assert spoiled("counter", without(10, 10.15)) == []
 
 
+def crowded(series: Series) -> Series:
+    """Read every 0.1 s, and five times within 40 ms around 10 s; nothing else."""
+    grid = np.arange(9.6, 10.45, 0.1)
+    wanted = np.sort(np.concatenate((grid, np.linspace(10.01, 10.05, 12))))
+    return series.at(np.unique(np.searchsorted(series.t_s, wanted)))
+
+
+@pytest.mark.parametrize(("asked_s", "said"), [(None, {"gap", "coverage"}), (0.1, set())])
+def test_readings_at_marks_make_no_gap_of_the_grid(asked_s, said):
+    case = Setting(constant(200.0), Sensor(update_s=0.001), "sampled", (9.7, 10.3))
+    domain = case.domain().model_copy(
+        update={"read_period_s": asked_s, "update_period_s": None, "averaging_window_s": None}
+    )
+    fine = case.trace().columns["gpu-0"]
+    t_ns = np.arange(9_500_000_000, 10_500_000_000, 1_000_000)
+    series = Series(t_ns, np.full(len(t_ns), np.nan), np.full(len(t_ns), fine.power_w[0]), t_ns)
+    found = audit(Trace({domain.name: crowded(series)}), [domain], case.window_ns)
+    assert rules_of(found, "warn", "fail") & {"gap", "coverage"} == said
+
+
 def test_a_wrap_is_told_and_is_no_fault():
     findings = spoiled("counter", lambda series: series, wrap_j=1000.0)
     assert rules_of(findings) == {"counter-wrapped"}

@@ -24,6 +24,7 @@ def test_a_run_leaves_a_packed_trace_and_a_report(tmp_path):
     handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
     assert [each.name for each in handle.domains] == ["node"]
     assert handle.domains[0].simulated
+    assert handle.domains[0].read_period_s == 0.05
     assert handle.pid is not None
     handle.mark()
     time.sleep(0.3)
