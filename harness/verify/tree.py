@@ -187,7 +187,59 @@ def _chain_of(place: str, chains: dict[str, Chain], broken: set[str]) -> Chain |
     return None if machine in broken else chains.get(machine)
 
 
+def _roots(entries: list[Entry], bundles: list[str]) -> list[str]:
+    """Results folders of the tree, the inner ones first: its own, and each with ledgers of its own.
+
+    What a submission brings along, inside of a bundle, is no ledger of ours.
+    """
+    inside = tuple(f"{bundle}/" for bundle in bundles)
+    parents = {
+        entry.path.rpartition("/")[0]
+        for entry in entries
+        if entry.kind == "file"
+        and entry.path.endswith(".jsonl")
+        and not entry.path.startswith(inside)
+    }
+    own = {parent.rpartition("/")[0] for parent in parents if parent.split("/")[-1] == LEDGERS}
+    return sorted(own | {""}, key=lambda each: (-len(each.split("/")), not each, each))
+
+
 def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
+    """Every results folder below a path, each bundle against the ledgers of the nearest one."""
+    left, reports = list(entries), []
+    for place in _roots(entries, _bundles_below(entries)):
+        begin = f"{place}/" if place else ""
+        own = [entry for entry in left if entry.path.startswith(begin)]
+        left = [entry for entry in left if not entry.path.startswith(begin)]
+        named = [entry._replace(path=entry.path.removeprefix(begin)) for entry in own]
+        reports.append(_moved(_results(root / place, named, key), begin))
+    return Report(
+        root=root,
+        kind="tree",
+        bundles=tuple(each for report in reports for each in report.bundles),
+        ledgers=tuple(each for report in reports for each in report.ledgers),
+        checks=(judged("tree-links", _loose_links(entries, _bundles_below(entries))),),
+        bytes_count=sum(report.bytes_count for report in reports),
+    )
+
+
+def _moved(report: Report, begin: str) -> Report:
+    """As seen from a folder further out."""
+    return replace(
+        report,
+        bundles=tuple(replace(each, bundle=f"{begin}{each.bundle}") for each in report.bundles),
+        ledgers=tuple(
+            replace(
+                each,
+                ledger=f"{begin}{each.ledger}",
+                unfinished=tuple(f"{begin}{place}" for place in each.unfinished),
+            )
+            for each in report.ledgers
+        ),
+    )
+
+
+def _results(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     bundles = _bundles_below(entries)
     files = [e.path for e in entries if e.path.startswith(f"{LEDGERS}/") and e.kind == "file"]
     chains = {Path(path).stem: Chain(root, path) for path in files if path.endswith(".jsonl")}
@@ -203,7 +255,6 @@ def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
         kind="tree",
         bundles=tuple(report for report, _ in found),
         ledgers=tuple(ledgers),
-        checks=(judged("tree-links", _loose_links(entries, bundles)),),
         bytes_count=sum(count for _, count in found),
     )
 

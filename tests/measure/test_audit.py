@@ -126,7 +126,8 @@ def test_readings_at_marks_make_no_gap_of_the_grid(asked_s, said):
     )
     fine = case.trace().columns["gpu-0"]
     t_ns = np.arange(9_500_000_000, 10_500_000_000, 1_000_000)
-    series = Series(t_ns, np.full(len(t_ns), np.nan), np.full(len(t_ns), fine.power_w[0]), t_ns)
+    unknown = np.full(len(t_ns), np.nan)
+    series = Series(t_ns, unknown, np.full(len(t_ns), fine.power_w[0]), unknown)
     found = audit(Trace({domain.name: crowded(series)}), [domain], case.window_ns)
     assert rules_of(found, "warn", "fail") & {"gap", "coverage"} == said
 

@@ -174,6 +174,52 @@ def test_submissions_may_carry_files_that_look_like_bundles(tmp_path: Path) -> N
     assert failed(report) == {"submission"}
 
 
+@pytest.fixture
+def nest(results: Results, tmp_path: Path) -> Path:
+    """Two results folders below one that holds runs of its own, all of the same machine."""
+    outer = Results(tmp_path / "outer")
+    outer.add(FIRST)
+    for name in ("inner", "inner/most"):
+        shutil.copytree(results.root, outer.root / name)
+    return outer.root
+
+
+def test_each_results_folder_in_another_has_its_own_ledgers(nest: Path) -> None:
+    report = verify(nest)
+    assert list(report.faults()) == []
+    verdicts = [{c.rule: c.verdict for c in each.checks} for each in report.bundles]
+    assert [each["ledger-row"] for each in verdicts] == ["pass"] * 5
+    assert sorted(each.ledger.rpartition("ledgers/")[0] for each in report.ledgers) == [
+        "",
+        "inner/",
+        "inner/most/",
+    ]
+    places = [each.bundle for each in report.bundles]
+    assert len(set(places)) == 5
+    assert all((nest / place).is_dir() for place in places)
+
+
+def test_what_is_missing_from_an_inner_results_folder_is_missed(
+    nest: Path, results: Results
+) -> None:
+    shutil.rmtree(nest / "inner" / "most" / results.place(SECOND))
+    report = verify(nest)
+    assert failed(report) == {"ledger-bundles"}
+    assert next(report.faults()).startswith("inner/most/ledgers/")
+
+
+def test_a_ledger_within_a_submission_is_none(tmp_path: Path) -> None:
+    made = Results(tmp_path / "results")
+
+    def bring(parts: Parts) -> None:
+        parts.files["submission/ledgers/m.jsonl"] = b"{}\n"
+
+    made.add(FIRST, bring)
+    report = verify(made.root)
+    assert len(report.ledgers) == 1
+    assert [each.bundle for each in report.bundles] == [made.place(FIRST)]
+
+
 @pytest.mark.parametrize("name", ["missing", "empty", "file"])
 def test_nothing_to_verify_is_said(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
