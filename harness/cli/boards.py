@@ -32,8 +32,16 @@ def scores_below(results: Path, ruleset: Ruleset | None) -> ScoreDocument:
     return load(ScoreDocument, {"format": 1, **score_document(results, ruleset)}, results)
 
 
-def _figures(document: ScoreDocument, board: Leaderboard) -> dict[tuple[str, str], Figure]:
-    """The figure behind each row of a board, by the submission's digest and the machine."""
+Entry = tuple[str, str]
+"""Name and digest of a submission: two names may have one source, and one name two sources."""
+
+
+def _entry(row: Score | Standing | Unranked) -> Entry:
+    return row.submission, row.submission_sha256
+
+
+def _figures(document: ScoreDocument, board: Leaderboard) -> dict[tuple[Entry, str], Figure]:
+    """The figure behind each row of a board, by entry and machine."""
     found = {}
     for score in document.scores:
         if (score.workload, score.workload_version, score.ruleset) == (
@@ -41,21 +49,20 @@ def _figures(document: ScoreDocument, board: Leaderboard) -> dict[tuple[str, str
         ):  # fmt: skip
             behind = getattr(score, board.quantity, None)
             if isinstance(behind, Figure):
-                found[score.submission_sha256, score.machine] = behind
+                found[_entry(score), score.machine] = behind
     return found
 
 
-def names_of(board: Leaderboard) -> dict[str, str]:
-    """What each entry is called, by digest: versions of one name carry the digest's head."""
-    entries = {row.submission_sha256: row.submission for row in board.standings}
-    entries |= {row.submission_sha256: row.submission for row in board.unranked}
-    count = Counter(entries.values())
-    return {sha: f"{name}@{sha[:8]}" if count[name] > 1 else name for sha, name in entries.items()}
+def names_of(board: Leaderboard) -> dict[Entry, str]:
+    """What each entry is called: versions of one name carry the digest's head."""
+    entries = {_entry(row) for row in board.standings} | {_entry(row) for row in board.unranked}
+    count = Counter(name for name, _ in entries)
+    return {(name, sha): f"{name}@{sha[:8]}" if count[name] > 1 else name for name, sha in entries}
 
 
-def _called(row: Standing | Unranked, board: Leaderboard, names: dict[str, str]) -> str:
+def _called(row: Standing | Unranked, board: Leaderboard, names: dict[Entry, str]) -> str:
     """What competes: a submission, with the machine where machines compete."""
-    name = names[row.submission_sha256]
+    name = names[_entry(row)]
     return f"{name} on {row.machine}" if row.machine != board.machine else name
 
 
@@ -66,16 +73,18 @@ def _method(found: Figure | None) -> str:
     return f"{text} (simulated)" if found.simulated else text
 
 
-def _rows(board: Leaderboard, figures: dict[tuple[str, str], Figure]) -> Iterator[Sequence[object]]:
+def _rows(
+    board: Leaderboard, figures: dict[tuple[Entry, str], Figure]
+) -> Iterator[Sequence[object]]:
     values = [row.score for row in board.standings] + [row.score for row in board.unranked]
     unit = unit_for(values, board.unit)
     names = names_of(board)
     for row in board.standings:
-        key = (row.submission_sha256, row.machine)
+        key = (_entry(row), row.machine)
         place = (row.rank, _span(row), row.tie_group, _called(row, board, names))
         yield (*place, *_cells(row.score, figures.get(key), board, unit))
     for other in board.unranked:
-        key = (other.submission_sha256, other.machine)
+        key = (_entry(other), other.machine)
         name = _called(other, board, names)
         yield ("–", "", "", name, *_cells(other.score, figures.get(key), board, unit))
 

@@ -55,6 +55,7 @@ def _entry_of(
             entry
             for entry in entries
             if entry.score.machine == row.machine
+            and entry.score.submission == row.submission
             and entry.score.submission_sha256 == row.submission_sha256
             and entry.ground[:2] == (board.workload, board.workload_version)
             and entry.score.ruleset == board.ruleset

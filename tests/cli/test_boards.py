@@ -71,6 +71,16 @@ def test_joules_that_are_missing_are_a_dash(tmp_path: Path) -> None:
     assert energy == ["–", "x", "–", "not", "measured"]
 
 
+def test_two_names_of_one_source_keep_their_own_rows(tmp_path: Path) -> None:
+    """As a copy of the reference that runs against it."""
+    for name, times_s in (("a", [4.0, 4.1, 4.2]), ("b", [9.0, 9.1, 9.2])):
+        series(tmp_path, PLAN.but(name=name, source="same"), times_s)
+    lines = printed(tmp_path)
+    (first, *_), (second, *_) = rows(lines, "a"), rows(lines, "b")
+    assert (first[0], second[0]) == ("1", "2")
+    assert first[3:] != second[3:]
+
+
 def test_two_versions_of_one_name_keep_their_own_figures(tmp_path: Path) -> None:
     series(tmp_path, PLAN.but(name="x", source="old"), [4.0, 4.1, 4.2])
     series(tmp_path, PLAN.but(name="x", source="new"), [9.0, 9.1, 9.2])
