@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from harness.api import Session
 
-STEPS = 400
-WARM_UP = 40
+STEPS = 280
+WARM_UP = 28
 BATCH_SIZE = 32
 GRID = 25
 """Steps between moments at which weights may be handed over."""
