@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.prizes import markdown
+from harness.prizes import awards, markdown
 from harness.records import Award, load
-from harness.rules.load import read_resolved
+from harness.registry import find
+from harness.rules.load import load_ruleset, read_resolved
+from harness.score.score import score_all
 
-FOLDER = Path(__file__).parents[2] / "docs" / "examples" / "award"
+ROOT = Path(__file__).parents[2]
+FOLDER, RESULTS = ROOT / "docs" / "examples" / "award", ROOT / "results"
 
 
 def record(prize: str) -> Award:
@@ -21,7 +24,7 @@ def test_the_text_is_that_of_the_record(prize: str) -> None:
     award = record(prize)
     text = (FOLDER / f"{prize}-digits-mlp.md").read_text(encoding="utf-8")
     assert text == markdown(award)
-    assert read_resolved(award.rules_text, "example").name == "default"
+    assert read_resolved(award.rules_text, "example").name == "reference"
     assert len({each.manifest_sha256 for each in award.evidence}) == 16
 
 
@@ -36,3 +39,13 @@ def test_modelled_joules_won_nothing() -> None:
     assert (award.outcome, award.winner) == ("nobody", None)
     assert award.reason == "no eligible entry: no measured joules"
     assert {each.method for each in award.out} == {"modelled"}
+
+
+@pytest.mark.parametrize("prize", ["speed", "energy"])
+def test_the_committed_runs_come_to_the_same_decision(prize: str) -> None:
+    """Anybody who has the bundles can make it again, to the last digit."""
+    rules = load_ruleset(str(RESULTS / "reference.toml"), ())
+    runs = RESULTS / "reference" / "contests"
+    found = awards(score_all(runs, rules).scores, find("prizes", prize).value, rules, runs)
+    (again,) = (each for each in found if each.workload == "digits-mlp")
+    assert again == record(prize)
