@@ -80,7 +80,8 @@ def area_intervals(
 
     Returns:
         One for each contender; None for all where one cost has a single run or failed ones, since
-        every score hangs on the best cost of each workload.
+        every score hangs on the best cost of each workload. None too where no draw moves the score,
+        as of who is the best or beyond `ratio_max` wherever it runs: that shows no certainty.
     """
     if not table:
         return []
@@ -98,7 +99,7 @@ def area_intervals(
             logs[:, at, column] = drawn
     found = _areas(_ratios(logs), ratio_max)
     ends = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [Interval(float(low), float(high)) for low, high in ends.T]
+    return [Interval(float(low), float(high)) if low < high else None for low, high in ends.T]
 
 
 def without_each(table: Sequence[Row], ratio_max: float = RATIO_MAX) -> list[list[float]]:

@@ -273,8 +273,11 @@ def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
     leaders = {key: each.rows[0].name for key, each in found.items()}
     assert leaders["time_to_target_s"] == "muon"
     assert leaders["energy_to_target_j"] == "adamw", "twice the power for 0.7 of the time"
-    best = found["time_to_target_s"].rows[0]
-    assert (best.best_profile_fraction, best.best_low_fraction is None) == (1.0, False)
+    best, second = found["time_to_target_s"].rows
+    assert (best.best_profile_fraction, best.best_low_fraction) == (1.0, None), "no draw moves it"
+    assert second.best_low_fraction is not None
+    assert second.best_high_fraction is not None
+    assert second.best_low_fraction < second.best_profile_fraction < second.best_high_fraction
     strict = load_ruleset("hity-algorithms")
     nobody = decided(score_results(tmp_path, strict), strict)
     assert nobody.outcome == "nobody"

@@ -83,6 +83,16 @@ def test_one_run_leaves_all_scores_without_an_interval() -> None:
     assert area_intervals([[open_ended], [sample(14, 15)]]) == [None, None]
 
 
+def test_a_score_that_no_draw_moves_has_no_interval() -> None:
+    """Who is alone on its workload is the best of it whatever its runs say: no width, no claim."""
+    alone = [[sample(9, 10, 11), None], [None, sample(4, 5, 6)]]
+    assert areas(alone) == [0.5, 0.5]
+    assert area_intervals(alone) == [None, None]
+    first, second = area_intervals([[sample(9, 10, 11)], [sample(14, 15, 16)]])
+    assert first is None
+    assert second is not None
+
+
 def test_a_workload_left_out_changes_the_lead_that_hung_on_it() -> None:
     rows = table([[1, 1, 3.9], [1.2, 1.2, 1]])
     assert areas(rows)[1] > areas(rows)[0]
