@@ -198,16 +198,27 @@
     result.appendChild(traces(a, b));
   }
 
+  function has(id) { return Object.prototype.hasOwnProperty.call(byId, id); }
+
+  // The first entry that another one can be held against.
+  function paired() {
+    for (var i = 0; i < entries.length; i += 1) {
+      var one = entries[i];
+      if (entries.some(function (other) { return other !== one && !incomparable(one, other) && other.ground.join() === one.ground.join(); })) return one;
+    }
+    return null;
+  }
+
   function restore() {
     var asked = {};
     location.hash.replace(/^#/, "").split("&").forEach(function (pair) {
       var at = pair.indexOf("=");
       try { if (at > 0) asked[pair.slice(0, at)] = decodeURIComponent(pair.slice(at + 1)); } catch (e) { return; }
     });
-    var a = Object.prototype.hasOwnProperty.call(byId, asked.a) ? asked.a : entries[0].id;
+    var a = has(asked.a) ? asked.a : (paired() || entries[0]).id;
     var mates = entries.filter(function (entry) { return entry.id !== a && entry.ground.join() === byId[a].ground.join(); });
     var alike = mates.filter(function (entry) { return !incomparable(byId[a], entry); });
-    var b = Object.prototype.hasOwnProperty.call(byId, asked.b) ? asked.b : (alike[0] || mates[0] || entries[1]).id;
+    var b = has(asked.b) ? asked.b : (alike[0] || mates[0] || entries[a === entries[0].id ? 1 : 0]).id;
     first[1].value = a;
     second[1].value = b;
     show();
