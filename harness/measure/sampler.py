@@ -63,6 +63,14 @@ def load_meter(meter: Mapping[str, Any]) -> Any:
     return getattr(loaded, attribute)
 
 
+def random_phase_ns(period_ns: int) -> int:
+    """A place on the grid, drawn evenly from the whole period, ns.
+
+    A phase that is the same each time could lock the samples to the steps of the training.
+    """
+    return int.from_bytes(os.urandom(8)) % period_ns
+
+
 class Opening:
     """Opens all meters at once, so that a slow one does not hold up the others."""
 
@@ -147,7 +155,7 @@ class Sampler:
             lane.start()
 
     def _first_readings(self) -> None:
-        phase_ns = now_ns() + int.from_bytes(os.urandom(4)) % int(self.period_s * NS_PER_S)
+        phase_ns = now_ns() + random_phase_ns(int(self.period_s * NS_PER_S))
         fast: list[Member] = []
         rows: list[str] = []
         for member in self.members:

@@ -96,6 +96,15 @@ def test_a_run_from_ready_to_report(tmp_path):
     assert report["gap_max_s"] < 0.2
 
 
+@pytest.mark.parametrize("period_ns", [1, NS_PER_S // 10, 60 * NS_PER_S, 30_000 * NS_PER_S])
+def test_the_phase_is_drawn_from_the_whole_period(period_ns):
+    drawn = [sampler.random_phase_ns(period_ns) for _ in range(400)]
+    assert all(0 <= each < period_ns for each in drawn)
+    tenths = {10 * each // period_ns for each in drawn}
+    # One empty tenth among 400 draws happens once in 10^17 times.
+    assert tenths == (set(range(10)) if period_ns > 1 else {0})
+
+
 def test_a_mark_gives_a_reading_at_once(tmp_path):
     # So long a period that its random phase will not fall into this test.
     process = Process(tmp_path, [fake()], period_s=30_000.0)
