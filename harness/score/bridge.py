@@ -33,10 +33,17 @@ class Bar(NamedTuple):
 
     factor: str
     """`steps`, `step_s`, `watts`; `time_s` where steps are unknown."""
-    ratio: float
-    """The factor of B over that of A."""
+    before: float
+    """The factor of A."""
+    after: float
+    """The factor of B."""
     energy_j: float
     """Its share of E_B - E_A, joules."""
+
+    @property
+    def ratio(self) -> float:
+        """The factor of B over that of A."""
+        return self.after / self.before
 
 
 def log_mean(a: float, b: float) -> float:
@@ -73,7 +80,7 @@ def bridge(a: Effort, b: Effort) -> list[Bar]:
     weight = log_mean(b.energy_j, a.energy_j)
     before, after = factors(a), factors(b)
     return [
-        Bar(name, after[name] / before[name], weight * math.log(after[name] / before[name]))
+        Bar(name, before[name], after[name], weight * math.log(after[name] / before[name]))
         for name in before
     ]
 

@@ -126,6 +126,14 @@ def _bridge(a: Score, b: Score, measured: dict[str, Measured]) -> tuple[tuple[En
     return rows, sentence(bars, a.submission, b.submission)
 
 
+def _hedged(found: str, ratios: Sequence[CostRatio]) -> str:
+    """The bridge's sentence, with a word before it where the interval holds no difference too."""
+    joules = next((each for each in ratios if each.quantity == "energy_to_target_j"), None)
+    if joules is None or joules.outcome != "unclear" or found.startswith("no bridge"):
+        return found
+    return f"these data cannot tell which needs more joules; by value {found}"
+
+
 def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
     """Compare two scores of one workload version, machine and ruleset.
 
@@ -147,6 +155,7 @@ def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
     pairs = [_pair(a, b, quantity, costs) for quantity, costs in wanted]
     measured = {each.quantity: each for each in pairs if each is not None}
     bars, reason = _bridge(a, b, measured)
+    ratios = tuple(_ratio(each, level) for each in measured.values())
     return Comparison(
         workload=a.workload,
         machine=a.machine,
@@ -154,7 +163,7 @@ def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
         a=a.submission,
         b=b.submission,
         confidence=level,
-        ratios=tuple(_ratio(each, level) for each in measured.values()),
+        ratios=ratios,
         bridge=bars,
-        sentence=reason,
+        sentence=_hedged(reason, ratios),
     )

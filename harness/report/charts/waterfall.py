@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from harness.report import numbers
-from harness.report.bridge import Bridge, sentence
+from harness.report.bridge import LABELS, Bridge, sentence
 from harness.report.charts.svg import GREATEST, Drawing, Scale
 
 WIDTH = 720.0
@@ -28,21 +28,21 @@ def _change_text(joules: float, whole_j: float) -> str:
 def waterfall_chart(found: Bridge, names: tuple[str, str], ident: str) -> Markup:
     """The drawing; `names` are those of the entry before and of the entry after."""
     levels = [found.before_j]
-    for factor in found.factors:
-        levels.append(levels[-1] + factor.joules)
+    for bar in found.bars:
+        levels.append(levels[-1] + bar.energy_j)
     scale = Scale(0.0, min(max(levels) * 1.02, GREATEST), LEFT, RIGHT)
-    drawing = Drawing(WIDTH, ROW * (len(found.factors) + 2) + 6)
+    drawing = Drawing(WIDTH, ROW * (len(found.bars) + 2) + 6)
     _total(drawing, scale, (names[0], found.before_j), 4)
-    for number, factor in enumerate(found.factors):
+    for number, bar in enumerate(found.bars):
         y = 4 + ROW * (number + 1)
-        _named(drawing, factor.name, y)
+        _named(drawing, LABELS[bar.factor], y)
         start, end = scale(levels[number]), scale(levels[number + 1])
-        style = "change more" if factor.joules > 0 else "change less"
+        style = "change more" if bar.energy_j > 0 else "change less"
         drawing.rectangle((start, y), (end, y + BAR), style)
         drawing.text(
-            (max(start, end) + 8, y + BAR - 5), _change_text(factor.joules, max(levels)), "label"
+            (max(start, end) + 8, y + BAR - 5), _change_text(bar.energy_j, max(levels)), "label"
         )
-    _total(drawing, scale, (names[1], found.after_j), 4 + ROW * (len(found.factors) + 1))
+    _total(drawing, scale, (names[1], found.after_j), 4 + ROW * (len(found.bars) + 1))
     return drawing.markup(ident, f"From {names[0]} to {names[1]}", f"{sentence(found)}.")
 
 

@@ -1,13 +1,12 @@
 import pytest
 
-from harness.report.bridge import Bridge, Factor
+from harness.report.bridge import Bridge
 from harness.report.charts.waterfall import LEFT, waterfall_chart
+from harness.score.bridge import Bar
 from tests.report.markup import read
 
-FOUND = Bridge(
-    100.0, 130.0, (Factor("steps", 1, 2, 60.0), Factor("seconds a step", 2, 1, -30.0),
-                   Factor("watts", 1, 1, 0.0)),
-)  # fmt: skip
+BARS = (Bar("steps", 1, 2, 60.0), Bar("step_s", 2, 1, -30.0), Bar("watts", 1, 1, 0.0))
+FOUND = Bridge(100.0, 130.0, BARS)
 
 
 def test_bars_join_end_to_end() -> None:
