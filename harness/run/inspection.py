@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from harness.records import RunRules
 from harness.registry import find
+from harness.run.declared import SOURCE_BYTES_MAX, Undeclared, read_plain
 from harness.run.packing import LOCK, check_lock, packing_findings
 from harness.run.submission import (
     FILES_MAX,
@@ -63,7 +64,10 @@ def _parsed(path: Path) -> ast.Module:
         SubmissionError: it has none; the message says in which line.
     """
     try:
-        return ast.parse(path.read_bytes(), str(path))
+        return ast.parse(read_plain(path, SOURCE_BYTES_MAX), str(path))
+    except (OSError, Undeclared) as error:
+        message = f"{path}: {error}"
+        raise SubmissionError(message) from error
     except SyntaxError as error:
         message = f"{path}, line {error.lineno}: {error.msg}"
         raise SubmissionError(message) from error
@@ -111,13 +115,8 @@ def _entry_text(source: Source) -> str:
 
 
 def _is_installed(name: str) -> bool:
-    """Whether a module's package can be found here; names that no module can have are not."""
-    if not all(part.isidentifier() for part in name.split(".")):
-        return False
-    try:
-        return importlib.util.find_spec(name.partition(".")[0]) is not None
-    except ValueError:  # `__main__` of a script has no spec
-        return False
+    """Whether a module's package can be found here."""
+    return importlib.util.find_spec(name.partition(".")[0]) is not None
 
 
 def _imports_text(source: Source) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.records import Finding
+from harness.run.declared import SOURCE_BYTES_MAX, Undeclared, read_plain
 from harness.run.protocol import PACKAGES_FOLDER as SITE
 from harness.run.submission import SubmissionError, files_of
 
@@ -75,10 +76,13 @@ def check_lock(folder: Path) -> None:
         SubmissionError: the first line at fault, by number.
     """
     path = folder / LOCK
-    if not path.exists():
-        return
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path, SOURCE_BYTES_MAX).decode("utf-8")
+    except FileNotFoundError:
+        return
+    except Undeclared as error:
+        message = f"{path}: {error}"
+        raise SubmissionError(message) from error
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path}: cannot be read as text: {error}"
         raise SubmissionError(message) from error
@@ -93,6 +97,8 @@ def check_lock(folder: Path) -> None:
 
 def is_text(path: Path) -> bool:
     """Whether a whole file is UTF-8 without control characters other than white space."""
+    if path.stat().st_size > SOURCE_BYTES_MAX:  # a sparse file may claim more than any memory holds
+        return False
     data = path.read_bytes()
     try:
         text = data.decode("utf-8")

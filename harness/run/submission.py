@@ -4,16 +4,16 @@ import os
 import re
 import shutil
 import stat
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.records import Record, RecordError, Submission, load
 from harness.registry import find
+from harness.run.declared import Undeclared, module_fault, read_tree
 from harness.run.tuning import Tuning
 from harness.storage import sha256_tree
 
@@ -30,9 +30,9 @@ class SubmissionError(ValueError):
 class SubmissionFile(Record):
     """`submission.toml`."""
 
-    title: str
+    title: Annotated[str, Field(max_length=200)]
     """What the page calls it."""
-    team: str
+    team: Annotated[str, Field(max_length=200)]
     """Who made it."""
     division: Literal["closed", "open", "hardware"] = "closed"
     workloads: tuple[str, ...]
@@ -50,6 +50,15 @@ class SubmissionFile(Record):
     hyperparameters: dict[str, str | int | float | bool] = {}
     """Given to `session.hyperparameters` where no tuning draws others."""
     tuning: Tuning = Tuning()
+
+    @field_validator("imports")
+    @classmethod
+    def _modules(cls, imports: tuple[str, ...]) -> tuple[str, ...]:
+        for name in imports:
+            if fault := module_fault(name):
+                message = f"{name[:100]!a} {fault}"
+                raise ValueError(message)
+        return imports
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,7 @@ def open_submission(name_or_path: str) -> Source:
         raise SubmissionError(message)
     path = folder / "submission.toml"
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Source(folder.name, folder, load(SubmissionFile, tree, path))
+        return Source(folder.name, folder, load(SubmissionFile, read_tree(path), path))
     except FileNotFoundError as error:
         message = f"{path}: missing; write title, team, division and workloads into it"
         raise SubmissionError(message) from error
@@ -99,8 +107,8 @@ def open_submission(name_or_path: str) -> Source:
         raise SubmissionError(message) from error
     except RecordError as error:
         raise SubmissionError(str(error)) from error
-    except (ValueError, TypeError, RecursionError) as error:  # dates, nan and inf are TOML, too
-        message = f"{path}: not valid TOML of texts, finite numbers and lists: {error}"
+    except Undeclared as error:
+        message = f"{path}: {error}"
         raise SubmissionError(message) from error
 
 
