@@ -3,6 +3,7 @@
 import os
 import select
 import socket
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -22,6 +23,8 @@ LATE_NS = 10_000_000
 """Receipt may lag the kernel's stamp by 6 ms under load (measured); more is a finding."""
 EARLY = "sooner after the one before than the ruleset allows"
 """Why a snapshot inside the spacing is refused, unless it turns out to be the last of the run."""
+HANDED_OVER_MAX = 10_000
+"""Snapshots of one run, counted or not: each is written down, so a flood would fill the disk."""
 DEATH_CAP_S = 30.0
 """A killed namespace is dead within milliseconds; beyond this the machine is at fault."""
 
@@ -121,6 +124,9 @@ class Watch:
         self._excess = Bucket(terms.rules.log_rate_hz, terms.rules.messages_burst)
         self._next_ns = 0
         self._bytes_held = 0
+        self._accepted_count = 0
+        self._kept: deque[int] = deque()
+        self._latest_s = 0.0
         self._killed = False
         self._early: int | None = None
         self.story = Story()
@@ -302,6 +308,10 @@ class Watch:
     def _take(self, message: Message, received: Received) -> None:
         """Check the seals, take possession, then stamp."""
         descriptor = received.fds[0]
+        if len(self.story.held) >= HANDED_OVER_MAX:
+            os.close(descriptor)
+            text = f"more than {HANDED_OVER_MAX} snapshots handed over"
+            raise Violation(text)
         try:
             size_bytes = check_sealed(descriptor, self._terms.rules.snapshot_bytes_max)
         except Unsealed as error:
@@ -369,7 +379,7 @@ class Watch:
             return ""
         if stamp_ns < self._next_ns:
             return EARLY
-        if sum(held.record.accepted for held in self.story.held) >= rules.snapshots_max:
+        if self._accepted_count >= rules.snapshots_max:
             return f"more than {rules.snapshots_max} snapshots"
         return ""
 
@@ -382,6 +392,8 @@ class Watch:
         # The shim starts its own spacing after the send, so a tenth is forgiven for the way.
         self._next_ns = record.stamp_ns + int(0.9 * self._terms.spacing_s * NS_PER_S)
         self._bytes_held += record.size_bytes
+        self._accepted_count += 1
+        self._kept.append(len(self.story.held))
         self.story.held.append(Held(record, descriptor))
         if self._terms.rules.snapshot_rule == "final":
             self._drop_surplus()
@@ -411,8 +423,8 @@ class Watch:
 
     def _drop_surplus(self) -> None:
         """Under `final` keep the newest `snapshots_max`: only the last one counts anyway."""
-        kept = [i for i, held in enumerate(self.story.held) if held.descriptor is not None]
-        for position in kept[: -self._terms.rules.snapshots_max]:
+        while len(self._kept) > self._terms.rules.snapshots_max:
+            position = self._kept.popleft()
             held = self.story.held[position]
             assert held.descriptor is not None
             os.close(held.descriptor)
@@ -423,14 +435,15 @@ class Watch:
             self.story.held[position] = Held(dropped, None)
 
     def _witness(self, record: Snapshot) -> None:
-        """A receipt that lags the kernel's stamp is scored all the same, and said."""
-        if record.kernel_ns is not None and record.stamp_ns - record.kernel_ns > LATE_NS:
-            late_s = (record.stamp_ns - record.kernel_ns) / NS_PER_S
-            self.story.findings.append(
-                Finding(
-                    rule="stamp-late",
-                    level="info",
-                    message=f"snapshot {record.index} was stamped {late_s:.3f} s after its send",
-                    advice="the receipt counts; keep the machine free of other load",
-                )
-            )
+        """A receipt that lags the kernel's stamp is scored all the same, and the worst one told."""
+        if record.kernel_ns is None or record.stamp_ns - record.kernel_ns <= LATE_NS:
+            return
+        late_s = (record.stamp_ns - record.kernel_ns) / NS_PER_S
+        if late_s <= self._latest_s:
+            return
+        self._latest_s = late_s
+        told = [each for each in self.story.findings if each.rule != "stamp-late"]
+        message = f"snapshot {record.index} was stamped {late_s:.3f} s after its send"
+        advice = "the receipt counts; keep the machine free of other load"
+        finding = Finding(rule="stamp-late", level="info", message=message, advice=advice)
+        self.story.findings[:] = [*told, finding]

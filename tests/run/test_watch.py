@@ -13,12 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
+from harness.records import Snapshot
 from harness.run.evaluate import release
 from harness.run.memory import read_bytes
 from harness.run.watch import EARLY, Bucket
 from tests.run.seen import Seen
 
 BUDGET_S = 0.3
+"""Of programs that are to be killed: nothing that they do has to happen in so short a time."""
+LONG_S = 2.0
+"""Of those that do something first and are killed then, on a machine that may be held up."""
+PATIENCE_S = 20.0
+"""An end that takes longer was waited for: by then a program of one minute still sleeps."""
 FIRST = {"snapshot_rule": "first_passing", "snapshots_max": 20}
 
 
@@ -54,7 +60,7 @@ def test_done_is_the_end_and_kills_at_once(perform) -> None:
     seen = perform("start(); snapshot(step=3, note='n'); send('done'); time.sleep(60)", 30.0)
     assert seen.story.ended_by == "done"
     assert seen.exit.signal == 9
-    assert seen.window_s < 5
+    assert seen.window_s < PATIENCE_S
     assert seen.kinds() == ["ready", "gun", "snapshot", "done", "kill", "end"]
     (held,) = seen.story.held
     assert (held.record.step, held.record.note, held.record.accepted) == (3, "n", True)
@@ -99,10 +105,9 @@ def test_own_exit_is_told_with_its_code(perform) -> None:
 
 
 def test_budget_kills(perform) -> None:
-    seen = perform("start(); snapshot(); time.sleep(60)")
+    seen = perform("start(); time.sleep(60)")
     assert (seen.story.ended_by, seen.exit.signal) == ("budget", 9)
-    assert BUDGET_S <= seen.window_s < BUDGET_S + 3
-    assert seen.story.held[0].record.accepted
+    assert BUDGET_S <= seen.window_s < BUDGET_S + PATIENCE_S
 
 
 def test_signals_of_its_own_do_not_help(perform) -> None:
@@ -210,13 +215,12 @@ def test_snapshot_during_setup_is_out_of_turn(begin) -> None:
 )
 def test_end_of_file_is_no_death_and_nobody_spins(perform, how: str) -> None:
     """An early end of file may hide work that goes on: only the pidfd tells of death."""
-    before_s = time.process_time()
-    seen = perform(f"start(); snapshot(); {how}; time.sleep(60)", 0.5)
+    seen = perform(f"start(); snapshot(); {how}; time.sleep(60)", LONG_S)
     assert seen.story.ended_by == "budget"
-    assert seen.window_s >= 0.5
+    assert seen.window_s >= LONG_S
     assert len(seen.story.held) == 1
+    assert seen.story.held[0].record.accepted
     assert len(seen.ticks) < 40, "the loop waits"
-    assert time.process_time() - before_s < 0.35
 
 
 def test_a_copy_of_the_socket_in_a_child_keeps_nothing_open(perform) -> None:
@@ -258,7 +262,7 @@ def test_logs_above_the_rate_are_dropped_and_counted(perform) -> None:
         send("done")
         time.sleep(60)
         """
-    seen = perform(program, 30.0, log_rate_hz=10.0, messages_burst=1000)
+    seen = perform(program, 30.0, log_rate_hz=1.0, messages_burst=1000)
     assert seen.story.ended_by == "done"
     assert seen.story.claims_count + seen.story.dropped_count == 40
     assert seen.story.claims_count == seen.kinds().count("log") < 35
@@ -271,7 +275,6 @@ def test_a_flood_is_ended(perform, kind: str) -> None:
     seen = perform(program, 30.0, log_rate_hz=10.0, messages_burst=100)
     assert seen.story.ended_by == "violation"
     assert "more log and span messages" in seen.story.reason
-    assert seen.window_s < 5
     assert seen.kinds().count("log") <= 100
 
 
@@ -360,6 +363,31 @@ def test_ten_thousand_snapshots_leave_few_descriptors(perform) -> None:
     assert sum(each.descriptor is not None for each in seen.story.held) == 5
 
 
+@pytest.mark.parametrize("rules", [{"snapshots_max": 2}, {**FIRST, "snapshots_max": 2}])
+def test_a_flood_of_snapshots_is_ended(perform, monkeypatch, rules: dict[str, Any]) -> None:
+    """Each is written down: unbounded they would fill memory and disk of the conductor."""
+    monkeypatch.setattr("harness.run.watch.HANDED_OVER_MAX", 60)
+    seen = perform("start()\nfd = memfd()\nwhile True: send('snapshot', [fd])", 30.0, **rules)
+    assert seen.story.ended_by == "violation"
+    assert "more than 60 snapshots" in seen.story.reason
+    assert len(seen.story.held) == seen.kinds().count("snapshot") == 60
+
+
+def test_only_the_latest_receipt_is_told(begin) -> None:
+    """However many are late: a finding each would bury all others."""
+    seen = begin("start()", 30.0)
+    for index, late_ns in enumerate((20_000_000, 50_000_000, 30_000_000, 1_000)):
+        seen.watch._witness(
+            Snapshot(index=index, step=None, note="", stamp_ns=10**9 + late_ns, kernel_ns=10**9,
+                     size_bytes=1, sha256=None, accepted=True, refused="")
+        )  # fmt: skip
+    (finding,) = seen.story.findings
+    assert finding.message == "snapshot 1 was stamped 0.050 s after its send"
+    seen.watch.stop("fault", "the test is over")
+    seen.watch.bury()
+    seen.exit = seen.sandbox.reap(5)
+
+
 def test_bytes_of_all_snapshots_together_are_limited(perform) -> None:
     program = "start()\nfor i in range(4): snapshot(b'x' * 400)\nsend('done')"
     seen = perform(program, 30.0, snapshots_bytes_max=1000)
@@ -369,17 +397,19 @@ def test_bytes_of_all_snapshots_together_are_limited(perform) -> None:
 
 def test_what_is_sent_after_the_budget_does_not_count_however_late_it_is_read(begin) -> None:
     """A conductor that is held up reads the queue later; the kernel's stamp decides."""
-    program = """
+    program = f"""
         start()
         snapshot(step=1)
-        time.sleep(0.6)
+        time.sleep({LONG_S} + 0.1)
         snapshot(step=2)
+        os.write(2, b"sent")
         time.sleep(60)
         """
-    seen = begin(program)
+    seen = begin(program, LONG_S)
 
     def slow() -> bool:
-        time.sleep(1.0 if seen.story.gun_ns else 0.0)
+        if seen.story.gun_ns:
+            assert seen.sandbox.process.stderr.read(4) == b"sent"
         return False
 
     seen.watch._tick = slow
@@ -416,7 +446,7 @@ def test_interrupt_ends_it(begin) -> None:
     seen.watch._tick = lambda: bool(seen.story.held)
     seen.run()
     assert (seen.story.ended_by, seen.exit.signal) == ("interrupt", 9)
-    assert seen.window_s < 5
+    assert seen.window_s < PATIENCE_S
 
 
 def test_interrupt_before_ready_ends_it(begin) -> None:

@@ -62,6 +62,13 @@ def test_a_newer_format_is_told_apart_from_damage() -> None:
         record_of(Manifest, data, "manifest.json")
 
 
+def test_a_key_that_stands_twice_among_many_is_named_in_no_time() -> None:
+    """Comparing each with all would take hours for a file of a few megabytes."""
+    keys = ",".join(f'"k{number}":0' for number in range(200_000))
+    with pytest.raises(Unreadable, match="key 'k199999' stands twice"):
+        tree_of(f'{{{keys},"k199999":1}}'.encode(), "f")
+
+
 def test_a_record_with_a_wrong_type_is_refused() -> None:
     with pytest.raises(Unreadable, match="seq"):
         record_of(Event, b'{"seq": 1.5, "t_ns": 0, "kind": "x"}', "events.jsonl:1")
