@@ -2,7 +2,8 @@
 
 Real logs differ in separators, in prefixes as `0: `, in `metadata` that is an empty string and in
 values that are strings; only `time_ms`, `key`, `value` and `metadata` are looked at, as MLPerf's
-own parser does. Text after the object breaks the line there and here.
+own parser does. Text after the object breaks the line there and here. Round 0.6 wrote seconds and
+key before an object with value and metadata; round 0.5, which is not read, had another form.
 """
 
 import json
@@ -16,6 +17,9 @@ from harness.formats._text import number, shown
 from harness.records import Finding
 
 TOKEN = ":::MLLOG "  # noqa: S105 - it marks a line
+ROUND_06_LINE = re.compile(r":::MLL ([\d.]+) (\w+) ?:\s+(.+)")
+"""A line of round 0.6: seconds, key, object."""
+
 OLD_TOKEN = re.compile(r":::MLPv0\.[5-9]")
 DECODE = json.JSONDecoder().decode
 READING = re.compile(
@@ -65,6 +69,25 @@ def _line(line_number: int, text: str) -> Line:
     return Line(line_number, time_ms, found["key"], found.get("value"), known)
 
 
+def _of_round_06(lines: list[str], wanted: Collection[str] | None, broken: list[str]) -> list[Line]:
+    """Events of a log of round 0.6."""
+    found: list[Line] = []
+    for line_number, line in enumerate(lines, 1):
+        match = ROUND_06_LINE.search(line)
+        if match is None or (wanted is not None and match[2] not in wanted):
+            continue
+        try:
+            time_ms = float(match[1]) * 1000
+            said = DECODE(match[3])
+            metadata = said.get("metadata")
+        except (ValueError, RecursionError, AttributeError) as error:
+            broken.append(f"line {line_number}: {error}")
+            continue
+        known = metadata if isinstance(metadata, dict) else {}
+        found.append(Line(line_number, time_ms, match[2], said.get("value"), known))
+    return found
+
+
 def _found(lines: list[str], wanted: Collection[str] | None, broken: list[str]) -> Iterator[Line]:
     """Events of the lines that matter; what has no readable key matters."""
     for line_number, line in enumerate(lines, 1):
@@ -94,10 +117,10 @@ def parse_log(path: Path, lines: list[str], wanted: Collection[str] | None = Non
         wanted: Keys to look at; other lines are not even checked.
     """
     broken: list[str] = []
-    found = list(_found(lines, wanted, broken))
+    found = list(_found(lines, wanted, broken)) or _of_round_06(lines, wanted, broken)
     findings = [_broken(path, broken)] if broken else []
     if not found and not broken and any(map(OLD_TOKEN.search, lines[:200])):
-        message = f"{path}: written in the format of rounds 0.5 and 0.6, which is not read"
+        message = f"{path}: written in the format of round 0.5, which is not read"
         findings.append(Finding(rule="mlperf-old-log", level="warn", message=message))
     return Log(found, findings)
 

@@ -6,8 +6,10 @@ direction, is the ruleset's to say. A trial whose folder holds no such file cras
 evaluation and becomes a run with status `crashed`: AlgoPerf's own scorer drops it. The hardware is
 read from one `meta_data_0.json` of each study and workload.
 
-A submission's folder may lie one level deeper (`TEAM/SUBMISSION/study_N`, as in the first
-competition), and a single submission's folder may be given itself.
+A submission's folder may lie deeper (`TEAM/SUBMISSION/study_N`, as in the first competition, or
+`logs/self_tuning/SUBMISSION/study_N`), and a single submission's folder may be given itself.
+Folders of one name in different places are different submissions, and get their paths as names.
+Scores are relative to all that was imported, so several boards in one archive are told.
 """
 
 import json
@@ -15,7 +17,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,8 +52,11 @@ WORKLOAD = re.compile(r"(.+)_(jax|pytorch)")
 SPLIT = "validation/"
 NO_METRIC = SPLIT + "num_examples"
 
-DEPTH_MAX = 3
-"""Folders between the given one and a study: submission, and perhaps a team."""
+DEPTH_MAX = 6
+"""Folders between the given one and a study: submission, and perhaps a team, a board, a round."""
+
+BOARDS = ("external_tuning", "self_tuning")
+"""Folders whose submissions compete under different rules."""
 
 
 class _Place(NamedTuple):
@@ -63,19 +68,23 @@ class _Place(NamedTuple):
     framework: str
     trial: str
     folder: Path
+    home: Path
+    """The submission's folder."""
 
 
 def _folders(folder: Path | str) -> list[os.DirEntry[str]]:
+    """Folders below one, by name; hidden ones (`.git`) hold no logs."""
     with os.scandir(folder) as entries:
-        return sorted((each for each in entries if each.is_dir()), key=lambda each: each.name)
+        found = [each for each in entries if each.is_dir() and not each.name.startswith(".")]
+    return sorted(found, key=lambda each: each.name)
 
 
-def _submissions(root: Path, depth: int = 0) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """Folders that hold studies: name and studies of each."""
+def _submissions(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Folders that hold studies, and the studies of each."""
     below = _folders(root)
     studies = [each for each in below if STUDY.fullmatch(each.name)]
     if studies:
-        yield root.name, studies
+        yield root, studies
     elif depth < DEPTH_MAX:
         for each in below:
             yield from _submissions(Path(each.path), depth + 1)
@@ -87,7 +96,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _places(root: Path) -> Iterator[_Place | Finding]:
-    for submission, studies in _submissions(root):
+    for home, studies in _submissions(root):
         for study in studies:
             for task in _folders(study.path):
                 found = WORKLOAD.fullmatch(task.name)
@@ -99,7 +108,50 @@ def _places(root: Path) -> Iterator[_Place | Finding]:
                 for trial in sorted(trials, key=_order):
                     workload, framework = found.groups()
                     folder = Path(task.path, trial)
-                    yield _Place(submission, study.name, workload, framework, trial, folder)
+                    yield _Place(home.name, study.name, workload, framework, trial, folder, home)
+
+
+def _named(places: Sequence[_Place], root: Path) -> tuple[list[_Place], list[Finding]]:
+    """Submissions under names of their own, and what was found in naming them."""
+    homes: dict[str, set[Path]] = {}
+    for place in places:
+        homes.setdefault(place.submission, set()).add(place.home)
+    shared = sorted(name for name, found in homes.items() if len(found) > 1)
+    findings = [*_boards(root, {place.home for place in places})]
+    if shared:
+        message = (
+            f"{root}: several folders are named {', '.join(shared)}; these submissions go by "
+            "their paths"
+        )
+        findings.append(complaint("algoperf-name", message))
+    named = [
+        place._replace(submission=place.home.relative_to(root).as_posix())
+        if place.submission in shared
+        else place
+        for place in places
+    ]
+    return list(_apart(named)), findings
+
+
+def _apart(places: Sequence[_Place]) -> Iterator[_Place]:
+    """Trials under names of their own where a study ran a workload in two frameworks."""
+    frameworks: dict[tuple[str, str, str], set[str]] = {}
+    for place in places:
+        key = (place.submission, place.study, place.workload)
+        frameworks.setdefault(key, set()).add(place.framework)
+    for place in places:
+        both = len(frameworks[place.submission, place.study, place.workload]) > 1
+        yield place._replace(trial=f"{place.trial} ({place.framework})") if both else place
+
+
+def _boards(root: Path, homes: Iterable[Path]) -> Iterator[Finding]:
+    """Scores are relative to the field, so each board has to be imported alone."""
+    found = {home.parent for home in homes if home.parent.name in BOARDS}
+    if len(found) > 1:
+        named = ", ".join(sorted(each.relative_to(root).as_posix() for each in found))
+        message = f"{root}: holds several boards ({named}), whose submissions do not compete"
+        advice = "import each into a results folder of its own"
+        yield complaint("algoperf-boards", message, advice=advice)
 
 
 class _Header(NamedTuple):
@@ -288,9 +340,10 @@ def read(path: Path) -> Archive:
     findings: list[Finding] = []
     for found in _places(root):
         findings.append(found) if isinstance(found, Finding) else places.append(found)
+    places, told = _named(places, root)
     machines = _machines(places)
     runs = [_import_trial(each, root, machines.get(each.submission, "unknown")) for each in places]
-    return require_runs(Archive(unique_runs(runs), findings), path, EXPECTED)
+    return require_runs(Archive(unique_runs(runs), [*findings, *told]), path, EXPECTED)
 
 
 FORMAT = Format(name="algoperf", title="AlgoPerf log trees", read=read, write=write)

@@ -2,7 +2,9 @@
 
 Given is one submitter's folder, or a folder of such. Power logs of `result_N.txt` are
 `power/result_N/node_J.txt` and `sw_K.txt`; other files there (pictures) are passed over. Folders of
-MLPerf HPC (`results/SYSTEM/strong/BENCHMARK`) are found the same way. Formulas and audit:
+MLPerf HPC (`results/SYSTEM/strong/BENCHMARK`) are found the same way; what lies elsewhere below a
+system (`weak/BENCHMARK`, `pruned_results`) keeps its whole path as its name, for it is no other run
+of the same benchmark. Hidden folders are passed over. Formulas and audit:
 `_mlperf_power.py` and `_mlperf_audit.py`. Evaluations become a curve on the run's own clock.
 """
 
@@ -45,6 +47,8 @@ SAID = (
 KEYS = frozenset({"run_start", "run_stop", "init_start", *METRICS, *SAID})
 
 ALIASES = {"mask": "maskrcnn"}
+STRONG = "strong"
+"""Folder that MLPerf HPC puts between a system and its benchmarks."""
 
 SYSTEM_FACTS = (
     "division",
@@ -108,16 +112,25 @@ def _folders(submitter: Path) -> Iterator[_Folder | Finding]:
         yield from findings
         facts = {f"system_{key}": _plain(said[key]) for key in SYSTEM_FACTS if key in said}
         for place, below, files in os.walk(system):
-            below.sort()
-            if "power" in below:
-                below.remove("power")
+            below[:] = sorted(each for each in below if not _is_passed_over(each))
             if any(_is_result(name) for name in files):
                 path = Path(place)
                 factor, faults = _json(path / "scaling.json")
                 yield from faults
                 own = facts | {"scaling_ratio": _factor(factor)}
-                name = ALIASES.get(path.name, path.name)
-                yield _Folder(submitter.name, system.name, name, path, own)
+                yield _Folder(submitter.name, system.name, _benchmark(path, system), path, own)
+
+
+def _is_passed_over(name: str) -> bool:
+    """Folders below a system without results: power logs, and what editors and archivers left."""
+    return name == "power" or name.startswith((".", "__"))
+
+
+def _benchmark(path: Path, system: Path) -> str:
+    """The folder's own name, or all of its path where more than strong scaling stands above it."""
+    parts = path.relative_to(system).parts
+    own = parts[1:] if parts[:1] == (STRONG,) else parts
+    return ALIASES.get(path.name, path.name) if len(own) == 1 else "/".join(own) or path.name
 
 
 def _factor(scaling: dict[str, Any]) -> float:

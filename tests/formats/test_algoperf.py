@@ -56,6 +56,44 @@ def test_teams_may_stand_above_submissions_and_a_submission_alone(tmp_path: Path
         assert (run.submission, run.study) == ("mine", "study_0")
 
 
+def test_a_tree_of_a_whole_repository_keeps_every_submission(tmp_path: Path) -> None:
+    one = {"ogbg": [[hit(5.0, 0.3)]]}
+    for place in ("logs/self_tuning", "previous/v05/logs/external_tuning"):
+        write_tree(tmp_path / place, {"baseline": one, f"mine_{place[:3]}": one})
+    write_tree(tmp_path / ".git/logs", {"hidden": one})
+    archive = read(tmp_path)
+    assert {run.submission for run in archive.runs} == {
+        "logs/self_tuning/baseline", "mine_log",
+        "previous/v05/logs/external_tuning/baseline", "mine_pre",
+    }  # fmt: skip
+    rules = {finding.rule: finding.message for finding in archive.findings}
+    assert "named baseline" in rules["algoperf-name"]
+    assert "logs/self_tuning, previous/v05/logs/external_tuning" in rules["algoperf-boards"]
+
+
+def test_one_board_alone_is_told_nothing(tmp_path: Path) -> None:
+    write_tree(tmp_path / "self_tuning", {"a": {"ogbg": [[hit(5.0, 0.3)]]}})
+    archive = read(tmp_path)
+    assert ([run.submission for run in archive.runs], archive.findings) == (["a"], [])
+
+
+def test_a_study_in_two_frameworks_loses_no_trial(tmp_path: Path) -> None:
+    for framework in ("jax", "pytorch"):
+        write_tree(tmp_path, {"mine": {"ogbg": [[hit(5.0, 0.3)]]}}, framework)
+    assert set(runs_of(tmp_path)) == {"study_0/trial_1 (jax)", "study_0/trial_1 (pytorch)"}
+
+
+def test_what_a_real_trial_holds_beside_its_evaluations_does_not_matter(tree: Path) -> None:
+    before = runs_of(tree)
+    trial = evaluations(tree).parent
+    for name in ("measurements.csv", "flags_0.json", "events.out.tfevents.1.host.38.0.v2"):
+        (trial / name).write_text("junk")
+    (trial / "checkpoint_1").mkdir()
+    (trial.parent / "fastmri_jax_05-07-2026-20-01-47.log").write_text("junk")
+    (trial.parent.parent / ".DS_Store").write_bytes(b"\0")
+    assert runs_of(tree) == before
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -69,6 +69,41 @@ def test_dialects_read_the_same(tmp_path: Path, damage) -> None:
     assert only(tmp_path / "b").curve == only(tmp_path / "a").curve
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE.replace("\t8", " 8").replace("\t9", " 9"),
+        TABLE.replace("\t80.5\n", " 80.5\t\n").replace("\t94.0", " 94.0 "),
+        TABLE.replace("epoch\thours\t", "epoch   hours   "),
+        TABLE.replace("\t", "   ").replace("0   9", "0\t9"),
+    ],
+    ids=["rows of tab and blank", "with an end", "blanks above tabs", "all together"],
+)
+def test_header_and_rows_may_be_parted_by_different_marks(tmp_path: Path, table: str) -> None:
+    entry(tmp_path / "a")
+    entry(tmp_path / "b", table)
+    assert only(tmp_path / "b").curve == only(tmp_path / "a").curve
+    assert only(tmp_path / "b").findings == ()
+
+
+def test_a_field_that_is_empty_between_tabs_moves_no_other(tmp_path: Path) -> None:
+    head = "epoch\thours\ttop1Accuracy\ttop5Accuracy\n"
+    entry(tmp_path, head + "1\t0.5\t\t90.0\n2\t1.0\t70.0\t93.5\n", "ImageNet")
+    curve = only(tmp_path).curve
+    assert curve is not None
+    assert curve.metric == {"top1Accuracy": (None, 70.0), "top5Accuracy": (90.0, 93.5)}
+
+
+def test_hours_of_each_epoch_alone_are_told_with_their_sum(tmp_path: Path) -> None:
+    rows = "".join(f"{i}\t{0.131 - 0.01 * (i % 3)}\t{i}\n" for i in range(1, 10))
+    entry(tmp_path / "a", "epoch\thours\ttop1Accuracy\n" + rows)
+    (finding,) = only(tmp_path / "a").findings
+    assert "add up to 1.089 h" in finding.message
+    entry(tmp_path / "b", TABLE + "4\t0.025\t95.1\n5\t0.04\t95\n6\t0.05\t95\n7\t0.06\t95\n")
+    (finding,) = only(tmp_path / "b").findings
+    assert "add up" not in finding.message
+
+
 def test_exchanged_names_are_righted_and_told(tmp_path: Path) -> None:
     swapped = "hours\tepoch\ttop1Accuracy\n1\t0.01\t80.5\n2\t0.02\t94.0\n3\t0.03\t95.0\n"
     entry(tmp_path / "a")

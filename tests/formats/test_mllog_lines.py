@@ -32,6 +32,17 @@ def test_the_writers_own_order_goes_the_short_way() -> None:
     assert READING.fullmatch(json.dumps(line("power_reading", 1, 3400), separators=(",", ":")))
 
 
+@pytest.mark.parametrize("tail", [" ", "\t", "  "])
+@pytest.mark.parametrize("key", ["power_reading", "run_stop"])
+def test_blanks_behind_the_object_do_not_matter(key: str, tail: str) -> None:
+    event = line(key, 1, 3400) | {"metadata": ""}
+    bare, padded = (
+        parse_log(Path("x"), [TOKEN + json.dumps(event) + end]).lines for end in ("", tail)
+    )
+    assert bare == padded
+    assert len(bare) == 1
+
+
 @pytest.mark.parametrize("key", ["run_stop", "power_reading_x", "conversion_eff"])
 def test_other_keys_go_the_long_way(key: str) -> None:
     assert READING.fullmatch(json.dumps(line(key, 1, 1.0))) is None

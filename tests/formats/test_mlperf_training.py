@@ -59,8 +59,9 @@ def test_names_times_and_curve(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [{"prefix": "0: "}, {"prefix": "[1,0]<stdout>:junk :::MLLOG x "},
+     {"prefix": "+ echo 'Beginning trial 1 of 5'\r\n"},
      {"dumps": {"separators": (",", ":")}}, {"dumps": {"sort_keys": True}}],
-    ids=["rank prefix", "token twice", "compact", "other order of keys"],
+    ids=["rank prefix", "token twice", "shell trace", "compact", "other order of keys"],
 )  # fmt: skip
 def test_dialects_of_lines(tmp_path: Path, changes: dict) -> None:
     plain = only(write_package(tmp_path / "a/acme", [Run()]))
@@ -129,6 +130,74 @@ def test_several_submitters_and_strong_scaling_of_hpc(tmp_path: Path) -> None:
     (package / "results/one/mask").rename(hpc)
     found = {(run.submission, run.workload) for run in read(tmp_path).runs}
     assert found == {("acme", "resnet"), ("zeta", "deepcam")}
+
+
+def test_weak_scaling_and_pruned_results_are_no_runs_of_the_benchmark(tmp_path: Path) -> None:
+    package = write_package(tmp_path / "acme", [Run(benchmark="cosmoflow")])
+    own = package / "results/one/cosmoflow"
+    for place in ("strong", "weak", "weak/cosmoflow/pruned_results"):
+        at = package / "results/one" / place
+        at.mkdir(exist_ok=True, parents=True)
+        target = at if at.name == "pruned_results" else at / "cosmoflow"
+        target.mkdir(exist_ok=True)
+        (target / "result_0.txt").write_text((own / "result_0.txt").read_text())
+    (own / "result_0.txt").unlink()
+    assert [run.workload for run in read(tmp_path).runs] == [
+        "cosmoflow", "weak/cosmoflow", "weak/cosmoflow/pruned_results",
+    ]  # fmt: skip
+
+
+def test_what_editors_and_archivers_leave_is_passed_over(tmp_path: Path) -> None:
+    package = write_package(tmp_path / "acme", [Run()])
+    folder = package / "results/one/resnet"
+    text = (folder / "result_0.txt").read_text()
+    for name in (".ipynb_checkpoints", "__MACOSX"):
+        (folder / name).mkdir()
+        (folder / name / "result_0.txt").write_text(text)
+    for name in ("._result_0.txt", ".DS_Store", "README.md"):
+        (folder / name).write_bytes(b"\0\5\26\7")
+    assert (only(package).workload, only(package).time_s) == ("resnet", 120.0)
+    assert read(package).findings == []
+
+
+def round_06(run: Run) -> str:
+    """The same log as round 0.6 wrote it: seconds and key before the object."""
+    return "".join(
+        f":::MLL {each['time_ms'] / 1000:.3f} {each['key']}: "
+        f"{json.dumps({'value': each['value'], 'metadata': each['metadata']})}\n"
+        for each in result_events(run)
+    )
+
+
+def test_round_06_reads_the_same(tmp_path: Path) -> None:
+    now, then = (write_package(tmp_path / name / "acme", [Run()]) for name in "ab")
+    log = then / "results/one/resnet/result_0.txt"
+    log.write_text("+ srun\n" + round_06(Run()) + "RESULT,IMAGE_CLASSIFICATION,,922\n")
+    one, two = only(now), only(then)
+    assert (two.status, two.facts, two.findings) == (one.status, one.facts, ())
+    assert two.time_s == pytest.approx(one.time_s, abs=1e-6)
+    assert two.curve is not None
+    assert one.curve is not None
+    assert two.curve.metric == one.curve.metric
+    assert two.curve.time_s == pytest.approx(one.curve.time_s, abs=1e-6)
+
+
+@pytest.mark.parametrize("bad", ["{", "[1]", "{'value': 1}"])
+def test_a_broken_line_of_round_06_is_named(tmp_path: Path, bad: str) -> None:
+    log = write_package(tmp_path / "acme", [Run()]) / "results/one/resnet/result_0.txt"
+    log.write_text(round_06(Run()) + f":::MLL 1558511260.864 run_stop: {bad}\n")
+    run = only(tmp_path / "acme")
+    assert run.status == "ok"
+    assert run.time_s == pytest.approx(120.0)
+    (finding,) = run.findings
+    assert finding.rule == "mlperf-broken-line"
+
+
+def test_round_05_is_told_and_not_read(tmp_path: Path) -> None:
+    log = write_package(tmp_path / "acme", [Run()]) / "results/one/resnet/result_0.txt"
+    log.write_text(":::MLPv0.5.0 resnet 1541685083.868862867 (mlperf_log.py:276) run_start\n")
+    assert "mlperf-old-log" in rules_of(tmp_path / "acme")
+    assert only(tmp_path / "acme").time_s is None
 
 
 def test_the_old_name_of_mask_rcnn(tmp_path: Path) -> None:

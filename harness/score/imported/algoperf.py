@@ -183,9 +183,9 @@ def shipped_profile(ratio: Floats, ratio_max: float, points: int) -> Floats:
     """Trapezoid over the profile on a grid, divided by its width, as the code does it."""
     grid = np.linspace(1.0, ratio_max, num=points)
     count = ratio.shape[-1]
-    # A sum of counts is exact; dividing each point first keeps the code's own rounding.
-    rho = np.stack([(ratio <= tau).sum(axis=-1) / count for tau in grid], axis=-1)
-    found: Floats = np.trapezoid(rho, x=grid, axis=-1) / (grid.max() - grid.min())
+    # Dividing each point first, and adding point after point, keeps the code's own rounding.
+    rho = np.stack([(ratio <= tau).sum(axis=-1) / count for tau in grid])
+    found: Floats = np.trapezoid(rho, x=grid, axis=0) / (grid.max() - grid.min())
     return found
 
 

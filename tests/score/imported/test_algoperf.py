@@ -190,6 +190,27 @@ def test_the_last_point_of_the_grid_still_earns() -> None:
     assert exact_profile(np.array([[4.0]]), 4.0)[0] == 0.0
 
 
+@given(st.lists(st.lists(st.floats(1.0, 5.0), min_size=9, max_size=9), min_size=1, max_size=4))
+def test_the_rounding_is_that_of_the_shipped_code(rows: list[list[float]]) -> None:
+    ratio = np.array(rows)
+    grid = np.linspace(1.0, 4.0, num=100)
+    # Their table lies in memory column by column, so the sum runs from point to point.
+    table = np.asfortranarray([[(row <= tau).sum() / 9 for tau in grid] for row in ratio])
+    theirs = np.trapezoid(table, x=grid) / (grid.max() - grid.min())
+    assert shipped_profile(ratio, 4.0, 100).tolist() == theirs.tolist()
+
+
+def test_a_published_score_comes_out_to_its_last_digit() -> None:
+    """The leader of the board of 2026 on four A100, from its medians and the least of each."""
+    own = [7480.571330547333, 1128.837876081467, 55846.44081497192, 41911.17554831505,
+           6325.430662155151, 10325.45705485344]  # fmt: skip
+    least = [7141.604691028595, 1128.837876081467, 48894.85426735878, 40463.388149023056,
+             1833.473667144776, 10325.45705485344]  # fmt: skip
+    leader = [*np.array(own) / np.array(least), math.inf, math.inf, math.inf]
+    nobody = [math.inf] * 9
+    assert shipped_profile(np.array([leader, nobody]), 4.0, 100)[0] == 0.5679012345679016
+
+
 times_s = st.lists(st.floats(1.0, 1e5) | st.just(math.inf), min_size=3, max_size=3)
 
 
