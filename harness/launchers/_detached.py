@@ -155,6 +155,7 @@ def _started(parts: _Parts) -> tuple[subprocess.Popen[bytes], int, StatusPipe]:
         pidfd = os.pidfd_open(child.pid)
         failed.callback(os.close, pidfd)
         parts.group.attach(child.pid)
+        _rlimits.offer_first(child.pid)
         _let_go(status, release)
         failed.pop_all()
     return child, pidfd, status

@@ -1,11 +1,15 @@
 """The kernel's limits on single processes: which ones a sandbox gets, and how they are set."""
 
+import contextlib
 import resource
 from collections.abc import Mapping
+from pathlib import Path
 
 from harness.plugins import Limits
 
 SECONDS_OF_GRACE = 1
+FIRST_TO_GO = 1000
+"""The greatest `oom_score_adj` (proc(5)): killed before anybody else where memory ends."""
 
 
 def wanted(limits: Limits, *, processes: int | None) -> dict[int, tuple[int, int]]:
@@ -39,3 +43,15 @@ def set_on(pid: int, table: Mapping[int, tuple[int, int]]) -> None:
     """
     for key, pair in table.items():
         resource.prlimit(pid, key, pair)
+
+
+def offer_first(pid: int) -> None:
+    """Where the machine's memory ends, the kernel takes this process and what it starts first.
+
+    Else it takes whoever has most of it mapped: memory files that nobody maps count for nobody,
+    and so the conductor, the sampler or a stranger would go. A process may lower it again unless
+    it was set with CAP_SYS_RESOURCE. Nothing happens where the kernel does not let us.
+    """
+    with contextlib.suppress(OSError):
+        path = Path(f"/proc/{pid}/oom_score_adj")
+        path.write_text(str(FIRST_TO_GO), encoding="ascii")

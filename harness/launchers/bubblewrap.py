@@ -289,6 +289,7 @@ def _take_hold(
             group.attach(root)
             limits = request.limits
             _rlimits.set_on(root, _rlimits.wanted(limits, processes=limits.processes))
+            _rlimits.offer_first(root)
             os.write(ends.release, b"x")
         except (ProcessLookupError, BrokenPipeError) as error:
             raise OSError(_NO_SANDBOX) from error

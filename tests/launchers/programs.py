@@ -13,6 +13,13 @@ def names(path):
         return sorted(os.listdir(path))
     except OSError as error:
         return ["refused: " + type(error).__name__]
+OOM = "/proc/self/oom_score_adj"
+def lowered():
+    try:
+        with open(OOM, "w") as file:
+            return file.write("0")
+    except OSError as error:
+        return type(error).__name__
 fds = [int(name) for name in os.listdir("/proc/self/fd")]
 print(json.dumps({
     "uid": os.getuid(), "gid": os.getgid(), "groups": os.getgroups(),
@@ -24,6 +31,7 @@ print(json.dumps({
     "pids": [int(name) for name in names("/proc") if name.isdigit()],
     "root": names("/"), "source": names(sys.argv[1]),
     "environ_1": read("/proc/1/environ"), "stdin": sys.stdin.read(),
+    "oom": read(OOM), "lowered": lowered(), "now": read(OOM),
 }))
 """
 

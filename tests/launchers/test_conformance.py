@@ -296,6 +296,20 @@ def test_limits(case: tuple[str, str], play: Play) -> None:
     assert found["signal"] == 9
 
 
+def _may_bind_for_good() -> bool:
+    """Whether our root has CAP_SYS_RESOURCE (bit 24), which some containers leave out."""
+    status = Path("/proc/self/status").read_text()
+    return ROOT and bool(int(status.partition("CapEff:")[2].split()[0], 16) >> 24 & 1)
+
+
+def test_goes_first_where_the_machine_s_memory_ends(case: tuple[str, str], play: Play) -> None:
+    """Rather than the conductor or the sampler; what a full root has set, nobody takes back."""
+    seen = play("looks_around")
+    assert seen["oom"] == "1000\n"
+    if case[1] == "root" and _may_bind_for_good() and seen["uid"] != 0:
+        assert (seen["lowered"], seen["now"]) == ("PermissionError", "1000\n")
+
+
 def test_scratch_has_a_size(case: tuple[str, str], play: Play) -> None:
     if case[0] != "bubblewrap":
         assert "tmp_bytes" in play("looks_around")["unmet"]

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -41,3 +42,20 @@ def test_are_set_on_another_process() -> None:
     assert said.strip() == "(4321, 4321)"
     with pytest.raises(ProcessLookupError):
         _rlimits.set_on(child.pid, {resource.RLIMIT_CORE: (0, 0)})
+
+
+def test_who_is_gone_is_no_fault() -> None:
+    with subprocess.Popen(["/bin/true"]) as child:
+        child.wait()
+    _rlimits.offer_first(child.pid)
+    assert Path("/proc/self/oom_score_adj").read_text() != "1000\n"
+
+
+def test_is_offered_to_the_kernel_with_all_that_it_starts() -> None:
+    program = "input(); import os; os.system('cat /proc/self/oom_score_adj')"
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-I", "-c", program]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:
+        _rlimits.offer_first(child.pid)
+        said, _ = child.communicate("\n")
+    assert said == "1000\n"
