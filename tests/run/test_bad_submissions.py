@@ -7,7 +7,9 @@ import pytest
 from tests.run.made import Perform, logs
 
 QUICK = "run.budget_ratio=0.05"
-"""Half a second."""
+"""Half a second: for those that are killed whatever they have done by then."""
+ENOUGH = "run.budget_ratio=0.3"
+"""Three seconds: for those that print something first, on a machine that may be held up."""
 
 # --- bad submissions -----------------------------------------------------------------------------
 
@@ -227,7 +229,7 @@ def test_bad_submission_ends_as_a_recorded_run(name: str, perform: Perform) -> N
 @pytest.mark.faults
 def test_output_without_end_is_counted_and_capped(perform: Perform) -> None:
     train = "def train(session):\n    while True: print('x' * 4000)"
-    outcome = perform(train, QUICK, "run.output_bytes_max=20000")
+    outcome = perform(train, ENOUGH, "run.output_bytes_max=20000")
     assert outcome.run.output.stdout_bytes > 20_000
     assert outcome.run.output.kept_bytes <= 20_000
     assert (outcome.bundle / "log.txt").stat().st_size < 25_000
@@ -266,5 +268,5 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize("ending", ["pass", "time.sleep(60)", "os._exit(3)"])
 def test_what_was_printed_is_in_the_log_however_it_ended(ending: str, perform: Perform) -> None:
     train = f"import os, time\ndef train(session):\n    print('step 1')\n    {ending}"
-    log = (perform(train, QUICK).bundle / "log.txt").read_text()
+    log = (perform(train, ENOUGH).bundle / "log.txt").read_text()
     assert "==== standard output: 7 bytes ====\nstep 1\n" in log
