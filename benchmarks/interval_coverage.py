@@ -1,6 +1,6 @@
 """How often the intervals of costs hold the truth, on costs resampled from calibration records.
 
-python -m benchmarks.interval_coverage [--draws N]
+python -m benchmarks.interval_coverage [--draws N] [--write]
 
 Each workload's record holds the costs of its reference over many seeds. They stand for the whole
 population: n of them are drawn with replacement, an interval is made as the scorer makes it, and
@@ -12,6 +12,8 @@ one counts how often it holds the population's geometric mean. Four kinds of cos
 - `stragglers`: the last snapshot, one run in ten taking twice as long.
 
 Printed is a Markdown table: the median over workloads and the least, for 3, 5 and 8 seeds at 95 %.
+With `--write` the figures go into the file that the site's methods page reads, and the table into
+docs/statistics.md.
 """
 
 import argparse
@@ -23,9 +25,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.report.coverage import (
+    FILE,
+    CoverageRow,
+    IntervalCoverage,
+    file_sha256,
+    markdown,
+)
 from harness.score.stats import Interval, log_t_interval, passes, step_sd
 
 FOLDER = Path(__file__).parents[1] / "workloads" / "calibrations"
+PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
+COMMAND = "python -m benchmarks.interval_coverage --write"
 LEVEL = 0.95
 SEEDS = (3, 5, 8)
 RUNS_LEAST = 20
@@ -69,12 +80,17 @@ def _costs(run: dict[str, Any]) -> list[float]:
     return found
 
 
-def records() -> Iterator[dict[str, Any]]:
-    """Every committed record with enough runs."""
+def _digested() -> Iterator[tuple[dict[str, Any], str]]:
+    """Every committed record with enough runs, and the digest of its file."""
     for path in sorted(FOLDER.glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         if len(record["runs"]) >= RUNS_LEAST:
-            yield record
+            yield record, file_sha256(path)
+
+
+def records() -> Iterator[dict[str, Any]]:
+    """Every committed record with enough runs."""
+    return (record for record, _ in _digested())
 
 
 def final(record: dict[str, Any]) -> Population:
@@ -142,20 +158,46 @@ def coverage(population: Population, kind: str, seeds: int, draws: int) -> Cover
     return Coverage(population.workload, kind, seeds, held / draws, narrowest)
 
 
-def table(rows: Sequence[Coverage]) -> Iterator[str]:
-    """The figures as Markdown."""
-    yield "| costs | seeds | median coverage | least coverage | on | narrowest interval |"
-    yield "|---|---|---|---|---|---|"
-    for kind in KINDS:
-        for seeds in SEEDS:
-            mine = [each for each in rows if (each.kind, each.seeds) == (kind, seeds)]
-            least = min(mine, key=lambda each: each.share)
-            middle = statistics.median(each.share for each in mine)
-            narrow = min(each.narrowest for each in mine)
-            yield (
-                f"| {kind} | {seeds} | {middle:.1%} | {least.share:.1%} | {least.workload} "
-                f"| {narrow:.2%} |"
-            )
+def _summed(mine: Sequence[Coverage]) -> CoverageRow:
+    """The workloads of one kind and number of seeds as one row."""
+    least = min(mine, key=lambda each: each.share)
+    return CoverageRow(
+        costs=least.kind,
+        seeds=least.seeds,
+        median_ratio=statistics.median(each.share for each in mine),
+        least_ratio=least.share,
+        least_on=least.workload,
+        narrowest_ratio=min(each.narrowest for each in mine),
+    )
+
+
+def summary(rows: Sequence[Coverage], draws: int) -> IntervalCoverage:
+    """The figures as the site and the documentation state them."""
+    every = [(kind, seeds) for kind in KINDS for seeds in SEEDS]
+    return IntervalCoverage(
+        command=COMMAND,
+        level=LEVEL,
+        draws=draws,
+        records={record["workload"]: digest for record, digest in _digested()},
+        rows=tuple(
+            _summed([each for each in rows if (each.kind, each.seeds) == which]) for which in every
+        ),
+    )
+
+
+def documented(text: str, found: IntervalCoverage) -> str:
+    """The page with its table replaced."""
+    lines = text.splitlines()
+    first = lines.index(next(markdown(found)))
+    last = next(at for at in range(first, len(lines)) if not lines[at].startswith("|"))
+    return "\n".join([*lines[:first], *markdown(found), *lines[last:]]) + "\n"
+
+
+def write(found: IntervalCoverage) -> None:
+    """Put the figures where the site and the documentation take them from."""
+    text = json.dumps(found.model_dump(mode="json"), indent=1)
+    FILE.write_text(text + "\n", encoding="utf-8")
+    PAGE.write_text(documented(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 def measure(draws: int) -> list[Coverage]:
@@ -169,13 +211,17 @@ def measure(draws: int) -> list[Coverage]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, and keep the figures where that was asked for."""
     raw = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--draws", type=int, default=2000)
-    rows = measure(parser.parse_args().draws)
-    print("\n".join(table(rows)))
-    print(f"\n{len({each.workload for each in rows})} workloads")
+    parser.add_argument("--write", action="store_true")
+    asked = parser.parse_args()
+    found = summary(measure(asked.draws), asked.draws)
+    print("\n".join(markdown(found)))
+    print(f"\n{len(found.records)} workloads")
+    if asked.write:
+        write(found)
 
 
 if __name__ == "__main__":

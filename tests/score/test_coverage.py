@@ -12,13 +12,16 @@ from benchmarks.interval_coverage import (
     Coverage,
     Population,
     coverage,
+    documented,
     final,
     first_passing,
     measure,
     records,
     rounded,
     stragglers,
+    summary,
 )
+from harness.report.coverage import committed_coverage, markdown
 from harness.score.stats import log_t_interval
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
@@ -73,7 +76,39 @@ def test_each_kind_is_made_of_the_record() -> None:
 
 
 def test_the_page_states_every_kind_and_number_of_seeds() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert all(f"| {kind} | {seeds} |" in text for kind in KINDS for seeds in SEEDS)
+    found = committed_coverage()
+    assert [(each.costs, each.seeds) for each in found.rows] == [
+        (kind, seeds) for kind in KINDS for seeds in SEEDS
+    ]
     assert len(list(records())) >= 10
     assert log_t_interval([1.0, 1.0], 0.95, 0.0).low < 1.0  # type: ignore[operator]
+
+
+def test_the_documentation_states_the_committed_figures() -> None:
+    """Written by one command, so that page and documentation cannot disagree."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert "\n".join(markdown(committed_coverage())) in text
+    assert documented(text, committed_coverage()) == text
+
+
+def test_the_committed_figures_are_those_of_a_new_simulation() -> None:
+    kept = committed_coverage()
+    again = [coverage(final(record), "final", 3, kept.draws) for record in records()]
+    shares = sorted(each.share for each in again)
+    row = kept.rows[0]
+    assert (row.costs, row.seeds) == ("final", 3)
+    assert row.median_ratio == pytest.approx(statistics.median(shares), abs=0.002)
+    assert row.least_ratio == pytest.approx(shares[0], abs=0.002)
+    assert row.narrowest_ratio == pytest.approx(min(each.narrowest for each in again))
+
+
+def test_a_summary_keeps_the_least_and_says_where() -> None:
+    rows = [
+        Coverage(name, kind, seeds, share, narrow)
+        for kind in KINDS
+        for seeds in SEEDS
+        for name, share, narrow in (("a", 0.9, 0.3), ("b", 0.7, 0.2), ("c", 0.95, 0.1))
+    ]
+    row = summary(rows, 10).rows[0]
+    assert (row.median_ratio, row.least_ratio, row.least_on) == (0.9, 0.7, "b")
+    assert row.narrowest_ratio == 0.1
