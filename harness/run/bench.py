@@ -117,11 +117,14 @@ def _append(
 
 
 def _fresh_folder(order: Order, machine: str, origin: Anchor) -> tuple[str, Path]:
-    run_id = f"{utc_compact(origin.wall_ns)}-{secrets.token_hex(2)}"
-    parts: Sequence[str] = (order.workload.name, order.source.name, machine, run_id)
-    folder = order.results.resolve().joinpath(*parts)
-    make_folder(folder)
-    return run_id, folder
+    parts: Sequence[str] = (order.workload.name, order.source.name, machine)
+    place = order.results.resolve().joinpath(*parts)
+    while True:
+        run_id = f"{utc_compact(origin.wall_ns)}-{secrets.token_hex(2)}"
+        # A run of the same second draws the same name once in 65,536 times.
+        if not (place / run_id).exists():
+            make_folder(place / run_id)
+            return run_id, place / run_id
 
 
 def _frozen(order: Order, target: Path) -> Submission:

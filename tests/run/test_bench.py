@@ -58,6 +58,18 @@ def test_two_runs_of_one_second_have_folders_of_their_own(folder: Folder) -> Non
         bench.close()
 
 
+def test_a_name_that_is_taken_is_drawn_again(folder: Folder, monkeypatch) -> None:
+    order = folder.order()
+    drawn = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr("harness.run.bench.utc_compact", lambda _: "20260101T000000Z")
+    monkeypatch.setattr("harness.run.bench.secrets.token_hex", lambda _: next(drawn))
+    benches = [open_bench(order, "m") for _ in range(2)]
+    assert [bench.run_id[-4:] for bench in benches] == ["aaaa", "bbbb"]
+    assert [bench.folder.name for bench in benches] == [bench.run_id for bench in benches]
+    for bench in benches:
+        bench.close()
+
+
 def test_stamps_are_relative_to_the_origin_and_missing_stays_missing(folder: Folder) -> None:
     bench = open_bench(folder.order(), "m")
     assert bench.relative_ns(bench.origin.monotonic_ns + 5) == 5
