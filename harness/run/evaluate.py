@@ -179,7 +179,7 @@ class Evaluator:
         def drive(ask: Ask) -> Array:
             try:
                 return interact(self._splits, ask)
-            except (ValueError, IndexError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, ArithmeticError) as error:
                 message = f"outputs that the workload cannot play with: {error}"
                 raise PredictorFault(message, fatal=False) from error
 

@@ -52,12 +52,26 @@ def _check_normalised(outputs: Array) -> None:
     if np.isnan(outputs).any() or (outputs == np.inf).any():
         message = "some log-probabilities are NaN or plus infinity"
         raise NotFinite(message)
-    with np.errstate(over="ignore"):
-        sums = np.exp(outputs.astype(np.float64)).sum(axis=-1)
-    worst = float(np.abs(sums - 1).max(initial=0.0))
+    worst = float(np.abs(_sums(outputs) - 1).max(initial=0.0))
     if not worst <= NORMALISATION_TOLERANCE:
         message = f"probabilities sum to 1 only within {worst:.3g}; normalise over the last axis"
         raise Unjudged(message)
+
+
+def _sums(outputs: Array) -> Array:
+    """Probabilities of each prediction together, in double precision."""
+    with np.errstate(over="ignore", under="ignore"):
+        total: Array = np.exp(outputs.astype(np.float64)).sum(axis=-1)
+    return total
+
+
+def normalised(outputs: Array) -> Array:
+    """Log-probabilities that sum to one, of some that do so within the tolerance.
+
+    Else every prediction could claim the whole tolerance as likelihood that it never gave away.
+    """
+    shifts = np.log(_sums(outputs)).astype(np.float32)
+    return outputs - shifts[..., None]
 
 
 def judge(outputs: Array, workload: WorkloadSpec, splits: Splits) -> tuple[float, float | None]:
@@ -67,6 +81,8 @@ def judge(outputs: Array, workload: WorkloadSpec, splits: Splits) -> tuple[float
         Unjudged: the outputs break their contract, or the metric comes out not finite.
     """
     check_outputs(outputs, workload.outputs, examples_of(splits))
+    if workload.outputs.kind == "log_probabilities":
+        outputs = normalised(outputs)
     metric = float(workload.score(outputs, splits.test_labels, splits.facts))
     if not np.isfinite(metric):
         message = f"the metric {workload.metric.name} is not finite on these outputs"

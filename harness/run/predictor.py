@@ -21,6 +21,9 @@ Array = npt.NDArray[Any]
 
 _LOOK_MS = 50
 """How often the predictor's CPU seconds are looked at while it works."""
+WALL_PER_CPU = 10.0
+"""Wall seconds that all answers for a snapshot may take besides the first cap, for each CPU second
+that they may use: else one that sleeps before each of a thousand answers holds up everybody."""
 
 
 class PredictorFault(RuntimeError):
@@ -86,6 +89,7 @@ class Predictor:
         self._begin_cpu_s: float | None = 0.0
         self._metered = False
         self._cap_cpu_s = caps.cpu_s
+        self._waited_ns = 0
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
         self._poll.register(sandbox.pidfd, select.POLLIN)
@@ -126,6 +130,7 @@ class Predictor:
         self._cap_cpu_s = self._caps.cpu_s if cap_cpu_s is None else cap_cpu_s
         self._begin_cpu_s = self._sandbox.cpu_s()
         self._metered = True
+        self._waited_ns = 0
         self._send("weights", {"id": self._count}, [weights])
         self._expect("loaded", self._caps.answer_wall_s)
         outputs = drive(self._ask)
@@ -174,16 +179,29 @@ class Predictor:
 
     def _expect(self, kind: str, wall_s: float) -> tuple[Message, list[int]]:
         """The next message, which must be of this kind and come within the caps."""
-        deadline_ns = now_ns() + int(wall_s * NS_PER_S)
+        begin_ns = now_ns()
+        try:
+            self._wait(kind, begin_ns, wall_s)
+        finally:
+            self._waited_ns += now_ns() - begin_ns
+        return self._take(kind)
+
+    def _wait(self, kind: str, begin_ns: int, wall_s: float) -> None:
+        """Until a message is there; all answers for one snapshot share one allowance besides."""
+        patience_s = self._caps.answer_wall_s + WALL_PER_CPU * self._cap_cpu_s
         while True:
             ready = dict(self._poll.poll(_LOOK_MS))
             self._check_cpu()
             if self._channel.fileno() in ready:
-                return self._take(kind)
+                return
             if ready:
                 message = f"the predictor ended before '{kind}'; its last words are in log.txt"
                 raise PredictorFault(message)
-            if now_ns() > deadline_ns:
+            waited_ns = now_ns() - begin_ns
+            if self._metered and self._waited_ns + waited_ns > patience_s * NS_PER_S:
+                message = f"the predictor's answers took more than {patience_s:.3g} s together"
+                raise PredictorFault(message)
+            if waited_ns > wall_s * NS_PER_S:
                 message = f"the predictor gave no '{kind}' within {wall_s:g} s"
                 raise PredictorFault(message)
 

@@ -18,6 +18,7 @@ from harness.run.judge import (
     digest,
     examples_of,
     judge,
+    normalised,
 )
 
 SCORES = Outputs(kind="scores", shape=(3,))
@@ -96,6 +97,30 @@ def test_anything_above_one_in_sum_is_refused(raw: Any, surplus: float) -> None:
         check_outputs(outputs + np.float32(surplus), LOGS, 2)
     with pytest.raises(Unjudged, match="normalise"):
         check_outputs(outputs - np.float32(surplus), LOGS, 2)
+
+
+@given(
+    hnp.arrays(np.float32, (2, 4, 5), elements=finite),
+    hnp.arrays(np.float32, (2, 4, 1), elements=st.integers(-7, 7).map(lambda n: n / 8192)),
+)
+def test_what_the_tolerance_lets_through_buys_nothing(raw: Any, surplus: Any) -> None:
+    """A thousandth of a nat a token would be a sixtieth of a target."""
+    honest = log_softmax(raw)
+    workload = spec(LOGS, score=cross_entropy)
+    truth = splits(np.zeros((2, 4), np.int64))
+    fair, _ = judge(honest, workload, truth)
+    claimed, _ = judge(honest + surplus, workload, truth)
+    assert claimed == pytest.approx(fair, rel=1e-5, abs=1e-5)
+
+
+def test_no_probability_stays_none() -> None:
+    """Minus infinity is an answer, and comes out as one."""
+    outputs = np.full((1, 4, 5), -np.inf, np.float32)
+    outputs[..., :2] = np.float32(np.log(0.5))
+    fair = normalised(outputs)
+    assert fair.dtype == np.float32
+    assert np.array_equal(np.isneginf(fair), np.isneginf(outputs))
+    np.testing.assert_allclose(np.exp(fair).sum(-1), 1, rtol=1e-6)
 
 
 def test_one_unnormalised_row_among_many_is_found() -> None:
