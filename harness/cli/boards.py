@@ -189,6 +189,24 @@ def show_spent(document: ScoreDocument, page: "Page") -> None:
         page.line()
 
 
+def show_stale(document: ScoreDocument, page: "Page") -> None:
+    """Workloads that have changed since the runs were made: new runs will not rank beside them."""
+    from harness.registry import BrokenPlugin, UnknownPlugin, find
+    from harness.run.order import plugin_file, workload_version
+
+    for name, ran in sorted({(each.workload, each.workload_version) for each in document.scores}):
+        try:
+            here = workload_version(plugin_file(find("workloads", name)))
+        except (UnknownPlugin, BrokenPlugin):
+            continue
+        if here != ran:
+            page.line(
+                f"stale: workload '{name}' is version {here} here, these runs are of version "
+                f"{ran}; run the entries again to rank them beside new ones",
+                "yellow",
+            )
+
+
 def show(document: ScoreDocument, page: "Page") -> None:
     """All boards, and what was left out."""
     for board in document.boards:
@@ -203,6 +221,7 @@ def show(document: ScoreDocument, page: "Page") -> None:
         )
         if finding.rule == "imported-unscored":
             page.line(f"next: {finding.advice}", indent=2)
+    show_stale(document, page)
     if document.boards:
         level = next((f.level for s in document.scores if (f := s.time_to_target_s)), None)
         said = f", {level:.0%} confidence" if level is not None else ""

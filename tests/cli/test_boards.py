@@ -7,6 +7,8 @@ import pytest
 
 from harness.cli.boards import scores_below, show
 from harness.cli.page import Page
+from harness.registry import find
+from harness.run.order import plugin_file, workload_version
 from tests.lab.results import Plan, rules, series
 
 MILD = rules("mild", seeds_count=3)
@@ -30,6 +32,21 @@ def test_each_prize_has_its_unit(tmp_path: Path) -> None:
     assert "J" in energy
     assert "s" in speed
     assert speed[-1] == "clock"
+
+
+def test_scores_of_a_workload_that_has_changed_are_told_to_be_stale(tmp_path: Path) -> None:
+    now = workload_version(plugin_file(find("workloads", "digits-mlp")))
+    for name, workload, version in (
+        ("gone", "toy", "v1"),
+        ("old", "digits-mlp", "0123456789ab"),
+        ("new", "digits-mlp", now),
+    ):
+        series(tmp_path, PLAN.but(name=name, workload=workload, version=version), [4.0, 4.1, 4.2])
+    (said,) = [line for line in printed(tmp_path) if "stale" in line]
+    assert "workload 'digits-mlp'" in said
+    assert f"version {now} here" in said
+    assert "of version 0123456789ab" in said
+    assert "run the entries again" in said
 
 
 def test_the_order_is_that_of_the_values(tmp_path: Path) -> None:
