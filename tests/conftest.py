@@ -1,17 +1,21 @@
 """What all tests share: parts of the machine that a test may need, and hypothesis profiles."""
 
 import os
+import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# Slow shared machines make single examples slow; a deadline would only report that.
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# Slow shared machines make examples slow; limits on their time would only report that.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("local", PATIENT, derandomize=False)
+# Fresh examples are for whoever works on the code; a gate says the same of the same code.
+settings.register_profile("ci", PATIENT, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
@@ -99,6 +103,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for name in mark.args:
             needs(name)
+
+
+@pytest.fixture(autouse=True)
+def own_chance() -> None:
+    """What a test draws without a seed of its own hangs on no test before it."""
+    random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,13 @@
 """A missing part of the machine is a skip with its reason, and a failure where it is demanded."""
 
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+import torch
 
 from tests.conftest import absence, needs, pytest_runtest_setup
 
@@ -37,3 +44,21 @@ def test_marker_skips_where_the_part_is_absent(
     request.node.add_marker(pytest.mark.needs(MISSING))
     with pytest.raises(pytest.skip.Exception, match=MISSING):
         pytest_runtest_setup(request.node)
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_what_a_test_draws_hangs_on_no_test_before_it(nth: int) -> None:
+    drawn = (random.random(), torch.rand(1).item())
+    random.seed(0)
+    torch.manual_seed(0)
+    assert drawn == (random.random(), torch.rand(1).item())
+
+
+@pytest.mark.parametrize(("ci", "said"), [("1", "True"), ("", "False")])
+def test_examples_are_the_same_each_time_where_a_gate_asks(ci: str, said: str) -> None:
+    code = "import tests.conftest; from hypothesis import settings as s; print(s().derandomize)"
+    command = [sys.executable, "-c", code]
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "CI": ci}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == said

@@ -59,7 +59,7 @@ def test_seconds_that_are_no_number_are_refused(tmp_path: Path, value: str) -> N
     assert [each.rule for each in findings] == ["imported-damaged"]
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(cut=st.integers(1, 60))
 def test_a_file_that_was_cut_keeps_its_whole_lines(tmp_path: Path, cut: int) -> None:
     file = keep(tmp_path / "algoperf", "a.jsonl", made("1"), made("2"))
@@ -84,7 +84,7 @@ def test_a_copy_counts_once_and_the_first_file_by_name_wins(tmp_path: Path) -> N
     assert finding.message == "1 records of algoperf were imported twice and count once"
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(st.permutations(["1", "2", "3", "4"]), st.integers(0, 4))
 def test_the_split_and_order_of_files_do_not_matter(
     tmp_path: Path, order: list[str], cut: int
