@@ -1,6 +1,7 @@
 """A series: one submission, several seeds, one bundle each; alone, or with the reference."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from harness.launchers.choice import choose as choose_launcher
 from harness.ledger import machine_lock
 from harness.measure.choice import choose as choose_meters
 from harness.records import Ruleset, SeedPair, TuningTrial
-from harness.registry import find
+from harness.registry import Plugin, UnknownPlugin, discover, find
 from harness.run.conductor import run_one
 from harness.run.gun import declared_seeds, draw_seeds, new_secret, reference_goes_first
 from harness.run.interrupt import Interrupt
@@ -67,6 +68,34 @@ def reference_of(workload: str) -> str:
     return f"{workload}{REFERENCE_SUFFIX}"
 
 
+def _entries_for(workload: str) -> list[str]:
+    """Listed submissions that name the workload."""
+    found = []
+    for each in discover("submissions"):
+        with suppress(SubmissionError, UnknownPlugin):  # a broken one is no advice
+            if isinstance(each, Plugin) and workload in open_submission(each.name).file.workloads:
+                found.append(each.name)
+    return found
+
+
+def _open_reference(workload: str) -> Source:
+    """Read the workload's reference submission.
+
+    Raises:
+        SubmissionError: it has none; the message names what there is.
+    """
+    name = reference_of(workload)
+    try:
+        return open_entry(name, workload)
+    except UnknownPlugin as error:
+        known = " or ".join(_entries_for(workload)) or "a folder"
+        message = (
+            f"workload '{workload}' has no reference submission '{name}', to be run where none is "
+            f"named or to alternate with; name {known} by --submission, without --interleave"
+        )
+        raise SubmissionError(message) from error
+
+
 def open_entry(name_or_path: str, workload: str) -> Source:
     """Read a submission that is to run on a workload.
 
@@ -95,11 +124,11 @@ def seeds_of(request: SeriesRequest) -> list[SeedPair]:
 
 def _sources(request: SeriesRequest) -> tuple[Source, Source | None]:
     """What is run, and the reference that alternates with it where that was asked for."""
-    reference = reference_of(request.workload)
-    source = open_entry(request.submission or reference, request.workload)
+    workload, named = request.workload, request.submission
+    source = open_entry(named, workload) if named else _open_reference(workload)
     if not request.interleave:
         return source, None
-    other = open_entry(reference, request.workload)
+    other = _open_reference(workload)
     if other.folder == source.folder:
         message = (
             f"'{source.name}' is the reference of {request.workload} itself; interleave another "

@@ -61,6 +61,19 @@ def test_reference_is_taken_where_none_is_named(folder: Folder) -> None:
     assert folder.order(None).source.name == "tiny-adamw"
 
 
+@pytest.mark.parametrize("interleave", [False, True])
+def test_a_workload_without_a_reference_names_what_there_is(
+    folder: Folder, *, interleave: bool
+) -> None:
+    folder.entry(HONEST, name="other")
+    (folder.entry(HONEST, name="broken") / "submission.toml").write_text("title = ")
+    named = "other" if interleave else None
+    said = "'tiny' has no reference submission 'tiny-adamw'.* name entry or other by --submission"
+    with pytest.raises(SubmissionError, match=said):
+        run_series(folder.request(named, interleave=interleave), Silent())
+    assert not folder.results.exists()
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
