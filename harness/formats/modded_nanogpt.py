@@ -4,7 +4,7 @@ The clock is the log's own `train_time`: validation and compilation are not in i
 loss carry no validation and are passed over; other figures (`val_bpb`, `val_acc`) may stand before
 the time. Runs that one file holds, one after the other, are told apart where the step falls. The
 first records (`s:9536 tel:3.2760`) have losses and no clock. A record's folder is the submission,
-a log one run of it.
+a log one run of it; a console's log beside the log of the same run is no second one.
 """
 
 import math
@@ -30,6 +30,8 @@ RECORD = re.compile(r"(?:\d{4}-?\d{2}-?\d{2}|\d{6})[_-].+")
 """Folder of a record: its date and what is new in it."""
 
 TRACK = re.compile(r"track_\d+\w*")
+MAIN_TRACK = "track_1_short"
+"""Holds the records of the task itself; other tracks are tasks of their own."""
 
 
 class _Eval(NamedTuple):
@@ -56,6 +58,10 @@ def _place(path: Path, folder: str) -> tuple[str, str | None]:
         if RECORD.fullmatch(parents[index]):
             return "/".join(parents[index:]), track
     return folder, track
+
+
+def _workload(track: str | None) -> str:
+    return f"modded-nanogpt/{track}" if track and track != MAIN_TRACK else "modded-nanogpt"
 
 
 def _loss(text: str) -> float | None:
@@ -117,7 +123,7 @@ def _run(
         text,
         submission,
         "modded-nanogpt",
-        workload="modded-nanogpt",
+        workload=_workload(track),
         machine=_machine(text),
         status="ok" if whole else "crashed",
         reason="" if whole else "the log ends before its last step",
@@ -144,7 +150,7 @@ def _clockless(text: Text, folder: str) -> ImportedRun:
         text,
         submission,
         "modded-nanogpt",
-        workload="modded-nanogpt",
+        workload=_workload(track),
         machine=_machine(text),
         facts={
             "final_val_loss": _loss(found[-1][2]),
@@ -169,13 +175,37 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     yield _run(text, folder, last, findings)
 
 
+def _without_copies(archive: Archive) -> Archive:
+    """Each run once: the same steps, losses and times in one folder are the same run."""
+    alike: dict[tuple[str, str], ImportedRun] = {}
+    for run in archive.runs:
+        key = _identity(run)
+        if key not in alike or alike[key].machine == "unknown" != run.machine:
+            alike[key] = run
+    kept: list[ImportedRun] = []
+    findings = list(archive.findings)
+    for run in archive.runs:
+        first = alike[_identity(run)]
+        if run is first:
+            kept.append(run)
+        else:
+            message = f"{run.submission}: {run.run} is the run {first.run} again: counted once"
+            findings.append(complaint("nanogpt-copy", message, "info"))
+    return Archive(kept, findings)
+
+
+def _identity(run: ImportedRun) -> tuple[str, str]:
+    curve = run.curve.model_dump_json() if run.curve else f"{run.machine} {run.run}"
+    return run.submission, curve
+
+
 def read(path: Path) -> Archive:
     """Read one log, or every `*.txt` and `*.log` below a folder.
 
     Raises:
         FormatError: no file is at the path.
     """
-    return read_files(path, ("*.txt", "*.log"), EXPECTED, _read_file)
+    return _without_copies(read_files(path, ("*.txt", "*.log"), EXPECTED, _read_file))
 
 
 FORMAT = Format(name="modded-nanogpt", title="modded-nanogpt's logs", read=read)

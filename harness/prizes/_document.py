@@ -7,7 +7,7 @@ from harness.prizes._across import across_of
 from harness.prizes._board import AS_RUN, boards, standing_rows
 from harness.prizes._front import fronts
 from harness.records import Ruleset
-from harness.score.imported import left_unscored
+from harness.score.imported import left_unscored, score_imported, scores_imports
 from harness.score.score import score_all
 
 
@@ -24,9 +24,7 @@ def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, A
         joules, with the chance of each entry to be on it), `across` (profiles over several
         workloads by every cost) and `findings`.
     """
-    if ruleset is not None and ruleset.imported is not None:
-        from harness.score.imported import score_imported
-
+    if ruleset is not None and scores_imports(results, ruleset):
         return score_imported(results, ruleset).model_dump(mode="json")
     found = score_all(results, ruleset, kept=True)
     ranked, left = boards(found.scores), left_unscored(results)

@@ -115,9 +115,10 @@ SECTIONS: dict[str, type[Record]] = {
 def _section_of(tree: Tree, name: str) -> str:
     """The section of a constant that is named without one; empty where that is not clear."""
     having = [section for section, kind in SECTIONS.items() if name in kind.model_fields]
-    if "imported" in having and "imported" in tree:
-        return "imported"
     others = [section for section in having if section != "imported"]
+    # Rules without checks are for imported records alone; others may be for bundles and for both.
+    if "imported" in having and "imported" in tree and not (others and tree.get("checks")):
+        return "imported"
     return others[0] if len(others) == 1 else ""
 
 

@@ -90,6 +90,21 @@ def test_runs_of_one_file_are_told_apart(tmp_path: Path) -> None:
     assert {run.machine for run in runs} == {"2x NVIDIA H100 80GB HBM3"}
 
 
+def test_a_console_s_log_is_no_second_run(tmp_path: Path) -> None:
+    folder = tmp_path / "2026-01-01_Muon"
+    folder.mkdir()
+    console = "".join(line for line in LOG.splitlines(keepends=True) if line.startswith("step:"))
+    (folder / "console.log").write_text(console)
+    (folder / "0f5a-uuid.txt").write_text(LOG)
+    (folder / "17c2-uuid.txt").write_text(LOG.replace("85500ms", "85501ms"))
+    archive = read(tmp_path)
+    assert [run.run for run in archive.runs] == ["0f5a-uuid", "17c2-uuid"]
+    assert {run.machine for run in archive.runs} == {"2x NVIDIA H100 80GB HBM3"}
+    (finding,) = archive.findings
+    assert (finding.rule, finding.level) == ("nanogpt-copy", "info")
+    assert "console is the run 0f5a-uuid again" in finding.message
+
+
 def test_the_first_records_have_no_clock(tmp_path: Path) -> None:
     run = only(tmp_path, "s:0 tel:10.98\ns:1 trl:10.9\ns:9535 trl:3.3\ns:9536 tel:3.2760\n")
     assert (run.time_s, run.curve, run.status) == (None, None, "ok")
@@ -114,6 +129,8 @@ def test_a_record_s_folder_is_the_submission(
     (folder / "a.txt").write_text(LOG)
     (run,) = read(tmp_path).runs
     assert (run.submission, run.facts["track"]) == (submission, track)
+    short = track in (None, "track_1_short")
+    assert run.workload == ("modded-nanogpt" if short else f"modded-nanogpt/{track}")
 
 
 def test_nothing_in_it(tmp_path: Path) -> None:

@@ -211,6 +211,13 @@ def test_in_rules_for_imported_records_a_bare_name_means_theirs() -> None:
     assert found.score.confidence == 0.95
 
 
+def test_in_rules_for_both_a_bare_name_means_the_bundles() -> None:
+    found = load_ruleset("speedrun", ["confidence=0.9", "as_shipped=false"])
+    assert found.imported is not None
+    assert (found.score.confidence, found.imported.confidence) == (0.9, 0.95)
+    assert not found.imported.as_shipped
+
+
 def test_a_constant_with_two_homes_needs_its_section() -> None:
     with pytest.raises(RulesetError, match=r"SECTION\.KEY=VALUE"):
         load_ruleset("default", ["start_cap_s=5"])

@@ -25,7 +25,9 @@ def COMMAND(results: Path, ruleset: str | None, overrides: tuple[str, ...]) -> A
     rules = load_ruleset(named, overrides) if named else None
     if rules and rules.imported:
         from harness.cli.imported import imported_answer
+        from harness.score.imported import scores_imports
 
-        return imported_answer(results, rules)
+        if scores_imports(results, rules):
+            return imported_answer(results, rules)
     document = scores_below(results, rules)
     return Answer(document, lambda page: show(document, page))

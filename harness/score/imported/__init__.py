@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.bundle import find_bundles
 from harness.records import (
     Finding,
     ImportedRules,
@@ -16,15 +17,27 @@ from harness.records import (
     ImportedScoreDocument,
     Ruleset,
 )
-from harness.rules.load import rulesets_for
+from harness.rules.load import load_ruleset, rulesets_for
 from harness.score.imported._field import Field, Outcome
-from harness.score.imported._store import FOLDER, read_runs
+from harness.score.imported._store import FOLDER, read_runs, records_files
 
 
 def _outcome(field: Field, rules: ImportedRules) -> Outcome:
     module = importlib.import_module(f"{__name__}.{rules.source_format.replace('-', '_')}")
     outcome: Outcome = module.score(field, rules)
     return outcome
+
+
+def scores_imports(results: Path, ruleset: Ruleset) -> bool:
+    """Whether a ruleset scores what was imported into a folder rather than the folder's bundles.
+
+    Some rules are for both, as those of a contest that publishes logs: they score the bundles where
+    there are any, else the imported records.
+    """
+    if ruleset.imported is None or not ruleset.checks:
+        return ruleset.imported is not None
+    found = records_files(results, ruleset.imported.source_format)
+    return bool(found) and not find_bundles(results)
 
 
 def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
@@ -42,7 +55,7 @@ def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
         message = f"ruleset {ruleset.name} scores bundles, not imported records"
         raise ValueError(message)
     runs, findings = read_runs(results, rules.source_format)
-    field = Field(tuple(runs))
+    field = Field(tuple(runs), ruleset.score.target_alpha)
     outcome = _outcome(field, rules) if runs else Outcome((), (), (_nothing(results, rules),))
     return ImportedScoreDocument(
         ruleset=ruleset.name,
@@ -66,11 +79,19 @@ def left_unscored(results: Path) -> list[Finding]:
                 f"{count} imported runs of format {folder.name} are not scored here: they are "
                 f"scored under rules of their own field, {named}"
             )
-            advice = f"joulemark score {results} --ruleset {first}"
+            advice = f"joulemark score {_place(results, folder, first)} --ruleset {first}"
             found.append(
                 Finding(rule="imported-unscored", level="info", message=message, advice=advice)
             )
     return found
+
+
+def _place(results: Path, folder: Path, ruleset: str) -> Path:
+    """What to score: the records alone where the rules would score bundles beside them."""
+    try:
+        return folder if load_ruleset(ruleset).checks else results
+    except ValueError:
+        return results
 
 
 def _lines_of(file: Path) -> int:

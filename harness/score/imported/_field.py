@@ -32,6 +32,8 @@ class Field(NamedTuple):
     """All records of one format."""
 
     runs: tuple[ImportedRun, ...]
+    target_alpha: float = 0.01
+    """Level of the test that a mean beats its target, in fields that ask for one."""
 
     def cells(self) -> dict[Cell, list[ImportedRun]]:
         """Runs by workload, submission and machine, in a fixed order."""

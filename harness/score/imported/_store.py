@@ -10,7 +10,8 @@ from harness.records import Finding, ImportedRun
 FOLDER = "imported"
 
 
-def _files(results: Path, source_format: str) -> list[Path]:
+def records_files(results: Path, source_format: str) -> list[Path]:
+    """Files with a format's records below a results folder, or in that folder itself, sorted."""
     for folder in (results / FOLDER / source_format, results / source_format, results):
         files = sorted(folder.glob("*.jsonl"))
         if files and (folder != results or folder.name == source_format):
@@ -43,7 +44,7 @@ def read_runs(results: Path, source_format: str) -> tuple[list[ImportedRun], lis
     found: dict[tuple[str, ...], ImportedRun] = {}
     findings: list[Finding] = []
     copies = 0
-    for file in _files(results, source_format):
+    for file in records_files(results, source_format):
         for run in _lines(file):
             if isinstance(run, Finding):
                 findings.append(run)
