@@ -10,10 +10,12 @@ from harness.prizes._board import board, by_ground, rival_of
 from harness.prizes._prize import Prize, valid_runs
 from harness.records import Leaderboard, Ruleset, Score
 from harness.records.award import Award, BundleRef, Challenge, Sensitivity
+from harness.records.compare import TestKind
 from harness.rules.load import RulesetError, as_toml
+from harness.score.contrast import allowance_ratio, contrast, differ_p, seeds_to_settle
 from harness.score.integration import RULES, joules_otherwise
 from harness.score.resample import by_other_means, without_a_run
-from harness.score.stats import Sample, differ_p, holm, is_paired, mean_log, seeds_to_settle
+from harness.score.stats import Sample, holm, mean_log
 
 EXAMPLES = {"cost_to_target": "default", "quality_at_budget": "haet-2021"}
 """A ruleset of each mode."""
@@ -65,7 +67,10 @@ def leader_tests(samples: Sequence[Sample], alpha: float) -> list[Test]:
     crown somebody twice as often as alpha. Holm's correction runs over the challengers.
     """
     raw = [differ_p(samples[0], other) for other in samples[1:]]
-    lead = [mean_log(samples[0]) < mean_log(other) for other in samples[1:]]
+    lead = [
+        mean_log(samples[0]) < mean_log(other) and contrast(samples[0], other).difference < 0
+        for other in samples[1:]
+    ]
     return [
         Test(p, adjusted, adjusted < alpha and ahead)
         for p, adjusted, ahead in zip(raw, holm(raw), lead, strict=True)
@@ -86,14 +91,17 @@ def challenges(
     found = []
     for name, other, test in zip(names[1:], samples[1:], leader_tests(samples, alpha), strict=True):
         lead = mean_log(other) - mean_log(samples[0])
-        needed = seeds_to_settle(samples[0], other, lead, alpha / 2)
+        compared = contrast(samples[0], other)
+        needed = seeds_to_settle(samples[0], other, -compared.difference, alpha / 2)
         found.append(
             Challenge(
                 challenger=name,
                 lead_ratio=math.expm1(lead) if ratios else lead,
                 p_differ=test.p_differ,
                 p_holm=test.p_holm,
-                paired=is_paired(samples[0], other),
+                paired=compared.kind == "paired",
+                test=compared.kind,
+                allowance_ratio=allowance_ratio(compared.allowance),
                 told_apart=test.told_apart,
                 seeds_count=None if test.told_apart else needed,
             )
@@ -229,6 +237,25 @@ def sensitivity(contest_: Contest, results: Path | None = None) -> list[Sensitiv
 # --- the decision ---------------------------------------------------------------------------------
 
 
+TESTS: dict[TestKind, str] = {
+    "paired": "paired tests",
+    "bridged": "Welch's tests in multiples of the reference's costs",
+    "series": "Welch's tests of series in turn",
+    "apart": "Welch's tests beyond what the hour may explain",
+    "independent": "Welch's tests",
+}
+
+
+def _to_alternate(alone: Sequence[str]) -> str:
+    """What to do about those that did not alternate with the first."""
+    if not alone:
+        return ""
+    return (
+        f"; {', '.join(alone)} did not run in turn with it, so that the hour may be the cause: run "
+        "each in turn with the reference (--interleave)"
+    )
+
+
 def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, list[str], str]:
     """Outcome, leaders, and the reason."""
     names = contest_.names
@@ -239,14 +266,14 @@ def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, li
     tied = [each.challenger for each in tests if not each.told_apart]
     if tied:
         told = f"{names[0]} is first by value, but {', '.join(tied)} cannot be told apart from it"
-        return "tied", [names[0], *tied], told
+        alone = [each.challenger for each in tests if not each.told_apart and each.test == "apart"]
+        return "tied", [names[0], *tied], told + _to_alternate(alone)
     worst = max(each.p_holm for each in tests)
     closest = min(each.lead_ratio for each in tests)
     told = f"{names[0]} costs less than every other entry, by {closest:.1%} at least"
     if not contest_.prize.unit:
         told = f"{names[0]} is better than every other entry, by {closest:.4g} at least"
-    paired = {each.paired for each in tests}
-    kind = " and ".join(sorted("paired tests" if each else "Welch's tests" for each in paired))
+    kind = " and ".join(sorted({TESTS[each.test] for each in tests}))
     return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g}, {kind})"
 
 

@@ -8,17 +8,16 @@ from typing import Any
 from harness.prizes._prize import Prize
 from harness.records import Figure, Leaderboard, Score, Standing, Unranked
 from harness.registry import Broken, discover
+from harness.score.contrast import comparison_text
 from harness.score.rank import Contender, Place, Ranking, rank
+from harness.score.reference import REFERENCE_SUFFIX
 from harness.score.resample import RankChance, rank_chances
-from harness.score.stats import Sample, comparison_text
+from harness.score.stats import Sample
 
 AS_RUN = "as-run"
 
 ANY_MACHINE = "any"
 """In place of a machine's name where machines compete."""
-
-REFERENCE_SUFFIX = "-adamw"
-"""The reference submission of a workload is named after it, with this suffix."""
 
 
 def prizes() -> list[Prize]:

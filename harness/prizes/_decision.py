@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.prizes._board import ANY_MACHINE
 from harness.records import Across, Standing, Unranked
-from harness.records.award import Award
+from harness.records.award import Award, Challenge
+from harness.records.compare import TestKind
 
 HEADINGS = {
     "awarded": "awarded to {winner}",
@@ -85,6 +86,30 @@ def _out(award: Award) -> Iterator[str]:
         yield from _table(("entry", "status", "why"), rows)
 
 
+TESTS: dict[TestKind, str] = {
+    "paired": "paired: their runs alternated on the same seeds and instances; differences were "
+    "taken pair by pair.",
+    "bridged": "bridged: both alternated with the reference, in hours of their own; Welch's test "
+    "of their costs in multiples of the reference's.",
+    "series": "series: their series took turns; Welch's test of the means of the series, so that "
+    "what varies from hour to hour is in the spread.",
+    "independent": "independent: each ran by itself; Welch's test.",
+    "apart": "apart: their runs did not alternate, so that a busier or warmer machine may be the "
+    "cause; Welch's test beyond the factor that score.drift_ratio_max grants the hour.",
+}
+
+
+def _test(each: Challenge) -> str:
+    if each.test != "apart":
+        return each.test
+    return f"apart, beyond × {each.allowance_ratio:g}" if each.allowance_ratio else "apart"
+
+
+def _no_number(each: Challenge) -> str:
+    """What to say where no number of seeds up to a thousand settles a lead."""
+    return "let them alternate" if each.test == "apart" else "over 1000"
+
+
 def _tests(award: Award) -> Iterator[str]:
     if not award.challenges:
         return
@@ -92,20 +117,23 @@ def _tests(award: Award) -> Iterator[str]:
     yield "## Tests"
     yield ""
     yield (
-        f"The first by value against each other entry: two-sided t tests{scale}, paired "
-        f"where their runs alternated on the same seeds and instances, Welch's otherwise; Holm's "
+        f"The first by value against each other entry: two-sided t tests{scale}, with Holm's "
         f"correction over all of them at {award.separation_alpha:g}."
+    )
+    yield ""
+    yield from (
+        f"- {TESTS[kind]}" for kind in TESTS if any(e.test == kind for e in award.challenges)
     )
     yield ""
     rows = [
         (
             each.challenger,
             f"{each.lead_ratio:+.2%}" if award.unit else f"{each.lead_ratio:.4g}",
-            "paired" if each.paired else "Welch",
+            _test(each),
             f"{each.p_differ:.2g}",
             f"{each.p_holm:.2g}",
             "told apart" if each.told_apart else "tied",
-            "" if each.told_apart else each.seeds_count or "over 1000",
+            "" if each.told_apart else each.seeds_count or _no_number(each),
         )
         for each in award.challenges
     ]

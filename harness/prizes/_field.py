@@ -15,6 +15,7 @@ from harness.score.costs import (
     dollar_costs,
     dollars_of,
     energy_costs,
+    sample_of,
     step_costs,
     time_costs,
 )
@@ -154,13 +155,14 @@ def _with_tuning(score: Score, kind: Kind, rules: AcrossRules) -> Costs | None:
 
 def _sample(score: Score, found: Costs, kind: Kind) -> Sample:
     """Logarithms by seed; where runs failed, lifted to the cost that counts what these spent."""
-    logs = {seed: math.log(value) for seed, value in found.values.items()}
-    sample = Sample(logs, found.sd_floor, score.failures > 0, found.moments)
+    sample = sample_of(found, score)
+    if kind.unit == "steps":
+        sample = sample._replace(drift=0.0)  # no hour adds a step
     figure = kind.figure(score)
     if not sample.open_ended or figure is None:
         return sample
     more = math.log(figure.value) - mean_log(sample)
-    return sample._replace(logs={seed: value + more for seed, value in logs.items()})
+    return sample._replace(logs={seed: value + more for seed, value in sample.logs.items()})
 
 
 def cell_of(score: Score | None, rules: AcrossRules) -> Cell:

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.prizes._board import widest
-from harness.prizes._prize import valid_runs
+from harness.prizes._prize import cost_sample, valid_runs
 from harness.records import Front, FrontPoint, Score
-from harness.score.resample import front, front_chances
+from harness.score.costs import time_costs
+from harness.score.resample import DRAWS, front, front_chances, hour_shifts
 
 
 def _pairs(score: Score) -> list[tuple[float, float]]:
@@ -18,6 +19,13 @@ def _pairs(score: Score) -> list[tuple[float, float]]:
     return known if len(known) == len(found) else []
 
 
+def _chances(scores: Sequence[Score]) -> list[float | None]:
+    """Chance of each to lie on the front; what several hours may have done is drawn with it."""
+    samples = [cost_sample(score, time_costs) for score in scores]
+    shifts = hour_shifts(samples, [False] * len(samples), DRAWS)
+    return front_chances([_pairs(score) for score in scores], shifts)
+
+
 def _costs(score: Score) -> tuple[float, float]:
     time, energy = score.time_to_target_s, score.energy_to_target_j
     assert time is not None
@@ -27,7 +35,7 @@ def _costs(score: Score) -> tuple[float, float]:
 
 def _front(scores: Sequence[Score]) -> Front:
     first, costs = scores[0], [_costs(score) for score in scores]
-    chances = front_chances([_pairs(score) for score in scores])
+    chances = _chances(scores)
     return Front(
         workload=first.workload,
         workload_version=first.workload_version,

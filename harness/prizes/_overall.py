@@ -20,6 +20,7 @@ from harness.score.across import (
     merit,
     seeds_to_settle,
     shown,
+    weakest_test,
     without_workload,
 )
 from harness.score.stats import holm
@@ -53,6 +54,7 @@ def challenges(held: Ranked) -> list[Challenge]:
                 p_differ=p,
                 p_holm=adjusted,
                 paired=all_paired(first, row),
+                test=weakest_test(first, row),
                 told_apart=apart,
                 seeds_count=needed,
             )

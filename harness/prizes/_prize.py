@@ -1,12 +1,11 @@
 """The shape of a prize: which quantity ranks, in which unit, and which scores may win it."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from harness.records import Award, Figure, Ruleset, RunScore, Score
-from harness.score.costs import Costs, is_valid
+from harness.score.costs import Costs, is_valid, sample_of
 from harness.score.stats import Sample
 
 
@@ -54,10 +53,7 @@ def valid_runs(score: Score) -> list[RunScore]:
 def cost_sample(score: Score, costs: Callable[[list[RunScore]], Costs | None]) -> Sample:
     """The costs that a score's standing rests on, as logarithms by seed."""
     found = costs(valid_runs(score))
-    if found is None:
-        return Sample({}, 0.0, open_ended=True)
-    logs = {seed: math.log(value) for seed, value in found.values.items()}
-    return Sample(logs, found.sd_floor, score.failures > 0, found.moments)
+    return Sample({}, 0.0, open_ended=True) if found is None else sample_of(found, score)
 
 
 def admit_scored(score: Score) -> Admission:

@@ -1,7 +1,11 @@
 """The prize for the best quality when the budget is spent, as HAET's ten minutes."""
 
+import math
+from collections import Counter
+
 from harness.prizes._prize import Prize, admit_scored, valid_runs
-from harness.records import Score
+from harness.records import RunScore, Score
+from harness.score.costs import relative_logs
 from harness.score.group import metrics_by_seed
 from harness.score.stats import Moment, Sample
 
@@ -11,9 +15,37 @@ def sample(score: Score) -> Sample:
     runs = valid_runs(score)
     sign = -1 if score.better == "higher" else 1
     values = {seed: sign * value for seed, value in metrics_by_seed(runs).items()}
-    moments = {run.seed: Moment(run.block, run.started_utc) for run in runs}
-    known = moments if len(moments) == len(runs) else None
-    return Sample(values, score.metric_sd_floor, score.failures > 0, known)
+    # A seed that was run twice is no half of a pair.
+    twice = Counter(run.seed for run in runs)
+    moments = {
+        run.seed: Moment(run.block if twice[run.seed] == 1 else "", run.started_utc) for run in runs
+    }
+    return Sample(
+        values,
+        score.metric_sd_floor,
+        score.failures > 0,
+        moments,
+        relative_logs(runs, lambda run, unit: _lead(run.metric, unit.metric, sign)),
+        0.0 if score.drift_ratio_max == 1 else _slowed(runs),
+    )
+
+
+def _slowed(runs: list[RunScore]) -> float:
+    """What a slower hour may have taken off the metric: what the last part of the time added.
+
+    Learning curves flatten, so that a faster hour would have added less than that.
+    """
+    lost = [
+        math.inf
+        if run.metric is None or run.metric_slowed is None
+        else abs(run.metric - run.metric_slowed)
+        for run in runs
+    ]
+    return math.fsum(lost) / len(lost) if lost else math.inf
+
+
+def _lead(metric: float | None, unit: float | None, sign: int) -> float | None:
+    return None if metric is None or unit is None else sign * (metric - unit)
 
 
 def nobody(scores: list[Score]) -> str:

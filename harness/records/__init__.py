@@ -47,6 +47,7 @@ from harness.records.run import (
 from harness.records.score import (
     Figure,
     Leaderboard,
+    ReferenceRun,
     RunScore,
     Score,
     Spent,
@@ -104,6 +105,7 @@ __all__ = [
     "PredictorCost",
     "Record",
     "RecordError",
+    "ReferenceRun",
     "Ruleset",
     "Run",
     "RunRules",

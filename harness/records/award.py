@@ -4,6 +4,7 @@ from typing import Literal
 
 from harness.records.across import Across
 from harness.records.base import FORMAT, Record
+from harness.records.compare import TestKind
 from harness.records.score import Standing, Unranked
 
 
@@ -19,6 +20,11 @@ class Challenge(Record):
     """The same after Holm's correction over all challengers."""
     paired: bool
     """Whether their runs alternated on the same seeds and instances; else the test is Welch's."""
+    test: TestKind = "independent"
+    """What was compared with what; over several workloads the weakest of all."""
+    allowance_ratio: float | None = 1.0
+    """Factor that the hour is granted before anything is told apart; 1 where runs alternated. None:
+    nothing is, since what the hour does to a metric is not known."""
     told_apart: bool
     seeds_count: int | None
     """Seeds of each that would settle a lead of this size; None where it is settled, or where a

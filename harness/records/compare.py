@@ -4,6 +4,13 @@ from typing import Literal
 
 from harness.records.base import FORMAT, Record
 
+TestKind = Literal["paired", "bridged", "series", "apart", "independent"]
+"""How two entries are compared. `paired`: differences between runs that alternate on the same
+seeds and instances. `bridged`: costs in multiples of the reference's, with which each alternated.
+`series`: means of several series in turn. `apart`: their runs did not alternate, so that a factor
+is granted that the machine's state may explain. `independent`: of different machines. All but the
+first by Welch's test."""
+
 
 class CostRatio(Record):
     """One cost of B over that of A."""
@@ -20,6 +27,10 @@ class CostRatio(Record):
     paired: bool
     """Whether their runs alternated on the same seeds and instances, so that differences were taken
     seed by seed; else the test is Welch's."""
+    test: TestKind = "independent"
+    """What was compared with what."""
+    allowance_ratio: float | None = 1.0
+    """Factor by which the interval is wider on each side, since their runs did not alternate."""
     outcome: Literal["better", "worse", "unclear"]
     """Of B against A."""
 

@@ -1,6 +1,8 @@
 """The ruleset: every constant and every named check that a verdict depends on."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from harness.records.across import AcrossQuantity, Aggregate
 from harness.records.base import FORMAT, Record
@@ -80,6 +82,11 @@ class ScoreRules(Record):
     """One-sided level of the test that the mean metric beats the target (`final`)."""
     separation_alpha: float = 0.05
     """Level below which two entries count as different; otherwise they are tied."""
+    drift_ratio_max: Annotated[float, Field(ge=1)] = 2.0
+    """Factor by which the state of the machine (other load, warmth, clocks) may change a cost from
+    one hour to another: entries that did not alternate, neither with each other nor with the
+    reference, are told apart beyond it alone. Another busy thread on each core halves the speed.
+    1 takes the machine to be the same at all times."""
     energy_methods: tuple[Literal["counter", "sampled", "modelled", "declared"], ...] = (
         "counter",
         "sampled",

@@ -45,6 +45,17 @@ class TrialOf(Record):
     nothing else hangs on it."""
 
 
+class ReferenceRun(Record):
+    """What the reference's run of the same pair cost, just before or after."""
+
+    submission_sha256: str
+    """Of the reference: another version of it is another unit."""
+    time_s: float | None
+    energy_j: float | None
+    """None: not measured, or over other domains than this run's."""
+    metric: float | None
+
+
 class RunScore(Record):
     """One run under one ruleset."""
 
@@ -68,6 +79,10 @@ class RunScore(Record):
     """Its training step, as claimed."""
     metric: float | None
     """Its metric."""
+    metric_slowed: float | None = None
+    """Where the metric at the budget ranks: that of the last snapshot within the time over
+    `score.drift_ratio_max`, as a machine slower by that factor would have left it. None: none was
+    handed over by then."""
     time_s: float | None
     """Cost in seconds: gun to the stamp of the snapshot that counts."""
     time_low_s: float | None
@@ -96,6 +111,8 @@ class RunScore(Record):
     """Declared price of the machine; None: nobody declared one."""
     trial: TrialOf | None = None
     """None where the run is no trial of tuning."""
+    reference: ReferenceRun | None = None
+    """None where it did not alternate with the reference, or that run has no result."""
     findings: tuple[Finding, ...] = ()
 
 
@@ -158,6 +175,8 @@ class Score(Record):
     """What ranks: costs until the target, or the metric at the budget."""
     separation_alpha: float = 0.05
     """Level of the ruleset below which two entries count as different."""
+    drift_ratio_max: float = 2.0
+    """Factor of the ruleset that the hour may explain between entries that did not alternate."""
     status: Literal["scored", "target_missed", "runs_failed", "too_few_runs", "excluded"]
     """`excluded`: a check of the ruleset failed; the findings say which. `runs_failed`: runs left
     no metric where the metric at the budget ranks."""

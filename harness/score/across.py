@@ -19,16 +19,16 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.records.across import Aggregate
+from harness.records.compare import TestKind
+from harness.score.contrast import Contrast, contrast, is_paired
 from harness.score.rank import Place, places
-from harness.score.resample import DRAWS, SEED, RankChance, mean_draws
+from harness.score.resample import DRAWS, SEED, RankChance, hour_shifts, in_one_unit, mean_draws
 from harness.score.stats import (
     LEAST_SD,
     Interval,
     Sample,
     holm,
-    is_paired,
     mean_log,
-    spread,
     t_cdf,
     t_quantile,
     variance_of_mean,
@@ -141,21 +141,53 @@ def _single(cell: Sample | None, slope: float) -> Iterator[Part | None]:
     yield None if variance is None else Part(slope * slope * variance, len(cell.logs) - 1)
 
 
-def _paired(a: Sample, b: Sample, slope: float) -> Part:
-    floor = max(math.hypot(a.sd_floor, b.sd_floor), LEAST_SD)
-    sd = spread([a.logs[seed] - b.logs[seed] for seed in a.logs], floor) or floor
-    return Part(slope * slope * sd * sd / len(a.logs), len(a.logs) - 1)
+class Step(NamedTuple):
+    """What one workload adds to the difference of two merits."""
+
+    difference: float
+    parts: tuple[Part | None, ...]
+    """Of its variance; None for one that nobody knows."""
+    allowance: float
+    """Part of the difference that the hour may explain, either way."""
 
 
-def _parts(a: Row, b: Row, terms: Terms) -> Iterator[Part | None]:
-    """Pieces of the variance of the difference of two merits; None for one that nobody knows."""
-    for one, two, unit in zip(a, b, terms.reference_logs, strict=True):
-        slopes = (_slope(one, unit, terms), _slope(two, unit, terms))
-        if one and two and all(slopes) and not one.open_ended and is_paired(one, two):
-            yield _paired(one, two, slopes[0])
-        else:
-            yield from _single(one, slopes[0])
-            yield from _single(two, slopes[1])
+def _of_contrast(found: Contrast, slope: float) -> tuple[Part | None, ...]:
+    if not found.parts:
+        return (None,)
+    return tuple(Part(slope * slope * variance, count - 1) for variance, count in found.parts)
+
+
+def _step(one: Sample | None, two: Sample | None, unit: float, terms: Terms) -> Step:
+    """One workload, by the test that compares the two entries on it."""
+    slopes = (_slope(one, unit, terms), _slope(two, unit, terms))
+    gains = (_part_of_merit(one, unit, terms), _part_of_merit(two, unit, terms))
+    if one is None or two is None or one.open_ended or two.open_ended:
+        parts = (*_single(one, slopes[0]), *_single(two, slopes[1]))
+        return Step(gains[0] - gains[1], parts, 0.0)
+    found = contrast(one, two)
+    # As far from the first as the test says; that the hour moved both means falls out so.
+    other = _gain_of(mean_log(one) - unit - found.difference, terms)
+    allowance = max(slopes) * found.allowance
+    if all(slopes):
+        return Step(gains[0] - other, _of_contrast(found, slopes[0]), allowance)
+    parts = (*_single(one, slopes[0]), *_single(two, slopes[1]))
+    return Step(gains[0] - other, parts, allowance)
+
+
+def _gain_of(log_ratio: float, terms: Terms) -> float:
+    if terms.aggregate == "profile":
+        return gain(log_ratio, terms.ratio_max) / terms.workloads_count
+    return -log_ratio / terms.workloads_count
+
+
+def _part_of_merit(cell: Sample | None, unit: float, terms: Terms) -> float:
+    return _gain_of(math.inf if cell is None else mean_log(cell) - unit, terms)
+
+
+def steps(a: Row, b: Row, terms: Terms) -> list[Step]:
+    """What each workload adds to the difference of two merits."""
+    rows = zip(a, b, terms.reference_logs, strict=True)
+    return [_step(one, two, unit, terms) for one, two, unit in rows]
 
 
 def _pooled(parts: Sequence[Part | None], terms: Terms) -> Spread | None:
@@ -176,30 +208,48 @@ def _pooled(parts: Sequence[Part | None], terms: Terms) -> Spread | None:
 def difference_spread(a: Row, b: Row, terms: Terms) -> Spread | None:
     """Standard error of the difference of two merits; None where a cost has a single run.
 
-    Paired on each workload where the runs of the two alternate on the same seeds and instances.
+    On each workload by the test that compares the two there.
     """
-    return _pooled(list(_parts(a, b, terms)), terms)
+    return _pooled([part for each in steps(a, b, terms) for part in each.parts], terms)
+
+
+def allowance_of(a: Row, b: Row, terms: Terms) -> float:
+    """Part of the difference of two merits that the hour may explain, on all workloads at once."""
+    return math.fsum(each.allowance for each in steps(a, b, terms))
 
 
 def differ_p(a: Row, b: Row, terms: Terms) -> float:
     """Two-sided p that two merits differ; 1 where a spread is unknown.
 
     That an entry has no cost on a workload is a fact of the rules, not an estimate; it adds to the
-    difference and nothing to its error.
+    difference and nothing to its error. A difference that the tests turn round is none.
     """
     merits = (merit(a, terms), merit(b, terms))
     if math.isinf(merits[0]) or math.isinf(merits[1]):
         return 1.0 if merits[0] == merits[1] else 0.0
-    found = difference_spread(a, b, terms)
-    if found is None:
+    found, each = difference_spread(a, b, terms), steps(a, b, terms)
+    difference = math.fsum(step.difference for step in each)
+    beyond = abs(difference) - math.fsum(step.allowance for step in each)
+    if found is None or beyond <= 0 or difference * (merits[0] - merits[1]) < 0:
         return 1.0
-    return min(1.0, 2 * t_cdf(-abs(merits[0] - merits[1]) / found.error, found.degrees))
+    return min(1.0, 2 * t_cdf(-beyond / found.error, found.degrees))
 
 
 def all_paired(a: Row, b: Row) -> bool:
     """Whether the runs of two contenders alternate on every workload that both have a cost on."""
     both = [(one, two) for one, two in zip(a, b, strict=True) if one and two]
     return bool(both) and all(is_paired(one, two) for one, two in both)
+
+
+STRENGTH: tuple[TestKind, ...] = ("paired", "bridged", "series", "independent", "apart")
+"""Tests, from the one that sees most."""
+
+
+def weakest_test(a: Row, b: Row) -> TestKind:
+    """The test that tells least of those by which two contenders are compared."""
+    both = [(one, two) for one, two in zip(a, b, strict=True) if one and two]
+    kinds = {contrast(one, two).kind for one, two in both}
+    return max(kinds, key=STRENGTH.index, default="independent")
 
 
 def score_interval(row: Row, terms: Terms, level: float) -> Interval | None:
@@ -224,13 +274,13 @@ def score_interval(row: Row, terms: Terms, level: float) -> Interval | None:
 def resolvable_lead(a: Row, b: Row, terms: Terms, alpha: float) -> float | None:
     """Difference of merits that a two-sided test at `alpha` sees with power 0.9.
 
-    (t(1 - alpha/2) + t(0.9)) standard errors, at the spreads found.
+    (t(1 - alpha/2) + t(0.9)) standard errors, at the spreads found, and what the hour is granted.
     """
     found = difference_spread(a, b, terms)
     if found is None:
         return None
     reach = t_quantile(1 - alpha / 2, found.degrees) + t_quantile(POWER, found.degrees)
-    return reach * found.error
+    return reach * found.error + allowance_of(a, b, terms)
 
 
 def seeds_to_settle(a: Row, b: Row, terms: Terms, alpha: float, most: int = 1000) -> int | None:
@@ -238,7 +288,8 @@ def seeds_to_settle(a: Row, b: Row, terms: Terms, alpha: float, most: int = 1000
 
     The variance of a mean shrinks, and its degrees of freedom grow, with the number of seeds.
     """
-    found, lead = difference_spread(a, b, terms), abs(merit(a, terms) - merit(b, terms))
+    found = difference_spread(a, b, terms)
+    lead = abs(merit(a, terms) - merit(b, terms)) - allowance_of(a, b, terms)
     if found is None or not math.isfinite(lead) or lead <= 0:
         return None
     now = min(len(cell.logs) for row in (a, b) for cell in row if cell)
@@ -300,6 +351,21 @@ def _gains(logs: "Floats", terms: Terms) -> "Floats":
     return means
 
 
+def _column_draws(cells: Sequence[Sample], column: int, draws: int) -> "Floats | None":
+    """Draws of the mean logarithms of all that have a cost on one workload, (entries, draws)."""
+    import numpy as np
+
+    placed, bridged = in_one_unit(cells)
+    rng = np.random.default_rng((SEED, column))
+    drawn = [None if each.open_ended else mean_draws(each, rng, draws) for each in placed]
+    known = [each for each in drawn if each is not None]
+    shifts = hour_shifts(cells, bridged, draws, SEED + 1 + column)
+    if shifts is None or len(known) < len(cells):
+        return None
+    found: Floats = np.stack(known) + shifts if known else np.empty((0, draws))
+    return found
+
+
 def rank_chances(
     table: Sequence[Row], terms: Terms, level: float = 0.95, draws: int = DRAWS
 ) -> list[RankChance | None]:
@@ -310,17 +376,16 @@ def rank_chances(
     """
     import numpy as np
 
-    rng = np.random.default_rng(SEED)
-    merits = np.empty((draws, len(table)))
-    for at, row in enumerate(table):
-        logs = np.full((draws, terms.workloads_count), np.inf)
-        for column, cell in enumerate(row):
-            drawn = None if cell is None or cell.open_ended else mean_draws(cell, rng, draws)
-            if cell is not None and drawn is None:
-                return [None] * len(table)
-            if drawn is not None:
-                logs[:, column] = drawn - terms.reference_logs[column]
-        merits[:, at] = _gains(logs, terms)
+    if not table:
+        return []
+    logs = np.full((len(table), draws, terms.workloads_count), np.inf)
+    for column, unit in enumerate(terms.reference_logs):
+        there = [at for at, row in enumerate(table) if row[column] is not None]
+        drawn = _column_draws([cell for row in table if (cell := row[column])], column, draws)
+        if drawn is None:
+            return [None] * len(table)
+        logs[there, :, column] = drawn - unit
+    merits = np.stack([_gains(each, terms) for each in logs], axis=1)
     ranks = np.argsort(np.argsort(-merits, axis=1), axis=1) + 1
     ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0, method="nearest")
     first = (ranks == 1).mean(axis=0)

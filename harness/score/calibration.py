@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 from harness.bundle import Bundle
 from harness.clock import NS_PER_S
 from harness.records.base import FORMAT, Record, load
-from harness.score.stats import Sample, passes, resolvable_ratio, sample_sd
+from harness.score.contrast import resolvable_ratio
+from harness.score.stats import Sample, passes, sample_sd
 
 SPARE_DEVIATIONS = 3
 """Standard deviations by which the median is loosened."""
@@ -127,9 +128,11 @@ def committed_record(workload: str) -> Calibration | None:
 def target_by_rule(finals: Sequence[float], better: str, digits: int) -> float:
     """The median loosened by three standard deviations, never better than the worst run.
 
-    Rounded towards easy to one digit fewer than the metric resolves.
+    A spread below what the metric resolves counts as that much: runs that all end at a cap leave
+    room below it. Rounded towards easy to one digit fewer than the metric resolves.
     """
-    middle, spare = statistics.median(finals), SPARE_DEVIATIONS * statistics.stdev(finals)
+    spread = max(statistics.stdev(finals), 10.0**-digits)
+    middle, spare = statistics.median(finals), SPARE_DEVIATIONS * spread
     scale = 10.0 ** (digits - 1)
     if better == "higher":
         return math.floor(min(middle - spare, *finals) * scale) / scale

@@ -7,18 +7,9 @@ from typing import Literal, NamedTuple
 from harness.records import RunScore, Score
 from harness.records.compare import Comparison, CostRatio, EnergyBar
 from harness.score.bridge import Effort, bridge, sentence
-from harness.score.costs import Costs, energy_costs, is_valid, time_costs
-from harness.score.stats import (
-    LEAST_SD,
-    Interval,
-    Sample,
-    differ_p,
-    is_paired,
-    mean_log,
-    spread,
-    t_quantile,
-    welch_degrees,
-)
+from harness.score.contrast import allowance_ratio, contrast, differ_p
+from harness.score.costs import Costs, energy_costs, is_valid, sample_of, time_costs
+from harness.score.stats import Interval, Sample, mean_log, t_quantile
 
 Outcome = Literal["better", "worse", "unclear"]
 
@@ -36,42 +27,27 @@ def valid_runs(score: Score) -> list[RunScore]:
     return [run for run in score.runs if is_valid(run, score.snapshot_rule)]
 
 
-def to_sample(found: Costs, failures: int) -> Sample:
-    """Costs by seed as logarithms."""
-    logs = {seed: math.log(value) for seed, value in found.values.items()}
-    return Sample(logs, found.sd_floor, failures > 0, found.moments)
-
-
 def _pair(
     a: Score, b: Score, quantity: str, costs: Callable[[Sequence[RunScore]], Costs | None]
 ) -> Measured | None:
     found = [costs(valid_runs(each)) for each in (a, b)]
     if found[0] is None or found[1] is None:
         return None
-    return Measured(quantity, to_sample(found[0], a.failures), to_sample(found[1], b.failures))
+    return Measured(quantity, sample_of(found[0], a), sample_of(found[1], b))
 
 
 def ratio_interval(a: Sample, b: Sample, level: float) -> Interval:
     """Cost of B over cost of A with its interval, paired where the runs alternate.
 
-    exp(m ± t · se) with m the difference of the mean logarithms; se and df of the paired test, or
-    of Welch's. Ends are None where an entry has a single run.
+    exp(m ± (t · se + allowance)) with m, se and the degrees of t of the test that compares the two,
+    and the allowance for the hour where their runs did not alternate. Ends are None where an entry
+    has a single run.
     """
-    middle = mean_log(b) - mean_log(a)
-    floor = max(math.hypot(a.sd_floor, b.sd_floor), LEAST_SD)
-    if is_paired(a, b):
-        sd = spread([b.logs[seed] - a.logs[seed] for seed in a.logs], floor)
-        n = len(a.logs)
-        error, df = (sd or floor) / math.sqrt(n), float(n - 1)
-    else:
-        sds = [spread(list(s.logs.values()), max(s.sd_floor, LEAST_SD)) for s in (a, b)]
-        if sds[0] is None or sds[1] is None:
-            return Interval(math.exp(middle), None, None)
-        parts = [
-            (sd**2 / len(s.logs), len(s.logs)) for sd, s in zip(sds, (a, b), strict=True) if sd
-        ]
-        error, df = math.sqrt(parts[0][0] + parts[1][0]), welch_degrees(*parts)
-    half = t_quantile((1 + level) / 2, df) * error
+    found = contrast(b, a)
+    middle = found.difference
+    if not found.parts:
+        return Interval(math.exp(middle), None, None)
+    half = t_quantile((1 + level) / 2, found.degrees) * found.error + found.allowance
     return Interval(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
 
 
@@ -85,7 +61,7 @@ def _outcome(interval: Interval, a: Sample, b: Sample) -> Outcome:
 
 
 def _ratio(found: Measured, level: float) -> CostRatio:
-    interval = ratio_interval(found.a, found.b, level)
+    interval, compared = ratio_interval(found.a, found.b, level), contrast(found.a, found.b)
     high = None if found.b.open_ended else interval.high
     return CostRatio(
         quantity=found.quantity,
@@ -93,7 +69,9 @@ def _ratio(found: Measured, level: float) -> CostRatio:
         low=interval.low,
         high=high,
         p_differ=differ_p(found.a, found.b),
-        paired=is_paired(found.a, found.b),
+        paired=compared.kind == "paired",
+        test=compared.kind,
+        allowance_ratio=allowance_ratio(compared.allowance),
         outcome=_outcome(interval, found.a, found.b),
     )
 

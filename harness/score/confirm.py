@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from harness.records import Figure, RunScore, Score
 from harness.records.confirm import Confirmation, ConfirmRow, ConfirmVerdict
-from harness.score.compare import ratio_interval, to_sample, valid_runs
-from harness.score.costs import Costs, energy_costs, time_costs
+from harness.score.compare import ratio_interval, valid_runs
+from harness.score.costs import Costs, energy_costs, sample_of, time_costs
 from harness.score.joules import weakest
 from harness.score.stats import Interval, Sample, mean_interval, sample_sd, t_cdf, welch_degrees
 
@@ -38,7 +38,7 @@ CostsOf = Callable[[Sequence[RunScore]], Costs | None]
 
 def _sample(score: Score | None, costs: CostsOf) -> Sample | None:
     found = costs(valid_runs(score)) if score else None
-    return to_sample(found, score.failures) if found and score else None
+    return sample_of(found, score) if found and score else None
 
 
 def _against_reference(old: Halves, new: Halves, costs: CostsOf, level: float) -> Interval | None:
@@ -61,11 +61,17 @@ def _against_reference(old: Halves, new: Halves, costs: CostsOf, level: float) -
 
 
 def _absolute(old: Halves, new: Halves, costs: CostsOf, level: float) -> Interval | None:
-    """New over old cost on one machine; None where the machines differ or a cost is missing."""
+    """New over old cost on one machine; None where the machines differ or a cost is missing.
+
+    The lower end grants what another hour may explain: nobody is accused of a busy machine. The
+    upper end does not: a cost that was reached again is one that can be reached.
+    """
     before, after = _sample(old.own, costs), _sample(new.own, costs)
     if old.own.machine != new.own.machine or before is None or after is None:
         return None
-    return ratio_interval(before, after, level)
+    granted = ratio_interval(before, after, level)
+    as_found = ratio_interval(before._replace(drift=0.0), after._replace(drift=0.0), level)
+    return granted._replace(high=as_found.high)
 
 
 def _cost_verdict(interval: Interval, failures: int, margin: float) -> tuple[ConfirmVerdict, str]:

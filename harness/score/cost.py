@@ -139,6 +139,23 @@ def reached(
     return next((each for each in tries if each.passed), Reached(None, gun_ns, None, passed=False))
 
 
+def metric_slowed(
+    run: Run, evaluation: Evaluation | None, hit: Reached, rules: Ruleset
+) -> float | None:
+    """Metric of the last accepted snapshot within the time to the one that counts, over the drift.
+
+    None where costs rank, or no such snapshot was handed over and evaluated.
+    """
+    gun_ns = run.window.gun_ns
+    if rules.run.mode != "quality_at_budget" or not (hit.snapshot and evaluation) or gun_ns is None:
+        return None
+    by_ns = gun_ns + (hit.snapshot.stamp_ns - gun_ns) / rules.score.drift_ratio_max
+    metrics = {each.snapshot: each.value for each in evaluation.values}
+    stamps = {each.index: each.stamp_ns for each in run.snapshots if each.stamp_ns <= by_ns}
+    early = [index for index in stamps if metrics.get(index) is not None]
+    return metrics[max(early, key=stamps.__getitem__)] if early else None
+
+
 def joules_of(
     bundle: Bundle, run: Run, spans: Mapping[str, tuple[int, int]]
 ) -> tuple[dict[str, Joules], list[Finding]]:
@@ -378,6 +395,7 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
         snapshot=hit.snapshot.index if hit.snapshot else None,
         step=hit.snapshot.step if hit.snapshot else None,
         metric=hit.metric,
+        metric_slowed=metric_slowed(run, bundle.evaluation, hit, ruleset),
         time_s=time_s,
         time_low_s=_seconds(hit.before_ns, gun_ns) if rule == "first_passing" and time_s else None,
         time_step_s=time_step_s,

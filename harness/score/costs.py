@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from harness.records import RunScore
+from harness.records import ReferenceRun, RunScore, Score
 from harness.score.cost import BROKEN
-from harness.score.stats import Moment, step_sd
+from harness.score.stats import Moment, Relative, Sample, step_sd
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -20,8 +20,11 @@ class Costs(NamedTuple):
     """Geometric mean of the runs of each seed."""
     sd_floor: float
     """Of the logarithms, from the resolution of the figure."""
-    moments: Mapping[int, Moment] | None = None
-    """Of the only run of each seed; None where a seed was run twice."""
+    moments: Mapping[int, Moment]
+    """Of the last run of each seed; of a seed that was run twice without a block, as it is no half
+    of a pair."""
+    relative: Relative | None
+    """In multiples of the reference's, where every run alternated with one of it."""
 
 
 def is_valid(run: RunScore, rule: str) -> bool:
@@ -35,10 +38,39 @@ def _no_step(_: RunScore) -> float:
     return 0.0
 
 
+def _no_reference(_: ReferenceRun) -> None:
+    return None
+
+
+def relative_logs(
+    runs: Iterable[RunScore], log_ratio: Callable[[RunScore, ReferenceRun], float | None]
+) -> Relative | None:
+    """Each run against the reference's run of its pair; None unless all have one, of one version.
+
+    Args:
+        runs: The runs that count; none shares a seed.
+        log_ratio: Of a run and the reference's; None where either lacks the figure.
+    """
+    found: dict[int, float] = {}
+    versions = set()
+    for run in runs:
+        value = log_ratio(run, run.reference) if run.reference else None
+        if value is None or run.reference is None or run.seed in found:
+            return None
+        found[run.seed] = value
+        versions.add(run.reference.submission_sha256)
+    return Relative(versions.pop(), found) if len(versions) == 1 else None
+
+
+def _log_ratio(value: float | None, unit: float | None) -> float | None:
+    return math.log(value / unit) if value and unit and value > 0 and unit > 0 else None
+
+
 def costs(
     runs: Iterable[RunScore],
     cost: Callable[[RunScore], float | None],
     step: Callable[[RunScore], float | None] = _no_step,
+    reference: Callable[[ReferenceRun], float | None] = _no_reference,
 ) -> Costs | None:
     """A cost by seed; None where a run lacks it or there is no run.
 
@@ -48,7 +80,9 @@ def costs(
         runs: The runs that count.
         cost: Positive cost of a run.
         step: Resolution of that cost, in its unit.
+        reference: The same cost of the reference's run.
     """
+    runs = list(runs)
     by_seed: dict[int, list[float]] = defaultdict(list)
     steps: list[float] = []
     moments: dict[int, Moment] = {}
@@ -58,22 +92,34 @@ def costs(
             return None
         by_seed[run.seed].append(math.log(value))
         steps.append((step(run) or 0.0) / value)
-        moments[run.seed] = Moment(run.block, run.started_utc)
+        again = run.seed in moments
+        moments[run.seed] = Moment("" if again else run.block, run.started_utc)
     if not by_seed:
         return None
     values = {seed: math.exp(statistics.fmean(logs)) for seed, logs in sorted(by_seed.items())}
-    single = len(steps) == len(values)
-    return Costs(values, step_sd(statistics.median(steps)), moments if single else None)
+    relative = relative_logs(runs, lambda run, unit: _log_ratio(cost(run), reference(unit)))
+    return Costs(values, step_sd(statistics.median(steps)), moments, relative)
+
+
+def sample_of(found: Costs, score: Score) -> Sample:
+    """The costs of a score as logarithms, with what comparisons ask of them."""
+    logs = {seed: math.log(value) for seed, value in found.values.items()}
+    drift = math.log(score.drift_ratio_max)
+    return Sample(logs, found.sd_floor, score.failures > 0, found.moments, found.relative, drift)
 
 
 def time_costs(runs: Iterable[RunScore]) -> Costs | None:
     """Seconds by seed."""
-    return costs(runs, lambda run: run.time_s, lambda run: run.time_step_s)
+    return costs(
+        runs, lambda run: run.time_s, lambda run: run.time_step_s, lambda unit: unit.time_s
+    )
 
 
 def energy_costs(runs: Iterable[RunScore]) -> Costs | None:
     """Joules by seed."""
-    return costs(runs, lambda run: run.energy_j, lambda run: run.energy_step_j)
+    return costs(
+        runs, lambda run: run.energy_j, lambda run: run.energy_step_j, lambda unit: unit.energy_j
+    )
 
 
 def step_costs(runs: Iterable[RunScore]) -> Costs | None:
@@ -89,6 +135,10 @@ def dollars_of(run: RunScore, seconds: float | None) -> float | None:
 
 def dollar_costs(runs: Iterable[RunScore]) -> Costs | None:
     """US dollars by seed; None where nobody declared a price."""
-    return costs(
+    runs = list(runs)
+    found = costs(
         runs, lambda run: dollars_of(run, run.time_s), lambda run: dollars_of(run, run.time_step_s)
     )
+    # At the price of one machine dollars are in the ratio of seconds.
+    seconds = time_costs(runs)
+    return found._replace(relative=seconds.relative) if found and seconds else found

@@ -412,6 +412,7 @@ def score_of(group_: Group) -> Score:
         snapshot_rule=group.rule,
         mode=group.mode,
         separation_alpha=head.ruleset.score.separation_alpha,
+        drift_ratio_max=head.ruleset.score.drift_ratio_max,
         status=found.status,
         reason=found.reason,
         n=sums.seeds,

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from harness.score.stats import Sample, differ_ps, holm, mean_log, resolvable_ratio
+from harness.score.contrast import differences, resolvable_ratio
+from harness.score.stats import Sample, holm, mean_log
 
 
 class Place(NamedTuple):
@@ -106,15 +107,17 @@ def told_apart(
 ) -> set[tuple[int, int]]:
     """Pairs (i, j), i before j, that differ after Holm's correction over all pairs.
 
-    A pair whose means point against its values (failures turned the order round) stays tied.
+    A pair whose means, or whose difference by the test, point against its values (failures turned
+    the order round, or the hour did) stays tied.
     """
     pairs = combinations(range(len(samples)), 2)
-    adjusted = holm(differ_ps(samples))
+    found = list(differences(samples))
+    adjusted = holm([each.p for each in found])
     means = [mean_log(each) for each in samples]
     return {
         (i, j)
-        for (i, j), p in zip(pairs, adjusted, strict=True)
-        if p < alpha and (means[i] < means[j]) == (values[i] < values[j])
+        for (i, j), each, p in zip(pairs, found, adjusted, strict=True)
+        if p < alpha and (means[i] < means[j]) == (values[i] < values[j]) == each.first_lower
     }
 
 

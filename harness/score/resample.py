@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.score.contrast import in_multiples
 from harness.score.stats import LEAST_SD, Sample, mean_log, spread
 
 if TYPE_CHECKING:
@@ -51,10 +52,77 @@ def mean_draws(sample: Sample, rng: "np.random.Generator", draws: int) -> "Draws
     return mean_log(sample) + rng.standard_t(n - 1, draws) * sd / math.sqrt(n)
 
 
+def hours(samples: Sequence[Sample]) -> list[int]:
+    """Number of the hour of each entry: those whose runs overlap in time share the machine's state.
+
+    Runs without moments are of machines of their own, where no hour is told from another: all are
+    of one.
+    """
+    ends = []
+    for at, each in enumerate(samples):
+        began = [moment.started for moment in (each.moments or {}).values()]
+        ends.append((min(began, default=""), max(began, default=""), at))
+    found, hour, until = [0] * len(samples), 0, ""
+    for since, end, at in sorted(ends):
+        if until and since > until:
+            hour += 1
+        until = max(until, end)
+        found[at] = hour
+    return found
+
+
+def in_one_unit(samples: Sequence[Sample]) -> tuple[list[Sample], list[bool]]:
+    """Samples as their tests see them, and which of them the hour is out of.
+
+    Costs in multiples of the reference's are lifted to its mean cost, whenever that ran.
+    """
+    multiples = [in_multiples(each) for each in samples]
+    units: dict[str, dict[int, float]] = {}
+    for each, other in zip(samples, multiples, strict=True):
+        if other and each.relative:
+            unit = units.setdefault(each.relative.reference, {})
+            unit |= {seed: log - other.logs[seed] for seed, log in each.logs.items()}
+    if len(units) != 1:
+        return list(samples), [False] * len(samples)
+    mean = statistics.fmean(next(iter(units.values())).values())
+    lifted = [
+        other._replace(logs={seed: log + mean for seed, log in other.logs.items()})
+        if other
+        else each
+        for each, other in zip(samples, multiples, strict=True)
+    ]
+    return lifted, [other is not None for other in multiples]
+
+
+def hour_shifts(
+    samples: Sequence[Sample], bridged: Sequence[bool], draws: int, seed: int = SEED + 1
+) -> "Draws | None":
+    """What the hour may add to each mean, as likely as anything up to its grant, (entries, draws).
+
+    None where entries are of several hours, and nobody knows what an hour does.
+    """
+    import numpy as np
+
+    found = hours(samples)
+    home = {hour for hour, out in zip(found, bridged, strict=True) if out}
+    places = [-1 if hour in home else hour for hour in found]
+    grant = max((each.drift for each in samples), default=0.0)
+    if len(set(places)) < 2 or not grant:  # noqa: PLR2004 - one hour for all
+        return np.zeros((len(samples), 1))
+    if math.isinf(grant):
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = {hour: rng.uniform(0.0, grant, draws) for hour in sorted(set(places))}
+    return np.stack([drawn[hour] for hour in places])
+
+
 def rank_chances(
     samples: Sequence[Sample], level: float = 0.95, draws: int = DRAWS
 ) -> list[RankChance | None]:
     """Chance of rank 1 and interval of the rank, for each entry.
+
+    Entries of different hours are moved by what the hour may explain, unless each alternated with
+    the reference.
 
     Args:
         samples: Costs of the entries, in any order; ties in a draw are broken at random.
@@ -68,11 +136,13 @@ def rank_chances(
     import numpy as np
 
     rng = np.random.default_rng(SEED)
-    drawn = [None if each.open_ended else mean_draws(each, rng, draws) for each in samples]
+    placed, bridged = in_one_unit(samples)
+    drawn = [None if each.open_ended else mean_draws(each, rng, draws) for each in placed]
     known = [each for each in drawn if each is not None]
-    if not samples or len(known) < len(samples):
+    shifts = hour_shifts(samples, bridged, draws)
+    if shifts is None or not samples or len(known) < len(samples):
         return [None] * len(samples)
-    ranks = np.argsort(np.argsort(np.stack(known), axis=0), axis=0) + 1
+    ranks = np.argsort(np.argsort(np.stack(known) + shifts, axis=0), axis=0) + 1
     ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=1, method="nearest")
     first = (ranks == 1).mean(axis=1)
     return [
@@ -107,7 +177,9 @@ def front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def front_chances(
-    costs: Sequence[Sequence[tuple[float, float]]], draws: int = DRAWS
+    costs: Sequence[Sequence[tuple[float, float]]],
+    shifts: "Draws | None" = None,
+    draws: int = DRAWS,
 ) -> list[float | None]:
     """Chance of each entry to lie on the Pareto front of two costs, as seconds and joules.
 
@@ -115,6 +187,7 @@ def front_chances(
 
     Args:
         costs: For each entry the pairs of its runs, positive.
+        shifts: Logarithm of what the hour adds to both costs of each, (entries, draws).
         draws: Number of redrawn planes.
 
     Returns:
@@ -126,6 +199,8 @@ def front_chances(
         return [None] * len(costs)
     rng = np.random.default_rng(SEED)
     drawn = np.stack([_pair_draws(each, rng, draws) for each in costs])
+    if shifts is not None:
+        drawn = drawn + shifts[..., None]
     first, second = drawn[..., 0], drawn[..., 1]
     # By the first cost, a point is beaten if one before it is lower in the second; draws are
     # continuous, so that equal ones need no rule.

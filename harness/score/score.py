@@ -12,6 +12,7 @@ from harness.records import Finding, LedgerRow, Ruleset, Score, TrialOf
 from harness.score.cache import Kept, ScoreCache, marks_of
 from harness.score.cost import run_score
 from harness.score.group import Attempt, Group, score_of
+from harness.score.reference import beside_the_reference
 from harness.score.tuning import tuning_text
 
 Key = tuple[str, ...]
@@ -233,7 +234,8 @@ def score_all(results: Path, ruleset: Ruleset | None = None, *, kept: bool = Fal
         cache.save()
     lost, faults = lost_runs(results, {each.score.run_id for each in attempts})
     scores = [score_of(group) for group in groups(attempts, lost)]
-    return Scores(scores, [*findings, *faults, *_orphans(lost, attempts)])
+    told = [*findings, *faults, *_orphans(lost, attempts)]
+    return Scores(beside_the_reference(scores), told)
 
 
 def score_results(results: Path, ruleset: Ruleset | None = None) -> list[Score]:

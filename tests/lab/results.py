@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,8 @@ class Plan:
     """Fields of `run.json` to set otherwise."""
     started_s: int = 0
     """Of the run, after midnight."""
+    secret: str = ""
+    """What its seeds were drawn from; runs of one pair share it."""
     facts: dict[str, float] = field(default_factory=dict)
     rules: Ruleset | None = None
     """In place of the named ruleset."""
@@ -114,7 +117,7 @@ def submission_of(plan: Plan) -> Submission:
 
 def seeds_of(plan: Plan) -> SeedPair:
     """The seeds of a plan."""
-    secret = digest(f"secret {plan.seed}")
+    secret = digest(f"secret {plan.secret}{plan.seed}")
     return SeedPair(
         session=plan.seed, instance=plan.seed + 1000, source="harness", index=0,
         commitment=digest(secret), secret=secret,
@@ -147,8 +150,10 @@ def snapshots_of(plan: Plan) -> tuple[Snapshot, ...]:
 
 def utc_of(plan: Plan) -> str:
     """Wall time of the run's origin."""
-    minutes, seconds = divmod(plan.started_s, 60)
-    return f"2026-01-01T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.000000000Z"
+    days, rest_s = divmod(plan.started_s, 86400)
+    minutes, seconds = divmod(rest_s, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"2026-01-{1 + days:02d}T{hour:02d}:{minute:02d}:{seconds:02d}.000000000Z"
 
 
 def run_record(plan: Plan, run_id: str) -> Run:
@@ -296,22 +301,40 @@ def finding(rule: str, level: Literal["info", "warn", "fail"] = "fail") -> Findi
 
 
 def series(results: Path, plan: Plan, times_s: list[float], metric: float = 0.95) -> list[Path]:
-    """One run for each time, with seeds 1, 2 ...; one snapshot each, of almost that metric."""
+    """One run for each time, with seeds 1, 2 ...; one snapshot each, of almost that metric.
+
+    Every ten minutes one, each entry at a minute of its own: the series of several entries take
+    turns, on instances of their own.
+    """
+    minute = zlib.crc32(plan.name.encode()) % 600
     return [
-        write_run(results, plan.but(seed=seed, snapshots=((time_s, metric + 0.001 * (seed % 3)),)))
+        write_run(
+            results,
+            plan.but(
+                seed=seed,
+                snapshots=((time_s, metric + 0.001 * (seed % 3)),),
+                started_s=plan.started_s + 600 * seed + minute,
+                secret=plan.secret or plan.name,
+            ),
+        )
         for seed, time_s in enumerate(times_s, 1)
     ]
 
 
 def alternating(
-    results: Path, one: tuple[Plan, list[float]], other: tuple[Plan, list[float]]
+    results: Path,
+    one: tuple[Plan, list[float]],
+    other: tuple[Plan, list[float]],
+    *,
+    first_seed: int = 1,
 ) -> None:
     """Two series on the same seeds and instances, turn by turn, the order swapped in each pair."""
     for index, times in enumerate(zip(one[1], other[1], strict=True)):
         for place, (plan, time_s) in enumerate(zip((one[0], other[0]), times, strict=True)):
-            start_s = 600 * index + 300 * ((index + place) % 2)
+            start_s = plan.started_s + 600 * index + 300 * ((index + place) % 2)
             metric = 0.95 + 0.001 * (index % 3)
-            run = plan.but(seed=index + 1, started_s=start_s, snapshots=((time_s, metric),))
+            seed, halves = first_seed + index, ((time_s, metric),)
+            run = plan.but(seed=seed, started_s=start_s, snapshots=halves)
             write_run(results, run)
 
 

@@ -1,5 +1,6 @@
 """The prize over several workloads: who wins, who is out, what is told, what moves nothing."""
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,13 @@ def prize() -> Prize:
 def entry(method: str, workload: str, factor: float, **changes: Any) -> Score:
     """Eight runs around that multiple of ten seconds, as records alone."""
     runs: tuple[RunScore, ...] = tuple(
-        run(seed, time_s=factor * each, energy_j=100.0 * factor * each).model_copy(update=changes)
+        run(
+            seed,
+            time_s=factor * each,
+            energy_j=100.0 * factor * each,
+            block=f"{method} {seed}",
+            started_utc=f"2026-01-01T00:{seed:02d}:00.{zlib.crc32(method.encode()):010d}Z",
+        ).model_copy(update=changes)
         for seed, each in enumerate(EIGHT, 1)
     )
     assert time_costs(runs) is not None
@@ -123,7 +130,7 @@ def test_alternating_runs_are_tested_in_pairs() -> None:
 
     def later(each: Score, one: RunScore) -> RunScore:
         turn = 2 * one.seed + each.submission.count("muon")
-        return one.model_copy(update={"started_utc": f"{turn:04d}"})
+        return one.model_copy(update={"started_utc": f"{turn:04d}", "block": f"{one.seed}"})
 
     turns = [
         each.model_copy(update={"runs": tuple(later(each, one) for one in each.runs)})

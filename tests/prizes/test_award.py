@@ -12,8 +12,9 @@ from harness.prizes._decision import plain
 from harness.records import Award, DataState, dump, load
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset, read_resolved
+from harness.score.contrast import is_paired, resolvable_ratio, seeds_to_settle
 from harness.score.score import score_results
-from harness.score.stats import Sample, is_paired, mean_log, resolvable_ratio, seeds_to_settle
+from harness.score.stats import Sample, mean_log
 from tests.lab.results import Plan, alternating, domains_of, moments, series, workload_of
 
 RULES = load_ruleset("default")

@@ -35,7 +35,8 @@ def test_a_run_without_a_metric_is_missing_and_not_zero() -> None:
 def test_a_seed_that_was_run_twice_is_a_mean_and_makes_no_pairs() -> None:
     found = sample(score(run(1, metric=0.5), run(1, metric=0.75), better="lower", **FINAL))
     assert found.logs == {1: pytest.approx(0.625)}
-    assert found.moments is None
+    assert found.moments is not None
+    assert found.moments[1].block == ""
 
 
 def test_the_floor_is_that_of_the_metric() -> None:

@@ -106,7 +106,22 @@ def test_where_machines_compete_they_are_the_entries() -> None:
 def test_a_tie_tells_what_would_settle_it(changes: dict[str, Any], end: list[str]) -> None:
     (row,) = rows(markdown(award(challenges=(challenge(**changes),))), "Tests")
     assert row[-2:] == end
-    assert row[1:3] == ["+2.00%", "Welch"]
+    assert row[1:3] == ["+2.00%", "independent"]
+
+
+@pytest.mark.parametrize(
+    ("allowance", "test", "end"),
+    [(2.0, "apart, beyond × 2", "let them alternate"), (None, "apart", "let them alternate")],
+)
+def test_runs_of_different_hours_are_asked_to_alternate(
+    allowance: float | None, test: str, end: str
+) -> None:
+    alone = challenge(test="apart", allowance_ratio=allowance)
+    text = markdown(award(challenges=(alone,)))
+    (row,) = rows(text, "Tests")
+    assert (row[2], row[-1]) == (test, end)
+    assert "- apart: their runs did not alternate" in text
+    assert "- paired" not in text
 
 
 def test_leads_of_a_metric_are_differences() -> None:

@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from scipy import stats as peers
 
 from harness.score import stats
 from harness.score.stats import Sample
-from tests.lab.results import moments
 
 costs = st.floats(1e-3, 1e6)
 some_costs = st.lists(costs, min_size=2, max_size=12)
@@ -205,69 +203,6 @@ def test_welch_is_that_of_scipy(a: list[float], b: list[float]) -> None:
     assert found == pytest.approx(expected, abs=1e-9)
 
 
-@given(st.lists(st.tuples(costs, costs), min_size=3, max_size=12))
-def test_the_paired_test_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
-    a, b = (np.log(column) for column in zip(*pairs, strict=True))
-    assume(np.std(a - b) > 1e-4)
-    expected = peers.ttest_rel(a, b, alternative="less").pvalue
-    found = stats.paired_p(sample(list(np.exp(a)), 0.0), sample(list(np.exp(b)), 0.0))
-    assert found == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_same_seeds_are_compared_in_pairs() -> None:
-    slow_machine = [1.0, 5.0, 1.1, 5.2]
-    a = sample([each * 0.9 for each in slow_machine])._replace(moments=moments(range(4), 0))
-    b = sample(slow_machine)._replace(moments=moments(range(4), 1))
-    assert stats.cheaper_p(a, b) < 0.001
-    assert "paired" in stats.comparison_text(a, b)
-    other_seeds = sample(slow_machine, first_seed=50)
-    for other in (other_seeds, b._replace(moments=None)):
-        assert stats.cheaper_p(a, other) > 0.1
-        assert "Welch" in stats.comparison_text(a, other)
-
-
-def test_runs_that_did_not_alternate_are_no_pairs() -> None:
-    one, two = moments(range(4), 0), moments(range(4), 1)
-    assert stats.alternate(one, two)
-    assert stats.alternate(two, one)
-    later = {seed: each._replace(started=f"9{each.started}") for seed, each in two.items()}
-    other_instance = two | {0: two[0]._replace(block="another")}
-    at_once = {seed: each._replace(started=one[seed].started) for seed, each in two.items()}
-    nameless = [{s: each._replace(block="") for s, each in side.items()} for side in (one, two)]
-    for first, second in ((one, later), (one, other_instance), (one, at_once), tuple(nameless)):
-        assert not stats.alternate(first, second)
-    assert not stats.alternate({}, {})
-
-
-@given(some_costs, some_costs, st.floats(1e-3, 1e3))
-def test_a_unit_changes_no_comparison(a: list[float], b: list[float], unit: float) -> None:
-    before = stats.differ_p(sample(a), sample(b, first_seed=100))
-    after = stats.differ_p(
-        sample([v * unit for v in a]), sample([v * unit for v in b], first_seed=100)
-    )
-    assert after == pytest.approx(before, abs=1e-6)
-
-
-@given(some_costs, some_costs)
-def test_differing_is_symmetric(a: list[float], b: list[float]) -> None:
-    one, two = sample(a), sample(b, first_seed=100)
-    assert stats.differ_p(one, two) == pytest.approx(stats.differ_p(two, one))
-
-
-def test_one_run_differs_from_nothing() -> None:
-    assert stats.differ_p(sample([1.0]), sample([50.0, 51.0], first_seed=9)) == 1.0
-    assert stats.paired_p(sample([1.0]), sample([50.0])) == 1.0
-
-
-def test_failures_can_never_be_shown_to_cost_less() -> None:
-    cheap = sample([1.0, 1.01, 1.02])
-    gambler = cheap._replace(open_ended=True)
-    dear = sample([9.0, 9.01, 9.02], first_seed=9)
-    assert stats.cheaper_p(cheap, dear) < 0.001
-    assert stats.cheaper_p(gambler, dear) == 1.0
-    assert stats.cheaper_p(dear, gambler) > 0.99
-
-
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_its_definition(p_values: list[float]) -> None:
     adjusted = stats.holm(p_values)
@@ -282,72 +217,3 @@ def test_holm_lies_between_the_raw_and_the_bonferroni_value(p_values: list[float
     for p, found in zip(p_values, stats.holm(p_values), strict=True):
         assert p <= found <= 1 or found == 1
         assert found <= max(len(p_values) * p, *p_values) + 1e-12
-
-
-# --- the lead that could have been seen -----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("n", "sd", "published"),
-    [
-        (3, 0.01, 0.060),
-        (5, 0.01, 0.030),
-        (10, 0.01, 0.018),
-        (3, 0.03, 0.19),
-        (5, 0.03, 0.092),
-        (10, 0.03, 0.055),
-    ],
-)
-def test_the_resolvable_lead_is_the_simulated_one(n: int, sd: float, published: float) -> None:
-    """One-sided Welch, alpha 0.01, power 0.9; simulated independently (facts: leaderboards)."""
-    lead = stats.resolvable_ratio(with_sd(n, sd), with_sd(n, sd, 99), 0.01)
-    assert lead == pytest.approx(published, rel=0.03)
-
-
-def test_the_resolvable_lead_has_the_power_it_states() -> None:
-    n, sd, alpha = 5, 0.02, 0.01
-    lead = stats.resolvable_ratio(with_sd(n, sd), with_sd(n, sd, 99), alpha)
-    assert lead is not None
-    rng = np.random.default_rng(1)
-    a = rng.normal(0, sd, (4000, n))
-    b = rng.normal(math.log1p(lead), sd, (4000, n))
-    p = peers.ttest_ind(a, b, axis=1, equal_var=False, alternative="less").pvalue
-    assert np.mean(p < alpha) == pytest.approx(0.9, abs=0.02)
-
-
-def test_the_paired_lead_has_the_power_it_states() -> None:
-    n, alpha = 6, 0.01
-    rng = np.random.default_rng(2)
-    a = with_sd(n, 0.02)._replace(moments=moments(range(n), 0))
-    b = Sample(dict.fromkeys(range(n), 0.0), 1e-6, moments=moments(range(n), 1))
-    lead = stats.resolvable_ratio(a, b, alpha)
-    assert lead is not None
-    differences = rng.normal(-math.log1p(lead), 0.02, (4000, n))
-    p = peers.ttest_1samp(differences, 0, axis=1, alternative="less").pvalue
-    assert np.mean(p < alpha) == pytest.approx(0.9, abs=0.02)
-
-
-def test_more_seeds_see_smaller_leads() -> None:
-    leads = [
-        stats.resolvable_ratio(with_sd(n, 0.05), with_sd(n, 0.05, 99), 0.01) for n in (3, 6, 12)
-    ]
-    assert leads == sorted(leads, key=lambda each: -(each or 0))
-
-
-def test_no_lead_is_told_where_nothing_is_known() -> None:
-    assert stats.resolvable_ratio(sample([1.0]), sample([2.0, 2.1]), 0.01) is None
-    assert stats.resolvable_ratio(with_sd(2, 3.0), with_sd(2, 3.0, 99), 0.001) is None
-
-
-@given(
-    st.lists(st.lists(st.floats(1.0, 3.0), min_size=1, max_size=4), max_size=5),
-    st.sampled_from(["unknown", "alternate", "one after the other"]),
-)
-def test_all_pairs_at_once_are_the_pairs_one_by_one(costs: list[list[float]], order: str) -> None:
-    samples = []
-    for place, each in enumerate(costs):
-        moment = {"unknown": None, "alternate": moments(range(len(each)), place),
-                  "one after the other": moments(range(len(each)), 100 * place)}[order]  # fmt: skip
-        samples.append(sample(each)._replace(moments=moment, open_ended=len(each) == 4))
-    one_by_one = [stats.differ_p(a, b) for a, b in combinations(samples, 2)]
-    assert stats.differ_ps(samples) == one_by_one

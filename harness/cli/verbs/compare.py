@@ -55,7 +55,7 @@ def _show(document: "CompareDocument", page: "Page") -> None:
                 f"{row.cost_ratio:.3f}",
                 _interval(row),
                 f"{row.p_differ:.2g}",
-                "paired" if row.paired else "apart",
+                row.test,
                 row.outcome,
             )
             for row in each.ratios

@@ -1,0 +1,128 @@
+"""What alternated with the reference is comparable in multiples of it, in whatever hour it ran."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.prizes import awards, boards, markdown
+from harness.records import Award, Score
+from harness.registry import find
+from harness.rules.load import load_ruleset
+from harness.score.costs import energy_costs, time_costs
+from harness.score.score import score_results
+from tests.lab.results import Plan, alternating, series
+
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+RULES = load_ruleset("default")
+
+
+def entry(name: str, **changes: object) -> Plan:
+    return Plan(name=name, source=f"source of {name}").but(**changes)
+
+
+REFERENCE = entry("toy-adamw")
+
+
+def contest(results: Path, plan: Plan, factor: float, load: float, hour: int) -> None:
+    """Eight pairs with the reference, in an hour in which all takes `load` times as long."""
+    times = [load * each for each in EIGHT]
+    hours = {"started_s": 3600 * hour, "secret": f"hour {hour}"}
+    alternating(
+        results,
+        (plan.but(**hours), [factor * t * (1 + 0.002 * (i % 3)) for i, t in enumerate(times)]),
+        (REFERENCE.but(**hours), times),
+        first_seed=100 * hour,
+    )  # fmt: skip
+
+
+def scores(results: Path) -> dict[str, Score]:
+    return {each.submission: each for each in score_results(results, RULES)}
+
+
+def decided(results: Path) -> Award:
+    (award,) = awards(score_results(results, RULES), find("prizes", "speed").value, RULES)
+    return award
+
+
+def test_each_run_carries_what_the_reference_cost_beside_it(tmp_path: Path) -> None:
+    contest(tmp_path, entry("fast"), 0.5, 1.0, 1)
+    contest(tmp_path, entry("steady"), 0.8, 1.6, 5)
+    found = scores(tmp_path)
+    assert len(found["toy-adamw"].runs) == 16
+    assert {run.reference for run in found["toy-adamw"].runs} == {None}
+    for name, factor in (("fast", 0.5), ("steady", 0.8)):
+        for run in found[name].runs:
+            assert run.reference is not None
+            assert run.reference.submission_sha256 == found["toy-adamw"].submission_sha256
+            assert run.reference.time_s is not None
+            assert run.time_s == pytest.approx(factor * run.reference.time_s, rel=0.005)
+        for costs in (time_costs, energy_costs):
+            made = costs(found[name].runs)
+            assert made is not None
+            assert made.relative is not None
+            assert set(made.relative.logs) == set(made.values)
+
+
+def test_a_busy_hour_does_not_decide_between_two_contests(tmp_path: Path) -> None:
+    """The faster one ran while the machine was slower: by seconds alone it would be behind."""
+    contest(tmp_path, entry("quiet hour"), 0.8, 1.0, 1)
+    contest(tmp_path, entry("busy hour"), 0.75, 1.6, 5)
+    award = decided(tmp_path)
+    tests = {each.challenger: each for each in award.challenges}
+    assert award.candidates[0].submission == "quiet hour"
+    assert (award.outcome, award.winner) == ("tied", None)
+    assert tests["busy hour"].test == "bridged"
+    assert not tests["busy hour"].told_apart
+    assert tests["toy-adamw"].test == "paired"
+    assert tests["toy-adamw"].told_apart
+    first, other = (each.p_first for each in award.candidates[:2])
+    assert first is not None
+    assert other is not None
+    assert first < 0.05, "in multiples of the reference the other one leads"
+
+
+def test_the_better_one_of_two_contests_is_awarded(tmp_path: Path) -> None:
+    contest(tmp_path, entry("fast"), 0.6, 1.0, 1)
+    contest(tmp_path, entry("slow"), 0.8, 1.1, 5)
+    award = decided(tmp_path)
+    assert award.winner == "fast"
+    assert {each.challenger: each.test for each in award.challenges} == {
+        "slow": "bridged", "toy-adamw": "paired"
+    }  # fmt: skip
+    text = markdown(award)
+    assert "in multiples of the reference's" in text
+    (board,) = (each for each in boards(score_results(tmp_path, RULES)) if each.prize == "speed")
+    assert board.note.endswith("with which each alternated")
+
+
+def test_a_run_without_its_partner_leaves_no_bridge(tmp_path: Path) -> None:
+    contest(tmp_path, entry("fast"), 0.6, 1.0, 1)
+    series(tmp_path, entry("fast", started_s=40000), [6.0])
+    found = time_costs(scores(tmp_path)["fast"].runs)
+    assert found is not None
+    assert found.relative is None
+
+
+def test_another_version_of_the_reference_is_another_unit(tmp_path: Path) -> None:
+    contest(tmp_path, entry("fast"), 0.6, 1.0, 1)
+    hours = {"started_s": 18000, "secret": "later"}
+    other = REFERENCE.but(source="another source", **hours)
+    times = [0.8 * each for each in EIGHT]
+    alternating(tmp_path, (entry("slow", **hours), times), (other, EIGHT), first_seed=500)
+    found = {each.submission: each for each in score_results(tmp_path, RULES)}
+    units = {run.reference.submission_sha256 for name in ("fast", "slow")
+             for run in found[name].runs if run.reference}  # fmt: skip
+    assert len(units) == 2
+    (award,) = awards(score_results(tmp_path, RULES), find("prizes", "speed").value, RULES)
+    assert {e.challenger: e.test for e in award.challenges}["slow"] == "apart"
+    assert "run each in turn with the reference (--interleave)" in award.reason
+
+
+def test_joules_of_other_domains_are_no_unit(tmp_path: Path) -> None:
+    hours = {"started_s": 3600, "secret": "h"}
+    bare = REFERENCE.but(watts=None, **hours)
+    alternating(tmp_path, (entry("fast", **hours), [5.0] * 4), (bare, [9.0] * 4))
+    for run in scores(tmp_path)["fast"].runs:
+        assert run.reference is not None
+        assert run.reference.energy_j is None
+        assert run.reference.time_s == pytest.approx(9.0)
