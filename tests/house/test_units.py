@@ -29,7 +29,7 @@ DIMENSIONLESS = {
     "dropped", "examples", "failures", "messages", "messages_burst", "n", "processes_max",
     "snapshots_max", "test_examples", "threads", "tuning_trials_max",
     # in a unit that another field states: the metric's, the leaderboard's, the figure's
-    "change", "cost", "facts", "high", "loss", "low", "metric", "metric_sd_floor",
+    "change", "cost", "facts", "high", "loss", "low", "metric", "metric_sd_floor", "metric_slowed",
     "resolvable_lead", "score", "target", "uncertainty", "validation", "value", "without", "x", "y",
     # probabilities, and multiples of something measured
     "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_differ", "p_first", "p_front",
