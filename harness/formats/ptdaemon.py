@@ -1,10 +1,12 @@
 """SPEC PTDaemon's `spl.txt`: readings of a power analyser, a run for each mark.
 
-Labels stand before values (`Watts,22.95`); channels repeat them behind `Ch1`, `Ch2`. Dates are
-month first, as MLPerf's checker reads them, unless that is no date. Readings of zero or less are no
-readings, as there. `ranging` marks are trial runs that find the ranges of the analyser.
+Labels stand before values (`Watts,22.95`); channels repeat them behind `Ch1`, `Ch2`, below a total
+that stands before them and is not added to them. Dates are month first, as MLPerf's checker reads
+them, unless that is no date. Readings of zero or less are no readings, as there. `ranging` marks
+are trial runs that find the ranges of the analyser. Notices and errors stand among the readings.
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,8 +22,17 @@ from harness.records import Finding, ImportedRun
 
 EXPECTED = "an spl.txt of PTDaemon, or a folder of such"
 STAMP = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4}) (\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,6}))?")
+TOLD = re.compile(r"Time,[^,]*,(?:NOTICE|WARNING|ERROR)\b")
 CHANNEL = re.compile(r"Ch\d+")
 MONTHS = 12
+UNMARKED = "notset"
+"""What PTDaemon writes for a mark before one is set."""
+
+ROOT = "results"
+"""Folder of MLPerf below which a system's, a model's and a scenario's folders lie."""
+
+PLACES = 4
+"""Folders from there to `performance`."""
 
 
 class _Sample(NamedTuple):
@@ -31,8 +42,13 @@ class _Sample(NamedTuple):
     stamp: tuple[int, ...]
     """First and second number of the date, year, hour, minute, second, microsecond."""
     watts: dict[str, float]
-    """By channel; a single one has an empty name."""
+    """By channel; the total, or a single one, has an empty name."""
     mark: str
+
+    @property
+    def power_w(self) -> float:
+        """The total that the line states, else of its channels."""
+        return self.watts.get("", math.fsum(self.watts.values()))
 
 
 def _sample(line_number: int, line: str) -> _Sample:
@@ -56,7 +72,7 @@ def _sample(line_number: int, line: str) -> _Sample:
         elif label == "Watts" and (power := number(value)) is not None:
             watts[channel] = power
         elif label == "Mark":
-            mark = value
+            mark = "" if value == UNMARKED else value
     if not watts:
         message = "no number behind Watts"
         raise ValueError(message)
@@ -65,7 +81,7 @@ def _sample(line_number: int, line: str) -> _Sample:
 
 def _samples(text: Text) -> Iterator[_Sample | Finding]:
     for line_number, line in enumerate(text.lines, 1):
-        if not line.startswith("Time,"):
+        if not line.startswith("Time,") or TOLD.match(line):
             continue
         try:
             yield _sample(line_number, line)
@@ -93,10 +109,20 @@ def _points(samples: Sequence[_Sample], *, day_first: bool) -> list[tuple[float,
     found = []
     for sample in samples:
         at = _seconds(sample, day_first=day_first)
-        power = sum(sample.watts.values())
-        if at is not None and power > 0:
-            found.append((at, power))
+        if at is not None and sample.power_w > 0:
+            found.append((at, sample.power_w))
     return found
+
+
+def _place(path: Path, folder: str, mark: str) -> dict[str, str]:
+    """Names of a run: MLPerf's folders tell submitter, system, model and scenario."""
+    parents = path.parent.parts
+    for index in range(len(parents) - PLACES, 0, -1):
+        if parents[index] == ROOT and parents[index + PLACES] == "performance":
+            machine, model, scenario = parents[index + 1 : index + PLACES]
+            submitter, workload = parents[index - 1], f"{model}/{scenario}"
+            return {"submission": submitter, "machine": machine, "workload": workload}
+    return {"submission": folder, "workload": mark or path.stem}
 
 
 def _run(
@@ -113,7 +139,6 @@ def _run(
         text,
         folder,
         "ptdaemon",
-        workload=mark or text.path.stem,
         run=mark or text.path.stem,
         time_s=points[-1][0] - points[0][0] if measured else None,
         energy_by_method_j={"window": trapezoid(points)} if measured else {},
@@ -124,9 +149,10 @@ def _run(
             "readings_count": len(points),
             "day_first": day_first,
             "ranging": mark.endswith("_ranging"),
-            "channels": ", ".join(sorted(samples[0].watts)) or None,
+            "channels": ", ".join(sorted(filter(None, samples[0].watts))) or None,
         },
         findings=tuple(findings),
+        **_place(text.path, folder, mark),
     )
 
 

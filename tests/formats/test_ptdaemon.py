@@ -50,6 +50,48 @@ def test_channels_add_up(tmp_path: Path) -> None:
     assert run.facts["channels"] == "Ch1, Ch2"
 
 
+def test_a_total_holds_its_channels(tmp_path: Path) -> None:
+    text = "".join(
+        f"Time,11-13-2020 22:38:{i}.240,Watts,270.0,Volts,-1.0,Amps,-1.0,PF,-1.0,Mark,x,"
+        "Ch1,Watts,91.0,Volts,120.9,PF,0.9,Ch2,Watts,90.0,Volts,120.8,PF,0.9,Ch3,Watts,89.0,Volts,1\n"
+        for i in (57, 58, 59)
+    )
+    run = runs(tmp_path, text)["x"]
+    assert run.energy_by_method_j == {"window": pytest.approx(540.0)}
+    assert run.facts["mean_w"] == pytest.approx(270.0)
+    assert run.facts["channels"] == "Ch1, Ch2, Ch3"
+
+
+def test_notices_are_no_readings_and_no_complaint(tmp_path: Path) -> None:
+    told = (
+        "Time,12-28-2020 15:21:00.145,NOTICE,Analyzer identity response of 32 bytes: WT310\n"
+        "Time,12-28-2020 15:21:01.071,ERROR,Bad volts reading nan from WT310\n"
+        "Buffer was 1.000E+00;1;300.0E+00;1\n"
+    )
+    run = runs(tmp_path, told + lines("x", 10, 10))["x"]
+    assert run.time_s == pytest.approx(1.0)
+    assert (run.findings, read(tmp_path).findings) == ((), [])
+
+
+def test_a_mark_that_is_not_set_is_no_name(tmp_path: Path) -> None:
+    assert list(runs(tmp_path, lines("notset", 10, 10))) == ["spl"]
+
+
+def test_the_folders_of_mlperf_inference_give_the_names(tmp_path: Path) -> None:
+    place = tmp_path / "closed/acme/results/edge-1/bert-99/offline/performance"
+    for name, mark in (("ranging", "7_ranging"), ("run_1", "7_testing")):
+        (place / name).mkdir(parents=True)
+        (place / name / "spl.txt").write_text(lines(mark, 10, 10))
+    found = read(tmp_path).runs
+    assert {(run.submission, run.machine, run.workload) for run in found} == {
+        ("acme", "edge-1", "bert-99/offline")
+    }
+    assert {run.run: run.facts["ranging"] for run in found} == {
+        "7_ranging": True,
+        "7_testing": False,
+    }
+
+
 def test_readings_of_nothing_are_skipped_and_counted(tmp_path: Path) -> None:
     run = runs(tmp_path, lines("x", 10, 0, -1, 10))["x"]
     assert run.facts["readings_count"] == 2
