@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.api import Array, Ask, Splits
 from harness.clock import NS_PER_S
 from harness.plugins import Exit
 from harness.records import Evaluation, MetricValue, PredictorCost, Snapshot
+from harness.run.company import Audit
 from harness.run.drain import Drain
 from harness.run.judge import NotFinite, Unjudged, digest, examples_of, judge, passes
 from harness.run.memory import read_bytes
@@ -52,7 +53,9 @@ class Evaluator:
         )
         self.exits: list[Exit] = []
         self.drains: list[Drain] = []
-        self._alone: set[int] = set()
+        self._alone: dict[int, Array | None] = {}
+        """Outputs of each snapshot that was the first of its predictor; None: no outputs."""
+        self._audited: set[int] = set()
 
     @property
     def _is_open(self) -> bool:
@@ -101,15 +104,68 @@ class Evaluator:
         Else it could answer for an early snapshot by what it kept of a late one.
         """
         by_index = {each.record.index: each for each in held}
-        for _ in range(CONFIRMATIONS_MAX):
+        confirmed_count = 0
+        while not stop():
+            suspect = self._suspect(values, _last(held))
             first = next(self._unconfirmed(values), None)
-            if first is None or stop():
+            if suspect is not None:
+                self._audit(values, by_index[suspect], stop)
+            elif first is None:
                 return
-            for value in self._serve([by_index[first]], stop):
-                values[first] = value
+            elif confirmed_count < CONFIRMATIONS_MAX:
+                confirmed_count += 1
+                for value in self._serve([by_index[first]], stop):
+                    values[first] = value
+            else:
+                self._give_up(values, by_index)
+                return
+
+    def _give_up(self, values: dict[int, MetricValue], by_index: Mapping[int, Held]) -> None:
         for index in list(self._unconfirmed(values)):
             value = values[index]
-            values[index] = _without(by_index[index].record, UNCONFIRMED, value.wall_s, value.cpu_s)
+            record = by_index[index].record
+            values[index] = _without(record, UNCONFIRMED, value.wall_s, value.cpu_s)
+
+    def _suspect(self, values: Mapping[int, MetricValue], last: int | None) -> int | None:
+        """The next that may count, under either rule, and was not yet asked for a few alone."""
+        passing = [i for i in sorted(values) if passes(values[i].value, self._order.workload)]
+        counting = {passing[0], last} if passing else set()
+        ready = (i for i in passing if i in counting and i in self._alone)
+        return next((i for i in ready if i not in self._audited), None)
+
+    def _audit(self, values: dict[int, MetricValue], held: Held, stop: Callable[[], bool]) -> None:
+        """Ask once more for a few examples, away from the others; no value if that was its luck."""
+        index, workload = held.record.index, self._order.workload
+        value, beside = values[index], self._alone[index]
+        self._audited.add(index)
+        if beside is None or value.value is None:
+            return
+        seed = self._order.seeds.instance
+        audit = Audit(workload, self._splits, seed, value.value, beside)
+        while (few := audit.due()) is not None and not stop():
+            try:
+                audit.take(self._ask_apart(held, few))
+            except PredictorFault as fault:
+                audit.refuse(str(fault))
+        if audit.reason:
+            values[index] = _without(held.record, audit.reason, value.wall_s, value.cpu_s)
+
+    def _ask_apart(self, held: Held, few: Splits) -> Array:
+        """Outputs of a predictor that sees nothing but these examples.
+
+        Raises:
+            PredictorFault: there are none.
+        """
+        assert held.descriptor is not None
+        launched = launch_predictor(self._order, self._source)
+        self.drains += launched.drains
+        predictor = Predictor(launched.sandbox, launched.channel, self.caps)
+        try:
+            with predictor:
+                cap_s = self._cap_cpu_s(held.record)
+                return predictor.evaluate(held.descriptor, self._drive(few), cap_s).outputs
+        finally:
+            self._bury(predictor, launched)
 
     def _unconfirmed(self, values: dict[int, MetricValue]) -> Iterator[int]:
         """Snapshots that pass, up to the first one that does so on its own."""
@@ -126,7 +182,7 @@ class Evaluator:
         predictor = Predictor(launched.sandbox, launched.channel, self.caps)
         try:
             with predictor:
-                self._alone.add(waiting[-1].record.index)
+                self._alone[waiting[-1].record.index] = None
                 while waiting and not stop():
                     value, fatal = self._one(predictor, waiting.pop())
                     yield value
@@ -147,7 +203,7 @@ class Evaluator:
         assert held.descriptor is not None
         try:
             cap_s = self._cap_cpu_s(held.record)
-            answer = predictor.evaluate(held.descriptor, self._drive(), cap_s)
+            answer = predictor.evaluate(held.descriptor, self._drive(self._splits), cap_s)
         except PredictorFault as fault:
             return _without(held.record, str(fault)), fault.fatal
         try:
@@ -155,6 +211,8 @@ class Evaluator:
         except Unjudged as fault:
             prefix = DIVERGED if isinstance(fault, NotFinite) else ""
             return _without(held.record, f"{prefix}{fault}", answer.wall_s, answer.cpu_s), False
+        if held.record.index in self._alone:
+            self._alone[held.record.index] = answer.outputs
         value = MetricValue(
             snapshot=held.record.index,
             value=metric,
@@ -165,25 +223,28 @@ class Evaluator:
         )
         return value, False
 
-    def _drive(self) -> Callable[[Ask], Array]:
+    def _drive(self, splits: Splits) -> Callable[[Ask], Array]:
         """How this workload puts its questions."""
         spec = self._order.workload
         if spec.evaluation == "interactive" and spec.interact is not None:
-            return self._interactive(spec.interact)
-        inputs = self._splits.test_inputs
+            return _interactive(spec.interact, splits)
+        inputs = splits.test_inputs
         return in_lockstep(inputs) if spec.evaluation == "lockstep" else all_at_once(inputs)
 
-    def _interactive(self, interact: Callable[[Splits, Ask], Array]) -> Callable[[Ask], Array]:
-        """The workload's own play; outputs that it cannot use are the predictor's fault."""
 
-        def drive(ask: Ask) -> Array:
-            try:
-                return interact(self._splits, ask)
-            except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-                message = f"outputs that the workload cannot play with: {error}"
-                raise PredictorFault(message, fatal=False) from error
+def _interactive(
+    interact: Callable[[Splits, Ask], Array], splits: Splits
+) -> Callable[[Ask], Array]:
+    """The workload's own play; outputs that it cannot use are the predictor's fault."""
 
-        return drive
+    def drive(ask: Ask) -> Array:
+        try:
+            return interact(splits, ask)
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+            message = f"outputs that the workload cannot play with: {error}"
+            raise PredictorFault(message, fatal=False) from error
+
+    return drive
 
 
 def _last(held: Sequence[Held]) -> int | None:

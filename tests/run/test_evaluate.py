@@ -201,6 +201,68 @@ def test_an_honest_predictor_starts_twice_at_most(
     assert outcome.run.status == "ok"
 
 
+# --- what is learnt from the questions -----------------------------------------------------------
+
+FEW = """
+def predictor(weights, workload):
+    print("asked", flush=True)
+
+    def predict(inputs):
+        rows = inputs["x"]
+        score = rows @ weights["w"]
+        CHANGE
+        return np.stack([-score, score], 1).astype(np.float32)
+
+    return predict
+"""
+
+
+def larger(folder: Folder) -> None:
+    """So many test examples that some of them can be asked apart."""
+    folder.workload.write_text(folder.workload.read_text().replace("part(40)", "part(200)"))
+
+
+@pytest.mark.parametrize("rule", ["final", "first_passing"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("score = score if len(rows) == 200 else -score", "learns from what it is asked: accuracy"),
+        ("assert len(rows) == 200", "asked for 25 examples apart from the others: AssertionError"),
+        ("score = score[:200] * len(rows) / (len(rows) // 200)", "apart from the others"),
+    ],
+)
+def test_what_only_company_gives_does_not_count(
+    folder: Folder, perform: Perform, change: str, said: str, rule: str
+) -> None:
+    larger(folder)
+    program = several(1) + FEW.replace("CHANGE", change)
+    outcome = perform(program, f"run.snapshot_rule={rule}")
+    (value,) = evaluation(outcome.bundle).values
+    assert value.value is None
+    assert said in value.reason
+    assert outcome.run.status == "invalid"
+
+
+def test_the_last_is_audited_and_the_first_that_passes(folder: Folder, perform: Perform) -> None:
+    """Under either rule, and whoever passes next takes the place of who does not stand."""
+    larger(folder)
+    change = 'score = score if len(rows) == 200 or abs(weights["w"]).max() > 1.5 else -score'
+    program = several(4).replace("(step + 1)", "(step + 1) / abs(w).max()")
+    outcome = perform(program + FEW.replace("CHANGE", change), *FINAL)
+    values = evaluation(outcome.bundle).values
+    assert ["learns" in value.reason for value in values] == [True, False, False, False]
+    assert "at snapshot 3" in outcome.run.reason
+    assert outcome.run.status == "ok"
+
+
+def test_an_honest_one_is_asked_apart_once(folder: Folder, perform: Perform) -> None:
+    larger(folder)
+    outcome = perform(several(1) + FEW.replace("CHANGE", "pass"))
+    lines = (outcome.bundle / "log.txt").read_text().splitlines()
+    assert lines.count("asked") == 2
+    assert outcome.run.status == "ok"
+
+
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No control group, which forgets nobody: as for a user without rights."""
