@@ -219,3 +219,28 @@ def test_the_ruleset_in_force_is_the_one_in_the_bundle(tmp_path: Path) -> None:
     bundle = Bundle(write_run(tmp_path, THREE.but(ruleset="smoke")))
     assert bundle.ruleset == rules_of(THREE.but(ruleset="smoke"))
     assert run_score(bundle, bundle.ruleset, tmp_path).snapshot == 1
+
+
+# --- what a slower hour would have left -----------------------------------------------------------
+
+CURVE = ((10.0, 0.3), (25.0, 0.6), (31.0, 0.7), (58.0, 0.8))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "slowed"), [("2", 0.6), ("2.5", 0.3), ("1.8", 0.7), ("1", 0.8), ("9", None)]
+)
+def test_a_slower_machine_would_have_stopped_at_an_earlier_snapshot(
+    tmp_path: Path, ratio: str, slowed: float | None
+) -> None:
+    plan = Plan(snapshots=CURVE, ruleset="haet-2021", budget_s=60.0)
+    changed = load_ruleset("haet-2021", [f"score.drift_ratio_max={ratio}", "run.budget_s=60"])
+    assert scored(tmp_path, plan, changed).metric_slowed == slowed
+
+
+def test_refused_snapshots_would_not_have_counted_either(tmp_path: Path) -> None:
+    plan = Plan(snapshots=CURVE, ruleset="haet-2021", budget_s=60.0, refused=(1,))
+    assert scored(tmp_path, plan).metric_slowed == 0.3
+
+
+def test_where_costs_rank_no_metric_is_slowed(tmp_path: Path) -> None:
+    assert scored(tmp_path, Plan(snapshots=CURVE)).metric_slowed is None

@@ -12,12 +12,15 @@ from harness.score.resample import (
     by_other_means,
     front,
     front_chances,
+    hour_shifts,
+    hours,
+    in_one_unit,
     kendall_tau,
     leader,
     rank_chances,
     without_a_run,
 )
-from harness.score.stats import Sample, welch_p
+from harness.score.stats import Moment, Relative, Sample, welch_p
 
 
 def sample(costs: list[float]) -> Sample:
@@ -155,3 +158,68 @@ def test_the_agreement_of_orders_is_that_of_scipy(pairs: list[tuple[float, float
         assert math.isnan(expected)
     else:
         assert found == pytest.approx(expected, abs=1e-9)
+
+
+# --- entries of several hours ---------------------------------------------------------------------
+
+
+def of_hour(start: int, costs: list[float], drift: float = math.log(2)) -> Sample:
+    return sample(costs)._replace(
+        moments={i: Moment("", f"{start + i:04d}") for i in range(len(costs))}, drift=drift
+    )
+
+
+def beside(entry: Sample, unit: float) -> Sample:
+    ratios = {seed: log - math.log(unit) for seed, log in entry.logs.items()}
+    return entry._replace(relative=Relative("v1", ratios))
+
+
+TWELVE, TEN = [12.0, 12.1, 11.9, 12.0], [10.0, 10.1, 9.9, 10.0]
+
+
+def test_runs_that_overlap_share_an_hour() -> None:
+    entries = [of_hour(start, TEN) for start in (500, 0, 2, 700, 502)]
+    assert hours(entries) == [1, 0, 0, 2, 1]
+    assert hours([sample(TEN), sample(TWELVE)]) == [0, 0]
+    assert hours([]) == []
+
+
+def test_a_lead_that_the_hour_may_explain_is_less_sure() -> None:
+    together = rank_chances([of_hour(0, TEN), of_hour(1, TWELVE)])
+    apart = rank_chances([of_hour(0, TEN), of_hour(100, TWELVE)])
+    steady = rank_chances([of_hour(0, TEN, 0.0), of_hour(100, TWELVE, 0.0)])
+    firsts = [[each.first for each in found if each] for found in (together, apart, steady)]
+    assert firsts[0][0] == firsts[2][0] > 0.99
+    # Of two draws from (0, ln 2) the difference goes against ln 1.2 in 27 of a hundred.
+    against = (1 - math.log(1.2) / math.log(2)) ** 2 / 2
+    assert firsts[1] == [pytest.approx(1 - against, abs=0.03), pytest.approx(against, abs=0.03)]
+
+
+def test_nobody_knows_a_chance_where_nobody_knows_what_the_hour_does() -> None:
+    assert rank_chances([of_hour(0, TEN, math.inf), of_hour(100, TWELVE, math.inf)]) == [None, None]
+    assert None not in rank_chances([of_hour(0, TEN, math.inf), of_hour(1, TWELVE, math.inf)])
+
+
+def test_in_multiples_of_the_reference_the_hour_is_out() -> None:
+    """The second took longer in an hour in which the reference took twice as long."""
+    entries = [beside(of_hour(0, TEN), 10.0), beside(of_hour(100, TWELVE), 20.0)]
+    placed, bridged = in_one_unit(entries)
+    assert bridged == [True, True]
+    assert np.mean(list(placed[0].logs.values())) > np.mean(list(placed[1].logs.values()))
+    found = [each.first for each in rank_chances(entries) if each]
+    assert found[1] > 0.99
+    other = entries[1]._replace(relative=Relative("v2", entries[1].relative.logs))  # type: ignore[union-attr]
+    assert in_one_unit([entries[0], other])[1] == [False, False]
+
+
+def test_the_front_of_several_hours_is_less_sure() -> None:
+    rng = np.random.default_rng(3)
+    clouds = [cloud((10.0, 100.0), rng), cloud((12.0, 120.0), rng)]
+    entries = [of_hour(0, TEN), of_hour(100, TWELVE)]
+    shifts = hour_shifts(entries, [False, False], 4000)
+    sure, unsure = front_chances(clouds), front_chances(clouds, shifts)
+    assert sure[1] is not None
+    assert unsure[1] is not None
+    assert sure[1] < 0.01
+    assert unsure[1] > 0.1
+    assert hour_shifts([], [], 10) is not None
