@@ -22,7 +22,7 @@ F.1.2.3).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from statistics import fmean
@@ -63,7 +63,19 @@ class Unfolded:
     @cached_property
     def total_j(self) -> Float:
         """Joules since the first reading."""
-        return np.concatenate(([0.0], np.cumsum(self.gained_j)))
+        return _summed(self.gained_j)
+
+    @cached_property
+    def sound(self) -> bool:
+        """Whether every step is valid."""
+        return bool(self.valid.all())
+
+
+def _summed(steps: Float) -> Float:
+    """Sum of the steps up to each reading."""
+    sums = np.zeros(len(steps) + 1)
+    np.cumsum(steps, out=sums[1:])
+    return sums
 
 
 @dataclass(frozen=True)
@@ -100,8 +112,9 @@ def _step_j(domain: Domain, series: Series) -> float:
     """Step of the counter; where the meter did not say, the least change seen (an estimate: 0)."""
     if domain.resolution_j is not None or domain.method in ("modelled", "declared"):
         return domain.resolution_j or 0.0
-    steps = np.abs(np.diff(series.energy_j))
-    return float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
+    steps = np.abs(series.energy_j[1:] - series.energy_j[:-1])
+    moved = steps[steps > 0]
+    return float(moved.min()) if len(moved) else 0.0
 
 
 def unfold(series: Series, domain: Domain) -> Unfolded:
@@ -110,20 +123,25 @@ def unfold(series: Series, domain: Domain) -> Unfolded:
     A step is invalid where the counter fell and no wrap range is known, where it rose by more
     than the greatest power allows, or where more than one wrap fits into the time between.
     """
-    sensor = Sensor.of(domain, series)
-    t_s, gained = series.t_s, np.diff(series.energy_j)
+    return _unfold(series, Sensor.of(domain, series), domain.wrap_j)
+
+
+def _unfold(series: Series, sensor: Sensor, wrap_j: float | None) -> Unfolded:
+    t_s, gained = series.t_s, series.energy_j[1:] - series.energy_j[:-1]
     slack_s = sensor.update_s + series.u_s[1:] + series.u_s[:-1]
-    most = sensor.shown_high_w * (np.diff(t_s) + slack_s) + 2 * sensor.step_j
+    most = sensor.shown_high_w * (t_s[1:] - t_s[:-1] + slack_s) + 2 * sensor.step_j
+    plain = (gained >= 0) & (gained <= most)
+    if wrap_j is not None:
+        plain &= ~(np.isfinite(most) & (most >= wrap_j))
+    if plain.all():
+        return Unfolded(t_s, series.u_s, gained, plain, np.zeros(len(gained), bool))
     fell = gained < 0
     wrapped = np.zeros(len(gained), bool)
-    if domain.wrap_j is not None:
-        gained = np.where(fell, gained + domain.wrap_j, gained)
-        least = np.minimum(most, _WRAP_GUESS * domain.wrap_j) if math.isinf(sensor.high_w) else most
-        wrapped = fell & (gained <= least)
-        ambiguous = np.isfinite(most) & (most >= domain.wrap_j)
-    else:
-        ambiguous = np.zeros(len(gained), bool)
-    valid = (~fell | wrapped) & (gained <= most) & (gained >= 0) & ~ambiguous
+    if wrap_j is not None:
+        gained = np.where(fell, gained + wrap_j, gained)
+        least = np.minimum(most, _WRAP_GUESS * wrap_j) if math.isinf(sensor.high_w) else most
+        wrapped = fell & (gained <= least) & ~(np.isfinite(most) & (most >= wrap_j))
+    valid = plain | (wrapped & (gained <= most) & (gained >= 0))
     filled = np.where(valid, gained, _filling_j(series, gained, valid))
     return Unfolded(t_s, series.u_s, filled, valid, wrapped & valid)
 
@@ -143,33 +161,64 @@ def _filling_j(series: Series, gained: Float, valid: Bool) -> Float:
     return np.asarray(watts * dt_s, dtype=np.float64)
 
 
+class _Near(NamedTuple):
+    """A reading next to an edge, and how far the true joules at the edge can lie from it."""
+
+    place: int
+    t_s: float
+    sure_j: float
+    """Joules of the valid steps up to it."""
+    lost_s: float
+    """Seconds of the other steps up to it."""
+    low_j: float
+    high_j: float
+
+
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """What is the same for every window of a trace."""
+    """What is the same for every window of a trace, and for every window with the same edge."""
 
     sensor: Sensor
     steps: Unfolded
     knots: Knots
     ages_s: Float
+    _edges: "dict[float, _Edge]" = field(default_factory=dict)
+    _nears: dict[float, list[_Near]] = field(default_factory=dict)
 
     @cached_property
-    def sure_j(self) -> Float:
-        """Joules of the valid steps up to each reading."""
-        gained = np.where(self.steps.valid, self.steps.gained_j, 0.0)
-        return np.concatenate(([0.0], np.cumsum(gained)))
+    def _sure_j(self) -> Float:
+        if self.steps.sound:
+            return self.steps.total_j
+        return _summed(np.where(self.steps.valid, self.steps.gained_j, 0.0))
 
     @cached_property
-    def lost_s(self) -> Float:
-        """Seconds of the other steps up to each reading."""
-        lost = np.where(self.steps.valid, 0.0, np.diff(self.steps.t_s))
-        return np.concatenate(([0.0], np.cumsum(lost)))
+    def _lost_s(self) -> Float:
+        return _summed(np.where(self.steps.valid, 0.0, np.diff(self.steps.t_s)))
+
+    def edge(self, x_s: float) -> "_Edge":
+        """The true joules at x."""
+        if x_s not in self._edges:
+            self._edges[x_s] = _Edge.at(self.knots, x_s)
+        return self._edges[x_s]
+
+    def near(self, x_s: float) -> list[_Near]:
+        """The readings next to x."""
+        if x_s not in self._nears:
+            self._nears[x_s] = [self._near(index, x_s) for index in _neighbours(self, x_s)]
+        return self._nears[x_s]
+
+    def _near(self, index: int, x_s: float) -> _Near:
+        lost_s = 0.0 if self.steps.sound else float(self._lost_s[index])
+        t_s, sure_j = float(self.steps.t_s[index]), float(self._sure_j[index])
+        return _Near(index, t_s, sure_j, lost_s, *_offset_j(self, index, x_s))
 
 
 @lru_cache(maxsize=8)
 def _prepared(series: Series, domain: Domain) -> _Prepared:
-    sensor, steps = Sensor.of(domain, series), unfold(series, domain)
+    sensor = Sensor.of(domain, series)
+    steps = _unfold(series, sensor, domain.wrap_j)
     known = knots(steps.t_s, steps.u_s, steps.total_j, sensor.update_s)
-    changed = np.diff(series.energy_j) != 0
+    changed = series.energy_j[1:] - series.energy_j[:-1] != 0
     ages = ages_s(steps.t_s, steps.u_s, changed, sensor.update_s)
     return _Prepared(sensor, steps, known, ages)
 
@@ -181,7 +230,7 @@ def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
     lost_s = _lost_s(steps, a_s, b_s)
     seen_s = max(0.0, min(b_s, steps.t_s[-1]) - max(a_s, steps.t_s[0])) - lost_s
     covered = max(0.0, float(seen_s)) / (b_s - a_s)
-    begin, end = _Edge.at(prepared.knots, a_s), _Edge.at(prepared.knots, b_s)
+    begin, end = prepared.edge(a_s), prepared.edge(b_s)
     unseen_s = (b_s - a_s) * (1 - covered)
     return Part(
         energy_j=max(0.0, end.total_j - begin.total_j),
@@ -201,7 +250,7 @@ def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
 
 def _lost_s(steps: Unfolded, a_s: float, b_s: float) -> float:
     """Seconds of the window that lie in steps which say nothing."""
-    if steps.valid.all():
+    if steps.sound:
         return 0.0
     over = overlap_s(steps.t_s[:-1], steps.t_s[1:], a_s, b_s)
     return float(np.where(steps.valid, 0.0, over).sum())
@@ -286,11 +335,10 @@ def _bound_j(prepared: _Prepared, a_s: float, b_s: float) -> tuple[float, float]
     if not math.isfinite(sensor.high_w):
         return None
     lows, highs = [], []
-    ends = _neighbours(prepared, b_s)
-    for p in _neighbours(prepared, a_s):
-        for q in ends:
-            if p <= q:
-                low, high = _between(prepared, (p, a_s), (q, b_s))
+    for p in prepared.near(a_s):
+        for q in prepared.near(b_s):
+            if p.place <= q.place:
+                low, high = _between(sensor, (p, a_s), (q, b_s))
                 lows.append(low)
                 highs.append(high)
     duration_s = b_s - a_s
@@ -304,29 +352,26 @@ def _bound_j(prepared: _Prepared, a_s: float, b_s: float) -> tuple[float, float]
 def _neighbours(prepared: _Prepared, x_s: float) -> list[int]:
     """Readings on both sides of x, and the first one that shows an update after x."""
     t_s = prepared.steps.t_s
-    k = int(np.searchsorted(t_s, x_s, side="right"))
-    later = k + np.flatnonzero((t_s - prepared.ages_s)[k : k + _LOOKED_AHEAD] >= x_s)[:1]
+    k = int(t_s.searchsorted(x_s, side="right"))
+    ahead = slice(k, k + _LOOKED_AHEAD)
+    later = k + np.flatnonzero(t_s[ahead] - prepared.ages_s[ahead] >= x_s)[:1]
     return [index for index in (k - 1, k, *later.tolist()) if 0 <= index < len(t_s)]
 
 
 def _between(
-    prepared: _Prepared, begin: tuple[int, float], end: tuple[int, float]
+    sensor: Sensor, begin: tuple[_Near, float], end: tuple[_Near, float]
 ) -> tuple[float, float]:
     """Range of the shown joules from one edge to the other, by way of a reading near each."""
     (p, a_s), (q, b_s) = begin, end
-    steps, sensor = prepared.steps, prepared.sensor
-    if p == q:
-        low_p, high_p = _leads(steps.t_s[p] - a_s, sensor)
-        low_q, high_q = _leads(b_s - steps.t_s[q], sensor)
+    if p.place == q.place:
+        low_p, high_p = _leads(p.t_s - a_s, sensor)
+        low_q, high_q = _leads(b_s - q.t_s, sensor)
         return low_p + low_q, high_p + high_q
-    sure_j = float(prepared.sure_j[q] - prepared.sure_j[p])
-    lost_s = float(prepared.lost_s[q] - prepared.lost_s[p])
-    low_a, high_a = _offset_j(prepared, p, a_s)
-    low_b, high_b = _offset_j(prepared, q, b_s)
+    sure_j, lost_s = q.sure_j - p.sure_j, q.lost_s - p.lost_s
     low_w = sensor.low_w * (1 - sensor.gain)
     # Both values are cut down to the same step, so that it counts once.
-    low = sure_j + low_w * lost_s + low_b - high_a - sensor.step_j
-    return low, sure_j + sensor.shown_high_w * lost_s + high_b - low_a + sensor.step_j
+    low = sure_j + low_w * lost_s + q.low_j - p.high_j - sensor.step_j
+    return low, sure_j + sensor.shown_high_w * lost_s + q.high_j - p.low_j + sensor.step_j
 
 
 def _offset_j(prepared: _Prepared, index: int, x_s: float) -> tuple[float, float]:

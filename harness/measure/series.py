@@ -37,21 +37,31 @@ class Series:
         """Half of the time that each read took, seconds."""
         return self.u_ns / NS_PER_S
 
-    def with_energy(self) -> "Series":
-        """Readings with joules, in the order of time, one a stamp."""
-        return self._with_energy
+    @cached_property
+    def _has_joules(self) -> Bool:
+        return np.isfinite(self.energy_j)
 
     @cached_property
-    def _with_energy(self) -> "Series":
-        return self._sound(np.isfinite(self.energy_j))
+    def has_energy(self) -> bool:
+        """Whether any reading tells joules."""
+        return bool(self._has_joules.any())
+
+    def with_energy(self) -> "Series":
+        """Readings with joules, in the order of time, one a stamp."""
+        return self._sound_energy or self
+
+    @cached_property
+    def _sound_energy(self) -> "Series | None":
+        return self._sound(self._has_joules)
 
     def with_power(self) -> "Series":
         """Readings with watts, in the order of time, one a stamp."""
-        return self._sound(np.isfinite(self.power_w))
+        return self._sound(np.isfinite(self.power_w)) or self
 
-    def _sound(self, usable: Bool) -> "Series":
+    def _sound(self, usable: Bool) -> "Series | None":
+        """None where all of it is sound: a series that held itself would outlive its use."""
         if usable.all() and (self.t_ns[1:] > self.t_ns[:-1]).all():
-            return self
+            return None
         kept = np.flatnonzero(usable)
         kept = kept[np.argsort(self.t_ns[kept], kind="stable")]
         stamps = self.t_ns[kept]
@@ -81,15 +91,15 @@ def overlap_s(begin_s: Float, end_s: Float, a_s: float, b_s: float) -> Float:
 
 def around(t_s: Float, a_s: float, b_s: float) -> slice:
     """Readings of the window with the one before it and the one after it."""
-    first = max(0, int(np.searchsorted(t_s, a_s, side="right")) - 1)
-    last = min(len(t_s), int(np.searchsorted(t_s, b_s, side="left")) + 1)
+    first = max(0, int(t_s.searchsorted(a_s, side="right")) - 1)
+    last = min(len(t_s), int(t_s.searchsorted(b_s, side="left")) + 1)
     return slice(first, max(last, first + 1))
 
 
 def gap_max_s(t_s: Float, a_s: float, b_s: float) -> float:
     """Largest step between readings around the window; time without readings at its ends counts."""
     inside = t_s[around(t_s, a_s, b_s)]
-    steps = np.diff(inside)
+    steps = inside[1:] - inside[:-1]
     ends = (max(0.0, float(t_s[0]) - a_s), max(0.0, b_s - float(t_s[-1])))
     return max(float(steps.max()) if len(steps) else 0.0, *ends)
 
@@ -105,8 +115,16 @@ def nominal_period_s(t_s: Float, update_s: float = 0.0) -> float:
 
 
 def distinct_count(t_s: Float, a_s: float, b_s: float, update_s: float) -> int:
-    """Readings between a and b; of several within half an update of the sensor one counts."""
-    inside = t_s[(t_s >= a_s) & (t_s <= b_s)]
-    if update_s <= 0:
+    """Readings between a and b; of several within half an update of the sensor one counts.
+
+    Args:
+        t_s: stamps of the readings, ascending.
+        a_s: begin of the window.
+        b_s: its end.
+        update_s: the sensor's update period; 0 where it does not lag.
+    """
+    inside = t_s[t_s.searchsorted(a_s, side="left") : t_s.searchsorted(b_s, side="right")]
+    if update_s <= 0 or not len(inside):
         return len(inside)
-    return len(np.unique(np.floor(inside / (update_s / 2))))
+    halves = np.floor(inside / (update_s / 2))
+    return 1 + int(np.count_nonzero(halves[1:] != halves[:-1]))

@@ -11,14 +11,11 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from harness.clock import NS_PER_S
 from harness.measure import counter, power, window
+from harness.measure.columns import columns
 from harness.measure.series import Part, Series
 from harness.measure.window import Window
 from harness.records import Domain
@@ -34,8 +31,6 @@ _METHOD_ORDER: tuple[Method, ...] = ("modelled", "declared", "sampled", "counter
 
 _KIND_RANK: dict[DomainKind, int] = {"gpu": 0, "cpu": 0, "dram": 0, "node": 1, "wall": 2}
 """A kind of higher rank contains all of lower rank."""
-
-Float = npt.NDArray[np.float64]
 
 
 class TraceError(ValueError):
@@ -120,40 +115,12 @@ def parse_trace(data: bytes, where: str = "trace") -> Trace:
     if head.strip() != HEADER:
         message = f"{where}: the first line is not '{HEADER.decode()}'"
         raise TraceError(message)
-    whole, _, rest = body.rpartition(b"\n")
-    return Trace(_columns(whole, where), torn=bool(rest))
-
-
-def _columns(body: bytes, where: str) -> dict[str, Series]:
-    if not body:
-        return {}
-    # One split for the whole file: a line feed stays at the head of its row's first field.
-    fields = body.decode("utf-8", "replace").replace("\n", ",\n").split(",")
-    heads = fields[5::5]
-    if len(fields) % 5 or not all(map(str.startswith, heads, repeat("\n"))):
-        message = f"{where}: a row has more or fewer than five fields"
-        raise TraceError(message)
+    whole, end, rest = body.rpartition(b"\n")
     try:
-        t_ns = np.array(list(map(int, fields[0::5])), dtype=np.int64)
-        joules, watts, u_ns = (_numbers(fields[index::5]) for index in (2, 3, 4))
+        return Trace(columns(whole + end) if whole else {}, torn=bool(rest))
     except ValueError as error:
         message = f"{where}: {error}"
         raise TraceError(message) from error
-    return _by_name(fields[1::5], Series(t_ns, joules, watts, np.nan_to_num(u_ns)))
-
-
-def _numbers(texts: Sequence[str]) -> Float:
-    if not any(texts):
-        return np.full(len(texts), math.nan)
-    if all(texts):
-        return np.array(list(map(float, texts)))
-    return np.array([float(text) if text else math.nan for text in texts])
-
-
-def _by_name(names: Sequence[str], whole: Series) -> dict[str, Series]:
-    numbers = {name: index for index, name in enumerate(dict.fromkeys(names))}
-    rows = np.fromiter(map(numbers.__getitem__, names), np.int64, len(names))
-    return {name: whole.at(np.flatnonzero(rows == index)) for name, index in numbers.items()}
 
 
 # --- joules of one domain -------------------------------------------------------------------------
@@ -173,7 +140,7 @@ def energy(trace: Trace, domain: Domain, start_ns: int, end_ns: int) -> Energy:
     series = trace.columns.get(domain.name)
     if series is None or not len(series.t_ns):
         return _missing(domain, "there is no reading of this domain")
-    uses_counter = domain.method != "sampled" and bool(np.isfinite(series.energy_j).any())
+    uses_counter = domain.method != "sampled" and series.has_energy
     usable = series.with_energy() if uses_counter else series.with_power()
     if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
         return _missing(domain, f"{len(usable.t_ns)} usable readings; at least two are needed")
@@ -192,7 +159,7 @@ def window_of(trace: Trace, domain: Domain) -> Window | None:
         return None
     for name in domain.parents:
         beside = trace.columns.get(name)
-        if beside is not None and bool(np.isfinite(beside.energy_j).any()):
+        if beside is not None and beside.has_energy:
             readings = trace.columns[domain.name].with_power()
             return window.seen(readings, beside.with_energy(), domain.update_period_s)
     return None

@@ -42,22 +42,28 @@ def knots(t_s: Float, u_s: Float, total_j: Float, update_s: float) -> Knots:
         update_s: the counter's update period; 0 where it does not lag.
     """
     index, changed = _fresh(t_s, total_j, update_s)
-    last = np.append(index[1:], len(t_s)) - 1
-    before_s = np.where(index > 0, t_s[np.maximum(index - 1, 0)], -np.inf)
-    high_s = t_s[index]
-    low_s = np.maximum(before_s, high_s - update_s)
-    stood_s = t_s[last] - (1 + _JITTER) * update_s
-    low_s = np.maximum(low_s, np.minimum(stood_s, high_s))
-    in_a_row = changed[1:] & (t_s[index[1:]] - t_s[last[:-1]] < (1 - _JITTER) * update_s)
-    low_s, high_s = _one_period_apart(low_s, high_s, in_a_row, update_s)
-    slack_s = np.maximum(u_s[index], u_s[np.maximum(index - 1, 0)])
+    # The first reading is always among them, and has none before it.
+    before = index - 1
+    before[0] = 0
+    high_s, last_s = t_s[index], t_s[np.concatenate((before[1:], [len(t_s) - 1]))]
+    low_s = high_s - update_s
+    low_s[1:] = np.maximum(t_s[before[1:]], low_s[1:])
+    low_s = np.maximum(low_s, np.minimum(last_s - (1 + _JITTER) * update_s, high_s))
+    in_a_row = changed[1:] & (high_s[1:] - last_s[:-1] < (1 - _JITTER) * update_s)
+    slack_s = np.maximum(u_s[index], u_s[before])
+    if in_a_row.any():
+        low_s, high_s = _one_period_apart(low_s, high_s, in_a_row, update_s)
     return Knots((low_s + high_s) / 2, (high_s - low_s) / 2 + slack_s, total_j[index])
 
 
 def _fresh(t_s: Float, total_j: Float, update_s: float) -> tuple[Int, Bool]:
     """Readings that tell of an update, and which of them by a new value."""
-    changed = np.concatenate(([True], np.diff(total_j) != 0))
-    begun = np.maximum.accumulate(np.where(changed, np.arange(len(t_s)), 0))
+    changed = np.ones(len(t_s), bool)
+    changed[1:] = total_j[1:] - total_j[:-1] != 0
+    everyone = np.arange(len(t_s))
+    if not update_s:
+        return everyone, changed
+    begun = np.maximum.accumulate(np.where(changed, everyone, 0))
     flat = t_s - t_s[begun] >= _FLAT_PERIODS * update_s
     index = np.flatnonzero(changed | flat)
     return index, changed[index]
@@ -95,8 +101,9 @@ def ages_s(t_s: Float, u_s: Float, changed: Bool, update_s: float) -> Float:
         changed: whether each reading but the first shows another value than the one before.
         update_s: the counter's update period.
     """
-    starts = np.where(np.concatenate(([True], changed)), np.arange(len(t_s)), 0)
-    begun = np.maximum.accumulate(starts)
+    begun = np.arange(len(t_s))
+    begun[1:] *= changed
+    begun = np.maximum.accumulate(begun)
     other = np.maximum(begun - 1, 0)
     since_s = np.where(begun > 0, t_s - t_s[other] + u_s[other], np.inf)
     return np.asarray(np.minimum(since_s, (1 + _JITTER) * update_s) + u_s, dtype=np.float64)

@@ -132,10 +132,14 @@ def unpacked(data: bytes, file: str) -> Iterator[bytes]:
         Unreadable: damaged, cut off, followed by something else, or a bomb.
     """
     engine = zlib.decompressobj(wbits=31)
-    total = 0
-    rest = data
+    total, fed = 0, 0
+    rest = b""
     try:
-        while not engine.eof and rest:
+        while not engine.eof and (rest or fed < len(data)):
+            if not rest:
+                # What is left over is copied each time: of all of it that takes its square.
+                rest = data[fed : fed + CHUNK_BYTES]
+                fed += CHUNK_BYTES
             piece = engine.decompress(rest, CHUNK_BYTES)
             rest = engine.unconsumed_tail
             total += len(piece)
@@ -146,7 +150,7 @@ def unpacked(data: bytes, file: str) -> Iterator[bytes]:
         raise Unreadable(file, f"damaged gzip: {error}") from error
     if not engine.eof:
         raise Unreadable(file, "the gzip stream is cut off")
-    if engine.unused_data:
+    if engine.unused_data or fed < len(data):
         raise Unreadable(file, "something follows the gzip stream")
 
 

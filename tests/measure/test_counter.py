@@ -137,3 +137,22 @@ def test_looks_close_together_are_not_counted_as_readings_of_their_own():
     looked = int(((series_.t_s >= 5.0) & (series_.t_s <= 8.0)).sum())
     assert looked > 50
     assert 28 <= counted <= 36
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.floats(0, 40), min_size=3, max_size=40),
+    st.lists(st.tuples(st.floats(-0.2, 2), st.floats(0.05, 2)), min_size=2, max_size=5),
+    st.sampled_from([0.0, 0.1, 0.25]),
+)
+def test_windows_asked_for_before_change_nothing(gains, spans, update_s):
+    """What is kept of an edge is what a trace that was never asked says, resets included."""
+    joules = np.cumsum(gains)
+    joules[len(joules) // 2 :] -= gains[0]
+    each = domain(update_period_s=update_s, wrap_j=None)
+    asked = series(*joules.tolist())
+    windows = [(begin_s, begin_s + length_s) for begin_s, length_s in spans]
+    windows += [(windows[0][0], windows[0][1] + 0.5), (windows[0][1], windows[0][1] + 1.0)]
+    told = [counter.measure(asked, each, *window) for window in windows]
+    fresh = [counter.measure(series(*joules.tolist()), each, *window) for window in windows]
+    assert told == fresh

@@ -1,11 +1,22 @@
 """Columns of readings: order, doubles, overlaps and gaps."""
 
+import gc
+import math
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measure.series import Series, around, gap_max_s, nominal_period_s, overlap_s
+from harness.measure.series import (
+    Series,
+    around,
+    distinct_count,
+    gap_max_s,
+    nominal_period_s,
+    overlap_s,
+)
 
 NAN = float("nan")
 
@@ -52,3 +63,29 @@ def test_time_without_readings_at_the_ends_is_a_gap_too():
 
 def test_the_usual_period_is_the_median():
     assert nominal_period_s(np.array([0.0, 0.1, 0.2, 5.0, 5.1])) == pytest.approx(0.1)
+
+
+@given(
+    st.lists(st.integers(0, 4_000), max_size=60),
+    st.tuples(st.integers(-10, 4_000), st.integers(0, 4_000)),
+    st.sampled_from([0.0, 0.02, 0.1, 0.7]),
+)
+def test_readings_within_half_an_update_count_once(stamps_ms, window_ms, update_s):
+    t_s = np.array(sorted(stamps_ms)) / 1000
+    a_s, b_s = window_ms[0] / 1000, sum(window_ms) / 1000
+    inside = [t for t in t_s.tolist() if a_s <= t <= b_s]
+    halves = inside if not update_s else {math.floor(t / (update_s / 2)) for t in inside}
+    assert distinct_count(t_s, a_s, b_s, update_s) == len(halves)
+
+
+def test_a_series_is_gone_with_its_last_use():
+    """One that held itself would stay until the collector comes: ten thousand traces at once."""
+    told = series((1, 10, 5.0), (2, 20, 6.0))
+    assert told.with_energy() is told.with_power() is told
+    gone = weakref.ref(told)
+    gc.disable()
+    try:
+        del told
+        assert gone() is None
+    finally:
+        gc.enable()

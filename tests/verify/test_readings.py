@@ -31,14 +31,16 @@ FIGURES = st.one_of(
     ),
 )
 ROWS = st.one_of(
-    st.tuples(WHOLE, st.sampled_from(["a", "b", ""]), FIGURES, FIGURES, WHOLE).map(",".join),
+    st.tuples(
+        WHOLE, st.sampled_from(["a", "b", "ab", "", "5", "1.5"]), FIGURES, FIGURES, WHOLE
+    ).map(",".join),
     st.sampled_from(["", ",", "1,2", "1,a,1,,0,", "1,a,1,,0,2,a,1,,0", "\t", "1,a,1,,0\r"]),
 )
 SOUND = st.tuples(
     st.integers(1000, 9999).map(str),
-    st.sampled_from(["a", "b"]),
+    st.sampled_from(["a", "b", "ab", "7", "a.b"]),
     st.floats(0, 1e9).map(lambda value: f"{value:.6f}"),
-    st.just(""),
+    st.sampled_from(["", "", "5", "7"]),
     st.integers(0, 99).map(str),
 ).map(",".join)
 
@@ -70,6 +72,32 @@ def test_what_is_plainly_sound_takes_the_fast_way(monkeypatch: pytest.MonkeyPatc
     readings.take("".join(f"{row}\n" for row in rows).encode())
     readings.take(b"1050,gpu-0,,17.25,40\n")
     assert readings.rows == {"gpu-0": 26, "gpu-1": 25}
+
+
+def test_a_block_of_known_domains_is_matched_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One domain's name begins another's, and a stamp stands in two rows, whatever their order."""
+    rows = [f"{1000 + step // 3},{('gpu-10', 'gpu-1', 'a')[step % 3]},{step}.5,,40\n"
+            for step in range(60)]  # fmt: skip
+    readings = Readings()
+    readings.take("".join(rows[:30]).encode())
+
+    def slow(*_: object) -> None:
+        pytest.fail("the cells were looked at one by one")
+
+    monkeypatch.setattr(Readings, "_by_columns", slow)
+    readings.take("".join(rows[30:]).encode())
+    assert readings.rows == {"gpu-10": 20, "gpu-1": 20, "a": 20}
+    assert set(readings._last.values()) == {1019}
+    assert readings.faults == []
+
+
+@pytest.mark.parametrize("late", ["999,a,2.5,,40", "1001,a,nan,,40", "1001,a,,,40", "1002,b,1.5,,"])
+def test_known_domains_open_no_door(late: str) -> None:
+    readings = Readings()
+    readings.take(b"1000,a,1.5,,40\n")
+    readings.take(f"1001,a,2.5,,40\n{late}\n1003,a,2.5,,40\n".encode())
+    assert [fault.split(":")[0] for fault in readings.faults] == ["line 4"]
+    assert sum(readings.rows.values()) == 4
 
 
 def test_order_holds_from_block_to_block() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import Event
+from harness.verify import strict
 from harness.verify.disk import Unreadable
 from harness.verify.strict import lines_of, record_of, table_blocks, tree_of, unpacked
 
@@ -86,8 +87,14 @@ def test_unpacking_gives_back_what_was_packed(data: bytes) -> None:
     assert b"".join(unpacked(gzip.compress(data), "f")) == data
 
 
-def test_every_cut_and_every_tail_of_a_table_is_found() -> None:
+@pytest.mark.parametrize("slice_bytes", [1, 7, strict.CHUNK_BYTES])
+def test_every_cut_and_every_tail_of_a_table_is_found(
+    slice_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the seam of two slices as anywhere else."""
+    monkeypatch.setattr(strict, "CHUNK_BYTES", slice_bytes)
     whole = gzip.compress(b"a,b\n1,2\n" * 10, mtime=0)
+    assert b"".join(table_blocks(whole, "f")) == b"a,b\n1,2\n" * 10
     for length in range(len(whole)):
         with pytest.raises(Unreadable):
             list(table_blocks(whole[:length], "f"))
