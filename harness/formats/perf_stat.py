@@ -1,7 +1,8 @@
 """`perf stat -I MS -x SEP -e power/energy-pkg/,...`: joules of each interval, by event and socket.
 
-perf quotes nothing, so a comma as separator and a decimal comma do not go together; `-x ';'` does.
-Without `-x` the fields are columns between blanks, which are read too. The event's place in a line
+perf quotes nothing: with `-x,` a locale's decimal comma splits each figure, which is put together
+again by its digits (nine of the time, two of the joules). Without `-x` the fields are columns
+between blanks, and thousands are grouped as the locale does. The event's place in a line
 tells where value and unit are, with or without interval and socket; a summary below the intervals
 is not added to them.
 `energy-psys` contains the package and `energy-cores` and `energy-gpu` lie in it: the total adds
@@ -26,6 +27,12 @@ ADDED = ("cpu-package", "dram")
 SOCKET = re.compile(r"S\d+(?:-D\d+)?|N\d+")
 UNITS = {"joules": 1.0, "j": 1.0, "millijoules": 1e-3, "mj": 1e-3}
 SEPARATORS = (";", "\t", "|", ",")
+SPLIT_TIME = re.compile(r"^(\s*\d+),(\d{9})(?=,)")
+SPLIT_VALUE = re.compile(r"(\d),(\d\d)(?=,Joules,)")
+BLANKS = re.compile(r"[ \t]+")
+ELAPSED = re.compile(r"\s*(\d+[.,]\d+) seconds time elapsed")
+GROUPED = re.compile(r"\d{1,3}([.,\u00a0\u202f'])\d{3}(?:\1\d{3})*[.,]\d\d")
+"""A figure of joules as perf writes it for people: `1,024.68`."""
 
 
 class _Count(NamedTuple):
@@ -54,19 +61,33 @@ def _separator(text: Text) -> str | None:
     raise TextError(message)
 
 
+def _fields(line: str, separator: str | None) -> list[str]:
+    if separator == "," and "." not in line:
+        line = SPLIT_VALUE.sub(r"\1.\2", SPLIT_TIME.sub(r"\1.\2", line))
+    # Only blanks part columns: a narrow one may group the thousands of a figure.
+    parts = line.split(separator) if separator else BLANKS.split(line.strip(" \t"))
+    return [field.strip() for field in parts]
+
+
+def _joules(field: str, separator: str | None) -> float | None:
+    if separator is None and (found := GROUPED.fullmatch(field)):
+        field = field.replace(found[1], "")
+    return number(field)
+
+
 def _count(line: str, separator: str | None) -> _Count:
     """One interval of one event.
 
     Raises:
         ValueError: why it says nothing.
     """
-    fields = [field.strip() for field in line.split(separator)]
+    fields = _fields(line, separator)
     place = next(i for i, field in enumerate(fields) if EVENT.fullmatch(field))
     found = EVENT.fullmatch(fields[place])
     if place < 2 or found is None:  # noqa: PLR2004 - value and unit stand before
         message = "no value and unit before the event"
         raise ValueError(message)
-    value = number(fields[place - 2])
+    value = _joules(fields[place - 2], separator)
     factor = UNITS.get(fields[place - 1].lower())
     if value is None or factor is None:
         raise ValueError(shown(fields[place - 2]))
@@ -86,6 +107,11 @@ def _counts(text: Text, separator: str | None) -> Iterator[_Count | Finding]:
         except (ValueError, StopIteration) as error:
             message = f"{text.path}, line {line_number}: left out: no joules: {error}"
             yield complaint("perf-row", message)
+
+
+def _elapsed_s(text: Text) -> float | None:
+    """Seconds below a summary for people."""
+    return next((number(found[1]) for line in text.lines if (found := ELAPSED.match(line))), None)
 
 
 def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
@@ -112,7 +138,7 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
         text,
         folder,
         "perf-stat",
-        time_s=max(times) if times else None,
+        time_s=max(times) if times else _elapsed_s(text),
         energy_by_method_j={"window": sum(total)} if total else {},
         energy_by_domain_j=dict(joules),
         energy_kind="counter",

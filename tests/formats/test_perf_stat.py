@@ -56,6 +56,40 @@ def test_a_summary_is_told_and_not_added(tmp_path: Path) -> None:
     assert "1 lines without a time" in run.findings[0].message
 
 
+COMMAS = """\
+     1,001048308,18,50,Joules,power/energy-pkg/,2002406532,100,00,,
+     1,001048308,1,05,Joules,power/energy-ram/,2002406532,100,00,,
+     2,001048308,1018,75,Joules,power/energy-pkg/,2002406532,100,00,,
+     2,001048308,0,95,Joules,power/energy-ram/,2002406532,100,00,,
+"""
+
+
+def test_a_decimal_comma_between_commas_splits_no_figure(tmp_path: Path) -> None:
+    run = only(tmp_path, COMMAS)
+    assert run.energy_by_domain_j == pytest.approx({"cpu-package": 1037.25, "dram": 2.0})
+    assert (run.time_s, run.findings) == (2.001048308, ())
+
+
+def test_a_decimal_comma_without_intervals(tmp_path: Path) -> None:
+    lines = [line.split(",", 2)[2] for line in COMMAS.splitlines()[:2]]
+    assert only(tmp_path, "\n".join(lines)).energy_by_method_j == {"window": pytest.approx(19.55)}
+
+
+@pytest.mark.parametrize("figure", ["1,024.68", "1.024,68", "1\u202f024,68", "1'024.68", "1024.68"])
+def test_thousands_as_people_read_them(tmp_path: Path, figure: str) -> None:
+    text = f"""\
+ Performance counter stats for 'system wide':
+
+          {figure} Joules power/energy-pkg/
+              2.32 Joules power/energy-ram/
+
+      12.345678901 seconds time elapsed
+"""
+    run = only(tmp_path, text)
+    assert run.energy_by_method_j == {"window": pytest.approx(1027.0)}
+    assert run.time_s == 12.345678901
+
+
 def test_sockets_in_columns(tmp_path: Path) -> None:
     run = only(tmp_path, "   1.0001 S0     1     19.63 Joules power/energy-pkg/\n")
     assert run.energy_by_domain_j == {"cpu-package-S0": 19.63}
