@@ -3,7 +3,8 @@
 Watts need the length of each interval: from `Time_Of_Day_Seconds`, or from the line `5.003 sec`
 above the one table of a command that turbostat ran. Its column `usec` is no length: it tells how
 long reading the counters took. Without lengths mean watts are told and no joules. Cores lie inside
-the package and the graphics too, so the total adds package and memory only.
+the package and the graphics too, and all of it inside the system's own sensor, so the total adds
+package and memory only.
 """
 
 import re
@@ -19,8 +20,20 @@ from harness.formats._text import Text, TextError, number, shown
 from harness.records import Finding, ImportedRun
 
 EXPECTED = "the output of turbostat --Joules, or with Time_Of_Day_Seconds"
-WATTS = {"PkgWatt": "cpu-package", "CorWatt": "cpu-cores", "GFXWatt": "igpu", "RAMWatt": "dram"}
-JOULES = {"Pkg_J": "cpu-package", "Cor_J": "cpu-cores", "GFX_J": "igpu", "RAM_J": "dram"}
+WATTS = {
+    "PkgWatt": "cpu-package",
+    "CorWatt": "cpu-cores",
+    "GFXWatt": "igpu",
+    "RAMWatt": "dram",
+    "SysWatt": "node",
+}
+JOULES = {
+    "Pkg_J": "cpu-package",
+    "Cor_J": "cpu-cores",
+    "GFX_J": "igpu",
+    "RAM_J": "dram",
+    "Sys_J": "node",
+}
 PLACES = ("Package", "Node", "Die", "Core", "CPU")
 """Columns that hold a dash in the summary of all."""
 
@@ -29,6 +42,13 @@ LENGTH = re.compile(r"(\d+[.,]\d+) sec")
 """The line above the table of `turbostat COMMAND`."""
 ADDED = ("cpu-package", "dram")
 SPLIT = re.compile(r"[\t,;]|\s+")
+JOINT = re.compile(r"(?<=[^\s,;])(?=Any%C0|GFX%C0|CPUGFX%|Pkg%pc2|RAMWatt|RAM_J)")
+"""Where versions of turbostat before 2017 forgot the mark between two names ..."""
+
+PAIR = re.compile(r"(?:\d+\.\d\d){2,}")
+"""... and between two figures, as in `261.67100.52`."""
+
+FIGURE = re.compile(r"\d+\.\d\d")
 
 
 class _Interval(NamedTuple):
@@ -45,7 +65,12 @@ def _is_header(fields: list[str]) -> bool:
 
 
 def _fields(line: str) -> list[str]:
-    return [field for field in SPLIT.split(line.strip()) if field]
+    fields = [field for field in SPLIT.split(JOINT.sub("\t", line.strip())) if field]
+    return [
+        part
+        for each in fields
+        for part in (FIGURE.findall(each) if PAIR.fullmatch(each) else [each])
+    ]
 
 
 def _interval(names: list[str], fields: list[str], length_s: float | None) -> _Interval | None:
@@ -72,6 +97,12 @@ def _interval(names: list[str], fields: list[str], length_s: float | None) -> _I
     return _Interval(number(row.get(CLOCK, "")), length_s, values)
 
 
+def _lost(names: list[str], fields: list[str]) -> _Interval | None:
+    """A row without figures, whose clock still ends the interval; None where that is cut too."""
+    end_s = number(dict(zip(names, fields, strict=False)).get(CLOCK, ""))
+    return None if end_s is None or len(fields) != len(names) else _Interval(end_s, None, {})
+
+
 def _intervals(text: Text) -> Iterator[_Interval | Finding]:
     names: list[str] = []
     length_s: float | None = None
@@ -87,7 +118,7 @@ def _intervals(text: Text) -> Iterator[_Interval | Finding]:
             except ValueError as error:
                 message = f"{text.path}, line {line_number}: left out: {error}"
                 yield complaint("turbostat-row", message)
-                continue
+                found = _lost(names, fields)
             if found is not None:
                 length_s = None
                 yield found

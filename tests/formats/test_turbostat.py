@@ -88,6 +88,40 @@ def test_dialects(tmp_path: Path, change) -> None:
     assert only(tmp_path, change(JOULES)).energy_by_method_j == {"window": 330.0}
 
 
+def test_names_and_figures_that_old_versions_ran_together(tmp_path: Path) -> None:
+    text = (
+        "5.000 sec\n"
+        "Core\tCPU\tCoreTmp\tTotl%C0\tAny%C0\tGFX%C0\tCPUGFX%Pkg%pc2\tPkgWatt\tCorWatt\tGFXWattRAMWatt\n"
+        "-\t-\t46\t125.43\t99.66\t0.00\t0.00\t0.00\t15.17\t14.12\t0.00\t0.46\n"
+        "0\t0\t39\t125.43\t99.67\t0.00\t0.00\t0.00\t15.17\t14.12\t0.00\t0.46\n"
+        "3\t3\t46\n"
+        "5.000 sec\n"
+        "-\t-\t46\t261.67100.52\t0.00\t0.00\t0.00\t25.17\t14.12\t0.000.46\n"
+    )
+    run = only(tmp_path, text)
+    expected = {"cpu-package": 201.7, "cpu-cores": 141.2, "igpu": 0.0, "dram": 4.6}
+    assert run.energy_by_domain_j == pytest.approx(expected)
+    assert (run.time_s, run.findings) == (10.0, ())
+
+
+def test_the_system_s_own_sensor_is_told_and_not_added(tmp_path: Path) -> None:
+    text = WATTS.replace("RAMWatt", "RAMWatt\tSysWatt").replace("1.0\n", "1.0\t80.0\n")
+    run = only(tmp_path, text.replace("2.0\n", "2.0\t90.0\n"))
+    assert run.energy_by_domain_j == {"cpu-package": 150.0, "dram": 15.0, "node": 850.0}
+    assert run.energy_by_method_j == {"window": 165.0}
+
+
+def test_a_row_without_figures_still_ends_its_interval(tmp_path: Path) -> None:
+    text = "Time_Of_Day_Seconds\tPkgWatt\n1.0\t20.0\n2.0\t**.**\n3.0\t30.0\n"
+    file = tmp_path / "turbo.txt"
+    file.write_text(text)
+    (run,) = read(file).runs
+    assert run.energy_by_method_j == {"window": pytest.approx(50.0)}
+    assert run.time_s == 3.0
+    assert run.facts["cpu-package_mean_w"] == 25.0
+    assert "line 3: left out: PkgWatt is" in run.findings[0].message
+
+
 def test_a_cut_row_is_named(tmp_path: Path) -> None:
     run = only(tmp_path, JOULES + "-\t-\t50.")
     assert "line 6" in run.findings[0].message
