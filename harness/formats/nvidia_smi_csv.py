@@ -134,6 +134,7 @@ def _series(text: Text, header: _Header) -> _Series:
     models: dict[str, str] = {}
     findings: list[Finding] = []
     silent = 0
+    first_s: float | None = None
     for line, row in enumerate(text.lines[1:], 2):
         fields = [field.strip() for field in row.split(",")]
         if len(fields) != header.width or (at := seconds(fields[header.time])) is None:
@@ -141,13 +142,15 @@ def _series(text: Text, header: _Header) -> _Series:
             if row.strip() and row != text.lines[0]:
                 findings.append(_bad(text, line, f"no such row: {shown(row)}"))
             continue
+        first_s = at if first_s is None else first_s
         gpu = fields[header.identity] if header.identity is not None else "0"
         if header.name is not None:
             models[gpu] = fields[header.name]
         power = watts(fields[header.power])
         silent += power is None
         if power is not None:
-            points[gpu].append((at, power))
+            # Stamps end with microseconds at most: what lies below is a float's own error.
+            points[gpu].append((round(at - first_s, 6), power))
     if silent:
         message = f"{text.path}: {silent} readings say that power is not available"
         findings.append(complaint("nvidia-smi-silent", message))

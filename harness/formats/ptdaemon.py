@@ -111,7 +111,8 @@ def _points(samples: Sequence[_Sample], *, day_first: bool) -> list[tuple[float,
         at = _seconds(sample, day_first=day_first)
         if at is not None and sample.power_w > 0:
             found.append((at, sample.power_w))
-    return found
+    # Stamps end with microseconds at most: what lies below is a float's own error.
+    return [(round(at - found[0][0], 6), power) for at, power in found]
 
 
 def _place(path: Path, folder: str, mark: str) -> dict[str, str]:

@@ -55,6 +55,16 @@ def test_dialects(tmp_path: Path, change) -> None:
     }
 
 
+def test_stamps_of_today_keep_their_milliseconds(tmp_path: Path) -> None:
+    text = "timestamp, power.draw [W]\n" + "".join(
+        f"2026/08/17 22:35:{stamp}, {power} W\n"
+        for stamp, power in (("54.844", 44.94), ("55.848", 45.06), ("56.848", 45.05))
+    )
+    run = only(tmp_path, text)
+    assert run.time_s == 2.004
+    assert run.energy_by_method_j == {"window": pytest.approx(90.235, rel=1e-12)}
+
+
 def test_gpus_without_index_go_by_uuid(tmp_path: Path) -> None:
     text = "uuid,power.draw [W],timestamp\nGPU-a,10 W,2026/01/01 00:00:00\n"
     text += "GPU-b,20 W,2026/01/01 00:00:00\nGPU-a,10 W,2026/01/01 00:00:02\n"

@@ -50,6 +50,16 @@ def test_channels_add_up(tmp_path: Path) -> None:
     assert run.facts["channels"] == "Ch1, Ch2"
 
 
+def test_stamps_keep_their_milliseconds(tmp_path: Path) -> None:
+    stamped = ("24.510", "25.509", "26.509")
+    text = "".join(
+        f"Time,02-17-2022 21:33:{stamp},Watts,11.950000,Volts,249.9,Mark,x\n" for stamp in stamped
+    )
+    run = runs(tmp_path, text)["x"]
+    assert run.time_s == 1.999
+    assert run.energy_by_method_j == {"window": pytest.approx(11.95 * 1.999, rel=1e-12)}
+
+
 def test_a_total_holds_its_channels(tmp_path: Path) -> None:
     text = "".join(
         f"Time,11-13-2020 22:38:{i}.240,Watts,270.0,Volts,-1.0,Amps,-1.0,PF,-1.0,Mark,x,"
