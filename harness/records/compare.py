@@ -3,6 +3,7 @@
 from typing import Literal
 
 from harness.records.base import FORMAT, Record
+from harness.records.measure import Method
 
 TestKind = Literal["paired", "bridged", "series", "apart", "independent"]
 """How two entries are compared. `paired`: differences between runs that alternate on the same
@@ -33,6 +34,12 @@ class CostRatio(Record):
     """Factor by which the interval is wider on each side, since their runs did not alternate."""
     outcome: Literal["better", "worse", "unclear"]
     """Of B against A."""
+    note: str = ""
+    """Which test was taken, and why."""
+    method: Method | None = None
+    """Of joules: the weaker method of the two; None for seconds."""
+    simulated: bool = False
+    """Of joules: whether a fake or replayed meter gave any of them."""
 
 
 class EnergyBar(Record):

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 from harness.records import RunScore, Score
 from harness.records.compare import Comparison, CostRatio, EnergyBar
 from harness.score.bridge import Effort, bridge, sentence
-from harness.score.contrast import allowance_ratio, contrast, differ_p
+from harness.score.contrast import allowance_ratio, comparison_text, contrast, differ_p
 from harness.score.costs import Costs, energy_costs, is_valid, sample_of, time_costs
+from harness.score.joules import weakest
 from harness.score.stats import Interval, Sample, mean_log, t_quantile
 
 Outcome = Literal["better", "worse", "unclear"]
@@ -73,6 +74,7 @@ def _ratio(found: Measured, level: float) -> CostRatio:
         test=compared.kind,
         allowance_ratio=allowance_ratio(compared.allowance),
         outcome=_outcome(interval, found.a, found.b),
+        note=comparison_text(found.a, found.b),
     )
 
 
@@ -105,11 +107,26 @@ def _bridge(a: Score, b: Score, measured: dict[str, Measured]) -> tuple[tuple[En
 
 
 def _hedged(found: str, ratios: Sequence[CostRatio]) -> str:
-    """The bridge's sentence, with a word before it where the interval holds no difference too."""
+    """The bridge's sentence, and that joules are not measured, or show no difference, beside it."""
     joules = next((each for each in ratios if each.quantity == "energy_to_target_j"), None)
-    if joules is None or joules.outcome != "unclear" or found.startswith("no bridge"):
+    if joules is None or found.startswith("no bridge"):
+        return found
+    kind = "simulated" if joules.simulated else joules.method
+    if joules.simulated or joules.method in ("modelled", "declared"):
+        found = f"{found}; these joules are {kind}, not measured"
+    if joules.outcome != "unclear":
         return found
     return f"these data cannot tell which needs more joules; by value {found}"
+
+
+def _with_method(ratio: CostRatio, a: Score, b: Score) -> CostRatio:
+    """A ratio of joules says how they were come by."""
+    figures = (a.energy_to_target_j, b.energy_to_target_j)
+    if ratio.quantity != "energy_to_target_j" or figures[0] is None or figures[1] is None:
+        return ratio
+    methods = [each.method or "modelled" for each in figures if each]
+    simulated = any(each.simulated for each in figures if each)
+    return ratio.model_copy(update={"method": weakest(methods), "simulated": simulated})
 
 
 def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
@@ -133,7 +150,7 @@ def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
     pairs = [_pair(a, b, quantity, costs) for quantity, costs in wanted]
     measured = {each.quantity: each for each in pairs if each is not None}
     bars, reason = _bridge(a, b, measured)
-    ratios = tuple(_ratio(each, level) for each in measured.values())
+    ratios = tuple(_with_method(_ratio(each, level), a, b) for each in measured.values())
     return Comparison(
         workload=a.workload,
         machine=a.machine,

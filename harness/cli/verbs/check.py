@@ -30,7 +30,7 @@ def _show(document: "CheckDocument", page: "Page") -> None:
     failed = sum(each.verdict == "fail" for each in document.steps)
     warned = sum(each.verdict == "warn" for each in document.steps)
     verdict = "ready to run" if document.ok else "not ready"
-    page.line(f"{verdict}: {failed} failed, {warned} warnings")
+    page.line(f"{verdict}: {failed} failed, {warned} warning{'' if warned == 1 else 's'}")
     if document.ok:
         page.line(f"next: joulemark run {document.workload} --submission {document.path}")
 

@@ -15,8 +15,22 @@ if TYPE_CHECKING:
     from harness.cli.page import Page
     from harness.records import CostRatio, Score
 
-COLUMNS = ("cost", "B / A", "interval", "p", "seeds", "B is")
+COLUMNS = ("cost", "method", "B / A", "interval", "p", "test", "B is")
 BARS = ("cause", "B / A", "joules")
+
+
+GATES = {
+    "pass": "the whole interval of B / A lies under {limit}",
+    "fail": "the whole interval of B / A lies above {limit}",
+    "unclear": "the interval of B / A reaches beyond {limit} without lying above it",
+}
+
+
+def _method(row: "CostRatio") -> str:
+    """How a cost was come by; an estimate says that it is one."""
+    if row.method is None:
+        return "clock"
+    return f"{row.method}, simulated" if row.simulated else row.method
 
 
 def _named(scores: "Sequence[Score]", name: str) -> "list[Score]":
@@ -52,6 +66,7 @@ def _show(document: "CompareDocument", page: "Page") -> None:
         rows = [
             (
                 row.quantity,
+                _method(row),
                 f"{row.cost_ratio:.3f}",
                 _interval(row),
                 f"{row.p_differ:.2g}",
@@ -64,9 +79,15 @@ def _show(document: "CompareDocument", page: "Page") -> None:
         bars = [(e.factor, f"{e.factor_ratio:.3f}", f"{e.energy_j:+.4g} J") for e in each.bridge]
         if bars:
             page.table(BARS, bars, right=("B / A", "joules"))
+        for note in dict.fromkeys(row.note for row in each.ratios):
+            page.line(f"by {note}", indent=2)
         page.line(each.sentence, indent=2)
     for verdict in document.gate:
-        page.line(f"gate: {verdict.quantity} on {verdict.workload}: {verdict.verdict}")
+        limit = 1 + (document.gate_ratio or 0.0)
+        page.line(
+            f"gate: {verdict.quantity} on {verdict.workload}: {verdict.verdict} "
+            f"({GATES[verdict.verdict].format(limit=f'{limit:g}')})"
+        )
 
 
 @click.command("compare")

@@ -67,3 +67,32 @@ def test_entries_on_different_machines_are_not_compared(results: Path, joulemark
     result = joulemark("compare", "base", "away")
     assert result.exit_code == 2
     assert "share no workload, machine and ruleset" in result.stderr
+
+
+def test_joules_that_are_no_measurement_say_so(results: Path, joulemark) -> None:
+    for name, seconds in (("guess", [9.0, 9.1, 9.2]), ("worse", [29.0, 29.1, 29.2])):
+        plan = Plan(rules=rules("mild", seeds_count=3), ruleset="mild", method="modelled")
+        series(results, plan.but(name=name, source=name), seconds)
+    page = joulemark("compare", "guess", "worse").stdout
+    (row,) = (line for line in page.splitlines() if line.startswith("energy_to_target_j"))
+    assert row.split()[1] == "modelled"
+    assert "these joules are modelled, not measured" in page
+    assert "not measured" not in joulemark("compare", "base", "slow").stdout
+    text = joulemark("compare", "guess", "worse", "--json").stdout
+    (one,) = CompareDocument.model_validate_json(text).comparisons
+    assert {each.quantity: each.method for each in one.ratios} == {
+        "time_to_target_s": None, "energy_to_target_j": "modelled"
+    }  # fmt: skip
+
+
+def test_a_gate_does_not_fail_on_a_busier_hour(results: Path, joulemark) -> None:
+    """Forty per cent more, some hours later and without a run in turn: the machine may be why."""
+    plan = Plan(rules=rules("mild", seeds_count=3), ruleset="mild", started_s=50000)
+    series(results, plan.but(name="later", source="l"), [13.0, 13.2, 13.1])
+    result = joulemark("compare", "base", "later", "--gate", "10")
+    assert result.exit_code == 0
+    assert "gate: time_to_target_s on toy: unclear" in result.stdout
+    assert "their runs did not alternate" in result.stdout
+    declared = ("--ruleset", "smoke", "--set", "score.drift_ratio_max=1")
+    steady = joulemark("compare", "base", "later", "--gate", "10", *declared)
+    assert steady.exit_code == 4
