@@ -194,7 +194,7 @@ def test_a_workload_that_changed_since_is_refused_with_both_versions(
     sealed: Path, folder: Folder
 ) -> None:
     bundle = checked(sealed)
-    folder.workload.write_text(folder.workload.read_text().replace("rows, 2", "rows,  2"))
+    folder.workload.write_text(folder.workload.read_text().replace("rows) % 2", "rows)  % 2"))
     with (
         pytest.raises(RepeatError, match=f"the bundle ran {bundle.run.workload.version}"),
         repeated(bundle, folder.request()),
