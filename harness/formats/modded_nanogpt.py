@@ -175,7 +175,7 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     yield _run(text, folder, last, findings)
 
 
-def _without_copies(archive: Archive) -> Archive:
+def _without_copies(archive: Archive, path: Path) -> Archive:
     """Each run once: the same steps, losses and times in one folder are the same run."""
     alike: dict[tuple[str, str], ImportedRun] = {}
     for run in archive.runs:
@@ -189,7 +189,8 @@ def _without_copies(archive: Archive) -> Archive:
         if run is first:
             kept.append(run)
         else:
-            message = f"{run.submission}: {run.run} is the run {first.run} again: counted once"
+            where = f"{path.resolve()}: {run.source} in {run.submission}"
+            message = f"{where}: {run.run} is the run {first.run} again: counted once"
             findings.append(complaint("nanogpt-copy", message, "info"))
     return Archive(kept, findings)
 
@@ -205,7 +206,7 @@ def read(path: Path) -> Archive:
     Raises:
         FormatError: no file is at the path.
     """
-    return _without_copies(read_files(path, ("*.txt", "*.log"), EXPECTED, _read_file))
+    return _without_copies(read_files(path, ("*.txt", "*.log"), EXPECTED, _read_file), path)
 
 
 FORMAT = Format(name="modded-nanogpt", title="modded-nanogpt's logs", read=read)
