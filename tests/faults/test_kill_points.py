@@ -23,11 +23,12 @@ def train(session):
 
     w = fitted(session)
     session.snapshot({"w": w}, step=1)
-    time.sleep(0.3)
+    time.sleep(session.hyperparameters["wait_s"])
     session.snapshot({"w": w}, step=2)
     time.sleep(0.1)
 """
-DEATH_S = 5.0
+DEATH_S = 60.0
+"""What lives longer was left over."""
 SEALED = ("before ledger row",)
 """Points at which the bundle is complete."""
 

@@ -30,6 +30,8 @@ POINTS = (
     "before ledger row",
 )
 WHOM = ("conductor", "sampler", "submission")
+WAIT_S = 0.3
+"""How long the submission trains between its snapshots."""
 
 
 def below(pid: int) -> Iterator[int]:
@@ -120,13 +122,18 @@ def main(root: Path, point: str, whom: str) -> None:
     """Run once, struck, and where the conductor lives on, once more."""
     folder = object.__new__(Folder)
     folder.root, folder.results = root, root / "results"
-    order = folder.order("entry", launcher="bubblewrap", meters=("fake:watts=50",))
+    named = {"launcher": "bubblewrap", "meters": ("fake:watts=50",)}
+    order = folder.order("entry", hyperparameters={"wait_s": WAIT_S}, **named)
     if whom != "-":
+        # Whoever is struck while it trains must not be done by itself before the blow falls.
+        early = whom == "submission" and point in POINTS[: POINTS.index("done")]
+        wait_s = 8.0 if early else WAIT_S
+        struck = folder.order("entry", hyperparameters={"wait_s": wait_s}, **named)
         place, name, before = PLACES[point]
         real = getattr(place, name)
         killer = Killer(root, whom, 30.0 if point == "launch" else 0.0)
         setattr(place, name, _wrapped(real, killer.strike, before=before))
-        print(conductor.run_one(order, Silent(), Interrupt()).run.status, flush=True)  # noqa: T201
+        print(conductor.run_one(struck, Silent(), Interrupt()).run.status, flush=True)  # noqa: T201
     print(conductor.run_one(order, Silent(), Interrupt()).run.status, flush=True)  # noqa: T201
 
 

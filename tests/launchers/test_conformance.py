@@ -24,7 +24,8 @@ LAUNCHERS = ("bubblewrap", "landlock", "plain")
 ROOT = os.geteuid() == 0
 WHO = ("root", "unprivileged") if ROOT else ("unprivileged",)
 NOBODY = 54321
-KILL_S = 5.0
+KILL_S = 30.0
+"""Half a second on an idle machine; 14 s were seen where a fork bomb had a third of one core."""
 EPERM = 1
 
 Play = Callable[..., dict[str, Any]]
@@ -241,8 +242,9 @@ def test_the_end_of_the_first_is_the_end_of_all(play: Play) -> None:
 
 @pytest.mark.parametrize("tree", sorted(programs.TREES))
 def test_kill(play: Play, tree: str) -> None:
-    found = play("is_killed", tree)
-    assert found["before"] >= (100 if tree == "bomb" else 3)
+    least = 100 if tree == "bomb" else 3
+    found = play("is_killed", tree, str(least))
+    assert found["before"] >= least
     assert found["left"] == []
     assert (found["code"], found["signal"]) == (None, 9)
     assert found["dead_s"] < KILL_S

@@ -128,7 +128,7 @@ def test_the_living_are_told_after_the_time_and_stay_alive(start: Start) -> None
     begin_ns = now_ns()
     with pytest.raises(TimeoutError, match=rf"{tree.sandbox.root} .* still alive after 0\.1 s"):
         tree.sandbox.reap(0.1)
-    assert 0.09 < (now_ns() - begin_ns) / NS_PER_S < 5.0
+    assert 0.09 < (now_ns() - begin_ns) / NS_PER_S < 50.0, "not to the end of its 100 s"
     assert tree.asked == []
     assert not wait_readable(tree.sandbox.pidfd, 0.0)
 

@@ -81,7 +81,7 @@ def test_ends_all_below_and_not_the_top(family: subprocess.Popen[bytes]) -> None
     below = [each.pid for each in _tree.descendants(family.pid)[1:]]
     _tree.end_below(family.pid)
     assert family.poll() is None
-    deadline_ns = now_ns() + 5 * NS_PER_S
+    deadline_ns = now_ns() + 60 * NS_PER_S
     while _running(below) and now_ns() < deadline_ns:
         time.sleep(0.01)
     assert _running(below) == []
@@ -105,7 +105,8 @@ def test_own_cpu_is_the_kernels() -> None:
     until = before + 0.05
     while time.process_time() < until:
         pass
-    assert _tree.own_cpu_s(os.getpid()) == pytest.approx(time.process_time(), abs=0.01)
+    after = time.process_time()
+    assert until <= after <= _tree.own_cpu_s(os.getpid()) <= time.process_time()
 
 
 def test_meter_keeps_what_was_seen_of_the_lost() -> None:
