@@ -4,6 +4,9 @@ python -m benchmarks.sampler [--seconds S] [--repeats N] [--json]
 
 Needs a C compiler: two meters are read, `nvml` from the stand-in library of tests/lab and `rapl`
 from a written powercap tree whose counters stand still. CPU seconds are of the sampler process.
+Beside it runs what no sampler can do without: a thread that wakes ten times a second and makes the
+same calls for the same fields and files (`floor_reading_us`), and one that only wakes
+(`floor_waking_us`), each as the barest Python.
 """
 
 import argparse
@@ -15,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +72,53 @@ def imports(repeats: int) -> dict[str, float]:
     }
 
 
+FLOOR = """
+import ctypes, os, sys, threading, time
+count, root = int(sys.argv[1]), sys.argv[2]
+look = lambda: None
+if root:
+    import pynvml
+    pynvml.nvmlInit()
+    card = pynvml.nvmlDeviceGetHandleByIndex(0)
+    call = pynvml._nvmlGetFunctionPointer("nvmlDeviceGetFieldValues")
+    fields = (pynvml.c_nvmlFieldValue_t * 3)()
+    for field, wanted in zip(fields, (83, 186, 185)):
+        field.fieldId = wanted
+    zones = ("intel-rapl:0", "intel-rapl:0:0", "intel-rapl:0:1")
+    files = [os.open(f"{root}/{zone}/energy_uj", os.O_RDONLY) for zone in zones]
+    look = lambda: (call(card, 3, fields), [os.pread(file, 32, 0) for file in files])
+def run():
+    wake = threading.Lock()
+    wake.acquire()
+    deadline_s = time.monotonic()
+    begin_s = time.thread_time()
+    for _ in range(count):
+        deadline_s += 0.1
+        wake.acquire(timeout=max(0.0, deadline_s - time.monotonic()))
+        look()
+    print(1e6 * (time.thread_time() - begin_s) / count)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+@contextmanager
+def floors(seconds: float, root: Path) -> Iterator[dict[str, float]]:
+    """CPU microseconds of bare threads that run for the time of the block; filled at its end."""
+    told: dict[str, float] = {}
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", FLOOR, str(int(10 * seconds)), folder], stdout=subprocess.PIPE
+        )
+        for name, folder in (("floor_reading_us", str(root)), ("floor_waking_us", ""))
+    }
+    try:
+        yield told
+    finally:
+        told |= {name: float(each.communicate()[0]) for name, each in started.items()}
+
+
 def sampling(seconds: float) -> dict[str, float]:
     """CPU of the sampler while it reads two meters ten times a second."""
     for name, value in nvml.knobs(shape="sine").items():
@@ -79,12 +130,13 @@ def sampling(seconds: float) -> dict[str, float]:
             MeterChoice(name="nvml", target="harness.meters.nvml"),
             MeterChoice(name="rapl", target="harness.meters.rapl", options={"root": str(tree)}),
         ]
-        metering = Metering.start(choice, Path(folder), now_ns(), 0.1)
-        end_ns = now_ns() + int(seconds * 1e9)
-        while now_ns() < end_ns:
-            SystemClock().sleep_until(min(end_ns, now_ns() + 1_000_000_000))
-            metering.pump()
-        report = metering.stop()
+        with floors(seconds, tree) as least:
+            metering = Metering.start(choice, Path(folder), now_ns(), 0.1)
+            end_ns = now_ns() + int(seconds * 1e9)
+            while now_ns() < end_ns:
+                SystemClock().sleep_until(min(end_ns, now_ns() + 1_000_000_000))
+                metering.pump()
+            report = metering.stop()
     if report is None:
         message = "the sampler gave no report"
         raise RuntimeError(message)
@@ -92,6 +144,7 @@ def sampling(seconds: float) -> dict[str, float]:
     return {
         "start_cpu_s": report.import_cpu_s,
         "cpu_us_per_sample_of_two_meters": 1e6 * running_s / report.reads_count,
+        **least,
         "core_percent_at_10_hz": 100 * running_s / report.duration_s,
         "jitter_p99_ms": 1e3 * (report.jitter_p99_s or 0.0),
         "peak_rss_mib": report.peak_rss_bytes / 2**20,

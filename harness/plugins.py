@@ -57,7 +57,12 @@ class Reading(NamedTuple):
 
 
 class Reader(Protocol):
-    """An opened meter."""
+    """An opened meter.
+
+    It may offer more: `mark()` before a reading at an edge of the window, `vitals()` for what it
+    watches besides, `trouble` for domains that gave no reading, and the pair `glance()` and
+    `told(seen)`, which the sampler then calls in place of `read` (`harness.measure.member`).
+    """
 
     domains: Sequence[DomainSpec]
     """What it reads; fixed while it is open."""

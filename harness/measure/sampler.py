@@ -20,7 +20,8 @@ from threading import Thread
 from typing import Any
 
 from harness.clock import NS_PER_S, now_ns
-from harness.measure.lane import Lane, Member, Opened, open_meter
+from harness.measure.lane import Lane, Opened, open_meter
+from harness.measure.member import Member
 from harness.plugins import domain_fields
 
 TRACE_HEADER = "t_ns,domain,energy_j,power_w,u_ns\n"
@@ -32,11 +33,15 @@ _OPEN_LIMIT_S = 15.0
 _LAST_READ_S = 2.0
 """How long the last reading may take before a meter is left behind."""
 
-_WATCH_S = 0.5
-"""How often lanes are looked after, at least."""
-
 _STUCK_NS = NS_PER_S // 2
 """A read that takes longer is moved to a lane of its own."""
+
+_AFTER_READ_NS = 200_000
+"""A read of meters in memory has ended by then."""
+
+_VITALS_S = 2.0
+"""How often the machine is watched: the kernel brings its own figures up to date no oftener
+(pressure every two seconds, load every five)."""
 
 _SLOW_READ_S = 0.02
 """Meters that take longer for a read get a lane of their own from the start."""
@@ -126,6 +131,7 @@ class Sampler:
         self.period_s = float(config.get("period_s", 0.1))
         self.status_s = max(float(config.get("status_period_s", 1.0)), 0.1)
         self.origin_ns = int(config["origin_ns"])
+        self.phase_ns = 0
         self.members: list[Member] = []
         self.lanes: list[Lane] = []
         self.vitals: Any = None
@@ -155,7 +161,7 @@ class Sampler:
             lane.start()
 
     def _first_readings(self) -> None:
-        phase_ns = now_ns() + random_phase_ns(int(self.period_s * NS_PER_S))
+        self.phase_ns = now_ns() + random_phase_ns(int(self.period_s * NS_PER_S))
         fast: list[Member] = []
         rows: list[str] = []
         for member in self.members:
@@ -163,33 +169,47 @@ class Sampler:
             rows += member.take(mark=True)
             slow_s = float(getattr(member.reader, "period_s", 0.0))
             if slow_s > self.period_s or now_ns() - begin_ns > _SLOW_READ_S * NS_PER_S:
-                self.lanes.append(self._lane([member], max(slow_s, self.period_s), phase_ns))
+                self.lanes.append(self._lane([member], max(slow_s, self.period_s)))
             else:
                 fast.append(member)
         if fast:
-            self.lanes.append(self._lane(fast, self.period_s, phase_ns))
+            self.lanes.append(self._lane(fast, self.period_s))
         _append(self._trace_fd, "".join(rows))
 
-    def _lane(self, members: list[Member], period_s: float, phase_ns: int) -> Lane:
+    def _lane(self, members: list[Member], period_s: float) -> Lane:
         realtime = bool(self._config.get("realtime", True))
-        return Lane(members, int(period_s * NS_PER_S), phase_ns, realtime=realtime)
+        return Lane(members, int(period_s * NS_PER_S), self.phase_ns, realtime=realtime)
 
     def run(self) -> None:
         """Serve until `stop` or the end of the input."""
-        next_status_ns = now_ns()
+        status_ns = vitals_ns = watch_ns = now_ns()
         buffered = b""
         while True:
-            if select.select([0], [], [], _WATCH_S)[0]:
+            left_s = max(0.0, (min(watch_ns, status_ns) - now_ns()) / NS_PER_S)
+            if select.select([0], [], [], left_s)[0]:
                 piece = os.read(0, 65536)
                 lines, _, buffered = (buffered + piece).rpartition(b"\n")
                 if not piece or not self._obey(lines.split(b"\n")):
                     return
-            self._look_after_lanes()
-            if now_ns() >= next_status_ns:
-                next_status_ns = now_ns() + int(self.status_s * NS_PER_S)
+            now = now_ns()
+            watch_ns = self._look_after_lanes(now)
+            if now >= status_ns:
+                status_ns = self._after_a_read(now + int(self.status_s * NS_PER_S))
                 self._flush()
-                self._look_at_vitals()
                 self._status()
+            if now >= vitals_ns:
+                vitals_ns = now + int(_VITALS_S * NS_PER_S)
+                self._look_at_vitals()
+
+    def _after_a_read(self, wanted_ns: int) -> int:
+        """The moment just after the last place of the grid before another one, ns.
+
+        Where both threads wake together, the second finds the caches as the first left them.
+        """
+        if self.period_s > self.status_s:
+            return wanted_ns
+        past_ns = (wanted_ns - self.phase_ns) % int(self.period_s * NS_PER_S)
+        return wanted_ns - past_ns + _AFTER_READ_NS
 
     def _obey(self, lines: list[bytes]) -> bool:
         """Follow commands; False at `stop`."""
@@ -202,16 +222,27 @@ class Sampler:
                     lane.mark()
         return True
 
-    def _look_after_lanes(self) -> None:
+    def _look_after_lanes(self, now: int) -> int:
+        """Part members that hold up others; returns when to look again, ns.
+
+        A read that is going on is looked at again as soon as it may count as stuck, so that one
+        which begins at any time holds up the others for a second at most.
+        """
+        next_ns = now + NS_PER_S
         for lane in tuple(self.lanes):
-            blocked = lane.stuck(_STUCK_NS)
-            if blocked is None:
+            current = lane.current
+            if current is None:
                 continue
-            blocked.fault("", f"a read has taken more than {_STUCK_NS / NS_PER_S:g} s")
-            others = lane.split(blocked)
+            member, since_ns = current
+            if now - since_ns <= _STUCK_NS:
+                next_ns = min(next_ns, since_ns + _STUCK_NS + 1)
+                continue
+            member.fault("", f"a read has taken more than {_STUCK_NS / NS_PER_S:g} s")
+            others = lane.split(member)
             if others is not None:
                 self.lanes.append(others)
                 others.start()
+        return next_ns
 
     def _flush(self) -> None:
         _append(self._trace_fd, "".join(lane.drain() for lane in self.lanes))
@@ -265,7 +296,7 @@ class Sampler:
         _say({"type": "report", **self._report()})
 
     def _report(self) -> dict[str, Any]:
-        spans = [member.seconds for member in self.members if member.seconds]
+        spans = [(each.first_ns, each.last_ns) for each in self.members if each.first_ns]
         gaps = [live.gap_max_ns for member in self.members for live in member.live.values()]
         main = max(self.lanes, key=lambda lane: lane.reads_count, default=None)
         helpers = {name: s for lane in self.lanes for name, s in lane.helpers.items()}
@@ -317,8 +348,12 @@ def _write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
+_ENCODE = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+"""Made once: `json.dumps` makes an encoder anew for each call with options."""
+
+
 def _line(message: Mapping[str, Any]) -> bytes:
-    return (json.dumps(message, allow_nan=False, separators=(",", ":")) + "\n").encode()
+    return (_ENCODE(message) + "\n").encode()
 
 
 def _say(message: Mapping[str, Any]) -> None:

@@ -53,10 +53,11 @@ def pressure(resource: str, text: str) -> Iterator[tuple[str, float]]:
 
 def swapping(text: str) -> Iterator[tuple[str, float]]:
     """Pages moved to and from swap since boot (`/proc/vmstat`)."""
-    for line in text.split("\n"):
-        if line.startswith(("pswpin ", "pswpout ")):
-            name, _, value = line.partition(" ")
-            yield f"{name}-pages", float(value)
+    lines = f"\n{text}\n"
+    for name in ("pswpin", "pswpout"):
+        _, found, rest = lines.partition(f"\n{name} ")
+        if found:
+            yield f"{name}-pages", float(rest[: rest.index("\n")])
 
 
 def load(text: str) -> Iterator[tuple[str, float]]:

@@ -4,8 +4,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-_LAYOUT = "IIqqIIQ"
-"""`nvmlFieldValue_t`: field, scope, stamp, latency, type, return code, value (nvml.h)."""
+_LAYOUT = struct.Struct("@24xIIQ")
+"""Type, return code and value of `nvmlFieldValue_t`, after field, scope, stamp and latency."""
 
 _MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 """Members of `nvmlValue_t` by `nvmlValueType_t`."""
@@ -38,14 +38,14 @@ class Batch:
         self._nvml = nvml
         self._handle = handle
         self._wanted = list(wanted)
-        self._unpack = struct.Struct("@" + _LAYOUT * len(wanted))
+        self._count = len(wanted)
         self._array = self._prepared()
         self._call = self._function() if self._array is not None else None
 
     def _prepared(self) -> Any:
         kind = getattr(self._nvml, "c_nvmlFieldValue_t", None)
         array = (kind * len(self._wanted))() if kind is not None else None
-        if array is None or memoryview(array).nbytes != self._unpack.size:
+        if array is None or memoryview(array).nbytes != self._count * _LAYOUT.size:
             return None
         for each, (field, scope) in zip(array, self._wanted, strict=True):
             each.fieldId, each.scopeId = field, scope
@@ -58,24 +58,31 @@ class Batch:
         except self._nvml.NVMLError:
             return None
 
-    def values(self) -> list[tuple[int, int]]:
-        """Return code and value of each field; the value means nothing where the code is not 0.
+    def fetch(self) -> Any:
+        """Ask once; returns what `values` makes numbers of, valid beyond the next call.
 
         Raises:
             NVMLError: the device as a whole did not answer.
         """
         if self._call is None:
-            answers = self._nvml.nvmlDeviceGetFieldValues(self._handle, self._wanted)
-            return [(each.nvmlReturn, 0 if each.nvmlReturn else number(each)) for each in answers]
-        code = self._call(self._handle, len(self._wanted), self._array)
+            return self._nvml.nvmlDeviceGetFieldValues(self._handle, self._wanted)
+        code = self._call(self._handle, self._count, self._array)
         if code:
             raise self._nvml.NVMLError(code)
-        flat = self._unpack.unpack(self._array)
-        found = list(zip(flat[5::7], flat[6::7], strict=True))
-        for index, kind in enumerate(flat[4::7]):
+        return bytes(self._array)
+
+    def values(self, fetched: Any) -> list[tuple[int, int]]:
+        """Return code and value of each field; the value means nothing where the code is not 0."""
+        if not isinstance(fetched, bytes):
+            return [(each.nvmlReturn, 0 if each.nvmlReturn else number(each)) for each in fetched]
+        found = []
+        for kind, code, value in _LAYOUT.iter_unpack(fetched):
             if kind == _UNSIGNED_INT:
                 # The other half of the union holds whatever stood there before.
-                found[index] = (found[index][0], found[index][1] & 0xFFFFFFFF)
-            elif kind not in _UNSIGNED_LONG and not found[index][0]:
-                found[index] = (0, number(self._array[index]))
+                found.append((code, value & 0xFFFFFFFF))
+            elif kind in _UNSIGNED_LONG or code:
+                found.append((code, value))
+            else:
+                answers = type(self._array).from_buffer_copy(fetched)
+                found.append((0, number(answers[len(found)])))
         return found

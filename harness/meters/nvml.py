@@ -81,21 +81,22 @@ class Device:
     def raw(self, wanted: Field) -> int | None:
         """The field's value in mJ or mW; None where this device does not have it."""
         batch = Batch(self.nvml, self.handle, [(wanted.field_id, wanted.scope)])
-        code, value = batch.values()[0]
+        code, value = batch.values(batch.fetch())[0]
         return None if code else value
 
-    def values(self) -> list[tuple[int, int]]:
-        """Return code and value, in mJ or mW, of each field; an old one has its power alone.
+    def fetcher(self) -> Callable[[], Any]:
+        """The call for all of its fields at once; of an old device for its power alone.
 
-        Raises:
-            NVMLError: the device as a whole did not answer.
+        It raises NVMLError where the device as a whole did not answer.
         """
         if not self.fields:
-            return [(0, int(self.nvml.nvmlDeviceGetPowerUsage(self.handle)))]
-        if self.batch is None:
-            wanted = [(each.field_id, each.scope) for each in self.fields]
-            self.batch = Batch(self.nvml, self.handle, wanted)
-        return self.batch.values()
+            return partial(self.nvml.nvmlDeviceGetPowerUsage, self.handle)
+        self.batch = Batch(self.nvml, self.handle, [(e.field_id, e.scope) for e in self.fields])
+        return self.batch.fetch
+
+    def values(self, fetched: Any) -> list[tuple[int, int]]:
+        """Return code and value, in mJ or mW, of each field of what was fetched."""
+        return [(0, int(fetched))] if self.batch is None else self.batch.values(fetched)
 
 
 def library() -> Any:
@@ -195,6 +196,7 @@ class NvmlReader:
     def __init__(self, nvml: Any, devices: Sequence[Device]) -> None:
         self._nvml = nvml
         self._devices = devices
+        self._fetchers = [made.fetcher() for made in devices]
         self.trouble: dict[str, str] = {}
         self._names = {
             made.index: [(each.domain, each.is_energy) for each in _all(made)] for made in devices
@@ -210,7 +212,7 @@ class NvmlReader:
         first = self._devices[0]
         names = [each.domain.removeprefix(first.label) for each in _all(first)]
         silent = [None] * len(names)
-        look = partial(_asked, self._nvml, partial(_look, first), silent)
+        look = partial(_asked, self._nvml, partial(_look, first, self._fetchers[0]), silent)
         periods = update_periods_s(look, len(names), _WATCH_S, 0.002, _CHANGES)
         return dict(zip(names, periods, strict=True))
 
@@ -242,28 +244,39 @@ class NvmlReader:
 
     def read(self) -> Sequence[Reading]:
         """One call a device for all of its fields; a field that fails is told in `trouble`."""
-        self.trouble = {}
-        return [reading for made in self._devices for reading in self._of_device(made)]
-
-    def _of_device(self, made: Device) -> list[Reading]:
-        nvml = self._nvml
-        begin_ns = now_ns()
-        try:
-            values = made.values()
-        except nvml.NVMLError as error:
-            self.trouble |= {each.domain: str(error) for each in _all(made)}
-            return []
-        end_ns = now_ns()
-        t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
-        readings = []
-        for (name, counts), (code, value) in zip(self._names[made.index], values, strict=True):
-            if code:
-                self.trouble[name] = _said(nvml, code)
-            elif counts:
-                readings.append(Reading(t_ns, name, value / 1000, None, u_ns))
-            else:
-                readings.append(Reading(t_ns, name, None, value / 1000, u_ns))
+        readings, self.trouble = self.told(self.glance())
         return readings
+
+    def glance(self) -> list[tuple[int, Any, int]]:
+        """The calls alone: begin, answer or error, and end of each; `told` makes readings of it."""
+        seen = []
+        for fetch in self._fetchers:
+            begin_ns = now_ns()
+            try:
+                fetched = fetch()
+            except self._nvml.NVMLError as error:
+                fetched = str(error)
+            seen.append((begin_ns, fetched, now_ns()))
+        return seen
+
+    def told(self, seen: Sequence[tuple[int, Any, int]]) -> tuple[list[Reading], dict[str, str]]:
+        """Readings of a glance, and what is wrong with the domains that gave none."""
+        readings: list[Reading] = []
+        trouble: dict[str, str] = {}
+        for made, (begin_ns, fetched, end_ns) in zip(self._devices, seen, strict=True):
+            names = self._names[made.index]
+            if isinstance(fetched, str):
+                trouble |= {name: fetched for name, _ in names}
+                continue
+            t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
+            for (name, counts), (code, value) in zip(names, made.values(fetched), strict=True):
+                if code:
+                    trouble[name] = _said(self._nvml, code)
+                elif counts:
+                    readings.append(Reading(t_ns, name, value / 1000, None, u_ns))
+                else:
+                    readings.append(Reading(t_ns, name, None, value / 1000, u_ns))
+        return readings, trouble
 
     def vitals(self) -> dict[str, float]:
         """Clocks, throttle reasons, limits, temperature and processes of each device."""
@@ -280,9 +293,9 @@ class NvmlReader:
         return {}
 
 
-def _look(made: Device) -> list[int | None]:
+def _look(made: Device, fetch: Callable[[], Any]) -> list[int | None]:
     """All of the device's values at once; None for one that it does not give just now."""
-    return [None if code else value for code, value in made.values()]
+    return [None if code else value for code, value in made.values(fetch())]
 
 
 def _all(made: Device) -> list[Field]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import now_ns
-from harness.meters._sensing import check_options, stamped, update_period_s
+from harness.meters._sensing import check_options, update_period_s
 from harness.plugins import Availability, DomainSpec, Reading
 
 ROOT_VARIABLE = "JOULEMARK_POWERCAP_ROOT"
@@ -127,11 +127,11 @@ class _Counter:
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
         self.name = domain_name(zone)
-        self._fd = os.open(zone.folder / "energy_uj", os.O_RDONLY | os.O_CLOEXEC)
+        self.fd = os.open(zone.folder / "energy_uj", os.O_RDONLY | os.O_CLOEXEC)
         self.period_s = update_period_s(self.joules, 0.02, 0.0002) or _UPDATE_S
 
     def joules(self) -> float:
-        return int(os.pread(self._fd, 32, 0)) / 1e6
+        return int(os.pread(self.fd, 32, 0)) / 1e6
 
     def spec(self, *, psys: bool, note: str) -> DomainSpec:
         zone = self.zone
@@ -151,7 +151,7 @@ class _Counter:
         )
 
     def close(self) -> None:
-        os.close(self._fd)
+        os.close(self.fd)
 
 
 def mirrored(first: _Counter, second: _Counter, rounds: int = 4) -> bool:
@@ -183,16 +183,39 @@ class RaplReader:
 
     def read(self) -> Sequence[Reading]:
         """Look at every zone; one that cannot be read is left out and told in `trouble`."""
-        readings = []
-        self.trouble = {}
-        for each in self._counters:
-            try:
-                joules, t_ns, u_ns = stamped(each.joules)
-            except (OSError, ValueError) as error:
-                self.trouble[each.name] = f"energy_uj cannot be read: {error}"
-                continue
-            readings.append(Reading(t_ns, each.name, joules, None, u_ns))
+        readings, self.trouble = self.told(self.glance())
         return readings
+
+    def glance(self) -> list[tuple[int, bytes | str, int]]:
+        """The texts alone: begin, text or error, and end of each; `told` makes readings of it."""
+        seen: list[tuple[int, bytes | str, int]] = []
+        end_ns = now_ns()
+        for each in self._counters:
+            begin_ns = end_ns
+            try:
+                text: bytes | str = os.pread(each.fd, 32, 0)
+            except OSError as error:
+                text = str(error)
+            end_ns = now_ns()
+            seen.append((begin_ns, text, end_ns))
+        return seen
+
+    def told(
+        self, seen: Sequence[tuple[int, bytes | str, int]]
+    ) -> tuple[list[Reading], dict[str, str]]:
+        """Readings of a glance, and what is wrong with the domains that gave none."""
+        readings: list[Reading] = []
+        trouble: dict[str, str] = {}
+        for each, (begin_ns, text, end_ns) in zip(self._counters, seen, strict=True):
+            try:
+                joules = int(text) / 1e6
+            except ValueError as error:
+                said = text if isinstance(text, str) else error
+                trouble[each.name] = f"energy_uj cannot be read: {said}"
+                continue
+            t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
+            readings.append(Reading(t_ns, each.name, joules, None, u_ns))
+        return readings, trouble
 
     def close(self) -> Mapping[str, float]:
         """Close the files."""

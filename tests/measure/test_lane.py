@@ -1,15 +1,19 @@
 """Lanes read on a grid, turn faults into words, and let no meter hold up another."""
 
-import math
+import itertools
 import threading
-import time
 from collections.abc import Mapping, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S, now_ns
-from harness.measure.lane import Follow, Lane, Lateness, Live, Member, open_meter, unusable
+from harness.measure import lane as lanes
+from harness.measure.lane import Follow, Lane, Lateness, open_meter
+from harness.measure.member import Member
 from harness.plugins import DomainSpec, Reading
+from tests.lab.waiting import until
 
 
 def spec(name: str = "gpu-0", **changes: object) -> DomainSpec:
@@ -34,7 +38,7 @@ class Scripted:
     def read(self) -> list[Reading]:
         self.reads += 1
         if self.hold is not None:
-            self.hold.wait(5)
+            self.hold.wait(60)
         if not self._rounds:
             return [Reading(now_ns(), self.domains[0].name, float(self.reads), None, 1)]
         given = self._rounds.pop(0)
@@ -48,94 +52,6 @@ class Scripted:
 
 def member(*rounds: list[Reading] | Exception, name: str = "gpu-0") -> Member:
     return Member(f"meter-{name}", Scripted(*rounds, name=name), origin_ns=1000)
-
-
-@pytest.mark.parametrize(
-    ("energy", "power", "reason"),
-    [
-        (1.0, None, ""),
-        (None, 0.0, ""),
-        (math.nan, None, "energy was not a finite number"),
-        (1.0, math.inf, "power was not a finite number"),
-        (-1.0, None, "energy was negative"),
-        (None, -0.5, "power was negative"),
-        (None, None, "neither energy nor power"),
-    ],
-)
-def test_what_cannot_stand_in_a_trace_is_told(energy, power, reason):
-    told = unusable(Reading(0, "gpu-0", energy, power))
-    assert told.startswith(reason)
-    assert bool(told) == bool(reason)
-
-
-def test_a_row_is_relative_to_the_origin_and_leaves_missing_fields_empty():
-    rows = member([Reading(1500, "gpu-0", 2.5, None, 7)]).take(mark=False)
-    assert rows == ["500,gpu-0,2.5,,7\n"]
-
-
-def test_whole_numbers_become_decimal_ones():
-    assert member([Reading(1001, "gpu-0", 3, 4, 7)]).take(mark=False) == ["1,gpu-0,3.0,4.0,7\n"]
-
-
-def test_a_meter_that_raises_becomes_a_fault_and_is_tried_again():
-    tried = member(OSError("gone"), [Reading(2000, "gpu-0", 1.0, None)])
-    assert tried.take(mark=False) == []
-    assert len(tried.take(mark=False)) == 1
-    assert [each.message for each in tried.faults] == ["OSError: gone"]
-
-
-def test_a_fault_that_goes_on_is_told_once_in_ten_seconds_and_counted():
-    tried = member(*[OSError("gone")] * 50)
-    for _ in range(50):
-        tried.take(mark=False)
-    assert len(tried.faults) == 1
-    assert tried.faults_count == 50
-
-
-def test_a_reading_that_is_no_number_is_a_fault_of_its_domain():
-    tried = member([Reading(2000, "gpu-0", math.nan, None)])
-    assert tried.take(mark=False) == []
-    assert tried.faults[0].domain == "gpu-0"
-
-
-def test_a_domain_that_was_not_announced_is_a_fault():
-    tried = member([Reading(2000, "gpu-9", 1.0, None)])
-    assert tried.take(mark=False) == []
-    assert "never announced" in tried.faults[0].message
-
-
-def test_what_a_reader_says_of_single_domains_is_passed_on():
-    tried = member([])
-    tried.reader.trouble = {"gpu-0": "GPU is lost"}  # type: ignore[attr-defined]
-    tried.take(mark=False)
-    assert tried.faults[0][:3] == ("meter-gpu-0", "gpu-0", "GPU is lost")
-
-
-def test_only_a_marked_reading_asks_for_a_fresh_value():
-    tried = member()
-    tried.take(mark=False)
-    tried.take(mark=True)
-    assert tried.reader.marks == 1  # type: ignore[attr-defined]
-
-
-def test_the_display_unfolds_wraps_and_adds_up_power():
-    live = Live(spec(wrap_j=100.0))
-    for second, joules in enumerate((90.0, 95.0, 5.0)):
-        live.add(Reading(second * NS_PER_S, "gpu-0", joules, None))
-    assert live.joules == pytest.approx(15.0)
-    assert live.watts == pytest.approx(10.0)
-    live = Live(spec())
-    for second, watts in enumerate((10.0, 20.0, 20.0)):
-        live.add(Reading(second * NS_PER_S, "gpu-0", None, watts))
-    assert live.joules == pytest.approx(35.0)
-    assert live.watts == 20.0
-
-
-def test_the_display_adds_nothing_where_a_counter_fell_without_a_range():
-    live = Live(spec())
-    for second, joules in enumerate((90.0, 5.0, 6.0)):
-        live.add(Reading(second * NS_PER_S, "gpu-0", joules, None))
-    assert live.joules == pytest.approx(1.0)
 
 
 def test_lateness_keeps_quantiles_within_a_bin():
@@ -152,27 +68,86 @@ def lane_of(*members: Member, period_s: float = 0.02) -> Lane:
     return Lane(members, round(period_s * NS_PER_S), now_ns(), realtime=False)
 
 
-def test_a_lane_reads_on_an_absolute_grid():
-    lane = lane_of(member())
-    lane.start()
-    time.sleep(0.25)
-    lane.stop()
-    assert lane.join(1.0)
-    stamps = [int(row.partition(",")[0]) for row in lane.drain().splitlines()]
-    assert 9 <= len(stamps) <= 15
+class Time:
+    """A clock and the lock that a lane waits by: waiting moves the clock, and is always late."""
+
+    def __init__(self, late_ns: int) -> None:
+        self.now = 5_000_000_123
+        self._late_ns = late_ns
+
+    def now_ns(self) -> int:
+        return self.now
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if blocking:
+            self.now += round(timeout * NS_PER_S) + self._late_ns
+        return False
+
+    def release(self) -> None:
+        raise RuntimeError
+
+
+class Timed(Scripted):
+    """Takes a while for each read, and stops its lane after so many."""
+
+    def __init__(self, time: Time, reads: list[int]) -> None:
+        super().__init__()
+        self._time, self._takes = time, reads
+        self.lane: Lane | None = None
+        self.begun: list[int] = []
+
+    def read(self) -> list[Reading]:
+        self.begun.append(self._time.now)
+        if self._takes:
+            self._time.now += self._takes.pop(0)
+            if not self._takes and self.lane is not None:
+                self.lane.stop()
+        return [Reading(self._time.now, "gpu-0", float(len(self.begun)), None, 1)]
+
+
+@given(
+    period_ns=st.integers(1_000_000, NS_PER_S),
+    phase_ns=st.integers(0, 10 * NS_PER_S),
+    late=st.floats(0, 0.5),
+    takes=st.lists(st.floats(0, 3.2), min_size=2, max_size=20),
+)
+def test_a_lane_reads_on_an_absolute_grid(period_ns, phase_ns, late, takes):
+    """Neither late wake-ups nor slow reads move the later ones off the grid."""
+    late_ns = int(late * period_ns)
+    time_ = Time(late_ns)
+    reader = Timed(time_, [int(each * period_ns) for each in takes])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lanes, "now_ns", time_.now_ns)
+        lane = Lane([Member("m", reader, 0)], period_ns, phase_ns, realtime=False)
+        lane._wake = time_  # type: ignore[assignment]
+        reader.lane = lane
+        lane._run()
+    *on_grid, last = reader.begun
+    places = [round((each - late_ns - phase_ns) / period_ns) for each in on_grid]
+    for place, begun in zip(places, on_grid, strict=True):
+        assert abs(phase_ns + place * period_ns + late_ns - begun) <= 1
+    assert places == sorted(set(places)), "a place is read once"
+    for (one, other), took in zip(itertools.pairwise(places), takes, strict=False):
+        assert other - one <= late + took + 1 + 1e-6, "the next place is taken"
+    assert last >= on_grid[-1]
+    assert lane.reads_count == len(takes) + 1
     assert lane.helpers == {"helper": 0.25}
+    assert lane.drain().count("\n") == len(takes) + 1
     assert lane.drain() == ""
+    told_s = lane.lateness.quantile_s(0.5)
+    assert told_s is not None
+    assert told_s >= max(late_ns, 1000) / NS_PER_S * 0.94
 
 
 def test_a_mark_reads_at_once():
-    lane = lane_of(member(), period_s=10.0)
+    """The grid's first place is hours away, so that the reading comes from the mark."""
+    lane = lane_of(member(), period_s=30_000.0)
     lane.start()
-    time.sleep(0.05)
     lane.mark()
-    time.sleep(0.1)
-    assert lane.drain().count("\n") == 1
+    assert until(lane.drain).count("\n") == 1
     lane.stop()
-    assert lane.join(1.0)
+    assert lane.join(60.0)
+    assert lane.drain().count("\n") == 1
 
 
 def test_a_meter_that_blocks_is_left_alone_and_the_others_go_on():
@@ -182,21 +157,22 @@ def test_a_meter_that_blocks_is_left_alone_and_the_others_go_on():
     reader.hold = threading.Event()
     lane = lane_of(blocked, free)
     lane.start()
-    time.sleep(0.1)
-    assert lane.stuck(NS_PER_S // 20) is blocked
+    stuck, since_ns = until(lambda: lane.current)
+    assert stuck is blocked
+    assert since_ns <= now_ns()
     others = lane.split(blocked)
     assert others is not None
     others.start()
-    time.sleep(0.1)
-    assert others.drain().count("gpu-1") >= 3
+    rows = ""
+    while rows.count("gpu-1") < 3:
+        rows += until(others.drain)
+    assert lane.current == (blocked, since_ns)
     reader.hold.set()
-    time.sleep(0.1)
-    rows = lane.drain()
-    assert "gpu-0" in rows
-    assert "gpu-1" not in rows
+    assert "gpu-0" in until(lane.drain)
     for each in (lane, others):
         each.stop()
-        assert each.join(1.0)
+        assert each.join(60.0)
+    assert "gpu-1" not in lane.drain()
 
 
 def test_a_lane_with_one_member_that_blocks_needs_no_second_one():

@@ -90,7 +90,7 @@ def test_every_type_is_read_from_its_member_with_its_own_return_code(changes, an
 
     batch = Batch(module(fill, **changes), "card", WANTED)
     for _ in range(2):
-        told = batch.values()
+        told = batch.values(batch.fetch())
         assert [code for code, _ in told] == [code for _, _, code in answers]
         for (code, value), (_, true, _) in zip(told, answers, strict=True):
             assert code or value == true
@@ -105,16 +105,29 @@ def test_each_call_asks_for_the_same_fields_and_scopes(changes):
         field.valueType = 3
 
     batch = Batch(module(fill, **changes), "card", WANTED)
-    batch.values()
-    batch.values()
+    batch.fetch()
+    batch.fetch()
     assert asked == WANTED * 2
+
+
+@pytest.mark.parametrize("changes", CHANGES)
+def test_what_was_fetched_stays_when_the_card_is_asked_again(changes):
+    shown = iter(range(100))
+
+    def fill(_: int, field: Any) -> None:
+        field.value.dVal, field.valueType = float(next(shown)), 0
+
+    batch = Batch(module(fill, **changes), "card", WANTED)
+    first, second = batch.fetch(), batch.fetch()
+    assert batch.values(first) == [(0, 0), (0, 1), (0, 2)]
+    assert batch.values(second) == [(0, 3), (0, 4), (0, 5)]
 
 
 @pytest.mark.parametrize("changes", CHANGES)
 def test_a_card_that_is_lost_raises_the_vendors_error(changes):
     batch = Batch(module(lambda *_: None, code=15, **changes), "card", WANTED)
     with pytest.raises(pynvml.NVMLError) as caught:
-        batch.values()
+        batch.fetch()
     assert caught.value.value == 15
 
 
