@@ -189,8 +189,31 @@ def report_on(chain: Chain) -> LedgerReport:
 # --- a bundle against the ledger ----------------------------------------------------------------
 
 
-def witnessed(bundle: Opened, chain: Chain | None, place: str) -> Iterator[Fault]:
-    """The ledger's rows of this run say what the bundle says, and name this very manifest."""
+def _is_home(bundle: Opened, place: str) -> bool:
+    """Whether a bundle lies where its run put it: then the ledger's place is known, too."""
+    run = bundle.run
+    workload, _, rest = place.partition("/")
+    submission, _, rest = rest.partition("/")
+    names = (workload, submission, rest.partition("/")[2])
+    return names == (run.workload.name, run.submission.name, run.id)
+
+
+def witnessed(
+    bundle: Opened, chain: Chain | None, place: str, *, missing: bool = False
+) -> Iterator[Fault]:
+    """The ledger's rows of this run say what the bundle says, and name this very manifest.
+
+    Args:
+        bundle: What is examined.
+        chain: Its machine's ledger; None where none can be used.
+        place: The bundle's folder below the results folder.
+        missing: No such ledger is in the results folder, nor was the bundle let in as foreign.
+    """
+    if missing and _is_home(bundle, place):
+        machine = place.split("/")[-2]
+        text = "is missing, so nobody can tell which runs were left out"
+        yield Fault(f"ledgers/{machine}.jsonl", text)
+        return
     if chain is None:
         message = "no ledger of this machine lies here, so nothing witnesses the manifest"
         raise Skip(message)

@@ -13,6 +13,10 @@ FILES_MAX = 100_000
 READ_MAX = 256 << 20
 """Bytes of a file that is parsed; larger ones are refused unread."""
 
+HASHED_MAX = 4 << 30
+"""Bytes hashed of one bundle, as much as an archive may unpack to: a sparse file costs nobody
+anything but the one who reads it."""
+
 EntryKind = Literal["file", "folder", "link", "other"]
 
 
@@ -113,13 +117,16 @@ class Print(NamedTuple):
     sha256: str
 
 
-def fingerprint(root: Path, path: str) -> Print:
+def fingerprint(root: Path, path: str, size_max: int = HASHED_MAX) -> Print:
     """Size and SHA-256 of a plain file.
 
     Raises:
-        Unreadable: it is missing or odd.
+        Unreadable: it is missing, odd or too large.
     """
     with os.fdopen(_opened(root, path), "rb", buffering=0) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        if size_bytes > size_max:
+            raise Unreadable(path, f"{size_bytes} bytes are more than a bundle can have")
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Print(file.tell(), digest)
 

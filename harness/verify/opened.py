@@ -17,7 +17,16 @@ from harness.records import (
     Run,
     load,
 )
-from harness.verify.disk import Entry, Print, Unreadable, exists, fingerprint, read, walk
+from harness.verify.disk import (
+    HASHED_MAX,
+    Entry,
+    Print,
+    Unreadable,
+    exists,
+    fingerprint,
+    read,
+    walk,
+)
 from harness.verify.readings import TRACE_COLUMNS, Readings
 from harness.verify.strict import lines_of, record_of, table_blocks
 
@@ -48,6 +57,8 @@ class Opened:
         """Look at a folder; nothing is read yet."""
         self.folder = folder
         self._prints: dict[str, Print] = {}
+        self.bytes_count = 0
+        """Bytes hashed so far."""
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -64,7 +75,9 @@ class Opened:
     def fingerprint(self, path: str) -> Print:
         """Size and digest of a file."""
         if path not in self._prints:
-            self._prints[path] = fingerprint(self.folder, path)
+            size_max = HASHED_MAX - self.bytes_count
+            self._prints[path] = fingerprint(self.folder, path, size_max)
+            self.bytes_count += self._prints[path].size_bytes
         return self._prints[path]
 
     def has(self, path: str) -> bool:
@@ -75,11 +88,6 @@ class Opened:
         """Plain files in a folder of the bundle, in the order of their parts."""
         names = [path for path in self.files if path.startswith(f"{folder}/")]
         return sorted(names, key=lambda path: path.split("/"))
-
-    @property
-    def bytes_count(self) -> int:
-        """Bytes hashed so far."""
-        return sum(each.size_bytes for each in self._prints.values())
 
     # --- records --------------------------------------------------------------------------------
 

@@ -73,17 +73,20 @@ class Context:
     key: PublicKey | None
     foreign: Chain | None = None
     """The ledger of what came from elsewhere."""
+    missing: bool = False
+    """Whether the results folder has no ledger of the bundle's machine."""
 
 
 def _sealed(bundle: Opened, context: Context) -> BundleReport:
     place = context.place
     admitted = None if context.foreign is None else context.foreign.foreign(place)
+    missing = context.missing and admitted is None
     # Whoever ran a foreign bundle keeps its ledger; that of a machine of the same name is another.
     chain = context.chain if admitted is None else None
     rules: list[tuple[str, Rule]] = [
         *RULES,
         ("signature", partial(signed, key=context.key)),
-        ("ledger-row", partial(ledger.witnessed, chain=chain, place=place)),
+        ("ledger-row", partial(ledger.witnessed, chain=chain, place=place, missing=missing)),
         ("previous-manifest", partial(ledger.follows, chain=chain)),
     ]
     if admitted is not None:
@@ -180,11 +183,10 @@ def _loose_links(entries: list[Entry], bundles: list[str]) -> Iterator[Fault]:
             yield Fault(ascii(entry.path).strip("'"), "a link or odd file; it was not followed")
 
 
-def _chain_of(place: str, chains: dict[str, Chain], broken: set[str]) -> Chain | None:
-    """The ledger of the machine that a bundle's folder lies under."""
+def _machine_of(place: str) -> str:
+    """The machine that a bundle's folder lies under."""
     parts = place.split("/")
-    machine = parts[-2] if len(parts) > 1 else ""
-    return None if machine in broken else chains.get(machine)
+    return parts[-2] if len(parts) > 1 else ""
 
 
 def _roots(entries: list[Entry], bundles: list[str]) -> list[str]:
@@ -246,10 +248,13 @@ def _results(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     ledgers: list[LedgerReport] = [ledger.report_on(chain) for chain in chains.values()]
     broken = {Path(each.ledger).stem for each in ledgers if each.checks[0].verdict == "fail"}
     foreign = None if ledger.FOREIGN in broken else chains.get(ledger.FOREIGN)
-    found = [
-        _bundle(root, Context(place, _chain_of(place, chains, broken), key, foreign))
-        for place in bundles
-    ]
+
+    def context(place: str) -> Context:
+        machine = _machine_of(place)
+        chain = None if machine in broken else chains.get(machine)
+        return Context(place, chain, key, foreign, missing=machine not in chains)
+
+    found = [_bundle(root, context(place)) for place in bundles]
     return Report(
         root=root,
         kind="tree",

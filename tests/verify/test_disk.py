@@ -65,6 +65,15 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
         read(tmp_path, "f", size_max=99)
 
 
+def test_sparse_giants_are_not_hashed(tmp_path: Path) -> None:
+    """They cost an attacker nothing, and would keep a checker busy for an hour."""
+    giant = tmp_path / "log.txt"
+    giant.touch()
+    os.truncate(giant, 1 << 42)
+    with pytest.raises(Unreadable, match="4398046511104 bytes are more than a bundle can have"):
+        fingerprint(tmp_path, "log.txt")
+
+
 def test_own_digest_is_what_the_writer_states() -> None:
     """Two ways to one figure: the checker's own walk, and the writer's."""
     own_digest.cache_clear()

@@ -49,6 +49,18 @@ def test_a_file_is_hashed_once(folder: Path, opened: Opened) -> None:
     assert Opened(folder).fingerprint("run.json") != first
 
 
+def test_all_files_together_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many large ones are as good as one."""
+    monkeypatch.setattr("harness.verify.opened.HASHED_MAX", 1000)
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(bytes(600))
+    opened = Opened(tmp_path)
+    assert opened.fingerprint("a").size_bytes == opened.bytes_count == 600
+    with pytest.raises(Unreadable, match="more than a bundle can have"):
+        opened.fingerprint("b")
+    assert opened.fingerprint("a").size_bytes == opened.bytes_count == 600
+
+
 def test_has_tells_of_anything_of_that_name(folder: Path, opened: Opened) -> None:
     (folder / "dangling").symlink_to("nowhere")
     assert opened.has("run.json")

@@ -77,6 +77,20 @@ def test_a_flipped_byte_names_the_file(results: Results) -> None:
     assert SECOND in faults[0]
 
 
+def test_a_removed_ledger_is_missed(results: Results) -> None:
+    """With it the runs that nobody was to see would be gone as well."""
+    shutil.rmtree(results.root / "ledgers")
+    report = verify(results.root)
+    assert failed(report) == {"ledger-row"}
+    assert "nobody can tell which runs were left out" in next(report.faults())
+
+
+def test_a_ledger_further_out_is_not_missed(results: Results) -> None:
+    """A part of the results is no results folder, so its bundles are not at home in it."""
+    part = results.root / results.place(FIRST).split("/")[0]
+    assert not failed(verify(part))
+
+
 def test_an_extra_file_is_found(results: Results) -> None:
     (results.root / results.place(FIRST) / "notes.txt").write_text("made better by hand\n")
     report = verify(results.root)
