@@ -11,8 +11,8 @@ there, a factor that the hour may explain is granted before anything is told apa
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, groupby, pairwise
+from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from harness.records.compare import TestKind
@@ -252,7 +252,8 @@ def cheaper_p(a: Sample, b: Sample) -> float:
     return 1.0 if a.open_ended else contrast(a, b).p_less
 
 
-def _differ(found: Contrast, a: Sample, b: Sample) -> float:
+def two_sided(found: Contrast, a: Sample, b: Sample) -> float:
+    """Two-sided p of a contrast of two entries; 1 where the lower one has failed runs."""
     lower, dearer = (found, a) if found.difference <= 0 else (found.turned, b)
     return 1.0 if dearer.open_ended else min(1.0, 2 * lower.p_less)
 
@@ -262,71 +263,7 @@ def differ_p(a: Sample, b: Sample) -> float:
 
     That is the one for which the lower counts as less; the other one is half at least.
     """
-    return _differ(contrast(a, b), a, b)
-
-
-class _Summary(NamedTuple):
-    """What the test of runs of different hours needs of a sample."""
-
-    sample: Sample
-    since: str
-    """When the first run began; empty where that is not known."""
-    until: str
-    """When the last one did."""
-    mean: float
-    part: Part | None
-    bridge: tuple[float, Part] | None
-    """Mean and part of the costs in multiples of the reference's."""
-
-
-def _summary(sample: Sample) -> _Summary:
-    began = [each.started for each in (sample.moments or {}).values()]
-    variance, ratios = variance_of_mean(sample), in_multiples(sample)
-    bridge = None
-    if ratios and (spread_ := variance_of_mean(ratios)) is not None:
-        bridge = (mean_log(ratios), (spread_, len(ratios.logs)))
-    return _Summary(
-        sample,
-        min(began, default=""),
-        max(began, default=""),
-        mean_log(sample),
-        None if variance is None else (variance, len(sample.logs)),
-        bridge,
-    )
-
-
-def _contrast(a: _Summary, b: _Summary) -> Contrast:
-    """The same as `contrast`, with what was summed up before where the hours differ."""
-    if not (a.until and b.until and (a.until < b.since or b.until < a.since)):
-        return contrast(a.sample, b.sample)
-    one, two = a.sample.relative, b.sample.relative
-    if a.bridge and b.bridge and one and two and one.reference == two.reference:
-        parts = (a.bridge[1], b.bridge[1])
-        return Contrast(a.bridge[0] - b.bridge[0], parts, "bridged")
-    parts_ = (a.part, b.part) if a.part and b.part else ()
-    return _apart(Contrast(a.mean - b.mean, parts_, "apart"), a.sample, b.sample)
-
-
-class Difference(NamedTuple):
-    """The test of one pair."""
-
-    p: float
-    """Two-sided."""
-    first_lower: bool
-    """Whether the first costs less by what the test compares."""
-
-
-def differences(samples: Sequence[Sample]) -> Iterator[Difference]:
-    """The tests of all pairs (i, j), i < j, in that order; each sample is summed up only once."""
-    summed = [_summary(each) for each in samples]
-    for one, two in combinations(summed, 2):
-        found = _contrast(one, two)
-        yield Difference(_differ(found, one.sample, two.sample), found.difference < 0)
-
-
-def differ_ps(samples: Sequence[Sample]) -> list[float]:
-    """Two-sided p of all pairs (i, j), i < j, in that order."""
-    return [each.p for each in differences(samples)]
+    return two_sided(contrast(a, b), a, b)
 
 
 # --- the lead that could have been seen -----------------------------------------------------------

@@ -1,12 +1,13 @@
 """Places among entries: order, ties as shared letters, and the ranks that the data allow."""
 
 import string
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from typing import NamedTuple
 
-from harness.score.contrast import differences, resolvable_ratio
-from harness.score.stats import Sample, holm, mean_log
+from harness.score.contrast import resolvable_ratio
+from harness.score.pairs import differences, under
+from harness.score.stats import Sample, holm_adjusted, mean_log
 
 
 class Place(NamedTuple):
@@ -110,24 +111,21 @@ def told_apart(
     A pair whose means, or whose difference by the test, point against its values (failures turned
     the order round, or the hour did) stays tied.
     """
-    pairs = combinations(range(len(samples)), 2)
-    found = list(differences(samples))
-    adjusted = holm([each.p for each in found])
+    found = differences(samples)
     means = [mean_log(each) for each in samples]
     return {
         (i, j)
-        for (i, j), each, p in zip(pairs, found, adjusted, strict=True)
-        if p < alpha and (means[i] < means[j]) == (values[i] < values[j]) == each.first_lower
+        for i, j, first_lower in under(alpha, found, holm_adjusted(found.p), len(samples))
+        if (means[i] < means[j]) == (values[i] < values[j]) == first_lower
     }
 
 
 def places(count: int, different: set[tuple[int, int]]) -> Iterator[Place]:
     """Places of so many entries, best first, of which those pairs (i, j), i < j, differ."""
     letters = compact_letters(count, sorted(different))
+    better, worse = Counter(j for _, j in different), Counter(i for i, _ in different)
     for i in range(count):
-        better = sum(1 for j in range(i) if (j, i) in different)
-        worse = sum(1 for j in range(i + 1, count) if (i, j) in different)
-        yield Place(i + 1, 1 + better, count - worse, letters[i])
+        yield Place(i + 1, 1 + better[i], count - worse[i], letters[i])
 
 
 def rank(contenders: Sequence[Contender], alpha: float) -> Ranking:

@@ -9,7 +9,8 @@ the plain bootstrap is too narrow at three to ten runs.
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.score.contrast import in_multiples
 from harness.score.stats import LEAST_SD, Sample, mean_log, spread
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Draws = npt.NDArray[np.float64]
+    Counts = npt.NDArray[np.intp]
 
 DRAWS = 4000
 SEED = 20260101
+
+KEPT_DRAWS = 1 << 20
+"""So many draws of a board, 8 MiB, are kept for the next board of like entries."""
 
 
 class RankChance(NamedTuple):
@@ -135,35 +140,91 @@ def rank_chances(
     """
     import numpy as np
 
-    rng = np.random.default_rng(SEED)
     placed, bridged = in_one_unit(samples)
-    drawn = [None if each.open_ended else mean_draws(each, rng, draws) for each in placed]
-    known = [each for each in drawn if each is not None]
-    shifts = hour_shifts(samples, bridged, draws)
-    if shifts is None or not samples or len(known) < len(samples):
+    if not samples or any(each.open_ended or len(each.logs) < 2 for each in placed):  # noqa: PLR2004
         return [None] * len(samples)
-    ranks = np.argsort(np.argsort(np.stack(known) + shifts, axis=0), axis=0) + 1
-    ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=1, method="nearest")
-    first = (ranks == 1).mean(axis=1)
+    shifts = hour_shifts(samples, bridged, draws)
+    if shifts is None:
+        return [None] * len(samples)
+    # A row for each draw, whose entries lie side by side in memory as they are put in order.
+    order = np.argsort(np.ascontiguousarray((_board_draws(placed, draws) + shifts).T), axis=1)
+    held = np.bincount((order * len(samples) + np.arange(len(samples))).ravel(),
+                       minlength=len(samples) ** 2)  # fmt: skip
+    return _chances(held.reshape(len(samples), -1), level, draws)
+
+
+def _chances(held: "Counts", level: float, draws: int) -> list[RankChance | None]:
+    """From the number of draws in which each entry held each rank, shape (entries, ranks)."""
+    import numpy as np
+
+    ends = np.quantile(np.arange(draws), [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    upto = held.cumsum(axis=1)
+    lows, highs = ((upto <= end).sum(axis=1) + 1 for end in ends)
     return [
-        RankChance(float(p), int(low), int(high)) for p, low, high in zip(first, *ends, strict=True)
+        RankChance(float(p), int(low), int(high))
+        for p, low, high in zip(held[:, 0] / draws, lows, highs, strict=True)
     ]
+
+
+def _board_draws(samples: Sequence[Sample], draws: int) -> "Draws":
+    """Draws of the mean logarithm of each entry, (entries, draws): those of `mean_draws`."""
+    import numpy as np
+
+    counts = [len(each.logs) for each in samples]
+    spreads = [spread(list(e.logs.values()), max(e.sd_floor, LEAST_SD)) or 0.0 for e in samples]
+    roots = np.array([math.sqrt(count) for count in counts])
+    means = np.array([mean_log(each) for each in samples])
+    standard = _kept(_standard_draws, counts, draws)
+    drawn: Draws = standard * np.array(spreads)[:, None] / roots[:, None] + means[:, None]
+    return drawn
+
+
+def _kept(draw: Callable[[tuple[int, ...], int], Any], counts: Sequence[int], draws: int) -> Any:
+    """What is drawn for so many runs of each entry: boards of like entries share it."""
+    small = len(counts) * draws <= KEPT_DRAWS
+    return (draw if small else draw.__wrapped__)(tuple(counts), draws)  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=4)
+def _standard_draws(counts: tuple[int, ...], draws: int) -> "Draws":
+    """Draws of Student's t with n - 1 degrees of freedom for each entry, (entries, draws)."""
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    return np.stack([rng.standard_t(n - 1, draws) for n in counts])
 
 
 # --- the front of two costs -----------------------------------------------------------------------
 
 
+@lru_cache(maxsize=2)
+def _standard_pairs(counts: tuple[int, ...], draws: int) -> "tuple[Draws, Draws]":
+    """For each entry two standard normals, and what makes a t of n - 1 degrees of freedom of them.
+
+    Shapes (entries, draws, 2) and (entries, draws).
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    drawn = [(rng.standard_normal((draws, 2)), rng.chisquare(n - 1, draws)) for n in counts]
+    stretches = [np.sqrt((n - 1) / each) for n, (_, each) in zip(counts, drawn, strict=True)]
+    return np.stack([normal for normal, _ in drawn]), np.stack(stretches)
+
+
 def _pair_draws(
-    costs: Sequence[tuple[float, float]], rng: "np.random.Generator", draws: int
+    costs: Sequence[tuple[float, float]], standard: "Draws", stretch: "Draws"
 ) -> "Draws":
-    """Draws of the two mean logarithms together, shape (draws, 2): multivariate t."""
+    """Draws of the two mean logarithms together, shape (draws, 2): multivariate t.
+
+    Standard normals take on the covariance by its eigenvectors, as numpy's `multivariate_normal`
+    does it (`method="eigh"`).
+    """
     import numpy as np
 
     logs = np.log(np.asarray(costs, dtype=float))
-    n = len(logs)
     covariance = np.cov(logs, rowvar=False) + np.eye(2) * LEAST_SD**2
-    normal = rng.multivariate_normal(np.zeros(2), covariance / n, draws, method="eigh")
-    stretch = np.sqrt((n - 1) / rng.chisquare(n - 1, draws))
+    variances, axes = np.linalg.eigh(covariance / len(logs))
+    normal = standard @ (axes * np.sqrt(np.abs(variances))).T
     drawn: Draws = logs.mean(axis=0) + normal * stretch[:, None]
     return drawn
 
@@ -197,20 +258,19 @@ def front_chances(
 
     if not costs or any(len(each) < 2 for each in costs):  # noqa: PLR2004 - no spread below that
         return [None] * len(costs)
-    rng = np.random.default_rng(SEED)
-    drawn = np.stack([_pair_draws(each, rng, draws) for each in costs])
+    standard = zip(*_kept(_standard_pairs, [len(each) for each in costs], draws), strict=True)
+    drawn = np.stack([_pair_draws(e, *s) for e, s in zip(costs, standard, strict=True)])
     if shifts is not None:
         drawn = drawn + shifts[..., None]
-    first, second = drawn[..., 0], drawn[..., 1]
+    first, second = np.ascontiguousarray(drawn.transpose(2, 1, 0))
     # By the first cost, a point is beaten if one before it is lower in the second; draws are
     # continuous, so that equal ones need no rule.
-    order = np.argsort(first, axis=0)
-    ordered = np.take_along_axis(second, order, axis=0)
+    order = np.argsort(first, axis=1)
+    ordered = np.take_along_axis(second, order, axis=1)
     on_front = np.ones(ordered.shape, dtype=bool)
-    on_front[1:] = ordered[1:] <= np.minimum.accumulate(ordered, axis=0)[:-1]
-    chances = np.empty(ordered.shape)
-    np.put_along_axis(chances, order, on_front, axis=0)
-    return [float(each) for each in chances.mean(axis=1)]
+    on_front[:, 1:] = ordered[:, 1:] <= np.minimum.accumulate(ordered, axis=1)[:, :-1]
+    chances = np.bincount(order[on_front], minlength=len(costs)) / draws
+    return [float(each) for each in chances]
 
 
 # --- sensitivity ----------------------------------------------------------------------------------

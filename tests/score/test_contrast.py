@@ -3,7 +3,6 @@
 import math
 import statistics
 from collections.abc import Callable
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -162,20 +161,6 @@ def test_more_seeds_see_smaller_leads() -> None:
 def test_no_lead_is_told_where_nothing_is_known() -> None:
     assert contrast.resolvable_ratio(sample([1.0]), sample([2.0, 2.1]), 0.01) is None
     assert contrast.resolvable_ratio(with_sd(2, 3.0), with_sd(2, 3.0, 99), 0.001) is None
-
-
-@given(
-    st.lists(st.lists(st.floats(1.0, 3.0), min_size=1, max_size=4), max_size=5),
-    st.sampled_from(["unknown", "alternate", "one after the other"]),
-)
-def test_all_pairs_at_once_are_the_pairs_one_by_one(costs: list[list[float]], order: str) -> None:
-    samples = []
-    for place, each in enumerate(costs):
-        moment = {"unknown": None, "alternate": moments(range(len(each)), place),
-                  "one after the other": moments(range(len(each)), 100 * place)}[order]  # fmt: skip
-        samples.append(sample(each)._replace(moments=moment, open_ended=len(each) == 4))
-    one_by_one = [contrast.differ_p(a, b) for a, b in combinations(samples, 2)]
-    assert contrast.differ_ps(samples) == one_by_one
 
 
 # --- which runs belong together -------------------------------------------------------------------

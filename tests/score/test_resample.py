@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as peers
 
+from harness.score import resample
 from harness.score.resample import (
     by_other_means,
     front,
@@ -17,10 +18,11 @@ from harness.score.resample import (
     in_one_unit,
     kendall_tau,
     leader,
+    mean_draws,
     rank_chances,
     without_a_run,
 )
-from harness.score.stats import Moment, Relative, Sample, welch_p
+from harness.score.stats import LEAST_SD, Moment, Relative, Sample, welch_p
 
 
 def sample(costs: list[float]) -> Sample:
@@ -223,3 +225,52 @@ def test_the_front_of_several_hours_is_less_sure() -> None:
     assert sure[1] < 0.01
     assert unsure[1] > 0.1
     assert hour_shifts([], [], 10) is not None
+
+
+# --- at once as one by one ------------------------------------------------------------------------
+
+run_counts = st.lists(st.integers(2, 9), min_size=1, max_size=9)
+
+
+@settings(max_examples=30)
+@given(run_counts, st.integers(0, 2**32), st.booleans())
+def test_chances_of_a_board_are_those_of_draws_made_entry_by_entry(
+    counts: list[int], seed: int, many: bool
+) -> None:
+    """Kept draws are those of a generator of the board's own, whatever was drawn before."""
+    rng = np.random.default_rng(seed)
+    samples = [
+        sample(np.exp(rng.normal(0.02 * at, 0.1, n)).tolist()) for at, n in enumerate(counts)
+    ]
+    draws = 400
+    own = np.random.default_rng(resample.SEED)
+    each_alone = [mean_draws(each, own, draws) for each in samples]
+    drawn = np.stack([each for each in each_alone if each is not None])
+    assert len(drawn) == len(samples)
+    ranks = np.argsort(np.argsort(drawn, axis=0), axis=0) + 1
+    ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resample, "KEPT_DRAWS", 1 << 20 if many else 0)
+        found = rank_chances(samples, draws=draws)
+    assert [each and each.first for each in found] == (ranks == 1).mean(axis=1).tolist()
+    assert [each and (each.rank_low, each.rank_high) for each in found] == list(
+        zip(*ends.tolist(), strict=True)
+    )
+
+
+@settings(max_examples=30)
+@given(run_counts, st.integers(0, 2**32))
+def test_pairs_of_costs_are_drawn_as_numpy_draws_them(counts: list[int], seed: int) -> None:
+    rng, own = np.random.default_rng(seed), np.random.default_rng(resample.SEED)
+    standard = resample._standard_pairs(tuple(counts), 50)
+    for at, n in enumerate(counts):
+        costs = np.exp(rng.normal(0, 0.2, (n, 2)))
+        logs = np.log(costs)
+        covariance = np.cov(logs, rowvar=False) + np.eye(2) * LEAST_SD**2
+        normal = own.multivariate_normal(np.zeros(2), covariance / n, 50, method="eigh")
+        stretch = np.sqrt((n - 1) / own.chisquare(n - 1, 50))
+        pairs = [(float(a), float(b)) for a, b in costs]
+        found = resample._pair_draws(pairs, standard[0][at], standard[1][at])
+        np.testing.assert_allclose(
+            found, logs.mean(axis=0) + normal * stretch[:, None], rtol=1e-12, atol=1e-12
+        )

@@ -4,12 +4,13 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtr, stdtrit
 
-from harness.score.student import cdf, quantile
+from harness.score.student import cdf, cdfs, quantile
 
 degrees = st.floats(1.0, 1e4) | st.integers(1, 200).map(float)
 
@@ -51,3 +52,19 @@ def test_intervals_load_no_scipy() -> None:
         "log_t_interval([1.0, 2.0], 0.95, 0.0); assert 'scipy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(allow_nan=True, allow_infinity=True),
+            st.one_of(st.floats(0.01, 1e6), st.just(math.inf)),
+        )
+        | st.tuples(st.floats(-50, 50), st.floats(0.5, 40)),
+        max_size=20,
+    )
+)
+def test_many_at_once_are_each_by_itself(drawn: list[tuple[float, float]]) -> None:
+    t, df = np.array(drawn).reshape(-1, 2).T
+    expected = np.array([cdf(*each) for each in drawn])
+    assert cdfs(t, df).tobytes() == expected.tobytes()
