@@ -271,9 +271,11 @@ def _snapshots(plan: Plan, line: Timeline, index: int) -> tuple[Snapshot, ...]:
     )
 
 
-def _window(line: Timeline) -> Window:
+def _window(plan: Plan, line: Timeline, index: int) -> Window:
+    # Entries take turns, in each hour one run of each.
+    turn = zlib.crc32(plan.submission.encode())
     return Window(
-        origin_utc="2026-11-22T00:07:25.000000001Z",
+        origin_utc=f"2026-11-22T{index:02d}:07:25.{turn % 10**9:09d}Z",
         origin_monotonic_ns="8123456789012",
         launch_ns=50_000_000,
         gun_ns=int(line.gun_s * S),
@@ -302,7 +304,8 @@ def made_run(plan: Plan, line: Timeline, index: int) -> Run:
         ruleset="smoke",
         snapshot_rule="first_passing",
         seeds=SeedPair(
-            session=100 + index, instance=7, source="harness", commitment=_sha("c"),
+            session=100 + index, instance=7, source="harness",
+            commitment=_sha(f"c {plan.submission}"),
             secret="00" * 32, index=index,
         ),
         isolation=Isolation(
@@ -314,7 +317,7 @@ def made_run(plan: Plan, line: Timeline, index: int) -> Run:
         output=Output(stdout_bytes=120, stderr_bytes=0, kept_bytes=120),
         sampler=_sampler(plan, line) if plan.meter != "none" else None,
         findings=(virtual,),
-        window=_window(line),
+        window=_window(plan, line, index),
         snapshots=_snapshots(plan, line, index),
         domains=domains_of(plan),
     )  # fmt: skip
