@@ -115,11 +115,8 @@ def own_chance() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests neither read nor leave anything in the user's cache of scores."""
-    before = os.environ.get("JOULEMARK_CACHE")
-    os.environ["JOULEMARK_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["JOULEMARK_CACHE"]
-    else:
-        os.environ["JOULEMARK_CACHE"] = before
+    """Tests leave the user's cache of scores alone, and wait for no run on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOULEMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("JOULEMARK_LOCK", str(tmp_path_factory.mktemp("lock") / "lock"))
+        yield
