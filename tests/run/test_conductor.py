@@ -351,7 +351,7 @@ SLOW = """
 import time
 
 def train(session):
-    time.sleep(1.5)
+    time.sleep(3.0)  # the meter vanishes at its eighth reading, after less than a second
     session.snapshot({"w": fitted(session)}, step=1)
 """
 

@@ -14,6 +14,7 @@ from harness.ledger import read_ledger
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
 from harness.run.order import Outcome
+from harness.run.submission import SubmissionError
 from harness.score.cost import run_score
 from harness.storage import sha256_file
 from tests.run.made import Folder, Silent
@@ -73,8 +74,13 @@ def check_disk(results: Path) -> None:
 
 def attempt(folder: Folder) -> Outcome | None:
     """One run of an honest submission; None where the harness gave up with an OSError."""
-    order = folder.order()
     before = (own_fds(), own_children())
+    try:
+        order = folder.order()
+    except SubmissionError as error:
+        if "cannot be read: " not in str(error):
+            raise
+        return None  # told as the machine's fault
     try:
         outcome = run_one(order, Silent(), Interrupt())
     except OSError:

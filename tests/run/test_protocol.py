@@ -252,7 +252,7 @@ def test_a_message_crosses_with_its_descriptor_and_two_stamps(pair, devnull) -> 
     assert not os.get_inheritable(received.fds[0])
     assert before <= received.stamp_ns <= now_ns()
     assert received.kernel_wall_ns is not None
-    assert abs(received.kernel_wall_ns - anchor().wall_ns) < 5e9
+    assert abs(received.kernel_wall_ns - anchor().wall_ns) < 60e9, "the same clock"
     protocol.close_all(received.fds)
 
 
