@@ -365,7 +365,6 @@ def test_ten_thousand_snapshots_leave_few_descriptors(perform) -> None:
 
 @pytest.mark.parametrize("rules", [{"snapshots_max": 2}, {**FIRST, "snapshots_max": 2}])
 def test_a_flood_of_snapshots_is_ended(perform, monkeypatch, rules: dict[str, Any]) -> None:
-    """Each is written down: unbounded they would fill memory and disk of the conductor."""
     monkeypatch.setattr("harness.run.watch.HANDED_OVER_MAX", 60)
     seen = perform("start()\nfd = memfd()\nwhile True: send('snapshot', [fd])", 30.0, **rules)
     assert seen.story.ended_by == "violation"
@@ -374,7 +373,6 @@ def test_a_flood_of_snapshots_is_ended(perform, monkeypatch, rules: dict[str, An
 
 
 def test_only_the_latest_receipt_is_told(begin) -> None:
-    """However many are late: a finding each would bury all others."""
     seen = begin("start()", 30.0)
     for index, late_ns in enumerate((20_000_000, 50_000_000, 30_000_000, 1_000)):
         seen.watch._witness(
