@@ -10,6 +10,9 @@ from harness.records.machine import Verdict
 _SLOWED = 0x08 | 0x20 | 0x40 | 0x80
 """Hardware slowdown, software thermal, hardware thermal, power brake."""
 
+_SM_CLOCK = 1
+"""`NVML_CLOCK_SM`."""
+
 
 def gpu_facts() -> list[MachineFact]:
     """Facts of every card; empty where there is no driver, which the meter `nvml` tells."""
@@ -36,9 +39,10 @@ def _of_card(nvml: Any, index: int) -> Iterator[MachineFact]:
         call: str,
         judge: Callable[[Any], tuple[Any, Verdict]],
         advice: str = "",
+        ask: Callable[[], Any] | None = None,
     ) -> MachineFact:
         try:
-            value, verdict = judge(getattr(nvml, call)(handle))
+            value, verdict = judge(ask() if ask else getattr(nvml, call)(handle))
         except (nvml.NVMLError, AttributeError):
             value, verdict = None, "unknown"
         told = advice if verdict in ("warn", "fail") else ""
@@ -48,9 +52,13 @@ def _of_card(nvml: Any, index: int) -> Iterator[MachineFact]:
 
     yield fact(
         "other-processes-count",
-        "nvmlDeviceGetComputeRunningProcesses",
+        "nvmlDeviceGetComputeRunningProcesses, nvmlDeviceGetGraphicsRunningProcesses",
         _others,
         "end the other processes on this card: their joules are counted too",
+        lambda: [
+            *nvml.nvmlDeviceGetComputeRunningProcesses(handle),
+            *nvml.nvmlDeviceGetGraphicsRunningProcesses(handle),
+        ],
     )
     yield fact(
         "persistence",
@@ -59,6 +67,12 @@ def _of_card(nvml: Any, index: int) -> Iterator[MachineFact]:
         "sudo nvidia-smi -pm 1 keeps the driver and its counter loaded",
     )
     yield fact("power-limit-w", "nvmlDeviceGetEnforcedPowerLimit", _milli)
+    yield fact(
+        "application-clock-hz",
+        "nvmlDeviceGetApplicationsClock",
+        lambda mhz: (mhz * 1e6, "recorded"),
+        ask=lambda: nvml.nvmlDeviceGetApplicationsClock(handle, _SM_CLOCK),
+    )
     yield fact("default-limit-w", "nvmlDeviceGetPowerManagementDefaultLimit", _milli)
     yield fact(
         "mig",
@@ -76,7 +90,8 @@ def _of_card(nvml: Any, index: int) -> Iterator[MachineFact]:
 
 
 def _others(processes: list[Any]) -> tuple[int, Verdict]:
-    others = sum(process.pid != os.getpid() for process in processes)
+    # One that computes and draws is in both lists.
+    others = len({process.pid for process in processes} - {os.getpid()})
     return others, "fail" if others else "ok"
 
 

@@ -187,17 +187,18 @@ def _heat(look: Look) -> Iterator[MachineFact]:
 
 def _supply(look: Look) -> Iterator[MachineFact]:
     pattern = "sys/class/power_supply"
-    folders = [path.parent for path in look.paths(f"{pattern}/*/type")]
+    folders = [path.parent.relative_to(look.root) for path in look.paths(f"{pattern}/*/type")]
+    # The battery of a mouse or a headset says nothing of this machine.
+    folders = [each for each in folders if look.text(f"{each}/scope") != "Device"]
     if not folders:
         yield _recorded("power-supply", "none listed, as on servers", pattern)
         return
-    discharging = any(
-        (look.text(str((folder / "status").relative_to(look.root))) or "") == "Discharging"
-        for folder in folders
-    )
-    value = "battery" if discharging else "mains"
+    discharging = any(look.text(f"{each}/status") == "Discharging" for each in folders)
+    mains = [each for each in folders if look.text(f"{each}/type") == "Mains"]
+    unplugged = bool(mains) and all(look.text(f"{each}/online") == "0" for each in mains)
+    value = "battery" if discharging or unplugged else "mains"
     advice = "plug the machine in: on battery its power limits differ"
-    yield _fact("power-supply", value, "fail" if discharging else "ok", pattern, advice)
+    yield _fact("power-supply", value, "fail" if value == "battery" else "ok", pattern, advice)
 
 
 def _clock(look: Look) -> Iterator[MachineFact]:
@@ -229,14 +230,28 @@ def _virtual(look: Look) -> Iterator[MachineFact]:
     value = virtualised(look.root)
     advice = "a virtual machine hides energy counters and shares its processors"
     yield _fact("virtualised", value, "warn" if value else "ok", "proc/cpuinfo", advice)
-    for name, path in (
-        ("cgroup-cpu-limit", "sys/fs/cgroup/cpu.max"),
-        ("cgroup-memory-limit", "sys/fs/cgroup/memory.max"),
-    ):
-        limit = look.text(path)
+    for name, file in (("cgroup-cpu-limit", "cpu.max"), ("cgroup-memory-limit", "memory.max")):
+        limit, path = _group_limit(look, file)
         verdict: Verdict = "ok" if (limit or "").startswith("max") else "warn"
         advice = "a limit on this container is part of the machine that is measured"
         yield _fact(name, limit, verdict, path, advice)
+
+
+def _group_limit(look: Look, file: str) -> tuple[str | None, str]:
+    """The first limit from this process's own group upwards, else one that says there is none.
+
+    The root of the tree has no such file on a plain machine, only within a container.
+    """
+    found = re.search(r"^0::/(.*)$", look.text("proc/self/cgroup") or "", re.MULTILINE)
+    folder = Path("sys/fs/cgroup") / (found[1] if found and ".." not in found[1] else "")
+    seen: tuple[str | None, str] = (None, f"sys/fs/cgroup/{file}")
+    for group in (folder, *folder.parents)[: len(folder.parts) - 2]:
+        limit = look.text(f"{group}/{file}")
+        if limit is not None and not limit.startswith("max"):
+            return limit, f"{group}/{file}"
+        if limit is not None and seen[0] is None:
+            seen = (limit, f"{group}/{file}")
+    return seen
 
 
 def _counters(look: Look) -> Iterator[MachineFact]:
@@ -322,4 +337,6 @@ def changes(before: Sequence[MachineFact], after: Sequence[MachineFact]) -> list
 
 
 def _must_stay(name: str) -> bool:
-    return name in _MUST_STAY or name.endswith(("-power-limit-w", "-mig", "-ecc"))
+    return name in _MUST_STAY or name.endswith(
+        ("-power-limit-w", "-application-clock-hz", "-mig", "-ecc")
+    )

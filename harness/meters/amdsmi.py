@@ -2,13 +2,15 @@
 
 The energy accumulator counts in steps of `counter_resolution` (15.3 µJ); power comes as a number
 or as the text "N/A". The accumulator is known to freeze or to run backwards on some drivers,
-which the audit looks for; on MI250 both dies are shown on the even index.
+which the audit looks for. An MI250 shows the power of both of its dies on the even index and 0 on
+the odd one (ROCm's own tools do the same): the card is then read once.
 """
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.clock import now_ns
@@ -75,6 +77,10 @@ class Device:
     limit_w: float | None
     step_j: float | None
     has_power: bool
+    power_w: float | None = None
+    """At the start."""
+    name: str = ""
+    note: str = ""
 
     @property
     def label(self) -> str:
@@ -96,7 +102,8 @@ class Device:
             kind="gpu",
             method="counter" if counts else "sampled",
             meter="amdsmi",
-            source=f"AMD {self.uuid}, {'energy accumulator' if counts else 'socket power'}",
+            source=f"{self.name or 'AMD'} {self.uuid}, "
+            f"{'energy accumulator' if counts else 'socket power'}{self.note}",
             parents=() if counts else (self.label,),
             wrap_j=2.0**_COUNTER_BITS * self.step_j if counts and self.step_j else None,
             resolution_j=self.step_j if counts else None,
@@ -129,7 +136,57 @@ def device(smi: Any, index: int, handle: Any) -> Device:
         limit_w=_limit_w(power),
         step_j=counted[1] if counted else None,
         has_power=watts(power) is not None,
+        power_w=watts(power),
+        name=str((_asked(smi, "amdsmi_get_gpu_asic_info", handle) or {}).get("market_name", "")),
     )
+
+
+def visible(devices: Sequence[Device], wanted: str | None) -> list[Device]:
+    """Devices that a list names: positions or UUIDs with commas, as ROCm's variables have them.
+
+    None stands for all. An entry that fits no device ends the list, as ROCm does it.
+    """
+    if wanted is None or wanted == "all":
+        return list(devices)
+    chosen: list[Device] = []
+    for part in wanted.replace("+", ",").split(","):
+        entry = part.strip().removeprefix("GPU-").lower()
+        if entry.isdigit() and int(entry) < len(devices):
+            found = [devices[int(entry)]]
+        else:
+            found = [each for each in devices if entry and _bare(each.uuid).startswith(entry)]
+        if len(found) != 1:
+            break
+        chosen += [each for each in found if each not in chosen]
+    return chosen
+
+
+def _bare(uuid: str) -> str:
+    return uuid.lower().removeprefix("gpu-")
+
+
+def _of_the_job(devices: Sequence[Device], option: str | None) -> list[Device]:
+    """By the option, else by the environment: HIP's list counts what ROCR's has left."""
+    if option:
+        return visible(devices, option)
+    seen = visible(devices, os.environ.get("ROCR_VISIBLE_DEVICES"))
+    hip = os.environ.get("HIP_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return visible(seen, hip)
+
+
+def whole_cards(devices: Sequence[Device], chosen: Sequence[Device]) -> list[Device]:
+    """The chosen devices, a silent second die replaced by the die that shows the whole card."""
+    silent = {
+        second.index
+        for first, second in zip(devices[::2], devices[1::2], strict=False)
+        if "MI250" in second.name and first.power_w and not second.power_w
+    }
+    cards: dict[int, Device] = {}
+    for each in chosen:
+        index = each.index - (each.index in silent)
+        note = ", both dies of its card" if index + 1 in silent else ""
+        cards.setdefault(index, replace(devices[index], note=note))
+    return list(cards.values())
 
 
 def _limit_w(power: Mapping[str, Any]) -> float | None:
@@ -207,11 +264,20 @@ class AmdMeter:
         return Availability(ok=True, reason=f"{count} AMD GPUs")
 
     def open(self, options: Mapping[str, str]) -> AmdReader:
-        """Open every device; it has no options."""
-        check_options("amdsmi", options, ())
+        """Open visible devices; option `devices`: `all`, or positions and UUIDs joined by `+`.
+
+        Raises:
+            OSError: there is no driver, or the job sees no GPU.
+        """
+        check_options("amdsmi", options, ("devices",))
         smi = library()
         handles = smi.amdsmi_get_processor_handles()
-        return AmdReader(smi, [device(smi, index, each) for index, each in enumerate(handles)])
+        devices = [device(smi, index, each) for index, each in enumerate(handles)]
+        chosen = whole_cards(devices, _of_the_job(devices, options.get("devices")))
+        if not chosen:
+            message = "no GPU is visible to this job; look at ROCR_VISIBLE_DEVICES"
+            raise OSError(message)
+        return AmdReader(smi, chosen)
 
 
 METER = AmdMeter()

@@ -45,6 +45,10 @@ _SHORT_WINDOW = frozenset({"A100", "A30", "A800", "H100", "H200", "H800", "H20",
 """Cards whose instant sensor looks at 25 ms in each 100 ms (arXiv 2312.02741)."""
 
 
+_COUNTS_MODULE = frozenset({"GH200"})
+"""Superchips whose energy counter is of the whole module (ml-energy/zeus, pull request 172)."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One field value that a device answers."""
@@ -172,18 +176,28 @@ def device(nvml: Any, index: int) -> Device:
     uuid = _uuid(nvml, handle)
     limit_w = limits[1] / 1000 if limits else None
     made = Device(nvml, handle, index, name, uuid, limit_w, bool(mode[0]))
-    made.fields = [each for each in _candidates(made.label) if _answers(made, each)]
+    made.fields = [each for each in _candidates(made) if _answers(made, each)]
     return made
 
 
-def _candidates(label: str) -> tuple[Field, ...]:
+def _candidates(made: Device) -> tuple[Field, ...]:
+    label = made.label
+    counter = Field(label, _ENERGY, _SCOPE_GPU)
+    module = Field(f"{label}-module", _INSTANT, _SCOPE_MODULE)
+    if _words(made) & _COUNTS_MODULE:
+        counter = Field(f"{label}-module", _ENERGY, _SCOPE_GPU)
+        module = Field(f"{label}-module-instant", _INSTANT, _SCOPE_MODULE)
     return (
-        Field(label, _ENERGY, _SCOPE_GPU),
+        counter,
         Field(f"{label}-instant", _INSTANT, _SCOPE_GPU),
         Field(f"{label}-average", _AVERAGE, _SCOPE_GPU),
-        Field(f"{label}-module", _INSTANT, _SCOPE_MODULE),
+        module,
         Field(f"{label}-memory", _INSTANT, _SCOPE_MEMORY),
     )
+
+
+def _words(made: Device) -> set[str]:
+    return set(made.name.replace("-", " ").split())
 
 
 def _answers(made: Device, wanted: Field) -> bool:
@@ -315,16 +329,20 @@ def _source(wanted: Field) -> str:
         _INSTANT: "instant power",
     }.get(wanted.field_id, "nvmlDeviceGetPowerUsage")
     window = "" if wanted.is_energy else ", averaging window as published, not measured"
+    if wanted.is_energy and wanted.domain.endswith("-module"):
+        return f"{what}, which is of the whole module on this card"
     return f"{what}, scope {scope}{window}"
 
 
 def _parents(made: Device, suffix: str) -> tuple[str, ...]:
     """What contains a domain: the counter all of its card, the module everything."""
+    there = {each.domain for each in made.fields}
     module = f"{made.label}-module"
-    has_module = any(each.domain == module for each in made.fields)
     if suffix == "-module":
         return ()
-    above = (module,) if has_module else ()
+    if suffix == "-module-instant":
+        return (module,)
+    above = tuple(each for each in (module, f"{module}-instant") if each in there)
     if suffix == "":
         return above
     chain = {"-average": ("", "-instant"), "-memory": ("", "-instant")}.get(suffix, ("",))
@@ -338,8 +356,7 @@ def _window_s(made: Device, wanted: Field) -> float:
     """
     if wanted.field_id == _AVERAGE:
         return _AVERAGE_S
-    words = set(made.name.replace("-", " ").split())
-    return 0.025 if words & _SHORT_WINDOW else _UPDATE_S
+    return 0.025 if _words(made) & _SHORT_WINDOW else _UPDATE_S
 
 
 def _vitals(nvml: Any, made: Device) -> dict[str, float | None]:
@@ -350,7 +367,9 @@ def _vitals(nvml: Any, made: Device) -> dict[str, float | None]:
         return None if value is None else value * factor
 
     def processes() -> int:
-        return len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        drawing = nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)
+        computing = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        return len({each.pid for each in (*computing, *drawing)})
 
     return {
         "clock-sm-hz": scaled(lambda: nvml.nvmlDeviceGetClockInfo(handle, 1), 1e6),

@@ -273,6 +273,13 @@ class RaplMeter:
 
 def _availability(root: Path) -> Availability:
     found = zones(root)
+    if not found and any(root.glob("intel-rapl*:*")):
+        reason = f"{root} names zones, but what they point to cannot be reached"
+        advice = (
+            "container runtimes hide it since CVE-2020-8694: start the container with "
+            "-v /sys/devices/virtual/powercap:/sys/devices/virtual/powercap:ro"
+        )
+        return Availability(ok=False, reason=reason, advice=advice)
     if not found:
         reason = f"{root} has no intel-rapl zone"
         advice = "load the kernel module intel_rapl_msr; most virtual machines hide these counters"

@@ -9,7 +9,7 @@ class AmdSmiException(Exception):
 
 
 def module(*devices: dict[str, Any]) -> ModuleType:
-    """A module with these devices; keys `energy`, `power` and `uuid`, a missing one raises."""
+    """A module with these devices; keys `energy`, `power`, `uuid`, `asic`; a missing one raises."""
     made: Any = ModuleType("amdsmi")
     made.AmdSmiException = AmdSmiException
     made.open_count = 0
@@ -34,5 +34,6 @@ def module(*devices: dict[str, Any]) -> ModuleType:
     made.amdsmi_get_energy_count = asked("energy")
     made.amdsmi_get_power_info = asked("power")
     made.amdsmi_get_gpu_device_uuid = asked("uuid")
+    made.amdsmi_get_gpu_asic_info = asked("asic")
     found: ModuleType = made
     return found

@@ -185,8 +185,17 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Proce
 }
 int nvmlDeviceGetGraphicsRunningProcesses_v3(void *handle, unsigned *count, Process *out) {
   (void)handle;
-  (void)out;
-  *count = 0;
+  unsigned there = number("GRAPHICS", 0);
+  if (!there) { *count = 0; return OK; }
+  if (!out || *count < there) { *count = there; return 7; /* insufficient size */ }
+  for (unsigned i = 0; i < there; i++) out[i] = (Process){2 + i, 1 << 20, ~0u, ~0u};
+  *count = there;
+  return OK;
+}
+int nvmlDeviceGetApplicationsClock(void *handle, unsigned kind, unsigned *mhz) {
+  (void)handle;
+  if (kind != 1) return NOT_SUPPORTED;
+  *mhz = number("APPLICATION_MHZ", 1410);
   return OK;
 }
 int nvmlDeviceGetPowerUsage(void *handle, unsigned *out) {
@@ -206,7 +215,7 @@ static void answer(Field *field) {
   field->type = 1;
   if (field->fieldId == 83 && field->scopeId == 0 && !number("NO_COUNTER", 0)) {
     field->type = 3;
-    field->v.ull = 1000 * shown_joules();
+    field->v.ull = 1000 * shown_joules() * number("COUNTER_SHARE", 1);
   } else if (field->fieldId == 186 && field->scopeId == 0) {
     field->v.ui = lround(1000 * shown_watts(window));
   } else if (field->fieldId == 185 && field->scopeId == 0) {

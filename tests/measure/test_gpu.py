@@ -43,6 +43,7 @@ def test_a_quiet_card_fails_nothing():
     assert facts["gpu-0-other-processes-count"][:2] == [0, "ok"]
     assert facts["gpu-1-persistence"][:2] == [True, "ok"]
     assert facts["gpu-0-power-limit-w"][:2] == [400.0, "recorded"]
+    assert facts["gpu-0-application-clock-hz"][:2] == [1410e6, "recorded"]
     assert told["gpus"] == ["NVIDIA Lab 100"] * 2
     assert told["name"].startswith("nvidia-lab-100-x2-")
 
@@ -55,6 +56,9 @@ def test_a_question_that_the_driver_cannot_answer_is_unknown():
     ("settings", "fact", "value"),
     [
         ({"processes": 3}, "gpu-0-other-processes-count", 3),
+        ({"graphics": 2}, "gpu-0-other-processes-count", 2),
+        # 1 and 2 compute, 2 and 3 draw.
+        ({"processes": 2, "graphics": 2}, "gpu-0-other-processes-count", 3),
         ({"mig": 1}, "gpu-0-mig", True),
         ({"throttle": 0x40}, "gpu-0-throttled", 0x40),
     ],

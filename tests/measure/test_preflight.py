@@ -84,6 +84,48 @@ def test_a_battery_that_discharges_fails(tmp_path):
     assert told["power-supply"].verdict == "fail"
 
 
+@pytest.mark.parametrize(
+    ("supplies", "verdict"),
+    [
+        ({"AC/type": "Mains", "AC/online": "0"}, "fail"),
+        ({"AC/type": "Mains", "AC/online": "1"}, "ok"),
+        ({"AC/type": "Mains", "AC/online": "0", "DC/type": "Mains", "DC/online": "1"}, "ok"),
+        ({"mouse/type": "Battery", "mouse/scope": "Device", "mouse/status": "Discharging"}, "ok"),
+        ({"BAT0/type": "Battery", "BAT0/scope": "System", "BAT0/status": "Discharging"}, "fail"),
+    ],
+)
+def test_only_the_machines_own_supply_counts(tmp_path, supplies, verdict):
+    """A mouse's battery discharges on every desk."""
+    files = {f"sys/class/power_supply/{name}": f"{text}\n" for name, text in supplies.items()}
+    told = {each.id: each for each in facts(written(tmp_path, GOOD | files))}
+    assert told["power-supply"].verdict == verdict
+
+
+def test_a_mouse_alone_is_no_supply(tmp_path):
+    mouse = "sys/class/power_supply/mouse"
+    files = {f"{mouse}/type": "Battery\n", f"{mouse}/scope": "Device\n"}
+    told = {each.id: each for each in facts(written(tmp_path, files))}
+    assert told["power-supply"].verdict == "recorded"
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "verdict"),
+    [
+        ({}, None, "unknown"),
+        ({"user.slice/cpu.max": "max 100000"}, "max 100000", "ok"),
+        ({"user.slice/cpu.max": "50000 100000"}, "50000 100000", "warn"),
+        ({"user.slice/a.scope/cpu.max": "max 100000", "cpu.max": "1 2"}, "1 2", "warn"),
+        ({"other.slice/cpu.max": "50000 100000"}, None, "unknown"),
+    ],
+)
+def test_a_limit_of_any_group_above_this_process_is_found(tmp_path, limits, value, verdict):
+    """On a plain machine the root of the tree has no such file."""
+    files = {f"sys/fs/cgroup/{name}": f"{text}\n" for name, text in limits.items()}
+    files["proc/self/cgroup"] = "0::/user.slice/a.scope\n"
+    told = {each.id: each for each in facts(written(tmp_path, files))}["cgroup-cpu-limit"]
+    assert (told.value, told.verdict) == (value, verdict)
+
+
 def test_what_cannot_be_read_is_unknown_and_never_a_pass(tmp_path):
     told = {fact.id: fact for fact in facts(tmp_path)}
     passed = [fact.id for fact in told.values() if fact.verdict == "ok"]
@@ -113,3 +155,17 @@ def test_what_must_stay_the_same_and_does_not_is_a_failure(tmp_path):
     assert told["core-throttle-count"].value == "3 before, 9 after"
     assert all(fact.verdict == "fail" for fact in told.values())
     assert changes(before, before) == []
+
+
+def test_the_clocks_and_limits_of_a_card_must_stay():
+    def seen(**values: float) -> list[MachineFact]:
+        return [
+            MachineFact(id=f"gpu-0-{name.replace('_', '-')}", value=value, verdict="recorded",
+                        source="x")
+            for name, value in values.items()
+        ]  # fmt: skip
+
+    before = seen(power_limit_w=400, application_clock_hz=1.4e9, temperature_c=40)
+    after = seen(power_limit_w=300, application_clock_hz=1.2e9, temperature_c=70)
+    told = {fact.id: fact.verdict for fact in changes(before, after)}
+    assert told == {"gpu-0-power-limit-w": "fail", "gpu-0-application-clock-hz": "fail"}

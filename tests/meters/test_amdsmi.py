@@ -191,7 +191,7 @@ def test_the_library_is_let_go_at_the_end(installed):
 
 def test_a_wrong_option_is_refused_before_the_driver_is_touched(installed):
     made = installed(CARD)
-    with pytest.raises(ValueError, match="unknown option 'index'; it has none"):
+    with pytest.raises(ValueError, match="unknown option 'index'; there are: devices"):
         amdsmi.METER.open({"index": "0"})
     assert made.open_count == 0
 
@@ -201,3 +201,69 @@ def test_a_missing_package_is_told_with_its_cure(monkeypatch):
     told = amdsmi.METER.probe()
     assert told.reason == "the package amdsmi is not installed"
     assert "pip install amdsmi" in (told.advice or "")
+
+
+def of_card(number: int, **changes: object) -> dict[str, object]:
+    return CARD | {"uuid": f"{number:02d}ff-{number}"} | changes
+
+
+def names(options: dict[str, str] | None = None) -> list[str]:
+    domains = amdsmi.METER.open(options or {}).domains
+    return [each.name for each in domains if each.method == "counter"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "cards"),
+    [
+        ({}, ["gpu-0", "gpu-1", "gpu-2"]),
+        ({"HIP_VISIBLE_DEVICES": "1"}, ["gpu-1"]),
+        ({"CUDA_VISIBLE_DEVICES": "2"}, ["gpu-2"]),
+        ({"ROCR_VISIBLE_DEVICES": "2,0"}, ["gpu-2", "gpu-0"]),
+        ({"ROCR_VISIBLE_DEVICES": "2,0", "HIP_VISIBLE_DEVICES": "1"}, ["gpu-0"]),
+        ({"ROCR_VISIBLE_DEVICES": "GPU-01ff"}, ["gpu-1"]),
+        ({"ROCR_VISIBLE_DEVICES": "0,7,1"}, ["gpu-0"]),
+    ],
+)
+def test_only_the_devices_of_the_job_are_read(installed, monkeypatch, variables, cards):
+    for name in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    installed(*map(of_card, range(3)))
+    assert names() == cards
+    assert names({"devices": "all"}) == ["gpu-0", "gpu-1", "gpu-2"]
+    assert names({"devices": "2+1"}) == ["gpu-2", "gpu-1"]
+
+
+def test_a_job_without_a_device_is_told(installed, monkeypatch):
+    monkeypatch.setenv("ROCR_VISIBLE_DEVICES", "-1")
+    installed(CARD)
+    with pytest.raises(OSError, match="no GPU is visible to this job"):
+        amdsmi.METER.open({})
+
+
+SILENT = {"power": {"current_socket_power": 0, "average_socket_power": "N/A"}}
+MI250 = {"asic": {"market_name": "AMD Instinct MI250X"}}
+
+
+@pytest.mark.parametrize("chosen", ["all", "0", "1", "1+0"])
+def test_both_dies_of_a_card_are_read_once_where_one_shows_them_both(installed, chosen):
+    """The odd one would stand still for ever and look like a stuck sensor."""
+    installed(of_card(0, **MI250), of_card(1, **MI250, **SILENT))
+    reader = amdsmi.METER.open({"devices": chosen})
+    assert [each.name for each in reader.domains] == ["gpu-0", "gpu-0-power"]
+    assert "both dies" in reader.domains[0].source
+    assert {each.domain for each in reader.read()} == {"gpu-0", "gpu-0-power"}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        of_card(1, **MI250),
+        of_card(1, **SILENT),
+        of_card(1, asic={"market_name": "AMD Instinct MI300X"}, **SILENT),
+    ],
+)
+def test_a_second_die_with_figures_of_its_own_and_another_card_stay(installed, second):
+    installed(of_card(0, **MI250), second)
+    assert names({"devices": "all"}) == ["gpu-0", "gpu-1"]

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 import harness
+from harness.measure.trace import disjoint
 from harness.meters import nvml
+from harness.records import Domain
+from harness.records.base import load
 from tests.lab.nvml import knobs
 
 pytestmark = pytest.mark.needs("compiler")
@@ -108,6 +111,32 @@ def test_a_module_contains_the_card():
     assert by_name["gpu-0"]["parents"] == ["gpu-0-module"]
     assert by_name["gpu-0-module"]["parents"] == []
     assert "scope module" in by_name["gpu-0-module"]["source"]
+
+
+GRACE = "NVIDIA GH200 480GB"
+
+
+def test_the_counter_of_a_superchip_is_of_its_module():
+    """As the card's own it would say 1.5 times what the card's power says, in every run."""
+    told = seen(name=GRACE, module=1, counter_share=1.5)
+    by_name = {each["name"]: each for each in told["domains"]}
+    assert set(by_name) == {
+        "gpu-0-module",
+        "gpu-0-module-instant",
+        "gpu-0-instant",
+        "gpu-0-average",
+    }
+    assert by_name["gpu-0-module"]["method"] == "counter"
+    assert by_name["gpu-0-module"]["parents"] == []
+    assert "of the whole module" in by_name["gpu-0-module"]["source"]
+    records = [load(Domain, each, "meter") for each in told["domains"]]
+    assert [each.name for each in disjoint(records)] == ["gpu-0-module"]
+
+
+def test_a_superchip_without_a_counter_counts_its_module_once():
+    told = seen(name=GRACE, module=1, no_counter=1)
+    records = [load(Domain, each, "meter") for each in told["domains"]]
+    assert [each.name for each in disjoint(records)] == ["gpu-0-module-instant"]
 
 
 def test_a_card_without_a_counter_keeps_its_power():

@@ -144,6 +144,18 @@ def test_no_tree_is_told_with_a_cure(monkeypatch, tmp_path):
         rapl.METER.open({})
 
 
+def test_a_tree_that_a_container_hides_is_told_from_one_that_is_not_there(monkeypatch, tmp_path):
+    """The links of the class stay, and what they point to is gone."""
+    (tmp_path / "intel-rapl:0").symlink_to("../../devices/virtual/powercap/intel-rapl:0")
+    monkeypatch.setenv(rapl.ROOT_VARIABLE, str(tmp_path))
+    told = rapl.METER.probe()
+    assert not told.ok
+    assert "cannot be reached" in told.reason
+    assert "-v /sys/devices/virtual/powercap" in told.advice
+    with pytest.raises(OSError, match="cannot be reached"):
+        rapl.METER.open({})
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_missing_permission_is_told_with_a_cure(monkeypatch, tmp_path):
     (powercap.zone(tmp_path, "intel-rapl:0", "package-0") / "energy_uj").chmod(0)
