@@ -45,7 +45,13 @@ def test_help_loads_nothing_heavy(after_help: dict[str, object], module: str) ->
 
 
 def test_help_is_fast() -> None:
-    """The best of five, in CPU seconds: a loaded machine must not decide."""
+    """In CPU seconds, or twenty starts of Python: no load and no slow machine may decide."""
+    python_s = least_cpu_s(sys.executable, "-c", "")
+    assert least_cpu_s(str(SCRIPT), "--help") <= max(0.25, 20 * python_s)
+
+
+def least_cpu_s(*command: str) -> float:
+    """What a command costs, the best of five."""
 
     def spent_s() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -54,9 +60,9 @@ def test_help_is_fast() -> None:
     costs = []
     for _ in range(5):
         before = spent_s()
-        subprocess.run([str(SCRIPT), "--help"], capture_output=True, check=True)
+        subprocess.run(command, capture_output=True, check=True)
         costs.append(spent_s() - before)
-    assert min(costs) <= 0.25
+    return min(costs)
 
 
 def test_every_verb_has_a_file_and_a_line_of_help(joulemark) -> None:
