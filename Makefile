@@ -85,14 +85,18 @@ $(STAMP): pyproject.toml
 	fi
 	log=$(VENV)/install.log
 	: > "$$log"
+	# pip tries a connection again by itself; the further rounds are for an index that was away.
 	install() {
 	  echo "installing $$1"
 	  shift
-	  $(BIN)/python -m pip install --no-input --disable-pip-version-check "$$@" >> "$$log" 2>&1 || {
-	    tail -n 20 "$$log" >&2
-	    echo "pip failed; all of its output is in $$log" >&2
-	    exit 1
-	  }
+	  for pause_s in 5 30 0; do
+	    if $(BIN)/python -m pip install --no-input --disable-pip-version-check --retries 8 "$$@" \
+	      >> "$$log" 2>&1; then return 0; fi
+	    sleep "$$pause_s"
+	  done
+	  tail -n 20 "$$log" >&2
+	  echo "pip failed; all of its output is in $$log" >&2
+	  exit 1
 	}
 	install "pip" --upgrade pip
 	# torch by itself first: it is by far the largest part, and whether it comes as a CPU or a GPU
