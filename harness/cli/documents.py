@@ -263,6 +263,8 @@ class AwardDocument(Record):
     """One for each workload version and machine."""
     files: tuple[str, ...]
     """Records that were written: JSON and Markdown of each decision."""
+    nothing: str = ""
+    """Why there is no decision; empty where there is one."""
     findings: tuple[Finding, ...]
     """About bundles and runs that are in no score."""
 

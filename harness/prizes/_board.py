@@ -8,7 +8,7 @@ from typing import Any
 from harness.prizes._prize import Prize
 from harness.records import Figure, Leaderboard, Score, Standing, Unranked
 from harness.registry import Broken, discover
-from harness.score.contrast import comparison_text
+from harness.score.contrast import comparison_text, contrast
 from harness.score.rank import Contender, Place, Ranking, rank
 from harness.score.reference import REFERENCE_SUFFIX
 from harness.score.resample import RankChance, rank_chances
@@ -111,7 +111,9 @@ def _note(ranking: Ranking, names: Sequence[str], samples: Sequence[Sample]) -> 
     if ranking.separated:
         return f"{names[0]} leads, told apart from {names[1]} by {test}"
     tied = ranking.places[0].rank_high
-    return f"{names[0]} is first by value but tied: {tied} entries cannot be told apart by {test}"
+    told = f"{names[0]} is first by value but tied: {tied} entries cannot be told apart by {test}"
+    alone = contrast(samples[0], samples[1]).kind == "apart"
+    return f"{told}; run each in turn with the reference (--interleave)" if alone else told
 
 
 def _as_lead(ratio: float | None) -> float | None:

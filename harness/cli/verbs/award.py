@@ -13,6 +13,7 @@ from harness.cli.options import folder_option, results_option, ruleset_options
 if TYPE_CHECKING:
     from harness.cli.documents import AwardDocument
     from harness.cli.page import Page
+    from harness.prizes import Prize
     from harness.records import Award
 
 
@@ -35,9 +36,24 @@ def _write(decisions: "Sequence[Award]", out: Path) -> list[Path]:
     return files
 
 
+def _why_nothing(prize: "Prize", entries: int) -> str:
+    """Why no entry of a folder can be decided on."""
+    if not entries:
+        return "no readable bundle here"
+    if prize.rivals == "machines":
+        return (
+            "machines compete with the workload's reference, or with one entry of the hardware "
+            "division, and no two machines here ran the same version of one"
+        )
+    count = f"{entries} entr{'y' if entries == 1 else 'ies'}"
+    return f"no {prize.mode} score among the {count} here"
+
+
 def _show(document: "AwardDocument", page: "Page") -> None:
     for each in document.decisions:
-        page.heading(f"{each.title} on {each.workload}, {each.machine}, rules {each.ruleset}")
+        division = f", {each.division} division" if each.division else ""
+        where = f"{each.workload}, {each.machine}, rules {each.ruleset}{division}"
+        page.heading(f"{each.title} on {where}")
         page.line(f"{each.outcome}: {each.reason}", indent=2)
         for other in each.out:
             page.line(f"no place: {other.submission}: {other.reason}", indent=2)
@@ -47,7 +63,7 @@ def _show(document: "AwardDocument", page: "Page") -> None:
             note = f" ({shaken.note})" if shaken.note else ""
             page.line(f"{shaken.variation}: {verdict}{note}", indent=2)
     if not document.decisions:
-        page.line("nothing to decide on: no readable bundle here")
+        page.line(f"nothing to decide on: {document.nothing}")
     for finding in document.findings:
         page.line(f"{finding.level}: {finding.message}", "yellow")
     for path in document.files:
@@ -77,11 +93,13 @@ def COMMAND(  # noqa: N802
     plugin, rules = find("prizes", prize).value, load_ruleset(ruleset, overrides)
     found = score_all(results, rules)
     decisions = awards(found.scores, plugin, rules, results)
+    entries = len(found.scores)
     document = AwardDocument(
         prize=prize,
         ruleset=rules.name,
         decisions=tuple(decisions),
         files=tuple(str(path) for path in _write(decisions, out)),
         findings=tuple(found.findings),
+        nothing="" if decisions else _why_nothing(plugin, entries),
     )
     return Answer(document, lambda page: _show(document, page))

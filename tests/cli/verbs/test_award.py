@@ -59,3 +59,20 @@ def test_practice_rules_are_refused(joulemark) -> None:
     result = joulemark("award", "speed", "--ruleset", "smoke")
     assert result.exit_code == 3
     assert "prizes ask for" in result.stderr
+
+
+@pytest.mark.usefixtures("results")
+def test_a_single_machine_competes_with_nobody(joulemark) -> None:
+    result = joulemark("award", "hardware")
+    assert result.exit_code == 0
+    assert "no two machines here ran the same version" in result.stdout
+    found = AwardDocument.model_validate_json(joulemark("award", "hardware", "--json").stdout)
+    assert found.decisions == ()
+    assert "no two machines" in found.nothing
+    sped = AwardDocument.model_validate_json(joulemark("award", "speed", "--json").stdout)
+    assert sped.nothing == ""
+
+
+@pytest.mark.usefixtures("results")
+def test_the_page_names_the_division(joulemark) -> None:
+    assert "rules default, closed division" in joulemark("award", "speed").stdout
