@@ -297,7 +297,11 @@ def _archive(path: Path, key: Path | None) -> Report:
         folder = Path(scratch) / "in" / stem(path)
         folder.mkdir(parents=True)
         unpack(path, folder)
-        return replace(verify(folder, key), root=path)
+        try:
+            return replace(verify(folder, key), root=path)
+        except NothingToVerify as error:
+            message = f"{path}: neither a bundle nor a ledger is in it; pack a results folder"
+            raise NothingToVerify(message) from error
 
 
 def verify(path: Path, key: Path | None = None) -> Report:

@@ -212,3 +212,13 @@ def test_a_folder_is_gathered_by_the_same_rules(results: Results, tmp_path: Path
     with pytest.raises(BadArchive, match="'link': neither a plain file nor a folder"):
         gather(folder, other)
     assert not (other / "link").exists()
+
+
+def test_an_archive_of_nothing_is_told_by_its_own_name(tmp_path: Path) -> None:
+    """Where it was unpacked to is nothing that anybody could look at."""
+    path = tmp_path / "empty.tar"
+    with tarfile.open(path, "w"):
+        pass
+    with pytest.raises(NothingToVerify) as caught:
+        verify(path)
+    assert str(caught.value).startswith(f"{path}: neither a bundle nor a ledger is in it")
