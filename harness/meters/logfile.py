@@ -5,6 +5,7 @@ off; rows whose clock is off by more than a few seconds are refused with the rem
 at the wrong time are wrong joules.
 """
 
+import csv
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,20 @@ class Layout(NamedTuple):
     power: tuple[int, float] | None
     """Column and watts for one of its units."""
     energy: tuple[int, float] | None
+    columns_count: int
+
+
+def cells(line: str, delimiter: str) -> list[str]:
+    """The cells of a line, whose quotes may hold the delimiter.
+
+    Raises:
+        ValueError: it is no line of a table.
+    """
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error as error:
+        message = f"{error}: {line[:60]!r}"
+        raise ValueError(message) from error
 
 
 def decode(data: bytes) -> str:
@@ -148,12 +163,16 @@ def layout_of(header: str, options: Mapping[str, str]) -> Layout:
         ValueError: the time or every figure is missing; the message lists the columns.
     """
     delimiter = max(";\t,", key=header.count)
-    names = [name.strip().strip('"').lower() for name in header.split(delimiter)]
+    names = [name.strip().lower() for name in cells(header, delimiter)]
 
     def where(option: str, known: Sequence[str]) -> int | None:
         wanted = options.get(option, "").lower()
         candidates = [wanted] if wanted else known
-        return next((names.index(each) for each in candidates if each in names), None)
+        found = next((each for each in candidates if each in names), None)
+        if found is not None and names.count(found) > 1:
+            message = f"more than one column is called '{found}'; give each a name of its own"
+            raise ValueError(message)
+        return None if found is None else names.index(found)
 
     time, power = where("time", _TIME_NAMES), where("power", tuple(_POWER_NAMES))
     energy = where("energy", tuple(_ENERGY_NAMES))
@@ -169,6 +188,7 @@ def layout_of(header: str, options: Mapping[str, str]) -> Layout:
         time,
         None if power is None else (power, _POWER_NAMES.get(names[power], 1.0)),
         None if energy is None else (energy, _ENERGY_NAMES.get(names[energy], 1.0)),
+        len(names),
     )
 
 
@@ -202,10 +222,17 @@ class Parser:
         """
         if self.layout is None:
             fields = line.split(",")
-            power_w = _value(fields[fields.index("Watts") + 1], decimal_comma=False)
+            at = fields.index("Watts") + 1
+            if "".join(fields[at + 1 : at + 2]).strip().isdecimal():
+                message = f"a decimal comma beside commas that part columns: {line[:60]!r}"
+                raise ValueError(message)
+            power_w = _value(fields[at], decimal_comma=False)
             return Row(seconds(fields[1], self._zone, near_s), None, power_w)
         layout = self.layout
-        fields = line.split(layout.delimiter)
+        fields = cells(line, layout.delimiter)
+        if len(fields) > layout.columns_count:
+            message = f"more columns than the {layout.columns_count} of the header: {line[:60]!r}"
+            raise ValueError(message)
         if len(fields) <= max(layout.time, *(c[0] for c in (layout.power, layout.energy) if c)):
             message = f"too few columns: {line[:60]!r}"
             raise ValueError(message)
@@ -231,7 +258,8 @@ class LogReader:
             message = f"{self._path}: the log is empty; start the meter's program first"
             raise ValueError(message)
         self._parser = Parser(first, options)
-        self._utf16 = self._path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff")
+        marks = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+        self._utf16 = marks.get(self._path.read_bytes()[:2])
         self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         self._at = os.lseek(self._fd, 0, os.SEEK_END)
         self._rest = b""
@@ -260,11 +288,11 @@ class LogReader:
             message = f"{self._path} has become shorter; its program began a new log"
             raise OSError(message)
         self._at += len(data)
-        feed = "\n".encode("utf-16-le") if self._utf16 else b"\n"
+        feed = "\n".encode(self._utf16 or "utf-8")
         whole, found, self._rest = (self._rest + data).rpartition(feed)
         if not found:
             return []
-        return (whole.decode("utf-16-le", "replace") if self._utf16 else decode(whole)).splitlines()
+        return (whole.decode(self._utf16, "replace") if self._utf16 else decode(whole)).splitlines()
 
     def read(self) -> Sequence[Reading]:
         """Rows that have arrived since the last read, stamped on this machine's clock.

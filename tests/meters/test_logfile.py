@@ -1,5 +1,6 @@
 """Logs of external meters: any order of columns, any clock, and never a wrong time in silence."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,10 +29,12 @@ def followed(path: Path, first: str, *lines: str, **options: str) -> tuple[LogRe
 
 def test_ptdaemons_log_is_followed(tmp_path):
     first = SPL.format(stamp("%m-%d-%Y %H:%M:%S.%f"), 20.0)
+    begin_ns = now_ns()
     later = SPL.format(stamp("%m-%d-%Y %H:%M:%S.%f"), 22.95)
     reader, readings = followed(tmp_path / "spl.txt", first, later)
     assert [each.power_w for each in readings] == [22.95]
-    assert abs(readings[0].t_ns - now_ns()) < NS_PER_S
+    a_step_ns = NS_PER_S // 100  # of the wall clock, should its service set it just now
+    assert begin_ns - a_step_ns < readings[0].t_ns < now_ns() + a_step_ns
     assert readings[0].u_ns == NS_PER_S // 2
     assert reader.domains[0].name == "wall"
     reader.close()
@@ -54,6 +57,52 @@ def test_columns_are_found_by_name_in_any_order_and_unit(tmp_path, header, row, 
     assert reading.power_w == pytest.approx(watts) if watts else reading.power_w is None
     assert reading.energy_j == pytest.approx(joules) if joules else reading.energy_j is None
     assert reader.domains[0].method == ("counter" if joules else "sampled")
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "told"),
+    [
+        ("time,watts\n", '{t},"243,2"\n', "could not convert"),
+        ("time,watts\n", "{t},243,2\n", "more columns than the 2"),
+        ("time,watts,note\n", "{t},1,243,x\n", "more columns than the 3"),
+        ("time;watts\n", "{t};1.243,2\n", "could not convert"),
+        ("time,watts\n", "{t},243.2 W\n", "could not convert"),
+        ("time,watts\n", "{t}\n", "too few columns"),
+        (SPL.format("{t}", 20.0), "Time,{t},Watts,243,2,Volts,230,1\n", "a decimal comma"),
+    ],
+)
+def test_a_comma_within_a_figure_never_cuts_it_in_silence(tmp_path, header, row, told):
+    """243,2 would be 243, and 1,243 a thousandth of what was meant."""
+    now = stamp("%m-%d-%Y %H:%M:%S.%f")
+    reader, readings = followed(tmp_path / "log.csv", header.format(t=now), row.format(t=now))
+    assert readings == []
+    assert told in reader.trouble["wall"]
+    reader.close()
+
+
+def test_a_quoted_cell_may_hold_the_delimiter(tmp_path):
+    row = f'"rack 3, left",{stamp()},"50.5"\n'
+    reader, readings = followed(tmp_path / "log.csv", "place,time,watts\n", row)
+    assert [each.power_w for each in readings] == [50.5]
+    reader.close()
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="more than one column is called 'watts'"):
+        layout_of("time,watts,watts", {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_log_of_either_byte_order_is_followed(tmp_path, encoding):
+    path = tmp_path / "log.csv"
+    path.write_bytes("\ufefftime,watts\n".encode(encoding))
+    reader = logfile.METER.open({"path": str(path), "tz": "utc"})
+    with path.open("ab") as log:
+        for watts in (50.5, 51.0):
+            log.write(f"{stamp()},{watts}\n".encode(encoding))
+    assert [each.power_w for each in reader.read()] == [50.5, 51.0]
+    assert not reader.trouble
     reader.close()
 
 
@@ -83,7 +132,7 @@ def test_a_log_in_utf_16_is_followed(tmp_path):
 
 @pytest.mark.parametrize(
     ("shift_s", "words"),
-    [(-7200, "2.00 h) behind"), (7200, "2.00 h) ahead of"), (-30, "30.0 s")],
+    [(-7200, "2.00 h) behind"), (7200, "2.00 h) ahead of"), (-30, "0.01 h) behind")],
 )
 def test_a_clock_that_is_off_is_refused_with_the_remedy(tmp_path, shift_s, words):
     row = f"{stamp(shift_s=shift_s)},50\n"
@@ -92,7 +141,9 @@ def test_a_clock_that_is_off_is_refused_with_the_remedy(tmp_path, shift_s, words
     told = reader.trouble["wall"]
     assert words in told
     assert "tz=" in told
-    assert f"offset_s={-shift_s}" in told
+    (offset_s,) = re.findall(r"offset_s=(-?\d+)", told)
+    # A busy machine may read the row a while after it was stamped.
+    assert -1 <= int(offset_s) + shift_s < 60
     reader.close()
 
 
@@ -101,7 +152,7 @@ def test_the_remedies_work(tmp_path):
     for options in ({"offset_s": "7200"}, {"tz": "-02:00"}, {"clock": "arrival"}):
         reader, readings = followed(tmp_path / "log.csv", "time,watts\n", late, **options)
         assert [each.power_w for each in readings] == [50], options
-        assert abs(readings[0].t_ns - now_ns()) < 2 * NS_PER_S
+        assert abs(readings[0].t_ns - now_ns()) < 60 * NS_PER_S
         reader.close()
 
 
