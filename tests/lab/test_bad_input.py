@@ -1,5 +1,6 @@
 """Every fault of a meter at once through the real sampler: each is found, none goes unmarked."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,7 +129,9 @@ def test_a_log_whose_clock_is_hours_off_gives_no_figure_and_the_remedy(measured)
     assert measured.energy("wall").energy_j is None
     message = next(each["message"] for each in measured.faults if each["meter"] == "log-wall")
     assert "3.00 h) ahead of this machine's" in message
-    assert "offset_s=-10800" in message
+    (offset_s,) = re.findall(r"offset_s=(-\d+)", message)
+    # The row was read up to half a second after it was written, or later on a busy machine.
+    assert -10801 <= int(offset_s) <= -10785
 
 
 def test_a_log_with_a_byte_order_mark_and_other_columns_is_read_right(measured):

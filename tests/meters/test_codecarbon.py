@@ -11,6 +11,7 @@ import pytest
 
 from harness.clock import NS_PER_S, now_ns
 from harness.meters import codecarbon
+from tests.lab.waiting import until
 
 
 def test_every_option_of_the_tracker_is_pinned():
@@ -52,24 +53,34 @@ def test_the_names_and_methods_make_the_estimate_plain(reader):
 
 
 def test_a_window_of_a_second_has_rows_at_both_edges(reader):
+    began_ns = now_ns()
     reader.mark()
     first = {each.domain: each for each in reader.read()}
     time.sleep(1.0)
     reader.mark()
     last = {each.domain: each for each in reader.read()}
+    took_s = (now_ns() - began_ns) / NS_PER_S
     assert set(first) == set(last) == {"cpu-modelled", "dram-modelled"}
     for name, begin in first.items():
         passed_s = (last[name].t_ns - begin.t_ns) / NS_PER_S
-        assert passed_s == pytest.approx(1.0, abs=0.5)
+        assert 0.5 <= passed_s <= took_s
         watts = (last[name].energy_j - begin.energy_j) / passed_s
         assert 0.1 < watts < 1000
 
 
 def test_the_rows_stand_about_a_second_apart(reader):
+    reader.mark()
     reader.read()
-    time.sleep(2.3)
-    stamps = [each.t_ns for each in reader.read() if each.domain == "cpu-modelled"]
-    assert len(stamps) in (2, 3)
+    stamps: list[int] = []
+
+    def enough() -> bool:
+        stamps.extend(each.t_ns for each in reader.read() if each.domain == "cpu-modelled")
+        return len(stamps) >= 3
+
+    until(enough)
+    # A busy machine leaves rows out or has one late; none come much oftener.
+    assert (stamps[-1] - stamps[0]) / NS_PER_S > (len(stamps) - 1) / 4
+    assert stamps == sorted(set(stamps))
 
 
 def test_marks_in_quick_succession_never_stamp_an_old_estimate_anew(reader):
