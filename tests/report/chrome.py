@@ -81,7 +81,7 @@ class Tab:
                 raise ChromeError(message)
             self._buffer += data
 
-    def _wait(self, wanted: Callable[[Message], bool], timeout_s: float = 60.0) -> Message:
+    def _wait(self, wanted: Callable[[Message], bool], timeout_s: float = 120.0) -> Message:
         for message in self._messages(timeout_s):
             if "method" in message:
                 self.events.append(message)
@@ -182,4 +182,8 @@ def chrome(program: str) -> Iterator[Tab]:
             os.close(to_write)
             os.close(from_read)
             child.terminate()
-            child.wait(timeout=20)
+            try:
+                child.wait(timeout=20)
+            except subprocess.TimeoutExpired:  # the pages were seen; how it ends is no matter
+                child.kill()
+                child.wait()
