@@ -7,6 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -173,7 +174,8 @@ class Bundle:
         Raises:
             BundleError: it has no manifest.
         """
-        if not (folder / MANIFEST).is_file():
+        self._where = str(folder)
+        if not os.path.isfile(f"{self._where}/{MANIFEST}"):  # noqa: PTH113 - as below
             message = f"{folder}: no {MANIFEST}; not a sealed bundle (the run was cut off?)"
             raise BundleError(message)
         self.folder = folder
@@ -190,7 +192,9 @@ class Bundle:
 
     def _read(self, name: str) -> bytes:
         try:
-            return (self.folder / name).read_bytes()
+            # Seven files of ten thousand bundles: without buffers and paths in half the time.
+            with FileIO(f"{self._where}/{name}") as file:
+                return file.readall()
         except OSError as error:
             message = f"{self.folder / name}: {error.strerror or error}"
             raise BundleError(message) from error
@@ -212,7 +216,8 @@ class Bundle:
 
     def _has(self, name: str) -> bool:
         """Whether the file is there, or was when the bundle was sealed."""
-        return (self.folder / name).exists() or (self._checked and name in self._sealed)
+        there = os.path.exists(f"{self._where}/{name}")  # noqa: PTH110 - as above
+        return there or (self._checked and name in self._sealed)
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -290,7 +295,8 @@ def find_bundles(results: Path) -> list[Path]:
     What lies inside a bundle belongs to it: a submission that carries a `manifest.json` of its own
     makes no second bundle.
     """
-    return sorted(map(Path, _bundles(str(results))))
+    found = sorted(_bundles(str(results)), key=lambda folder: folder.split("/"))
+    return list(map(Path, found))
 
 
 def _bundles(folder: str) -> Iterator[str]:

@@ -7,10 +7,12 @@ from harness.prizes._across import across_of
 from harness.prizes._board import AS_RUN, boards, standing_rows
 from harness.prizes._front import fronts
 from harness.records import Ruleset
+from harness.score.collector import at_rest
 from harness.score.imported import left_unscored, score_imported, scores_imports
 from harness.score.score import score_all
 
 
+@at_rest()
 def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, Any]:
     """What `joulemark score --json` prints: scores, standings and findings of a folder.
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.bundle import MANIFEST, Bundle, BundleError, find_bundles
+from harness.bundle import Bundle, BundleError, find_bundles
 from harness.ledger import LedgerError, read_ledger
 from harness.records import Finding, LedgerRow, Ruleset, Score, TrialOf
 from harness.score.cache import Kept, ScoreCache, marks_of
+from harness.score.collector import at_rest
 from harness.score.cost import run_score
 from harness.score.group import Attempt, Group, score_of
 from harness.score.reference import beside_the_reference
@@ -32,13 +33,12 @@ def _label(ruleset: Ruleset) -> str:
     return f"{ruleset.name} ({changed})" if changed else ruleset.name
 
 
-def _attempt(folder: Path, ruleset: Ruleset | None, results: Path) -> Attempt:
-    """Read one bundle and score it.
+def _attempt(bundle: Bundle, ruleset: Ruleset | None, results: Path) -> Attempt:
+    """Score one bundle.
 
     Raises:
         BundleError: a file is not readable, or not as it was sealed.
     """
-    bundle = Bundle(folder, checked=True)
     rules = ruleset or bundle.ruleset
     evaluation = bundle.evaluation
     return Attempt(
@@ -85,15 +85,11 @@ def _attempt_or_kept(
         BundleError: a file is not readable, or not as it was sealed.
     """
     name = str(folder)
-    marks = marks_of(name)
-    try:
-        manifest_sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-    except OSError:
-        return _attempt(folder, ruleset, results)
-    found = cache.get(name, marks, manifest_sha256)
+    marks, bundle = marks_of(name), Bundle(folder, checked=True)
+    found = cache.get(name, marks, bundle.manifest_sha256)
     if found is not None:
         return _of_kept(*found)
-    attempt = _attempt(folder, ruleset, results)
+    attempt = _attempt(bundle, ruleset, results)
     cache.put(name, marks, _kept(attempt, cache.ruleset_digest(attempt.ruleset)))
     return attempt
 
@@ -119,7 +115,7 @@ def read_attempts(
     for folder in find_bundles(results):
         try:
             if cache is None:
-                attempt = _attempt(folder, ruleset, results)
+                attempt = _attempt(Bundle(folder, checked=True), ruleset, results)
             else:
                 attempt = _attempt_or_kept(folder, ruleset, results, cache)
         except BundleError as error:
@@ -219,6 +215,7 @@ def _orphans(lost: Mapping[Key, list[LedgerRow]], attempts: Sequence[Attempt]) -
     ]
 
 
+@at_rest()
 def score_all(results: Path, ruleset: Ruleset | None = None, *, kept: bool = False) -> Scores:
     """Score a folder of results and tell what could not be scored.
 

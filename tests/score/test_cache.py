@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.bundle import Bundle
 from harness.prizes import score_document
 from harness.rules.load import load_ruleset
 from harness.score import score as scoring
@@ -35,9 +36,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
     real = scoring._attempt
 
-    def spy(folder: Path, *rest: object) -> Attempt:
-        seen.append(folder)
-        return real(folder, *rest)  # type: ignore[arg-type]
+    def spy(bundle: Bundle, *rest: object) -> Attempt:
+        seen.append(bundle.folder)
+        return real(bundle, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scoring, "_attempt", spy)
     return seen
