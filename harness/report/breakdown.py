@@ -174,6 +174,28 @@ def breakdown_of(each: EntryRun, trace: Trace | None) -> Breakdown | None:
     return Breakdown(segments, courses, joules, added if whole else ())
 
 
+def joules_at_snapshots(each: EntryRun, trace: Trace | None) -> dict[int, float]:
+    """Joules from the gun to each snapshot, over the domains that the run's score adds up.
+
+    By interpolation between the readings, as the charts draw them; snapshots that the readings do
+    not reach are left out.
+    """
+    run, added = each.run, each.score.energy_domains
+    if run is None or trace is None or run.window.gun_ns is None or not added:
+        return {}
+    chosen = [domain for domain in run.domains if domain.name in added]
+    courses = [course for domain in chosen if (course := _course(domain, trace)) is not None]
+    if len(courses) != len(added):
+        return {}
+    gun_s, found = run.window.gun_ns * S_PER_NS, {}
+    for shot in run.snapshots:
+        parts = [course.between_j(gun_s, shot.stamp_ns * S_PER_NS) for course in courses]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            found[shot.index] = sum(known)
+    return found
+
+
 def energies_of(each: EntryRun, trace: Trace | None) -> Mapping[str, Energy]:
     """Joules of each domain in the scored window with the terms of their uncertainty."""
     run = each.run

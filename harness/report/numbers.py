@@ -32,6 +32,9 @@ P_LEAST = 1e-4
 DIGITS = 3
 DIGITS_MAX = 4
 
+PLACES_MAX = 12
+"""Zeros after the point that nobody counts any more."""
+
 
 class Unit(NamedTuple):
     """A unit to show numbers in."""
@@ -168,6 +171,8 @@ def _places(value: float, significant: int) -> int:
 
 
 def _fixed(value: float, places: int) -> str:
+    if not value and places > PLACES_MAX:
+        return "0"
     if value and not TAME[0] <= abs(value) < TAME[1]:
         return powered(value)
     return grouped(f"{round(value, places) + 0.0:.{max(places, 0)}f}")

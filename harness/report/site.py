@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from harness.records import Leaderboard, Ruleset, Score
 from harness.registry import Broken, Plugin, discover
 from harness.report import numbers
+from harness.report.digest import Digests
 from harness.report.entries import Boards, Entry, Ground, entries_of
 from harness.report.finite import tamed_board, tamed_score
 from harness.report.page import Page
@@ -26,6 +28,17 @@ INVENTORY = "site.json"
 
 Files = dict[str, str | Path]
 """Text of each file of the site, or the file to copy, by path relative to the site."""
+
+
+_IDLE = re.compile(r"^\s*(//.*)?\n|^[ \t]+", re.MULTILINE)
+
+
+def squeezed(source: str) -> str:
+    """A style or a script without indentation, empty lines and lines that only comment.
+
+    It stands in every page. Our own files have no string that spans lines.
+    """
+    return _IDLE.sub("", source)
 
 
 class SiteError(ValueError):
@@ -64,6 +77,8 @@ class Site:
         )
         self.boards = Boards(map(tamed_board, boards))
         self.entries: tuple[Entry, ...] = entries_of(self.scores, self.boards, results)
+        self.digests = Digests()
+        """What several pages want of traces, so that each is read twice at most."""
         self.broken: list[Broken] = []
         """Page plug-ins that did not load or failed, with their errors."""
         self.menu: list[Page] = []
@@ -77,7 +92,7 @@ class Site:
         """Style and script, put into each page so that a page can be mailed alone."""
         # Our own files, not an entrant's.
         return {
-            name: Markup((HERE / "static" / name).read_text(encoding="utf-8"))  # noqa: S704
+            name: Markup(squeezed((HERE / "static" / name).read_text(encoding="utf-8")))  # noqa: S704
             for name in ("style.css", "site.js", "compare.js", "zoom.js")
         }
 

@@ -154,6 +154,18 @@ def lead_text(board: Leaderboard) -> str:
     return ""
 
 
+NOBODY = "no eligible entry: "
+
+
+def board_note(board: Leaderboard) -> str:
+    """What a board's note adds to the headline of its card, without a full stop."""
+    note = board.note.rstrip(".")
+    if not note.startswith(NOBODY):
+        return note
+    why = note.removeprefix(NOBODY)
+    return why[:1].upper() + why[1:]
+
+
 def place_text(place: Place) -> str:
     """One sentence: where an entry stands on a board, and why."""
     quantity = QUANTITIES.get(place.board.prize, place.board.quantity).lower()

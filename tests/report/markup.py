@@ -41,7 +41,7 @@ class Markup(HTMLParser):
         self.elements.append(Element(tag, values, tuple(self._open)))
         if tag == "span" and values.get("role") == "img":
             # What a screen reader says in place of the sign.
-            self.text += values.get("aria-label", "")
+            self.text += values.get("aria-label", values.get("title", ""))
         if tag not in VOID:
             self._open.append(tag)
 

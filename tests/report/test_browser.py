@@ -71,7 +71,7 @@ def typed(tab: Tab, text: str) -> None:
 
 def test_the_filter_hides_rows_and_keeps_their_ranks(tab: Tab, site: Path) -> None:
     tab.open(address(site, "board/digits-cnn.html"))
-    ranks = "[...document.querySelectorAll('#t1 tbody tr:not([hidden]) .rank-number')]"
+    ranks = "[...document.querySelectorAll('#t1 tbody tr:not([hidden]) .rank b')]"
     typed(tab, "sgd")
     assert tab.run(VISIBLE) == ["SGD"]
     assert tab.run(f"{ranks}.map(e => e.innerText)") == ["3", "5"]

@@ -9,7 +9,7 @@ import pytest
 from harness.records import Leaderboard, Score
 from harness.registry import PLUGINS_VARIABLE
 from harness.report import site as site_module
-from harness.report.site import INVENTORY, SiteError, render
+from harness.report.site import HERE, INVENTORY, SiteError, render, squeezed
 from tests.report.made import PLANS, Made, Plan, make, scored
 from tests.report.markup import pages_of, read
 
@@ -275,3 +275,13 @@ def test_two_versions_of_one_submission_have_a_page_each(made: Made, tmp_path: P
     boards: list[Leaderboard] = []
     render(made.results, tmp_path, pair, boards)
     assert len(list((tmp_path / "entry").glob("*.html"))) == 2
+
+
+def test_scripts_lose_their_indentation_and_nothing_else() -> None:
+    source = 'a = 1;\n\n  // why\n  if (a) {\n    b = "// kept";\n  }\n'
+    assert squeezed(source) == 'a = 1;\nif (a) {\nb = "// kept";\n}\n'
+    for path in (HERE / "static").iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert "`" not in text, "a string may span lines"
+        assert not re.search(r"\\\n", text)
+        assert len(squeezed(text)) < len(text)

@@ -1,7 +1,7 @@
-"""The metric of every snapshot over time, one line a run, against the target."""
+"""The metric of every snapshot over time or over joules, one line a run, against the target."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,14 +14,29 @@ from harness.report.entries import Entry, EntryRun
 WIDTH, HEIGHT = 920.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 908.0, 30.0, 278.0
 BAND_POINTS = 120
+NAMED_MAX = 40
+"""Snapshots up to which each says its numbers; more of them lie too close to point at one."""
+
+
+class Abscissa(NamedTuple):
+    """What a metric is drawn over."""
+
+    base: str
+    """Base unit, `s` or `J`."""
+    name: str
+
+
+TIME = Abscissa("s", "time after the gun")
+ENERGY = Abscissa("J", "energy after the gun")
 
 
 class Curve(NamedTuple):
-    """Metric over time of one run."""
+    """Metric over time, or over joules, of one run."""
 
     seed: int
+    run_id: str
     points: tuple[tuple[int, float, float], ...]
-    """Index of the snapshot, seconds after the gun, metric."""
+    """Index of the snapshot, seconds or joules after the gun, metric."""
     counted: int | None
     """Index of the snapshot that counts."""
     reached: bool
@@ -39,7 +54,9 @@ def curve_of(each: EntryRun) -> Curve | None:
         if row.value is not None and row.snapshot in stamps
     )
     counted = each.score.snapshot
-    return Curve(each.score.seed, points, counted, each.score.reached) if points else None
+    if not points:
+        return None
+    return Curve(each.score.seed, each.score.run_id, points, counted, each.score.reached)
 
 
 def curves_of(entry: Entry) -> list[Curve]:
@@ -47,33 +64,42 @@ def curves_of(entry: Entry) -> list[Curve]:
     return [curve for each in entry.runs if (curve := curve_of(each)) is not None]
 
 
-class Band(NamedTuple):
-    """Between which metrics all runs of a board lie, over time."""
+def by_joules(curve: Curve, joules: Mapping[int, float]) -> Curve | None:
+    """The same metrics over the joules of their snapshots; None where none of them are known."""
+    points = tuple(
+        (index, joules[index], value) for index, _, value in curve.points if index in joules
+    )
+    return curve._replace(points=points) if points else None
 
-    t_s: tuple[float, ...]
-    """Moments at which at least one run has handed over a snapshot."""
+
+class Band(NamedTuple):
+    """Between which metrics all runs of a board lie, over time or over joules."""
+
+    x: tuple[float, ...]
+    """Seconds or joules by which at least one run has handed over a snapshot."""
     low: tuple[float, ...]
     high: tuple[float, ...]
     runs_count: int
 
 
-def band_of(entries: Sequence[Entry]) -> Band | None:
+def band_of(found: Sequence[Sequence[Curve]]) -> Band | None:
     """The band of all runs with a curve; None where fewer than two entries have one.
 
     A run holds the metric of its last snapshot until the next; what it would have done after its
     last one nobody knows, so it leaves the band there.
+
+    Args:
+        found: the curves of each entry, over the same abscissa.
     """
-    found = [curves_of(entry.opened()) for entry in entries]
     curves = [curve for each in found for curve in each]
     if sum(bool(each) for each in found) < 2:  # noqa: PLR2004 - one is no band
         return None
-    last_s = max(curve.points[-1][1] for curve in curves)
-    grid = np.linspace(0.0, last_s, BAND_POINTS)
+    grid = np.linspace(0.0, max(curve.points[-1][1] for curve in curves), BAND_POINTS)
     low, high = np.full(BAND_POINTS, np.inf), np.full(BAND_POINTS, -np.inf)
     for curve in curves:
-        _, t_s, values = (np.array(column) for column in zip(*curve.points, strict=True))
-        at = np.searchsorted(t_s, grid, side="right") - 1
-        inside = (at >= 0) & (grid <= t_s[-1])
+        _, x, values = (np.array(column) for column in zip(*curve.points, strict=True))
+        at = np.searchsorted(x, grid, side="right") - 1
+        inside = (at >= 0) & (grid <= x[-1])
         low[inside] = np.minimum(low[inside], values[at[inside]])
         high[inside] = np.maximum(high[inside], values[at[inside]])
     known = np.isfinite(low)
@@ -81,18 +107,33 @@ def band_of(entries: Sequence[Entry]) -> Band | None:
     return Band(shown[0], shown[1], shown[2], len(curves))
 
 
-def _draw_band(onto: Drawing, axes: Axes, band: Band) -> None:
-    shown = [at for at, t_s in enumerate(band.t_s) if t_s <= axes.x.high]
-    upper = axes.trail((band.t_s[at], band.high[at]) for at in shown)
-    lower = axes.trail((band.t_s[at], band.low[at]) for at in shown)
-    onto.area(upper, lower, "board-band")
+class Plot(NamedTuple):
+    """The plotting area of curves, with the unit of its abscissa."""
+
+    axes: Axes
+    over: Abscissa
+    unit: numbers.Unit
+
+    def trail(self, points: Iterable[Point]) -> list[Point]:
+        """Pixels of points in base units."""
+        return self.axes.trail((x / self.unit.factor, value) for x, value in points)
 
 
-def _axes(curves: Sequence[Curve], target: float) -> Axes:
-    last_s = max(t_s for curve in curves for _, t_s, _ in curve.points)
+def _plot(curves: Sequence[Curve], target: float, over: Abscissa) -> Plot:
+    last = max(x for curve in curves for _, x, _ in curve.points)
+    unit = numbers.unit_for([last], over.base)
     values = [value for curve in curves for _, _, value in curve.points]
     low, high = padded([*values, target] if math.isfinite(target) else values)
-    return Axes(Scale(0.0, last_s * 1.02 or 1.0, LEFT, RIGHT), Scale(low, high, BOTTOM, TOP))
+    across = Scale(0.0, last / unit.factor * 1.02 or 1.0, LEFT, RIGHT)
+    return Plot(Axes(across, Scale(low, high, BOTTOM, TOP)), over, unit)
+
+
+def _draw_band(onto: Drawing, plot: Plot, band: Band) -> None:
+    end = plot.axes.x.high * plot.unit.factor
+    shown = [at for at, x in enumerate(band.x) if x <= end]
+    upper = plot.trail((band.x[at], band.high[at]) for at in shown)
+    lower = plot.trail((band.x[at], band.low[at]) for at in shown)
+    onto.area(upper, lower, "board-band")
 
 
 def _draw_target(onto: Drawing, axes: Axes, target: float) -> None:
@@ -102,14 +143,19 @@ def _draw_target(onto: Drawing, axes: Axes, target: float) -> None:
     onto.text((RIGHT - 4, level + 15), words, "label target-label end")
 
 
-def _draw(onto: Drawing, axes: Axes, curve: Curve) -> None:
-    trail: list[Point] = axes.trail((t_s, value) for _, t_s, value in curve.points)
+def _draw(onto: Drawing, plot: Plot, curve: Curve, *, named: bool) -> None:
+    """One run; of many snapshots only the one that counts has words of its own."""
+    trail = plot.trail((x, value) for _, x, value in curve.points)
     onto.line(trail, "run-line")
-    for (index, t_s, value), at in zip(curve.points, trail, strict=True):
+    if not named:
+        onto.dots(trail, "dots")
+    for (index, x, value), at in zip(curve.points, trail, strict=True):
         counts = index == curve.counted
+        if not (named or counts):
+            continue
         style = ("dot counted" if curve.reached else "dot missed") if counts else "dot"
         words = f"seed {curve.seed}, snapshot {index}: {numbers.plain(value, 4)} "
-        when = f"after {numbers.quantity(t_s, 's')}{', counts' if counts else ''}"
+        when = f"after {numbers.quantity(x, plot.over.base)}{', counts' if counts else ''}"
         onto.circle(at, 4.5 if counts else 2.2, style, words + when)
 
 
@@ -122,20 +168,31 @@ def _summary(entry: Entry, curves: Sequence[Curve]) -> str:
     )
 
 
-def curve_chart(entry: Entry, ident: str, band: Band | None = None) -> Markup | None:
-    """Metric over time of all runs, before the band of the board; None without a metric."""
-    curves = curves_of(entry)
-    if not curves:
+class Drawn(NamedTuple):
+    """What a chart of curves shows."""
+
+    curves: Sequence[Curve]
+    over: Abscissa = TIME
+    band: Band | None = None
+    """Of the board."""
+
+
+def curve_chart(entry: Entry, ident: str, shown: Drawn) -> Markup | None:
+    """Curves of all runs of an entry, before the band of the board; None without a curve."""
+    if not shown.curves:
         return None
-    axes = _axes(curves, entry.score.target)
+    score = entry.score
+    plot = _plot(shown.curves, score.target, shown.over)
     drawing = Drawing(WIDTH, HEIGHT)
-    arrow = "↑" if entry.score.better == "higher" else "↓"
-    axes.draw(drawing, "seconds after the gun", f"{entry.score.metric_name} {arrow}")
-    if band is not None:
-        _draw_band(drawing, axes, band)
-    if math.isfinite(entry.score.target):
-        _draw_target(drawing, axes, entry.score.target)
-    for curve in curves:
-        _draw(drawing, axes, curve)
-    title = f"{entry.score.metric_name} over time of each run"
-    return drawing.markup(ident, title, _summary(entry, curves))
+    arrow = "↑" if score.better == "higher" else "↓"
+    across = f"{shown.over.name}, {plot.unit.symbol}"
+    plot.axes.draw(drawing, across, f"{score.metric_name} {arrow}")
+    if shown.band is not None:
+        _draw_band(drawing, plot, shown.band)
+    if math.isfinite(score.target):
+        _draw_target(drawing, plot.axes, score.target)
+    named = sum(len(curve.points) for curve in shown.curves) <= NAMED_MAX
+    for curve in shown.curves:
+        _draw(drawing, plot, curve, named=named)
+    title = f"{score.metric_name} over {shown.over.name} of each run"
+    return drawing.markup(ident, title, _summary(entry, shown.curves))

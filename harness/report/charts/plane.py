@@ -8,7 +8,7 @@ from markupsafe import Markup
 from harness.prizes import fronts
 from harness.records import Figure
 from harness.report import numbers, wording
-from harness.report.charts.svg import Axes, Drawing, Point, Scale, padded
+from harness.report.charts.svg import Axes, Drawing, Point, Scale, padded, shortened, text_width
 from harness.report.entries import Entry
 from harness.report.finite import all_positive
 from harness.report.text import isolated
@@ -175,8 +175,8 @@ class Plane:
 
     def _label(self, onto: Drawing, at: Point, name: str) -> None:
         """The name beside its point, in the first of four corners that is free."""
-        short = name if len(name) <= LABEL_LENGTH else f"{name[:LABEL_LENGTH]}…"
-        width = LETTER_WIDTH * len(short)
+        short = shortened(name, LABEL_LENGTH)
+        width = LETTER_WIDTH * text_width(short)
         sides = ("end", "start") if at[0] + width > RIGHT else ("start", "end")
         for side, drop in ((side, drop) for side in sides for drop in (-7.0, 15.0)):
             left = at[0] + 8 if side == "start" else at[0] - 8 - width

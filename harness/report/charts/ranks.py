@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from harness.records import Standing
-from harness.report.charts.svg import Drawing
+from harness.report.charts.svg import Drawing, shortened
 
 WIDTH = 560.0
 LEFT, RIGHT, TOP = 190.0, 540.0, 34.0
 ROW = 20.0
 ROWS_MAX = 30
-NAME_LENGTH = 26
+NAME_LENGTH = 23
+"""In average letters."""
 
 
 def _x(rank: float, count: int) -> float:
@@ -28,8 +29,7 @@ def _grid(onto: Drawing, count: int, base: float) -> None:
 
 def _row(onto: Drawing, row: Standing, y: float, count: int) -> None:
     name = row.title or row.submission
-    short = name if len(name) <= NAME_LENGTH else f"{name[:NAME_LENGTH]}…"
-    onto.text((LEFT - 14, y + 4), short, "label end")
+    onto.text((LEFT - 14, y + 4), shortened(name, NAME_LENGTH), "label end")
     onto.line([(_x(row.rank_low, count), y), (_x(row.rank_high, count), y)], "rank-bar")
     words = f"{name}: rank {row.rank}, the data allow {row.rank_low} to {row.rank_high}"
     onto.circle((_x(row.rank, count), y), 4.2, "point measured", words)

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -23,13 +24,37 @@ LEAST, GREATEST = sys.float_info.min, sys.float_info.max
 
 TEN = 10.0
 LOG_TICKS_MAX = 9
-"""Beyond these, only powers of ten are labelled."""
+"""Beyond these, only powers of ten are labelled, and of too many of them every so many."""
+
+WIDE, FULL = 1.4, 1.9
+"""Width of a capital, and of a letter as wide as it is high, in average letters."""
+
+
+_BROAD = frozenset("ABCDEFGHKMNOPQRSTUVWXYZmw@%—…")
 
 
 def px(value: float) -> str:
     """A coordinate with one decimal: the same on every machine, and short."""
     text = f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
+
+
+def text_width(text: str) -> float:
+    """About how wide a text is, in average letters."""
+    return sum(
+        FULL if unicodedata.east_asian_width(each) in "WF" else WIDE if each in _BROAD else 1.0
+        for each in text
+    )
+
+
+def shortened(text: str, width: float) -> str:
+    """As much of a text as fits into that many average letters."""
+    if text_width(text) <= width:
+        return text
+    kept = text[: int(width)]
+    while kept and text_width(kept) > width:
+        kept = kept[:-1]
+    return f"{kept}…"
 
 
 @dataclass(frozen=True)
@@ -81,6 +106,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     found = [m * 10.0**e for e in exponents for m in (1, 2, 5) if low <= m * 10.0**e <= high]
     if len(found) > LOG_TICKS_MAX:
         found = [tick for tick in found if f"{tick:e}"[0] == "1"]
+        found = found[:: math.ceil(len(found) / LOG_TICKS_MAX)]
     return found if len(found) > 1 else ticks(low, high, 4)
 
 
@@ -115,6 +141,12 @@ class Drawing:
         for x, y in points[1:]:
             walked += [(x, walked[-1][1]), (x, y)]
         self.line(walked, style)
+
+    def dots(self, points: Sequence[Point], style: str) -> None:
+        """Small dots in one path: strokes without length and with round ends."""
+        if points:
+            path = "".join(f"M{px(x)} {px(y)}h0" for x, y in points)
+            self.pieces.append(f'<path class="{style}" d="{path}"/>')
 
     def area(self, upper: Sequence[Point], lower: Sequence[Point], style: str) -> None:
         """The surface between two paths over the same abscissae."""
@@ -185,32 +217,53 @@ class Axes:
 
     def draw(self, onto: Drawing, x_label: str, y_label: str) -> None:
         """Grid, numbers and names of both axes; the y name stands above the axis, upright."""
-        self._horizontals(onto)
+        self.draw_heights(onto, y_label)
         self._verticals(onto)
-        if y_label:
-            onto.text((self.x.start, self.y.end - 10), y_label, "axis-name")
         onto.text((self.x.end, self.y.start + 34), x_label, "axis-name end")
 
+    def draw_heights(self, onto: Drawing, y_label: str) -> None:
+        """Grid, numbers and name of the upright axis alone."""
+        self._horizontals(onto)
+        if y_label:
+            onto.text((self.x.start, self.y.end - 10), y_label, "axis-name")
+
     def _horizontals(self, onto: Drawing) -> None:
-        for tick in self.y.ticks(5):
+        ticks = self.y.ticks(5)
+        for tick, text in zip(ticks, tick_texts(ticks, self.y), strict=True):
             y = self.y(tick)
             onto.line([(self.x.start, y), (self.x.end, y)], "grid")
-            onto.text((self.x.start - 8, y + 4), tick_text(tick, self.y), "tick end")
+            onto.text((self.x.start - 8, y + 4), text, "tick end")
 
     def _verticals(self, onto: Drawing) -> None:
         base = self.y.start
         onto.line([(self.x.start, base), (self.x.end, base)], "axis")
         start = len(onto.pieces)
-        for tick in self.x.ticks(7):
+        ticks = self.x.ticks(7)
+        for tick, text in zip(ticks, tick_texts(ticks, self.x), strict=True):
             x = self.x(tick)
             onto.line([(x, base), (x, base + 4)], "axis")
-            onto.text((x, base + 18), tick_text(tick, self.x), "tick middle")
+            onto.text((x, base + 18), text, "tick middle")
         onto.group(start, "times")
+
+
+def tick_texts(values: Sequence[float], scale: Scale) -> list[str]:
+    """The numbers of a linear scale with equally many decimals; of a logarithmic one, its own."""
+    texts = [tick_text(value, scale) for value in values]
+    plain = all(set(text) <= set("0123456789.\N{MINUS SIGN}") for text in texts)
+    if scale.log or not plain:
+        return texts
+    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
+    return [text if text == "0" else _filled(text, decimals) for text in texts]
+
+
+def _filled(text: str, decimals: int) -> str:
+    whole, _, rest = text.partition(".")
+    return f"{whole}.{rest:0<{decimals}}" if decimals else whole
 
 
 def tick_text(value: float, scale: Scale) -> str:
     """A tick's number, with just the digits that tell it from its neighbours."""
-    if abs(value) < 1e-12 * max(abs(scale.low), abs(scale.high)):
+    if not scale.log and abs(value) < 1e-12 * max(abs(scale.low), abs(scale.high)):
         return "0"
     text = f"{value:.6g}"
     if "e" in text:

@@ -33,18 +33,15 @@ def whisker(figure: Figure | None, scale: Scale | None, style: str) -> Markup:
         return Markup()
     middle = HEIGHT / 2
     low, high = _ends(figure, scale)
-    path = f"M{px(low)} {px(middle)}H{px(high)}"
+    path = f"M{px(low)} {px(middle)}H{px(high)}" if high > low else ""
     for end, known in ((low, figure.low), (high, figure.high)):
         if known is not None:
             path += f"M{px(end)} {px(middle - 4)}V{px(middle + 4)}"
-    inside = (
-        f'<path class="whisker {style}" d="{path}"/>'
-        f'<circle class="whisker-dot {style}" cx="{px(scale(figure.value))}" '
-        f'cy="{px(middle)}" r="3.6"/>'
-    )
+    line = f'<path d="{path}"/>' if path else ""
+    dot = f'<circle cx="{px(scale(figure.value))}" cy="{px(middle)}" r="3.6"/>'
     return Markup(  # noqa: S704 - numbers and our own class names
-        f'<svg class="whisker-plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" aria-hidden="true">'
-        f"{inside}</svg>"
+        f'<svg class="whisker-plot {style}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" aria-hidden="true">'
+        f"{line}{dot}</svg>"
     )
 
 

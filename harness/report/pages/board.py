@@ -175,6 +175,9 @@ def _outside(entries: Sequence[Entry]) -> tuple[Outside, ...]:
     )
 
 
+OUTSIDE_MAX = 40
+"""Entries without a place that are named for one reason; the table says it of all of them."""
+
 PLANE_CAPTION = (
     "Each entry with its intervals. The line joins those that no other entry beats in both "
     "directions; hollow, dashed: estimated joules, which have a line of their own."
@@ -309,10 +312,8 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
         boards = [board for table in tables for board in table.boards.values()]
         title = f"Board of {workload}"
         name = stem.rpartition("/")[2]
-        yield (
-            path,
-            site.page(path, title, "board.html", tables=tables, workload=workload, stem=name),
-        )
+        values = {"tables": tables, "workload": workload, "stem": name}
+        yield path, site.page(path, title, "board.html", outside_max=OUTSIDE_MAX, **values)
         yield f"{stem}.csv", csv_text(entries)
         yield f"{stem}.json", json_text(entries, boards)
 

@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from harness.records import Figure
 from harness.report import wording
 from harness.report.bridge import Bridge, bridge, first_of, incomparable, sentence
-from harness.report.entries import Entry, EntryRun, Ground
+from harness.report.digest import Digest
+from harness.report.entries import Entry, Ground
 from harness.report.page import Page
 from harness.report.site import Site
 from harness.report.text import embedded_json
-from harness.report.traces import envelope, power_of, trace_of
 
-BINS = 120
 TRACES_MAX = 200
 """Beyond that many entries the page carries no traces, so that it stays small."""
 
@@ -75,32 +72,7 @@ def _figure(figure: Figure | None) -> dict[str, Any] | None:
     }
 
 
-def _power(entry: Entry) -> dict[str, Any] | None:
-    """Watts of the first readable run over its disjoint domains, in few bins after the gun."""
-    each = entry.opened().shown_run
-    trace = trace_of(each) if each else None
-    if each is None or each.run is None or trace is None or each.run.window.gun_ns is None:
-        return None
-    wraps_j = {domain.name: domain.wrap_j for domain in each.run.domains}
-    gun_s = each.run.window.gun_ns / 1e9
-    return _summed(each, {s.domain: s for s in power_of(trace, wraps_j)}, gun_s)
-
-
-def _summed(each: EntryRun, series: dict[str, Any], gun_s: float) -> dict[str, Any] | None:
-    run = each.run
-    added = [name for name in each.score.energy_domains if name in series]
-    if run is None or not added or run.window.end_ns is None:
-        return None
-    t_s = np.linspace(gun_s, run.window.end_ns / 1e9, BINS)
-    total = np.zeros(BINS)
-    for name in added:
-        thin = envelope(series[name], BINS * 4)
-        total += np.interp(t_s, thin.t_s, thin.mean_w)
-    watts = [float(f"{value:.3g}") for value in total]
-    return {"seconds": float(t_s[-1] - t_s[0]), "watts": watts, "seed": each.score.seed}
-
-
-def _data(entry: Entry, *, with_power: bool) -> dict[str, Any]:
+def _data(entry: Entry, digest: Digest, *, with_power: bool) -> dict[str, Any]:
     score = entry.score
     return {
         "id": entry.anchor,
@@ -121,16 +93,28 @@ def _data(entry: Entry, *, with_power: bool) -> dict[str, Any]:
         "steps": _figure(score.steps_to_target),
         "cpu": _figure(score.cpu_s),
         "memory": score.peak_rss_bytes,
-        "power": _power(entry) if with_power else None,
+        "power": digest.power if with_power else None,
+        "settings": digest.settings,
     }
+
+
+def _shared(data: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Take the set-ups out of the entries, each once; what is left there is its number."""
+    numbers: dict[tuple[tuple[str, str], ...], int] = {}
+    for each in data:
+        key = tuple(each["settings"].items())
+        each["settings"] = numbers.setdefault(key, len(numbers))
+    return [dict(key) for key in numbers]
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     with_power = len(site.entries) <= TRACES_MAX
-    data = [_data(entry, with_power=with_power) for entry in site.entries]
+    data = [_data(entry, site.digests.of(entry), with_power=with_power) for entry in site.entries]
+    settings = _shared(data)
     values = {
         "sections": sections_of(site),
         "data": embedded_json(data),
+        "settings": embedded_json(settings),
         "scripts": ("site.js", "compare.js"),
     }
     yield "compare.html", site.page("compare.html", "Compare", "compare.html", **values)

@@ -1,5 +1,6 @@
 """The page of an entry: verdict, places, runs, curves, power, joules, machine, findings."""
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,14 +9,24 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from harness.measure.trace import Energy
-from harness.records import Domain, Figure, Finding, RunScore
+from harness.records import Domain, Figure, Finding, RunScore, Score
+from harness.registry import sources
 from harness.report import numbers, wording
 from harness.report.breakdown import Breakdown, breakdown_of, energies_of
 from harness.report.bridge import bridge, first_of, sentence
 from harness.report.charts.bars import bars_chart, style_of
-from harness.report.charts.curve import Band, band_of, curve_chart
+from harness.report.charts.curve import (
+    ENERGY,
+    TIME,
+    Band,
+    Curve,
+    Drawn,
+    band_of,
+    curve_chart,
+)
 from harness.report.charts.power import Track, power_chart, tracks_of
 from harness.report.charts.waterfall import waterfall_chart
+from harness.report.digest import Digest
 from harness.report.entries import Entry, EntryRun
 from harness.report.finite import json_text
 from harness.report.hints import Hint, hints_of
@@ -25,6 +36,8 @@ from harness.report.samples import CHARS_MAX, samples_json, thinning
 from harness.report.site import Site
 from harness.report.slugs import slug
 from harness.report.traces import trace_of
+
+_P_TOLD = re.compile(r"\(p = [^)]*\)")
 
 
 class PowerView(NamedTuple):
@@ -139,6 +152,30 @@ def findings_of(entry: Entry) -> list[FindingView]:
     return [FindingView(finding, tuple(sorted(seeds[finding]))) for finding in ranked]
 
 
+class FindingGroup(NamedTuple):
+    """Findings of one rule and level; those after the first are folded away."""
+
+    first: FindingView
+    rest: tuple[FindingView, ...]
+
+
+def grouped_findings(entry: Entry) -> list[FindingGroup]:
+    """The findings of an entry, a rule at a time, worst first."""
+    together: dict[tuple[str, str], list[FindingView]] = {}
+    for each in findings_of(entry):
+        together.setdefault((each.finding.level, each.finding.rule), []).append(each)
+    return [FindingGroup(found[0], tuple(found[1:])) for found in together.values()]
+
+
+def verdict_text(score: Score) -> str:
+    """Why an entry has its status, with the p value of the target as the site writes it."""
+    if score.p_target is None:
+        return score.reason
+    told = f"({numbers.p_value(score.p_target)}, one-sided)"
+    text, found = _P_TOLD.subn(lambda _: told, score.reason)
+    return text if found else f"{score.reason} {told}"
+
+
 def energy_unit(runs: Sequence[RunScore]) -> numbers.Unit:
     """One unit for the joules of all runs."""
     return numbers.unit_for((run.energy_j for run in runs), "J")
@@ -165,11 +202,29 @@ def downloads_of(entry: Entry) -> dict[str, list[Download]]:
     }
 
 
-def _command(entry: Entry) -> str:
+def known_rulesets(site: Site) -> frozenset[str]:
+    """Names that `--ruleset` takes and that say what the site's entries were scored under."""
+    changed = {each.name for each in site.rulesets if each.overrides}
+    return frozenset(each.name for each in sources("rulesets")) - changed
+
+
+def commands_of(entry: Entry, known: frozenset[str]) -> list[tuple[str, str]]:
+    """What to type to repeat an entry, each with what it does; within the folder of results.
+
+    Args:
+        entry: whose runs are repeated.
+        known: rulesets that can be named; of others the file in the bundle is.
+    """
     score = entry.score
-    words = ["joulemark", "run", score.workload, "--submission", score.submission]
-    words += ["--ruleset", score.ruleset]
-    return " ".join(map(shlex.quote, words))
+    found: list[tuple[str, tuple[str, ...]]] = []
+    bundle = entry.shown_run.score.bundle if entry.shown_run else ""
+    if bundle:
+        what = "the sealed source under its own rules, held against what was sealed"
+        found.append((what, ("joulemark", "rerun", bundle)))
+    rules = score.ruleset if score.ruleset in known or not bundle else f"{bundle}/ruleset.toml"
+    run = ("joulemark", "run", score.workload, "--submission", score.submission)
+    found.append(("the submission anew, where it lies at hand", (*run, "--ruleset", rules)))
+    return [(what, " ".join(map(shlex.quote, words))) for what, words in found]
 
 
 def _against(entry: Entry, first: Entry | None) -> dict[str, object]:
@@ -186,17 +241,41 @@ def _against(entry: Entry, first: Entry | None) -> dict[str, object]:
     }
 
 
-class Board(NamedTuple):
+Kind = tuple[object, ...]
+"""What joules cover and how they came about."""
+
+
+class Rivals(NamedTuple):
     """What an entry is held against."""
 
     first: Entry | None
     band: Band | None
+    """Metric over time of all runs of the board."""
+    energy_bands: dict[Kind, Band | None]
+    """The same over joules, of those that may stand beside each other."""
+    known_rulesets: frozenset[str]
+    """Those that a command can name."""
 
 
-def _values(entry: Entry, board: Board) -> dict[str, object]:
+def _kind(entry: Entry) -> Kind:
+    figure = entry.score.energy_to_target_j
+    return (figure.domains, figure.method, figure.simulated) if figure else ()
+
+
+def _rivals(site: Site, entries: Sequence[Entry], known: frozenset[str]) -> Rivals:
+    digests = [site.digests.of(entry) for entry in entries]
+    alike: dict[Kind, list[list[Curve]]] = {}
+    for entry, digest in zip(entries, digests, strict=True):
+        alike.setdefault(_kind(entry), []).append(digest.curves_by_joules())
+    bands = {kind: band_of(curves) for kind, curves in alike.items()}
+    return Rivals(first_of(entries), band_of([each.curves for each in digests]), bands, known)
+
+
+def _values(entry: Entry, digest: Digest, rivals: Rivals) -> dict[str, object]:
     score = entry.score
     shown = entry.shown_run
     chars_max = CHARS_MAX // max(len(entry.runs), 1)
+    by_joules, energy_band = digest.curves_by_joules(), rivals.energy_bands.get(_kind(entry))
     views = [
         power_view(each, number, chars_max, in_full=each is shown)
         for number, each in enumerate(entry.runs)
@@ -210,19 +289,22 @@ def _values(entry: Entry, board: Board) -> dict[str, object]:
         "places": {
             prize: (place, wording.place_text(place)) for prize, place in entry.places.items()
         },
-        "curve": curve_chart(entry, "curve", board.band),
-        "band": board.band,
+        "curve": curve_chart(entry, "curve", Drawn(digest.curves, TIME, rivals.band)),
+        "band": rivals.band,
+        "energy_curve": curve_chart(entry, "energy-curve", Drawn(by_joules, ENERGY, energy_band)),
+        "energy_band": energy_band,
         "powers": views,
         "domains": domains_of(entry),
-        "findings": findings_of(entry),
+        "findings": grouped_findings(entry),
+        "verdict": verdict_text(score),
         "unit_j": energy_unit(score.runs),
         "unit_s": numbers.unit_for((run.time_s for run in score.runs), "s"),
         "run": shown.run if shown else None,
         "machine": shown.machine if shown else None,
-        "command": _command(entry),
+        "commands": commands_of(entry, rivals.known_rulesets),
         "downloads": downloads_of(entry),
         "scripts": ("site.js", "zoom.js"),
-        **_against(entry, board.first),
+        **_against(entry, rivals.first),
         "energies": next((view.energies for view in views if view.each is shown), {}),
         "style_of": style_of,
         "status_badge": wording.status_badge,
@@ -231,20 +313,17 @@ def _values(entry: Entry, board: Board) -> dict[str, object]:
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str | Path]]:
+    known = known_rulesets(site)
     grounds = {
-        ground: Board(first_of(entries), band_of(entries))
+        ground: _rivals(site, entries, known)
         for workload in site.workloads
         for ground, entries in site.grounds(workload).items()
     }
     for entry in site.entries:
         title = f"{entry.score.title} on {entry.score.workload}"
         stem = entry.path.removesuffix(".html")
-        yield (
-            entry.path,
-            site.page(
-                entry.path, title, "entry.html", **_values(entry.opened(), grounds[entry.ground])
-            ),
-        )
+        values = _values(entry.opened(), site.digests.of(entry), grounds[entry.ground])
+        yield entry.path, site.page(entry.path, title, "entry.html", **values)
         yield f"{stem}.json", json_text(entry.score.model_dump(mode="json"))
         for files in downloads_of(entry).values():
             yield from ((each.path, each.source) for each in files)

@@ -1,12 +1,14 @@
 """Best known over time: which ranked entry lowered the cost, and when, beyond noise or not."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from harness.records import Figure, Leaderboard
 from harness.report import numbers, wording
+from harness.report.charts.best import Mark, history_chart
 from harness.report.charts.whisker import shared_scale, whisker
 from harness.report.entries import PRIZE_ORDER, Entry, Ground
 from harness.report.page import Page
@@ -35,6 +37,13 @@ class Line(NamedTuple):
     ground: Ground
     unit: numbers.Unit
     steps: tuple[Step, ...]
+    chart: Markup | None
+    """The best known cost over time; None for a single step, or where a time is unknown."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether the first ranked entry is still the best known."""
+        return len(self.steps) == 1
 
 
 def first_seen(entry: Entry) -> str:
@@ -78,6 +87,14 @@ def within_noise(figure: Figure, before: Figure | None) -> bool:
     return figure.high is None or before.low is None or figure.high >= before.low
 
 
+def seconds_of(stamp: str) -> float | None:
+    """Seconds since 1970 of a UTC stamp; None for what is none."""
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return None
+
+
 def line_of(ground: Ground, entries: Sequence[Entry], board: Leaderboard, ident: str) -> Line:
     """The steps of one board."""
     title, base = wording.PRIZES.get(board.prize, (board.prize, ""))
@@ -97,7 +114,11 @@ def line_of(ground: Ground, entries: Sequence[Entry], board: Leaderboard, ident:
         )
         for date, entry, figure, before in found
     )
-    return Line(ident, title, ground, unit, steps)
+    marks = [
+        Mark(seconds_of(date), figure, within_noise(figure, before), entry.score.title)
+        for date, entry, figure, before in found
+    ]
+    return Line(ident, title, ground, unit, steps, history_chart(marks, base, f"{ident}-c"))
 
 
 def lines_of(site: Site) -> list[Line]:

@@ -11,6 +11,9 @@ from harness.report.page import Page
 from harness.report.pages.imported import documents_of
 from harness.report.site import Site
 
+LONE_CARDS_MAX = 3
+"""Grounds with a single entry that are shown as cards; more of them share a table."""
+
 
 class Card(NamedTuple):
     """One prize on one machine."""
@@ -28,9 +31,14 @@ class Group(NamedTuple):
     """The cards of one ground."""
 
     ground: Ground
-    entries_count: int
+    entries: tuple[Entry, ...]
     runs_count: int
     cards: tuple[Card, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether one entry has nobody to compete with, so that a line says all of it."""
+        return len(self.entries) == 1
 
 
 def _card(prize: str, board: Leaderboard, entries: list[Entry]) -> Card:
@@ -54,12 +62,44 @@ def groups_of(site: Site, workload: str) -> list[Group]:
         boards = site.boards.on(ground)
         cards = tuple(_card(prize, board, entries) for prize, board in boards.items())
         runs = sum(len(entry.runs) for entry in entries)
-        groups.append(Group(ground, len(entries), runs, cards))
+        groups.append(Group(ground, tuple(entries), runs, cards))
     return groups
 
 
+class Lone(NamedTuple):
+    """An entry that has nobody to compete with yet."""
+
+    group: Group
+    entry: Entry
+    energy: numbers.Shown
+    energy_unit: numbers.Unit
+    energy_badges: list[wording.Badge]
+    time: numbers.Shown
+    time_unit: numbers.Unit
+    status: wording.Badge
+
+
+def _lone(group: Group) -> Lone:
+    entry = group.entries[0]
+    energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
+    units = (
+        numbers.unit_for([energy.value] if energy else [], "J"),
+        numbers.unit_for([time.value] if time else [], "s"),
+    )
+    return Lone(
+        group,
+        entry,
+        wording.shown(energy, units[0]),
+        units[0],
+        wording.figure_badges(energy),
+        wording.shown(time, units[1]),
+        units[1],
+        wording.status_badge(entry.score.status),
+    )
+
+
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    groups = {workload: groups_of(site, workload) for workload in site.workloads}
+    every = {workload: groups_of(site, workload) for workload in site.workloads}
     imported = sorted(
         {rules.imported.source_format for rules, _ in documents_of(site) if rules.imported}
     )
@@ -68,7 +108,21 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
         for workload in site.workloads
         if (boards := site.boards.of_machines(workload))
     }
-    values = {"groups": groups, "imported": imported, "machines": machines}
+    alone = [group for found in every.values() for group in found if group.alone]
+    # A few lone entries get cards as well; among many they would bury the contests.
+    folded = alone if len(alone) > LONE_CARDS_MAX else []
+    groups = {
+        workload: shown
+        for workload, found in every.items()
+        if (shown := [group for group in found if group not in folded]) or workload in machines
+    }
+    values = {
+        "groups": groups,
+        "lone": [_lone(group) for group in folded],
+        "imported": imported,
+        "machines": machines,
+        "wording": wording,
+    }
     yield "index.html", site.page("index.html", "Leaderboards", "index.html", **values)
 
 

@@ -5,6 +5,7 @@
   var place = document.getElementById("compare");
   if (!source || !place) return;
   var entries = JSON.parse(source.textContent);
+  var settings = JSON.parse(document.getElementById("compare-settings").textContent);
   if (entries.length < 2) return;
   var byId = {};
   entries.forEach(function (entry) { byId[entry.id] = entry; });
@@ -144,7 +145,8 @@
       ["interval", interval(a.energy, "J") || "\u2014", interval(b.energy, "J") || "\u2014", ""],
       ["Time to target \u2193", quantity(a.time && a.time.value, "s"), quantity(b.time && b.time.value, "s"), ratio(a.time, b.time)],
       ["interval", interval(a.time, "s") || "\u2014", interval(b.time, "s") || "\u2014", ""],
-      [a.metric_name, quantity(a.metric && a.metric.value, ""), quantity(b.metric && b.metric.value, ""), ""]
+      [a.metric_name + (a.better === "higher" ? " \u2191" : " \u2193"), quantity(a.metric && a.metric.value, ""), quantity(b.metric && b.metric.value, ""), ""],
+      ["interval", interval(a.metric, "") || "\u2014", interval(b.metric, "") || "\u2014", ""]
     ];
     found.forEach(function (factor) {
       rows.push([factor.name, quantity(factor.a, factor.base), quantity(factor.b, factor.base), three(factor.b / factor.a)]);
@@ -158,14 +160,36 @@
     [["Submission", "submission"], ["Team", "team"], ["Division", "division"], ["Status", "status"]].forEach(function (pair) {
       rows.push([pair[0], a[pair[1]], b[pair[1]], a[pair[1]] === b[pair[1]] ? "same" : "different"]);
     });
+    return rowsTable([a, b], rows, "Both entries; ratios are the second over the first.", "Both entries in numbers", "Ratio");
+  }
+
+  function rowsTable(pair, rows, caption, label, last) {
     function head(entry) { return element("th", { scope: "col" }, element("a", { href: entry.path }, element("bdi", {}, entry.title))); }
-    return element("div", { "class": "scroll", tabindex: "0", role: "group", "aria-label": "Both entries in numbers" }, element("table", {}, [
-      element("caption", {}, "Both entries; ratios are the second over the first."),
-      element("thead", {}, element("tr", {}, [element("th", { scope: "col" }, "Quantity"), head(a), head(b), element("th", { scope: "col" }, "Ratio")])),
+    return element("div", { "class": "scroll", tabindex: "0", role: "group", "aria-label": label }, element("table", {}, [
+      element("caption", {}, caption),
+      element("thead", {}, element("tr", {}, [element("th", { scope: "col" }, last ? "Quantity" : "Setting"), head(pair[0]), head(pair[1]), element("th", { scope: "col" }, last || "Verdict")])),
       element("tbody", {}, rows.map(function (row) {
         return element("tr", {}, [element("th", { scope: "row" }, row[0])].concat(row.slice(1).map(function (text) {
           return element("td", { "class": "value left" }, element("bdi", {}, text)); })));
       }))]));
+  }
+
+  // What one run of each was set up with: differences first, what both have alike folded away.
+  function settingsOf(a, b) {
+    var ours = settings[a.settings] || {}, theirs = settings[b.settings] || {};
+    var names = Object.keys(ours).concat(Object.keys(theirs).filter(function (name) { return !has(ours, name); }));
+    var rows = names.map(function (name) {
+      var x = has(ours, name) ? ours[name] : "\u2014", y = has(theirs, name) ? theirs[name] : "\u2014";
+      return [name, x, y, x === y ? "same" : "different"];
+    });
+    var apart = rows.filter(function (row) { return row[3] === "different"; });
+    var alike = rows.filter(function (row) { return row[3] === "same"; });
+    var parts = [element("h2", { id: "settings" }, "Set-up")];
+    if (apart.length) parts.push(rowsTable([a, b], apart, "What differs between one run of each.", "Set-up that differs"));
+    else parts.push(element("p", { "class": "note" }, names.length ? "One run of each was set up alike." : "No run of either can be read."));
+    if (alike.length) parts.push(element("details", {}, [element("summary", {}, alike.length + " settings are the same"),
+      rowsTable([a, b], alike, "What is the same in one run of each.", "Set-up that is the same")]));
+    return element("section", { "aria-labelledby": "settings" }, parts);
   }
 
   function picker(name, label) {
@@ -196,9 +220,10 @@
     else result.appendChild(waterfall(a, b, found));
     result.appendChild(table(a, b, found));
     result.appendChild(traces(a, b));
+    result.appendChild(settingsOf(a, b));
   }
 
-  function has(id) { return Object.prototype.hasOwnProperty.call(byId, id); }
+  function has(map, key) { return Object.prototype.hasOwnProperty.call(map, key); }
 
   // The first entry that another one can be held against.
   function paired() {
@@ -215,10 +240,10 @@
       var at = pair.indexOf("=");
       try { if (at > 0) asked[pair.slice(0, at)] = decodeURIComponent(pair.slice(at + 1)); } catch (e) { return; }
     });
-    var a = has(asked.a) ? asked.a : (paired() || entries[0]).id;
+    var a = has(byId, asked.a) ? asked.a : (paired() || entries[0]).id;
     var mates = entries.filter(function (entry) { return entry.id !== a && entry.ground.join() === byId[a].ground.join(); });
     var alike = mates.filter(function (entry) { return !incomparable(byId[a], entry); });
-    var b = has(asked.b) ? asked.b : (alike[0] || mates[0] || entries[a === entries[0].id ? 1 : 0]).id;
+    var b = has(byId, asked.b) ? asked.b : (alike[0] || mates[0] || entries[a === entries[0].id ? 1 : 0]).id;
     first[1].value = a;
     second[1].value = b;
     show();

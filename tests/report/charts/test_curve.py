@@ -2,7 +2,17 @@ import dataclasses
 
 import pytest
 
-from harness.report.charts.curve import band_of, curve_chart, curve_of, curves_of
+from harness.report.charts.curve import (
+    ENERGY,
+    NAMED_MAX,
+    Curve,
+    Drawn,
+    band_of,
+    by_joules,
+    curve_chart,
+    curve_of,
+    curves_of,
+)
 from harness.report.entries import Boards, Entry, EntryRun, entries_of
 from tests.report.made import Made
 from tests.report.markup import read
@@ -25,7 +35,8 @@ def test_each_run_has_its_curve_from_the_gun_on(entries: dict[str, Entry]) -> No
 
 
 def test_the_snapshot_that_counts_is_marked_once_a_run(entries: dict[str, Entry]) -> None:
-    chart = read(str(curve_chart(entries["cnn-muon"], "c")))
+    entry = entries["cnn-muon"]
+    chart = read(str(curve_chart(entry, "c", Drawn(curves_of(entry)))))
     styles = [each.values["class"] for each in chart.all("circle")]
     assert styles.count("dot counted") == 3
     assert "target" in {each.values["class"] for each in chart.all("path")}
@@ -42,21 +53,53 @@ def test_the_points_are_those_of_the_judge(entries: dict[str, Entry]) -> None:
 def test_no_evaluation_no_curve(entries: dict[str, Entry]) -> None:
     entry = entries["cnn-muon"]
     lost = tuple(EntryRun(each.score, each.folder / "gone") for each in entry.runs)
-    assert curve_chart(dataclasses.replace(entry, runs=lost), "c") is None
+    assert curves_of(dataclasses.replace(entry, runs=lost)) == []
+    assert curve_chart(entry, "c", Drawn([])) is None
 
 
 def test_the_band_holds_every_snapshot_of_its_board(entries: dict[str, Entry]) -> None:
     members = [entries["cnn-muon"], entries["cnn-sgd"]]
-    band = band_of(members)
+    band = band_of([curves_of(each) for each in members])
     assert band is not None
     assert band.runs_count == sum(len(curves_of(each)) for each in members)
     assert all(low <= high for low, high in zip(band.low, band.high, strict=True))
     values = [v for each in members for curve in curves_of(each) for _, _, v in curve.points]
     assert min(values) <= min(band.low) <= max(band.high) <= max(values)
-    chart = read(str(curve_chart(members[0], "c", band)))
+    chart = read(str(curve_chart(members[0], "c", Drawn(curves_of(members[0]), band=band))))
     assert "board-band" in {each.values.get("class") for each in chart.all("path")}
 
 
 def test_one_entry_makes_no_band(entries: dict[str, Entry]) -> None:
-    assert band_of([entries["cnn-muon"]]) is None
+    assert band_of([curves_of(entries["cnn-muon"])]) is None
     assert band_of([]) is None
+
+
+def test_over_joules_the_metrics_stay_and_unknown_snapshots_fall_out() -> None:
+    curve = Curve(7, "r", ((0, 1.0, 0.5), (1, 2.0, 0.7), (2, 3.0, 0.9)), 2, reached=True)
+    found = by_joules(curve, {0: 10.0, 2: 30.0})
+    assert found is not None
+    assert found.points == ((0, 10.0, 0.5), (2, 30.0, 0.9))
+    assert (found.seed, found.counted, found.reached) == (7, 2, True)
+    assert by_joules(curve, {}) is None
+
+
+def test_joules_have_a_unit_on_their_axis(entries: dict[str, Entry]) -> None:
+    curve = Curve(7, "r", ((0, 2e4, 0.5), (1, 4e4, 0.9)), 1, reached=True)
+    chart = read(str(curve_chart(entries["cnn-muon"], "c", Drawn([curve], ENERGY))))
+    assert "energy after the gun, kJ" in chart.words
+    assert "after 40.0" in chart.words
+
+
+def test_many_snapshots_are_dots_without_words_but_those_that_count(
+    entries: dict[str, Entry],
+) -> None:
+    points = tuple((index, index + 1.0, 0.5) for index in range(NAMED_MAX + 1))
+    curve = Curve(7, "r", points, 3, reached=False)
+    few = curve._replace(points=points[:NAMED_MAX])
+    for found, circles in ((curve, 1), (few, NAMED_MAX)):
+        chart = read(str(curve_chart(entries["cnn-muon"], "c", Drawn([found]))))
+        assert len(chart.all("circle")) == circles
+        dots = [each for each in chart.all("path") if each.values["class"] == "dots"]
+        assert [each.values["d"].count("h0") for each in dots] == (
+            [NAMED_MAX + 1] if circles == 1 else []
+        )

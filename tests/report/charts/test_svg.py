@@ -6,7 +6,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.report.charts.svg import Axes, Drawing, Scale, log_ticks, padded, px, tick_text, ticks
+from harness.report.charts.svg import (
+    Axes,
+    Drawing,
+    Scale,
+    log_ticks,
+    padded,
+    px,
+    shortened,
+    text_width,
+    tick_text,
+    tick_texts,
+    ticks,
+)
 from tests.report.markup import read
 
 reals = st.floats(-1e9, 1e9, allow_nan=False)
@@ -107,3 +119,49 @@ def test_tick_texts_are_readable(low: float, span: float) -> None:
     scale = Scale(low, low + span, 0, 1)
     assert all("e" not in tick_text(tick, scale) for tick in scale.ticks())
     assert tick_text(math.ulp(0.0), Scale(0, 1, 0, 1)) == "0"
+
+
+@pytest.mark.parametrize(
+    ("values", "log", "texts"),
+    [
+        ((0.975, 0.95, 0.925), False, ["0.975", "0.950", "0.925"]),
+        ((-1.0, -0.75, 0.0), False, ["−1.00", "−0.75", "0"]),
+        ((1.0, 2.0), False, ["1", "2"]),
+        ((0.5, 1.0, 10.0), True, ["0.5", "1", "10"]),
+        ((0.0, 12_500.0), False, ["0", "12\u202f500"]),
+    ],
+)
+def test_numbers_of_a_linear_scale_have_equally_many_decimals(
+    values: tuple[float, ...], log: bool, texts: list[str]
+) -> None:
+    scale = Scale(min(values), max(values), 0.0, 100.0, log=log)
+    assert tick_texts(values, scale) == texts
+
+
+@given(st.floats(-300, 290), st.floats(1, 600))
+def test_a_logarithmic_scale_is_never_crowded(low: float, decades: float) -> None:
+    high = min(low + decades, 305.0)
+    assume(high > low + 0.5)
+    found = log_ticks(10.0**low, 10.0**high)
+    assert 1 <= len(found) <= 9
+    assert found == sorted(found)
+
+
+@given(st.text(max_size=80), st.integers(3, 40))
+def test_a_shortened_text_fits(text: str, width: int) -> None:
+    found = shortened(text, width)
+    if text_width(text) <= width:
+        assert found == text
+    else:
+        assert found.endswith("…")
+        assert text.startswith(found[:-1])
+        assert text_width(found[:-1]) <= width
+
+
+def test_capitals_and_full_width_letters_take_more_room() -> None:
+    assert text_width("iii") < text_width("WWW") < text_width("\u7535\u7535\u7535")
+
+
+def test_a_tick_far_below_the_greatest_is_no_zero_on_a_logarithmic_scale() -> None:
+    assert tick_text(1e-9, Scale(1e-9, 1e9, 0.0, 1.0, log=True)) != "0"
+    assert tick_text(1e-9, Scale(-1e9, 1e9, 0.0, 1.0)) == "0"

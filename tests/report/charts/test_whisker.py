@@ -34,8 +34,8 @@ def test_an_open_upper_end_runs_to_the_edge_without_a_tick() -> None:
     assert f"H{WIDTH - 5:g}" in open_ended
 
 
-def test_a_single_run_is_a_dot_without_length() -> None:
+def test_a_single_run_is_a_dot_without_a_line() -> None:
     scale = shared_scale([figure(10, None, None)])
-    line = path(str(whisker(figure(10, None, None), scale, "speed")))
-    start, end = line.removeprefix("M").split("H")
-    assert start.partition(" ")[0] == end
+    page = read(str(whisker(figure(10, None, None), scale, "speed")))
+    assert page.all("path") == []
+    assert len(page.all("circle")) == 1

@@ -1,10 +1,20 @@
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from harness.records import Score, load
-from harness.report.site import render
+from harness.report.entries import Boards, entries_of
+from harness.report.pages.entry import (
+    commands_of,
+    findings_of,
+    grouped_findings,
+    known_rulesets,
+    verdict_text,
+)
+from harness.report.site import Site, render
+from harness.rules.load import load_ruleset
 from tests.report.made import Made, Plan, make
 from tests.report.markup import Markup, pages_of, read
 
@@ -97,10 +107,51 @@ def test_machine_and_software_are_there_and_unknown_is_unknown(pages: dict[str, 
     assert "cpu-governor could not be read" in words
 
 
-def test_the_command_that_repeats_it(pages: dict[str, Markup]) -> None:
-    assert "joulemark run digits-cnn --submission cnn-muon --ruleset smoke" in (
-        pages["cnn-muon"].words
-    )
+def test_the_commands_that_repeat_it(made: Made, pages: dict[str, Markup]) -> None:
+    words = pages["cnn-muon"].words
+    assert "joulemark run digits-cnn --submission cnn-muon --ruleset smoke" in words
+    score = next(each for each in made.scores if each.submission == "cnn-muon")
+    assert f"joulemark rerun {score.runs[0].bundle}" in words
+
+
+def test_rules_of_no_known_name_are_taken_from_the_bundle(made: Made) -> None:
+    entry = entries_of(made.scores, Boards(made.boards), made.results)[0]
+    bundle = entry.score.runs[0].bundle
+    (_, rerun), (_, run) = commands_of(entry, frozenset())
+    assert rerun == f"joulemark rerun {bundle}"
+    assert run.endswith(f" --ruleset {bundle}/ruleset.toml")
+    assert (made.results / bundle / "ruleset.toml").is_file()
+    lost = dataclasses.replace(entry, runs=())
+    ((_, alone),) = commands_of(lost, frozenset())
+    assert alone.endswith(f" --ruleset {entry.score.ruleset}")
+
+
+def test_rules_changed_by_hand_cannot_be_named(made: Made) -> None:
+    changed = load_ruleset("smoke", ["run.seeds_count=4"])
+    site = Site(made.results, made.scores, made.boards, [changed])
+    assert "smoke" not in known_rulesets(site)
+    assert "default" in known_rulesets(site)
+
+
+def test_findings_of_one_rule_stand_together(made: Made) -> None:
+    for entry in entries_of(made.scores, Boards(made.boards), made.results):
+        groups = grouped_findings(entry)
+        kinds = [(each.first.finding.level, each.first.finding.rule) for each in groups]
+        assert len(kinds) == len(set(kinds))
+        assert sum(1 + len(each.rest) for each in groups) == len(findings_of(entry))
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("beats the target (p = 8.1e-06)", "beats the target (p < 0.0001, one-sided)"),
+        ("beats the target", "beats the target (p < 0.0001, one-sided)"),
+    ],
+)
+def test_the_verdict_states_its_p_once(made: Made, reason: str, told: str) -> None:
+    score = made.scores[0].model_copy(update={"reason": reason, "p_target": 8.1e-6})
+    assert verdict_text(score) == told
+    assert verdict_text(score.model_copy(update={"p_target": None})) == reason
 
 
 def test_the_download_is_the_record(made: Made, site: Path) -> None:

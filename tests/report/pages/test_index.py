@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from tests.report.made import Made
+from harness.report.pages.index import LONE_CARDS_MAX
+from harness.report.site import render
+from tests.report.made import Made, Plan, make
 from tests.report.markup import pages_of, read
 
 
@@ -37,13 +39,11 @@ def test_a_winner_is_named_with_value_and_interval(made: Made, site: Path) -> No
 def test_modelled_joules_never_win(site: Path) -> None:
     words = cards(site)["digits-mlp", "Energy"]
     assert "No eligible entry" in words
-    assert "no measured joules" in words
+    assert "No measured joules" in words
     assert "Winner" not in words
 
 
 def test_a_tie_group_is_listed_whole(made: Made, tmp_path: Path) -> None:
-    from harness.report.site import render
-
     tied = [
         board.model_copy(
             update={
@@ -66,3 +66,19 @@ def test_cards_lead_to_the_entries_and_boards(site: Path) -> None:
     links = pages_of(site)["index.html"].links
     assert "entry/digits-cnn--cnn-muon--epyc-7b13-4f2a.html" in links
     assert "board/digits-cnn.html" in links
+
+
+def test_many_lone_entries_share_a_table_below_the_contests(tmp_path: Path) -> None:
+    plans = [
+        Plan(submission=f"w{number}-adamw", title=f"Entry {number}", workload=f"w{number}", seeds=2)
+        for number in range(LONE_CARDS_MAX + 1)
+    ]
+    rivals = [Plan(submission=f"digits-mlp-{name}", title=name, seeds=2) for name in ("one", "two")]
+    made = make(tmp_path / "results", (*plans, *rivals))
+    render(made.results, tmp_path / "site", made.scores, made.boards)
+    assert {workload for workload, _ in cards(tmp_path / "site")} == {"digits-mlp"}
+    page = pages_of(tmp_path / "site")["index.html"]
+    assert "One entry so far" in page.words
+    for plan in plans:
+        assert f"board/{plan.workload}.html" in page.links
+        assert plan.title in page.words

@@ -1,0 +1,57 @@
+import pytest
+
+from harness.records import Figure
+from harness.report.charts.best import Mark, history_chart, moment
+from tests.report.markup import read
+
+
+def mark(at_s: float | None, value: float, *, noise: bool = False) -> Mark:
+    figure = Figure(value=value, low=value * 0.9, high=value * 1.1, n=3, level=0.95)
+    return Mark(at_s, figure, noise, f"at {value:g}")
+
+
+def test_each_step_has_a_dot_and_its_interval() -> None:
+    marks = [mark(0, 100), mark(3600, 50, noise=True), mark(9e5, 20)]
+    chart = read(str(history_chart(marks, "s", "c")))
+    styles = [each.values["class"] for each in chart.all("circle")]
+    assert styles == ["point measured", "point hollow", "point measured"]
+    assert [each.values["class"] for each in chart.all("path")].count("cross measured") == 3
+    assert "best known, s" in chart.words
+    assert "at 50: 50.0" in chart.words
+
+
+def test_better_lies_lower_and_later_lies_further_right() -> None:
+    chart = read(str(history_chart([mark(0, 100), mark(60, 50)], "J", "c")))
+    first, second = chart.all("circle")
+    assert float(first.values["cx"]) < float(second.values["cx"])
+    assert float(first.values["cy"]) < float(second.values["cy"])
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        [],
+        [mark(0, 1.0)],
+        [mark(0, 2.0), mark(None, 1.0)],
+        [
+            mark(0, 2.0),
+            Mark(
+                1,
+                Figure(value=0.0, low=None, high=None, n=1, level=0.95),
+                noise=False,
+                title="zero",
+            ),
+        ],
+    ],
+)
+def test_nothing_is_drawn_of_what_is_not_known(marks: list[Mark]) -> None:
+    assert history_chart(marks, "s", "c") is None
+
+
+def test_one_moment_and_the_same_cost_still_make_a_chart() -> None:
+    assert history_chart([mark(5.0, 2.0), mark(5.0, 2.0)], "s", "c") is not None
+
+
+def test_a_moment_is_as_fine_as_its_span() -> None:
+    assert moment(0.0, 10 * 86_400) == "1970-01-01"
+    assert moment(90.0, 60) == "01-01 00:01:30"
