@@ -1,0 +1,68 @@
+"""What a prize for energy asks for: with any one of it missing, the award names just that."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.prizes import awards, markdown
+from harness.records import Award, Claim, Finding, Isolation
+from harness.registry import find
+from harness.rules.load import load_ruleset
+from harness.score.score import score_results
+from tests.lab.results import Plan, domains_of, series, workload_of
+
+RULES = load_ruleset("haet-energy")
+EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
+
+
+def domains(**changes: Any) -> dict[str, Any]:
+    (domain,) = domains_of(Plan())
+    return {"domains": (domain.model_copy(update={"update_period_s": 0.1} | changes),)}
+
+
+GOOD = {"provenance": "witnessed", "interleaved_with": "toy-adamw"} | domains()
+LOCKED = Finding(rule="sampling-locked", level="warn", message="the same moment of each step")
+PUBLIC = workload_of(Plan()).model_copy(update={"secrecy": "public"})
+PLAIN = Isolation(launcher="plain", level="none", reason="asked for", uid=0)
+BLIND = domains(method="sampled", averaging_window_s=0.025)
+STEPS = {"claimed": Claim(messages=9, dropped=0)}
+
+
+def decided(results: Path, changes: dict[str, Any], method: Any = "counter") -> Award:
+    plan = Plan(name="entry", source="entry", ruleset="haet-energy", method=method)
+    series(results, plan.but(changes=GOOD | changes), EIGHT)
+    (award,) = awards(score_results(results, RULES), find("prizes", "energy").value, RULES)
+    return award
+
+
+def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
+    award = decided(tmp_path, {})
+    assert ([each.submission for each in award.candidates], award.out) == (["entry"], ())
+    assert award.outcome == "unopposed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"interleaved_with": ""}, "energy-not-interleaved"),
+        ({"provenance": "self"}, "(provenance)"),
+        (
+            {"workload": workload_of(Plan()).model_copy(update={"secrecy": "public"})},
+            "(workload-secrecy)",
+        ),
+        ({"isolation": PLAIN}, "(isolation-level)"),
+        (domains(kind="gpu"), "energy-boundary"),
+        (domains(gain_error_ratio=0.08), "uncertainty over 5.0% of the joules"),
+        (domains(update_period_s=0.5), "energy-updates-few"),
+        (BLIND | STEPS | {"findings": (LOCKED,)}, "energy-sampling-locked"),
+        (domains(simulated=True), "simulated"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, changes: dict[str, Any], rule: str) -> None:
+    award = decided(tmp_path, changes, "sampled" if "findings" in changes else "counter")
+    assert (award.outcome, award.winner, award.candidates) == ("nobody", None, ())
+    (out,) = award.out
+    assert rule in out.reason
+    assert ";" not in out.reason.split(rule)[-1], "and nothing else"
+    assert out.reason in markdown(award).replace("\\", "")
