@@ -225,7 +225,7 @@ def test_a_net_of_another_family_needs_far_less_for_the_same_curves() -> None:
     step, _, weights = recorder.snapshots[-1]
     foretell = train.__globals__["predictor"](weights, spec)
     outputs = foretell(dict(splits.test_inputs))
-    assert outputs.shape == (16_000, 10)
+    assert outputs.shape == (48_000, 10)
     assert np.array_equal(outputs[:9], foretell({"x": splits.test_inputs["x"][:9]}))
     record = committed_record("mnist1d")
     assert record is not None

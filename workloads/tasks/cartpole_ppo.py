@@ -26,17 +26,18 @@ WORKLOAD = WorkloadSpec(
     domain="control",
     size="smoke",
     secrecy="seeded",
-    metric=Metric(name="mean return", better="higher", unit="steps", digits=1),
+    metric=Metric(name="mean return", better="higher", unit="steps", digits=0),
     target=Target(
-        value=455.0,
-        version="1",
+        value=490.0,
+        version="2",
         derivation=(
             "Median final mean return of 20 runs of cartpole-ppo-adamw, each on its own "
-            "instance (500.0), loosened by three standard deviations (10.9 each) or to the "
-            "worst run (455.5), whichever is easier, and rounded down."
+            "instance (500.0), loosened by three standard deviations (.2447 each, counted as the "
+            "one step that the metric resolves) or to the worst run (498.9), whichever is easier, "
+            "and rounded down to tens."
         ),
     ),
-    budget_s=30.0,
+    budget_s=45.0,
     outputs=Outputs(kind="scores", shape=()),
     data=_data,
     model=_model,
@@ -53,8 +54,8 @@ WORKLOAD = WorkloadSpec(
         "together. The train split tells the instance's parameters; a submission simulates by "
         "workloads.data.cartpole or by its own means. 32 hidden starts are played outside of "
         "every sandbox, at most 500 steps each, by asking for scores of left and right; the "
-        "metric is their mean number of steps. The budget is nine times the CPU seconds of the "
-        "reference's full schedule (three for the rule, three for two cores shared with other "
-        "work), rounded up to five seconds."
+        "metric is their mean number of steps. The reference stops once it balances, after 12 to "
+        "96 rollouts. The budget is nine times the CPU seconds of 100 rollouts (three for the "
+        "rule, three for two cores shared with other work)."
     ),
 )

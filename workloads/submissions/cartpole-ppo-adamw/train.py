@@ -20,10 +20,12 @@ from workloads.data.cartpole import (
     start_states,
 )
 
-ROLLOUTS = 60
+ROLLOUTS = 100
 WORLDS, LENGTH = 16, 64
 PASSES, BATCH_SIZE = 4, 256
 LEARNING_RATE = 2e-3
+LAST_RATE_RATIO, FALLING_ROLLOUTS = 0.1, 60
+"""Share of the rate that is left, and rollouts over which it falls there."""
 DISCOUNT, TRACE = 0.99, 0.97
 CLIP = 0.2
 TRIAL_EVERY = 4
@@ -70,7 +72,7 @@ def train(session: Session) -> None:
     torch.manual_seed(session.seed)
     model: Any = session.workload.model()
     optimizer = optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
-    schedule = optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=ROLLOUTS)
+    schedule = optim.lr_scheduler.LinearLR(optimizer, 1.0, LAST_RATE_RATIO, FALLING_ROLLOUTS)
     worlds = Worlds(session)
     perfect = 0
     for step in range(1, ROLLOUTS + 1):
