@@ -18,3 +18,14 @@ def test_trees_as_arrays_foretell_as_scikit_learn() -> None:
     foretell = scope["predictor"](scope["as_arrays"](model), spec)
     assert foretell({"x": x}) == pytest.approx(model.predict(x), abs=1e-5)
     assert foretell({"x": x}).dtype == np.float32
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_tree_of_one_leaf_foretells_too() -> None:
+    train, spec = load_submission("diamonds-boosting")
+    scope = train.__globals__
+    x = np.zeros((100, 3), dtype=np.float32)
+    model = HistGradientBoostingRegressor(max_iter=2).fit(x, np.arange(100.0))
+    arrays = scope["as_arrays"](model)
+    assert arrays["depth"].tolist() == [0, 0]
+    assert scope["predictor"](arrays, spec)({"x": x}) == pytest.approx(model.predict(x))

@@ -7,7 +7,8 @@ import numpy as np
 
 from harness.api import Array, Session, WorkloadSpec
 
-FIELDS = ("feature_idx", "num_threshold", "left", "right", "is_leaf", "value")
+KINDS = {"feature": np.int64, "threshold": np.float64, "child": np.int64, "value": np.float64}
+"""Fields of a tree and what they hold; `child` has two entries a node."""
 
 
 def train(session: Session) -> None:
@@ -20,17 +21,29 @@ def train(session: Session) -> None:
 
 
 def as_arrays(model: Any) -> dict[str, Array]:
-    """Every field of all trees as (trees, nodes), short trees padded, and the first guess."""
+    """Every field of all trees, short trees padded, with their depths and the first guess.
+
+    A leaf is its own child on both sides, so that all rows can go down equally far.
+    """
     trees = [each[0].nodes for each in model._predictors]  # noqa: SLF001 - has no public form
     most = max(len(nodes) for nodes in trees)
-    arrays = {}
-    for name in FIELDS:
-        kind = np.float64 if name in {"num_threshold", "value"} else np.int64
-        arrays[name] = np.zeros((len(trees), most), dtype=kind)
-        for row, nodes in zip(arrays[name], trees, strict=True):
-            row[: len(nodes)] = nodes[name]
+    shapes = {name: (len(trees), most * (2 if name == "child" else 1)) for name in KINDS}
+    arrays = {name: np.zeros(shapes[name], dtype=kind) for name, kind in KINDS.items()}
+    for index, nodes in enumerate(trees):
+        inner = nodes["is_leaf"] == 0
+        own = np.arange(len(nodes))
+        sides = [np.where(inner, nodes[side], own) for side in ("left", "right")]
+        fields = {
+            "feature": np.where(inner, nodes["feature_idx"], 0),
+            "threshold": np.where(inner, nodes["num_threshold"], np.inf),
+            "child": np.stack(sides, axis=1).ravel(),
+            "value": nodes["value"],
+        }
+        for name, values in fields.items():
+            arrays[name][index, : len(values)] = values
     first = np.asarray(model._baseline_prediction, dtype=np.float64)  # noqa: SLF001 - likewise
-    return {**arrays, "first": first.reshape(1)}
+    depths = np.array([nodes["depth"].max() for nodes in trees], dtype=np.int64)
+    return {**arrays, "depth": depths, "first": first.reshape(1)}
 
 
 def predictor(
@@ -43,19 +56,18 @@ def predictor(
     def predict(inputs: dict[str, Array]) -> Array:
         x = inputs["x"]
         total = np.full(len(x), trees["first"][0])
-        for index in range(len(trees["value"])):
-            total += _walk({name: trees[name][index] for name in FIELDS}, x)
+        for index, depth in enumerate(trees["depth"]):
+            total += _walk({name: trees[name][index] for name in KINDS}, int(depth), x)
         return total.astype(np.float32)
 
     return predict
 
 
-def _walk(tree: Mapping[str, Array], x: Array) -> Array:
+def _walk(tree: Mapping[str, Array], depth: int, x: Array) -> Array:
     """The value of the leaf that each row ends in."""
+    cells, first_cell = x.ravel(), np.arange(len(x)) * x.shape[1]
     node = np.zeros(len(x), dtype=np.int64)
-    rows = np.arange(len(x))
-    while not tree["is_leaf"][node].all():
-        left = x[rows, tree["feature_idx"][node]] <= tree["num_threshold"][node]
-        onward = np.where(left, tree["left"][node], tree["right"][node])
-        node = np.where(tree["is_leaf"][node] == 1, node, onward)
-    return np.asarray(tree["value"][node])
+    for _ in range(depth):
+        right = cells.take(first_cell + tree["feature"].take(node)) > tree["threshold"].take(node)
+        node = tree["child"].take(2 * node + right)
+    return np.asarray(tree["value"].take(node))
