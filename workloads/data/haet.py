@@ -55,6 +55,12 @@ def _from_archive(path: Path) -> tuple[Array, Array]:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         message = f"{path}: no .npz with arrays x and y ({error}); write it by numpy.savez"
         raise DataFault(message) from error
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        message = (
+            f"{path}: y is {labels.dtype}{list(labels.shape)}, not one row of whole numbers; "
+            f"store the class of each image, 0 to {CLASSES - 1}"
+        )
+        raise DataFault(message)
     if images.dtype != np.uint8 or images.shape != (len(labels), SIDE, SIDE, 3):
         message = (
             f"{path}: x is {images.dtype}{list(images.shape)}, not "

@@ -75,8 +75,18 @@ def _opened(path: Path) -> Any:
     return file
 
 
+def _labels(path: Path, file: Any) -> Array:
+    labels: Array = file["labels"][...]
+    if labels.dtype.kind not in "iu":
+        message = f"{path}: labels are {labels.dtype}, not whole numbers; get it anew"
+        raise DataFault(message)
+    labels = labels.astype(np.int64)
+    check_labels(labels, CLASSES, str(path))
+    return labels
+
+
 def _utterances(path: Path, group: str, rows: Array, file: Any) -> Iterator[Part]:
-    labels = file["labels"][...].astype(np.int64)
+    labels = _labels(path, file)
     for start in range(0, len(rows), CHUNK):
         chosen = rows[start : start + CHUNK]
         try:
@@ -98,17 +108,15 @@ def read(folder: Path) -> Iterator[Part]:
         DataFault: a file is not as the format says, or a class is empty.
     """
     with _opened(folder / TRAIN) as file:
-        labels = file["labels"][...].astype(np.int64)
-        check_labels(labels, CLASSES, str(folder / TRAIN))
+        labels = _labels(folder / TRAIN, file)
         rng = np.random.default_rng(SPLIT_SEED)
         held = stratified(labels, max(1, len(labels) // VALIDATION_SHARE), rng)
         kept = without(np.arange(len(labels)), held)
         for group, rows in (("train", kept), ("validation", held)):
             yield from _utterances(folder / TRAIN, group, rows, file)
     with _opened(folder / TEST) as file:
-        labels = file["labels"][...].astype(np.int64)
-        check_labels(labels, CLASSES, str(folder / TEST))
-        yield from _utterances(folder / TEST, "test", np.arange(len(labels)), file)
+        count = len(_labels(folder / TEST, file))
+        yield from _utterances(folder / TEST, "test", np.arange(count), file)
 
 
 SHD = Packing(

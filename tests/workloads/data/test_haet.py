@@ -81,6 +81,9 @@ def test_a_damaged_image_is_refused_by_file(tmp_path: Path) -> None:
         ({"x": np.zeros((120, 28, 28, 3), np.uint8)}, "not uint8"),
         ({"x": np.zeros((120, 32, 32, 3), np.float32)}, "float32"),
         ({"y": np.array([None] * 120)}, "no .npz with arrays x and y"),
+        ({"y": np.arange(120) % 10 + 0.5}, r"y is float64\[120\], not one row of whole numbers"),
+        ({"y": np.zeros((120, 1), np.int64)}, r"y is int64\[120, 1\], not one row"),
+        ({"y": np.array(3)}, r"y is int64\[\], not one row"),
     ],
 )
 def test_a_wrong_archive_is_refused(

@@ -101,9 +101,16 @@ def fewer_labels(file: object) -> None:
     file["labels"] = np.arange(20)  # type: ignore[index]
 
 
+def half_labels(file: object) -> None:
+    labels = file["labels"][...]  # type: ignore[index]
+    del file["labels"]  # type: ignore[attr-defined]
+    file["labels"] = labels + 0.5  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (half_labels, "labels are float64, not whole numbers"),
         (other_label, "label 20 is out of range 0 to 19"),
         (no_units, "no HDF5 file of spikes"),
         (far_unit, "at 5: a unit is out of range 0 to 699"),
