@@ -160,9 +160,10 @@ def order_of(score: Score) -> tuple[str, ...]:
 
 def _fits(row: Standing | Unranked, score: Score) -> bool:
     """Whether a row of a board is that score's."""
-    # Two versions of one submission are listed as `name@digest`.
+    # Two versions of one submission bear one name, and are printed as `name@digest`.
     names = (score.submission, f"{score.submission}@{score.submission_sha256[:8]}")
-    return row.submission in names and (row.title, row.team) == (score.title, score.team)
+    version = row.submission_sha256 or score.submission_sha256
+    return row.submission in names and version == score.submission_sha256
 
 
 def _place(board: Leaderboard, score: Score) -> Place:

@@ -36,6 +36,18 @@ def test_versions_of_one_submission_are_told_apart_on_the_board(made: Made) -> N
     assert boards.places(other)[board.prize].standing is None
 
 
+def test_versions_that_bear_one_name_and_title_do_not_share_a_place(made: Made) -> None:
+    board = next(b for b in made.boards if b.standings)
+    row = board.standings[0]
+    score = next(s for s in made.scores if s.submission_sha256 == row.submission_sha256
+                 and s.workload == board.workload)  # fmt: skip
+    older = row.model_copy(update={"submission_sha256": "a" * 64, "rank": 2})
+    boards = Boards([board.model_copy(update={"standings": (older, *board.standings)})])
+    assert boards.places(score)[board.prize].standing is row
+    other = score.model_copy(update={"submission_sha256": "a" * 64})
+    assert boards.places(other)[board.prize].standing is older
+
+
 def test_other_machines_have_other_boards(made: Made) -> None:
     score = made.scores[0].model_copy(update={"machine": "elsewhere"})
     assert Boards(made.boards).places(score) == {}
