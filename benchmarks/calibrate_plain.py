@@ -52,7 +52,7 @@ class Recorder:
     def snapshot(self, tensors: Mapping[str, Any], step: int | None, note: str) -> None:
         """Keep a copy, as the sealed one of a run is."""
         del note
-        copy = {name: torch.as_tensor(each).detach().clone() for name, each in tensors.items()}
+        copy = {name: torch.as_tensor(item).detach().clone() for name, item in tensors.items()}
         self.snapshots.append((step, self.now_s(), copy))
         if len(self.snapshots) == self.most:
             raise EnoughSnapshotsError
@@ -124,7 +124,7 @@ def predict(
     """
 
     def ask(questions: Arrays) -> Array:
-        tensors = {name: torch.from_numpy(each) for name, each in questions.items()}
+        tensors = {name: torch.from_numpy(item) for name, item in questions.items()}
         answers = spec.predict(model, tensors) if spec.predict else model(*tensors.values())
         return np.asarray(answers)
 
@@ -132,10 +132,10 @@ def predict(
         return spec.interact(splits, ask)
     if spec.predict is not None:
         return ask(splits.test_inputs)
-    inputs = [torch.from_numpy(each) for each in splits.test_inputs.values()]
+    inputs = [torch.from_numpy(test_input) for test_input in splits.test_inputs.values()]
     if lockstep and spec.evaluation == "lockstep":
         length = inputs[0].shape[1]
-        steps = [model(*(each[:, : t + 1] for each in inputs))[:, -1] for t in range(length)]
+        steps = [model(*(item[:, : t + 1] for item in inputs))[:, -1] for t in range(length)]
         scores = torch.stack(steps, dim=1)
     else:
         scores = model(*inputs)
@@ -197,8 +197,8 @@ def _judged(
         seed=seed,
         steps=[step for step, _, _ in recorder.snapshots],
         cpu_s=[cpu for _, cpu, _ in recorder.snapshots],
-        metrics=[spec.score(each, labels, facts) for each in outputs],
-        losses=[loss(each, labels, facts) for each in outputs],
+        metrics=[spec.score(output, labels, facts) for output in outputs],
+        losses=[loss(output, labels, facts) for output in outputs],
         total_cpu_s=total_s,
         predict_cpu_s=predict_s,
     )
@@ -229,8 +229,8 @@ def compact(record: Calibration) -> str:
         if isinstance(value, float):
             return float(f"{value:.6g}")
         if isinstance(value, dict):
-            return {key: rounded(each) for key, each in value.items()}
-        return [rounded(each) for each in value] if isinstance(value, list) else value
+            return {key: rounded(item) for key, item in value.items()}
+        return [rounded(item) for item in value] if isinstance(value, list) else value
 
     tree = rounded(record.model_dump(mode="json"))
     runs = ",\n".join(json.dumps(run) for run in tree.pop("runs"))
@@ -246,10 +246,10 @@ def instance_spread(name: str, instances: int, seeds: int = 3) -> InstanceSpread
     finals = np.array(
         [
             [
-                rehearse(name, FIRST_SEED + seed, spacing_s=1e9, instance=each).metrics[-1]
+                rehearse(name, FIRST_SEED + seed, spacing_s=1e9, instance=index).metrics[-1]
                 for seed in range(seeds)
             ]
-            for each in range(instances)
+            for index in range(instances)
         ]
     )
     return spread_of(finals)

@@ -41,8 +41,7 @@ def cpu_s(command: Sequence[str], folder: Path) -> float:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
-        message = f"{' '.join(command)}: {done.stderr[-500:]}"
-        raise SystemExit(message)
+        raise SystemExit(f"{' '.join(command)}: {done.stderr[-500:]}")
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 

@@ -120,7 +120,7 @@ def rounded(record: dict[str, Any]) -> Population:
     """Costs of the last snapshots on a coarse grid."""
     whole = final(record)
     step = statistics.median(whole.costs) / 10
-    costs = tuple(math.ceil(each / step) * step for each in whole.costs)
+    costs = tuple(math.ceil(cost / step) * step for cost in whole.costs)
     return Population(whole.workload, costs, step)
 
 
@@ -128,7 +128,7 @@ def stragglers(record: dict[str, Any]) -> Population:
     """Costs of the last snapshots, one in ten of them longer."""
     whole = final(record)
     often = round(1 / STRAGGLERS) - 1
-    slow = tuple(SLOWER * each for each in whole.costs)
+    slow = tuple(SLOWER * cost for cost in whole.costs)
     return Population(whole.workload, whole.costs * often + slow, whole.step)
 
 
@@ -180,7 +180,7 @@ def summary(rows: Sequence[Coverage], draws: int) -> IntervalCoverage:
         draws=draws,
         records={record["workload"]: digest for record, digest in _digested()},
         rows=tuple(
-            _summed([each for each in rows if (each.kind, each.seeds) == which]) for which in every
+            _summed([row for row in rows if (row.kind, row.seeds) == which]) for which in every
         ),
     )
 

@@ -84,7 +84,7 @@ def recorded() -> dict[int, list[float]]:
 
 def equal_bends(found: dict[int, list[float]]) -> tuple[int, ...]:
     """Of the bends that were fitted often enough those near the middle, in order."""
-    means = {bend: statistics.mean(each) for bend, each in found.items() if len(each) >= FITS}
+    means = {bend: statistics.mean(item) for bend, item in found.items() if len(item) >= FITS}
     middle = statistics.median(means.values())
     return tuple(sorted(bend for bend, mean in means.items() if abs(mean - middle) <= BAND))
 

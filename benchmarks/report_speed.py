@@ -80,7 +80,7 @@ def built(made: Made, out: Path) -> dict[str, float]:
 def _task_s(tab: Tab) -> float:
     """CPU seconds of the page's main thread so far."""
     metrics = tab.call("Performance.getMetrics")["metrics"]
-    return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
 
 
 def opened(tab: Tab, page: Path) -> float:
@@ -124,7 +124,7 @@ def _plotly_entry(made: Made, page: Path) -> None:
 
     path = next(made.results.glob("*/entry-0000/*/*/trace.csv.gz"))
     series = power_of(read_trace(path), {})
-    lines = [graph_objects.Scatter(x=each.t_s, y=each.power_w, name=each.domain) for each in series]
+    lines = [graph_objects.Scatter(x=item.t_s, y=item.power_w, name=item.domain) for item in series]
     graph_objects.Figure(lines).write_html(page, include_plotlyjs=True)
 
 

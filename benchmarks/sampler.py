@@ -116,7 +116,7 @@ def floors(seconds: float, root: Path) -> Iterator[dict[str, float]]:
     try:
         yield told
     finally:
-        told |= {name: float(each.communicate()[0]) for name, each in started.items()}
+        told |= {name: float(item.communicate()[0]) for name, item in started.items()}
 
 
 def sampling(seconds: float) -> dict[str, float]:
@@ -138,8 +138,7 @@ def sampling(seconds: float) -> dict[str, float]:
                 metering.pump()
             report = metering.stop()
     if report is None:
-        message = "the sampler gave no report"
-        raise RuntimeError(message)
+        raise RuntimeError("the sampler gave no report")
     running_s = report.cpu_s - report.import_cpu_s
     return {
         "start_cpu_s": report.import_cpu_s,

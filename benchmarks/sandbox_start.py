@@ -41,8 +41,7 @@ def sandboxed(launcher: Any, source: Path, null: int) -> float:
     ended = sandbox.reap(30.0)
     spent_ms = (now_ns() - begin_ns) / 1e6
     if ended.code != 0:
-        message = f"`true` ended with {ended}"
-        raise RuntimeError(message)
+        raise RuntimeError(f"`true` ended with {ended}")
     return spent_ms
 
 

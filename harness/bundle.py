@@ -141,8 +141,7 @@ def _parsed(kind: type[AnyRecord], data: bytes, path: Path) -> AnyRecord:
     try:
         tree = json.loads(data)
         if not isinstance(tree, dict):
-            message = f"{path}: not a JSON object"
-            raise BundleError(message)
+            raise BundleError(f"{path}: not a JSON object")
         return load(kind, lift(kind.__name__.lower(), tree, path), path)
     except (FormatError, RecordError) as error:
         raise BundleError(str(error)) from error
@@ -176,8 +175,9 @@ class Bundle:
         """
         self._where = str(folder)
         if not os.path.isfile(f"{self._where}/{MANIFEST}"):  # noqa: PTH113 - as below
-            message = f"{folder}: no {MANIFEST}; not a sealed bundle (the run was cut off?)"
-            raise BundleError(message)
+            raise BundleError(
+                f"{folder}: no {MANIFEST}; not a sealed bundle (the run was cut off?)"
+            )
         self.folder = folder
         self._checked = checked
 
@@ -188,7 +188,7 @@ class Bundle:
     @cached_property
     def _sealed(self) -> dict[str, str]:
         """SHA-256 of each file, as sealed."""
-        return {each.path: each.sha256 for each in self.manifest.files}
+        return {file.path: file.sha256 for file in self.manifest.files}
 
     def _read(self, name: str) -> bytes:
         try:
@@ -196,8 +196,7 @@ class Bundle:
             with FileIO(f"{self._where}/{name}") as file:
                 return file.readall()
         except OSError as error:
-            message = f"{self.folder / name}: {error.strerror or error}"
-            raise BundleError(message) from error
+            raise BundleError(f"{self.folder / name}: {error.strerror or error}") from error
 
     def read(self, name: str) -> bytes:
         """The bytes of a file of the bundle.
@@ -207,8 +206,9 @@ class Bundle:
         """
         data = self._read(name)
         if self._checked and self._sealed.get(name) != hashlib.sha256(data).hexdigest():
-            message = f"{self.folder / name}: not as it was sealed; its SHA-256 has changed"
-            raise BundleError(message)
+            raise BundleError(
+                f"{self.folder / name}: not as it was sealed; its SHA-256 has changed"
+            )
         return data
 
     def _record(self, name: str, kind: type[AnyRecord]) -> AnyRecord:
@@ -251,8 +251,7 @@ class Bundle:
         try:
             return _ruleset(self.read("ruleset.toml").decode())
         except (UnicodeDecodeError, RulesetError) as error:
-            message = f"{path}: {error.__cause__ or error}"
-            raise BundleError(message) from error
+            raise BundleError(f"{path}: {error.__cause__ or error}") from error
 
     @property
     def trace_path(self) -> Path | None:
@@ -271,8 +270,7 @@ class Bundle:
         try:
             return gzip.decompress(self.read(TRACE))
         except (OSError, EOFError, zlib.error) as error:
-            message = f"{self.folder / TRACE}: cannot be unpacked: {error}"
-            raise BundleError(message) from error
+            raise BundleError(f"{self.folder / TRACE}: cannot be unpacked: {error}") from error
 
     def events(self) -> Iterator[Event]:
         """The events, in order of writing.
@@ -306,8 +304,8 @@ def _bundles(folder: str) -> Iterator[str]:
         return
     try:
         with os.scandir(folder) as entries:
-            below = [each.path for each in entries if each.is_dir(follow_symlinks=False)]
+            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return
-    for each in below:
-        yield from _bundles(each)
+    for item in below:
+        yield from _bundles(item)

@@ -44,14 +44,14 @@ def read_ledger(path: Path) -> list[LedgerRow]:
         return rows
     data = path.read_bytes()
     if data and not data.endswith(b"\n"):
-        message = f"{path}: last line is torn; the next run sets it aside and goes on"
-        raise LedgerError(message)
+        raise LedgerError(f"{path}: last line is torn; the next run sets it aside and goes on")
     for number, line in enumerate(data.splitlines(), 1):
         row = _checked(line, f"{path}:{number}")
         expected = (len(rows), rows[-1].hash if rows else GENESIS)
         if (row.seq, row.previous) != expected:
-            message = f"{path}:{number}: breaks the chain (row {row.seq}, expected {expected[0]})"
-            raise LedgerError(message)
+            raise LedgerError(
+                f"{path}:{number}: breaks the chain (row {row.seq}, expected {expected[0]})"
+            )
         rows.append(row)
     return rows
 
@@ -62,8 +62,7 @@ def _checked(line: bytes, where: str) -> LedgerRow:
     except RecordError as error:
         raise LedgerError(str(error)) from error
     if row_hash(row.model_dump(mode="json")) != row.hash:
-        message = f"{where}: the row's hash does not match its contents"
-        raise LedgerError(message)
+        raise LedgerError(f"{where}: the row's hash does not match its contents")
     return row
 
 
@@ -195,8 +194,9 @@ def machine_lock(path: Path | None = None) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            message = f"another run holds this machine ({path}); wait for it or stop it"
-            raise MachineBusy(message) from error
+            raise MachineBusy(
+                f"another run holds this machine ({path}); wait for it or stop it"
+            ) from error
         yield
     finally:
         os.close(descriptor)

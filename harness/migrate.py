@@ -31,16 +31,15 @@ def lift(kind: str, tree: Tree, where: Path | str) -> Tree:
     """
     number = tree.get("format")
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        message = f"{where}: has no valid format number; it is not a JouleMark {kind} file"
-        raise FormatError(message)
+        raise FormatError(f"{where}: has no valid format number; it is not a JouleMark {kind} file")
     if number > FORMAT:
-        message = f"{where}: format {number} is newer than this version reads ({FORMAT}); update it"
-        raise FormatError(message)
+        raise FormatError(
+            f"{where}: format {number} is newer than this version reads ({FORMAT}); update it"
+        )
     while number < FORMAT:
         step = STEPS.get((kind, number))
         if step is None:
-            message = f"{where}: no step lifts a {kind} file of format {number}"
-            raise FormatError(message)
+            raise FormatError(f"{where}: no step lifts a {kind} file of format {number}")
         tree = {**step(tree), "format": number + 1}
         number += 1
     return tree

@@ -156,8 +156,7 @@ def _module_of(source: Source) -> ModuleType:
     name = f"joulemark_plugins.{source.path.parent.name}.{source.path.stem}"
     spec = importlib.util.spec_from_file_location(name, source.path)
     if spec is None or spec.loader is None:
-        message = f"{source.path}: not a Python module"
-        raise ImportError(message)
+        raise ImportError(f"{source.path}: not a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -170,8 +169,7 @@ def _load(kind: Kind, source: Source) -> Any:
     module = _module_of(source)
     attribute = source.target.partition(":")[2] or kind.attribute
     if not hasattr(module, attribute):
-        message = f"{source.path or source.target}: defines no {attribute}"
-        raise AttributeError(message)
+        raise AttributeError(f"{source.path or source.target}: defines no {attribute}")
     return getattr(module, attribute)
 
 
@@ -230,16 +228,14 @@ def find(kind_name: str, name: str) -> Plugin:
         BrokenPlugin: it is there but does not load.
     """
     known = sources(kind_name)
-    source = next((each for each in known if each.name == name), None)
+    source = next((item for item in known if item.name == name), None)
     singular = kind_name.removesuffix("s")
     if source is None:
-        hint = suggestion(name, [each.name for each in known])
-        message = f"unknown {singular} '{name}': {hint}"
-        raise UnknownPlugin(message)
+        hint = suggestion(name, [item.name for item in known])
+        raise UnknownPlugin(f"unknown {singular} '{name}': {hint}")
     result = _try(KINDS[kind_name], source)
     if isinstance(result, Broken):
-        message = (
+        raise BrokenPlugin(
             f"{singular} '{name}' does not load: {result.error} ({source.path or source.origin})"
         )
-        raise BrokenPlugin(message)
     return result

@@ -39,8 +39,9 @@ def _need_cryptography() -> None:
     try:
         import cryptography  # noqa: F401
     except ImportError as error:
-        message = "signing needs the package cryptography: pip install 'joulemark[sign]'"
-        raise SigningMissing(message) from error
+        raise SigningMissing(
+            "signing needs the package cryptography: pip install 'joulemark[sign]'"
+        ) from error
 
 
 def _raw(key: "Ed25519PublicKey") -> bytes:
@@ -65,8 +66,9 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except OSError as error:
-        message = f"{path}: cannot be made: {error.strerror}; keys are never overwritten"
-        raise SignError(message) from error
+        raise SignError(
+            f"{path}: cannot be made: {error.strerror}; keys are never overwritten"
+        ) from error
     try:
         write_all(descriptor, data)
     finally:
@@ -112,11 +114,9 @@ def load_key(path: Path) -> "Ed25519PrivateKey":
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a PEM private key"
-        message = f"{path}: {reason}; make a key with `joulemark keygen`"
-        raise SignError(message) from error
+        raise SignError(f"{path}: {reason}; make a key with `joulemark keygen`") from error
     if not isinstance(key, Ed25519PrivateKey):
-        message = f"{path}: not an ed25519 key; make one with `joulemark keygen`"
-        raise SignError(message)
+        raise SignError(f"{path}: not an ed25519 key; make one with `joulemark keygen`")
     return key
 
 
@@ -160,7 +160,7 @@ def _write(folder: Path, payload: bytes, key: "Ed25519PrivateKey") -> str:
     name = key_id(key.public_key())
     mark = base64.b64encode(key.sign(pae(PAYLOAD_TYPE, payload))).decode()
     encoded = base64.b64encode(payload).decode()
-    others = [each for each in _signatures(folder, encoded) if each["keyid"] != name]
+    others = [signature for signature in _signatures(folder, encoded) if signature["keyid"] != name]
     tree = {
         "payloadType": PAYLOAD_TYPE,
         "payload": encoded,
@@ -178,9 +178,9 @@ def _signatures(folder: Path, payload: str) -> list[dict[str, str]]:
     try:
         tree = json.loads(path.read_bytes())
         if tree["payload"] == payload:
-            return [{"keyid": each["keyid"], "sig": each["sig"]} for each in tree["signatures"]]
+            return [{"keyid": item["keyid"], "sig": item["sig"]} for item in tree["signatures"]]
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{path}: not a DSSE envelope; remove it to sign anew"
-        raise SignError(message) from error
-    message = f"{path}: signs another manifest than the one beside it; the bundle was changed"
-    raise SignError(message)
+        raise SignError(f"{path}: not a DSSE envelope; remove it to sign anew") from error
+    raise SignError(
+        f"{path}: signs another manifest than the one beside it; the bundle was changed"
+    )

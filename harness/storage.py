@@ -66,10 +66,10 @@ def make_folder(path: Path) -> None:
     Raises:
         OSError: it is there already, or cannot be made.
     """
-    missing = [each for each in (path, *path.parents) if not each.exists()]
+    missing = [item for item in (path, *path.parents) if not item.exists()]
     path.mkdir(parents=True)
-    for each in reversed(missing):
-        sync_folder(each.parent)
+    for item in reversed(missing):
+        sync_folder(item.parent)
 
 
 def sync_tree(folder: Path) -> None:
@@ -102,7 +102,7 @@ def sha256_file(path: Path) -> str:
 def sha256_tree(root: Path, pattern: str = "*") -> str:
     """SHA-256 over names, sizes and contents of the files below a folder, in sorted order."""
     digest = hashlib.sha256()
-    for path in sorted(each for each in root.rglob(pattern) if each.is_file()):
+    for path in sorted(item for item in root.rglob(pattern) if item.is_file()):
         if "__pycache__" in path.parts:
             continue
         name = path.relative_to(root).as_posix()

@@ -59,7 +59,7 @@ def test_what_was_written_is_what_is_read(folder: Path) -> None:
     assert bundle.machine == machine_of(Plan())
     assert bundle.evaluation == evaluation_of(Plan())
     assert bundle.ruleset == rules_of(Plan())
-    assert {each.path for each in bundle.manifest.files} == {*NAMES, "events.jsonl"}
+    assert {file.path for file in bundle.manifest.files} == {*NAMES, "events.jsonl"}
     assert bundle.trace_path == folder / "trace.csv.gz"
     text = bundle.trace_text()
     assert text is not None
@@ -121,7 +121,9 @@ BAD_RECORDS: list[tuple[bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "said"), BAD_RECORDS, ids=[each[1] for each in BAD_RECORDS])
+@pytest.mark.parametrize(
+    ("data", "said"), BAD_RECORDS, ids=[bad_record[1] for bad_record in BAD_RECORDS]
+)
 def test_a_record_that_is_none_is_refused_with_the_reason(
     folder: Path, data: bytes, said: str
 ) -> None:
@@ -172,7 +174,9 @@ def test_a_manifest_lists_every_file_but_itself(folder: Path) -> None:
     (folder / "manifest.dsse.json").write_text("{}")
     names = [path.relative_to(folder).as_posix() for path in listed_files(folder)]
     assert names == sorted([*NAMES, "events.jsonl", "submission/train.py"])
-    sizes = {each.path: each.size_bytes for each in manifest_files(folder)}
+    sizes = {
+        manifest_file.path: manifest_file.size_bytes for manifest_file in manifest_files(folder)
+    }
     assert sizes["submission/train.py"] == 6
 
 
@@ -224,8 +228,8 @@ def test_events_read_back_in_order(
         log.append(1000 + number, kind, **data)
     log.close()
     read = list(Bundle(folder).events())
-    assert [(each.seq, each.t_ns) for each in read] == [(n, n) for n in range(len(events))]
-    assert [(each.kind, each.data) for each in read] == events
+    assert [(item.seq, item.t_ns) for item in read] == [(n, n) for n in range(len(events))]
+    assert [(item.kind, item.data) for item in read] == events
 
 
 @pytest.mark.parametrize("kind", ["error", "torn", "short"])
@@ -239,8 +243,8 @@ def test_an_event_is_written_whole_or_not_at_all(tmp_path: Path, kind: str) -> N
     log.append(3, "end")
     log.close()
     read = [load(Event, line, "events") for line in path.read_bytes().splitlines()]
-    assert [each.kind for each in read] == ["gun", *["snapshot"] * (kind == "short"), "end"]
-    assert [each.seq for each in read] == list(range(len(read)))
+    assert [item.kind for item in read] == ["gun", *["snapshot"] * (kind == "short"), "end"]
+    assert [item.seq for item in read] == list(range(len(read)))
 
 
 def test_a_number_that_json_has_not_is_refused(tmp_path: Path) -> None:

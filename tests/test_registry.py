@@ -40,7 +40,7 @@ def drop(folder: Path, text: str, name: str = "my_check") -> Path:
 
 
 def of_name(name: str) -> Plugin | Broken:
-    (found,) = (each for each in discover("checks") if each.name == name)
+    (found,) = (item for item in discover("checks") if item.name == name)
     return found
 
 
@@ -84,7 +84,7 @@ def test_a_broken_plug_in_hides_no_other_one(folder: Path) -> None:
 
 def test_a_name_that_is_taken_is_told_not_overridden(folder: Path) -> None:
     drop(folder, "CHECK = 'mine'\n", "isolation")
-    first, second = (each for each in discover("checks") if each.name == "isolation")
+    first, second = (item for item in discover("checks") if item.name == "isolation")
     assert isinstance(first, Plugin)
     assert first.source.origin == "built-in"
     assert isinstance(second, Broken)
@@ -95,14 +95,16 @@ def test_a_name_that_is_taken_is_told_not_overridden(folder: Path) -> None:
 def test_names_with_an_underscore_in_front_are_no_plug_ins(folder: Path) -> None:
     drop(folder, "CHECK = 1\n", "_private")
     drop(folder, "CHECK = 1\n", "__init__")
-    assert not [each for each in sources("checks") if "private" in each.name or "init" in each.name]
+    assert not [
+        source for source in sources("checks") if "private" in source.name or "init" in source.name
+    ]
 
 
 def test_a_folder_that_is_not_there_is_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PLUGINS_VARIABLE, f"{tmp_path / 'none'}::{tmp_path}")
-    assert {each.origin for each in sources("checks")} == {"built-in"}
+    assert {source.origin for source in sources("checks")} == {"built-in"}
 
 
 def test_submissions_are_folders_and_rulesets_are_toml(
@@ -116,7 +118,7 @@ def test_submissions_are_folders_and_rulesets_are_toml(
     (tmp_path / "rulesets").mkdir()
     (tmp_path / "rulesets" / "my_rules.toml").write_text("")
     assert find("submissions", "my-entry").value == mine
-    assert "no-entry" not in {each.name for each in sources("submissions")}
+    assert "no-entry" not in {source.name for source in sources("submissions")}
     assert find("rulesets", "my-rules").value.name == "my_rules.toml"
 
 
@@ -150,7 +152,7 @@ def test_suggestions() -> None:
 def test_a_plug_in_can_be_handed_to_another_process(folder: Path) -> None:
     drop(folder, "CHECK = [1, 2]\n")
     place = locate(find("checks", "my-check").source)
-    assert all(isinstance(each, str) for each in place.values())
+    assert all(isinstance(item, str) for item in place.values())
     assert load_target(place, "CHECK") == [1, 2]
     built_in = locate(find("checks", "isolation").source)
     assert load_target(built_in, "CHECK") is find("checks", "isolation").value
@@ -160,17 +162,17 @@ def test_a_plug_in_can_be_handed_to_another_process(folder: Path) -> None:
 
 def test_listing_imports_nothing(folder: Path) -> None:
     drop(folder, "raise RuntimeError('was imported')\n")
-    assert "my-check" in {each.name for each in sources("checks")}
+    assert "my-check" in {source.name for source in sources("checks")}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_built_in_plug_in_loads(kind: str) -> None:
-    broken = [each for each in discover(kind) if isinstance(each, Broken)]
+    broken = [item for item in discover(kind) if isinstance(item, Broken)]
     assert not broken
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_are_unique_and_typeable(kind: str) -> None:
-    names = [each.name for each in sources(kind)]
+    names = [source.name for source in sources(kind)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() and "_" not in name for name in names)

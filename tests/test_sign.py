@@ -40,7 +40,7 @@ def public(key: Path) -> Path:
 
 
 def verdict(report: Report) -> tuple[str, str]:
-    check = next(each for each in report.bundles[0].checks if each.rule == "signature")
+    check = next(item for item in report.bundles[0].checks if item.rule == "signature")
     return check.verdict, check.message
 
 
@@ -121,11 +121,11 @@ def test_several_people_can_sign(results: Results, key: Path, tmp_path: Path) ->
     other = tmp_path / "other"
     generate(other)
     folder = results.root / results.place(RUN_ID)
-    for each in (key, other, key):
-        sign(folder, load_key(each))
+    for item in (key, other, key):
+        sign(folder, load_key(item))
     assert len(json.loads(envelope(results).read_bytes())["signatures"]) == 2
-    for each in (key, other):
-        assert verdict(verify(results.root, public(each)))[0] == "pass"
+    for item in (key, other):
+        assert verdict(verify(results.root, public(item)))[0] == "pass"
 
 
 def test_every_flip_of_payload_and_signature_is_found(results: Results, key: Path) -> None:

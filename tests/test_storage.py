@@ -46,7 +46,7 @@ def test_a_file_is_old_or_new_whatever_call_fails(tmp_path: Path, kind: str) -> 
             write_file(path, NEW)
         assert len(plan.calls) > at
         assert path.read_bytes() in (OLD, NEW)
-        assert [each.name for each in path.parent.iterdir()] == ["file"], "no torn neighbour stays"
+        assert [item.name for item in path.parent.iterdir()] == ["file"], "no torn neighbour stays"
         write_file(path, NEW)
         assert path.read_bytes() == NEW
 
@@ -93,7 +93,7 @@ def test_the_digest_of_a_tree_sees_names_and_contents(tmp_path: Path) -> None:
 
     base = {"a": b"1", "b/c": b"2"}
     others = [{"a": b"2", "b/c": b"1"}, {"a": b"1", "b/d": b"2"}, {"a": b"1"}, {"a": b"12"}]
-    digests = {digest(each) for each in [base, *others]}
+    digests = {digest(item) for item in [base, *others]}
     assert len(digests) == 5
     assert digest(base | {"__pycache__/a.pyc": b"junk"}) == digest(base)
 

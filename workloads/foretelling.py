@@ -21,12 +21,10 @@ def log_shares(scores: Array, truth: Array) -> Array:
         ValueError: another shape, or a score that is not a finite number.
     """
     if scores.shape[:-1] != truth.shape or scores.shape[-1] <= int(truth.max()):
-        message = f"scores of shape {list(scores.shape)} for {len(truth)} windows"
-        raise ValueError(message)
+        raise ValueError(f"scores of shape {list(scores.shape)} for {len(truth)} windows")
     exact = scores.astype(np.float64)
     if not np.isfinite(exact).all():
-        message = "some scores are not finite"
-        raise ValueError(message)
+        raise ValueError("some scores are not finite")
     exact -= exact.max(axis=1, keepdims=True)
     found = exact[np.arange(len(truth)), truth] - np.log(np.exp(exact).sum(axis=1))
     return np.asarray(found, dtype=np.float32)

@@ -113,7 +113,7 @@ def frechet_distance(outputs: Array, labels: Arrays, _facts: Mapping[str, float]
     """
     ours = np.clip(outputs.astype(np.float64), -1, 1)
     theirs = labels["x"].astype(np.float64)
-    ours_cov, theirs_cov = (np.cov(each, rowvar=False, bias=True) for each in (ours, theirs))
+    ours_cov, theirs_cov = (np.cov(item, rowvar=False, bias=True) for item in (ours, theirs))
     values, vectors = np.linalg.eigh(ours_cov)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ theirs_cov @ root), 0)).sum()

@@ -39,8 +39,7 @@ def mean_average_precision(outputs: Array, labels: Arrays, _facts: Mapping[str, 
         if positive.any() and not positive.all():
             found.append(average_precision(scores[known], positive))
     if not found:
-        message = "no task has both truths among the hidden rows; give a larger set"
-        raise ValueError(message)
+        raise ValueError("no task has both truths among the hidden rows; give a larger set")
     return float(np.mean(found))
 
 

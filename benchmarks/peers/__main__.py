@@ -148,7 +148,7 @@ def truth_of(case: Case, told: Mapping[str, Any], seen: Mapping[str, str]) -> fl
 
 def judged(tool: str, case: Case, output: str, seen: Mapping[str, str]) -> Outcome:
     """The outcome in a tool's output."""
-    line = next((each for each in output.splitlines() if each.startswith("RESULT ")), None)
+    line = next((item for item in output.splitlines() if item.startswith("RESULT ")), None)
     if line is None:
         last = output.strip().splitlines()[-1:] or ["no output"]
         return Outcome(
@@ -181,8 +181,8 @@ def outcomes(
 
 def table(found: Sequence[Outcome], tools: Sequence[str]) -> str:
     """The figures as Markdown."""
-    named = list(dict.fromkeys(each.case for each in found))
-    by_place = {(each.case, each.tool): each for each in found}
+    named = list(dict.fromkeys(item.case for item in found))
+    by_place = {(item.case, item.tool): item for item in found}
     rows = [["error against the truth", *tools], ["---"] * (len(tools) + 1)]
     rows += [[case, *(by_place[case, tool].shown for tool in tools)] for case in named]
     first = named[0]
@@ -216,17 +216,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     tools = options.tools.split(",")
-    chosen = [each for each in cases(options.seconds) if options.cases in each.name]
+    chosen = [case for case in cases(options.seconds) if options.cases in case.name]
     found = list(outcomes(tools, chosen, options.venvs.resolve(), options.seconds))
     if options.json:
-        print(json.dumps([asdict(each) for each in found], indent=1))
+        print(json.dumps([asdict(item) for item in found], indent=1))
     else:
         print(table(found, tools))
-        for each in found:
-            if each.note:
-                print(f"\n{each.tool}, {each.case}: {each.note}", end="")
+        for item in found:
+            if item.note:
+                print(f"\n{item.tool}, {item.case}: {item.note}", end="")
         print()
-    return int(any(each.wrong and not each.warned for each in found if each.tool == "joulemark"))
+    return int(any(item.wrong and not item.warned for item in found if item.tool == "joulemark"))
 
 
 if __name__ == "__main__":

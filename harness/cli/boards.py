@@ -147,16 +147,16 @@ def _across_row(row: AcrossRow, count: int) -> Sequence[object]:
 
 def show_across(document: ScoreDocument, page: "Page") -> None:
     """Contests over several workloads."""
-    for each in document.across:
-        count = len(each.workloads)
+    for item in document.across:
+        count = len(item.workloads)
         page.heading(
-            f"across {count} workloads: {each.aggregate.replace('_', ' ')} of {each.quantity} "
-            f"against {each.reference}, {each.machine}, rules {each.ruleset}, "
-            f"{each.division} division"
+            f"across {count} workloads: {item.aggregate.replace('_', ' ')} of {item.quantity} "
+            f"against {item.reference}, {item.machine}, rules {item.ruleset}, "
+            f"{item.division} division"
         )
-        rows = [_across_row(row, count) for row in each.rows]
+        rows = [_across_row(row, count) for row in item.rows]
         page.table(ACROSS, rows, right=("rank", "score", "against the best"))
-        for name, why in each.left_out.items():
+        for name, why in item.left_out.items():
             page.line(f"does not count: {name}: {why}", indent=2)
         page.line()
 
@@ -194,7 +194,9 @@ def show_stale(document: ScoreDocument, page: "Page") -> None:
     from harness.registry import BrokenPlugin, UnknownPlugin, find
     from harness.run.order import plugin_file, workload_version
 
-    for name, ran in sorted({(each.workload, each.workload_version) for each in document.scores}):
+    for name, ran in sorted(
+        {(score.workload, score.workload_version) for score in document.scores}
+    ):
         try:
             here = workload_version(plugin_file(find("workloads", name)))
         except (UnknownPlugin, BrokenPlugin):

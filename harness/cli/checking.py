@@ -69,11 +69,12 @@ def _workload_of(source: Source, asked: str | None) -> str:
     Raises:
         UsageFailure: it names all of them or none, and nobody said which.
     """
-    named = [each for each in source.file.workloads if each != "*"]
+    named = [workload for workload in source.file.workloads if workload != "*"]
     if asked or named:
         return asked or named[0]
-    message = f"{source.name} is for {source.file.workloads or 'no workload'}; say --workload W"
-    raise UsageFailure(message)
+    raise UsageFailure(
+        f"{source.name} is for {source.file.workloads or 'no workload'}; say --workload W"
+    )
 
 
 def _known(workload: str) -> list[Step]:
@@ -101,8 +102,8 @@ def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[Step]:
         ruleset=ruleset,
         read_machine=lambda: bundle.machine,
     )
-    names = [each for each in ruleset.checks if each not in BESIDE_THE_POINT]
-    found = [each for name in names for each in check_named(name)(evidence)]
+    names = [check for check in ruleset.checks if check not in BESIDE_THE_POINT]
+    found = [item for name in names for item in check_named(name)(evidence)]
     yield from map(_rule_step, found)
     if not found:
         yield Step("rules", "pass", f"{len(names)} checks of {ruleset.name} have nothing to say")
@@ -122,7 +123,7 @@ def _dry_run(
 
 
 def _failed(steps: Iterable[Step]) -> bool:
-    return any(each.verdict == "fail" for each in steps)
+    return any(step.verdict == "fail" for step in steps)
 
 
 def _document(
@@ -136,7 +137,7 @@ def _document(
         workload=request.workload,
         ruleset=request.ruleset.name,
         ok=code == OK,
-        steps=tuple(CheckStep(**each._asdict()) for each in steps),
+        steps=tuple(CheckStep(**step._asdict()) for step in steps),
         printed=tuple(printed),
         exit_code=code,
     )

@@ -108,10 +108,10 @@ def tried(choice: Sequence[MeterChoice], duration_s: float = TRIAL_S) -> MeterTr
     try:
         trial = try_meters(choice, duration_s)
     except MeteringError as error:
-        trial = Trial((), {each.name: str(error) for each in choice}, ())
+        trial = Trial((), {item.name: str(error) for item in choice}, ())
     return MeterTrial(
         duration_s=duration_s,
-        sensors=tuple(SensorItem(**asdict(each)) for each in trial.domains),
+        sensors=tuple(SensorItem(**asdict(domain)) for domain in trial.domains),
         failed=trial.failed,
         faults=trial.faults,
     )

@@ -55,11 +55,11 @@ def explain(folder: Path) -> ExplainDocument:
     run = bundle.run
     gun_ns, end_ns = run.window.gun_ns, run.window.end_ns
     if gun_ns is None or end_ns is None:
-        message = f"{folder}: run {run.id} never had a gun and an end, so there is no window"
-        raise BundleError(message)
+        raise BundleError(
+            f"{folder}: run {run.id} never had a gun and an end, so there is no window"
+        )
     if bundle.trace_path is None:
-        message = f"{folder}: run {run.id} read no meter, so there are no joules"
-        raise BundleError(message)
+        raise BundleError(f"{folder}: run {run.id} read no meter, so there are no joules")
     trace = read_trace(bundle.trace_path)
     told = [energy(trace, domain, gun_ns, end_ns) for domain in run.domains]
     return ExplainDocument(
@@ -80,7 +80,9 @@ def _bound(item: DomainItem) -> str:
 def rows_of(document: ExplainDocument) -> Iterator[Sequence[object]]:
     """One row a domain."""
     for item in document.domains:
-        terms = ", ".join(f"{name} {quantity(each, 'J')}" for name, each in item.terms_j.items())
+        terms = ", ".join(
+            f"{name} {quantity(element, 'J')}" for name, element in item.terms_j.items()
+        )
         yield (
             item.domain,
             f"{item.method}, simulated" if item.simulated else item.method,

@@ -77,7 +77,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 def full_names(error: BaseException) -> list[str]:
     """Module and name of the error's class and of those it derives from."""
-    return [f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__]
+    return [f"{item.__module__}.{item.__qualname__}" for item in type(error).__mro__]
 
 
 def exit_code(error: BaseException) -> int:
@@ -92,7 +92,7 @@ def exit_code(error: BaseException) -> int:
 def _usage_sentence(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         options = (
-            [name for each in error.ctx.command.params for name in each.opts] if error.ctx else []
+            [name for param in error.ctx.command.params for name in param.opts] if error.ctx else []
         )
         return unknown("option", error.option_name, options)
     text = error.format_message().rstrip(".")

@@ -24,9 +24,9 @@ def _findings(entry: Entry) -> tuple[Finding, ...]:
         for place in entry.left_out
     ]
     known = [
-        Finding(rule="bundle-known", level="info", message=f"{each.run.id} lay here already")
-        for each in entry.admitted
-        if not each.fresh
+        Finding(rule="bundle-known", level="info", message=f"{item.run.id} lay here already")
+        for item in entry.admitted
+        if not item.fresh
     ]
     return (*lost, *known)
 
@@ -38,7 +38,7 @@ def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocumen
         (what `let_in` raises)
     """
     entry = let_in(path, results, key)
-    runs = [each.run for each in entry.admitted]
+    runs = [item.run for item in entry.admitted]
     names: dict[str, list[str]] = {
         "workload": [run.workload.name for run in runs],
         "submission": [run.submission.name for run in runs],
@@ -52,8 +52,8 @@ def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocumen
         file=str(entry.ledger),
         runs_count=len(runs),
         found=tuple(
-            Tally(what=what, count=len(set(each)), names=tuple(sorted(set(each))))
-            for what, each in names.items()
+            Tally(what=what, count=len(set(item)), names=tuple(sorted(set(item))))
+            for what, item in names.items()
         ),
         runs=tuple(
             ImportedItem(

@@ -37,7 +37,7 @@ ORDER = (
 def verb_names() -> list[str]:
     """Every verb that has a file."""
     names = {path.stem for path in VERBS.glob("*.py") if not path.stem.startswith("_")}
-    return [each for each in ORDER if each in names] + sorted(names - set(ORDER))
+    return [item for item in ORDER if item in names] + sorted(names - set(ORDER))
 
 
 class VerbGroup(click.Group):

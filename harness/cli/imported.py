@@ -16,7 +16,7 @@ SCORES = ("workload", "submission", "machine", "n", "status", "time", "energy", 
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    ends = ("open" if each is None else f"{each:.6g}" for each in (low, high))
+    ends = ("open" if item is None else f"{item:.6g}" for item in (low, high))
     return "" if low is None and high is None else " to ".join(ends)
 
 

@@ -107,8 +107,7 @@ def _availability(kind: str, plugin: Plugin) -> Availability | None:
         return None
     found: Any = plugin.value.probe()
     if not isinstance(found, Availability):
-        message = "probe() gave no Availability"
-        raise TypeError(message)
+        raise TypeError("probe() gave no Availability")
     return found
 
 

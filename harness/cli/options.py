@@ -51,8 +51,7 @@ def _folder_to_write(ctx: click.Context, param: click.Parameter, value: str) -> 
     while not os.path.lexists(there) and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        message = f"{param.opts[0]} {value}: {there} is not a folder"
-        raise UsageFailure(message, ctx)
+        raise UsageFailure(f"{param.opts[0]} {value}: {there} is not a folder", ctx)
     return path
 
 
@@ -118,8 +117,9 @@ def existing_folder(ctx: click.Context, param: click.Parameter, value: str) -> P
     """
     path = Path(value)
     if not path.is_dir():
-        message = f"{param.human_readable_name} {value}: no such folder; run something first"
-        raise UsageFailure(message, ctx)
+        raise UsageFailure(
+            f"{param.human_readable_name} {value}: no such folder; run something first", ctx
+        )
     return path
 
 
@@ -132,8 +132,9 @@ def _meters(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) 
     except ValueError as error:
         raise UsageFailure(str(error), ctx) from error
     if "none" in names and len(names) > 1:
-        message = f"{param.opts[0]} none cannot stand beside other meters; leave one of them out"
-        raise UsageFailure(message, ctx)
+        raise UsageFailure(
+            f"{param.opts[0]} none cannot stand beside other meters; leave one of them out", ctx
+        )
     return value
 
 

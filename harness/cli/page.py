@@ -70,7 +70,7 @@ class Page:
     ) -> None:
         """Rows under named columns; those named in `right` hold numbers."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        cells = [[self._cell(each) for each in row] for row in rows]
+        cells = [[self._cell(item) for item in row] for row in rows]
         for place, name in enumerate(columns):
             # Names, numbers and single words are read whole; sentences fold.
             whole = place == 0 or name in right or _single_words(row[place] for row in cells)

@@ -15,4 +15,4 @@ def _shown(character: str) -> str:
 
 def one_line(text: object) -> str:
     r"""The text on one line; runs of white space become one space, other controls `\xNN`."""
-    return "".join(_shown(each) for each in " ".join(str(text).split()))
+    return "".join(_shown(item) for item in " ".join(str(text).split()))

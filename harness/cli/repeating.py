@@ -38,10 +38,12 @@ class RerunDocument(Record):
 
 def score_over(folders: Sequence[Path], ruleset: Ruleset) -> Score | None:
     """The score of exactly these runs of one submission; None where there are none."""
-    found = [each for folder in folders for each in read_attempts(folder, ruleset)[0]]
+    found = [
+        read_attempt for folder in folders for read_attempt in read_attempts(folder, ruleset)[0]
+    ]
     # A trial that is repeated stands for itself, not for the study that it was part of.
     attempts = [
-        each._replace(score=each.score.model_copy(update={"trial": None})) for each in found
+        item._replace(score=item.score.model_copy(update={"trial": None})) for item in found
     ]
     return score_of(Group(tuple(attempts), (), ruleset.name)) if attempts else None
 
@@ -53,8 +55,8 @@ def _halves(own: Sequence[Path], reference: Sequence[Path], ruleset: Ruleset) ->
 
 
 def _split(outcomes: Sequence[Outcome]) -> tuple[list[Path], list[Path]]:
-    own = [each.bundle for each in outcomes if not each.is_reference]
-    return own, [each.bundle for each in outcomes if each.is_reference]
+    own = [outcome.bundle for outcome in outcomes if not outcome.is_reference]
+    return own, [outcome.bundle for outcome in outcomes if outcome.is_reference]
 
 
 def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher) -> RerunDocument:
@@ -77,13 +79,13 @@ def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher)
     rules = bundle.ruleset
     own, other = _split(outcomes)
     confirmation = None
-    if not any(each.run.window.ended_by == "interrupt" for each in outcomes):
+    if not any(outcome.run.window.ended_by == "interrupt" for outcome in outcomes):
         old = _halves([b.folder for b in series], [b.folder for b in reference], rules)
         terms = Terms(margin, rules.score.confidence, rules.score.target_alpha)
         confirmation = confirm(old, _halves(own, other, rules), terms)
     return RerunDocument(
         bundle=str(folder),
-        sealed=tuple(str(each.folder) for each in series),
+        sealed=tuple(str(item.folder) for item in series),
         series=document_of(outcomes, rules, request.results),
         confirmation=confirmation,
         exit_code=CODES[confirmation.verdict] if confirmation else INTERRUPTED,

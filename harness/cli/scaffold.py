@@ -38,17 +38,14 @@ def _free(folder: Path) -> None:
         SubmissionError: its name cannot be a submission's, or there is something already.
     """
     if not NAME.fullmatch(folder.name):
-        message = (
+        raise SubmissionError(
             f"{folder.name!a}: the folder's name becomes the submission's; use letters, digits, "
             "'.', '_' and '-', at most 64"
         )
-        raise SubmissionError(message)
     if folder.exists() or folder.is_symlink():
-        message = f"{folder}: is there already; choose another name, or remove it"
-        raise SubmissionError(message)
+        raise SubmissionError(f"{folder}: is there already; choose another name, or remove it")
     if not folder.parent.is_dir():
-        message = f"{folder.parent}: no such folder to make '{folder.name}' in"
-        raise SubmissionError(message)
+        raise SubmissionError(f"{folder.parent}: no such folder to make '{folder.name}' in")
 
 
 def _value(value: object) -> str:
@@ -82,11 +79,10 @@ def _reference(workload: str) -> Source:
     try:
         return open_submission(reference_of(workload))
     except UnknownPlugin as error:
-        message = (
+        raise SubmissionError(
             f"workload '{workload}' has no reference submission to begin from; take "
             "--division open, or write train.py by hand"
-        )
-        raise SubmissionError(message) from error
+        ) from error
 
 
 def _copy_reference(source: Source, folder: Path, fields: dict[str, object]) -> None:
@@ -124,8 +120,9 @@ def scaffold(folder: Path, workload: str, division: Division) -> InitDocument:
     """
     spec: WorkloadSpec = find("workloads", workload).value
     if division not in spec.divisions:
-        message = f"{spec.name} has no {division} division; take --division {spec.divisions[0]}"
-        raise SubmissionError(message)
+        raise SubmissionError(
+            f"{spec.name} has no {division} division; take --division {spec.divisions[0]}"
+        )
     _free(folder)
     reference = _reference(spec.name) if division == "closed" else None
     fields: dict[str, object] = {

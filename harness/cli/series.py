@@ -69,8 +69,8 @@ def scored(outcome: "Outcome", results: Path) -> RunItem:
     row = run_score(bundle, bundle.ruleset, results.resolve())
     return RunItem(
         **{name: getattr(row, name) for name in RunScore.model_fields},
-        window_energy_method=weakest([each.method for each in disjoint(outcome.run.domains)]),
-        window_energy_simulated=any(each.simulated for each in outcome.run.domains),
+        window_energy_method=weakest([item.method for item in disjoint(outcome.run.domains)]),
+        window_energy_simulated=any(domain.simulated for domain in outcome.run.domains),
         hyperparameters=outcome.run.hyperparameters,
         ended_by=outcome.run.window.ended_by,
     )
@@ -81,8 +81,8 @@ def _halves(outcomes: "Sequence[Outcome]") -> "tuple[list[Outcome], list[Outcome
 
     Where a series was stopped before the submission's turn, the reference's runs are all it has.
     """
-    own = [each for each in outcomes if not each.is_reference]
-    other = [each for each in outcomes if each.is_reference]
+    own = [outcome for outcome in outcomes if not outcome.is_reference]
+    other = [outcome for outcome in outcomes if outcome.is_reference]
     return (own, other) if own else (other, [])
 
 
@@ -107,7 +107,7 @@ def _study(row: RunItem) -> str | None:
 def document_of(outcomes: "Sequence[Outcome]", ruleset: Ruleset, results: Path) -> RunDocument:
     """The document of a series with at least one run."""
     own, other = _halves(outcomes)
-    rows, reference_rows = ([scored(each, results) for each in half] for half in (own, other))
+    rows, reference_rows = ([scored(item, results) for item in half] for half in (own, other))
     run = own[0].run
     return RunDocument(
         workload=run.workload.name,

@@ -12,7 +12,7 @@ NS_PER_S = 1e9
 
 def _rows(run: RunToWrite) -> Iterator[str]:
     evaluation = run.bundle.evaluation
-    snapshots = {each.index: each for each in run.bundle.run.snapshots}
+    snapshots = {item.index: item for item in run.bundle.run.snapshots}
     gun_ns = run.bundle.run.window.gun_ns or 0
     for found in evaluation.values if evaluation else ():
         snapshot = snapshots.get(found.snapshot)
@@ -45,6 +45,5 @@ def write(request: ExportRequest) -> Export:
         name = "eval_measurements.csv" if table.count(b"\n") > 1 else "no_evaluation.txt"
         files[f"{place}/{name}"] = table
     if not files:
-        message = f"{request.results}: no scored run to write"
-        raise FormatError(message)
+        raise FormatError(f"{request.results}: no scored run to write")
     return Export(files, [])

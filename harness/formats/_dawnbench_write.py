@@ -23,7 +23,7 @@ def _column(run: RunToWrite) -> tuple[str, float] | None:
 
 def _rows(run: RunToWrite, factor: float) -> Iterator[str]:
     evaluation = run.bundle.evaluation
-    stamps = {each.index: each.stamp_ns for each in run.bundle.run.snapshots}
+    stamps = {snapshot.index: snapshot.stamp_ns for snapshot in run.bundle.run.snapshots}
     gun_ns = run.bundle.run.window.gun_ns or 0
     for number, found in enumerate(evaluation.values if evaluation else (), 1):
         if found.value is not None and found.snapshot in stamps:
@@ -57,8 +57,7 @@ def _price(request: ExportRequest) -> float | None:
     try:
         return None if text is None else float(text)
     except ValueError as error:
-        message = f"--option price_usd_per_h={text}: write a number, as 3.06"
-        raise FormatError(message) from error
+        raise FormatError(f"--option price_usd_per_h={text}: write a number, as 3.06") from error
 
 
 def write(request: ExportRequest) -> Export:
@@ -83,6 +82,5 @@ def write(request: ExportRequest) -> Export:
         described = json.dumps(_description(run, price), indent=1, sort_keys=True)
         files[f"{stem}.json"] = f"{described}\n".encode()
     if not files:
-        message = f"{request.results}: no scored run with an accuracy or F1"
-        raise FormatError(message)
+        raise FormatError(f"{request.results}: no scored run with an accuracy or F1")
     return Export(files, findings)

@@ -88,8 +88,7 @@ def import_archive(format_name: str, path: Path, results: Path) -> ImportDocumen
     """
     plugin = cast("Format", find("formats", format_name).value)
     if plugin.read is None:
-        message = f"format {format_name} is only written: joulemark export {format_name}"
-        raise FormatError(message)
+        raise FormatError(f"format {format_name} is only written: joulemark export {format_name}")
     archive = plugin.read(path)
     file = archive_file(results, format_name, path)
     write_runs(file, archive.runs)

@@ -29,8 +29,7 @@ def _inside(folder: Path, name: str) -> Path:
     """
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        message = f"{name}: would be written outside {folder}"
-        raise FormatError(message)
+        raise FormatError(f"{name}: would be written outside {folder}")
     return path
 
 
@@ -44,8 +43,7 @@ def export_results(format_name: str, request: ExportRequest, out: Path) -> Expor
     """
     plugin = cast("Format", find("formats", format_name).value)
     if plugin.write is None:
-        message = f"format {format_name} is only read: joulemark import {format_name} PATH"
-        raise FormatError(message)
+        raise FormatError(f"format {format_name} is only read: joulemark import {format_name} PATH")
     export = plugin.write(request)
     folder = out / format_name
     for name, data in export.files.items():

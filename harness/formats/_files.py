@@ -20,7 +20,7 @@ Raises TextError where nothing in it is of the format.
 def _matching(path: Path, patterns: Sequence[str]) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted({each for pattern in patterns for each in path.rglob(pattern) if each.is_file()})
+    return sorted({item for pattern in patterns for item in path.rglob(pattern) if item.is_file()})
 
 
 def _one(file: Path, rule: str, read_file: ReadFile) -> Iterator[ImportedRun | Finding]:

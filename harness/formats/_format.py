@@ -74,8 +74,7 @@ def require_path(path: Path, expected: str) -> None:
         FormatError: nothing is at the path.
     """
     if not path.exists():
-        message = f"{path}: no such file or folder; expected {expected}"
-        raise FormatError(message)
+        raise FormatError(f"{path}: no such file or folder; expected {expected}")
 
 
 def require_runs(archive: Archive, path: Path, expected: str) -> Archive:
@@ -85,8 +84,7 @@ def require_runs(archive: Archive, path: Path, expected: str) -> Archive:
         FormatError: nothing of the format was found.
     """
     if not archive.runs and not archive.findings:
-        message = f"{path}: nothing to import; expected {expected}"
-        raise FormatError(message)
+        raise FormatError(f"{path}: nothing to import; expected {expected}")
     return archive
 
 

@@ -58,12 +58,10 @@ def _line(line_number: int, text: str) -> Line:
     """
     found = DECODE(text)
     if not isinstance(found, dict) or not isinstance(found.get("key"), str):
-        message = "no object with a key"
-        raise ValueError(message)  # noqa: TRY004 - one kind of error for all bad lines
+        raise ValueError("no object with a key")  # noqa: TRY004 - one kind of error for all bad lines
     time_ms = as_number(found.get("time_ms"))
     if time_ms is None:
-        message = f"time_ms is {shown(str(found.get('time_ms')))}"
-        raise ValueError(message)
+        raise ValueError(f"time_ms is {shown(str(found.get('time_ms')))}")
     metadata = found.get("metadata")
     known = metadata if isinstance(metadata, dict) else {}
     return Line(line_number, time_ms, found["key"], found.get("value"), known)

@@ -75,7 +75,7 @@ def event(key: str, time_ms: int, value: Any = None, **metadata: Any) -> str:
 def _evaluations(run: RunToWrite) -> Iterator[tuple[int, int, float]]:
     """Number, milliseconds and metric of each snapshot up to the one that counts."""
     evaluation = run.bundle.evaluation
-    stamps = {each.index: each.stamp_ns for each in run.bundle.run.snapshots}
+    stamps = {snapshot.index: snapshot.stamp_ns for snapshot in run.bundle.run.snapshots}
     gun_ns = run.bundle.run.window.gun_ns or 0
     for place, found in enumerate(evaluation.values if evaluation else (), 1):
         if found.value is not None and found.snapshot in stamps:

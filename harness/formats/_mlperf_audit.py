@@ -26,32 +26,32 @@ def _some(files: Sequence[PowerFile]) -> str:
 
 
 def _gaps(files: Sequence[PowerFile]) -> Iterator[Finding]:
-    wide = [each for each in files if each.gap_max_s is not None and each.gap_max_s > GAP_S_MAX]
+    wide = [file for file in files if file.gap_max_s is not None and file.gap_max_s > GAP_S_MAX]
     if wide:
-        worst = max(each.gap_max_s or 0.0 for each in wide)
+        worst = max(item.gap_max_s or 0.0 for item in wide)
         message = f"{_some(wide)}: up to {worst:.1f} s of the timed run without a reading"
         yield _warn("mlperf-power-gap", message)
-    short = [each for each in files if each.window_readings_count < READINGS_MIN]
+    short = [file for file in files if file.window_readings_count < READINGS_MIN]
     if short:
-        fewest = min(each.window_readings_count for each in short)
+        fewest = min(item.window_readings_count for item in short)
         message = f"{_some(short)}: only {fewest} readings in the timed run, {READINGS_MIN} are due"
         yield _warn("mlperf-power-short", message)
-    doubled = [each for each in files if each.duplicates_count]
+    doubled = [file for file in files if file.duplicates_count]
     if doubled:
-        count = sum(each.duplicates_count for each in doubled)
+        count = sum(item.duplicates_count for item in doubled)
         message = f"{_some(doubled)}: {count} readings carry the time of another one"
         yield Finding(rule="mlperf-power-duplicate", level="info", message=message)
 
 
 def _clocks(files: Sequence[PowerFile]) -> Iterator[Finding]:
     off = [
-        each for each in files if each.readings_count and "window" not in each.energy_by_method_j
+        file for file in files if file.readings_count and "window" not in file.energy_by_method_j
     ]
-    lost = [each for each in files if each.readings_count and not each.window_readings_count]
-    for each in lost:
-        message = f"{each.source}: no reading lies in the timed run; its clock is off"
+    lost = [file for file in files if file.readings_count and not file.window_readings_count]
+    for item in lost:
+        message = f"{item.source}: no reading lies in the timed run; its clock is off"
         yield _warn("mlperf-power-clock", message)
-    partly = [each for each in off if each.window_readings_count]
+    partly = [item for item in off if item.window_readings_count]
     if partly:
         message = f"{_some(partly)}: readings cover less than {COVERAGE_MIN:.0%} of the timed run"
         yield _warn("mlperf-power-coverage", message, "no joules over the window")
@@ -59,12 +59,12 @@ def _clocks(files: Sequence[PowerFile]) -> Iterator[Finding]:
 
 def _switches(files: Sequence[PowerFile]) -> Iterator[Finding]:
     silent = [
-        each
-        for each in files
-        if each.readings_count and not each.energy_by_method_j.get("mlperf-current")
+        file
+        for file in files
+        if file.readings_count and not file.energy_by_method_j.get("mlperf-current")
     ]
     if silent:
-        joules = sum(each.energy_by_method_j.get("window", 0.0) for each in silent)
+        joules = sum(item.energy_by_method_j.get("window", 0.0) for item in silent)
         message = (
             f"{_some(silent)}: a switch with readings instead of an estimate counts as 0 J in "
             f"MLPerf's formulas; they come to {joules:.0f} J"
@@ -73,7 +73,7 @@ def _switches(files: Sequence[PowerFile]) -> Iterator[Finding]:
 
 
 def _bases(files: Sequence[PowerFile]) -> Iterator[Finding]:
-    lowered = [each for each in files if each.conversion_ratio != 1.0]
+    lowered = [file for file in files if file.conversion_ratio != 1.0]
     if lowered:
         factor = lowered[0].conversion_ratio
         kind = lowered[0].measured or "unnamed"
@@ -83,8 +83,8 @@ def _bases(files: Sequence[PowerFile]) -> Iterator[Finding]:
 
 def audit_run(files: Sequence[PowerFile], window: Window) -> list[Finding]:
     """Findings about the power logs of one run, one for each kind of fault."""
-    nodes = [each for each in files if each.kind == "node"]
-    switches = [each for each in files if each.kind == "switch"]
+    nodes = [file for file in files if file.kind == "node"]
+    switches = [file for file in files if file.kind == "switch"]
     found = [*_gaps(nodes), *_clocks(files), *_switches(switches), *_bases(files)]
     if window.length_ms <= 0:
         found.append(_warn("mlperf-power-window", "the timed run has no length"))

@@ -73,7 +73,7 @@ def shape_w(bundle: Bundle, names: Sequence[str], edges_ns: Sequence[float]) -> 
         BundleError: the trace cannot be read.
     """
     text = (bundle.trace_text() or b"").decode("utf-8", "replace")
-    domains: Mapping[str, Domain] = {each.name: each for each in bundle.run.domains}
+    domains: Mapping[str, Domain] = {domain.name: domain for domain in bundle.run.domains}
     rows = _rows(text)
     curves = [
         _cumulated(rows[name], domains[name].wrap_j)

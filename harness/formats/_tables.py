@@ -14,7 +14,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Row:
         if isinstance(value, Mapping):
             row |= flat(value, f"{name}.")
         elif isinstance(value, list | tuple):
-            row[name] = " ".join(str(each) for each in value)
+            row[name] = " ".join(str(item) for item in value)
         else:
             row[name] = value
     return row

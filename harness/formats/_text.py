@@ -44,15 +44,12 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            message = f"{path}: no regular file"
-            raise TextError(message)
+            raise TextError(f"{path}: no regular file")
         if path.stat().st_size > FILE_BYTES_MAX:
-            message = f"{path}: larger than {FILE_BYTES_MAX >> 20} MiB, so it was not read"
-            raise TextError(message)
+            raise TextError(f"{path}: larger than {FILE_BYTES_MAX >> 20} MiB, so it was not read")
         return path.read_bytes()
     except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror or error}"
-        raise TextError(message) from error
+        raise TextError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def decoded(data: bytes) -> str:
@@ -83,8 +80,7 @@ def read_text(path: Path) -> Text:
     """
     data = read_bytes(path)
     if data.startswith(LFS_POINTER):
-        message = f"{path}: only a pointer of Git LFS; fetch the file itself (git lfs pull)"
-        raise TextError(message)
+        raise TextError(f"{path}: only a pointer of Git LFS; fetch the file itself (git lfs pull)")
     text = decoded(data)
     digest = hashlib.sha256(data).hexdigest()
     return Text(path, split_lines(text), digest, text.endswith(("\n", "\r")))

@@ -82,12 +82,12 @@ def _folders(folder: Path | str) -> list[os.DirEntry[str]]:
 def _submissions(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
     """Folders that hold studies, and the studies of each."""
     below = _folders(root)
-    studies = [each for each in below if STUDY.fullmatch(each.name)]
+    studies = [item for item in below if STUDY.fullmatch(item.name)]
     if studies:
         yield root, studies
     elif depth < DEPTH_MAX:
-        for each in below:
-            yield from _submissions(Path(each.path), depth + 1)
+        for item in below:
+            yield from _submissions(Path(item.path), depth + 1)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -104,7 +104,7 @@ def _places(root: Path) -> Iterator[_Place | Finding]:
                     message = f"{task.path}: no workload folder (its name ends in no framework)"
                     yield complaint("algoperf-folder", message, "info")
                     continue
-                trials = [each.name for each in _folders(task.path) if TRIAL.fullmatch(each.name)]
+                trials = [item.name for item in _folders(task.path) if TRIAL.fullmatch(item.name)]
                 for trial in sorted(trials, key=_order):
                     workload, framework = found.groups()
                     folder = Path(task.path, trial)
@@ -148,7 +148,7 @@ def _boards(root: Path, homes: Iterable[Path]) -> Iterator[Finding]:
     """Scores are relative to the field, so each board has to be imported alone."""
     found = {home.parent for home in homes if home.parent.name in BOARDS}
     if len(found) > 1:
-        named = ", ".join(sorted(each.relative_to(root).as_posix() for each in found))
+        named = ", ".join(sorted(item.relative_to(root).as_posix() for item in found))
         message = f"{root}: holds several boards ({named}), whose submissions do not compete"
         advice = "import each into a results folder of its own"
         yield complaint("algoperf-boards", message, advice=advice)
@@ -182,8 +182,7 @@ def _header(text: Text) -> _Header:
     }
     if clock is None or not metrics:
         lacking = CLOCK if clock is None else f"{SPLIT}<metric>"
-        message = f"{text.path}, line 1: the header has no column {lacking}"
-        raise TextError(message)
+        raise TextError(f"{text.path}, line 1: the header has no column {lacking}")
     return _Header(delimiter, len(names), clock, places.get("global_step"), metrics)
 
 
@@ -229,8 +228,7 @@ def _evaluations(text: Text) -> tuple[Curve, list[Finding]]:
     for row in _rows(text, header):
         findings.append(row) if isinstance(row, Finding) else rows.append(row)
     if not rows:
-        message = f"{text.path}: no line with an evaluation"
-        raise TextError(message)
+        raise TextError(f"{text.path}: no line with an evaluation")
     times = tuple(time_s for time_s, _ in rows)
     step = header.step
     curve = Curve(
@@ -342,7 +340,9 @@ def read(path: Path) -> Archive:
         findings.append(found) if isinstance(found, Finding) else places.append(found)
     places, told = _named(places, root)
     machines = _machines(places)
-    runs = [_import_trial(each, root, machines.get(each.submission, "unknown")) for each in places]
+    runs = [
+        _import_trial(place, root, machines.get(place.submission, "unknown")) for place in places
+    ]
     return require_runs(Archive(unique_runs(runs), [*findings, *told]), path, EXPECTED)
 
 

@@ -13,7 +13,7 @@ DIGITS = 3
 
 def amount(value: float, unit: str) -> str:
     """Three digits and a prefix: `26.0 kJ`."""
-    scale, prefix = next((each for each in PREFIXES if abs(value) >= each[0]), PREFIXES[-1])
+    scale, prefix = next((item for item in PREFIXES if abs(value) >= item[0]), PREFIXES[-1])
     text = f"{value / scale:#.{DIGITS}g}".rstrip(".")
     return f"{text} {prefix}{unit}"
 

@@ -31,14 +31,13 @@ def _rows(text: Text) -> tuple[list[str], list[tuple[int, list[str]]]]:
     rows = [(n, row) for n, row in enumerate(csv.reader(text.lines, delimiter=delimiter), 1) if row]
     names = [name.strip() for name in rows[0][1]] if rows else []
     if "energy_consumed" not in names or "duration" not in names:
-        message = f"{text.path}, line 1: no columns duration and energy_consumed"
-        raise TextError(message)
+        raise TextError(f"{text.path}, line 1: no columns duration and energy_consumed")
     return names, rows[1:]
 
 
 def _machine(row: dict[str, str]) -> str:
     cpu, gpu = row.get("cpu_model", "").strip(), row.get("gpu_model", "").strip()
-    return " + ".join(each for each in (cpu, gpu) if each) or "unknown"
+    return " + ".join(item for item in (cpu, gpu) if item) or "unknown"
 
 
 def _joules(row: dict[str, str], column: str) -> float | None:

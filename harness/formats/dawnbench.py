@@ -84,8 +84,7 @@ def _table(text: Text) -> _Table:
     metrics = {METRICS[name]: place for name, place in places.items() if name in METRICS}
     if "hours" not in places or not metrics:
         lacking = "hours" if "hours" not in places else " or ".join(METRICS.values())
-        message = f"{text.path}, line 1: the header has no column {lacking}"
-        raise TextError(message)
+        raise TextError(f"{text.path}, line 1: the header has no column {lacking}")
     return _Table(delimiter, places["hours"], places.get("epoch"), metrics)
 
 
@@ -145,7 +144,7 @@ def _righted(text: Text, table: _Table) -> tuple[_Table, list[Finding]]:
 
 def _scale(task: str, values: Sequence[float | None]) -> float:
     """Factor that brings a metric to its task's scale."""
-    known = [each for each in values if each is not None]
+    known = [value for value in values if value is not None]
     if task.lower() in PERCENT_TASKS and known and max(known) <= RATIO_MAX:
         return 100.0
     if task.lower() in RATIO_TASKS and known and max(known) > RATIO_MAX:
@@ -160,7 +159,7 @@ def _metric(
     if factor == 1.0:
         return values, []
     message = f"{text.path}: {name} is on the other scale than {task}'s; multiplied by {factor:g}"
-    scaled = tuple(None if each is None else each * factor for each in values)
+    scaled = tuple(None if value is None else value * factor for value in values)
     return scaled, [complaint("dawnbench-scale", message, "info")]
 
 
@@ -175,8 +174,7 @@ def _curve(text: Text, task: str) -> tuple[Curve, list[Finding]]:
     for row in _rows(text, table):
         findings.append(row) if isinstance(row, Finding) else rows.append(row)
     if not rows:
-        message = f"{text.path}: no line with an epoch"
-        raise TextError(message)
+        raise TextError(f"{text.path}: no line with an epoch")
     metric = {}
     for name, index in table.metrics.items():
         values = tuple(_at(fields, index) for _, fields in rows)
@@ -216,11 +214,9 @@ def _description(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, TextError):
             raise
-        message = f"{path}: no JSON: {error}"
-        raise TextError(message) from error
+        raise TextError(f"{path}: no JSON: {error}") from error
     if not isinstance(found, dict):
-        message = f"{path}: no JSON object"
-        raise TextError(message)
+        raise TextError(f"{path}: no JSON object")
     return found
 
 

@@ -122,8 +122,7 @@ def write(request: ExportRequest) -> Export:
         except BundleError as error:
             findings.append(complaint("mllog-bundle", f"left out: {error}", "fail"))
     if not counts:
-        message = f"{request.results}: no scored run to write"
-        raise FormatError(message)
+        raise FormatError(f"{request.results}: no scored run to write")
     return Export(files, findings)
 
 

@@ -59,7 +59,7 @@ def _system(run: RunToWrite, org: str) -> bytes:
 
 
 def _said(org: str, alias: str, runs: Iterable[RunToWrite]) -> bytes:
-    names = sorted({f"{each.entry['submission']} on {each.entry['workload']}" for each in runs})
+    names = sorted({f"{run.entry['submission']} on {run.entry['workload']}" for run in runs})
     text = f"{org}: runs of joulemark under the name {alias}, which they are not: {names}\n"
     return text.encode()
 
@@ -79,7 +79,7 @@ def _findings(org: str, alias: str, runs: list[RunToWrite]) -> list[Finding]:
         message = f"{org}: {len(runs)} runs, MLPerf's checker wants {due} for {alias}"
         advice = "choose another alias by --option alias=NAME"
         found.append(complaint("package-count", message, "info", advice))
-    values = [each.score["metric"] for each in runs if each.score["metric"] is not None]
+    values = [run.score["metric"] for run in runs if run.score["metric"] is not None]
     if values and min(values) >= RATIO_MAX:
         message = f"{org}: no metric below 1, which MLPerf's checker wants of {alias}"
         found.append(complaint("package-metric", message))
@@ -123,8 +123,7 @@ def write(request: ExportRequest) -> Export:
         files |= own
         findings += told
     if not files:
-        message = f"{request.results}: no scored run to write"
-        raise FormatError(message)
+        raise FormatError(f"{request.results}: no scored run to write")
     return Export(files, findings)
 
 

@@ -85,7 +85,7 @@ def _submitters(root: Path) -> list[Path]:
     """The folder itself, or those below it, that hold results."""
     if (root / "results").is_dir():
         return [root]
-    return [each for each in sorted(root.iterdir()) if (each / "results").is_dir()]
+    return [path for path in sorted(root.iterdir()) if (path / "results").is_dir()]
 
 
 def _plain(value: Any) -> Said:
@@ -107,12 +107,14 @@ def _json(path: Path) -> tuple[dict[str, Any], list[Finding]]:
 
 
 def _folders(submitter: Path) -> Iterator[_Folder | Finding]:
-    for system in sorted(each for each in (submitter / "results").iterdir() if each.is_dir()):
+    for system in sorted(
+        element for element in (submitter / "results").iterdir() if element.is_dir()
+    ):
         said, findings = _json(submitter / "systems" / f"{system.name}.json")
         yield from findings
         facts = {f"system_{key}": _plain(said[key]) for key in SYSTEM_FACTS if key in said}
         for place, below, files in os.walk(system):
-            below[:] = sorted(each for each in below if not _is_passed_over(each))
+            below[:] = sorted(item for item in below if not _is_passed_over(item))
             if any(_is_result(name) for name in files):
                 path = Path(place)
                 factor, faults = _json(path / "scaling.json")
@@ -148,11 +150,11 @@ def _is_result(name: str) -> bool:
 
 def _timed(lines: Sequence[Line]) -> _Timed:
     """Start, stop and outcome: of the last start before the first stop."""
-    stop = next((each for each in lines if each.key == "run_stop"), None)
+    stop = next((line for line in lines if line.key == "run_stop"), None)
     until = lines if stop is None else lines[: lines.index(stop)]
-    start = next((each for each in reversed(until) if each.key == "run_start"), None)
+    start = next((item for item in reversed(until) if item.key == "run_start"), None)
     if start is None:
-        start = next((each for each in lines if each.key == "run_start"), None)
+        start = next((line for line in lines if line.key == "run_start"), None)
     if start is None:
         return _Timed(None, "invalid", "run_start is not in the log")
     if stop is None:
@@ -207,9 +209,9 @@ def _power_files(folder: Path, result: str) -> list[Path]:
     if not place.is_dir():
         return []
     return sorted(
-        each
-        for each in place.iterdir()
-        if each.suffix == ".txt" and each.name.startswith(("node_", "sw_"))
+        path
+        for path in place.iterdir()
+        if path.suffix == ".txt" and path.name.startswith(("node_", "sw_"))
     )
 
 
@@ -231,13 +233,13 @@ def _power(
 
 def _sum(logs: Sequence[PowerLog], method: str, kinds: Sequence[str]) -> float | None:
     """Joules of all logs of some kinds; None where one of them gives none."""
-    joules = [each.file.energy_by_method_j.get(method) for each in logs if each.file.kind in kinds]
-    known = [each for each in joules if each is not None]
+    joules = [log.file.energy_by_method_j.get(method) for log in logs if log.file.kind in kinds]
+    known = [joule for joule in joules if joule is not None]
     return sum(known) if joules and len(known) == len(joules) else None
 
 
 def _energies(logs: Sequence[PowerLog]) -> dict[str, float]:
-    if not any(each.file.kind == "node" for each in logs):
+    if not any(log.file.kind == "node" for log in logs):
         return {}
     methods = ("window", "mlperf-current", "mlperf-2024-06")
     found = {method: _sum(logs, method, ("node", "switch")) for method in methods}
@@ -252,8 +254,8 @@ def _parts(logs: Sequence[PowerLog]) -> dict[str, float]:
 def _kind(logs: Sequence[PowerLog]) -> Literal["sampled", "declared"] | None:
     if not logs:
         return None
-    switches = [each for each in logs if each.file.kind == "switch"]
-    return "declared" if any(not each.file.readings_count for each in switches) else "sampled"
+    switches = [log for log in logs if log.file.kind == "switch"]
+    return "declared" if any(not switch.file.readings_count for switch in switches) else "sampled"
 
 
 # --- the whole ------------------------------------------------------------------------------------
@@ -299,7 +301,7 @@ def _measured(
         "energy_by_method_j": _energies(logs),
         "energy_by_domain_j": _parts(logs),
         "energy_kind": _kind(logs),
-        "power": tuple(each.file for each in logs),
+        "power": tuple(log.file for log in logs),
         "facts": folder.facts | _facts(lines),
     }
 
@@ -313,8 +315,8 @@ def _told(path: Path, timed: _Timed) -> list[Finding]:
 def _audited(logs: Sequence[PowerLog], timed: _Timed) -> list[Finding]:
     if not logs or timed.window is None:
         return []
-    own = [finding for each in logs for finding in each.findings]
-    return [*own, *audit_run([each.file for each in logs], timed.window)]
+    own = [finding for log in logs for finding in log.findings]
+    return [*own, *audit_run([log.file for log in logs], timed.window)]
 
 
 def read(path: Path) -> Archive:

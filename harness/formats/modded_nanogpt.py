@@ -93,18 +93,18 @@ def _evals(text: Text) -> Iterator[_Eval | Finding]:
 def _runs(evals: Sequence[_Eval]) -> list[list[_Eval]]:
     """Validations of each run: a step below the one before it begins another."""
     found: list[list[_Eval]] = []
-    for each in evals:
-        if not found or each.step < found[-1][-1].step:
+    for item in evals:
+        if not found or item.step < found[-1][-1].step:
             found.append([])
-        found[-1].append(each)
+        found[-1].append(item)
     return found
 
 
 def _curve(evals: Sequence[_Eval]) -> Curve:
     return Curve(
-        time_s=tuple(each.time_s for each in evals),
-        metric={"val_loss": tuple(each.loss for each in evals)},
-        steps_count=tuple(each.step for each in evals),
+        time_s=tuple(item.time_s for item in evals),
+        metric={"val_loss": tuple(item.loss for item in evals)},
+        steps_count=tuple(item.step for item in evals),
         steps_unit="step",
     )
 
@@ -142,8 +142,7 @@ def _clockless(text: Text, folder: str) -> ImportedRun:
     """
     found = [match for line in text.lines if (match := CLOCKLESS.match(line))]
     if not found:
-        message = f"{text.path}: no line step:N/M val_loss:X train_time:Tms"
-        raise TextError(message)
+        raise TextError(f"{text.path}: no line step:N/M val_loss:X train_time:Tms")
     submission, track = _place(text.path, folder)
     message = f"{text.path}: losses without a clock (s:N tel:X), so no time"
     return recording(
@@ -170,8 +169,8 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
         yield _clockless(text, folder)
         return
     *earlier, last = _runs(evals)
-    for each in earlier:
-        yield _run(text, folder, each, ())
+    for item in earlier:
+        yield _run(text, folder, item, ())
     yield _run(text, folder, last, findings)
 
 

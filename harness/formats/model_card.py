@@ -29,8 +29,7 @@ def _intensity(request: ExportRequest) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        message = "say how clean the power was: --option intensity_g_per_kwh=380"
-        raise FormatError(message)
+        raise FormatError("say how clean the power was: --option intensity_g_per_kwh=380")
     return value
 
 
@@ -61,8 +60,7 @@ def write(request: ExportRequest) -> Export:
     intensity = _intensity(request)
     kind = request.options.get("training_type", TRAINING_TYPES[0])
     if kind not in TRAINING_TYPES:
-        message = f"--option training_type={kind}: one of {', '.join(TRAINING_TYPES)}"
-        raise FormatError(message)
+        raise FormatError(f"--option training_type={kind}: one of {', '.join(TRAINING_TYPES)}")
     files: dict[str, bytes] = {}
     findings: list[Finding] = []
     for entry in request.scores()["scores"]:
@@ -73,8 +71,7 @@ def write(request: ExportRequest) -> Export:
         else:
             files[f"{name}/README.md"] = _card(entry, intensity, request.options)
     if not files:
-        message = f"{request.results}: no entry has joules"
-        raise FormatError(message)
+        raise FormatError(f"{request.results}: no entry has joules")
     return Export(files, findings)
 
 

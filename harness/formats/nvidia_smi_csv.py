@@ -59,11 +59,10 @@ def _header(text: Text) -> _Header:
     )
     power = next((name for name in POWER if name in names), None)
     if "timestamp" not in names or power is None:
-        message = (
+        raise TextError(
             f"{text.path}, line 1: no columns timestamp and power.draw; record again with a header"
         )
-        raise TextError(message)
-    identity = next((names.index(each) for each in IDENTITY if each in names), None)
+    identity = next((names.index(item) for item in IDENTITY if item in names), None)
     name = names.index("name") if "name" in names else None
     return _Header(len(names), names.index("timestamp"), names.index(power), power, identity, name)
 
@@ -117,7 +116,7 @@ def _apart(text: Text, series: _Series) -> _Series:
         f"{text.path}: no column tells GPUs apart; by their bursts the lines are of {count} GPUs "
         "in turn"
     )
-    models = {str(index): each for index in range(count) for each in series.models.values()}
+    models = {str(index): model for index in range(count) for model in series.models.values()}
     return _Series(
         {str(index): points[index::count] for index in range(count)},
         models,
@@ -175,8 +174,7 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     header = _header(text)
     series = _series(text, header)
     if not series.points:
-        message = f"{text.path}: no reading of any GPU"
-        raise TextError(message)
+        raise TextError(f"{text.path}: no reading of any GPU")
     if header.identity is None:
         series = _apart(text, series)
     findings = list(series.findings)

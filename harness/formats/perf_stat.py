@@ -57,8 +57,7 @@ def _separator(text: Text) -> str | None:
     for line in text.lines:
         if EVENT.search(line):
             return next((mark for mark in SEPARATORS if _has_event(line.split(mark))), None)
-    message = f"{text.path}: no event energy-pkg, energy-ram or energy-psys"
-    raise TextError(message)
+    raise TextError(f"{text.path}: no event energy-pkg, energy-ram or energy-psys")
 
 
 def _fields(line: str, separator: str | None) -> list[str]:
@@ -85,8 +84,7 @@ def _count(line: str, separator: str | None) -> _Count:
     place = next(i for i, field in enumerate(fields) if EVENT.fullmatch(field))
     found = EVENT.fullmatch(fields[place])
     if place < 2 or found is None:  # noqa: PLR2004 - value and unit stand before
-        message = "no value and unit before the event"
-        raise ValueError(message)
+        raise ValueError("no value and unit before the event")
     value = _joules(fields[place - 2], separator)
     factor = UNITS.get(fields[place - 1].lower())
     if value is None or factor is None:
@@ -119,17 +117,16 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     findings: list[Finding] = []
     for found in _counts(text, _separator(text)):
         findings.append(found) if isinstance(found, Finding) else counts.append(found)
-    timed = [each for each in counts if each.time_s is not None]
+    timed = [count for count in counts if count.time_s is not None]
     if timed and len(timed) < len(counts):
         message = f"{text.path}: {len(counts) - len(timed)} lines without a time, as perf's summary"
         findings.append(complaint("perf-summary", f"{message}, are not added", "info"))
     joules: dict[str, float] = defaultdict(float)
-    for each in timed or counts:
-        joules[each.domain] += each.joules
-    times = [each.time_s for each in timed if each.time_s is not None]
+    for item in timed or counts:
+        joules[item.domain] += item.joules
+    times = [item.time_s for item in timed if item.time_s is not None]
     if not joules:
-        message = f"{text.path}: no joules: {findings[0].message if findings else 'no line'}"
-        raise TextError(message)
+        raise TextError(f"{text.path}: no joules: {findings[0].message if findings else 'no line'}")
     if times != sorted(times):
         message = f"{text.path}: intervals are out of order, or two recordings lie in one file"
         findings.append(complaint("perf-order", message))

@@ -60,8 +60,7 @@ def _sample(line_number: int, line: str) -> _Sample:
     fields = [field.strip() for field in line.split(",")]
     found = STAMP.fullmatch(fields[1]) if len(fields) > 1 else None
     if found is None:
-        message = "no time as MM-DD-YYYY HH:MM:SS.mmm"
-        raise ValueError(message)
+        raise ValueError("no time as MM-DD-YYYY HH:MM:SS.mmm")
     *parts, micro = found.groups(default="0")
     stamp = (*(int(part) for part in parts), int(micro.ljust(6, "0")))
     channel, mark = "", ""
@@ -74,8 +73,7 @@ def _sample(line_number: int, line: str) -> _Sample:
         elif label == "Mark":
             mark = "" if value == UNMARKED else value
     if not watts:
-        message = "no number behind Watts"
-        raise ValueError(message)
+        raise ValueError("no number behind Watts")
     return _Sample(line_number, stamp, watts, mark)
 
 
@@ -165,8 +163,7 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
         else:
             by_mark[found.mark].append(found)
     if not by_mark:
-        message = f"{text.path}: no line of the form Time,...,Watts,..."
-        raise TextError(message)
+        raise TextError(f"{text.path}: no line of the form Time,...,Watts,...")
     day_first = _day_first([sample for samples in by_mark.values() for sample in samples])
     for mark, samples in sorted(by_mark.items()):
         yield _run(text, folder, mark, samples, day_first=day_first)

@@ -68,8 +68,8 @@ def _fields(line: str) -> list[str]:
     fields = [field for field in SPLIT.split(JOINT.sub("\t", line.strip())) if field]
     return [
         part
-        for each in fields
-        for part in (FIGURE.findall(each) if PAIR.fullmatch(each) else [each])
+        for field in fields
+        for part in (FIGURE.findall(field) if PAIR.fullmatch(field) else [field])
     ]
 
 
@@ -81,18 +81,16 @@ def _interval(names: list[str], fields: list[str], length_s: float | None) -> _I
     """
     row = dict(zip(names, fields, strict=False))
     places = [row[name] for name in PLACES if name in row]
-    if places and any(each != "-" for each in places):
+    if places and any(place != "-" for place in places):
         return None
     if len(fields) != len(names):
-        message = f"{len(fields)} fields, {len(names)} named"
-        raise ValueError(message)
+        raise ValueError(f"{len(fields)} fields, {len(names)} named")
     values = {}
     for name in (*WATTS, *JOULES):
         if name in row:
             value = number(row[name])
             if value is None:
-                message = f"{name} is {shown(row[name])}"
-                raise ValueError(message)
+                raise ValueError(f"{name} is {shown(row[name])}")
             values[name] = value
     return _Interval(number(row.get(CLOCK, "")), length_s, values)
 
@@ -151,7 +149,7 @@ def _mean_w(rows: list[_Interval]) -> dict[str, float]:
         for name, value in row.values.items():
             if name in WATTS:
                 found[WATTS[name]].append(value)
-    return {f"{name}_mean_w": sum(each) / len(each) for name, each in found.items()}
+    return {f"{name}_mean_w": sum(item) / len(item) for name, item in found.items()}
 
 
 def _told(
@@ -168,7 +166,7 @@ def _told(
             f"{text.path}: {len(rows) - len(known)} intervals have no length: not in the joules"
         )
         yield complaint("turbostat-length", message)
-    if any(each <= 0 for each in known):
+    if any(item <= 0 for item in known):
         message = f"{text.path}: the clock stands still or runs back between two rows"
         yield complaint("turbostat-order", message)
 
@@ -179,11 +177,10 @@ def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     for found in _intervals(text):
         findings.append(found) if isinstance(found, Finding) else rows.append(found)
     if not rows:
-        message = f"{text.path}: no summary row with PkgWatt or Pkg_J"
-        raise TextError(message)
+        raise TextError(f"{text.path}: no summary row with PkgWatt or Pkg_J")
     lengths = _lengths(rows)
     joules = _joules(rows, lengths)
-    known = [each for each in lengths if each is not None]
+    known = [length for length in lengths if length is not None]
     total = [value for domain, value in joules.items() if domain in ADDED]
     yield recording(
         text,

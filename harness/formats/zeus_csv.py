@@ -26,8 +26,7 @@ def _header(text: Text, names: list[str]) -> dict[str, str]:
     """
     lacking = [name for name in NEEDED if name not in names]
     if lacking:
-        message = f"{text.path}, line 1: no column {', '.join(lacking)}"
-        raise TextError(message)
+        raise TextError(f"{text.path}, line 1: no column {', '.join(lacking)}")
     return {name: f"gpu-{found[1]}" for name in names if (found := GPU.fullmatch(name))}
 
 

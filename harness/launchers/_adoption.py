@@ -23,8 +23,7 @@ def prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         code = ctypes.get_errno()
-        message = f"prctl {option}: {os.strerror(code)}"
-        raise OSError(code, message)
+        raise OSError(code, f"prctl {option}: {os.strerror(code)}")
 
 
 def hold() -> None:

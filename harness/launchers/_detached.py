@@ -140,8 +140,7 @@ def _let_go(status: StatusPipe, release: int) -> None:
     status.wait_for({"started", "error"}, _START_S)
     if "started" not in status.values:
         reason = status.values.get("error", "the reaper ended; its message is in the output")
-        message = f"the command could not be started: {reason}"
-        raise OSError(message)
+        raise OSError(f"the command could not be started: {reason}")
 
 
 def _started(parts: _Parts) -> tuple[subprocess.Popen[bytes], int, StatusPipe]:

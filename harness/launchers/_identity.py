@@ -35,10 +35,10 @@ def free_uid() -> int:
 def own_threads() -> int:
     """How many threads count against this user's limit on processes already."""
     count = 0
-    for each in _tree.everyone():
-        if _owner(each.pid) == os.geteuid():
+    for item in _tree.everyone():
+        if _owner(item.pid) == os.geteuid():
             with contextlib.suppress(OSError):
-                count += len(os.listdir(f"/proc/{each.pid}/task"))  # noqa: PTH208 - names alone
+                count += len(os.listdir(f"/proc/{item.pid}/task"))  # noqa: PTH208 - names alone
     return count
 
 

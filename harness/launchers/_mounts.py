@@ -29,8 +29,9 @@ def shown(paths: Iterable[Path]) -> tuple[Path, ...]:
         place = Path(os.path.abspath(path))  # noqa: PTH100 - resolving would lose the name
         real = place.resolve(strict=True)
         if real == Path("/"):
-            message = f"{path}: the whole file system cannot be shown to a sandbox; name folders"
-            raise OSError(message)
+            raise OSError(
+                f"{path}: the whole file system cannot be shown to a sandbox; name folders"
+            )
         wanted |= {place, real}
     return outermost(wanted)
 
@@ -42,8 +43,7 @@ def masked(folder: Path) -> Path:
         OSError: it does not exist, so masking it would mask nothing.
     """
     if not folder.is_dir():
-        message = f"{folder}: no such folder to mask; correct the workload's mask"
-        raise OSError(message)
+        raise OSError(f"{folder}: no such folder to mask; correct the workload's mask")
     return folder.resolve()
 
 

@@ -134,8 +134,8 @@ def main(descriptor: int) -> NoReturn:
     fcntl.fcntl(plan["status"], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     first, failure = _start(plan)
     _report(plan["status"], **({"error": failure} if failure else {"started": 1}))
-    for each in plan["fds"]:
-        os.close(each)
+    for item in plan["fds"]:
+        os.close(item)
     _watch(first, plan["status"])
     # What watching cost is not the command's.
     _report(plan["status"], **{"own-cpu-s": time.process_time()})

@@ -191,8 +191,9 @@ def build(machine: str = "", denied: Sequence[str] = DENIED) -> bytes:
     """
     name = machine or platform.machine()
     if name not in _MACHINES:
-        message = f"no seccomp filter for processors of type {name}, only {', '.join(_MACHINES)}"
-        raise OSError(message)
+        raise OSError(
+            f"no seccomp filter for processors of type {name}, only {', '.join(_MACHINES)}"
+        )
     arch, numbers = _MACHINES[name]
     program = _op(_LD, _ARCH) + _op(_JEQ, arch, yes=1) + _op(_RET, _KILL) + _op(_LD, _NR)
     program += _op(_JGE, _X32_BIT, no=1) + _refuse(errno.ENOSYS)

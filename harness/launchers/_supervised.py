@@ -127,10 +127,9 @@ class Supervised:
             if self._asked_to_end:
                 self.insist()
             if now_ns() >= deadline_ns:
-                message = (
+                raise TimeoutError(
                     f"process {self.root} or one below it is still alive after {timeout_s:g} s"
                 )
-                raise TimeoutError(message)
 
     def _patience_s(self, deadline_ns: int) -> float:
         left_s = (deadline_ns - now_ns()) / NS_PER_S

@@ -67,12 +67,12 @@ def descendants(root: int) -> list[Member]:
     """The process `root`, then all below it; empty where it is gone."""
     below: dict[int, list[Member]] = {}
     top: list[Member] = []
-    for each in everyone():
-        below.setdefault(each.parent, []).append(each)
-        if each.pid == root:
-            top.append(each)
-    for each in top:
-        top.extend(below.get(each.pid, ()))
+    for item in everyone():
+        below.setdefault(item.parent, []).append(item)
+        if item.pid == root:
+            top.append(item)
+    for item in top:
+        top.extend(below.get(item.pid, ()))
     return top
 
 
@@ -116,7 +116,7 @@ def end_below(root: int) -> None:
     """
     stopped: set[int] = set()
     for _ in range(_STOPS):
-        fresh = {each.pid for each in descendants(root)} - stopped - {root}
+        fresh = {descendant.pid for descendant in descendants(root)} - stopped - {root}
         if not fresh:
             break
         for pid in fresh:
@@ -146,15 +146,15 @@ def glance(root: int) -> list[Member]:
     """As `descendants`, without looking at everybody on the machine where the kernel helps."""
     found = [top] if (top := member(root)) else []
     try:
-        for each in found:
-            found.extend(below for pid in _children(each.pid) if (below := member(pid)))
+        for item in found:
+            found.extend(below for pid in _children(item.pid) if (below := member(pid)))
     except OSError:
         return descendants(root)
     return found
 
 
 def _names(members: list[Member]) -> dict[tuple[int, int], float]:
-    return {(each.pid, each.started_ticks): each.reaped_s for each in members}
+    return {(member.pid, member.started_ticks): member.reaped_s for member in members}
 
 
 class TreeMeter:
@@ -191,17 +191,17 @@ class TreeMeter:
     def _look(self) -> tuple[float, bool]:
         """The sum as it is, and whether nobody came, went or was reaped during the look."""
         members = glance(self.root)
-        self.lossy = self.lossy or any(ignores_children(each.pid) for each in members)
+        self.lossy = self.lossy or any(ignores_children(member.pid) for member in members)
         own_s = 0.0
         for _ in range(_TRIES):
-            own_s = sum(own_cpu_s(each.pid) for each in members)
+            own_s = sum(own_cpu_s(member.pid) for member in members)
             after = glance(self.root)
             if members and _names(members) == _names(after):
-                return own_s + sum(each.reaped_s for each in members), True
+                return own_s + sum(member.reaped_s for member in members), True
             members = after
         return own_s, False
 
     def look_at_peaks(self) -> None:
         """Remember the largest resident set that a process has had so far."""
-        for each in glance(self.root)[1 if self._ours else 0 :]:
-            self.peak_rss_bytes = max(self.peak_rss_bytes, peak_rss_bytes(each.pid))
+        for item in glance(self.root)[1 if self._ours else 0 :]:
+            self.peak_rss_bytes = max(self.peak_rss_bytes, peak_rss_bytes(item.pid))

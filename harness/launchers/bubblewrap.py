@@ -121,10 +121,9 @@ def _readable_by(uid: int, request: SandboxRequest) -> None:
         OSError: a path is closed to others.
     """
     if path := _identity.closed((request.source, *request.readable)):
-        message = (
+        raise OSError(
             f"{path}: closed to other users, and root's sandboxes run as user {uid}; chmod o+rX it"
         )
-        raise OSError(message)
 
 
 def _popen(
@@ -213,8 +212,7 @@ class Bubblewrap:
             if str(error) != _NO_SANDBOX:
                 raise
             said = _complaint(self._program, request) or "it works with `true` as its command"
-            message = f"{_NO_SANDBOX}: {said}"
-            raise OSError(message) from error
+            raise OSError(f"{_NO_SANDBOX}: {said}") from error
 
 
 _SETPRIV_ADVICE = "apt-get install util-linux"

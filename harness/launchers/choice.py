@@ -41,8 +41,7 @@ def _named(name: str) -> tuple[str, Launcher, str]:
     plugin = registry.find("launchers", name)
     found = _probe(plugin)
     if not found.ok:
-        message = f"launcher {name} is not available here: {_advised(found)}"
-        raise LauncherUnavailable(message)
+        raise LauncherUnavailable(f"launcher {name} is not available here: {_advised(found)}")
     return name, cast("Launcher", plugin.value), f"{name} was asked for: {found.reason}"
 
 
@@ -68,5 +67,4 @@ def choose(name: str = AUTO) -> tuple[str, Launcher, str]:
             reason = "; ".join([f"{plugin.name}: {found.reason}", *passed])
             return plugin.name, cast("Launcher", plugin.value), reason
         passed.append(f"{plugin.name} was passed over: {_advised(found)}")
-    message = f"no launcher works here: {'; '.join(passed) or 'there is none'}"
-    raise LauncherUnavailable(message)
+    raise LauncherUnavailable(f"no launcher works here: {'; '.join(passed) or 'there is none'}")

@@ -57,10 +57,10 @@ def python_paths() -> tuple[Path, ...]:
     Python without a word, so the installation is shown where it really is.
     """
     folders = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
-    folders |= {Path(each) for each in site.getsitepackages()}
+    folders |= {Path(getsitepackage) for getsitepackage in site.getsitepackages()}
     if site.ENABLE_USER_SITE:
         folders.add(Path(site.getusersitepackages()))
     folders.update(_libraries())
     folders.update(_links(Path(sys.executable)))
-    folders |= {each.resolve() for each in folders}
-    return outermost(each for each in folders if each.is_dir() and each != Path("/"))
+    folders |= {folder.resolve() for folder in folders}
+    return outermost(folder for folder in folders if folder.is_dir() and folder != Path("/"))

@@ -94,11 +94,11 @@ def audit(
     seen = witness or Witness()
     limits = seen.rules
     window_s = (window[0] / NS_PER_S, window[1] / NS_PER_S)
-    results = {each.name: energy(trace, each, *window) for each in domains}
+    results = {domain.name: energy(trace, domain, *window) for domain in domains}
     cases = [
-        Case(each, trace.columns[each.name], results[each.name], window_s, limits)
-        for each in domains
-        if each.name in trace.columns and len(trace.columns[each.name].t_ns)
+        Case(domain, trace.columns[domain.name], results[domain.name], window_s, limits)
+        for domain in domains
+        if domain.name in trace.columns and len(trace.columns[domain.name].t_ns)
     ]
     found = [
         *_faults(seen.faults),
@@ -161,7 +161,7 @@ def _finding(rule: str, level: Level, message: str, advice: str) -> Finding:
 
 def _faults(faults: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """One finding for each kind of fault, however often it came."""
-    kinds = Counter((each["meter"], each.get("domain", ""), each["message"]) for each in faults)
+    kinds = Counter((fault["meter"], fault.get("domain", ""), fault["message"]) for fault in faults)
     for (meter, domain, message), times in kinds.items():
         where = f"meter '{meter}'" + (f", domain '{domain}'" if domain else "")
         often = f" ({times} times)" if times > 1 else ""
@@ -358,7 +358,7 @@ def _disagreements(
     rules: MeasureRules,
 ) -> Iterator[Finding]:
     for first, second in _pairs(domains):
-        slowest_s = max((each.averaging_window_s or 0.0) for each in (first, second))
+        slowest_s = max((item.averaging_window_s or 0.0) for item in (first, second))
         # An average over a second says nothing of a window of a second.
         if window_s[1] - window_s[0] >= _AVERAGES_COMPARED * slowest_s:
             yield from _compared(results[first.name], results[second.name], rules)
@@ -420,11 +420,14 @@ def _lockstep(cases: Iterable[Case], step_s: float | None) -> Iterator[Finding]:
 
 def drifts(anchors: Sequence[Anchor]) -> dict[str, Drift]:
     """Movement of the wall, boottime and raw clocks against the monotonic one."""
-    times = [each.monotonic_ns / NS_PER_S for each in anchors]
+    times = [anchor.monotonic_ns / NS_PER_S for anchor in anchors]
     return {
         name: Drift(
             times,
-            [(getattr(each, f"{name}_ns") - each.monotonic_ns) / NS_PER_S for each in anchors],
+            [
+                (getattr(anchor, f"{name}_ns") - anchor.monotonic_ns) / NS_PER_S
+                for anchor in anchors
+            ],
         )
         for name in ("wall", "boottime", "raw")
         if anchors

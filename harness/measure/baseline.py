@@ -75,9 +75,9 @@ def idle_windows(events: Path) -> dict[str, Window]:
         if event.get("kind") in ("idle_before", "idle_after"):
             edges.setdefault(event["kind"], {})[event["data"]["edge"]] = event["t_ns"]
     return {
-        name: (each["begin"], each["end"])
-        for name, each in edges.items()
-        if {"begin", "end"} <= set(each)
+        name: (item["begin"], item["end"])
+        for name, item in edges.items()
+        if {"begin", "end"} <= set(item)
     }
 
 
@@ -87,4 +87,4 @@ def idle_of_run(trace: Trace, domains: Sequence[Domain], events: Path) -> list[I
     if not windows:
         return []
     before, after = windows.get("idle_before"), windows.get("idle_after")
-    return [idle(trace, each, before, after) for each in domains]
+    return [idle(trace, domain, before, after) for domain in domains]

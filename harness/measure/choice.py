@@ -90,8 +90,9 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
         elif key:
             options[key] += f",{piece}"
         else:
-            message = f"--meter {text}: '{piece}' is not key=value; write name:key=value,key=value"
-            raise ValueError(message)
+            raise ValueError(
+                f"--meter {text}: '{piece}' is not key=value; write name:key=value,key=value"
+            )
     return name.strip(), options
 
 
@@ -106,21 +107,20 @@ def choose(text: Sequence[str]) -> tuple[list[MeterChoice], list[Meter]]:
         MeterUnavailable: a meter asked for by name cannot be read here.
         ValueError: the options cannot be understood.
     """
-    wanted = [parse(each) for each in text or ("auto",)]
+    wanted = [parse(item) for item in text or ("auto",)]
     names = [name for name, _ in wanted]
     if "none" in names and len(names) > 1:
-        message = "--meter none cannot stand beside other meters; leave one of them out"
-        raise ValueError(message)
+        raise ValueError("--meter none cannot stand beside other meters; leave one of them out")
     _check_names(names)
     probed = probe_all()
     choices: list[MeterChoice] = []
     for name, options in wanted:
         if name == "auto":
-            choices += [_choice(each, {}) for each in automatic(probed)]
+            choices += [_choice(item, {}) for item in automatic(probed)]
         elif name != "none":
             choices.append(_choice(_by_name(probed, name, options), options))
     by_name = {choice.name: choice for choice in choices}
-    chosen = [replace(each, asked=each.name in names) for each in by_name.values()]
+    chosen = [replace(item, asked=item.name in names) for item in by_name.values()]
     return chosen, records(probed, {choice.name for choice in chosen})
 
 
@@ -134,13 +134,12 @@ def require_opened(choice: Sequence[MeterChoice], failed: Mapping[str, str]) -> 
     Raises:
         MeterUnavailable: names the first of them, with the reason.
     """
-    for each in choice:
-        if each.asked and each.name in failed:
-            message = (
-                f"meter '{each.name}' was asked for and did not open: {failed[each.name]}; "
-                f"see joulemark doctor, or leave --meter {each.name} out"
+    for item in choice:
+        if item.asked and item.name in failed:
+            raise MeterUnavailable(
+                f"meter '{item.name}' was asked for and did not open: {failed[item.name]}; "
+                f"see joulemark doctor, or leave --meter {item.name} out"
             )
-            raise MeterUnavailable(message)
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -150,45 +149,46 @@ def _check_names(names: Sequence[str]) -> None:
         try:
             find("meters", name)
         except UnknownPlugin:
-            known = [each.name for each in discover("meters")]
+            known = [item.name for item in discover("meters")]
             hint = suggestion(name, [*known, "auto", "none"])
-            message = f"unknown meter '{name}': {hint}"
-            raise UnknownPlugin(message) from None
+            raise UnknownPlugin(f"unknown meter '{name}': {hint}") from None
         except RuntimeError as error:
             raise MeterUnavailable(str(error)) from error
 
 
 def _by_name(probed: Sequence[Probed], name: str, options: dict[str, str]) -> Probed:
-    found = next(each for each in probed if each.name == name)
+    found = next(item for item in probed if item.name == name)
     # A path or host given as an option can make a meter available that has none by itself.
     if not found.availability.ok and not options:
         advice = f"; {found.availability.advice}" if found.availability.advice else ""
-        message = f"meter '{name}' cannot be read here: {found.availability.reason}{advice}"
-        raise MeterUnavailable(message)
+        raise MeterUnavailable(
+            f"meter '{name}' cannot be read here: {found.availability.reason}{advice}"
+        )
     return found
 
 
 def automatic(probed: Sequence[Probed]) -> list[Probed]:
     """All hardware meters that are there; the modelled one where none covers the processor."""
-    there = [each for each in probed if each.availability.ok and each.origin == "hardware"]
-    names = {each.name for each in there}
-    there = [each for each in there if each.stands_in_for not in names]
-    if not any(_WHOLE_KINDS & each.kinds for each in there):
-        there += [each for each in probed if each.name == MODELLED and each.availability.ok]
+    there = [item for item in probed if item.availability.ok and item.origin == "hardware"]
+    names = {item.name for item in there}
+    there = [item for item in there if item.stands_in_for not in names]
+    if not any(_WHOLE_KINDS & item.kinds for item in there):
+        there += [item for item in probed if item.name == MODELLED and item.availability.ok]
     return there
 
 
 def sensors() -> list[MeterChoice]:
     """Every meter that can be read here as it is, estimates too: simulated ones need options."""
     origins = ("hardware", "modelled")
-    there = [each for each in probe_all() if each.availability.ok and each.origin in origins]
-    return [_choice(each, {}) for each in there]
+    there = [item for item in probe_all() if item.availability.ok and item.origin in origins]
+    return [_choice(item, {}) for item in there]
 
 
 def _choice(probed: Probed, options: dict[str, str]) -> MeterChoice:
     if probed.plugin is None:
-        message = f"meter '{probed.name}' cannot be read here: {probed.availability.reason}"
-        raise MeterUnavailable(message)
+        raise MeterUnavailable(
+            f"meter '{probed.name}' cannot be read here: {probed.availability.reason}"
+        )
     source = probed.plugin.source
     path = str(source.path) if source.path and not source.target else ""
     return MeterChoice(name=probed.name, target=source.target, path=path, options=options)
@@ -198,11 +198,11 @@ def records(probed: Sequence[Probed], chosen: set[str]) -> list[Meter]:
     """Every meter with its reason, for the run's record."""
     return [
         Meter(
-            name=each.name,
-            available=each.availability.ok,
-            reason=each.availability.reason,
-            advice=each.availability.advice,
-            chosen=each.name in chosen,
+            name=item.name,
+            available=item.availability.ok,
+            reason=item.availability.reason,
+            advice=item.availability.advice,
+            chosen=item.name in chosen,
         )
-        for each in probed
+        for item in probed
     ]

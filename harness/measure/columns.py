@@ -136,13 +136,11 @@ def _cell_by_cell(body: bytes) -> dict[str, Series]:
     heads = fields[FIELDS::FIELDS]
     whole = len(fields) == FIELDS * (len(heads) + 1) and len(heads) == text.count("\n")
     if not whole or not all(map(str.startswith, heads, repeat("\n"))):
-        message = "a row has more or fewer than five fields"
-        raise ValueError(message)
+        raise ValueError("a row has more or fewer than five fields")
     try:
         t_ns = np.array(list(map(int, fields[0::FIELDS])), dtype=np.int64)
     except OverflowError as error:
-        message = "a stamp does not fit into 64 bits"
-        raise ValueError(message) from error
+        raise ValueError("a stamp does not fit into 64 bits") from error
     joules, watts, u_ns = (_floats(fields[place::FIELDS]) for place in (2, 3, 4))
     return _split(fields[1::FIELDS], Series(t_ns, joules, watts, np.nan_to_num(u_ns)))
 

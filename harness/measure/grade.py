@@ -43,8 +43,8 @@ def grade(
         findings: of the audit; any `fail` keeps the level at 1 or below.
         gpus_count: cards of the machine: without their joules the level stays at 1.
     """
-    by_name = {each.domain: each for each in energies}
-    parts = [by_name[each.name] for each in disjoint(domains) if each.name in by_name]
+    by_name = {energy.domain: energy for energy in energies}
+    parts = [by_name[item.name] for item in disjoint(domains) if item.name in by_name]
     for level, lacks in enumerate((_not_measured(parts), _not_whole(parts, findings, gpus_count))):
         if lacks:
             return Grade(level, tuple(lacks))
@@ -53,42 +53,42 @@ def grade(
 
 
 def _not_measured(parts: Sequence[Energy]) -> list[str]:
-    lacks = [f"{each.domain} is simulated" for each in parts if each.simulated]
+    lacks = [f"{part.domain} is simulated" for part in parts if part.simulated]
     lacks += [
-        f"{each.domain} is {each.method}"
-        for each in parts
-        if each.method in ("modelled", "declared")
+        f"{part.domain} is {part.method}"
+        for part in parts
+        if part.method in ("modelled", "declared")
     ]
-    lacks += [f"{each.domain} has no figure" for each in parts if each.energy_j is None]
+    lacks += [f"{part.domain} has no figure" for part in parts if part.energy_j is None]
     return lacks if parts else ["nothing was measured"]
 
 
 def _not_whole(parts: Sequence[Energy], findings: Sequence[Finding], gpus_count: int) -> list[str]:
-    kinds = {each.kind for each in parts}
+    kinds = {part.kind for part in parts}
     whole = bool(kinds & {"node", "wall"})
     lacks = []
     if not whole and "cpu" not in kinds:
         lacks.append("the processor's joules are missing")
-    if gpus_count and not whole and sum(each.kind == "gpu" for each in parts) < gpus_count:
+    if gpus_count and not whole and sum(part.kind == "gpu" for part in parts) < gpus_count:
         lacks.append("not every GPU was measured")
-    for each in parts:
-        if each.coverage_ratio < _COVERAGE_GOOD:
-            lacks.append(f"{each.domain} covers {each.coverage_ratio:.0%} of the window")
-        if each.readings_count < _LEAST_READINGS:
-            lacks.append(f"{each.domain} has {each.readings_count} readings, 60 are asked for")
-        if (each.gap_max_s or 0.0) > _LONGEST_STEP_S:
-            lacks.append(f"{each.domain} was not read for {each.gap_max_s:.1f} s")
-    return lacks + [each.message for each in findings if each.level == "fail"]
+    for part in parts:
+        if part.coverage_ratio < _COVERAGE_GOOD:
+            lacks.append(f"{part.domain} covers {part.coverage_ratio:.0%} of the window")
+        if part.readings_count < _LEAST_READINGS:
+            lacks.append(f"{part.domain} has {part.readings_count} readings, 60 are asked for")
+        if (part.gap_max_s or 0.0) > _LONGEST_STEP_S:
+            lacks.append(f"{part.domain} was not read for {part.gap_max_s:.1f} s")
+    return lacks + [finding.message for finding in findings if finding.level == "fail"]
 
 
 def _not_best(parts: Sequence[Energy]) -> list[str]:
-    kinds = {each.kind for each in parts}
+    kinds = {part.kind for part in parts}
     lacks = []
     if not kinds & {"node", "wall"} and "dram" not in kinds:
         lacks.append("the memory's joules are missing")
-    for each in parts:
-        if each.method != "counter" and each.kind != "wall":
-            lacks.append(f"{each.domain} is sampled, not counted")
-        if each.coverage_ratio < _COVERAGE_BEST:
-            lacks.append(f"{each.domain} covers {each.coverage_ratio:.1%} of the window")
+    for part in parts:
+        if part.method != "counter" and part.kind != "wall":
+            lacks.append(f"{part.domain} is sampled, not counted")
+        if part.coverage_ratio < _COVERAGE_BEST:
+            lacks.append(f"{part.domain} covers {part.coverage_ratio:.1%} of the window")
     return lacks

@@ -55,8 +55,8 @@ class Follow:
     """
 
     def __init__(self, members: Sequence[Member], begin_ns: int) -> None:
-        self._shown = {each: each.shown() for each in members if each.follow_ns}
-        slowest_ns = max((each.follow_ns for each in self._shown), default=0)
+        self._shown = {member: member.shown() for member in members if member.follow_ns}
+        slowest_ns = max((item.follow_ns for item in self._shown), default=0)
         self._pause_ns = slowest_ns // _FOLLOW_STEPS
         self._end_ns = begin_ns + int(_FOLLOW_PERIODS * slowest_ns)
         self.next_ns = begin_ns + self._pause_ns
@@ -65,7 +65,7 @@ class Follow:
     def members(self) -> list[Member]:
         """Those whose counters have not all moved yet."""
         return [
-            each for each, before in self._shown.items() if before.items() & each.shown().items()
+            item for item, before in self._shown.items() if before.items() & item.shown().items()
         ]
 
     def looked(self, begin_ns: int) -> bool:

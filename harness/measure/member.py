@@ -126,8 +126,8 @@ class Member:
 
     def shown(self) -> dict[str, float | None]:
         """What its counters showed last near an edge."""
-        counts = {name for name, each in self.live.items() if each.counts}
-        return {each.domain: each.energy_j for each in self.near if each.domain in counts}
+        counts = {name for name, item in self.live.items() if item.counts}
+        return {item.domain: item.energy_j for item in self.near if item.domain in counts}
 
     def take(self, *, mark: bool) -> list[str]:
         """Read once; returns rows of the trace."""

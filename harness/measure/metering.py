@@ -138,8 +138,7 @@ class Metering:
         self._end()
         pack(self._folder)
         if self._report is None:
-            message = f"the sampler ended without its report{self._note}"
-            raise MeteringError(message)
+            raise MeteringError(f"the sampler ended without its report{self._note}")
         try:
             return load(SamplerReport, self._report, "sampler")
         except RecordError as error:
@@ -178,8 +177,9 @@ class Metering:
         if not ready:
             self._process.kill()
             self._end()
-            message = f"the sampler was not ready within {_READY_LIMIT_S:g} s{self._note}"
-            raise MeteringError(message)
+            raise MeteringError(
+                f"the sampler was not ready within {_READY_LIMIT_S:g} s{self._note}"
+            )
 
     def _wait(self, done: Callable[[], bool], limit_s: float) -> bool:
         deadline_ns = now_ns() + int(limit_s * NS_PER_S)
@@ -206,9 +206,9 @@ class Metering:
         if kind == "ready":
             asked = {"read_period_s": self._period_s}
             self.domains = tuple(
-                load(Domain, asked | each, "sampler") for each in message["domains"]
+                load(Domain, asked | item, "sampler") for item in message["domains"]
             )
-            self.failed = {each["meter"]: each["reason"] for each in message["failed"]}
+            self.failed = {item["meter"]: item["reason"] for item in message["failed"]}
         elif kind == "status":
             self.latest = Status(**message)
         elif kind == "fault":
@@ -250,7 +250,7 @@ def _config(
     choice: Sequence[MeterChoice], folder: Path, origin_ns: int, period_s: float
 ) -> dict[str, Any]:
     return {
-        "meters": [asdict(each) for each in choice],
+        "meters": [asdict(item) for item in choice],
         "period_s": period_s,
         "origin_ns": origin_ns,
         "trace_path": str(folder / TRACE.removesuffix(".gz")),

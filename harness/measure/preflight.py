@@ -93,7 +93,7 @@ def _frequency(look: Look) -> Iterator[MachineFact]:
     if not clocks:
         source = "proc/cpuinfo"
         found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", look.text(source) or "", re.MULTILINE)
-        clocks = [float(each) * 1e6 for each in found]
+        clocks = [float(item) * 1e6 for item in found]
     yield _recorded("cpu-clock-hz", sum(clocks) / len(clocks) if clocks else None, source)
 
 
@@ -155,7 +155,7 @@ def _load(look: Look) -> Iterator[MachineFact]:
 def _steal(look: Look) -> MachineFact:
     """Share of time since boot that the hypervisor gave to others."""
     fields = (look.text("proc/stat") or "").partition("\n")[0].split()
-    ticks = [int(each) for each in fields[1:9]] if fields[:1] == ["cpu"] else []
+    ticks = [int(field) for field in fields[1:9]] if fields[:1] == ["cpu"] else []
     whole = len(ticks) == 8  # noqa: PLR2004 - user to steal, `man 5 proc_stat`
     ratio = ticks[7] / max(1, sum(ticks)) if whole else None
     verdict: Verdict = "warn" if (ratio or 0.0) > 0.01 else "ok"  # noqa: PLR2004 - one percent
@@ -189,13 +189,13 @@ def _supply(look: Look) -> Iterator[MachineFact]:
     pattern = "sys/class/power_supply"
     folders = [path.parent.relative_to(look.root) for path in look.paths(f"{pattern}/*/type")]
     # The battery of a mouse or a headset says nothing of this machine.
-    folders = [each for each in folders if look.text(f"{each}/scope") != "Device"]
+    folders = [folder for folder in folders if look.text(f"{folder}/scope") != "Device"]
     if not folders:
         yield _recorded("power-supply", "none listed, as on servers", pattern)
         return
-    discharging = any(look.text(f"{each}/status") == "Discharging" for each in folders)
-    mains = [each for each in folders if look.text(f"{each}/type") == "Mains"]
-    unplugged = bool(mains) and all(look.text(f"{each}/online") == "0" for each in mains)
+    discharging = any(look.text(f"{folder}/status") == "Discharging" for folder in folders)
+    mains = [folder for folder in folders if look.text(f"{folder}/type") == "Mains"]
+    unplugged = bool(mains) and all(look.text(f"{main}/online") == "0" for main in mains)
     value = "battery" if discharging or unplugged else "mains"
     advice = "plug the machine in: on battery its power limits differ"
     yield _fact("power-supply", value, "fail" if value == "battery" else "ok", pattern, advice)

@@ -60,8 +60,7 @@ def load_meter(meter: Mapping[str, Any]) -> Any:
         return getattr(importlib.import_module(module), named or attribute)
     spec = importlib.util.spec_from_file_location(f"joulemark_meter_{meter['name']}", meter["path"])
     if spec is None or spec.loader is None:
-        message = f"{meter['path']}: not a Python module"
-        raise ImportError(message)
+        raise ImportError(f"{meter['path']}: not a Python module")
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = loaded
     spec.loader.exec_module(loaded)
@@ -110,7 +109,7 @@ def accept(opened: list[Opened], origin_ns: int) -> tuple[list[Member], list[dic
     failed: list[dict[str, str]] = []
     for name, reader, reason in opened:
         names = [spec.name for spec in reader.domains] if reader else []
-        clash = next((each for each in names if each in taken or names.count(each) > 1), None)
+        clash = next((item for item in names if item in taken or names.count(item) > 1), None)
         if reader is None or not names or clash:
             why = reason or (
                 f"the domain '{clash}' is read by {taken.get(clash, 'itself')} already"
@@ -155,7 +154,7 @@ class Sampler:
             self._look_at_vitals()
         self._first_readings()
         self._cpu_before_s = _cpu_s()
-        fields = [domain_fields(spec) for each in self.members for spec in each.reader.domains]
+        fields = [domain_fields(spec) for member in self.members for spec in member.reader.domains]
         _say({"type": "ready", "domains": fields, "failed": failed})
         for lane in self.lanes:
             lane.start()
@@ -258,12 +257,12 @@ class Sampler:
 
     def _status(self) -> None:
         """Tell watts and joules, and any new fault, unless the conductor is not reading."""
-        live = {name: each for member in self.members for name, each in member.live.items()}
+        live = {name: entry_ for member in self.members for name, entry_ in member.live.items()}
         status = {
             "type": "status",
             "t_ns": now_ns() - self.origin_ns,
-            "watts": {name: each.watts for name, each in live.items() if each.watts is not None},
-            "joules": {name: each.joules for name, each in live.items()},
+            "watts": {name: item.watts for name, item in live.items() if item.watts is not None},
+            "joules": {name: element.joules for name, element in live.items()},
         }
         self._gather_faults()
         for line in (*self._pending, _line(status)):
@@ -296,7 +295,7 @@ class Sampler:
         _say({"type": "report", **self._report()})
 
     def _report(self) -> dict[str, Any]:
-        spans = [(each.first_ns, each.last_ns) for each in self.members if each.first_ns]
+        spans = [(member.first_ns, member.last_ns) for member in self.members if member.first_ns]
         gaps = [live.gap_max_ns for member in self.members for live in member.live.values()]
         main = max(self.lanes, key=lambda lane: lane.reads_count, default=None)
         helpers = {name: s for lane in self.lanes for name, s in lane.helpers.items()}

@@ -100,8 +100,7 @@ def read_trace(path: Path) -> Trace:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        message = f"{path}: cannot be read as a trace: {error}"
-        raise TraceError(message) from error
+        raise TraceError(f"{path}: cannot be read as a trace: {error}") from error
     return parse_trace(data, str(path))
 
 
@@ -113,14 +112,12 @@ def parse_trace(data: bytes, where: str = "trace") -> Trace:
     """
     head, _, body = data.partition(b"\n")
     if head.strip() != HEADER:
-        message = f"{where}: the first line is not '{HEADER.decode()}'"
-        raise TraceError(message)
+        raise TraceError(f"{where}: the first line is not '{HEADER.decode()}'")
     whole, end, rest = body.rpartition(b"\n")
     try:
         return Trace(columns(whole + end) if whole else {}, torn=bool(rest))
     except ValueError as error:
-        message = f"{where}: {error}"
-        raise TraceError(message) from error
+        raise TraceError(f"{where}: {error}") from error
 
 
 # --- joules of one domain -------------------------------------------------------------------------
@@ -133,10 +130,9 @@ def energy(trace: Trace, domain: Domain, start_ns: int, end_ns: int) -> Energy:
         ValueError: the window is empty or runs backwards.
     """
     if end_ns <= start_ns:
-        message = (
+        raise ValueError(
             f"the window from {start_ns} to {end_ns} ns is empty; give its end after its begin"
         )
-        raise ValueError(message)
     series = trace.columns.get(domain.name)
     if series is None or not len(series.t_ns):
         return _missing(domain, "there is no reading of this domain")
@@ -229,8 +225,8 @@ def disjoint(domains: Sequence[Domain]) -> tuple[Domain, ...]:
 
 def total(energies: Sequence[Energy], domains: Sequence[Domain]) -> Total:
     """Add up the outermost domains; where one of them has no figure there is no total either."""
-    by_name = {each.domain: each for each in energies}
-    parts = [(each, by_name.get(each.name)) for each in disjoint(domains)]
+    by_name = {energy.domain: energy for energy in energies}
+    parts = [(item, by_name.get(item.name)) for item in disjoint(domains)]
     named = tuple(domain.name for domain, _ in parts)
     there = [part for _, part in parts if part is not None and part.energy_j is not None]
     method = min((domain.method for domain, _ in parts), key=_METHOD_ORDER.index, default=None)

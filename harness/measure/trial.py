@@ -58,9 +58,9 @@ def try_meters(choice: Sequence[MeterChoice], duration_s: float = 3.0) -> Trial:
         path = Path(folder) / TRACE
         columns = read_trace(path).columns if path.is_file() else {}
     told = tuple(
-        shown(each, columns[each.name]) for each in metering.domains if each.name in columns
+        shown(domain, columns[domain.name]) for domain in metering.domains if domain.name in columns
     )
-    faults = tuple(f"{each['meter']}: {each['message']}" for each in metering.faults)
+    faults = tuple(f"{fault['meter']}: {fault['message']}" for fault in metering.faults)
     return Trial(told, dict(metering.failed), faults)
 
 

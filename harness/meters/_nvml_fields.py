@@ -47,8 +47,8 @@ class Batch:
         array = (kind * len(self._wanted))() if kind is not None else None
         if array is None or memoryview(array).nbytes != self._count * _LAYOUT.size:
             return None
-        for each, (field, scope) in zip(array, self._wanted, strict=True):
-            each.fieldId, each.scopeId = field, scope
+        for item, (field, scope) in zip(array, self._wanted, strict=True):
+            item.fieldId, item.scopeId = field, scope
         return array
 
     def _function(self) -> Callable[..., int] | None:
@@ -74,7 +74,7 @@ class Batch:
     def values(self, fetched: Any) -> list[tuple[int, int]]:
         """Return code and value of each field; the value means nothing where the code is not 0."""
         if not isinstance(fetched, bytes):
-            return [(each.nvmlReturn, 0 if each.nvmlReturn else number(each)) for each in fetched]
+            return [(item.nvmlReturn, 0 if item.nvmlReturn else number(item)) for item in fetched]
         found = []
         for kind, code, value in _LAYOUT.iter_unpack(fetched):
             if kind == _UNSIGNED_INT:

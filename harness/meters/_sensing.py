@@ -55,14 +55,14 @@ def update_periods_s(
     before = look()
     while (
         last_ns - begin_ns < limit_s * NS_PER_S
-        and min(len(each.stamps) for each in watched) < 8 * needed
+        and min(len(item.stamps) for item in watched) < 8 * needed
     ):
         time.sleep(pause_s)
         seen, last_ns = look(), now_ns()
-        for each, old, new in zip(watched, before, seen, strict=True):
-            each.looked(last_ns, changed=new != old)
+        for element, old, new in zip(watched, before, seen, strict=True):
+            element.looked(last_ns, changed=new != old)
         before = seen
-    return [each.period_s() if len(each.stamps) > needed else None for each in watched]
+    return [item.period_s() if len(item.stamps) > needed else None for item in watched]
 
 
 class _Changes:
@@ -94,7 +94,7 @@ class _Changes:
         """Mean step that was watched closely; of all steps where hardly any was."""
         if len(self._close) >= _CLOSE_STEPS:
             # A sensor may say the same twice, and a step then passes for a longer one.
-            single = [each for each in self._close if 2 * each <= 3 * min(self._close)]
+            single = [item for item in self._close if 2 * item <= 3 * min(self._close)]
             return sum(single) / len(single) / NS_PER_S
         return (self.stamps[-1] - self.stamps[0]) / (len(self.stamps) - 1) / NS_PER_S
 
@@ -109,8 +109,7 @@ def check_options(meter: str, options: Mapping[str, str], known: Iterable[str]) 
     unknown = sorted(set(options) - set(names))
     if unknown:
         there = f"there are: {', '.join(names)}" if names else "it has none"
-        message = f"{meter} meter: unknown option '{unknown[0]}'; {there}"
-        raise ValueError(message)
+        raise ValueError(f"{meter} meter: unknown option '{unknown[0]}'; {there}")
 
 
 def number_option(
@@ -135,9 +134,7 @@ def number_option(
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        message = f"{meter} meter: option {name}: '{text}' is no finite number"
-        raise ValueError(message)
+        raise ValueError(f"{meter} meter: option {name}: '{text}' is no finite number")
     if value <= least:
-        message = f"{meter} meter: option {name}: {value:g} must be above {least:g}"
-        raise ValueError(message)
+        raise ValueError(f"{meter} meter: option {name}: {value:g} must be above {least:g}")
     return value

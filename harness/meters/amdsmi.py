@@ -37,8 +37,7 @@ def library() -> Any:
     try:
         smi.amdsmi_init()
     except Exception as error:
-        message = f"amdsmi_init failed: {error}"
-        raise OSError(message) from error
+        raise OSError(f"amdsmi_init failed: {error}") from error
     return smi
 
 
@@ -154,10 +153,10 @@ def visible(devices: Sequence[Device], wanted: str | None) -> list[Device]:
         if entry.isdigit() and int(entry) < len(devices):
             found = [devices[int(entry)]]
         else:
-            found = [each for each in devices if entry and _bare(each.uuid).startswith(entry)]
+            found = [device for device in devices if entry and _bare(device.uuid).startswith(entry)]
         if len(found) != 1:
             break
-        chosen += [each for each in found if each not in chosen]
+        chosen += [item for item in found if item not in chosen]
     return chosen
 
 
@@ -182,8 +181,8 @@ def whole_cards(devices: Sequence[Device], chosen: Sequence[Device]) -> list[Dev
         if "MI250" in second.name and first.power_w and not second.power_w
     }
     cards: dict[int, Device] = {}
-    for each in chosen:
-        index = each.index - (each.index in silent)
+    for item in chosen:
+        index = item.index - (item.index in silent)
         note = ", both dies of its card" if index + 1 in silent else ""
         cards.setdefault(index, replace(devices[index], note=note))
     return list(cards.values())
@@ -205,13 +204,13 @@ class AmdReader:
         self._devices = devices
         self.trouble: dict[str, str] = {}
         self.domains: Sequence[DomainSpec] = tuple(
-            spec for each in devices for spec in each.domains()
+            spec for device in devices for spec in device.domains()
         )
 
     def read(self) -> Sequence[Reading]:
         """Look at every device; what fails is told in `trouble`."""
         self.trouble = {}
-        return [reading for each in self._devices for reading in self._of_device(each)]
+        return [reading for device in self._devices for reading in self._of_device(device)]
 
     def _of_device(self, made: Device) -> list[Reading]:
         readings = []
@@ -272,11 +271,10 @@ class AmdMeter:
         check_options("amdsmi", options, ("devices",))
         smi = library()
         handles = smi.amdsmi_get_processor_handles()
-        devices = [device(smi, index, each) for index, each in enumerate(handles)]
+        devices = [device(smi, index, item) for index, item in enumerate(handles)]
         chosen = whole_cards(devices, _of_the_job(devices, options.get("devices")))
         if not chosen:
-            message = "no GPU is visible to this job; look at ROCR_VISIBLE_DEVICES"
-            raise OSError(message)
+            raise OSError("no GPU is visible to this job; look at ROCR_VISIBLE_DEVICES")
         return AmdReader(smi, chosen)
 
 

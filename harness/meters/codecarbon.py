@@ -109,8 +109,7 @@ class CodecarbonReader:
         self._hear(_START_LIMIT_S)
         if not self._rows:
             self.close()
-            message = "codecarbon's process ended or said nothing while it started"
-            raise OSError(message)
+            raise OSError("codecarbon's process ended or said nothing while it started")
         hello = self._rows.pop(0)
         if "error" in hello:
             self.close()
@@ -172,8 +171,7 @@ class CodecarbonReader:
         self._hear(0.0)
         rows, self._rows = self._rows, []
         if not rows and self._process.poll() is not None:
-            message = f"codecarbon's process has ended with code {self._process.returncode}"
-            raise OSError(message)
+            raise OSError(f"codecarbon's process has ended with code {self._process.returncode}")
         readings = []
         for row in rows:
             self._cpu_s = row["cpu_s"]
@@ -213,8 +211,9 @@ class CodecarbonMeter:
         """Start the child and wait for its first figure; option `country` (ISO code, `USA`)."""
         unknown = set(options) - {"country"}
         if unknown:
-            message = f"codecarbon meter: unknown option '{min(unknown)}'; there is: country"
-            raise ValueError(message)
+            raise ValueError(
+                f"codecarbon meter: unknown option '{min(unknown)}'; there is: country"
+            )
         return CodecarbonReader(options.get("country", "USA"))
 
 
@@ -279,7 +278,7 @@ class _Child:
         hardware = list(self._tracker._conf.get("hardware", []))  # noqa: SLF001 - told nowhere else
         if total is None or total.cpu_power <= 0:
             return {"error": "codecarbon gave no figure for this machine"}
-        if any("Rapl" in each or "Gadget" in each for each in hardware):
+        if any("Rapl" in item or "Gadget" in item for item in hardware):
             return {"error": f"codecarbon took a sensor instead of its model: {hardware}"}
         return {
             "version": __version__,

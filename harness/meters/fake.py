@@ -85,16 +85,14 @@ class Options:
 
 def _flag(text: str) -> bool:
     if text not in ("true", "false"):
-        message = f"'{text}' is neither true nor false"
-        raise ValueError(message)
+        raise ValueError(f"'{text}' is neither true nor false")
     return text == "true"
 
 
 def _one_of(*known: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text not in known:
-            message = f"'{text}' is none of {', '.join(known)}"
-            raise ValueError(message)
+            raise ValueError(f"'{text}' is none of {', '.join(known)}")
         return text
 
     return check
@@ -124,13 +122,13 @@ def parse(options: Mapping[str, str]) -> Options:
     values: dict[str, object] = {}
     for key, text in options.items():
         if key not in _PARSERS:
-            message = f"fake meter: unknown option '{key}'; there are: {', '.join(_PARSERS)}"
-            raise ValueError(message)
+            raise ValueError(
+                f"fake meter: unknown option '{key}'; there are: {', '.join(_PARSERS)}"
+            )
         try:
             values[key] = _PARSERS[key](text)
         except ValueError as error:
-            message = f"fake meter: option {key}: {error}"
-            raise ValueError(message) from error
+            raise ValueError(f"fake meter: option {key}: {error}") from error
     parsed = Options(**values)  # type: ignore[arg-type]
     _check(parsed)
     return parsed
@@ -138,14 +136,11 @@ def parse(options: Mapping[str, str]) -> Options:
 
 def _check(options: Options) -> None:
     if not 0 <= options.low_w <= max(options.watts, options.low_w) or options.watts < 0:
-        message = "fake meter: watts and low_w must not be negative"
-        raise ValueError(message)
+        raise ValueError("fake meter: watts and low_w must not be negative")
     if options.update_s <= 0 or options.wave_s <= 0:
-        message = "fake meter: update_s and wave_s must be above zero seconds"
-        raise ValueError(message)
+        raise ValueError("fake meter: update_s and wave_s must be above zero seconds")
     if not (options.counter or options.power):
-        message = "fake meter: counter and power cannot both be false"
-        raise ValueError(message)
+        raise ValueError("fake meter: counter and power cannot both be false")
 
 
 _KINDS: tuple[Literal["gpu", "cpu", "dram", "node", "wall"], ...] = (
@@ -166,8 +161,7 @@ def kind_of(name: str) -> Literal["gpu", "cpu", "dram", "node", "wall"]:
     for kind in _KINDS:
         if name == kind or name.startswith(f"{kind}-"):
             return kind
-    message = f"fake meter: domain '{name}' must begin with one of {', '.join(_KINDS)}"
-    raise ValueError(message)
+    raise ValueError(f"fake meter: domain '{name}' must begin with one of {', '.join(_KINDS)}")
 
 
 @dataclass
@@ -216,8 +210,7 @@ class FakeReader:
         t_ns = self.now()
         fault = self.options.fault if self.reads_count > self.options.fault_after else "none"
         if fault == "vanish":
-            message = "the simulated device is gone"
-            raise OSError(message)
+            raise OSError("the simulated device is gone")
         if fault == "block" and self.reads_count == self.options.fault_after + 1:
             import time
 

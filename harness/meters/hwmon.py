@@ -126,8 +126,8 @@ def _rail_kind(name: str, whole: str) -> Kind:
 def sensors(root: Path) -> list[Sensor]:
     """Every sensor that this meter knows, once."""
     found: dict[str, Sensor] = {}
-    for each in (*grace(root), *jetson(root)):
-        found.setdefault(each.name, each)
+    for item in (*grace(root), *jetson(root)):
+        found.setdefault(item.name, item)
     return list(found.values())
 
 
@@ -143,19 +143,19 @@ class HwmonReader:
         """Look at every sensor; one that cannot be read is told in `trouble`."""
         self.trouble = {}
         readings = []
-        for each in self._sensors:
+        for sensor in self._sensors:
             try:
-                power_w, t_ns, u_ns = stamped(each.watts)
+                power_w, t_ns, u_ns = stamped(sensor.watts)
             except (OSError, ValueError) as error:
-                self.trouble[each.name] = f"{each.files[0].name} cannot be read: {error}"
+                self.trouble[sensor.name] = f"{sensor.files[0].name} cannot be read: {error}"
                 continue
-            readings.append(Reading(t_ns, each.name, None, power_w, u_ns))
+            readings.append(Reading(t_ns, sensor.name, None, power_w, u_ns))
         return readings
 
     def close(self) -> Mapping[str, float]:
         """Close the files."""
-        for each in self._sensors:
-            each.close()
+        for sensor in self._sensors:
+            sensor.close()
         return {}
 
 
@@ -188,7 +188,7 @@ class HwmonMeter:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of what is there."""
-        return tuple({each.kind for each in sensors(_root({}))})
+        return tuple({sensor.kind for sensor in sensors(_root({}))})
 
     def probe(self) -> Availability:
         """Look for known sensors and read one."""
@@ -205,15 +205,14 @@ class HwmonMeter:
             return Availability(ok=False, reason=reason, advice=advice)
         finally:
             found[0].close()
-        return Availability(ok=True, reason=", ".join(each.name for each in found))
+        return Availability(ok=True, reason=", ".join(item.name for item in found))
 
     def open(self, options: Mapping[str, str]) -> HwmonReader:
         """Open every known sensor; option `root`: folder that holds `hwmon0` and so on."""
         check_options("hwmon", options, ("root",))
         found = sensors(_root(options))
         if not found:
-            message = f"{_root(options)} has neither a Grace power meter nor a Jetson INA3221"
-            raise OSError(message)
+            raise OSError(f"{_root(options)} has neither a Grace power meter nor a Jetson INA3221")
         return HwmonReader(found)
 
 

@@ -34,12 +34,10 @@ def watts(text: str) -> float:
     """
     state = _STATE.search(text)
     if state and state[1].lower() != "activated":
-        message = f"the controller's power reading is {state[1].lower()}"
-        raise ValueError(message)
+        raise ValueError(f"the controller's power reading is {state[1].lower()}")
     found = _INSTANT.search(text)
     if not found:
-        message = f"no power reading in ipmitool's answer: {text.strip()[:80]!r}"
-        raise ValueError(message)
+        raise ValueError(f"no power reading in ipmitool's answer: {text.strip()[:80]!r}")
     return float(found[1])
 
 
@@ -59,8 +57,7 @@ def _ask() -> str:
     """
     program = shutil.which(_COMMAND[0])
     if program is None:
-        message = "ipmitool is not installed"
-        raise OSError(message)
+        raise OSError("ipmitool is not installed")
     try:
         done = subprocess.run(
             [program, *_COMMAND[1:]],
@@ -71,12 +68,10 @@ def _ask() -> str:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
-        message = f"ipmitool gave no answer within {_TIMEOUT_S:g} s"
-        raise OSError(message) from error
+        raise OSError(f"ipmitool gave no answer within {_TIMEOUT_S:g} s") from error
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        message = f"ipmitool failed: {lines[-1] if lines else f'code {done.returncode}'}"
-        raise OSError(message)
+        raise OSError(f"ipmitool failed: {lines[-1] if lines else f'code {done.returncode}'}")
     return done.stdout
 
 

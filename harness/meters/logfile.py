@@ -80,8 +80,7 @@ def cells(line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error as error:
-        message = f"{error}: {line[:60]!r}"
-        raise ValueError(message) from error
+        raise ValueError(f"{error}: {line[:60]!r}") from error
 
 
 def decode(data: bytes) -> str:
@@ -117,8 +116,7 @@ def seconds(text: str, zone: timezone | None, near_s: float) -> float:
         return number / 1000 if number > 1e11 else number  # noqa: PLR2004 - milliseconds
     moments = [moment.timestamp() for moment in _moments(text, zone)]
     if not moments:
-        message = f"'{text}' is no time stamp that is known here"
-        raise ValueError(message)
+        raise ValueError(f"'{text}' is no time stamp that is known here")
     return min(moments, key=lambda moment: abs(moment - near_s))
 
 
@@ -151,8 +149,7 @@ def zone_of(text: str) -> timezone | None:
     hours, _, minutes = text[1:].partition(":")
     digits = hours.isdecimal() and (minutes or "0").isdecimal()
     if sign is None or not digits or int(hours) > 23 or int(minutes or 0) > 59:  # noqa: PLR2004
-        message = f"logfile meter: option tz: '{text}' is none of utc, local, +02:00"
-        raise ValueError(message)
+        raise ValueError(f"logfile meter: option tz: '{text}' is none of utc, local, +02:00")
     return timezone(sign * timedelta(hours=int(hours), minutes=int(minutes or 0)))
 
 
@@ -168,21 +165,21 @@ def layout_of(header: str, options: Mapping[str, str]) -> Layout:
     def where(option: str, known: Sequence[str]) -> int | None:
         wanted = options.get(option, "").lower()
         candidates = [wanted] if wanted else known
-        found = next((each for each in candidates if each in names), None)
+        found = next((candidate for candidate in candidates if candidate in names), None)
         if found is not None and names.count(found) > 1:
-            message = f"more than one column is called '{found}'; give each a name of its own"
-            raise ValueError(message)
+            raise ValueError(
+                f"more than one column is called '{found}'; give each a name of its own"
+            )
         return None if found is None else names.index(found)
 
     time, power = where("time", _TIME_NAMES), where("power", tuple(_POWER_NAMES))
     energy = where("energy", tuple(_ENERGY_NAMES))
     if time is None or (power is None and energy is None):
         lacking = "time" if time is None else "power or energy"
-        message = (
+        raise ValueError(
             f"no column of {lacking} among: {', '.join(names)}; "
             "name them with time=..., power=... or energy=..."
         )
-        raise ValueError(message)
     return Layout(
         delimiter,
         time,
@@ -196,8 +193,7 @@ def _value(text: str, *, decimal_comma: bool) -> float:
     clean = text.strip().strip('"')
     value = float(clean.replace(",", ".") if decimal_comma else clean)
     if not math.isfinite(value):
-        message = f"'{clean}' is no figure"
-        raise ValueError(message)
+        raise ValueError(f"'{clean}' is no figure")
     return value
 
 
@@ -224,18 +220,17 @@ class Parser:
             fields = line.split(",")
             at = fields.index("Watts") + 1
             if "".join(fields[at + 1 : at + 2]).strip().isdecimal():
-                message = f"a decimal comma beside commas that part columns: {line[:60]!r}"
-                raise ValueError(message)
+                raise ValueError(f"a decimal comma beside commas that part columns: {line[:60]!r}")
             power_w = _value(fields[at], decimal_comma=False)
             return Row(seconds(fields[1], self._zone, near_s), None, power_w)
         layout = self.layout
         fields = cells(line, layout.delimiter)
         if len(fields) > layout.columns_count:
-            message = f"more columns than the {layout.columns_count} of the header: {line[:60]!r}"
-            raise ValueError(message)
+            raise ValueError(
+                f"more columns than the {layout.columns_count} of the header: {line[:60]!r}"
+            )
         if len(fields) <= max(layout.time, *(c[0] for c in (layout.power, layout.energy) if c)):
-            message = f"too few columns: {line[:60]!r}"
-            raise ValueError(message)
+            raise ValueError(f"too few columns: {line[:60]!r}")
         comma = layout.delimiter != ","
         energy, power = (
             None if column is None else _value(fields[column[0]], decimal_comma=comma) * column[1]
@@ -255,8 +250,7 @@ class LogReader:
         text = decode(self._path.read_bytes())
         first = next((line for line in text.splitlines() if line.strip()), "")
         if not first:
-            message = f"{self._path}: the log is empty; start the meter's program first"
-            raise ValueError(message)
+            raise ValueError(f"{self._path}: the log is empty; start the meter's program first")
         self._parser = Parser(first, options)
         marks = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
         self._utf16 = marks.get(self._path.read_bytes()[:2])
@@ -285,8 +279,7 @@ class LogReader:
     def _lines(self) -> list[str]:
         data = os.pread(self._fd, 1 << 20, self._at)
         if not data and os.fstat(self._fd).st_size < self._at:
-            message = f"{self._path} has become shorter; its program began a new log"
-            raise OSError(message)
+            raise OSError(f"{self._path} has become shorter; its program began a new log")
         self._at += len(data)
         feed = "\n".encode(self._utf16 or "utf-8")
         whole, found, self._rest = (self._rest + data).rpartition(feed)
@@ -346,8 +339,7 @@ def _kind(text: str) -> Literal["wall", "node"]:
         return "wall"
     if text == "node":
         return "node"
-    message = f"logfile meter: option kind: '{text}' is neither wall nor node"
-    raise ValueError(message)
+    raise ValueError(f"logfile meter: option kind: '{text}' is neither wall nor node")
 
 
 class LogMeter:
@@ -370,13 +362,11 @@ class LogMeter:
         """
         check_options("logfile", options, OPTIONS)
         if "path" not in options:
-            message = "logfile meter: option path is missing; write logfile:path=spl.txt"
-            raise ValueError(message)
+            raise ValueError("logfile meter: option path is missing; write logfile:path=spl.txt")
         if options.get("clock", "stamp") not in ("stamp", "arrival"):
-            message = (
+            raise ValueError(
                 f"logfile meter: option clock: '{options['clock']}' is neither stamp nor arrival"
             )
-            raise ValueError(message)
         return LogReader(options)
 
 

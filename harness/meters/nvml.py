@@ -176,7 +176,7 @@ def device(nvml: Any, index: int) -> Device:
     uuid = _uuid(nvml, handle)
     limit_w = limits[1] / 1000 if limits else None
     made = Device(nvml, handle, index, name, uuid, limit_w, bool(mode[0]))
-    made.fields = [each for each in _candidates(made) if _answers(made, each)]
+    made.fields = [candidate for candidate in _candidates(made) if _answers(made, candidate)]
     return made
 
 
@@ -213,18 +213,18 @@ class NvmlReader:
         self._fetchers = [made.fetcher() for made in devices]
         self.trouble: dict[str, str] = {}
         self._names = {
-            made.index: [(each.domain, each.is_energy) for each in _all(made)] for made in devices
+            made.index: [(item.domain, item.is_energy) for item in _all(made)] for made in devices
         }
         driver = _text(_asked(nvml, nvml.nvmlSystemGetDriverVersion, "unknown"))
         periods = self._periods()
         self.domains: Sequence[DomainSpec] = tuple(
-            self._spec(made, each, periods, driver) for made in devices for each in _all(made)
+            self._spec(made, item, periods, driver) for made in devices for item in _all(made)
         )
 
     def _periods(self) -> dict[str, float | None]:
         """Update periods of the first device's sensors, watched all at once."""
         first = self._devices[0]
-        names = [each.domain.removeprefix(first.label) for each in _all(first)]
+        names = [item.domain.removeprefix(first.label) for item in _all(first)]
         silent = [None] * len(names)
         look = partial(_asked, self._nvml, partial(_look, first, self._fetchers[0]), silent)
         periods = update_periods_s(look, len(names), _WATCH_S, 0.002, _CHANGES)
@@ -336,17 +336,17 @@ def _source(wanted: Field) -> str:
 
 def _parents(made: Device, suffix: str) -> tuple[str, ...]:
     """What contains a domain: the counter all of its card, the module everything."""
-    there = {each.domain for each in made.fields}
+    there = {field.domain for field in made.fields}
     module = f"{made.label}-module"
     if suffix == "-module":
         return ()
     if suffix == "-module-instant":
         return (module,)
-    above = tuple(each for each in (module, f"{module}-instant") if each in there)
+    above = tuple(item for item in (module, f"{module}-instant") if item in there)
     if suffix == "":
         return above
     chain = {"-average": ("", "-instant"), "-memory": ("", "-instant")}.get(suffix, ("",))
-    return (*(f"{made.label}{each}" for each in chain), *above)
+    return (*(f"{made.label}{item}" for item in chain), *above)
 
 
 def _window_s(made: Device, wanted: Field) -> float:
@@ -369,7 +369,7 @@ def _vitals(nvml: Any, made: Device) -> dict[str, float | None]:
     def processes() -> int:
         drawing = nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)
         computing = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-        return len({each.pid for each in (*computing, *drawing)})
+        return len({item.pid for item in (*computing, *drawing)})
 
     return {
         "clock-sm-hz": scaled(lambda: nvml.nvmlDeviceGetClockInfo(handle, 1), 1e6),
@@ -413,8 +413,7 @@ class NvmlMeter:
         nvml = library()
         indices = visible(nvml, options.get("devices") or _from_environment())
         if not indices:
-            message = "no GPU is visible to this job; look at CUDA_VISIBLE_DEVICES"
-            raise OSError(message)
+            raise OSError("no GPU is visible to this job; look at CUDA_VISIBLE_DEVICES")
         return NvmlReader(nvml, [device(nvml, index) for index in indices])
 
 

@@ -175,9 +175,9 @@ class RaplReader:
 
     def __init__(self, counters: Sequence[_Counter], notes: Mapping[str, str]) -> None:
         self._counters = counters
-        psys = any(each.zone.label == "psys" for each in counters)
+        psys = any(counter.zone.label == "psys" for counter in counters)
         self.domains: Sequence[DomainSpec] = tuple(
-            each.spec(psys=psys, note=notes.get(each.name, "")) for each in counters
+            counter.spec(psys=psys, note=notes.get(counter.name, "")) for counter in counters
         )
         self.trouble: dict[str, str] = {}
 
@@ -190,10 +190,10 @@ class RaplReader:
         """The texts alone: begin, text or error, and end of each; `told` makes readings of it."""
         seen: list[tuple[int, bytes | str, int]] = []
         end_ns = now_ns()
-        for each in self._counters:
+        for counter in self._counters:
             begin_ns = end_ns
             try:
-                text: bytes | str = os.pread(each.fd, 32, 0)
+                text: bytes | str = os.pread(counter.fd, 32, 0)
             except OSError as error:
                 text = str(error)
             end_ns = now_ns()
@@ -206,34 +206,34 @@ class RaplReader:
         """Readings of a glance, and what is wrong with the domains that gave none."""
         readings: list[Reading] = []
         trouble: dict[str, str] = {}
-        for each, (begin_ns, text, end_ns) in zip(self._counters, seen, strict=True):
+        for item, (begin_ns, text, end_ns) in zip(self._counters, seen, strict=True):
             try:
                 joules = int(text) / 1e6
             except ValueError as error:
                 said = text if isinstance(text, str) else error
-                trouble[each.name] = f"energy_uj cannot be read: {said}"
+                trouble[item.name] = f"energy_uj cannot be read: {said}"
                 continue
             t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
-            readings.append(Reading(t_ns, each.name, joules, None, u_ns))
+            readings.append(Reading(t_ns, item.name, joules, None, u_ns))
         return readings, trouble
 
     def close(self) -> Mapping[str, float]:
         """Close the files."""
-        for each in self._counters:
-            each.close()
+        for counter in self._counters:
+            counter.close()
         return {}
 
 
 def _without_mirrors(counters: list[_Counter]) -> tuple[list[_Counter], dict[str, str]]:
     kept: list[_Counter] = []
     notes: dict[str, str] = {}
-    for each in counters:
-        twin = next((other for other in kept if _same_package(other, each)), None)
-        if twin is not None and mirrored(twin, each):
-            notes[twin.name] = f", shown again by {each.zone.label}"
-            each.close()
+    for counter in counters:
+        twin = next((other for other in kept if _same_package(other, counter)), None)
+        if twin is not None and mirrored(twin, counter):
+            notes[twin.name] = f", shown again by {counter.zone.label}"
+            counter.close()
         else:
-            kept.append(each)
+            kept.append(counter)
     return kept, notes
 
 
@@ -242,7 +242,7 @@ def _same_package(one: _Counter, other: _Counter) -> bool:
         return label.partition("-die-")[0]
 
     labels = one.zone.label, other.zone.label
-    return all("-die-" in each for each in labels) and package(labels[0]) == package(labels[1])
+    return all("-die-" in item for item in labels) and package(labels[0]) == package(labels[1])
 
 
 class RaplMeter:

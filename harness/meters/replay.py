@@ -40,19 +40,16 @@ def rows_of(path: Path) -> list[Row]:
         data = gzip.decompress(data)
     lines = csv.reader(io.StringIO(data.decode()))
     if next(lines, None) != _HEADER:
-        message = f"{path}: the first line is not '{','.join(_HEADER)}'"
-        raise ValueError(message)
+        raise ValueError(f"{path}: the first line is not '{','.join(_HEADER)}'")
     rows = []
     for number, fields in enumerate(lines, start=2):
         try:
             t_ns, domain, energy_j, power_w, u_ns = fields
             rows.append(Row(int(t_ns), domain, _number(energy_j), _number(power_w), int(u_ns or 0)))
         except ValueError as error:
-            message = f"{path}, line {number}: {error}"
-            raise ValueError(message) from error
+            raise ValueError(f"{path}, line {number}: {error}") from error
     if not rows:
-        message = f"{path}: there is no reading in it"
-        raise ValueError(message)
+        raise ValueError(f"{path}: there is no reading in it")
     # A missing figure has no order, so figures take no part.
     return sorted(rows, key=lambda row: (row.t_ns, row.domain))
 
@@ -63,7 +60,7 @@ def recorded_domains(path: Path) -> dict[str, dict[str, Any]]:
     if not beside.is_file():
         return {}
     run = json.loads(beside.read_text(encoding="utf-8"))
-    return {each["name"]: each for each in run.get("domains", ())}
+    return {item["name"]: item for item in run.get("domains", ())}
 
 
 def _kind(name: str) -> Literal["gpu", "cpu", "dram", "node", "wall"]:
@@ -121,8 +118,7 @@ class ReplayReader:
             due.append(Reading(stamp_ns, row.domain, row.energy_j, row.power_w, row.u_ns))
             self._next += 1
         if not due and self._next == len(self._rows):
-            message = "the recording is over; nothing is read any more"
-            raise OSError(message)
+            raise OSError("the recording is over; nothing is read any more")
         return due
 
     def close(self) -> Mapping[str, float]:
@@ -150,8 +146,9 @@ class ReplayMeter:
         """
         check_options("replay", options, ("path", "speed"))
         if "path" not in options:
-            message = "replay meter: option path is missing; write replay:path=RESULT/trace.csv.gz"
-            raise ValueError(message)
+            raise ValueError(
+                "replay meter: option path is missing; write replay:path=RESULT/trace.csv.gz"
+            )
         path = Path(options["path"])
         if path.is_dir():
             path /= "trace.csv.gz"

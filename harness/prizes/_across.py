@@ -84,7 +84,7 @@ def _cells(field: Field, at: int, best: Sequence[float]) -> tuple[AcrossCell, ..
     found = log_ratios(field.table[at], field.terms)
     places = zip(field.workloads, field.versions, strict=True)
     rows = zip(field.cells[at], places, found, best, strict=True)
-    return tuple(_cell(*each, field.terms.ratio_max) for each in rows)
+    return tuple(_cell(*row, field.terms.ratio_max) for row in rows)
 
 
 def _without(field: Field, row: Row) -> dict[str, float | None]:

@@ -34,7 +34,7 @@ class Contest(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Of those with a place."""
-        return [rival_of(each, self.prize) for each in self.board.standings]
+        return [rival_of(standing, self.prize) for standing in self.board.standings]
 
     @property
     def samples(self) -> list[Sample]:
@@ -47,7 +47,8 @@ def contest(scores: Sequence[Score], prize: Prize) -> Contest:
     found = board(scores, prize)
     known = {(score.submission_sha256, score.submission, score.machine): score for score in scores}
     placed = tuple(
-        known[each.submission_sha256, each.submission, each.machine] for each in found.standings
+        known[standing.submission_sha256, standing.submission, standing.machine]
+        for standing in found.standings
     )
     return Contest(found, prize, placed)
 
@@ -119,7 +120,7 @@ def _of_runs(contest_: Contest) -> Iterator[Sensitivity]:
         variation="any one run left out",
         holds=not changes,
         leader=names[changes[0].leader] if changes else names[0],
-        note=f"without {', '.join(each.without for each in changes[:5])}" if changes else "",
+        note=f"without {', '.join(change.without for change in changes[:5])}" if changes else "",
     )
     if not contest_.prize.unit:
         return
@@ -128,7 +129,7 @@ def _of_runs(contest_: Contest) -> Iterator[Sensitivity]:
         variation="another mean than the geometric one",
         holds=not others,
         leader=names[others[0].leader] if others else names[0],
-        note=f"with {', '.join(each.without for each in others)}" if others else "",
+        note=f"with {', '.join(other.without for other in others)}" if others else "",
     )
 
 
@@ -143,7 +144,7 @@ def _of_meter(contest_: Contest) -> Iterator[Sensitivity]:
             note="the uncertainty of a meter is unknown",
         )
         return
-    known = [(each.value, each.uncertainty or 0.0) for each in figures if each is not None]
+    known = [(figure.value, figure.uncertainty or 0.0) for figure in figures if figure is not None]
     shifted = [known[0][0] + known[0][1], *(value - u for value, u in known[1:])]
     best = shifted.index(min(shifted))
     error = math.sqrt(known[1][0] / known[0][0]) - 1
@@ -228,7 +229,7 @@ def sensitivity(contest_: Contest, results: Path | None = None) -> list[Sensitiv
     shakes: list[Callable[[Contest], Iterator[Sensitivity]]] = [_of_runs]
     if contest_.prize.unit == "J":
         shakes += [_of_meter, _of_idle]
-    found = [each for shake in shakes for each in shake(contest_)]
+    found = [item for shake in shakes for item in shake(contest_)]
     if contest_.prize.unit == "J" and results is not None:
         found += _of_integration(contest_, results)
     return found
@@ -263,17 +264,17 @@ def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, li
         return "nobody", [], contest_.board.note
     if len(names) == 1:
         return "unopposed", names, f"{names[0]} is the only entry with a place; nothing is compared"
-    tied = [each.challenger for each in tests if not each.told_apart]
+    tied = [test.challenger for test in tests if not test.told_apart]
     if tied:
         told = f"{names[0]} is first by value, but {', '.join(tied)} cannot be told apart from it"
-        alone = [each.challenger for each in tests if not each.told_apart and each.test == "apart"]
+        alone = [test.challenger for test in tests if not test.told_apart and test.test == "apart"]
         return "tied", [names[0], *tied], told + _to_alternate(alone)
-    worst = max(each.p_holm for each in tests)
-    closest = min(each.lead_ratio for each in tests)
+    worst = max(test.p_holm for test in tests)
+    closest = min(test.lead_ratio for test in tests)
     told = f"{names[0]} costs less than every other entry, by {closest:.1%} at least"
     if not contest_.prize.unit:
         told = f"{names[0]} is better than every other entry, by {closest:.4g} at least"
-    kind = " and ".join(sorted({TESTS[each.test] for each in tests}))
+    kind = " and ".join(sorted({TESTS[test.test] for test in tests}))
     return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g}, {kind})"
 
 
@@ -350,17 +351,15 @@ def awards(
             his moments takes the best of the noise, so that no prize can hang on it.
     """
     if ruleset.run.snapshot_rule != "final":
-        message = (
+        raise RulesetError(
             f"{ruleset.name}: run.snapshot_rule is '{ruleset.run.snapshot_rule}', which is for "
             "practice; prizes ask for 'final', as in the ruleset default"
         )
-        raise RulesetError(message)
     if ruleset.run.mode != prize.mode:
-        message = (
+        raise RulesetError(
             f"{ruleset.name}: run.mode is '{ruleset.run.mode}'; the prize {prize.name} ranks "
             f"'{prize.mode}', as in the ruleset {EXAMPLES[prize.mode]}"
         )
-        raise RulesetError(message)
     if prize.decide is not None:
         return prize.decide(scores, prize, ruleset)
     return [decide(group, prize, ruleset, results) for group in by_ground(scores, prize)]

@@ -22,7 +22,7 @@ ANY_MACHINE = "any"
 
 def prizes() -> list[Prize]:
     """Every prize plug-in that loads, by name."""
-    found = [each.value for each in discover("prizes") if not isinstance(each, Broken)]
+    found = [item.value for item in discover("prizes") if not isinstance(item, Broken)]
     return sorted(found, key=lambda prize: prize.name)
 
 
@@ -95,7 +95,7 @@ def _sorted_out(
         if _boundary(figure) != main:
             covers = f"covers {', '.join(_boundary(figure))}; the board covers {', '.join(main)}"
             others.append((score, covers))
-    return [each for each in ranked if _boundary(each[1]) == main], others
+    return [item for item in ranked if _boundary(item[1]) == main], others
 
 
 def rival_of(each: Score | Standing, prize: Prize) -> str:
@@ -204,14 +204,14 @@ def _place(found: Leaderboard) -> tuple[str, ...]:
 
 def standing_rows(leaderboards: Sequence[Leaderboard]) -> Iterator[dict[str, Any]]:
     """Every standing of every board, with the board's own keys."""
-    for each in leaderboards:
+    for leaderboard in leaderboards:
         own = {
-            "prize": each.prize,
-            "quantity": each.quantity,
-            "unit": each.unit,
-            "ruleset": each.ruleset,
-            "division": each.division,
-            "workload_version": each.workload_version,
+            "prize": leaderboard.prize,
+            "quantity": leaderboard.quantity,
+            "unit": leaderboard.unit,
+            "ruleset": leaderboard.ruleset,
+            "division": leaderboard.division,
+            "workload_version": leaderboard.workload_version,
         }
-        for standing in each.standings:
+        for standing in leaderboard.standings:
             yield standing.model_dump(mode="json") | own

@@ -21,7 +21,7 @@ HOLDS = {True: "holds", False: "does not hold", None: "cannot be told"}
 def plain(text: object) -> str:
     """Text of a contestant that cannot become markup, a link or a second line."""
     flat = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{each}" if each in "\\`*_[]|#" else each for each in flat)
+    return "".join(f"\\{item}" if item in "\\`*_[]|#" else item for item in flat)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
@@ -60,16 +60,16 @@ def _candidates(award: Award) -> Iterator[str]:
     )
     rows = [
         (
-            each.rank,
-            f"{each.rank_low} to {each.rank_high}",
-            each.tie_group,
-            _rival(each, award),
-            each.n,
-            f"{each.score:.6g}",
-            f"{_end(each.low)} to {_end(each.high)}",
-            "unknown" if each.p_first is None else f"{each.p_first:.1%}",
+            candidate.rank,
+            f"{candidate.rank_low} to {candidate.rank_high}",
+            candidate.tie_group,
+            _rival(candidate, award),
+            candidate.n,
+            f"{candidate.score:.6g}",
+            f"{_end(candidate.low)} to {_end(candidate.high)}",
+            "unknown" if candidate.p_first is None else f"{candidate.p_first:.1%}",
         )
-        for each in award.candidates
+        for candidate in award.candidates
     ]
     yield from _table(head, rows)
     mean = "score" if award.across else "geometric mean" if award.unit else "mean"
@@ -82,7 +82,7 @@ def _out(award: Award) -> Iterator[str]:
     if award.out:
         yield "## Without a place"
         yield ""
-        rows = [(_rival(each, award), each.status, each.reason) for each in award.out]
+        rows = [(_rival(item, award), item.status, item.reason) for item in award.out]
         yield from _table(("entry", "status", "why"), rows)
 
 
@@ -127,15 +127,15 @@ def _tests(award: Award) -> Iterator[str]:
     yield ""
     rows = [
         (
-            each.challenger,
-            f"{each.lead_ratio:+.2%}" if award.unit else f"{each.lead_ratio:.4g}",
-            _test(each),
-            f"{each.p_differ:.2g}",
-            f"{each.p_holm:.2g}",
-            "told apart" if each.told_apart else "tied",
-            "" if each.told_apart else each.seeds_count or _no_number(each),
+            challenge.challenger,
+            f"{challenge.lead_ratio:+.2%}" if award.unit else f"{challenge.lead_ratio:.4g}",
+            _test(challenge),
+            f"{challenge.p_differ:.2g}",
+            f"{challenge.p_holm:.2g}",
+            "told apart" if challenge.told_apart else "tied",
+            "" if challenge.told_apart else challenge.seeds_count or _no_number(challenge),
         )
-        for each in award.challenges
+        for challenge in award.challenges
     ]
     head = (
         "challenger",
@@ -213,8 +213,8 @@ def _sensitivity(award: Award) -> Iterator[str]:
         yield "## What the lead hangs on"
         yield ""
         rows = [
-            (each.variation, HOLDS[each.holds], each.leader, each.note)
-            for each in award.sensitivity
+            (item.variation, HOLDS[item.holds], item.leader, item.note)
+            for item in award.sensitivity
         ]
         yield from _table(("if", "the lead", "first then", "note"), rows)
 

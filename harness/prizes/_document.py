@@ -32,10 +32,10 @@ def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, A
     ranked, left = boards(found.scores), left_unscored(results)
     return {
         "ruleset": ruleset.name if ruleset else AS_RUN,
-        "scores": [each.model_dump(mode="json") for each in found.scores],
+        "scores": [score.model_dump(mode="json") for score in found.scores],
         "leaderboard": list(standing_rows(ranked)),
-        "boards": [each.model_dump(mode="json") for each in ranked],
-        "fronts": [each.model_dump(mode="json") for each in fronts(found.scores)],
-        "across": [each.model_dump(mode="json") for each in across_of(found.scores, ruleset)],
-        "findings": [each.model_dump(mode="json") for each in (*found.findings, *left)],
+        "boards": [item.model_dump(mode="json") for item in ranked],
+        "fronts": [front.model_dump(mode="json") for front in fronts(found.scores)],
+        "across": [item.model_dump(mode="json") for item in across_of(found.scores, ruleset)],
+        "findings": [item.model_dump(mode="json") for item in (*found.findings, *left)],
     }

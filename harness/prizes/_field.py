@@ -122,10 +122,10 @@ class Field(NamedTuple):
     @property
     def titles(self) -> list[str]:
         """Of the contenders; those of one name carry their team."""
-        names = [each.title for each in self.contenders]
+        names = [contender.title for contender in self.contenders]
         return [
-            f"{name} of {each.team}" if names.count(name) > 1 else name
-            for name, each in zip(names, self.contenders, strict=True)
+            f"{name} of {item.team}" if names.count(name) > 1 else name
+            for name, item in zip(names, self.contenders, strict=True)
         ]
 
 

@@ -73,6 +73,6 @@ def fronts(scores: Sequence[Score]) -> list[Front]:
     for _, group in sorted(grouped.items()):
         covers = [e.energy_to_target_j.domains if e.energy_to_target_j else () for e in group]
         main = widest(covers)
-        mine = [score for score, each in zip(group, covers, strict=True) if each == main]
+        mine = [score for score, item in zip(group, covers, strict=True) if item == main]
         found.append(_front(sorted(mine, key=lambda e: (e.submission, e.submission_sha256))))
     return found

@@ -219,12 +219,12 @@ def _decided(
         return "nobody", [], "no eligible entry: none has the costs that a place asks for"
     if len(names) == 1:
         return "unopposed", names, f"{names[0]} is the only entry with a place; nothing is compared"
-    tied = [each.challenger for each in tests if not each.told_apart]
+    tied = [test.challenger for test in tests if not test.told_apart]
     if tied:
         told = f"{names[0]} is first by value, but {', '.join(tied)} cannot be told apart from it"
         return "tied", [names[0], *tied], told
-    closest = min(each.lead_ratio for each in tests)
-    worst = max(each.p_holm for each in tests)
+    closest = min(test.lead_ratio for test in tests)
+    worst = max(test.p_holm for test in tests)
     told = (
         f"{names[0]} is better than every other entry over {held.terms.workloads_count} workloads"
     )
@@ -308,11 +308,10 @@ def decide_across(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> li
     """
     rules = ruleset.across
     if rules is None:
-        message = (
+        raise RulesetError(
             f"{ruleset.name}: has no section [across]; the prize {prize.name} ranks over several "
             "workloads, as the ruleset hity-algorithms does"
         )
-        raise RulesetError(message)
     found = []
     for field in fields(scores, rules):
         there = [score for score in scores if score.machine == field.ground.machine]

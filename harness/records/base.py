@@ -101,8 +101,8 @@ def load(kind: type[AnyRecord], data: bytes | dict[str, Any], where: Path | str)
         text = data if isinstance(data, bytes) else json.dumps(data)
         return kind.model_validate_json(text)
     except ValidationError as error:
-        message = f"{where}: not a valid {kind.__name__} record: {_first_faults(error)}"
-        raise RecordError(message) from error
+        raise RecordError(
+            f"{where}: not a valid {kind.__name__} record: {_first_faults(error)}"
+        ) from error
     except (TypeError, ValueError, RecursionError) as error:
-        message = f"{where}: not a valid {kind.__name__} record: {error}"
-        raise RecordError(message) from error
+        raise RecordError(f"{where}: not a valid {kind.__name__} record: {error}") from error

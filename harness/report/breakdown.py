@@ -68,7 +68,7 @@ class Breakdown(NamedTuple):
 
     def scored_j(self) -> float | None:
         """Joules between the gun and the snapshot that counts, over disjoint domains."""
-        parts = [self.total_j(index) for index, each in enumerate(self.segments) if each.scored]
+        parts = [self.total_j(index) for index, item in enumerate(self.segments) if item.scored]
         known = [part for part in parts if part is not None]
         return sum(known) if parts and len(known) == len(parts) else None
 

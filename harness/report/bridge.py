@@ -59,7 +59,7 @@ def _tame(effort: Effort) -> bool:
 def bridge(a: Score, b: Score) -> Bridge | None:
     """From the joules of `a` to those of `b`; None where they must not be compared."""
     figures = (a.energy_to_target_j, b.energy_to_target_j, a.time_to_target_s, b.time_to_target_s)
-    if incomparable(a, b) or not all(_usable(each) for each in figures):
+    if incomparable(a, b) or not all(_usable(figure) for figure in figures):
         return None
     before, after = _effort(a), _effort(b)
     if not (_tame(before) and _tame(after)):

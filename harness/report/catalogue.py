@@ -47,10 +47,10 @@ def catalogue_file() -> Path | None:
 
 def _repeated(ids: list[str]) -> Iterator[str]:
     seen: set[str] = set()
-    for each in ids:
-        if each in seen:
-            yield each
-        seen.add(each)
+    for item in ids:
+        if item in seen:
+            yield item
+        seen.add(item)
 
 
 def read_catalogue(path: Path) -> tuple[Row, ...]:
@@ -62,11 +62,13 @@ def read_catalogue(path: Path) -> tuple[Row, ...]:
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        rows = tuple(Row.model_validate(each) for each in tree.get("row", []))
+        rows = tuple(Row.model_validate(item) for item in tree.get("row", []))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError, TypeError) as error:
-        message = f"{path.name}: {' '.join(str(error).split())}; mend the row"
-        raise CatalogueError(message) from error
+        raise CatalogueError(
+            f"{path.name}: {' '.join(str(error).split())}; mend the row"
+        ) from error
     for twice in _repeated([row.id for row in rows]):
-        message = f"{path.name}: id '{twice}' stands twice; give each row an id of its own"
-        raise CatalogueError(message)
+        raise CatalogueError(
+            f"{path.name}: id '{twice}' stands twice; give each row an id of its own"
+        )
     return rows

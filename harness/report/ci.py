@@ -34,7 +34,7 @@ def _figure_text(figure: Figure | None, base: str) -> str:
         return "not measured" if base == "J" else numbers.MISSING
     unit = numbers.unit_for([figure.value], base)
     shown = numbers.figure(figure.value, figure.low, figure.high, unit)
-    marks = "".join(f" ({each.text})" for each in wording.figure_badges(figure))
+    marks = "".join(f" ({figure_badge.text})" for figure_badge in wording.figure_badges(figure))
     interval = f" [{shown.interval}]" if shown.interval else ""
     return f"{shown.value} {unit.symbol}{interval}{marks}"
 

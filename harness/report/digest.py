@@ -29,8 +29,8 @@ class Digest(NamedTuple):
 
     def curves_by_joules(self) -> list[Curve]:
         """Metric over joules of each run of which both are known."""
-        found = (by_joules(each, self.joules.get(each.run_id, {})) for each in self.curves)
-        return [each for each in found if each is not None]
+        found = (by_joules(curve, self.joules.get(curve.run_id, {})) for curve in self.curves)
+        return [item for item in found if item is not None]
 
 
 def _power(each: EntryRun, trace: Trace | None) -> dict[str, Any] | None:
@@ -82,11 +82,11 @@ def digest_of(entry: Entry) -> Digest:
     opened, shown = entry.opened(), None
     joules: dict[str, dict[int, float]] = {}
     power = None
-    for each in opened.runs:
-        trace = trace_of(each)
-        joules[each.score.run_id] = joules_at_snapshots(each, trace)
-        if each is opened.shown_run:
-            shown, power = each, _power(each, trace)
+    for run in opened.runs:
+        trace = trace_of(run)
+        joules[run.score.run_id] = joules_at_snapshots(run, trace)
+        if run is opened.shown_run:
+            shown, power = run, _power(run, trace)
     settings = settings_of(shown) if shown else {}
     return Digest(joules, tuple(curves_of(opened)), power, settings)
 

@@ -42,9 +42,9 @@ def _joined(block: str) -> str:
 
 def told(name: str, text: str) -> Told:
     """Take a docstring of the google style apart."""
-    blocks = [each for each in _BREAK.split(inspect.cleandoc(text)) if each.strip()]
-    plain = [_joined(each) for each in blocks if not _SECTION.match(each)]
-    sections = [each.partition(":") for each in blocks if _SECTION.match(each)]
+    blocks = [part for part in _BREAK.split(inspect.cleandoc(text)) if part.strip()]
+    plain = [_joined(block) for block in blocks if not _SECTION.match(block)]
+    sections = [block.partition(":") for block in blocks if _SECTION.match(block)]
     named = {head: rest for head, _, rest in sections}
     summary = plain[0] if plain else ""
     return Told(name, summary, tuple(plain[1:]), _joined(named.get("Returns", "")))
@@ -79,9 +79,9 @@ def told_functions(module: str, path: Path) -> list[Told]:
         SyntaxError: it is no Python.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = [each for each in tree.body if isinstance(each, ast.FunctionDef)]
-    said = (told(f"{module}.{each.name}", ast.get_docstring(each) or "") for each in found)
-    return [each for each in said if each.body or each.returns or _SOURCED.search(each.summary)]
+    found = [item for item in tree.body if isinstance(item, ast.FunctionDef)]
+    said = (told(f"{module}.{item.name}", ast.get_docstring(item) or "") for item in found)
+    return [item for item in said if item.body or item.returns or _SOURCED.search(item.summary)]
 
 
 def keyword_of(path: Path, function: str, keyword: str) -> dict[str, str]:
@@ -94,8 +94,8 @@ def keyword_of(path: Path, function: str, keyword: str) -> dict[str, str]:
         OSError: the module cannot be read.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = (each for each in ast.walk(tree) if getattr(each, "name", "") == function)
-    for node in (inner for each in inside for inner in ast.walk(each)):
+    inside = (item for item in ast.walk(tree) if getattr(item, "name", "") == function)
+    for node in (inner for item in inside for inner in ast.walk(item)):
         if not (isinstance(node, ast.keyword) and node.arg == keyword):
             continue
         if isinstance(node.value, ast.Dict):

@@ -144,13 +144,13 @@ class Entry:
 
     def opened(self) -> "Entry":
         """The same entry with its bundles unread, so that what a page reads is freed after it."""
-        runs = tuple(EntryRun(each.score, each.folder) for each in self.runs)
+        runs = tuple(EntryRun(run.score, run.folder) for run in self.runs)
         return replace(self, runs=runs)
 
     @cached_property
     def shown_run(self) -> EntryRun | None:
         """The run whose machine, software and isolation stand for all: the first readable one."""
-        return next((each for each in self.runs if each.run is not None), None)
+        return next((run for run in self.runs if run.run is not None), None)
 
 
 def order_of(score: Score) -> tuple[str, ...]:

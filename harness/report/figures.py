@@ -153,9 +153,9 @@ def draw_profiles(found: Field, out: Path, name: str, formats: Sequence[str]) ->
             xlim=(1.0, profiles.RATIO_MAX),
             ylim=(0.0, 1.03),
         )
-        for number, each in reversed(list(enumerate(found.contenders[: len(COLOURS)]))):
-            corners = zip(*steps_of(each.ratios, profiles.RATIO_MAX), strict=True)
-            label = f"{isolated(each.name)[:32]}, score {numbers.plain(each.area)}"
+        for number, item in reversed(list(enumerate(found.contenders[: len(COLOURS)]))):
+            corners = zip(*steps_of(item.ratios, profiles.RATIO_MAX), strict=True)
+            label = f"{isolated(item.name)[:32]}, score {numbers.plain(item.area)}"
             axes.step(
                 *corners, where="post", color=COLOURS[number], label=label, linewidth=1.4,
                 linestyle=DASHES[number % len(DASHES)],
@@ -195,8 +195,7 @@ def write_figures(
     """
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
-        message = f"--format {unknown[0]}: figures come as {', '.join(FORMATS)}"
-        raise ValueError(message)
+        raise ValueError(f"--format {unknown[0]}: figures come as {', '.join(FORMATS)}")
     entries = entries_of(list(map(tamed_score, scores)), Boards(map(tamed_board, boards)), results)
     grounds: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
@@ -206,9 +205,9 @@ def write_figures(
         dots = dots_of(members, against_metric=False)
         if dots:
             made += draw_plane(dots, out, f"plane--{joined(*ground)}", formats)
-    for each in fields_of(entries):
-        name = f"profiles--{joined(each.title.lower(), *each.place)}"
-        made += draw_profiles(each, out, name, formats)
+    for field in fields_of(entries):
+        name = f"profiles--{joined(field.title.lower(), *field.place)}"
+        made += draw_profiles(field, out, name, formats)
     for entry in entries:
         made += _of_entry(entry, out, formats)
     return sorted(made)

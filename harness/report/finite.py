@@ -48,7 +48,7 @@ def tamed_score(score: Score) -> Score:
         name: _figure(value) for name, value in vars(score).items() if isinstance(value, Figure)
     }
     domains = {name: _figure(figure) for name, figure in score.energy_by_domain_j.items()}
-    changed["energy_by_domain_j"] = {name: each for name, each in domains.items() if each}
+    changed["energy_by_domain_j"] = {name: item for name, item in domains.items() if item}
     changed["runs"] = tuple(_run(run) for run in score.runs)
     return tamed(score.model_copy(update=changed))
 
@@ -63,7 +63,7 @@ def all_positive(score: Score) -> bool:
     Only such scores are put together over workloads: of no other cost there is a logarithm.
     """
     figures = (getattr(score, name) for name in COSTS)
-    values = [each.value for each in figures if each is not None]
+    values = [figure.value for figure in figures if figure is not None]
     runs = (getattr(run, name) for run in (*score.runs, *score.trials) for name in RUN_COSTS)
     return all(LEAST < value < GREATEST for value in (*values, *(v for v in runs if v is not None)))
 
@@ -92,9 +92,9 @@ def tamed_board(board: Leaderboard) -> Leaderboard:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return None if _wild(value) else value
 
 

@@ -65,8 +65,8 @@ def _entry_of(
 
 
 def _tie(row: Standing, board: Leaderboard) -> str:
-    others = (each for each in board.standings if each is not row)
-    shared = any(set(row.tie_group) & set(each.tie_group) for each in others)
+    others = (standing for standing in board.standings if standing is not row)
+    shared = any(set(row.tie_group) & set(other.tie_group) for other in others)
     return row.tie_group if shared else ""
 
 

@@ -81,7 +81,7 @@ def unit_for(values: Iterable[float | None], base: str) -> Unit:
     unit = fitting[-1] if fitting else ladder[0]
     if max(sizes) / unit.factor < READABLE:
         return unit
-    return next((each for each in ladder if max(sizes) / each.factor < READABLE), ladder[-1])
+    return next((item for item in ladder if max(sizes) / item.factor < READABLE), ladder[-1])
 
 
 def grouped(text: str) -> str:

@@ -21,7 +21,7 @@ class Phase(NamedTuple):
 
 def _closed(open_spans: list[tuple[str, int]], name: str) -> int | None:
     """Position of the innermost open span of that name."""
-    positions = [index for index, (each, _) in enumerate(open_spans) if each == name]
+    positions = [index for index, (item, _) in enumerate(open_spans) if item == name]
     return positions[-1] if positions else None
 
 

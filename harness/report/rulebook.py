@@ -132,10 +132,10 @@ def constants_of(rules: Sequence[Rules]) -> list[Constant]:
         for name, meaning in fields_of(record).items():
             key = f"{section}.{name}"
             others: dict[str, list[str]] = {}
-            for each in rules:
-                for changed, value in each.changes:
+            for rule in rules:
+                for changed, value in rule.changes:
                     if changed == key:
-                        others.setdefault(value, []).append(each.ruleset.name)
+                        others.setdefault(value, []).append(rule.ruleset.name)
             default = "" if defaults[key] is None else shown(defaults[key])
             taken = tuple((value, tuple(names)) for value, names in others.items())
             found.append(Constant(key, meaning, default, taken))
@@ -159,13 +159,13 @@ def checks_of() -> tuple[list[Checked], list[Broken]]:
     found = discover("checks")
     checks = [
         Checked(
-            each.name, _question(each.value), said, tuple(dict.fromkeys(_ID.findall(said.summary)))
+            item.name, _question(item.value), said, tuple(dict.fromkeys(_ID.findall(said.summary)))
         )
-        for each in found
-        if isinstance(each, Plugin)
-        for said in [told_by(each.value)]
+        for item in found
+        if isinstance(item, Plugin)
+        for said in [told_by(item.value)]
     ]
-    return checks, [each for each in found if isinstance(each, Broken)]
+    return checks, [item for item in found if isinstance(item, Broken)]
 
 
 # --- the audit ------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def _text(node: ast.expr | None, names: Mapping[str, ast.expr]) -> list[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [node.value]
     if isinstance(node, ast.JoinedStr):
-        parts = [_text(each, {}) or [HOLE] for each in node.values]
+        parts = [_text(value, {}) or [HOLE] for value in node.values]
         return ["".join(part[0] for part in parts)]
     if isinstance(node, ast.IfExp):
         return [*_text(node.body, names), *_text(node.orelse, names)]
@@ -208,7 +208,7 @@ def verdicts_in(path: Path, maker: str) -> list[Verdict]:
     levels: dict[str, list[str]] = {}
     messages: dict[str, list[str]] = {}
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for function in (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)):
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         for arguments, names in _called(function, maker):
             for rule in _text(arguments[0], names):
                 levels.setdefault(rule, []).extend(_text(arguments[1], names))

@@ -167,8 +167,9 @@ def _checked(path: str) -> str:
     """
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
-        message = f"{path!r}: a page's path stays inside the site; write it relative, without '..'"
-        raise SiteError(message)
+        raise SiteError(
+            f"{path!r}: a page's path stays inside the site; write it relative, without '..'"
+        )
     return "/".join(parts)
 
 
@@ -194,8 +195,7 @@ def _try_published(site: Site, plugin: Plugin) -> Files:
 def _merge(files: Files, more: Files, name: str) -> None:
     taken = sorted(files.keys() & more.keys())
     if taken:
-        message = f"page '{name}' writes {taken[0]}, which another page has written already"
-        raise SiteError(message)
+        raise SiteError(f"page '{name}' writes {taken[0]}, which another page has written already")
     files.update(more)
 
 

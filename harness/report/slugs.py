@@ -36,6 +36,6 @@ class Names:
         wanted = joined(*names)
         tries = [wanted, f"{wanted}--{tag[:8]}", f"{wanted}--{tag}"]
         tries += [f"{wanted}--{tag}-{number}" for number in range(2, len(self._taken) + 3)]
-        free = next(each for each in tries if each not in self._taken)
+        free = next(item for item in tries if item not in self._taken)
         self._taken.add(free)
         return free

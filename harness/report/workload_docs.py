@@ -114,9 +114,9 @@ def built_in() -> list[WorkloadSpec]:
     """The project's own workloads, as the registry finds them."""
     found = discover("workloads")
     return [
-        each.value
-        for each in found
-        if isinstance(each, Plugin) and each.source.origin == "built-in"
+        item.value
+        for item in found
+        if isinstance(item, Plugin) and item.source.origin == "built-in"
     ]
 
 

@@ -45,8 +45,7 @@ def _parse(path: Path) -> Tree:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path}: not valid TOML: {error}"
-        raise RulesetError(message) from error
+        raise RulesetError(f"{path}: not valid TOML: {error}") from error
 
 
 def _built_in(name: str) -> Path:
@@ -61,8 +60,9 @@ def _built_in(name: str) -> Path:
 def _resolve(path: Path, seen: tuple[Path, ...]) -> Tree:
     """The tree of a file laid over the tree that it extends."""
     if path in seen:
-        message = f"{path}: extends itself by way of {' -> '.join(each.stem for each in seen)}"
-        raise RulesetError(message)
+        raise RulesetError(
+            f"{path}: extends itself by way of {' -> '.join(item.stem for item in seen)}"
+        )
     tree = _parse(path)
     parent = tree.get("extends")
     if parent is None:
@@ -128,8 +128,7 @@ def _override(tree: Tree, assignment: str) -> Tree:
     if separator and section and not dot:
         section, dot, name = _section_of(tree, section), ".", section
     if not (separator and dot and name and section):
-        message = f"--set {assignment}: write SECTION.KEY=VALUE, as run.seeds_count=5"
-        raise RulesetError(message)
+        raise RulesetError(f"--set {assignment}: write SECTION.KEY=VALUE, as run.seeds_count=5")
     return _merged(tree, {section: {name: _value(text.strip())}})
 
 
@@ -142,14 +141,13 @@ def load_ruleset(name: str, overrides: Iterable[str] = ()) -> Ruleset:
     """
     path = Path(name) if name.endswith(".toml") else _built_in(name)
     if not path.exists():
-        message = f"{path}: no such ruleset file"
-        raise RulesetError(message)
+        raise RulesetError(f"{path}: no such ruleset file")
     tree = _resolve(path, ())
     given = list(overrides)
     for assignment in given:
         tree = _override(tree, assignment)
     if given:
-        pairs = (each.partition("=") for each in given)
+        pairs = (item.partition("=") for item in given)
         tree["overrides"] = {key.strip(): text.strip() for key, _, text in pairs}
     tree["name"] = path.stem
     try:
@@ -198,5 +196,4 @@ def read_resolved(text: str, where: Path | str) -> Ruleset:
     try:
         return _of_text(text)
     except (RecordError, ValueError, RecursionError) as error:
-        message = f"{where}: {error}"
-        raise RulesetError(message) from error
+        raise RulesetError(f"{where}: {error}") from error

@@ -60,7 +60,7 @@ def parts_of(workload: WorkloadSpec, splits: Splits, seed: int) -> list[Array]:
     """
     count = examples_of(splits)
     arrays = (*splits.test_inputs.values(), *splits.test_labels.values())
-    apart = all(np.ndim(each) and len(each) == count for each in arrays)
+    apart = all(np.ndim(array) and len(array) == count for array in arrays)
     if count < EXAMPLES_MIN or not apart or "transductive" in workload.tags:
         return []
     size = min(count // SHARE, PART_MAX)

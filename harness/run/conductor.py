@@ -221,9 +221,9 @@ def _run_record(
     ammunition, metering, verdict, findings = rest
     order = bench.order
     story = trained.story
-    held = judged.snapshots or [each.record for each in story.held]
-    chosen = {each.name for each in order.choice}
-    meters = [each.model_copy(update={"chosen": each.name in chosen}) for each in order.meters]
+    held = judged.snapshots or [item.record for item in story.held]
+    chosen = {item.name for item in order.choice}
+    meters = [meter.model_copy(update={"chosen": meter.name in chosen}) for meter in order.meters]
     return Run(
         id=bench.run_id,
         harness_version=harness.__version__,
@@ -242,7 +242,7 @@ def _run_record(
         tuning=order.tuning,
         window=_window(bench, trained),
         isolation=trained.isolation or _unisolated(order),
-        snapshots=tuple(_relative(bench, each) for each in held),
+        snapshots=tuple(_relative(bench, item) for item in held),
         usage=_usage(trained),
         output=_output(trained),
         claimed=Claim(messages=story.claims_count, dropped=story.dropped_count),

@@ -39,16 +39,15 @@ def read_tree(path: Path) -> dict[str, Any]:
     except Undeclared:
         raise
     except (ValueError, RecursionError) as error:
-        message = f"not valid TOML of texts, finite numbers and lists: {error}"
-        raise Undeclared(message) from error
+        raise Undeclared(f"not valid TOML of texts, finite numbers and lists: {error}") from error
     for key, value in _leaves(tree, ""):
         if fault := _fault(value):
-            message = f"{key!a} {fault}"
-            raise Undeclared(message)
+            raise Undeclared(f"{key!a} {fault}")
     carried = {key: tree.get(key) for key in _CARRIED}
     if len(json.dumps(carried, default=str)) > DECLARED_BYTES_MAX:
-        message = f"{', '.join(_CARRIED)} together exceed {DECLARED_BYTES_MAX} bytes as JSON"
-        raise Undeclared(message)
+        raise Undeclared(
+            f"{', '.join(_CARRIED)} together exceed {DECLARED_BYTES_MAX} bytes as JSON"
+        )
     return tree
 
 
@@ -62,15 +61,13 @@ def read_plain(path: Path, size_max: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            message = "cannot be read: no plain file; copy its contents in"
-            raise Undeclared(message)
+            raise Undeclared("cannot be read: no plain file; copy its contents in")
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(size_max + 1)
     finally:
         os.close(descriptor)
     if len(data) > size_max:
-        message = f"larger than {size_max} bytes"
-        raise Undeclared(message)
+        raise Undeclared(f"larger than {size_max} bytes")
     return data
 
 

@@ -64,14 +64,14 @@ class Drain:
         text = self.kept[-4000:].decode(errors="backslashreplace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         last = lines[-1] if lines else ""
-        clean = "".join(each if each.isprintable() else "?" for each in last)
+        clean = "".join(item if item.isprintable() else "?" for item in last)
         return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 def as_log(drains: list[Drain]) -> bytes:
     """All outputs as one text, each under a heading with its size."""
     parts = [
-        f"==== {each.name}: {each.total_bytes} bytes ====\n".encode() + each.kept + b"\n"
-        for each in drains
+        f"==== {drain.name}: {drain.total_bytes} bytes ====\n".encode() + drain.kept + b"\n"
+        for drain in drains
     ]
     return b"".join(parts).decode(errors="backslashreplace").encode()

@@ -103,7 +103,7 @@ class Evaluator:
 
         Else it could answer for an early snapshot by what it kept of a late one.
         """
-        by_index = {each.record.index: each for each in held}
+        by_index = {item.record.index: item for item in held}
         confirmed_count = 0
         while not stop():
             suspect = self._suspect(values, _last(held))
@@ -241,21 +241,22 @@ def _interactive(
         try:
             return interact(splits, ask)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            message = f"outputs that the workload cannot play with: {error}"
-            raise PredictorFault(message, fatal=False) from error
+            raise PredictorFault(
+                f"outputs that the workload cannot play with: {error}", fatal=False
+            ) from error
 
     return drive
 
 
 def _last(held: Sequence[Held]) -> int | None:
     """Index of the last snapshot that may count."""
-    return max((each.record.index for each in held if each.record.accepted), default=None)
+    return max((item.record.index for item in held if item.record.accepted), default=None)
 
 
 def _without(
     record: Snapshot, reason: str, wall_s: float = 0.0, cpu_s: float | None = None
 ) -> MetricValue:
-    clean = "".join(each if each.isprintable() else "?" for each in reason)
+    clean = "".join(item if item.isprintable() else "?" for item in reason)
     return MetricValue(
         snapshot=record.index, value=None, reason=clean[:500], wall_s=wall_s, cpu_s=cpu_s
     )
@@ -279,8 +280,8 @@ def evaluate(
     assert story.gun_ns is not None
     evaluator = Evaluator(order, source, splits, story.gun_ns)
     values = evaluator.values(story.held, stop)
-    cpu = [each.cpu_s for each in evaluator.exits if each.cpu_s is not None]
-    peaks = [each.peak_rss_bytes for each in evaluator.exits if each.peak_rss_bytes is not None]
+    cpu = [item.cpu_s for item in evaluator.exits if item.cpu_s is not None]
+    peaks = [item.peak_rss_bytes for item in evaluator.exits if item.peak_rss_bytes is not None]
     cost = PredictorCost(
         cap_cpu_s=evaluator.caps.cpu_s,
         cap_wall_s=evaluator.caps.answer_wall_s,
@@ -312,25 +313,25 @@ def take_custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Sn
 
 
 def _custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Snapshot]:
-    records = {each.record.index: each.record for each in held}
+    records = {item.record.index: item.record for item in held}
     kept_bytes = 0
-    for each in reversed(held):
-        if each.descriptor is None:
+    for item in reversed(held):
+        if item.descriptor is None:
             continue
-        data = read_bytes(each.descriptor)
+        data = read_bytes(item.descriptor)
         digest_hex = hashlib.sha256(data).hexdigest()
         keep = kept_bytes + len(data) <= keep_bytes
         if keep:
             kept_bytes += len(data)
-            write_file(folder / f"{each.record.index:04d}.safetensors", data)
+            write_file(folder / f"{item.record.index:04d}.safetensors", data)
         change = {"sha256": digest_hex, "kept": keep}
-        records[each.record.index] = each.record.model_copy(update=change)
+        records[item.record.index] = item.record.model_copy(update=change)
     return [records[index] for index in sorted(records)]
 
 
 def release(held: Sequence[Held]) -> None:
     """Close the descriptors; the memory goes with them."""
-    for each in held:
-        if each.descriptor is not None:
+    for item in held:
+        if item.descriptor is not None:
             with contextlib.suppress(OSError):
-                os.close(each.descriptor)
+                os.close(item.descriptor)

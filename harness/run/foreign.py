@@ -53,8 +53,9 @@ def _place(bundle: Bundle) -> Path:
     parts = (run.workload.name, run.submission.name, run.machine, run.id)
     for part in parts:
         if not NAME.fullmatch(part) or part == FOREIGN:
-            message = f"nothing was let in: {bundle.folder.name}: {part!a} is no name for a folder"
-            raise ForeignError(message)
+            raise ForeignError(
+                f"nothing was let in: {bundle.folder.name}: {part!a} is no name for a folder"
+            )
     return Path(*parts)
 
 
@@ -66,11 +67,10 @@ def _check_tier(bundle: Bundle, key: Path | None) -> None:
     """
     tier = bundle.run.provenance
     if tier != "self" and key is None:
-        message = (
+        raise ForeignError(
             f"nothing was let in: {bundle.run.id} says of itself that its provenance is '{tier}'; "
             "name with --key the public key of whoever vouches for that and signed it"
         )
-        raise ForeignError(message)
 
 
 @contextmanager
@@ -98,16 +98,15 @@ def _checked(path: Path, aside: Path, key: Path | None) -> Report:
     inner.mkdir(parents=True)
     try:
         if not (packed or path.is_dir()):
-            message = f"{path}: neither a bundle's folder nor an archive of one (.tar.gz, .zip)"
-            raise ForeignError(message)
+            raise ForeignError(
+                f"{path}: neither a bundle's folder nor an archive of one (.tar.gz, .zip)"
+            )
         unpack(path, inner) if packed else gather(path, inner)
         report = verify(inner, key)
     except NothingToVerify as error:
-        message = f"{path}: neither a bundle nor a results folder is in it"
-        raise ForeignError(message) from error
+        raise ForeignError(f"{path}: neither a bundle nor a results folder is in it") from error
     if fault := next(report.faults(), ""):
-        message = f"{path}: nothing was let in: {fault.replace(str(inner), str(path))}"
-        raise ForeignError(message)
+        raise ForeignError(f"{path}: nothing was let in: {fault.replace(str(inner), str(path))}")
     return report
 
 
@@ -124,10 +123,9 @@ def _is_there(bundle: Bundle, target: Path) -> bool:
     except BundleError:
         same = False
     if not same:
-        message = (
+        raise ForeignError(
             f"nothing was let in: {target}: something else lies there, and nothing replaces it"
         )
-        raise ForeignError(message)
     return True
 
 
@@ -191,12 +189,12 @@ def let_in(path: Path, results: Path, key: Path | None = None) -> Entry:
     results = results.resolve()
     with _aside(results) as aside:
         report = _checked(path, aside, key)
-        sealed = [each.bundle for each in report.bundles if each.state == "sealed"]
+        sealed = [item.bundle for item in report.bundles if item.state == "sealed"]
         found = [Bundle((report.root / place).resolve(), checked=True) for place in sealed]
         for bundle in found:  # each, before the first of them is moved
             _check_tier(bundle, key)
             _is_there(bundle, results / _place(bundle))
         ledger = Ledger(results, FOREIGN)
         admitted = tuple(_admit(bundle, results, ledger) for bundle in found)
-    left = tuple(each.bundle for each in report.bundles if each.state != "sealed")
+    left = tuple(element.bundle for element in report.bundles if element.state != "sealed")
     return Entry(admitted, left, ledger.path)

@@ -87,8 +87,8 @@ def _load_function(config: Config, name: str) -> Callable[..., Any] | None:
 
 def _arrays(splits: list[Mapping[str, Any]], fds: list[int], prefix: str) -> Arrays:
     """The arrays of one split, mapped; names are `train/x`, `validation/y`."""
-    chosen = (each for each in splits if each["name"].startswith(f"{prefix}/"))
-    return {each["name"].partition("/")[2]: map_array(fds[each["index"]]) for each in chosen}
+    chosen = (split for split in splits if split["name"].startswith(f"{prefix}/"))
+    return {item["name"].partition("/")[2]: map_array(fds[item["index"]]) for item in chosen}
 
 
 def _session(
@@ -128,9 +128,9 @@ def _setup(config: Config, channel: SocketChannel, word: Mapping[str, Any]) -> N
     """Run the submission's `setup` on noise of the training data's shape, where rules allow it."""
     noise = np.random.default_rng(0)
     dummies: dict[str, dict[str, Any]] = {"train": {}, "validation": {}}
-    for each in word["shapes"]:
-        split, _, name = each["name"].partition("/")
-        dummies[split][name] = noise.random(each["shape"]).astype(each["dtype"])
+    for item in word["shapes"]:
+        split, _, name = item["name"].partition("/")
+        dummies[split][name] = noise.random(item["shape"]).astype(item["dtype"])
     setup = _load_function(config, "setup")
     if setup is not None:
         setup(_session(config, channel, word, (dummies["train"], dummies["validation"])))
@@ -149,8 +149,7 @@ def _train(config: Config, raw: socket.socket, channel: SocketChannel) -> None:
     _seed_everything(session.seed)
     train = _load_function(config, "train")
     if train is None:
-        message = "train.py defines no function train(session)"
-        raise AttributeError(message)
+        raise AttributeError("train.py defines no function train(session)")
     train(session)
     channel.send("done", {})
     _await_kill(raw)

@@ -38,16 +38,16 @@ def _check_state(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     """
     if set(given) != set(own):
         odd = sorted(set(given) ^ set(own))[:3]
-        message = f"weights are not those of the workload's model: {', '.join(map(ascii, odd))}"
-        raise Refused(message)
+        raise Refused(
+            f"weights are not those of the workload's model: {', '.join(map(ascii, odd))}"
+        )
     for name, tensor in own.items():
         there = given[name]
         if there.shape != tensor.shape or there.dtype != tensor.dtype:
-            message = (
+            raise Refused(
                 f"weight '{name}' is {there.dtype}{list(there.shape)}, "
                 f"not {tensor.dtype}{list(tensor.shape)}"
             )
-            raise Refused(message)
 
 
 def _run(model: Any, inputs: Mapping[str, Any], workload: WorkloadSpec) -> Any:
@@ -78,7 +78,7 @@ def _closed(weights: Mapping[str, Any], workload: WorkloadSpec) -> Predict:
 
     def forward(inputs: dict[str, Array]) -> Array:
         tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in inputs.items()
+            name: torch.from_numpy(np.ascontiguousarray(item)) for name, item in inputs.items()
         }
         rows = len(next(iter(tensors.values())))
         parts = []
@@ -99,8 +99,9 @@ def _open(config: Config) -> Callable[[Mapping[str, Any], WorkloadSpec], Predict
     sys.path.append(os.path.join(config["source"], protocol.PACKAGES_FOLDER))  # noqa: PTH118
     make = getattr(importlib.import_module("train"), "predictor", None)
     if make is None:
-        message = "train.py defines no predictor(weights, workload), which the open division needs"
-        raise AttributeError(message)
+        raise AttributeError(
+            "train.py defines no predictor(weights, workload), which the open division needs"
+        )
     return make  # type: ignore[no-any-return]
 
 
@@ -117,8 +118,9 @@ def _read_weights(descriptor: int) -> Mapping[str, Any]:
 
         return load_numpy(data)
     except Exception as error:  # the reader has an exception type of its own
-        message = f"the snapshot is no valid safetensors file ({type(error).__name__})"
-        raise Refused(message) from error
+        raise Refused(
+            f"the snapshot is no valid safetensors file ({type(error).__name__})"
+        ) from error
 
 
 class Server:
@@ -147,7 +149,7 @@ class Server:
     def answer(self, word: Mapping[str, Any], fds: list[int]) -> int:
         """Outputs for one set of inputs, as a sealed memory file."""
         assert self._predict is not None
-        inputs = {each["name"]: map_array(fds[each["index"]]) for each in word["inputs"]}
+        inputs = {item["name"]: map_array(fds[item["index"]]) for item in word["inputs"]}
         if self._workload.evaluation == "lockstep":
             for name, column in inputs.items():
                 self._prefix.setdefault(name, []).append(np.array(column))

@@ -52,8 +52,7 @@ def size_text(source: Source, rules: RunRules) -> str:
         f"{FILES_MAX} files and {rules.source_bytes_max} bytes are allowed"
     )
     if sum(sizes) > rules.source_bytes_max or len(sizes) > FILES_MAX:
-        message = f"{source.folder}: {told}; only source belongs into a submission"
-        raise SubmissionError(message)
+        raise SubmissionError(f"{source.folder}: {told}; only source belongs into a submission")
     return told
 
 
@@ -66,14 +65,11 @@ def _parsed(path: Path) -> ast.Module:
     try:
         return ast.parse(read_plain(path, SOURCE_BYTES_MAX), str(path))
     except (OSError, Undeclared) as error:
-        message = f"{path}: {error}"
-        raise SubmissionError(message) from error
+        raise SubmissionError(f"{path}: {error}") from error
     except SyntaxError as error:
-        message = f"{path}, line {error.lineno}: {error.msg}"
-        raise SubmissionError(message) from error
+        raise SubmissionError(f"{path}, line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:  # the last: nested too deeply
-        message = f"{path}: not Python: {str(error) or 'nested too deeply'}"
-        raise SubmissionError(message) from error
+        raise SubmissionError(f"{path}: not Python: {str(error) or 'nested too deeply'}") from error
 
 
 def _names(tree: ast.Module) -> set[str]:
@@ -85,7 +81,7 @@ def _names(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             found |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Assign):
-            found |= {each.id for each in node.targets if isinstance(each, ast.Name)}
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return found
 
 
@@ -103,14 +99,12 @@ def _entry_text(source: Source) -> str:
         return "a command trains, a command predicts"
     path = source.folder / "train.py"
     if not path.is_file():
-        message = f"{path}: missing; it has to define {' and '.join(needed)}"
-        raise SubmissionError(message)
+        raise SubmissionError(f"{path}: missing; it has to define {' and '.join(needed)}")
     signatures = {"train": "train(session)", "predictor": "predictor(weights, workload)"}
     there = _names(_parsed(path))
     lacking = [signatures[name] for name in needed if name not in there]
     if lacking:
-        message = f"{path}: defines no {' and no '.join(lacking)}"
-        raise SubmissionError(message)
+        raise SubmissionError(f"{path}: defines no {' and no '.join(lacking)}")
     return f"train.py defines {' and '.join(signatures[name] for name in needed)}"
 
 
@@ -129,17 +123,15 @@ def _imports_text(source: Source) -> str:
         top = name.partition(".")[0]
         own = (source.folder / f"{top}.py").exists() or (source.folder / top).is_dir()
         if top and own:
-            message = (
+            raise SubmissionError(
                 f"{source.folder / 'submission.toml'}: imports names '{name}', which is the "
                 "submission's own; only installed packages may be imported before the gun"
             )
-            raise SubmissionError(message)
         if not _is_installed(name):
-            message = (
+            raise SubmissionError(
                 f"{source.folder / 'submission.toml'}: imports names '{name}', which is not "
                 "installed here; install it or leave it out"
             )
-            raise SubmissionError(message)
     return ", ".join(source.file.imports) or "nothing is imported before the gun"
 
 
@@ -154,9 +146,9 @@ def _packing(source: Source) -> Iterator[Step]:
         found = list(packing_findings(source.folder))
     except SubmissionError:
         return  # told by the step on its size
-    for each in found:
-        verdict: Verdict = "pass" if each.level == "info" else "warn"
-        yield Step(each.rule, verdict, each.message, each.advice)
+    for item in found:
+        verdict: Verdict = "pass" if item.level == "info" else "warn"
+        yield Step(item.rule, verdict, item.message, item.advice)
     if not found:
         yield Step("source-opaque", "pass", "every file is text that people can read")
 

@@ -18,8 +18,8 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for each in _SIGNALS:
-                self._before[each] = signal.signal(each, self._ask)
+            for item in _SIGNALS:
+                self._before[item] = signal.signal(item, self._ask)
         return self
 
     def __exit__(
@@ -28,8 +28,8 @@ class Interrupt:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        for item, handler in self._before.items():
+            signal.signal(item, handler)
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         if self.asked:

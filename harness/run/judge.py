@@ -32,8 +32,9 @@ def check_outputs(outputs: Array, contract: Outputs, examples: int) -> None:
     """
     expected = (examples, *contract.shape)
     if outputs.dtype != np.float32 or outputs.shape != expected:
-        message = f"outputs are {outputs.dtype}{list(outputs.shape)}, not float32{list(expected)}"
-        raise Unjudged(message)
+        raise Unjudged(
+            f"outputs are {outputs.dtype}{list(outputs.shape)}, not float32{list(expected)}"
+        )
     if contract.kind == "scores":
         _check_finite(outputs)
     else:
@@ -43,19 +44,18 @@ def check_outputs(outputs: Array, contract: Outputs, examples: int) -> None:
 def _check_finite(outputs: Array) -> None:
     bad = int(np.size(outputs) - np.count_nonzero(np.isfinite(outputs)))
     if bad:
-        message = f"{bad} of {outputs.size} outputs are not finite"
-        raise NotFinite(message)
+        raise NotFinite(f"{bad} of {outputs.size} outputs are not finite")
 
 
 def _check_normalised(outputs: Array) -> None:
     """Probabilities must sum to one over the last axis; minus infinity is a probability of 0."""
     if np.isnan(outputs).any() or (outputs == np.inf).any():
-        message = "some log-probabilities are NaN or plus infinity"
-        raise NotFinite(message)
+        raise NotFinite("some log-probabilities are NaN or plus infinity")
     worst = float(np.abs(_sums(outputs) - 1).max(initial=0.0))
     if not worst <= NORMALISATION_TOLERANCE:
-        message = f"probabilities sum to 1 only within {worst:.3g}; normalise over the last axis"
-        raise Unjudged(message)
+        raise Unjudged(
+            f"probabilities sum to 1 only within {worst:.3g}; normalise over the last axis"
+        )
 
 
 def _sums(outputs: Array) -> Array:
@@ -85,8 +85,7 @@ def judge(outputs: Array, workload: WorkloadSpec, splits: Splits) -> tuple[float
         outputs = normalised(outputs)
     metric = float(workload.score(outputs, splits.test_labels, splits.facts))
     if not np.isfinite(metric):
-        message = f"the metric {workload.metric.name} is not finite on these outputs"
-        raise NotFinite(message)
+        raise NotFinite(f"the metric {workload.metric.name} is not finite on these outputs")
     loss = workload.loss
     value = None if loss is None else float(loss(outputs, splits.test_labels, splits.facts))
     return metric, value if value is not None and np.isfinite(value) else None

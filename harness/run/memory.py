@@ -44,8 +44,9 @@ def sealed_array(name: str, array: Array) -> int:
     """An array as `.npy` in a sealed memory file."""
     contiguous = np.ascontiguousarray(array).reshape(np.shape(array))
     if contiguous.dtype.hasobject:
-        message = f"array '{name}' holds Python objects; only plain numbers can be handed over"
-        raise ValueError(message)
+        raise ValueError(
+            f"array '{name}' holds Python objects; only plain numbers can be handed over"
+        )
 
     def fill(descriptor: int) -> None:
         header = io.BytesIO()
@@ -74,19 +75,17 @@ def check_sealed(descriptor: int, size_max: int) -> int:
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        message = "the descriptor is no memory file"
-        raise Unsealed(message)
+        raise Unsealed("the descriptor is no memory file")
     try:
         seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
     except OSError as error:
-        message = "the descriptor is no memory file that can be sealed"
-        raise Unsealed(message) from error
+        raise Unsealed("the descriptor is no memory file that can be sealed") from error
     if seals & SEALS != SEALS:
-        message = "the memory file is not sealed against writing and resizing"
-        raise Unsealed(message)
+        raise Unsealed("the memory file is not sealed against writing and resizing")
     if status.st_size > size_max:
-        message = f"the memory file has {status.st_size} bytes; at most {size_max} are allowed"
-        raise Unsealed(message)
+        raise Unsealed(
+            f"the memory file has {status.st_size} bytes; at most {size_max} are allowed"
+        )
     return status.st_size
 
 
@@ -123,16 +122,13 @@ def _parsed(data: bytes) -> Array:
             warnings.simplefilter("ignore")  # Python's own, on odd literals in the header
             shape, fortran, dtype = _read_header(file)
     except Exception as error:  # a hostile header raises whatever Python's tokenizer raises
-        message = "no .npy file of version 1 or 2"
-        raise ValueError(message) from error
+        raise ValueError("no .npy file of version 1 or 2") from error
     if dtype.hasobject:
-        message = "the array holds Python objects"
-        raise ValueError(message)
+        raise ValueError("the array holds Python objects")
     # Compared before anything is made: a header may claim more than any memory holds.
     size_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or size_bytes != len(data) - file.tell():
-        message = "the array's header does not fit its size"
-        raise ValueError(message)
+        raise ValueError("the array's header does not fit its size")
     flat = np.frombuffer(data, np.uint8, size_bytes, file.tell())
     return np.ndarray(shape, dtype, flat.copy().data, order="F" if fortran else "C")
 
@@ -148,8 +144,7 @@ def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         return np.lib.format.read_array_header_1_0(file)
     if version == (2, 0):
         return np.lib.format.read_array_header_2_0(file)
-    message = f"no .npy file of version 1 or 2, but {version}"
-    raise ValueError(message)
+    raise ValueError(f"no .npy file of version 1 or 2, but {version}")
 
 
 def map_array(descriptor: int) -> Array:

@@ -81,15 +81,12 @@ def check_lock(folder: Path) -> None:
     except FileNotFoundError:
         return
     except Undeclared as error:
-        message = f"{path}: {error}"
-        raise SubmissionError(message) from error
+        raise SubmissionError(f"{path}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path}: cannot be read as text: {error}"
-        raise SubmissionError(message) from error
+        raise SubmissionError(f"{path}: cannot be read as text: {error}") from error
     for number, requirement in _requirements(text):
         if fault := _lock_fault(requirement):
-            message = f"{path}, line {number}: {requirement.split()[0]!a} {fault}"
-            raise SubmissionError(message)
+            raise SubmissionError(f"{path}, line {number}: {requirement.split()[0]!a} {fault}")
 
 
 # --- what nobody can read ------------------------------------------------------------------------
@@ -104,7 +101,7 @@ def is_text(path: Path) -> bool:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return not any(ord(each) < ord(" ") and each not in "\t\n\r\f" for each in text)
+    return not any(ord(item) < ord(" ") and item not in "\t\n\r\f" for item in text)
 
 
 def opaque_files(folder: Path) -> list[tuple[str, int]]:
@@ -172,7 +169,7 @@ def packing_findings(folder: Path) -> Iterator[Finding]:
         folder: The submission, frozen or not.
     """
     opaque = opaque_files(folder)
-    own = [each for each in opaque if not each[0].startswith(f"{SITE}/")]
+    own = [item for item in opaque if not item[0].startswith(f"{SITE}/")]
     if own:
         yield Finding(
             rule="source-opaque",

@@ -71,8 +71,9 @@ def in_lockstep(inputs: Arrays) -> Callable[[Ask], Array]:
         try:
             return np.stack(steps, axis=1)
         except (ValueError, TypeError) as error:
-            message = "outputs of different positions differ in shape or type"
-            raise PredictorFault(message, fatal=False) from error
+            raise PredictorFault(
+                "outputs of different positions differ in shape or type", fatal=False
+            ) from error
 
     return drive
 
@@ -150,8 +151,9 @@ class Predictor:
         try:
             return read_array(received[0], self._caps.output_bytes)
         except (Unsealed, ValueError, EOFError) as error:
-            message = f"outputs are no plain array in a sealed memory file: {error}"
-            raise PredictorFault(message, fatal=False) from error
+            raise PredictorFault(
+                f"outputs are no plain array in a sealed memory file: {error}", fatal=False
+            ) from error
         finally:
             close_all(received)
 
@@ -162,8 +164,7 @@ class Predictor:
             fresh.extend(reopened(descriptor) for descriptor in fds)
             protocol.send(self._channel, kind, fields, fresh)
         except ConnectionError as error:
-            message = "the predictor is gone"
-            raise PredictorFault(message) from error
+            raise PredictorFault("the predictor is gone") from error
         finally:
             close_all(fresh)
 
@@ -174,8 +175,7 @@ class Predictor:
         except OSError:
             return  # nothing waits
         if waiting:
-            message = "the predictor sent a message that nobody asked for"
-            raise PredictorFault(message)
+            raise PredictorFault("the predictor sent a message that nobody asked for")
 
     def _expect(self, kind: str, wall_s: float) -> tuple[Message, list[int]]:
         """The next message, which must be of this kind and come within the caps."""
@@ -195,15 +195,16 @@ class Predictor:
             if self._channel.fileno() in ready:
                 return
             if ready:
-                message = f"the predictor ended before '{kind}'; its last words are in log.txt"
-                raise PredictorFault(message)
+                raise PredictorFault(
+                    f"the predictor ended before '{kind}'; its last words are in log.txt"
+                )
             waited_ns = now_ns() - begin_ns
             if self._metered and self._waited_ns + waited_ns > patience_s * NS_PER_S:
-                message = f"the predictor's answers took more than {patience_s:.3g} s together"
-                raise PredictorFault(message)
+                raise PredictorFault(
+                    f"the predictor's answers took more than {patience_s:.3g} s together"
+                )
             if waited_ns > wall_s * NS_PER_S:
-                message = f"the predictor gave no '{kind}' within {wall_s:g} s"
-                raise PredictorFault(message)
+                raise PredictorFault(f"the predictor gave no '{kind}' within {wall_s:g} s")
 
     def _take(self, kind: str) -> tuple[Message, list[int]]:
         try:
@@ -211,19 +212,18 @@ class Predictor:
         except ConnectionResetError:
             received = None  # it died with a question unread
         if received is None or not (received.data or received.fds):
-            message = f"the predictor hung up before '{kind}'; its last words are in log.txt"
-            raise PredictorFault(message)
+            raise PredictorFault(
+                f"the predictor hung up before '{kind}'; its last words are in log.txt"
+            )
         try:
             message_in = protocol.checked(received)
         except Violation as violation:
-            message = f"the predictor broke the protocol: {violation}"
-            raise PredictorFault(message) from violation
+            raise PredictorFault(f"the predictor broke the protocol: {violation}") from violation
         if message_in.kind == "failed":
             raise PredictorFault(message_in.fields["reason"], fatal=False)
         if message_in.kind != kind:
             close_all(received.fds)
-            message = f"the predictor sent '{message_in.kind}' where '{kind}' was due"
-            raise PredictorFault(message)
+            raise PredictorFault(f"the predictor sent '{message_in.kind}' where '{kind}' was due")
         return message_in, received.fds
 
     def _spent_s(self) -> float | None:
@@ -238,5 +238,6 @@ class Predictor:
             return
         spent_s = self._spent_s()
         if spent_s is not None and spent_s > self._cap_cpu_s:
-            message = f"the predictor used more than {self._cap_cpu_s:.3g} CPU s for a snapshot"
-            raise PredictorFault(message)
+            raise PredictorFault(
+                f"the predictor used more than {self._cap_cpu_s:.3g} CPU s for a snapshot"
+            )

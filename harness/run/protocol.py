@@ -68,21 +68,20 @@ def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
     text = json.dumps({"type": kind, **fields}, allow_nan=False, separators=(",", ":"))
     data = text.encode()
     if len(data) > MESSAGE_BYTES_MAX:
-        message = f"message '{kind}' has {len(data)} bytes; at most {MESSAGE_BYTES_MAX} are allowed"
-        raise ValueError(message)
+        raise ValueError(
+            f"message '{kind}' has {len(data)} bytes; at most {MESSAGE_BYTES_MAX} are allowed"
+        )
     return data
 
 
 def _no_constant(_text: str) -> float:
-    message = "a number is not finite"
-    raise Violation(message)
+    raise Violation("a number is not finite")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree = dict(pairs)
     if len(tree) != len(pairs):
-        message = "a key occurs twice"
-        raise Violation(message)
+        raise Violation("a key occurs twice")
     return tree
 
 
@@ -99,23 +98,19 @@ def decode(data: bytes) -> Message:
     except Violation:
         raise
     except (ValueError, RecursionError) as error:
-        message = f"message is no JSON object in UTF-8 ({type(error).__name__})"
-        raise Violation(message) from error
+        raise Violation(f"message is no JSON object in UTF-8 ({type(error).__name__})") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("type"), str):
-        message = "message is no JSON object with a type"
-        raise Violation(message)
+        raise Violation("message is no JSON object with a type")
     check = _CHECKS.get(tree["type"])
     if check is None:
-        message = "message has an unknown type"
-        raise Violation(message)
+        raise Violation("message has an unknown type")
     return Message(tree["type"], check(tree))
 
 
 def _text(tree: Mapping[str, Any], key: str, limit: int) -> str:
     value = tree.get(key, "")
     if not isinstance(value, str) or len(value) > limit:
-        message = f"field '{key}' is no text of at most {limit} characters"
-        raise Violation(message)
+        raise Violation(f"field '{key}' is no text of at most {limit} characters")
     return value.encode(errors="backslashreplace").decode()
 
 
@@ -124,30 +119,25 @@ def _whole(tree: Mapping[str, Any], key: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
-        message = f"field '{key}' is no whole number from 0 to 2**53"
-        raise Violation(message)
+        raise Violation(f"field '{key}' is no whole number from 0 to 2**53")
     return value
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        message = "a scalar is no number"
-        raise Violation(message)
+        raise Violation("a scalar is no number")
     try:
         number = float(value)
     except OverflowError as error:
-        message = "a scalar is too large"
-        raise Violation(message) from error
+        raise Violation("a scalar is too large") from error
     if not math.isfinite(number):
-        message = "a scalar is not finite"
-        raise Violation(message)
+        raise Violation("a scalar is not finite")
     return number
 
 
 def _ready(tree: Mapping[str, Any]) -> dict[str, Any]:
     if tree.get("protocol") != VERSION:
-        message = f"protocol is not {VERSION}"
-        raise Violation(message)
+        raise Violation(f"protocol is not {VERSION}")
     return {"protocol": VERSION, "runtime": _text(tree, "runtime", 2000)}
 
 
@@ -158,8 +148,7 @@ def _snapshot(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _log(tree: Mapping[str, Any]) -> dict[str, Any]:
     scalars = tree.get("scalars")
     if not isinstance(scalars, dict) or len(scalars) > SCALARS_MAX:
-        message = f"field 'scalars' is no object of at most {SCALARS_MAX} keys"
-        raise Violation(message)
+        raise Violation(f"field 'scalars' is no object of at most {SCALARS_MAX} keys")
     named = {
         _text({"name": key}, "name", NAME_CHARACTERS_MAX): value for key, value in scalars.items()
     }
@@ -171,18 +160,15 @@ def _log(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _nonfinite(tree: Any, room: int) -> dict[str, str]:
     """Names of further scalars that JSON has no number for, with which of the three they are."""
     if not isinstance(tree, dict) or len(tree) > room:
-        message = f"field 'nonfinite' is no object of at most {room} keys"
-        raise Violation(message)
+        raise Violation(f"field 'nonfinite' is no object of at most {room} keys")
     if not all(isinstance(value, str) and value in NONFINITE for value in tree.values()):
-        message = f"a value of 'nonfinite' is none of {', '.join(NONFINITE)}"
-        raise Violation(message)
+        raise Violation(f"a value of 'nonfinite' is none of {', '.join(NONFINITE)}")
     return {_text({"name": key}, "name", NAME_CHARACTERS_MAX): tree[key] for key in tree}
 
 
 def _span(tree: Mapping[str, Any]) -> dict[str, Any]:
     if tree.get("edge") not in ("begin", "end"):
-        message = "field 'edge' is neither begin nor end"
-        raise Violation(message)
+        raise Violation("field 'edge' is neither begin nor end")
     return {"name": _text(tree, "name", NAME_CHARACTERS_MAX), "edge": tree["edge"]}
 
 
@@ -289,10 +275,8 @@ def checked(received: Received) -> Message:
 
 def _fitting(received: Received) -> Message:
     if received.truncated:
-        message = "message is too long or carries too many descriptors"
-        raise Violation(message)
+        raise Violation("message is too long or carries too many descriptors")
     result = decode(received.data)
     if len(received.fds) != FDS_OF.get(result.kind, 0):
-        message = f"message '{result.kind}' carries {len(received.fds)} descriptors"
-        raise Violation(message)
+        raise Violation(f"message '{result.kind}' carries {len(received.fds)} descriptors")
     return result

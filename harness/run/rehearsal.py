@@ -77,14 +77,14 @@ def _told(bundle: Bundle) -> str:
     run, values = bundle.run, bundle.evaluation.values if bundle.evaluation else ()
     gun_ns, end_ns = run.window.gun_ns, run.window.end_ns
     seconds = "" if gun_ns is None or end_ns is None else f" in {(end_ns - gun_ns) / 1e9:.2f} s"
-    known = [each.value for each in values if each.value is not None]
+    known = [value.value for value in values if value.value is not None]
     worth = f"; the last one has {run.workload.metric} {known[-1]:.4g}" if known else ""
     noun = "snapshot" if len(run.snapshots) == 1 else "snapshots"
     return f"handed over {len(run.snapshots)} {noun}{seconds}{worth}"
 
 
 def _out_of_time(bundle: Bundle, run: Run) -> Step:
-    if bundle.evaluation and any(each.value is not None for each in bundle.evaluation.values):
+    if bundle.evaluation and any(value.value is not None for value in bundle.evaluation.values):
         return Step("dry-run", "pass", f"{_told(bundle)}; it was stopped as planned")
     return Step(
         "dry-run",

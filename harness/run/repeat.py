@@ -34,13 +34,13 @@ def checked(folder: Path) -> Bundle:
     except NothingToVerify as error:
         raise RepeatError(str(error)) from error
     if report.kind != "bundle":
-        message = f"{folder}: not a bundle but a folder of {len(report.bundles)}; name one of them"
-        raise RepeatError(message)
+        raise RepeatError(
+            f"{folder}: not a bundle but a folder of {len(report.bundles)}; name one of them"
+        )
     faults = list(report.faults())
     if faults or report.bundles[0].state != "sealed":
         what = faults[0] if faults else "the run was cut off and never sealed"
-        message = f"{folder}: not as it was sealed, so there is nothing to repeat: {what}"
-        raise RepeatError(message)
+        raise RepeatError(f"{folder}: not as it was sealed, so there is nothing to repeat: {what}")
     return Bundle(folder.resolve(), checked=True)
 
 
@@ -78,7 +78,7 @@ def sealed_series(bundle: Bundle) -> list[Bundle]:
         return [bundle]
     beside = sorted(path.parent for path in bundle.folder.parent.glob("*/manifest.json"))
     others = [checked(path) for path in beside if path != bundle.folder]
-    return [bundle, *(each for each in others if _alike(each, bundle))]
+    return [bundle, *(other for other in others if _alike(other, bundle))]
 
 
 def sealed_reference(bundle: Bundle) -> list[Bundle]:
@@ -112,12 +112,11 @@ def _check_workload(bundle: Bundle) -> None:
     sealed = bundle.run.workload
     here = workload_version(plugin_file(find("workloads", sealed.name)))
     if here != sealed.version:
-        message = (
+        raise RepeatError(
             f"workload '{sealed.name}' is version {here} here, the bundle ran {sealed.version}; "
             "install the version of joulemark that it was run with "
             f"({bundle.run.harness_version})"
         )
-        raise RepeatError(message)
 
 
 def _is_reference(folder: Path, workload: str) -> bool:
@@ -150,8 +149,7 @@ def repeated(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequest]:
         folder = Path(scratch) / run.submission.name
         shutil.copytree(bundle.folder / "submission", folder)
         if sha256_tree(folder) != run.submission.sha256:
-            message = f"{bundle.folder}/submission: not the source that run.json names"
-            raise RepeatError(message)
+            raise RepeatError(f"{bundle.folder}/submission: not the source that run.json names")
         open_entry(str(folder), run.workload.name)
         yield replace(
             request,

@@ -71,10 +71,10 @@ def reference_of(workload: str) -> str:
 def _entries_for(workload: str) -> list[str]:
     """Listed submissions that name the workload."""
     found = []
-    for each in discover("submissions"):
+    for item in discover("submissions"):
         with suppress(SubmissionError, UnknownPlugin):  # a broken one is no advice
-            if isinstance(each, Plugin) and workload in open_submission(each.name).file.workloads:
-                found.append(each.name)
+            if isinstance(item, Plugin) and workload in open_submission(item.name).file.workloads:
+                found.append(item.name)
     return found
 
 
@@ -89,11 +89,10 @@ def _open_reference(workload: str) -> Source:
         return open_entry(name, workload)
     except UnknownPlugin as error:
         known = " or ".join(_entries_for(workload)) or "a folder"
-        message = (
+        raise SubmissionError(
             f"workload '{workload}' has no reference submission '{name}', to be run where none is "
             f"named or to alternate with; name {known} by --submission, without --interleave"
-        )
-        raise SubmissionError(message) from error
+        ) from error
 
 
 def open_entry(name_or_path: str, workload: str) -> Source:
@@ -115,7 +114,7 @@ def seeds_of(request: SeriesRequest) -> list[SeedPair]:
     Under external tuning as many for each study as it has trials.
     """
     if request.declared_seeds:
-        return [declared_seeds(each) for each in dict.fromkeys(request.declared_seeds)]
+        return [declared_seeds(fromkey) for fromkey in dict.fromkeys(request.declared_seeds)]
     count = request.ruleset.run.seeds_count if request.seeds_count is None else request.seeds_count
     count *= request.trials_count if request.tuning == "external" else 1
     secret = new_secret()
@@ -130,11 +129,10 @@ def _sources(request: SeriesRequest) -> tuple[Source, Source | None]:
         return source, None
     other = _open_reference(workload)
     if other.folder == source.folder:
-        message = (
+        raise SubmissionError(
             f"'{source.name}' is the reference of {request.workload} itself; interleave another "
             "submission with it, or run it alone"
         )
-        raise SubmissionError(message)
     return source, other
 
 
@@ -145,20 +143,19 @@ def _check_tunable(request: SeriesRequest, source: Source) -> None:
         SubmissionError: there is no search space, or seeds or a partner that tuning has no use for.
     """
     if not source.file.tuning.space:
-        message = (
+        raise SubmissionError(
             f"{source.folder / 'submission.toml'}: no search space to draw from; write "
             "[tuning.space] with a list, or min, max and scaling, for each hyperparameter"
         )
-        raise SubmissionError(message)
     if request.declared_seeds:
-        message = "external tuning draws its points from the harness's seed; leave --seed out"
-        raise SubmissionError(message)
+        raise SubmissionError(
+            "external tuning draws its points from the harness's seed; leave --seed out"
+        )
     if request.interleave:
-        message = (
+        raise SubmissionError(
             "external tuning cannot alternate with the reference, which is tuned already; run the "
             "two one after the other"
         )
-        raise SubmissionError(message)
 
 
 def trials(request: SeriesRequest, source: Source) -> list[Trial]:
@@ -171,8 +168,8 @@ def trials(request: SeriesRequest, source: Source) -> list[Trial]:
         _check_tunable(request, source)
         space = source.file.tuning.space
         drawn = external_trials(space, seeds_of(request), request.trials_count)
-        return [each._replace(hyperparameters=request.hyperparameters | each.hyperparameters)
-                for each in drawn]  # fmt: skip
+        return [item._replace(hyperparameters=request.hyperparameters | item.hyperparameters)
+                for item in drawn]  # fmt: skip
     tuning = TuningTrial(mode="self") if request.tuning == "self" else None
     return [Trial(pair, request.hyperparameters, tuning) for pair in seeds_of(request)]
 
@@ -184,7 +181,7 @@ def _interleaved(order: Order, reference: Source) -> list[Order]:
     other = replace(own, source=reference, interleaved_with=name, is_reference=True)
     other = replace(other, hyperparameters={}, tuning=None)
     pair = [other, own] if reference_goes_first(order.seeds) else [own, other]
-    return [replace(each, index=2 * order.index + place) for place, each in enumerate(pair)]
+    return [replace(item, index=2 * order.index + place) for place, item in enumerate(pair)]
 
 
 def _kept_apart(key: Path, *sources: Source | None) -> Path:
@@ -195,8 +192,9 @@ def _kept_apart(key: Path, *sources: Source | None) -> Path:
     """
     for source in sources:
         if source is not None and key.resolve().is_relative_to(source.folder.resolve()):
-            message = f"{key}: lies in the submission, which goes into every bundle; move it away"
-            raise SignError(message)
+            raise SignError(
+                f"{key}: lies in the submission, which goes into every bundle; move it away"
+            )
     return key
 
 

@@ -44,8 +44,9 @@ def mask_folders(names: Sequence[str]) -> tuple[Path, ...]:
             continue  # a package that is not installed hides nothing
         folder = Path(places[0]) / rest if places else None
         if folder is None or not folder.exists():
-            message = f"folder '{name}' to be masked is not there; mend the workload's mask list"
-            raise FileNotFoundError(message)
+            raise FileNotFoundError(
+                f"folder '{name}' to be masked is not there; mend the workload's mask list"
+            )
         folders.append(folder)
     return tuple(folders)
 

@@ -56,8 +56,7 @@ class SubmissionFile(Record):
     def _modules(cls, imports: tuple[str, ...]) -> tuple[str, ...]:
         for name in imports:
             if fault := module_fault(name):
-                message = f"{name[:100]!a} {fault}"
-                raise ValueError(message)
+                raise ValueError(f"{name[:100]!a} {fault}")
         return imports
 
 
@@ -75,8 +74,9 @@ def _folder_of(name_or_path: str) -> Path:
     if path.is_dir():
         return path.resolve()
     if path.suffix or os.sep in name_or_path:
-        message = f"{name_or_path}: no such folder; give a submission's folder or a listed name"
-        raise SubmissionError(message)
+        raise SubmissionError(
+            f"{name_or_path}: no such folder; give a submission's folder or a listed name"
+        )
     found = find("submissions", name_or_path).source.path
     assert found is not None
     return found
@@ -91,25 +91,23 @@ def open_submission(name_or_path: str) -> Source:
     """
     folder = _folder_of(name_or_path)
     if not NAME.fullmatch(folder.name):
-        message = (
+        raise SubmissionError(
             f"{str(folder)!a}: the folder's name becomes the submission's; use letters, digits, "
             "'.', '_' and '-', at most 64"
         )
-        raise SubmissionError(message)
     path = folder / "submission.toml"
     try:
         return Source(folder.name, folder, load(SubmissionFile, read_tree(path), path))
     except FileNotFoundError as error:
-        message = f"{path}: missing; write title, team, division and workloads into it"
-        raise SubmissionError(message) from error
+        raise SubmissionError(
+            f"{path}: missing; write title, team, division and workloads into it"
+        ) from error
     except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
-        raise SubmissionError(message) from error
+        raise SubmissionError(f"{path}: cannot be read: {error.strerror}") from error
     except RecordError as error:
         raise SubmissionError(str(error)) from error
     except Undeclared as error:
-        message = f"{path}: {error}"
-        raise SubmissionError(message) from error
+        raise SubmissionError(f"{path}: {error}") from error
 
 
 def check_fits(source: Source, workload: str) -> None:
@@ -120,14 +118,14 @@ def check_fits(source: Source, workload: str) -> None:
     """
     named = source.file.workloads
     if workload not in named and "*" not in named:
-        message = (
+        raise SubmissionError(
             f"{source.folder / 'submission.toml'}: workloads names {', '.join(named) or 'none'}, "
             f"not '{workload}'; add it or choose another workload"
         )
-        raise SubmissionError(message)
     if not source.file.command and not (source.folder / "train.py").is_file():
-        message = f"{source.folder}: has neither train.py nor a command in submission.toml"
-        raise SubmissionError(message)
+        raise SubmissionError(
+            f"{source.folder}: has neither train.py nor a command in submission.toml"
+        )
 
 
 def check_division(source: Source, divisions: Sequence[str], workload: str) -> None:
@@ -137,11 +135,10 @@ def check_division(source: Source, divisions: Sequence[str], workload: str) -> N
         SubmissionError: the workload has no such division.
     """
     if source.file.division not in divisions:
-        message = (
+        raise SubmissionError(
             f"{source.folder / 'submission.toml'}: {workload} has no {source.file.division} "
             f"division; name one of {', '.join(divisions)}"
         )
-        raise SubmissionError(message)
 
 
 def files_of(folder: Path) -> Iterator[Path]:
@@ -153,7 +150,7 @@ def files_of(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in IGNORED)
         links = [name for name in folders if (Path(root) / name).is_symlink()]
-        for name in sorted([*links, *(each for each in names if each not in IGNORED)]):
+        for name in sorted([*links, *(item for item in names if item not in IGNORED)]):
             path = Path(root) / name
             _check_plain(path)
             yield path
@@ -161,11 +158,13 @@ def files_of(folder: Path) -> Iterator[Path]:
 
 def _check_plain(path: Path) -> None:
     if not stat.S_ISREG(path.lstat().st_mode):
-        message = f"{str(path)!a}: neither a plain file nor a folder; copy its contents in"
-        raise SubmissionError(message)
+        raise SubmissionError(
+            f"{str(path)!a}: neither a plain file nor a folder; copy its contents in"
+        )
     if not str(path).isprintable():  # nor could a manifest list a name that is no UTF-8
-        message = f"{str(path)!a}: the name holds characters that cannot be printed; rename it"
-        raise SubmissionError(message)
+        raise SubmissionError(
+            f"{str(path)!a}: the name holds characters that cannot be printed; rename it"
+        )
 
 
 def freeze(source: Source, target: Path, size_max: int) -> Submission:
@@ -180,11 +179,10 @@ def freeze(source: Source, target: Path, size_max: int) -> Submission:
         size_bytes += path.stat().st_size
         count += 1
         if size_bytes > size_max or count > FILES_MAX:
-            message = (
+            raise SubmissionError(
                 f"{source.folder}: source is larger than {size_max} bytes or {FILES_MAX} files; "
                 "only source belongs into a submission"
             )
-            raise SubmissionError(message)
         copy = target / path.relative_to(source.folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)

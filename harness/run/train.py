@@ -90,8 +90,12 @@ class Display:
 
     def _tops(self) -> set[str]:
         """Domains that no other one contains: their sum counts nothing twice."""
-        names = {each.name for each in self._scene.metering.domains}
-        return {each.name for each in self._scene.metering.domains if not set(each.parents) & names}
+        names = {domain.name for domain in self._scene.metering.domains}
+        return {
+            domain.name
+            for domain in self._scene.metering.domains
+            if not set(domain.parents) & names
+        }
 
     def _power(self) -> tuple[float | None, float | None]:
         latest = self._scene.metering.latest
@@ -103,8 +107,8 @@ class Display:
         return (sum(watts) if watts else None, sum(joules) if joules else None)
 
     def _method(self) -> str | None:
-        methods = {each.method for each in self._scene.metering.domains}
-        return next((each for each in _WEAKEST_FIRST if each in methods), None)
+        methods = {domain.method for domain in self._scene.metering.domains}
+        return next((item for item in _WEAKEST_FIRST if item in methods), None)
 
 
 def train(scene: Scene, ammunition: Ammunition, trained: Trained) -> None:

@@ -25,11 +25,13 @@ class Range(Record):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.min < self.max:
-            message = f"min {self.min:g} is not below max {self.max:g}; give a list for one value"
-            raise ValueError(message)
+            raise ValueError(
+                f"min {self.min:g} is not below max {self.max:g}; give a list for one value"
+            )
         if self.scaling == "log" and self.min <= 0:
-            message = f"a logarithmic scale cannot begin at {self.min:g}; give a positive min"
-            raise ValueError(message)
+            raise ValueError(
+                f"a logarithmic scale cannot begin at {self.min:g}; give a positive min"
+            )
         return self
 
     @property
@@ -61,11 +63,11 @@ class Tuning(Record):
             if isinstance(dimension, Range):
                 continue
             if not dimension:
-                message = f"{name} has no value to choose from; name some, or leave it out"
-                raise ValueError(message)
-            if len({repr(each) for each in dimension}) < len(dimension):
-                message = f"{name} names a value twice; a list draws each value equally often"
-                raise ValueError(message)
+                raise ValueError(f"{name} has no value to choose from; name some, or leave it out")
+            if len({repr(item) for item in dimension}) < len(dimension):
+                raise ValueError(
+                    f"{name} names a value twice; a list draws each value equally often"
+                )
         return space
 
 

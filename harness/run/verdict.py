@@ -22,14 +22,14 @@ def counted(evaluation: Evaluation | None, story: Story, order: Order) -> Metric
 
     Where none passes, `first_passing` gives the last.
     """
-    accepted = {each.record.index for each in story.held if each.record.accepted}
+    accepted = {item.record.index for item in story.held if item.record.accepted}
     values = [
-        each for each in (evaluation.values if evaluation else ()) if each.snapshot in accepted
+        value for value in (evaluation.values if evaluation else ()) if value.snapshot in accepted
     ]
     if order.ruleset.run.snapshot_rule == "first_passing":
-        for each in values:
-            if passes(each.value, order.workload):
-                return each
+        for value in values:
+            if passes(value.value, order.workload):
+                return value
     return values[-1] if values else None
 
 
@@ -115,7 +115,7 @@ def decide(
 
 def degrade(verdict: Verdict, findings: list[Finding]) -> Verdict:
     """A run whose measurement failed a rule is degraded, whatever its training was worth."""
-    failed = [each for each in findings if each.level == "fail"]
+    failed = [finding for finding in findings if finding.level == "fail"]
     if failed and verdict.status in ("ok", "target_missed"):
         return Verdict("degraded", f"{failed[0].message} ({verdict.reason})")
     return verdict

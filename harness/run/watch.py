@@ -186,8 +186,9 @@ class Watch:
         poll = select.poll()
         poll.register(self._sandbox.pidfd, select.POLLIN)
         if not poll.poll(DEATH_CAP_S * 1000):
-            message = f"a process of the submission is alive {DEATH_CAP_S} s after SIGKILL"
-            raise TimeoutError(message)
+            raise TimeoutError(
+                f"a process of the submission is alive {DEATH_CAP_S} s after SIGKILL"
+            )
 
     def stop(self, ended_by: EndedBy, reason: str = "") -> None:
         """Note why, once, and kill the whole tree."""
@@ -261,8 +262,7 @@ class Watch:
         expected = self._expected()
         if message.kind not in expected:
             protocol.close_all(received.fds)
-            text = f"message '{message.kind}' out of turn"
-            raise Violation(text)
+            raise Violation(f"message '{message.kind}' out of turn")
         if message.kind == "snapshot":
             self._take(message, received)
         elif message.kind in ("log", "span"):
@@ -280,8 +280,7 @@ class Watch:
     def _claim(self, message: Message, stamp_ns: int) -> None:
         """Write down what the submission says of itself, within the rate."""
         if not self._excess.take(stamp_ns):
-            text = "more log and span messages than the ruleset allows"
-            raise Violation(text)
+            raise Violation("more log and span messages than the ruleset allows")
         if not self._claims.take(stamp_ns):
             self.story.dropped_count += 1
             return
@@ -295,7 +294,7 @@ class Watch:
     def _tell_nonfinite(self, odd: Mapping[str, str], step: int | None) -> None:
         """The first NaN or infinity that was logged is a finding; more would say no more."""
         rule = "claimed-not-finite"
-        if any(each.rule == rule for each in self.story.findings):
+        if any(finding.rule == rule for finding in self.story.findings):
             return
         name, value = next(iter(odd.items()))
         when = "" if step is None else f" at step {step}"
@@ -310,14 +309,12 @@ class Watch:
         descriptor = received.fds[0]
         if len(self.story.held) >= HANDED_OVER_MAX:
             os.close(descriptor)
-            text = f"more than {HANDED_OVER_MAX} snapshots handed over"
-            raise Violation(text)
+            raise Violation(f"more than {HANDED_OVER_MAX} snapshots handed over")
         try:
             size_bytes = check_sealed(descriptor, self._terms.rules.snapshot_bytes_max)
         except Unsealed as error:
             os.close(descriptor)
-            text = f"snapshot {len(self.story.held)}: {error}"
-            raise Violation(text) from error
+            raise Violation(f"snapshot {len(self.story.held)}: {error}") from error
         stamp_ns = now_ns()
         kernel_ns = self._kernel_ns(received)
         refused = self._refusal(stamp_ns, kernel_ns, size_bytes)
@@ -442,7 +439,7 @@ class Watch:
         if late_s <= self._latest_s:
             return
         self._latest_s = late_s
-        told = [each for each in self.story.findings if each.rule != "stamp-late"]
+        told = [item for item in self.story.findings if item.rule != "stamp-late"]
         message = f"snapshot {record.index} was stamped {late_s:.3f} s after its send"
         advice = "the receipt counts; keep the machine free of other load"
         finding = Finding(rule="stamp-late", level="info", message=message, advice=advice)

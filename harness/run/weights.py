@@ -46,14 +46,14 @@ def _entry(name: str, tensor: Any) -> tuple[str, list[int], Any]:
     """The format's name of the dtype, shape, and the bytes themselves (no copy where possible)."""
     kind = str(getattr(tensor, "dtype", type(tensor).__name__))
     if not isinstance(name, str) or name == _METADATA:
-        message = f"snapshot entry {name!a}: name it by a text other than '{_METADATA}'"
-        raise TypeError(message)
+        raise TypeError(f"snapshot entry {name!a}: name it by a text other than '{_METADATA}'")
     if kind in _TORCH_NAMES:
         return _TORCH_NAMES[kind], list(tensor.shape), _torch_bytes(tensor)
     if kind in _NUMPY_NAMES:
         return _NUMPY_NAMES[kind], list(np.shape(tensor)), _numpy_bytes(tensor)
-    message = f"snapshot entry '{name}' is of type {kind}; hand over tensors or arrays of numbers"
-    raise TypeError(message)
+    raise TypeError(
+        f"snapshot entry '{name}' is of type {kind}; hand over tensors or arrays of numbers"
+    )
 
 
 def pack(tensors: Mapping[str, Any]) -> int:

@@ -93,7 +93,7 @@ def merit(row: Row, terms: Terms) -> float:
     """
     found = log_ratios(row, terms)
     if terms.aggregate == "profile":
-        return statistics.fmean(gain(each, terms.ratio_max) for each in found)
+        return statistics.fmean(gain(item, terms.ratio_max) for item in found)
     return -math.inf if math.inf in found else -statistics.fmean(found)
 
 
@@ -195,13 +195,13 @@ def _pooled(parts: Sequence[Part | None], terms: Terms) -> Spread | None:
 
     Where all is clipped or missing, what is left is the resolution of any clock.
     """
-    known = [each for each in parts if each is not None]
+    known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
-    total = math.fsum(each.variance for each in known)
+    total = math.fsum(item.variance for item in known)
     if not total:
         return Spread(LEAST_SD / (2 * math.log(terms.ratio_max)), 1.0)
-    squares = math.fsum(each.variance**2 / each.degrees for each in known)
+    squares = math.fsum(item.variance**2 / item.degrees for item in known)
     return Spread(math.sqrt(total), total * total / squares)
 
 
@@ -210,12 +210,12 @@ def difference_spread(a: Row, b: Row, terms: Terms) -> Spread | None:
 
     On each workload by the test that compares the two there.
     """
-    return _pooled([part for each in steps(a, b, terms) for part in each.parts], terms)
+    return _pooled([part for step in steps(a, b, terms) for part in step.parts], terms)
 
 
 def allowance_of(a: Row, b: Row, terms: Terms) -> float:
     """Part of the difference of two merits that the hour may explain, on all workloads at once."""
-    return math.fsum(each.allowance for each in steps(a, b, terms))
+    return math.fsum(step.allowance for step in steps(a, b, terms))
 
 
 def differ_p(a: Row, b: Row, terms: Terms) -> float:
@@ -260,8 +260,8 @@ def score_interval(row: Row, terms: Terms, level: float) -> Interval | None:
     value = merit(row, terms)
     if math.isinf(value):
         return None
-    parts = [part for each, unit in zip(row, terms.reference_logs, strict=True)
-             for part in _single(each, _slope(each, unit, terms))]  # fmt: skip
+    parts = [part for item, unit in zip(row, terms.reference_logs, strict=True)
+             for part in _single(item, _slope(item, unit, terms))]  # fmt: skip
     found = _pooled(parts, terms)
     if found is None:
         return Interval(shown(value, terms) or 0.0, None, None)
@@ -357,8 +357,8 @@ def _column_draws(cells: Sequence[Sample], column: int, draws: int) -> "Floats |
 
     placed, bridged = in_one_unit(cells)
     rng = np.random.default_rng((SEED, column))
-    drawn = [None if each.open_ended else mean_draws(each, rng, draws) for each in placed]
-    known = [each for each in drawn if each is not None]
+    drawn = [None if item.open_ended else mean_draws(item, rng, draws) for item in placed]
+    known = [item for item in drawn if item is not None]
     shifts = hour_shifts(cells, bridged, draws, SEED + 1 + column)
     if shifts is None or len(known) < len(cells):
         return None
@@ -385,7 +385,7 @@ def rank_chances(
         if drawn is None:
             return [None] * len(table)
         logs[there, :, column] = drawn - unit
-    merits = np.stack([_gains(each, terms) for each in logs], axis=1)
+    merits = np.stack([_gains(log, terms) for log in logs], axis=1)
     ranks = np.argsort(np.argsort(-merits, axis=1), axis=1) + 1
     ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0, method="nearest")
     first = (ranks == 1).mean(axis=0)

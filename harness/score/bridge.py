@@ -73,8 +73,7 @@ def bridge(a: Effort, b: Effort) -> list[Bar]:
         ValueError: a figure is not positive.
     """
     if min(a.energy_j, a.time_s, b.energy_j, b.time_s) <= 0:
-        message = "a bridge needs positive joules and seconds on both sides"
-        raise ValueError(message)
+        raise ValueError("a bridge needs positive joules and seconds on both sides")
     if not (a.steps and b.steps):
         a, b = a._replace(steps=None), b._replace(steps=None)
     weight = log_mean(b.energy_j, a.energy_j)

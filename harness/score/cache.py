@@ -81,9 +81,9 @@ def digest(text: str) -> str:
 def _scorer() -> Iterator[str]:
     """Digests of the harness and of the checks, which may lie outside it."""
     yield harness_sha256()
-    for each in discover("checks"):
-        path = each.source.path
-        yield hashlib.sha256(path.read_bytes()).hexdigest() if path else each.source.origin
+    for item in discover("checks"):
+        path = item.source.path
+        yield hashlib.sha256(path.read_bytes()).hexdigest() if path else item.source.origin
 
 
 class ScoreCache:
@@ -128,8 +128,7 @@ class ScoreCache:
         if sha256 not in self._rulesets:
             line = self._lines[sha256]
             if digest(line.text) != sha256:
-                message = "the text of a kept ruleset was altered"
-                raise RulesetError(message)
+                raise RulesetError("the text of a kept ruleset was altered")
             self._rulesets[sha256] = read_resolved(line.text.replace("\0", "\n"), "cache")
             self._used[sha256] = line
         return self._rulesets[sha256]

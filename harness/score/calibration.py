@@ -147,21 +147,21 @@ def read_run(bundle: Bundle) -> CalibrationRun:
     """
     run, evaluation = bundle.run, bundle.evaluation
     if run.status not in WHOLE or evaluation is None or run.window.gun_ns is None:
-        message = f"{bundle.folder}: {run.status}: {run.reason}; a calibration takes whole runs"
-        raise CalibrationError(message)
+        raise CalibrationError(
+            f"{bundle.folder}: {run.status}: {run.reason}; a calibration takes whole runs"
+        )
     gun_ns = run.window.gun_ns
-    values = {each.snapshot: each for each in evaluation.values}
-    counted = [each for each in run.snapshots if each.accepted]
-    metrics = [values[each.index].value for each in counted if each.index in values]
+    values = {value.snapshot: value for value in evaluation.values}
+    counted = [snapshot for snapshot in run.snapshots if snapshot.accepted]
+    metrics = [values[item.index].value for item in counted if item.index in values]
     if None in metrics or len(metrics) != len(counted):
-        message = f"{bundle.folder}: a snapshot has no {run.workload.metric}"
-        raise CalibrationError(message)
+        raise CalibrationError(f"{bundle.folder}: a snapshot has no {run.workload.metric}")
     return CalibrationRun(
         seed=run.seeds.session,
-        steps=tuple(each.step for each in counted),
-        time_s=tuple((each.stamp_ns - gun_ns) / NS_PER_S for each in counted),
-        metrics=tuple(each for each in metrics if each is not None),
-        losses=tuple(values[each.index].loss for each in counted),
+        steps=tuple(item.step for item in counted),
+        time_s=tuple((item.stamp_ns - gun_ns) / NS_PER_S for item in counted),
+        metrics=tuple(metric for metric in metrics if metric is not None),
+        losses=tuple(values[item.index].loss for item in counted),
         total_cpu_s=run.usage.window_cpu_s if run.usage else None,
         predict_cpu_s=values[counted[-1].index].cpu_s,
         peak_rss_bytes=run.usage.peak_rss_bytes if run.usage else None,
@@ -175,7 +175,7 @@ def _hits(run: CalibrationRun, target: float, better: str) -> int | None:
 
 
 def _median(values: Sequence[float | None]) -> float | None:
-    known = [each for each in values if each is not None]
+    known = [value for value in values if value is not None]
     return statistics.median(known) if known and len(known) == len(values) else None
 
 
@@ -197,10 +197,9 @@ def calibrate(bundles: Sequence[Bundle], digits: int) -> Calibration:
     Raises:
         CalibrationError: too few runs, or one that is not whole.
     """
-    runs = [read_run(each) for each in bundles]
+    runs = [read_run(bundle) for bundle in bundles]
     if not runs:
-        message = "0 runs tell no spread; ask for --runs 2 or more"
-        raise CalibrationError(message)
+        raise CalibrationError("0 runs tell no spread; ask for --runs 2 or more")
     head = bundles[0].run
     work = head.workload
     subject = Subject(
@@ -224,8 +223,9 @@ def _seconds(run: CalibrationRun) -> tuple[float, ...]:
     """
     found = run.cpu_s if run.time_s is None else run.time_s
     if found is None:
-        message = f"the run of seed {run.seed} has neither seconds nor CPU seconds; run it again"
-        raise CalibrationError(message)
+        raise CalibrationError(
+            f"the run of seed {run.seed} has neither seconds nor CPU seconds; run it again"
+        )
     return found
 
 
@@ -244,8 +244,7 @@ def summed(subject: Subject, runs: Sequence[CalibrationRun]) -> Calibration:
         CalibrationError: fewer than two runs.
     """
     if len(runs) < 2:  # noqa: PLR2004 - a spread takes two
-        message = f"{len(runs)} runs tell no spread; ask for --runs 2 or more"
-        raise CalibrationError(message)
+        raise CalibrationError(f"{len(runs)} runs tell no spread; ask for --runs 2 or more")
     finals, better = [run.metrics[-1] for run in runs], subject.better
     target = target_by_rule(finals, better, subject.digits)
     places = [_hits(run, target, better) for run in runs]

@@ -31,7 +31,7 @@ def valid_runs(score: Score) -> list[RunScore]:
 def _pair(
     a: Score, b: Score, quantity: str, costs: Callable[[Sequence[RunScore]], Costs | None]
 ) -> Measured | None:
-    found = [costs(valid_runs(each)) for each in (a, b)]
+    found = [costs(valid_runs(item)) for item in (a, b)]
     if found[0] is None or found[1] is None:
         return None
     return Measured(quantity, sample_of(found[0], a), sample_of(found[1], b))
@@ -108,7 +108,7 @@ def _bridge(a: Score, b: Score, measured: dict[str, Measured]) -> tuple[tuple[En
 
 def _hedged(found: str, ratios: Sequence[CostRatio]) -> str:
     """The bridge's sentence, and that joules are not measured, or show no difference, beside it."""
-    joules = next((each for each in ratios if each.quantity == "energy_to_target_j"), None)
+    joules = next((ratio for ratio in ratios if ratio.quantity == "energy_to_target_j"), None)
     if joules is None or found.startswith("no bridge"):
         return found
     kind = "simulated" if joules.simulated else joules.method
@@ -124,8 +124,8 @@ def _with_method(ratio: CostRatio, a: Score, b: Score) -> CostRatio:
     figures = (a.energy_to_target_j, b.energy_to_target_j)
     if ratio.quantity != "energy_to_target_j" or figures[0] is None or figures[1] is None:
         return ratio
-    methods = [each.method or "modelled" for each in figures if each]
-    simulated = any(each.simulated for each in figures if each)
+    methods = [figure.method or "modelled" for figure in figures if figure]
+    simulated = any(figure.simulated for figure in figures if figure)
     return ratio.model_copy(update={"method": weakest(methods), "simulated": simulated})
 
 
@@ -142,15 +142,16 @@ def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
     """
     for key in ("workload", "workload_version", "machine", "ruleset"):
         if getattr(a, key) != getattr(b, key):
-            message = f"cannot compare: {key} is '{getattr(a, key)}' and '{getattr(b, key)}'"
-            raise ValueError(message)
+            raise ValueError(
+                f"cannot compare: {key} is '{getattr(a, key)}' and '{getattr(b, key)}'"
+            )
     domains = [f.domains for f in (a.energy_to_target_j, b.energy_to_target_j) if f is not None]
     same = len(domains) == 2 and domains[0] == domains[1]  # noqa: PLR2004 - both of them
     wanted = [("time_to_target_s", time_costs)] + [("energy_to_target_j", energy_costs)] * same
     pairs = [_pair(a, b, quantity, costs) for quantity, costs in wanted]
-    measured = {each.quantity: each for each in pairs if each is not None}
+    measured = {pair.quantity: pair for pair in pairs if pair is not None}
     bars, reason = _bridge(a, b, measured)
-    ratios = tuple(_with_method(_ratio(each, level), a, b) for each in measured.values())
+    ratios = tuple(_with_method(_ratio(item, level), a, b) for item in measured.values())
     return Comparison(
         workload=a.workload,
         machine=a.machine,

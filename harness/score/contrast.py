@@ -82,7 +82,7 @@ def pairs_of(a: Mapping[int, Moment] | None, b: Mapping[int, Moment] | None) -> 
     """
     if not a or not b or a.keys().isdisjoint(b.keys()):
         return set()
-    made = sorted((moment.started, seed) for each in (a, b) for seed, moment in each.items())
+    made = sorted((moment.started, seed) for item in (a, b) for seed, moment in item.items())
     starts = Counter(start for start, _ in made)
     beside = {one[1] for one, two in pairwise(made) if one[1] == two[1]}
     return {
@@ -187,12 +187,12 @@ def _in_turn(a: Sample, b: Sample) -> Contrast | None:
     means = series_means(a, b)
     if means is None or min(map(len, means)) < PAIR:
         return None
-    floors = (max(each.sd_floor, LEAST_SD) for each in (a, b))
+    floors = (max(item.sd_floor, LEAST_SD) for item in (a, b))
     parts = [
-        (max(sample_sd(each), floor) ** 2 / len(each), len(each))
-        for each, floor in zip(means, floors, strict=True)
+        (max(sample_sd(element), floor) ** 2 / len(element), len(element))
+        for element, floor in zip(means, floors, strict=True)
     ]
-    one, two = (math.fsum(each) / len(each) for each in means)
+    one, two = (math.fsum(mean) / len(mean) for mean in means)
     return Contrast(one - two, tuple(parts), "series")
 
 
@@ -353,7 +353,7 @@ def seeds_to_settle(
     spreads = [variance * count for variance, count in found.parts]
 
     def enough(n: int) -> bool:
-        return _lead([(each / n, n) for each in spreads], alpha, 0.9) <= beyond
+        return _lead([(spread / n, n) for spread in spreads], alpha, 0.9) <= beyond
 
     if not enough(most):
         return None

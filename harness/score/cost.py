@@ -108,11 +108,11 @@ def counting_snapshots(run: Run, in_force: Ruleset, ruleset: Ruleset) -> list[Sn
         return []
     budget = budget_ns(run, in_force, ruleset)
     accepted = [
-        each
-        for each in sorted(run.snapshots, key=lambda snapshot: snapshot.index)
-        if each.accepted
-        and run.window.gun_ns <= sent_ns(each) <= run.window.gun_ns + budget
-        and each.size_bytes <= ruleset.run.snapshot_bytes_max
+        item
+        for item in sorted(run.snapshots, key=lambda snapshot: snapshot.index)
+        if item.accepted
+        and run.window.gun_ns <= sent_ns(item) <= run.window.gun_ns + budget
+        and item.size_bytes <= ruleset.run.snapshot_bytes_max
     ]
     keys = ("snapshot_rule", "snapshots_max", "budget_ratio", "budget_s")
     same = all(getattr(in_force.run, key) == getattr(ruleset.run, key) for key in keys)
@@ -125,18 +125,18 @@ def reached(
     run: Run, evaluation: Evaluation | None, snapshots: list[Snapshot], rule: str
 ) -> Reached:
     """The snapshot that counts: the last one under `final`, else the first that passes."""
-    metrics = {each.snapshot: each.value for each in evaluation.values} if evaluation else {}
+    metrics = {value.snapshot: value.value for value in evaluation.values} if evaluation else {}
     target, better = run.workload.target, run.workload.better
     gun_ns = run.window.gun_ns or 0
-    stamps = [gun_ns, *(each.stamp_ns for each in snapshots)]
+    stamps = [gun_ns, *(snapshot.stamp_ns for snapshot in snapshots)]
     tries = [
-        Reached(each, before, value, passes(value, target, better))
-        for each, before in zip(snapshots, stamps, strict=False)
-        for value in [metrics.get(each.index)]
+        Reached(element, before, value, passes(value, target, better))
+        for element, before in zip(snapshots, stamps, strict=False)
+        for value in [metrics.get(element.index)]
     ]
     if rule == "final":
         return tries[-1] if tries else Reached(None, gun_ns, None, passed=False)
-    return next((each for each in tries if each.passed), Reached(None, gun_ns, None, passed=False))
+    return next((item for item in tries if item.passed), Reached(None, gun_ns, None, passed=False))
 
 
 def metric_slowed(
@@ -150,8 +150,12 @@ def metric_slowed(
     if rules.run.mode != "quality_at_budget" or not (hit.snapshot and evaluation) or gun_ns is None:
         return None
     by_ns = gun_ns + (hit.snapshot.stamp_ns - gun_ns) / rules.score.drift_ratio_max
-    metrics = {each.snapshot: each.value for each in evaluation.values}
-    stamps = {each.index: each.stamp_ns for each in run.snapshots if each.stamp_ns <= by_ns}
+    metrics = {value.snapshot: value.value for value in evaluation.values}
+    stamps = {
+        snapshot.index: snapshot.stamp_ns
+        for snapshot in run.snapshots
+        if snapshot.stamp_ns <= by_ns
+    }
     early = [index for index in stamps if metrics.get(index) is not None]
     return metrics[max(early, key=stamps.__getitem__)] if early else None
 
@@ -202,7 +206,7 @@ def check_findings(bundle: Bundle, ruleset: Ruleset) -> tuple[Finding, ...]:
         ruleset=ruleset,
         read_machine=lambda: bundle.machine,
     )
-    return tuple(each for name in ruleset.checks for each in check_named(name)(evidence))
+    return tuple(item for name in ruleset.checks for item in check_named(name)(evidence))
 
 
 def _seconds(later_ns: int, earlier_ns: int | None) -> float | None:
@@ -250,7 +254,7 @@ def _time_step_s(snapshots: list[Snapshot], hit: Reached, rule: str) -> float | 
 def _energy_step_j(whole: Total, run: Run, time_s: float, time_step_s: float) -> float:
     """Joules that the figure cannot resolve: counters' steps, or its seconds at mean power."""
     added = set(whole.domains)
-    counters = sum(each.resolution_j or 0.0 for each in run.domains if each.name in added)
+    counters = sum(domain.resolution_j or 0.0 for domain in run.domains if domain.name in added)
     return max(counters, (whole.energy_j or 0.0) * time_step_s / time_s)
 
 
@@ -263,7 +267,7 @@ def _energy_fields(
     fields: dict[str, Any] = {
         "window_energy_j": window.whole.energy_j if window else None,
         "energy_by_domain_j": {
-            each.domain: each.energy_j for each in parts if each.energy_j is not None
+            part.domain: part.energy_j for part in parts if part.energy_j is not None
         },
         "energy_j": None,
     }
@@ -374,7 +378,11 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
     time_s = _seconds(hit.snapshot.stamp_ns, gun_ns) if hit.snapshot else None
     time_step_s = _time_step_s(snapshots, hit, rule)
     joules, faults = joules_of(bundle, run, _spans(run, hit.snapshot))
-    clock = (each for each in run.findings if each.level == "fail" and each.rule in CLOCK_RULES)
+    clock = (
+        finding
+        for finding in run.findings
+        if finding.level == "fail" and finding.rule in CLOCK_RULES
+    )
     findings = (
         *clock,
         *faults,

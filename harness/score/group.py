@@ -87,13 +87,13 @@ def by_study(group: Group) -> Group:
     head = group.head
     if head.score.trial is None:
         return group
-    known = {each.score.run_id: each for each in group.attempts}
-    runs = [each.score for each in group.attempts]
+    known = {attempt.score.run_id: attempt for attempt in group.attempts}
+    runs = [attempt.score for attempt in group.attempts]
     found = tuning.studies(
         runs, group.rule, head.workload.better, lambda run: is_valid(run, group.rule)
     )
-    counting = [known[each.counting.run_id]._replace(score=each.counting) for each in found]
-    others = [known[run.run_id] for each in found for run in each.others]
+    counting = [known[item.counting.run_id]._replace(score=item.counting) for item in found]
+    others = [known[run.run_id] for item in found for run in item.others]
     return group._replace(attempts=tuple(counting), trials=tuple(others))
 
 
@@ -129,7 +129,7 @@ class Tally(NamedTuple):
 
 def tally(group: Group) -> Tally:
     """Sort the runs of a group."""
-    runs = [each.score for each in group.attempts]
+    runs = [attempt.score for attempt in group.attempts]
     valid = tuple(run for run in runs if is_valid(run, group.rule))
     failed = tuple(run for run in runs if not is_valid(run, group.rule))
     return Tally(valid, failed, len(group.lost))
@@ -140,8 +140,8 @@ def _spent(
 ) -> list[float] | None:
     """What the failed runs cost until they ended; None where one of them is unknown."""
     spent = [cost(run) for run in sums.failed] + [None] * sums.lost
-    known = [fallback if each is None else each for each in spent]
-    there = [each for each in known if each is not None]
+    known = [fallback if item is None else item for item in spent]
+    there = [item for item in known if item is not None]
     return there if len(there) == len(known) else None
 
 
@@ -163,7 +163,7 @@ def metrics_by_seed(runs: Iterable[RunScore]) -> dict[int, float]:
     for run in runs:
         if run.metric is not None:
             by_seed[run.seed].append(run.metric)
-    return {seed: statistics.fmean(each) for seed, each in sorted(by_seed.items())}
+    return {seed: statistics.fmean(item) for seed, item in sorted(by_seed.items())}
 
 
 def _metric_floor(sums: Tally, head: Attempt) -> float:
@@ -193,7 +193,7 @@ def _final_status(
 ) -> tuple[ScoreStatus, str]:
     """Status under `final`: enough seeds, none failed, and the mean beats the target."""
     rules, work = group.head.ruleset, group.head.workload
-    runs = len({each.score.seed for each in group.attempts}) + sums.lost
+    runs = len({attempt.score.seed for attempt in group.attempts}) + sums.lost
     if runs < rules.run.seeds_count:
         return "too_few_runs", f"{runs} of {rules.run.seeds_count} seeds were run"
     if sums.failures:
@@ -230,27 +230,29 @@ def _first_passing_status(sums: Tally) -> tuple[ScoreStatus, str]:
 
 def _excluding(runs: Sequence[RunScore]) -> Finding | None:
     """The first failed check that is not about joules alone."""
-    failed = (each for run in runs for each in run.findings if each.level == "fail")
-    return next((each for each in failed if not each.rule.startswith(ENERGY_RULES)), None)
+    failed = (finding for run in runs for finding in run.findings if finding.level == "fail")
+    return next((item for item in failed if not item.rule.startswith(ENERGY_RULES)), None)
 
 
 def _merged(runs: Sequence[RunScore]) -> list[Finding]:
     """One finding for each rule and level, with the number of runs that it was found in."""
     found: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for run in runs:
-        for rule, each in {(each.rule, each.level): each for each in run.findings}.items():
-            found[rule].append(each)
+        for rule, element in {
+            (finding.rule, finding.level): finding for finding in run.findings
+        }.items():
+            found[rule].append(element)
     return [
-        each[0].model_copy(
-            update={"message": f"{each[0].message} ({len(each)} of {len(runs)} runs)"}
+        item[0].model_copy(
+            update={"message": f"{item[0].message} ({len(item)} of {len(runs)} runs)"}
         )
-        for _, each in sorted(found.items())
+        for _, item in sorted(found.items())
     ]
 
 
 def _mixed(group: Group) -> Iterator[Finding]:
     """Runs on packed data that differ: a secret set that was changed, or another packing."""
-    states = {each.workload.data for each in group.attempts}
+    states = {attempt.workload.data for attempt in group.attempts}
     found = {state.manifest_sha256 if state else None for state in states}
     if len(found) > 1:
         yield Finding(
@@ -264,7 +266,7 @@ def _mixed(group: Group) -> Iterator[Finding]:
 
 def _group_findings(group: Group) -> list[Finding]:
     """Findings about the group itself: mixed data, repeated seeds, lost runs."""
-    seeds = Counter(each.score.seed for each in group.attempts)
+    seeds = Counter(attempt.score.seed for attempt in group.attempts)
     findings = [*_mixed(group)]
     if repeated := sum(count - 1 for count in seeds.values()):
         message = f"{repeated} runs repeat a seed and add nothing to n"
@@ -333,7 +335,7 @@ def verdict(group: Group, sums: Tally) -> Verdict:
         # Of a metric picked for passing no test can say anything.
         p = None
         status, reason = _first_passing_status(sums)
-    out = _excluding([each.score for each in (*group.attempts, *group.trials)]) or next(
+    out = _excluding([item.score for item in (*group.attempts, *group.trials)]) or next(
         _mixed(group), None
     )
     if out is not None:
@@ -375,7 +377,7 @@ def _figures(group: Group, sums: Tally, joules: Energetics) -> dict[str, Figure 
 def _account(group: Group, sums: Tally, *, shown: bool) -> TuningAccount | None:
     """What tuning cost, and the two costs with it."""
     level = group.head.ruleset.score.confidence
-    trials = [each.score for each in group.trials]
+    trials = [trial.score for trial in group.trials]
     time_s = tuning.tuning_costs(trials, lambda run: run.window_s)
     energy_j = tuning.tuning_costs(trials, lambda run: run.window_energy_j)
     valid = sums.valid if shown and not sums.failures else ()
@@ -383,7 +385,7 @@ def _account(group: Group, sums: Tally, *, shown: bool) -> TuningAccount | None:
         _cost_figure(costs(valid, tuning.with_tuning(lambda run: run.time_s, time_s)), level),
         _cost_figure(costs(valid, tuning.with_tuning(lambda run: run.energy_j, energy_j)), level),
     )
-    counting = [each.score for each in group.attempts]
+    counting = [attempt.score for attempt in group.attempts]
     return tuning.account(counting, group.rule, figures, lambda run: is_valid(run, group.rule))
 
 
@@ -391,8 +393,8 @@ def score_of(group_: Group) -> Score:
     """The score of one group of runs."""
     group = by_study(group_)
     head, sums = group.head, tally(group)
-    runs = [each.score for each in group.attempts]
-    trials = [each.score for each in group.trials]
+    runs = [attempt.score for attempt in group.attempts]
+    trials = [trial.score for trial in group.trials]
     found = verdict(group, sums)
     joules = energetics(sums.valid, head.ruleset)
     shown = _has_costs(found, group, sums)

@@ -89,7 +89,7 @@ def _joules(
             value = None if series is None else rule(series, domains[domain], *span_s)
             applied = applied or value is not None
             parts.append(run.energy_by_domain_j.get(domain) if value is None else value)
-        known = [each for each in parts if each is not None]
+        known = [part for part in parts if part is not None]
         totals[name] = sum(known) if applied and len(known) == len(parts) else None
     return totals
 
@@ -118,4 +118,4 @@ def joules_otherwise(score: RunScore, results: Path) -> dict[str, float | None]:
         trace = parse_trace(text, score.bundle)
     except (BundleError, TraceError):
         return nothing
-    return _joules(trace, {each.name: each for each in run.domains}, score, span_s)
+    return _joules(trace, {domain.name: domain for domain in run.domains}, score, span_s)

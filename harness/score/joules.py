@@ -64,13 +64,13 @@ def _obstacles(runs: Sequence[RunScore], method: Method, ruleset: Ruleset) -> It
         where = _some(vague, len(runs))
         yield f"uncertainty over {limit:.1%} of the joules, or unknown, in {where}"
     faults = {
-        each.rule: each.message
+        finding.rule: finding.message
         for run in runs
-        for each in run.findings
-        if each.level == "fail"
-        and each.rule.startswith(ENERGY_RULES)
+        for finding in run.findings
+        if finding.level == "fail"
+        and finding.rule.startswith(ENERGY_RULES)
         # Said above already, by what the figures themselves carry.
-        and each.rule != "energy-simulated"
+        and finding.rule != "energy-simulated"
     }
     yield from (f"{message} ({rule})" for rule, message in sorted(faults.items()))
 

@@ -69,7 +69,7 @@ class _Figures(NamedTuple):
     @classmethod
     def of(cls, samples: Sequence[Sample | None]) -> "_Figures":
         """Sum up each sample once."""
-        rows = [_summed_up(each) for each in samples]
+        rows = [_summed_up(sample) for sample in samples]
         return cls(*np.array(rows, dtype=np.float64).reshape(-1, 3).T)
 
     def but(self, which: Flags, other: "_Figures", at: Ints) -> "_Figures":
@@ -98,13 +98,13 @@ class _Hours(NamedTuple):
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "_Hours":
         """From the moments of the runs."""
-        starts = [[each.started for each in (e.moments or {}).values()] for e in samples]
+        starts = [[moment.started for moment in (e.moments or {}).values()] for e in samples]
         order = {start: at for at, start in enumerate(sorted({"", *chain.from_iterable(starts)}))}
         return cls(
-            np.array([order[min(each, default="")] for each in starts], dtype=np.int64),
-            np.array([order[max(each, default="")] for each in starts], dtype=np.int64),
-            np.array([each.moments is not None for each in samples], dtype=bool),
-            np.array([_any_alone(*each) for each in zip(samples, starts, strict=True)], dtype=bool),
+            np.array([order[min(start, default="")] for start in starts], dtype=np.int64),
+            np.array([order[max(start, default="")] for start in starts], dtype=np.int64),
+            np.array([sample.moments is not None for sample in samples], dtype=bool),
+            np.array([_any_alone(*item) for item in zip(samples, starts, strict=True)], dtype=bool),
         )
 
     def turns(self, one: Ints, two: Ints) -> Flags:
@@ -126,14 +126,14 @@ class _Board:
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         """Sum up each entry once."""
-        ratios = [in_multiples(each) for each in samples]
-        names = [each.relative.reference if each.relative else "" for each in samples]
+        ratios = [in_multiples(sample) for sample in samples]
+        names = [sample.relative.reference if sample.relative else "" for sample in samples]
         codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
         self._samples = samples
         self._plain, self._ratios = _Figures.of(samples), _Figures.of(ratios)
         self._reference = np.array([codes[name] for name in names], dtype=np.int64)
-        self._drift = np.array([each.drift for each in samples], dtype=np.float64)
-        self._open = np.array([each.open_ended for each in samples], dtype=bool)
+        self._drift = np.array([sample.drift for sample in samples], dtype=np.float64)
+        self._open = np.array([sample.open_ended for sample in samples], dtype=bool)
         self._hours = _Hours.of(samples)
 
     def tests(self, one: Ints, two: Ints) -> Differences:
@@ -161,14 +161,14 @@ class _Board:
 
 
 def _of(which: Ints, figures: _Figures) -> _Figures:
-    return _Figures(*(each[which] for each in figures))
+    return _Figures(*(figure[which] for figure in figures))
 
 
 def _welch_ps(a: _Figures, b: _Figures, allowance: Floats) -> Floats:
     """Two-sided p of Welch's test beyond an allowance."""
     sums = a.variance + b.variance
     # Python's own power, whose last digit may differ from a product's.
-    squares = np.array([each**2 for each in sums.tolist()])
+    squares = np.array([item**2 for item in sums.tolist()])
     degrees = squares / (a.variance * a.variance / (a.n - 1) + b.variance * b.variance / (b.n - 1))
     t = (allowance - np.abs(a.mean - b.mean)) / np.sqrt(sums)
     found: Floats = np.minimum(1.0, 2 * cdfs(t, degrees))

@@ -36,7 +36,7 @@ def _logs(table: Sequence[Row]) -> "Floats":
     import numpy as np
 
     return np.array(
-        [[np.inf if each is None else mean_log(each) for each in row] for row in table], dtype=float
+        [[np.inf if item is None else mean_log(item) for item in row] for row in table], dtype=float
     )
 
 
@@ -60,7 +60,7 @@ def _areas(ratios: "Floats", ratio_max: float) -> "Floats":
 
 def ratios(table: Sequence[Row]) -> list[list[float]]:
     """Cost over the best one present, by contender and workload; infinite where there is none."""
-    return [[float(each) for each in row] for row in _ratios(_logs(table))] if table else []
+    return [[float(item) for item in row] for row in _ratios(_logs(table))] if table else []
 
 
 def areas(table: Sequence[Row], ratio_max: float = RATIO_MAX) -> list[float]:
@@ -70,7 +70,7 @@ def areas(table: Sequence[Row], ratio_max: float = RATIO_MAX) -> list[float]:
         table: a row for each contender, all as long as there are workloads, at least one.
         ratio_max: largest ratio that still earns something.
     """
-    return [float(each) for each in _areas(_ratios(_logs(table)), ratio_max)] if table else []
+    return [float(area) for area in _areas(_ratios(_logs(table)), ratio_max)] if table else []
 
 
 def area_intervals(

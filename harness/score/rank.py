@@ -112,7 +112,7 @@ def told_apart(
     the order round, or the hour did) stays tied.
     """
     found = differences(samples)
-    means = [mean_log(each) for each in samples]
+    means = [mean_log(sample) for sample in samples]
     return {
         (i, j)
         for i, j, first_lower in under(alpha, found, holm_adjusted(found.p), len(samples))

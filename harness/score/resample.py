@@ -64,8 +64,8 @@ def hours(samples: Sequence[Sample]) -> list[int]:
     of one.
     """
     ends = []
-    for at, each in enumerate(samples):
-        began = [moment.started for moment in (each.moments or {}).values()]
+    for at, item in enumerate(samples):
+        began = [moment.started for moment in (item.moments or {}).values()]
         ends.append((min(began, default=""), max(began, default=""), at))
     found, hour, until = [0] * len(samples), 0, ""
     for since, end, at in sorted(ends):
@@ -81,20 +81,20 @@ def in_one_unit(samples: Sequence[Sample]) -> tuple[list[Sample], list[bool]]:
 
     Costs in multiples of the reference's are lifted to its mean cost, whenever that ran.
     """
-    multiples = [in_multiples(each) for each in samples]
+    multiples = [in_multiples(sample) for sample in samples]
     units: dict[str, dict[int, float]] = {}
-    for each, other in zip(samples, multiples, strict=True):
-        if other and each.relative:
-            unit = units.setdefault(each.relative.reference, {})
-            unit |= {seed: log - other.logs[seed] for seed, log in each.logs.items()}
+    for element, other in zip(samples, multiples, strict=True):
+        if other and element.relative:
+            unit = units.setdefault(element.relative.reference, {})
+            unit |= {seed: log - other.logs[seed] for seed, log in element.logs.items()}
     if len(units) != 1:
         return list(samples), [False] * len(samples)
     mean = statistics.fmean(next(iter(units.values())).values())
     lifted = [
         other._replace(logs={seed: log + mean for seed, log in other.logs.items()})
         if other
-        else each
-        for each, other in zip(samples, multiples, strict=True)
+        else item
+        for item, other in zip(samples, multiples, strict=True)
     ]
     return lifted, [other is not None for other in multiples]
 
@@ -111,7 +111,7 @@ def hour_shifts(
     found = hours(samples)
     home = {hour for hour, out in zip(found, bridged, strict=True) if out}
     places = [-1 if hour in home else hour for hour in found]
-    grant = max((each.drift for each in samples), default=0.0)
+    grant = max((sample.drift for sample in samples), default=0.0)
     if len(set(places)) < 2 or not grant:  # noqa: PLR2004 - one hour for all
         return np.zeros((len(samples), 1))
     if math.isinf(grant):
@@ -141,7 +141,7 @@ def rank_chances(
     import numpy as np
 
     placed, bridged = in_one_unit(samples)
-    if not samples or any(each.open_ended or len(each.logs) < 2 for each in placed):  # noqa: PLR2004
+    if not samples or any(item.open_ended or len(item.logs) < 2 for item in placed):  # noqa: PLR2004
         return [None] * len(samples)
     shifts = hour_shifts(samples, bridged, draws)
     if shifts is None:
@@ -170,10 +170,10 @@ def _board_draws(samples: Sequence[Sample], draws: int) -> "Draws":
     """Draws of the mean logarithm of each entry, (entries, draws): those of `mean_draws`."""
     import numpy as np
 
-    counts = [len(each.logs) for each in samples]
+    counts = [len(sample.logs) for sample in samples]
     spreads = [spread(list(e.logs.values()), max(e.sd_floor, LEAST_SD)) or 0.0 for e in samples]
     roots = np.array([math.sqrt(count) for count in counts])
-    means = np.array([mean_log(each) for each in samples])
+    means = np.array([mean_log(sample) for sample in samples])
     standard = _kept(_standard_draws, counts, draws)
     drawn: Draws = standard * np.array(spreads)[:, None] / roots[:, None] + means[:, None]
     return drawn
@@ -207,7 +207,7 @@ def _standard_pairs(counts: tuple[int, ...], draws: int) -> "tuple[Draws, Draws]
 
     rng = np.random.default_rng(SEED)
     drawn = [(rng.standard_normal((draws, 2)), rng.chisquare(n - 1, draws)) for n in counts]
-    stretches = [np.sqrt((n - 1) / each) for n, (_, each) in zip(counts, drawn, strict=True)]
+    stretches = [np.sqrt((n - 1) / item) for n, (_, item) in zip(counts, drawn, strict=True)]
     return np.stack([normal for normal, _ in drawn]), np.stack(stretches)
 
 
@@ -256,9 +256,9 @@ def front_chances(
     """
     import numpy as np
 
-    if not costs or any(len(each) < 2 for each in costs):  # noqa: PLR2004 - no spread below that
+    if not costs or any(len(cost) < 2 for cost in costs):  # noqa: PLR2004 - no spread below that
         return [None] * len(costs)
-    standard = zip(*_kept(_standard_pairs, [len(each) for each in costs], draws), strict=True)
+    standard = zip(*_kept(_standard_pairs, [len(cost) for cost in costs], draws), strict=True)
     drawn = np.stack([_pair_draws(e, *s) for e, s in zip(costs, standard, strict=True)])
     if shifts is not None:
         drawn = drawn + shifts[..., None]
@@ -270,7 +270,7 @@ def front_chances(
     on_front = np.ones(ordered.shape, dtype=bool)
     on_front[:, 1:] = ordered[:, 1:] <= np.minimum.accumulate(ordered, axis=1)[:, :-1]
     chances = np.bincount(order[on_front], minlength=len(costs)) / draws
-    return [float(each) for each in chances]
+    return [float(chance) for chance in chances]
 
 
 # --- sensitivity ----------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ def front_chances(
 
 def leader(logs: Sequence[Mapping[int, float]]) -> int:
     """Index of the entry with the lowest mean logarithm; the first of equals."""
-    means = [statistics.fmean(each.values()) for each in logs]
+    means = [statistics.fmean(log.values()) for log in logs]
     return means.index(min(means))
 
 
@@ -300,7 +300,7 @@ AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
 
 def without_a_run(names: Sequence[str], samples: Sequence[Sample]) -> list[Change]:
     """Runs without which somebody else leads; an entry's only run cannot be left out."""
-    logs = [dict(each.logs) for each in samples]
+    logs = [dict(sample.logs) for sample in samples]
     usual = leader(logs) if logs else 0
     changes = []
     for index, name in enumerate(names):
@@ -315,13 +315,13 @@ def without_a_run(names: Sequence[str], samples: Sequence[Sample]) -> list[Chang
 
 def by_other_means(samples: Sequence[Sample]) -> list[Change]:
     """Aggregates under which somebody else leads than under the geometric mean."""
-    logs = [each.logs for each in samples]
+    logs = [sample.logs for sample in samples]
     if not logs:
         return []
     usual, changes = leader(logs), []
-    costs = [[math.exp(value) for value in each.values()] for each in logs]
+    costs = [[math.exp(value) for value in log.values()] for log in logs]
     for name, aggregate in AGGREGATES.items():
-        values = [aggregate(each) for each in costs]
+        values = [aggregate(cost) for cost in costs]
         now = values.index(min(values))
         if now != usual:
             changes.append(Change(name, now))
@@ -336,7 +336,7 @@ def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float | None
     """
     pairs = [(i, j) for j in range(len(first)) for i in range(j)]
     signs = [(_sign(first[i] - first[j]), _sign(second[i] - second[j])) for i, j in pairs]
-    untied = [sum(each[side] != 0 for each in signs) for side in (0, 1)]
+    untied = [sum(sign[side] != 0 for sign in signs) for side in (0, 1)]
     if not all(untied):
         return None
     return sum(a * b for a, b in signs) / math.sqrt(untied[0] * untied[1])

@@ -169,7 +169,7 @@ def _content(ruleset: Ruleset) -> str:
 
 def _labels(rulesets: Iterable[Ruleset]) -> dict[str, str]:
     """Content to label; labels that mean different things get the content's hash added."""
-    contents = {_content(each): _label(each) for each in rulesets}
+    contents = {_content(ruleset): _label(ruleset) for ruleset in rulesets}
     doubled = [label for label in contents.values() if list(contents.values()).count(label) > 1]
     return {
         content: f"{label} #{content[:6]}" if label in doubled else label
@@ -202,7 +202,7 @@ def groups(attempts: Sequence[Attempt], lost: Mapping[Key, list[LedgerRow]]) -> 
 
 def _orphans(lost: Mapping[Key, list[LedgerRow]], attempts: Sequence[Attempt]) -> list[Finding]:
     """Lost runs of submissions that have no bundle at all."""
-    known = {_identity(each) for each in attempts}
+    known = {_identity(attempt) for attempt in attempts}
     return [
         Finding(
             rule="ledger-lost",
@@ -229,7 +229,7 @@ def score_all(results: Path, ruleset: Ruleset | None = None, *, kept: bool = Fal
     attempts, findings = read_attempts(results, ruleset, cache)
     if cache is not None:
         cache.save()
-    lost, faults = lost_runs(results, {each.score.run_id for each in attempts})
+    lost, faults = lost_runs(results, {attempt.score.run_id for attempt in attempts})
     scores = [score_of(group) for group in groups(attempts, lost)]
     told = [*findings, *faults, *_orphans(lost, attempts)]
     return Scores(beside_the_reference(scores), told)

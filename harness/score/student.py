@@ -88,7 +88,7 @@ def _fractions(a: "Floats", b: "Floats", x: "Floats") -> "Floats":
             value = value * (d * c)
         going = np.abs(d * c - 1.0) >= STEP
         found[left[~going]] = value[~going]
-        a, b, x, c, d = (each[going] for each in (a, b, x, c, d))
+        a, b, x, c, d = (item[going] for item in (a, b, x, c, d))
         value, left = value[going], left[going]
         if not len(left):
             break
@@ -105,7 +105,7 @@ def _betas(a: "Floats", x: "Floats", y: "Floats") -> "Floats":
         math.lgamma(a_ + 0.5) - math.lgamma(a_) - _HALF + a_ * math.log(x_) + 0.5 * math.log(y_)
         for a_, x_, y_ in zip(a.tolist(), x.tolist(), y.tolist(), strict=True)
     ]
-    front = np.array([math.exp(each) for each in logs])
+    front = np.array([math.exp(log) for log in logs])
     near = x < (a + 1) / (a + 0.5 + 2)
     half = np.full(len(a), 0.5)
     fraction = _fractions(np.where(near, a, half), np.where(near, half, a), np.where(near, x, y))

@@ -120,7 +120,7 @@ def tuning_costs(trials: Iterable[RunScore], window: Cost) -> dict[str, float | 
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
-    known = [each for each in values if each is not None]
+    known = [value for value in values if value is not None]
     return math.fsum(known) if len(known) == len(values) else None
 
 
@@ -140,7 +140,7 @@ def _median(
 ) -> float | None:
     """Median over studies, a study without a hit being infinite; None: infinite or unknown."""
     values = [cost(run) if valid(run) and run.reached else math.inf for run in runs]
-    known = [each for each in values if each is not None]
+    known = [value for value in values if value is not None]
     if not runs or len(known) < len(values):
         return None
     middle = statistics.median(known)

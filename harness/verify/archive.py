@@ -50,14 +50,12 @@ class _Guarded:
     def read(self, size: int = -1) -> bytes:
         self._reads += 1
         if not 0 <= size <= HEADER_MAX or self._reads > READS_MAX:
-            message = "a header asks for too much"
-            raise tarfile.ReadError(message)
+            raise tarfile.ReadError("a header asks for too much")
         return self._file.read(size)
 
     def seek(self, place: int, whence: int = 0) -> int:
         if place < 0:
-            message = "a header points before the file"
-            raise tarfile.ReadError(message)
+            raise tarfile.ReadError("a header points before the file")
         return self._file.seek(place, whence)
 
     def tell(self) -> int:
@@ -69,8 +67,7 @@ def _tar_items(file: IO[bytes]) -> Iterator[Item]:
     with tarfile.open(fileobj=guarded, mode="r:") as tar:
         while (member := tar.next()) is not None:
             if not (member.isreg() or member.isdir()):
-                message = f"{member.name!a}: neither a plain file nor a folder"
-                raise BadArchive(message)
+                raise BadArchive(f"{member.name!a}: neither a plain file nor a folder")
             content = tar.extractfile(member) if member.isreg() else None
             yield Item(member.name, member.isdir(), member.size, content)
             # It keeps each member for ever otherwise.
@@ -82,8 +79,7 @@ def _zip_items(file: IO[bytes]) -> Iterator[Item]:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or info.flag_bits & 1:
-                message = f"{info.filename!a}: a link, an odd file, or encrypted"
-                raise BadArchive(message)
+                raise BadArchive(f"{info.filename!a}: a link, an odd file, or encrypted")
             content = None if info.is_dir() else archive.open(info)
             yield Item(info.orig_filename, info.is_dir(), info.file_size, content)
 
@@ -119,8 +115,7 @@ class _Unpacker:
                 file.write(piece)
 
     def _too_much(self) -> None:
-        message = f"unpacks to more than {self._limit} bytes: a bomb"
-        raise BadArchive(message)
+        raise BadArchive(f"unpacks to more than {self._limit} bytes: a bomb")
 
     def _place(self, item: Item) -> Path:
         name = item.name.removeprefix("./")
@@ -129,10 +124,11 @@ class _Unpacker:
             if name in ("", "."):
                 return self._target
         parts = PurePosixPath(name).parts
-        odd = any(unicodedata.category(each) in {"Cc", "Cs"} or each == "\\" for each in name)
+        odd = any(
+            unicodedata.category(element) in {"Cc", "Cs"} or element == "\\" for element in name
+        )
         if not parts or "/".join(parts) != name or ".." in parts or name.startswith("/") or odd:
-            message = f"{item.name!a}: no plain relative name"
-            raise BadArchive(message)
+            raise BadArchive(f"{item.name!a}: no plain relative name")
         self._remember(parts, folder=item.folder)
         return self._target.joinpath(*parts)
 
@@ -145,20 +141,17 @@ class _Unpacker:
             known = self._names.get(key)
             # A folder may be named again as itself, a file never.
             if known is not None and not (is_folder and known == f"{name}/"):
-                message = f"{name!a}: the name is there twice"
-                raise BadArchive(message)
+                raise BadArchive(f"{name!a}: the name is there twice")
             self._names[key] = f"{name}/" if is_folder else name
         if len(self._names) > ENTRIES_MAX:
-            message = f"more than {ENTRIES_MAX} entries"
-            raise BadArchive(message)
+            raise BadArchive(f"more than {ENTRIES_MAX} entries")
 
 
 def _folder_items(folder: Path) -> Iterator[Item]:
     """What lies below a folder, as if it had been packed; links are never followed."""
     for entry in walk(folder):
         if entry.kind not in ("file", "folder"):
-            message = f"{entry.path!a}: neither a plain file nor a folder"
-            raise BadArchive(message)
+            raise BadArchive(f"{entry.path!a}: neither a plain file nor a folder")
         if entry.kind == "folder":
             yield Item(entry.path, folder=True, size_bytes=0, content=None)
             continue
@@ -175,8 +168,7 @@ def _plain_tar(archive: Path, scratch: Path) -> Path:
         while piece := source.read(CHUNK_BYTES):
             total += len(piece)
             if total > limit:
-                message = f"unpacks to more than {limit} bytes: a bomb"
-                raise BadArchive(message)
+                raise BadArchive(f"unpacks to more than {limit} bytes: a bomb")
             target.write(piece)
     return scratch
 
@@ -188,7 +180,7 @@ def is_archive(path: Path) -> bool:
 
 def stem(path: Path) -> str:
     """An archive's name without its suffix."""
-    suffix = next(each for each in SUFFIXES if path.name.endswith(each))
+    suffix = next(item for item in SUFFIXES if path.name.endswith(item))
     return path.name.removesuffix(suffix) or "archive"
 
 
@@ -203,8 +195,7 @@ def gather(folder: Path, target: Path) -> None:
         for item in _folder_items(folder):
             unpacker.take(item)
     except (BadArchive, Unreadable, OSError) as error:
-        message = f"{folder}: {error}"
-        raise BadArchive(message) from error
+        raise BadArchive(f"{folder}: {error}") from error
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -229,11 +220,9 @@ def unpack(archive: Path, target: Path) -> None:
             for item in items(file):
                 unpacker.take(item)
     except BadArchive as error:
-        message = f"{archive}: {error}"
-        raise BadArchive(message) from error
+        raise BadArchive(f"{archive}: {error}") from error
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
         NotImplementedError, RuntimeError,
     ) as error:  # fmt: skip
-        message = f"{archive}: damaged or no such archive: {error}"
-        raise BadArchive(message) from error
+        raise BadArchive(f"{archive}: damaged or no such archive: {error}") from error

@@ -215,8 +215,7 @@ def witnessed(
         yield Fault(f"ledgers/{machine}.jsonl", text)
         return
     if chain is None:
-        message = "no ledger of this machine lies here, so nothing witnesses the manifest"
-        raise Skip(message)
+        raise Skip("no ledger of this machine lies here, so nothing witnesses the manifest")
     manifest, run = bundle.manifest, bundle.run
     rows = chain.rows
     opened = rows[manifest.ledger_seq] if 0 <= manifest.ledger_seq < len(rows) else None
@@ -261,8 +260,7 @@ def admitted(bundle: Opened, row: LedgerRow) -> Iterator[Fault]:
 def follows(bundle: Opened, chain: Chain | None) -> Iterator[Fault]:
     """The manifest names the manifest that was sealed before it on this machine."""
     if chain is None:
-        message = "no ledger of this machine lies here"
-        raise Skip(message)
+        raise Skip("no ledger of this machine lies here")
     manifest = bundle.manifest
     sealed = [row for row in chain.rows if row.manifest_sha256 and row.run_id != manifest.run_id]
     before = [row.manifest_sha256 for row in sealed if row.seq < manifest.ledger_seq]

@@ -115,7 +115,9 @@ def _out_of_window(snapshot: Snapshot, gun_ns: int | None, end_ns: int | None) -
 
 def kept(bundle: Opened) -> Iterator[Fault]:
     """The files in `snapshots/` are the kept snapshots, byte for byte."""
-    promised = Counter((each.size_bytes, each.sha256) for each in bundle.run.snapshots if each.kept)
+    promised = Counter(
+        (snapshot.size_bytes, snapshot.sha256) for snapshot in bundle.run.snapshots if snapshot.kept
+    )
     for path in bundle.below(SNAPSHOTS):
         size_bytes, sha256 = bundle.fingerprint(path)
         if promised[size_bytes, sha256] == 0:
@@ -133,8 +135,7 @@ def evaluation(bundle: Opened) -> Iterator[Fault]:
         if run.status in REACHED_THE_JUDGE:
             yield Fault("eval.json", f"is missing, though the run's status is {run.status}")
             return
-        message = f"the run ended as {run.status}, before the judge"
-        raise Skip(message)
+        raise Skip(f"the run ended as {run.status}, before the judge")
     judged = bundle.evaluation
     if judged.metric != run.workload.metric:
         yield Fault("eval.json", f"metric {judged.metric}, run.json says {run.workload.metric}")
@@ -155,8 +156,7 @@ def trace(bundle: Opened) -> Iterator[Fault]:
         if sampler is not None and sampler.readings_count:
             yield Fault(TRACE, f"is missing; the sampler wrote {sampler.readings_count} readings")
             return
-        message = "the run read no meter"
-        raise Skip(message)
+        raise Skip("the run read no meter")
     try:
         facts = bundle.trace
     except Unreadable as error:  # no other check looks into it

@@ -28,7 +28,7 @@ def _ill_named(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not path or path.startswith("/") or "/".join(parts) != path or ".." in parts:
         return "is no plain relative path"
-    if "\\" in path or any(unicodedata.category(each) in {"Cc", "Cs"} for each in path):
+    if "\\" in path or any(unicodedata.category(item) in {"Cc", "Cs"} for item in path):
         return "has a backslash or a control character in its name"
     return ""
 
@@ -126,8 +126,7 @@ def harness(bundle: Opened) -> Iterator[Fault]:
     if bundle.manifest.harness_version != bundle.run.harness_version:
         yield Fault("run.json", "names another harness version than the manifest")
     if bundle.manifest.harness_sha256 != own_digest():
-        message = (
+        raise Skip(
             f"sealed by harness {bundle.manifest.harness_version} with sources other than these "
             f"({bundle.manifest.harness_sha256[:12]}, here {own_digest()[:12]})"
         )
-        raise Skip(message)

@@ -31,16 +31,15 @@ class PublicKey:
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
             from cryptography.hazmat.primitives.serialization import load_pem_public_key
         except ImportError as error:
-            message = "checking signatures needs cryptography: pip install 'joulemark[sign]'"
-            raise BadKey(message) from error
+            raise BadKey(
+                "checking signatures needs cryptography: pip install 'joulemark[sign]'"
+            ) from error
         try:
             key = load_pem_public_key(read(self.path.parent, self.path.name, KEY_BYTES_MAX))
         except (Unreadable, ValueError, TypeError) as error:
-            message = f"{self.path}: not a PEM public key"
-            raise BadKey(message) from error
+            raise BadKey(f"{self.path}: not a PEM public key") from error
         if not isinstance(key, Ed25519PublicKey):
-            message = f"{self.path}: not an ed25519 public key"
-            raise BadKey(message)
+            raise BadKey(f"{self.path}: not an ed25519 public key")
         return key
 
     def load(self) -> None:
@@ -116,9 +115,9 @@ def _subject(payload: bytes) -> str:
 
 def _marks(tree: dict[str, Any]) -> list[Mark]:
     rows = tree.get("signatures")
-    if not isinstance(rows, list) or not rows or not all(isinstance(each, dict) for each in rows):
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise Unreadable(SIGNATURE, "has no signatures")
-    return [Mark(_text(each, "keyid"), _bytes(_text(each, "sig"))) for each in rows]
+    return [Mark(_text(row, "keyid"), _bytes(_text(row, "sig"))) for row in rows]
 
 
 def _told(marks: list[Mark]) -> str:
@@ -141,8 +140,7 @@ def signed(bundle: Opened, key: PublicKey | None) -> Iterator[Fault]:
         if key is not None:
             yield Fault(SIGNATURE, f"is missing: the bundle is not signed by {key.path}")
             return
-        message = "the bundle is not signed"
-        raise Skip(message)
+        raise Skip("the bundle is not signed")
     try:
         tree = tree_of(read(bundle.folder, SIGNATURE), SIGNATURE)
         kind, payload, marks = (
@@ -159,7 +157,6 @@ def signed(bundle: Opened, key: PublicKey | None) -> Iterator[Fault]:
     if subject != bundle.fingerprint(MANIFEST).sha256:
         yield Fault(SIGNATURE, "signs another manifest than the one beside it")
     if key is None:
-        message = f"said to be signed by {_told(marks)}; name a public key with --key to check it"
-        raise Skip(message)
+        raise Skip(f"said to be signed by {_told(marks)}; name a public key with --key to check it")
     if not any(key.holds(mark, encoded(kind, payload)) for mark in marks):
         yield Fault(SIGNATURE, f"no signature is by {key.path}")

@@ -29,14 +29,12 @@ class _Refused(ValueError):
 
 
 def _no_constant(text: str) -> None:
-    message = f"{text} is no JSON number"
-    raise _Refused(message)
+    raise _Refused(f"{text} is no JSON number")
 
 
 def _integer(text: str) -> int:
     if len(text) > len(str(INTEGER_MAX)) + 1 or abs(value := int(text)) > INTEGER_MAX:
-        message = f"integer {text[:24]} is beyond 2^53"
-        raise _Refused(message)
+        raise _Refused(f"integer {text[:24]} is beyond 2^53")
     return value
 
 
@@ -45,8 +43,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(tree) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name, count in counts.items() if count > 1)
-        message = f"key {twice!a} stands twice in one object"
-        raise _Refused(message)
+        raise _Refused(f"key {twice!a} stands twice in one object")
     return tree
 
 

@@ -59,8 +59,7 @@ def _sheltered(rule: Rule, bundle: Opened) -> Iterator[Fault]:
     try:
         yield from rule(bundle)
     except Unreadable as error:
-        message = f"needs {error.file}, which cannot be used"
-        raise Skip(message) from error
+        raise Skip(f"needs {error.file}, which cannot be used") from error
 
 
 @dataclass(frozen=True)
@@ -218,8 +217,8 @@ def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     return Report(
         root=root,
         kind="tree",
-        bundles=tuple(each for report in reports for each in report.bundles),
-        ledgers=tuple(each for report in reports for each in report.ledgers),
+        bundles=tuple(bundle for report in reports for bundle in report.bundles),
+        ledgers=tuple(ledger for report in reports for ledger in report.ledgers),
         checks=(judged("tree-links", _loose_links(entries, _bundles_below(entries))),),
         bytes_count=sum(report.bytes_count for report in reports),
     )
@@ -229,14 +228,16 @@ def _moved(report: Report, begin: str) -> Report:
     """As seen from a folder further out."""
     return replace(
         report,
-        bundles=tuple(replace(each, bundle=f"{begin}{each.bundle}") for each in report.bundles),
+        bundles=tuple(
+            replace(bundle, bundle=f"{begin}{bundle.bundle}") for bundle in report.bundles
+        ),
         ledgers=tuple(
             replace(
-                each,
-                ledger=f"{begin}{each.ledger}",
-                unfinished=tuple(f"{begin}{place}" for place in each.unfinished),
+                ledger,
+                ledger=f"{begin}{ledger.ledger}",
+                unfinished=tuple(f"{begin}{place}" for place in ledger.unfinished),
             )
-            for each in report.ledgers
+            for ledger in report.ledgers
         ),
     )
 
@@ -246,7 +247,7 @@ def _results(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     files = [e.path for e in entries if e.path.startswith(f"{LEDGERS}/") and e.kind == "file"]
     chains = {Path(path).stem: Chain(root, path) for path in files if path.endswith(".jsonl")}
     ledgers: list[LedgerReport] = [ledger.report_on(chain) for chain in chains.values()]
-    broken = {Path(each.ledger).stem for each in ledgers if each.checks[0].verdict == "fail"}
+    broken = {Path(item.ledger).stem for item in ledgers if item.checks[0].verdict == "fail"}
     foreign = None if ledger.FOREIGN in broken else chains.get(ledger.FOREIGN)
 
     def context(place: str) -> Context:
@@ -300,8 +301,9 @@ def _archive(path: Path, key: Path | None) -> Report:
         try:
             return replace(verify(folder, key), root=path)
         except NothingToVerify as error:
-            message = f"{path}: neither a bundle nor a ledger is in it; pack a results folder"
-            raise NothingToVerify(message) from error
+            raise NothingToVerify(
+                f"{path}: neither a bundle nor a ledger is in it; pack a results folder"
+            ) from error
 
 
 def verify(path: Path, key: Path | None = None) -> Report:
@@ -319,8 +321,7 @@ def verify(path: Path, key: Path | None = None) -> Report:
     if path.is_file() and is_archive(path):
         return _archive(path, key)
     if not path.is_dir():
-        message = f"{path}: no such folder; give a bundle's folder or a results folder"
-        raise NothingToVerify(message)
+        raise NothingToVerify(f"{path}: no such folder; give a bundle's folder or a results folder")
     public = None if key is None else PublicKey(key)
     if public is not None:
         public.load()
@@ -329,10 +330,10 @@ def verify(path: Path, key: Path | None = None) -> Report:
     try:
         entries = list(walk(path))
     except Unreadable as error:
-        message = f"{path}/{error.file}: {error}"
-        raise NothingToVerify(message) from error
+        raise NothingToVerify(f"{path}/{error.file}: {error}") from error
     report = _tree(path, entries, public)
     if not (report.bundles or report.ledgers):
-        message = f"{path}: neither a bundle nor a ledger lies below it; run something first"
-        raise NothingToVerify(message)
+        raise NothingToVerify(
+            f"{path}: neither a bundle nor a ledger lies below it; run something first"
+        )
     return report

@@ -23,7 +23,7 @@ def printed(results: Path) -> list[str]:
 
 def rows(lines: list[str], name: str) -> list[list[str]]:
     cells = [line.split() for line in lines if f" {name} " in line]
-    return [each for each in cells if each[0].isdecimal() or each[0] == "–"]
+    return [cell for cell in cells if cell[0].isdecimal() or cell[0] == "–"]
 
 
 def test_each_prize_has_its_unit(tmp_path: Path) -> None:

@@ -87,9 +87,9 @@ def test_a_strangers_submission_is_run_verified_scored_and_shown(tmp_path: Path)
     words = ("--ruleset", "smoke", "--seeds", "2", "--meter", "fake")
     code, told = call(tmp_path, "run", "digits-mlp", "--submission", str(source), *words)
     run = RunDocument.model_validate_json(json.dumps(told))
-    assert {each.status for each in run.runs} <= {"ok", "target_missed"}
-    assert code == run.exit_code == (0 if all(each.reached for each in run.runs) else 1)
-    assert {each.window_energy_simulated for each in run.runs} == {True}
+    assert {element.status for element in run.runs} <= {"ok", "target_missed"}
+    assert code == run.exit_code == (0 if all(item.reached for item in run.runs) else 1)
+    assert {member_.window_energy_simulated for member_ in run.runs} == {True}
 
     code, told = call(tmp_path, "verify", "results")
     assert code == 0
@@ -116,6 +116,6 @@ def test_ctrl_c_leaves_an_aborted_bundle_that_verifies(tmp_path: Path) -> None:
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     run = RunDocument.model_validate_json(out)
-    assert [each.status for each in run.runs] == ["aborted"]
+    assert [item.status for item in run.runs] == ["aborted"]
     code, told = call(tmp_path, "verify")
     assert (code, told["bundles"][0]["status"]) == (0, "aborted")

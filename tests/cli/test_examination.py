@@ -10,8 +10,8 @@ from harness.records import MachineFact
 from harness.registry import Plugin, discover
 from tests.lab.results import Plan, machine_of
 
-JOULES = {each.name for each in discover("prizes") if isinstance(each, Plugin)
-          and each.value.unit == "J"}  # fmt: skip
+JOULES = {item.name for item in discover("prizes") if isinstance(item, Plugin)
+          and item.value.unit == "J"}  # fmt: skip
 
 
 def item(name: str, *, available: bool | None = True, advice: str = "", **facts: Any) -> PluginItem:

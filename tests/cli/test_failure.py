@@ -63,8 +63,7 @@ def test_an_error_derived_from_a_named_one_has_its_code() -> None:
 
 
 def boom() -> int:
-    message = "first line\nsecond \x1b[31mline"
-    raise ZeroDivisionError(message)
+    raise ZeroDivisionError("first line\nsecond \x1b[31mline")
 
 
 def test_an_internal_error_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,8 +102,7 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json_gets_a_document(capsys: pytest.CaptureFixture[str]) -> None:
     def unknown() -> int:
-        message = "unknown meter 'x': there are: none"
-        raise UnknownPlugin(message)
+        raise UnknownPlugin("unknown meter 'x': there are: none")
 
     assert guarded(unknown, ["run", "--json"]) == 2
     shown = capsys.readouterr()

@@ -13,9 +13,11 @@ def test_the_document_counts_what_came_in(tmp_path: Path) -> None:
     made.start_only("20261122T000200Z-0003")
     document = import_bundles(made.root, tmp_path / "results", None)
     assert (document.source_format, document.runs_count) == ("bundle", 2)
-    assert {each.what: each.names for each in document.found}["provenance"] == ("self",)
+    assert {item.what: item.names for item in document.found}["provenance"] == ("self",)
     (finding,) = document.findings
     assert finding.rule == "bundle-unsealed"
     assert "20261122T000200Z-0003" in finding.message
     again = import_bundles(made.root, tmp_path / "results", None)
-    assert [each.rule for each in again.findings] == ["bundle-unsealed"] + ["bundle-known"] * 2
+    assert [element.rule for element in again.findings] == ["bundle-unsealed"] + [
+        "bundle-known"
+    ] * 2

@@ -76,7 +76,7 @@ def test_workloads_tell_the_spread_of_their_calibrated_runs() -> None:
 
 
 def test_a_foreign_workload_of_the_same_name_has_no_spread_of_ours() -> None:
-    ours = next(each for each in discover("workloads") if each.name == "digits-mlp")
+    ours = next(item for item in discover("workloads") if item.name == "digits-mlp")
     assert isinstance(ours, Plugin)
     theirs = ours._replace(source=ours.source._replace(origin="a folder"))
     assert item_of("workloads", theirs).facts["spread"] is None

@@ -11,7 +11,7 @@ from harness.cli.plain import one_line
 def test_the_line_is_one_line_of_printable_characters(text: str) -> None:
     shown = one_line(text)
     assert "\n" not in shown
-    assert all(each.isprintable() for each in shown)
+    assert all(item.isprintable() for item in shown)
 
 
 @given(st.text(alphabet=st.characters(categories=["L", "N", "P"])))

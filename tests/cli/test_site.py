@@ -10,7 +10,7 @@ from tests.lab.results import Plan, rules, series, write_run
 def test_the_rules_of_all_bundles_are_found_once(tmp_path: Path) -> None:
     series(tmp_path, Plan(name="a", source="a"), [4.0, 4.1])
     write_run(tmp_path, Plan(name="b", source="b", ruleset="mild", rules=rules("mild")))
-    assert [each.name for each in rulesets_below(tmp_path)] == ["default", "mild"]
+    assert [item.name for item in rulesets_below(tmp_path)] == ["default", "mild"]
 
 
 def test_a_bundle_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:

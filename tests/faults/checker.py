@@ -80,11 +80,11 @@ def manifests(results: Path) -> dict[str, dict[str, Any]]:
     for path in results.glob("*/*/*/*/manifest.json"):
         tree = json.loads(path.read_bytes())
         folder = path.parent
-        listed = {each["path"]: each["sha256"] for each in tree["files"]}
+        listed = {item["path"]: item["sha256"] for item in tree["files"]}
         there = {
-            each.relative_to(folder).as_posix(): hashlib.sha256(each.read_bytes()).hexdigest()
-            for each in folder.rglob("*")
-            if each.is_file() and each not in (path, path.with_name(SIGNATURE))
+            element.relative_to(folder).as_posix(): hashlib.sha256(element.read_bytes()).hexdigest()
+            for element in folder.rglob("*")
+            if element.is_file() and element not in (path, path.with_name(SIGNATURE))
         }
         differ = sorted(name for name in {*listed, *there} if listed.get(name) != there.get(name))
         assert not differ, f"{folder.name}: not as sealed: {differ}"
@@ -142,7 +142,7 @@ def check_story(folder: Path, truth: Truth) -> None:
 def _of_snapshots(run: dict[str, Any], truth: Truth) -> Iterator[str]:
     """Each is one that was sent, stamped no earlier than that, and accepted only within."""
     origin_ns = int(run["window"]["origin_monotonic_ns"])
-    sent = [each for each in truth.history.sent if each["sound"] and each["size"] <= 4096]
+    sent = [item for item in truth.history.sent if item["sound"] and item["size"] <= 4096]
     if len(run["snapshots"]) > len(sent):
         yield f"{len(run['snapshots'])} snapshots, {len(sent)} were sent"
         return
@@ -184,11 +184,11 @@ def _passing(run: dict[str, Any], folder: Path, truth: Truth) -> dict[str, Any] 
     path = folder / "eval.json"
     if not path.is_file():
         return None
-    valued = {each["snapshot"]: each["value"] for each in json.loads(path.read_bytes())["values"]}
-    accepted = [each for each in run["snapshots"] if each["accepted"]]
+    valued = {load["snapshot"]: load["value"] for load in json.loads(path.read_bytes())["values"]}
+    accepted = [item for item in run["snapshots"] if item["accepted"]]
     if truth.rule == "final":
         accepted = accepted[-1:]
-    sent = [each for each in truth.history.sent if each["sound"] and each["size"] <= 4096]
+    sent = [item for item in truth.history.sent if item["sound"] and item["size"] <= 4096]
     for snapshot in accepted:
         told, quality = valued.get(snapshot["index"]), sent[snapshot["index"]]["quality"]
         if told is not None and told >= TARGET:

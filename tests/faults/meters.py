@@ -64,8 +64,7 @@ class Sampler(Metering):
         self._over = True
         rows_count = self._write()
         if self._manner in ("dies", "torn"):
-            text = "the sampler ended without its report"
-            raise MeteringError(text)
+            raise MeteringError("the sampler ended without its report")
         if self._manner == "full":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         duration_s = (self._world.now - self._begin_ns) / NS_PER_S
@@ -120,8 +119,7 @@ def starter(world: World, manner: str) -> type:
             if manner == "none":
                 return Metering.start((), folder, origin_ns, period_s)
             if manner == "absent":
-                text = "the sampler was not ready within 20 s"
-                raise MeteringError(text)
+                raise MeteringError("the sampler was not ready within 20 s")
             return Sampler(world, manner, folder, origin_ns)
 
     return Starter

@@ -90,8 +90,8 @@ def plant(name: str, patch: pytest.MonkeyPatch) -> None:
 
 def _importers(name: str, real: Any) -> list[Any]:
     """Modules of the harness that hold the same function under its name."""
-    modules = [each for key, each in sys.modules.items() if key.startswith("harness")]
-    return [each for each in modules if getattr(each, name, None) is real]
+    modules = [item for key, item in sys.modules.items() if key.startswith("harness")]
+    return [module for module in modules if getattr(module, name, None) is real]
 
 
 def found(name: str, limit: int) -> str:

@@ -293,7 +293,7 @@ def _base_rules() -> Ruleset:
 def descriptors() -> set[int]:
     """Descriptors of this process, but for the one that lists them."""
     found = set()
-    for name in [each.name for each in Path("/proc/self/fd").iterdir()]:
+    for name in [path.name for path in Path("/proc/self/fd").iterdir()]:
         with contextlib.suppress(OSError):
             os.fstat(int(name))
             found.add(int(name))
@@ -493,4 +493,4 @@ def main(seeds: list[int]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main([int(each) for each in sys.argv[1:]]))
+    sys.exit(main([int(item) for item in sys.argv[1:]]))

@@ -123,7 +123,7 @@ def simulated(root: Path, **changes: object) -> Aftermath:
 
 def stamps(after: Aftermath) -> list[tuple[int, bool]]:
     assert after.outcome is not None
-    return [(each.stamp_ns, each.accepted) for each in after.outcome.run.snapshots]
+    return [(snapshot.stamp_ns, snapshot.accepted) for snapshot in after.outcome.run.snapshots]
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.6, -0.6])

@@ -32,7 +32,7 @@ def test_whatever_breaks_the_disk_tells_no_lie(piece: int) -> None:
 def test_schedules_reach_every_kind_of_fault() -> None:
     """A thousand draws are enough that none of the ways to break is left out."""
     drawn = [draw(seed) for seed in range(1000)]
-    assert {each.strike.kind for each in drawn if each.strike} == {
+    assert {item.strike.kind for item in drawn if item.strike} == {
         "error",
         "full",
         "short",
@@ -40,15 +40,15 @@ def test_schedules_reach_every_kind_of_fault() -> None:
         "kill",
         "power",
     }
-    assert {each.strike.call for each in drawn if each.strike} == {*simulation.CALLS_OF, ""}
+    assert {item.strike.call for item in drawn if item.strike} == {*simulation.CALLS_OF, ""}
     for blows in ("waits", "answers"):
-        fallen = {what for each in drawn for what, _ in getattr(each, blows).values()}
+        fallen = {what for item in drawn for what, _ in getattr(item, blows).values()}
         assert fallen == {"stall", "step", "suspend", "interrupt", "raise", "kill"}
-    assert {each.meter for each in drawn} >= {*simulation.meters.BROKEN, "ok", "none"}
-    assert {each.manner for each in drawn} == {*simulation.MANNERS, "honest"}
-    acts = {act.kind for each in drawn for act in (*each.script.before, *each.script.after)}
+    assert {item.meter for item in drawn} >= {*simulation.meters.BROKEN, "ok", "none"}
+    assert {item.manner for item in drawn} == {*simulation.MANNERS, "honest"}
+    acts = {act.kind for item in drawn for act in (*item.script.before, *item.script.after)}
     assert {"snapshot", "unsealed", "large", "pipe", "junk", "burst", "hang_up", "oom"} <= acts
-    assert sum(each.honest and each.faithful for each in drawn) > 50
+    assert sum(item.honest and item.faithful for item in drawn) > 50
 
 
 def test_schedules_reach_what_can_become_of_a_run() -> None:

@@ -263,8 +263,7 @@ class Agent:
         while self.alive and self.world.now < deadline_ns:
             self.world.step(deadline_ns)
         if self.alive:
-            text = "a process is alive after SIGKILL"
-            raise TimeoutError(text)
+            raise TimeoutError("a process is alive after SIGKILL")
         os.close(self.pidfd)
         return self._exit
 

@@ -25,7 +25,7 @@ def line(key: str, time_ms: float, value: Any = None, **metadata: Any) -> dict[s
 
 def text_of(events: Sequence[dict[str, Any]], prefix: str = "", **dumps: Any) -> str:
     """Events as lines."""
-    return "".join(f"{prefix}:::MLLOG {json.dumps(each, **dumps)}\n" for each in events)
+    return "".join(f"{prefix}:::MLLOG {json.dumps(event, **dumps)}\n" for event in events)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +69,8 @@ def power_events(run_s: float, power: Power) -> list[dict[str, Any]]:
     if power.stop:
         events.append(line("power_measurement_stop", begin if power.stop_is_start else end))
     if power.metadata_text:
-        for each in events:
-            each["metadata"] = ""
+        for event in events:
+            event["metadata"] = ""
     return events
 
 

@@ -31,17 +31,17 @@ def cells(*findings: dict[str, Any]) -> list[list[str]]:
 
 @given(st.lists(REALS, min_size=1, max_size=5))
 def test_numbers_keep_every_digit(values: list[float]) -> None:
-    found = cells(*({"x": each} for each in values))
+    found = cells(*({"x": value} for value in values))
     assert [float(row[0]) for row in found[1:]] == values
 
 
 @given(st.lists(NAMES.filter(bool), min_size=1, max_size=4))
 def test_text_comes_back_and_no_spreadsheet_runs_it(values: list[str]) -> None:
-    found = [row[0] for row in cells(*({"x": each} for each in values))[1:]]
-    assert not [each for each in found if each.startswith(FORMULA)]
+    found = [row[0] for row in cells(*({"x": item} for item in values))[1:]]
+    assert not [item for item in found if item.startswith(FORMULA)]
     assert [
-        each[1:] if value.startswith(FORMULA) else each
-        for each, value in zip(found, values, strict=True)
+        element[1:] if value.startswith(FORMULA) else element
+        for element, value in zip(found, values, strict=True)
     ] == values
 
 

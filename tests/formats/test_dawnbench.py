@@ -129,7 +129,7 @@ def test_names_are_believed_unless_the_figures_give_them_away(tmp_path: Path, ta
     run = only(tmp_path)
     assert run.curve is not None
     assert run.curve.time_s[:2] == (3600.0, 7200.0)
-    assert not [each for each in run.findings if each.rule == "dawnbench-exchanged"]
+    assert not [finding for finding in run.findings if finding.rule == "dawnbench-exchanged"]
 
 
 def test_columns_are_found_by_name(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_bad_description_and_an_orphan_are_told(tmp_path: Path) -> None:
     (folder / "alone.tsv").write_text(TABLE)
     archive = read(tmp_path)
     assert [run.submission for run in archive.runs] == ["good"]
-    text = " ".join(each.message for each in archive.findings)
+    text = " ".join(finding.message for finding in archive.findings)
     assert "bad.json: no JSON" in text
     assert "list.json: no JSON object" in text
     assert "alone.tsv: no description alone.json" in text

@@ -24,11 +24,9 @@ def read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
     """A format of the test: the first line names what the file does."""
     match text.lines[:1]:
         case ["broken"]:
-            message = f"{text.path}, line 1: no recording"
-            raise TextError(message)
+            raise TextError(f"{text.path}, line 1: no recording")
         case ["quotes"]:
-            message = "unexpected end of data"
-            raise csv.Error(message)
+            raise csv.Error("unexpected end of data")
     for line in text.lines:
         yield recording(text, folder, "made", run=line)
 
@@ -48,7 +46,7 @@ def test_a_file_that_two_patterns_match_is_read_once(tmp_path: Path) -> None:
     keep(tmp_path, "one/two/b.txt", "y\n")
     keep(tmp_path, "one/c.csv", "z\n")
     (tmp_path / "d.log").mkdir()
-    found = [(each.submission, each.workload, each.run) for each in read(tmp_path).runs]
+    found = [(run.submission, run.workload, run.run) for run in read(tmp_path).runs]
     assert found == [("one", "a", "x"), ("two", "b", "y")]
 
 
@@ -64,7 +62,7 @@ def test_a_bad_file_does_not_lose_the_others(tmp_path: Path, bad: str, why: str)
     for name, text in (("a.log", "x\n"), ("b.log", bad), ("c.log", "y\n")):
         keep(tmp_path, name, text)
     archive = read(tmp_path)
-    assert [each.run for each in archive.runs] == ["x", "y"]
+    assert [run.run for run in archive.runs] == ["x", "y"]
     (finding,) = archive.findings
     assert finding.level == "fail"
     assert str(tmp_path / "b.log") in finding.message
@@ -75,7 +73,7 @@ def test_recordings_of_one_name_are_numbered(tmp_path: Path) -> None:
     keep(tmp_path, "a.log", "x\nx\ny\nx\n")
     keep(tmp_path, "a.txt", "x\n")
     archive = read(tmp_path)
-    assert [each.run for each in archive.runs] == ["x", "x (2)", "x (3)", "x (4)", "y"]
+    assert [run.run for run in archive.runs] == ["x", "x (2)", "x (3)", "x (4)", "y"]
     assert archive.runs[3].source == "a.txt"
 
 
@@ -89,7 +87,7 @@ def test_what_holds_nothing_is_refused_with_what_was_expected(tmp_path: Path) ->
 @given(st.floats(0, 1e5), st.lists(st.floats(0, 1e5), min_size=2, unique=True))
 def test_constant_power_is_power_times_time(watts: float, times: list[float]) -> None:
     times.sort()
-    found = trapezoid([(each, watts) for each in times])
+    found = trapezoid([(time, watts) for time in times])
     assert found == pytest.approx(watts * (times[-1] - times[0]), rel=1e-9, abs=1e-9)
 
 
@@ -122,8 +120,8 @@ def test_readings_out_of_order_are_sorted_and_told(points: list[tuple[float, flo
     assert sorted(ordered) == sorted(points)
     assert all(a[0] <= b[0] for a, b in pairwise(ordered))
     back = any(a[0] > b[0] for a, b in pairwise(points))
-    assert [each.rule for each in findings] == (["made-order"] if back else [])
-    assert all("power.csv: readings are out of order" in each.message for each in findings)
+    assert [finding.rule for finding in findings] == (["made-order"] if back else [])
+    assert all("power.csv: readings are out of order" in finding.message for finding in findings)
     assert in_order(TEXT, "made-order", ordered) == (ordered, [])
 
 

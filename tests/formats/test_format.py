@@ -18,7 +18,7 @@ from harness.formats._format import (
 from harness.records import ImportedRun
 from harness.registry import find, sources
 
-FORMATS: list[Format] = [find("formats", each.name).value for each in sources("formats")]
+FORMATS: list[Format] = [find("formats", source.name).value for source in sources("formats")]
 
 
 def made(names: tuple[str, str, str, str]) -> ImportedRun:
@@ -37,7 +37,7 @@ def made(names: tuple[str, str, str, str]) -> ImportedRun:
 def test_the_order_on_disk_does_not_matter(
     orders: tuple[list[tuple[str, str, str, str]], list[tuple[str, str, str, str]]],
 ) -> None:
-    one, two = ([made(each) for each in order] for order in orders)
+    one, two = ([made(item) for item in order] for order in orders)
     assert unique_runs(one) == unique_runs(two)
     assert len(unique_runs(one)) == len(one)
 
@@ -66,7 +66,7 @@ def test_a_format_reads_or_writes_and_refuses_what_is_not_there(
 
 
 @pytest.mark.parametrize(
-    "plugin", [each for each in FORMATS if each.read], ids=lambda plugin: plugin.name
+    "plugin", [item for item in FORMATS if item.read], ids=lambda plugin: plugin.name
 )
 @pytest.mark.parametrize("name", ["a.csv", "a.log", "result_0.txt", "a.tsv", "a.txt"])
 def test_bytes_of_no_format_give_no_run_and_no_crash(
@@ -79,5 +79,5 @@ def test_bytes_of_no_format_give_no_run_and_no_crash(
     except FormatError as error:
         assert str(tmp_path) in str(error)  # noqa: PT017 - either answer will do
     else:
-        assert [each for each in archive.runs if each.status == "ok"] == []
+        assert [run for run in archive.runs if run.status == "ok"] == []
         assert archive.findings or archive.runs

@@ -19,7 +19,7 @@ def test_suites_and_cases(tmp_path: Path) -> None:
         run["time_s"] for run in runs_of(results) if run["reached"]
     )
     energies = [case.find("properties/property[@name='energy_j']") for case in good]
-    assert all(each is not None and float(each.attrib["value"]) > 0 for each in energies)
+    assert all(energy is not None and float(energy.attrib["value"]) > 0 for energy in energies)
     (error,) = suite.findall("testcase/error")
     assert error.attrib["type"] == "crashed"
     assert error.attrib["message"]

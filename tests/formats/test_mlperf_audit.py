@@ -46,7 +46,7 @@ def log(source: str, digest: str, values: list[float], **fields: Any) -> PowerLo
 
 
 def rules(*files: PowerFile, window: Window = WINDOW) -> list[str]:
-    return [each.rule.removeprefix("mlperf-") for each in audit_run(files, window)]
+    return [item.rule.removeprefix("mlperf-") for item in audit_run(files, window)]
 
 
 def test_sound_logs_say_nothing() -> None:
@@ -89,7 +89,7 @@ def test_a_clock_that_is_off_is_no_lack_of_coverage() -> None:
 @given(st.sampled_from([{}, {"window": 700.0}, {"window": 700.0, "mlperf-current": 0.0}]))
 def test_a_switch_that_counts_as_nothing_is_told_with_its_joules(joules: dict[str, float]) -> None:
     found = audit_run([node(), switch(energy_by_method_j=joules)], WINDOW)
-    (finding,) = (each for each in found if each.rule == "mlperf-switch-zero")
+    (finding,) = (item for item in found if item.rule == "mlperf-switch-zero")
     assert f"they come to {joules.get('window', 0.0):.0f} J" in finding.message
 
 

@@ -163,9 +163,9 @@ def test_what_editors_and_archivers_leave_is_passed_over(tmp_path: Path) -> None
 def round_06(run: Run) -> str:
     """The same log as round 0.6 wrote it: seconds and key before the object."""
     return "".join(
-        f":::MLL {each['time_ms'] / 1000:.3f} {each['key']}: "
-        f"{json.dumps({'value': each['value'], 'metadata': each['metadata']})}\n"
-        for each in result_events(run)
+        f":::MLL {result_event['time_ms'] / 1000:.3f} {result_event['key']}: "
+        f"{json.dumps({'value': result_event['value'], 'metadata': result_event['metadata']})}\n"
+        for result_event in result_events(run)
     )
 
 
@@ -318,8 +318,8 @@ def test_whole_seconds_give_duplicates_and_no_division_by_zero(tmp_path: Path) -
     root = write_package(tmp_path / "acme", [Run(nodes=(Power(every_s=0.5),))])
     path = root / "results/one/resnet/power/result_0/node_0.txt"
     events = power_events(120.0, Power(every_s=0.5))
-    for each in events:
-        each["time_ms"] = each["time_ms"] // 1000 * 1000
+    for event in events:
+        event["time_ms"] = event["time_ms"] // 1000 * 1000
     path.write_text(text_of(events))
     assert "mlperf-power-duplicate" in rules_of(root)
     found = only(root).energy_by_method_j
@@ -370,4 +370,4 @@ def test_results_named_by_job_find_their_power(tmp_path: Path) -> None:
 
 def test_a_log_keeps_its_events_when_keys_are_wanted() -> None:
     events = result_events(Run())
-    assert [each["key"] for each in events].count("eval_accuracy") == 2
+    assert [event["key"] for event in events].count("eval_accuracy") == 2

@@ -17,7 +17,7 @@ def test_grams(tmp_path: Path) -> None:
     joules = score_document(results)["scores"][0]["energy_to_target_j"]["value"]
     assert text.startswith("---\nco2_eq_emissions:\n")
     assert f'  "emissions": {joules}' not in text
-    line = next(each for each in text.splitlines() if "emissions: " in each)
+    line = next(item for item in text.splitlines() if "emissions: " in item)
     assert float(line.partition(": ")[2]) == pytest.approx(joules / 3.6e6 * 380)
     assert 'geographical_location: "Bern, Switzerland"' in text
     assert "counter: cpu-package-0" in text

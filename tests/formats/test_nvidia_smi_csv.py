@@ -22,8 +22,8 @@ def only(path: Path, text: str) -> ImportedRun:
 
 def rows(*power: str, gpu: int = 0, second: int = 0) -> str:
     return "".join(
-        f"2026/11/22 10:00:{second + i:02d}.500, {gpu}, NVIDIA A100, {each}\n"
-        for i, each in enumerate(power)
+        f"2026/11/22 10:00:{second + i:02d}.500, {gpu}, NVIDIA A100, {item}\n"
+        for i, item in enumerate(power)
     )
 
 
@@ -85,7 +85,7 @@ def test_gpus_without_any_mark_go_by_their_bursts(tmp_path: Path, gpus: int, apa
         {f"gpu-{gpu}": 5.0 * (100 + gpu) for gpu in range(gpus)}
     )
     assert run.machine == f"{gpus}x NVIDIA A100"
-    assert [each.rule for each in run.findings] == ["nvidia-smi-index"] * (gpus > 1)
+    assert [finding.rule for finding in run.findings] == ["nvidia-smi-index"] * (gpus > 1)
 
 
 @given(st.lists(st.floats(0.5, 1.5), min_size=6, max_size=40))
@@ -101,7 +101,7 @@ def test_sensors_that_say_nothing_are_missing_not_zero(tmp_path: Path) -> None:
 
 def test_a_clock_set_back_and_a_gap_are_told(tmp_path: Path) -> None:
     back = only(tmp_path, HEADER + rows("9 W", "9 W", second=5) + rows("9 W", "9 W"))
-    assert "nvidia-smi-order" in {each.rule for each in back.findings}
+    assert "nvidia-smi-order" in {finding.rule for finding in back.findings}
     gap = only(tmp_path, HEADER + rows(*["9 W"] * 5) + rows("9 W", second=30))
     assert "26.0 s without a reading" in gap.findings[0].message
 

@@ -138,4 +138,4 @@ def test_nothing_in_it(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_two_recordings_in_one_file_are_told(tmp_path: Path) -> None:
-    assert "perf-order" in {each.rule for each in only(tmp_path, LINES + LINES).findings}
+    assert "perf-order" in {finding.rule for finding in only(tmp_path, LINES + LINES).findings}

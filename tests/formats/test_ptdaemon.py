@@ -118,7 +118,7 @@ def test_a_bad_line_is_named_and_loses_only_itself(tmp_path: Path) -> None:
     text = "Time,yesterday,Watts,10\nTime,12-28-2020 15:21:14.682,Watts,,Mark,x\n"
     archive_text = text + lines("x", 10, 10) + "Time,12-28-20"
     assert runs(tmp_path, archive_text)["x"].time_s == pytest.approx(1.0)
-    messages = [each.message for each in read(tmp_path).findings]
+    messages = [finding.message for finding in read(tmp_path).findings]
     assert "line 1: left out: no time as" in messages[0]
     assert "line 2: left out: no number behind Watts" in messages[1]
     assert "line 5" in messages[2]

@@ -61,7 +61,7 @@ def test_the_file_of_an_archive_is_a_tame_name_below_the_results(name: str) -> N
 
 
 def test_archives_of_one_name_in_two_places_are_two_files(tmp_path: Path) -> None:
-    one, two = (archive_file(tmp_path, "csv", tmp_path / each / "logs") for each in "ab")
+    one, two = (archive_file(tmp_path, "csv", tmp_path / item / "logs") for item in "ab")
     assert one != two
     assert archive_file(tmp_path, "csv", tmp_path / "b" / ".." / "a" / "logs") == one
 
@@ -70,7 +70,7 @@ def test_a_second_import_replaces_the_first(tmp_path: Path) -> None:
     file = archive_file(tmp_path, "zeus_csv", tmp_path / "logs")
     write_runs(file, [made(run="1"), made(run="2")])
     write_runs(file, [made(run="3")])
-    assert [each.run for each in read_runs(tmp_path, "zeus_csv")[0]] == ["3"]
+    assert [read_run.run for read_run in read_runs(tmp_path, "zeus_csv")[0]] == ["3"]
 
 
 def test_an_archive_without_runs_is_an_empty_file(tmp_path: Path) -> None:

@@ -23,8 +23,7 @@ def module(*devices: dict[str, Any]) -> ModuleType:
     def asked(key: str) -> Any:
         def answer(handle: int) -> Any:
             if key not in devices[handle]:
-                message = "AMDSMI_STATUS_NOT_SUPPORTED"
-                raise AmdSmiException(message)
+                raise AmdSmiException("AMDSMI_STATUS_NOT_SUPPORTED")
             return devices[handle][key]
 
         return answer

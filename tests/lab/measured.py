@@ -31,7 +31,7 @@ class Measured:
         self.report: SamplerReport = report
         self.faults = metering.faults
         self.failed = metering.failed
-        self.domains = {each.name: each for each in metering.domains}
+        self.domains = {domain.name: domain for domain in metering.domains}
         self.trace = read_trace(folder / "trace.csv.gz") if self.domains else None
         self.window = (self.begin_ns - origin_ns, self.end_ns - origin_ns)
 
@@ -50,4 +50,4 @@ class Measured:
         """Rules of what the readings alone show."""
         assert self.trace is not None
         found = audit(self.trace, list(self.domains.values()), self.window)
-        return {each.rule for each in found}
+        return {item.rule for item in found}

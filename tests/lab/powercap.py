@@ -42,8 +42,8 @@ def running(waves: Mapping[Path, Wave], wrap_uj: int = WRAP_UJ) -> Iterator[int]
     """Let counters run; gives the monotonic stamp at which the waves began."""
     origin_ns = now_ns()
     jobs = [
-        f"{folder / 'energy_uj'}|{each.shape}|{each.watts}|{each.low_w}|{each.period_s}"
-        for folder, each in waves.items()
+        f"{folder / 'energy_uj'}|{item.shape}|{item.watts}|{item.low_w}|{item.period_s}"
+        for folder, item in waves.items()
     ]
     process = subprocess.Popen(
         [sys.executable, __file__, str(origin_ns), str(wrap_uj), *jobs], stdin=subprocess.PIPE

@@ -96,9 +96,9 @@ def about(measured: Measured, name: str) -> dict[str, str]:
     """Rules and levels of the findings that name a domain or its meter."""
     kinds = {f"'gpu-{name}'", f"'fake-{name}'", f"'{name}'", f"'log-{name}'"}
     return {
-        each.rule: each.level
-        for each in measured.findings()
-        if any(kind in each.message for kind in kinds)
+        finding.rule: finding.level
+        for finding in measured.findings()
+        if any(kind in finding.message for kind in kinds)
     }
 
 
@@ -107,12 +107,14 @@ def test_a_fault_raises_its_findings_and_leaves_no_sound_figure(measured, fault)
     found = about(measured, fault)
     assert found.keys() >= FAULTS[fault]
     assert "fail" in found.values(), "the run would not be degraded"
-    told = [each["message"] for each in measured.faults if each["meter"] == f"fake-{fault}"]
-    assert any(WORDS[fault] in each for each in told) == (fault in WORDS)
+    told = [
+        element["message"] for element in measured.faults if element["meter"] == f"fake-{fault}"
+    ]
+    assert any(WORDS[fault] in item for item in told) == (fault in WORDS)
 
 
 def test_each_finding_says_what_to_do(measured):
-    assert all(each.advice for each in measured.findings() if each.level != "info")
+    assert all(finding.advice for finding in measured.findings() if finding.level != "info")
 
 
 def test_a_sound_meter_beside_them_all_is_left_in_peace_and_right(measured):
@@ -127,7 +129,7 @@ def test_a_sound_meter_beside_them_all_is_left_in_peace_and_right(measured):
 def test_a_log_whose_clock_is_hours_off_gives_no_figure_and_the_remedy(measured):
     assert about(measured, "wall") == {"meter-fault": "warn", "no-readings": "fail"}
     assert measured.energy("wall").energy_j is None
-    message = next(each["message"] for each in measured.faults if each["meter"] == "log-wall")
+    message = next(fault["message"] for fault in measured.faults if fault["meter"] == "log-wall")
     assert "3.00 h) ahead of this machine's" in message
     (offset_s,) = re.findall(r"offset_s=(-\d+)", message)
     # The row was read up to half a second after it was written, or later on a busy machine.

@@ -76,7 +76,7 @@ def test_cards_and_packages_together_add_up(tmp_path, monkeypatch):
     with powercap.running(waves) as origin_ns:
         measured = Measured(tmp_path, [NVML, rapl], 2.0)
     domains: list[Domain] = list(measured.domains.values())
-    told = total([measured.energy(each.name) for each in domains], domains)
+    told = total([measured.energy(domain.name) for domain in domains], domains)
     assert told.domains == (
         "cpu-package-0", "cpu-package-1", "dram-0", "dram-1", "gpu-0", "gpu-1",
     )  # fmt: skip
@@ -112,8 +112,8 @@ def test_a_server_of_eight_cards_two_sockets_and_a_wall_meter_counts_nothing_twi
         ("nvml", "fake"): (("wall",), 4000.0),
     }
     for meters, (counted, watts) in table.items():
-        domains = [each for each in measured.domains.values() if each.meter in meters]
-        told = total([measured.energy(each.name) for each in domains], domains)
+        domains = [domain for domain in measured.domains.values() if domain.meter in meters]
+        told = total([measured.energy(domain.name) for domain in domains], domains)
         assert told.domains == counted, meters
         assert told.energy_j == pytest.approx(1.5 * watts, rel=0.08), meters
 
@@ -124,7 +124,7 @@ def test_a_card_that_is_lost_leaves_the_others_measured(tmp_path, monkeypatch):
     assert measured.energy("gpu-1").coverage_ratio == 1.0
     told = measured.energy("gpu-0")
     assert told.coverage_ratio < 1.0 or told.energy_j is None
-    assert any("lost" in each["message"].lower() for each in measured.faults)
+    assert any("lost" in fault["message"].lower() for fault in measured.faults)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_module_contains_its_card_and_is_not_added_to_it(tmp_path, monkeypatch
     with_environment(monkeypatch, module=1, name="NVIDIA GH200")
     measured = Measured(tmp_path, [NVML], 1.0)
     domains = list(measured.domains.values())
-    told = total([measured.energy(each.name) for each in domains], domains)
+    told = total([measured.energy(domain.name) for domain in domains], domains)
     assert told.domains == ("gpu-0-module",)
 
 

@@ -50,7 +50,7 @@ def run(folder: Path, environment: dict[str, str], tree: Path) -> Path:
     return folder / str(told["runs"][0]["bundle"])
 
 
-@pytest.mark.parametrize("wave", WAVES, ids=[str(each["shape"]) for each in WAVES])
+@pytest.mark.parametrize("wave", WAVES, ids=[str(item["shape"]) for item in WAVES])
 def test_the_truth_lies_within_the_figures_of_a_run(tmp_path, wave):
     environment = nvml.knobs(**wave)
     tree = tmp_path / "powercap"

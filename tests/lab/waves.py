@@ -57,7 +57,7 @@ class Shaped:
     course: Course
 
     def energy_j(self, t_s: Float) -> Float:
-        return np.array([self.course.energy_j(float(each)) for each in np.atleast_1d(t_s)])
+        return np.array([self.course.energy_j(float(item)) for item in np.atleast_1d(t_s)])
 
 
 SHAPES = {
@@ -170,7 +170,7 @@ class Setting:
     def beside(self) -> Trace:
         """A counter and a power sensor of one card, read together."""
         counter = replace(self, method="counter", sensor=replace(self.sensor, wrap_j=None))
-        columns = [each.trace().columns["gpu-0"] for each in (counter, self.sampled())]
+        columns = [item.trace().columns["gpu-0"] for item in (counter, self.sampled())]
         return Trace(dict(zip(("gpu-0", "gpu-0-instant"), columns, strict=True)))
 
     def sampled(self) -> "Setting":

@@ -77,18 +77,17 @@ class Run:
         try:
             return {**json.loads(text), "code": ended.code}
         except json.JSONDecodeError as error:
-            message = f"{ended}: {text}"
-            raise AssertionError(message) from error
+            raise AssertionError(f"{ended}: {text}") from error
 
 
 def alive(token: str) -> list[int]:
     """Processes with a word in their command line, zombies apart."""
     found = []
-    for each in everyone():
+    for item in everyone():
         with contextlib.suppress(OSError):
-            words = Path(f"/proc/{each.pid}/cmdline").read_bytes()
-            if token.encode() in words and each.pid != os.getpid():
-                found.append(each.pid)
+            words = Path(f"/proc/{item.pid}/cmdline").read_bytes()
+            if token.encode() in words and item.pid != os.getpid():
+                found.append(item.pid)
     return found
 
 
@@ -406,7 +405,7 @@ def leaves_others_alone(launcher: Any) -> Values:
 
 def children() -> list[int]:
     """Our own children that are still there, zombies too."""
-    return [each.pid for each in everyone() if each.parent == os.getpid()]
+    return [item.pid for item in everyone() if item.parent == os.getpid()]
 
 
 def keeps_descriptors(launcher: Any) -> Values:
@@ -452,7 +451,7 @@ def dies_with_the_conductor(launcher: Any) -> Values:
     mark = token()
     name = type(launcher).__name__.lower()
     command = [sys.executable, __file__, name, "conductor", mark]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(item for item in sys.path if item)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as one:
         assert one.stdout
         one.stdout.readline()

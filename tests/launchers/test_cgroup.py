@@ -70,7 +70,7 @@ def test_version_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (group.folders["memory"] / "memory.limit_in_bytes").read_text() == str(1 << 28)
     assert (group.folders["pids"] / "pids.max").read_text() == "77"
     group.attach(4321)
-    assert {(each / "cgroup.procs").read_text() for each in group.folders.values()} == {"4321"}
+    assert {(folder / "cgroup.procs").read_text() for folder in group.folders.values()} == {"4321"}
     assert (group.cpu_s(), group.oom_kills()) == (2.5, 1)
     group.remove()
     assert not list(tmp_path.glob("*/own/joulemark-*"))

@@ -60,8 +60,8 @@ def test_broken_ones_are_passed_over_with_their_error(monkeypatch: pytest.Monkey
     assert name == "plain"
     assert "ImportError: no x" in reason
     assert "RuntimeError: odd kernel" in reason
-    assert [each for each, found in choice.probes() if found.ok] == ["plain"]
-    assert [each for each, _ in choice.probes()] == ["bubblewrap", "landlock", "plain"]
+    assert [item for item, found in choice.probes() if found.ok] == ["plain"]
+    assert [element for element, _ in choice.probes()] == ["bubblewrap", "landlock", "plain"]
 
 
 def test_what_was_asked_for_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,7 @@ def test_writes_in_its_scratch_alone(case: tuple[str, str], play: Play) -> None:
     found = play("writes_everywhere")
     assert found["tried"] > 10
     if case[0] == "bubblewrap":
-        own = {each for each in found["written"] if each.startswith("/tmp/")}
+        own = {item for item in found["written"] if item.startswith("/tmp/")}
         assert set(found["written"]) - own == {"/tmp", "/dev/shm"}
     else:
         assert len(found["written"]) == 1
@@ -211,7 +211,7 @@ def test_masks_and_hides(case: tuple[str, str], play: Play) -> None:
         assert masked[0] == "masked"
     else:
         assert "masks" not in found["unmet"]
-        assert all(each.startswith("refused") for each in masked)
+        assert all(item.startswith("refused") for item in masked)
     if name == "bubblewrap":
         assert found["given/masked"] == []
 

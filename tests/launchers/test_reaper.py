@@ -58,8 +58,8 @@ class Watched:
             env={},
             pass_fds=(reading, writing, held),
         )
-        for each in (reading, writing, held):
-            os.close(each)
+        for item in (reading, writing, held):
+            os.close(item)
 
     def let_go(self, word: bytes = b"x") -> None:
         """Start the command; an empty word is a conductor that died."""

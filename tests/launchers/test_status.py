@@ -16,7 +16,7 @@ OBJECTS = st.lists(st.dictionaries(KEYS, st.integers() | st.none() | st.text(max
 
 @given(OBJECTS, st.data())
 def test_pieces_make_the_same_whole(objects: list[dict[str, object]], data: st.DataObject) -> None:
-    text = "\n".join(json.dumps(each) for each in objects).encode()
+    text = "\n".join(json.dumps(item) for item in objects).encode()
     reading, writing = os.pipe()
     status = StatusPipe(reading)
     while text:
@@ -27,8 +27,8 @@ def test_pieces_make_the_same_whole(objects: list[dict[str, object]], data: st.D
     os.close(writing)
     status.read()
     expected: dict[str, object] = {}
-    for each in objects:
-        expected.update(each)
+    for item in objects:
+        expected.update(item)
     assert status.values == expected
     status.close()
 

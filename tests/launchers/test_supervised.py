@@ -65,11 +65,11 @@ def start() -> Iterator[Start]:
         return made[-1]
 
     yield begin
-    for each in made:
-        if each.sandbox.child.returncode is None:
-            each.sandbox.child.kill()
-            each.sandbox.reap(PATIENCE_S)
-        os.close(each.status)
+    for item in made:
+        if item.sandbox.child.returncode is None:
+            item.sandbox.child.kill()
+            item.sandbox.reap(PATIENCE_S)
+        os.close(item.status)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_descriptors_are_let_go(start: Start) -> None:
     tree = start("pass")
     pidfd, child_pidfd = tree.sandbox.pidfd, tree.sandbox._child_pidfd
     tree.sandbox.reap(PATIENCE_S)
-    for each in (pidfd, child_pidfd):
+    for item in (pidfd, child_pidfd):
         with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(each)
+            os.fstat(item)
     assert tree.sandbox.child.returncode == 0
 
 

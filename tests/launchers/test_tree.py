@@ -45,9 +45,9 @@ def test_finds_everyone_below(family: subprocess.Popen[bytes]) -> None:
     found = _tree.descendants(family.pid)
     assert found[0].pid == family.pid
     assert len(found) == 7
-    pids = {each.pid for each in found}
-    assert all(each.parent in pids for each in found[1:])
-    assert {each.pid for each in _tree.glance(family.pid)} == pids
+    pids = {item.pid for item in found}
+    assert all(item.parent in pids for item in found[1:])
+    assert {item.pid for item in _tree.glance(family.pid)} == pids
 
 
 def test_knows_itself() -> None:
@@ -78,7 +78,7 @@ def test_the_gone_are_nobody() -> None:
 
 
 def test_ends_all_below_and_not_the_top(family: subprocess.Popen[bytes]) -> None:
-    below = [each.pid for each in _tree.descendants(family.pid)[1:]]
+    below = [descendant.pid for descendant in _tree.descendants(family.pid)[1:]]
     _tree.end_below(family.pid)
     assert family.poll() is None
     deadline_ns = now_ns() + 60 * NS_PER_S

@@ -28,7 +28,7 @@ def setting(method: str = "counter", **sensor: float) -> Setting:
 
 
 def rules_of(findings: list[Finding], *levels: str) -> set[str]:
-    return {each.rule for each in findings if not levels or each.level in levels}
+    return {finding.rule for finding in findings if not levels or finding.level in levels}
 
 
 def spoiled(method: str, spoil: Spoiler, **sensor: float) -> list[Finding]:
@@ -104,7 +104,7 @@ def swapped(series: Series) -> Series:
 def test_each_fault_of_the_readings_raises_its_finding(method, spoil, rule, level):
     findings = spoiled(method, spoil)
     assert rule in rules_of(findings, level)
-    assert all(each.message for each in findings)
+    assert all(finding.message for finding in findings)
 
 
 def test_a_short_gap_of_a_counter_is_no_fault():
@@ -149,7 +149,7 @@ def test_a_sound_measurement_carries_no_finding(seed):
 def test_a_domain_that_was_never_read_is_named():
     case = setting()
     found = audit(Trace({}), [case.domain()], case.window_ns)
-    assert [(each.rule, each.level) for each in found] == [("no-readings", "fail")]
+    assert [(item.rule, item.level) for item in found] == [("no-readings", "fail")]
     assert "'gpu-0'" in found[0].message
 
 
@@ -165,7 +165,7 @@ def test_faults_of_the_sampler_become_one_finding_a_kind():
     other = fault | {"domain": "", "message": "OSError: gone"}
     witness = Witness(faults=[fault, fault, other])
     found = audit(case.trace(), [case.domain()], case.window_ns, witness)
-    assert [each.message for each in found] == [
+    assert [item.message for item in found] == [
         "meter 'nvml', domain 'gpu-0': GPU is lost (2 times)",
         "meter 'nvml': OSError: gone",
     ]
@@ -186,7 +186,7 @@ def pair(ratio: float, second: str = "gpu-0-instant") -> tuple[Trace, list[Domai
 def test_two_meters_of_one_card_that_disagree_are_told_with_the_ratio():
     trace, domains, case = pair(1.7)
     found = audit(trace, domains, case.window_ns)
-    disagree = next(each for each in found if each.rule == "meters-disagree")
+    disagree = next(item for item in found if item.rule == "meters-disagree")
     assert disagree.level == "fail"
     assert "1.7 times as much" in disagree.message
 
@@ -232,9 +232,9 @@ def moments(*happen: Callable[[VirtualClock], None]) -> list[Anchor]:
     """Anchors a second apart, with something happening to the clock after each."""
     clock = VirtualClock()
     found = [clock.anchor()]
-    for each in (*happen, lambda _: None):
+    for item in (*happen, lambda _: None):
         clock.advance(NS_PER_S)
-        each(clock)
+        item(clock)
         found.append(clock.anchor())
     return found
 
@@ -244,7 +244,7 @@ def test_a_step_of_the_wall_clock_is_told_and_changes_no_joule(step_s):
     case = setting()
     witness = Witness(anchors=moments(lambda clock: clock.step_wall(round(step_s * NS_PER_S))))
     found = audit(case.trace(), [case.domain()], case.window_ns, witness)
-    assert [(each.rule, each.level) for each in found] == [("clock-step", "warn")]
+    assert [(item.rule, item.level) for item in found] == [("clock-step", "warn")]
     assert f"{step_s:+.3g} s" in found[0].message
 
 
@@ -252,7 +252,7 @@ def test_a_suspend_is_a_failure():
     case = setting()
     witness = Witness(anchors=moments(lambda clock: clock.suspend(5 * NS_PER_S)))
     found = audit(case.trace(), [case.domain()], case.window_ns, witness)
-    assert ("suspended", "fail") in {(each.rule, each.level) for each in found}
+    assert ("suspended", "fail") in {(item.rule, item.level) for item in found}
 
 
 def test_a_clock_that_is_slewed_is_told():

@@ -57,7 +57,7 @@ LOG = probed("logfile", Meter("external", ("wall",)))
     ],
 )
 def test_auto_takes_sensors_and_estimates_only_where_none_sees_the_processor(there, chosen):
-    assert [each.name for each in automatic(there)] == chosen
+    assert [item.name for item in automatic(there)] == chosen
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_what_is_no_option_is_refused():
 def test_none_reads_nothing_and_lists_every_meter():
     chosen, meters = choose(["none"])
     assert chosen == []
-    assert {"nvml", "rapl", "codecarbon", "fake", "replay"} <= {each.name for each in meters}
-    assert not any(each.chosen for each in meters)
-    assert all(each.reason for each in meters)
+    assert {"nvml", "rapl", "codecarbon", "fake", "replay"} <= {meter.name for meter in meters}
+    assert not any(meter.chosen for meter in meters)
+    assert all(meter.reason for meter in meters)
 
 
 def test_none_cannot_stand_beside_others():
@@ -94,11 +94,11 @@ def test_none_cannot_stand_beside_others():
 
 def test_simulation_is_chosen_by_name_alone():
     chosen, meters = choose(["fake:watts=50"])
-    assert [(each.name, each.target, each.options) for each in chosen] == [
+    assert [(item.name, item.target, item.options) for item in chosen] == [
         ("fake", "harness.meters.fake", {"watts": "50"})
     ]
-    assert [each.name for each in meters if each.chosen] == ["fake"]
-    assert {"fake", "replay"}.isdisjoint(each.name for each in choose([])[0])
+    assert [meter.name for meter in meters if meter.chosen] == ["fake"]
+    assert {"fake", "replay"}.isdisjoint(item.name for item in choose([])[0])
 
 
 def test_an_unknown_meter_is_answered_with_near_names():
@@ -128,7 +128,7 @@ def test_a_broken_plug_in_is_listed_with_its_error(monkeypatch, tmp_path: Path):
     )
     monkeypatch.setenv(PLUGINS_VARIABLE, str(tmp_path))
     chosen, meters = choose(["mine"])
-    by_name = {each.name: each for each in meters}
+    by_name = {meter.name: meter for meter in meters}
     assert not by_name["broken"].available
     assert "no_such_library" in by_name["broken"].reason
     assert chosen[0].path == str(folder / "mine.py")
@@ -143,13 +143,13 @@ def test_a_probe_that_raises_is_an_unavailable_meter(monkeypatch, tmp_path: Path
         "class Sour:\n    def probe(self):\n        raise OSError('no bus')\nMETER = Sour()\n"
     )
     monkeypatch.setenv(PLUGINS_VARIABLE, str(tmp_path))
-    sour = next(each for each in choose(["none"])[1] if each.name == "sour")
+    sour = next(item for item in choose(["none"])[1] if item.name == "sour")
     assert not sour.available
     assert "OSError: no bus" in sour.reason
 
 
 def test_only_what_was_asked_for_by_name_is_required():
-    told = {each.name: each.asked for each in choose(["auto", "fake:watts=5"])[0]}
+    told = {item.name: item.asked for item in choose(["auto", "fake:watts=5"])[0]}
     assert told.pop("fake")
     assert not any(told.values())
 

@@ -57,7 +57,7 @@ def row_by_row(text: str) -> Told:
         if len(cells) != 5:
             return "fault"
         try:
-            joules, watts, half = (float(each) if each else math.nan for each in cells[2:])
+            joules, watts, half = (float(cell) if cell else math.nan for cell in cells[2:])
             row = (int(cells[0]), joules, watts, half)
             struct.pack("q", row[0])
         except (ValueError, struct.error):
@@ -78,7 +78,7 @@ def told(body: bytes) -> Told:
 def rows_of(series: Series) -> list[Row]:
     assert series.t_ns.dtype == np.int64
     parts = (series.t_ns, series.energy_j, series.power_w, series.u_ns)
-    return list(zip(*(each.tolist() for each in parts), strict=True))
+    return list(zip(*(part.tolist() for part in parts), strict=True))
 
 
 def bits(found: Told) -> object:
@@ -99,19 +99,19 @@ def bits(found: Told) -> object:
 @example([(str(2**63), "cpu", "1", "", "7")])
 @example([("1", "cpu", "1", "", "")])
 def test_both_readers_are_the_reader_row_by_row(cells: list[tuple[str, ...]]) -> None:
-    text = "".join(",".join(each) + "\n" for each in cells)
+    text = "".join(",".join(cell) + "\n" for cell in cells)
     body, expected = text.encode("utf-8", "replace"), row_by_row(text)
     assert bits(told(body)) == bits(expected)
     quick = module._at_once(body) if body else {}
     if quick is not None:
-        slow = {name: rows_of(each) for name, each in quick.items()}
+        slow = {name: rows_of(item) for name, item in quick.items()}
         assert bits(slow) == bits(expected)
 
 
 @settings(max_examples=150)
 @given(st.lists(st.one_of(sound, ragged), min_size=1, max_size=6))
 def test_rows_of_another_length_are_a_fault_to_both(cells: list[tuple[str, ...]]) -> None:
-    text = "".join(",".join(each) + "\n" for each in cells)
+    text = "".join(",".join(cell) + "\n" for cell in cells)
     assert bits(told(text.encode())) == bits(row_by_row(text))
 
 
@@ -133,10 +133,10 @@ def test_what_the_sampler_writes_is_read_at_once(joules: list[float], seed: int)
     """Digits as `repr` gives them, domains in turn, joules in some and watts in others."""
     chance = random.Random(seed)
     lines, t_ns = [], 0
-    for each in joules:
+    for joule in joules:
         t_ns += chance.randrange(1, 10**9)
         name = chance.choice(["cpu-package-0", "gpu-0", "dram"])
-        cells = (number(each), "") if name != "gpu-0" else ("", number(each))
+        cells = (number(joule), "") if name != "gpu-0" else ("", number(joule))
         lines.append(f"{t_ns},{name},{','.join(cells)},{chance.randrange(10**6)}\n")
     body = "".join(lines).encode()
     assert module._at_once(body) is not None

@@ -115,7 +115,7 @@ def test_a_lane_reads_on_an_absolute_grid(period_ns, phase_ns, late, takes):
     """Neither late wake-ups nor slow reads move the later ones off the grid."""
     late_ns = int(late * period_ns)
     time_ = Time(late_ns)
-    reader = Timed(time_, [int(each * period_ns) for each in takes])
+    reader = Timed(time_, [int(take * period_ns) for take in takes])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lanes, "now_ns", time_.now_ns)
         lane = Lane([Member("m", reader, 0)], period_ns, phase_ns, realtime=False)
@@ -123,7 +123,7 @@ def test_a_lane_reads_on_an_absolute_grid(period_ns, phase_ns, late, takes):
         reader.lane = lane
         lane._run()
     *on_grid, last = reader.begun
-    places = [round((each - late_ns - phase_ns) / period_ns) for each in on_grid]
+    places = [round((item - late_ns - phase_ns) / period_ns) for item in on_grid]
     for place, begun in zip(places, on_grid, strict=True):
         assert abs(phase_ns + place * period_ns + late_ns - begun) <= 1
     assert places == sorted(set(places)), "a place is read once"
@@ -169,9 +169,9 @@ def test_a_meter_that_blocks_is_left_alone_and_the_others_go_on():
     assert lane.current == (blocked, since_ns)
     reader.hold.set()
     assert "gpu-0" in until(lane.drain)
-    for each in (lane, others):
-        each.stop()
-        assert each.join(60.0)
+    for item in (lane, others):
+        item.stop()
+        assert item.join(60.0)
     assert "gpu-1" not in lane.drain()
 
 
@@ -183,8 +183,7 @@ def test_a_lane_with_one_member_that_blocks_needs_no_second_one():
 def test_opening_tells_what_a_meter_raised():
     class Refuses:
         def open(self, options: Mapping[str, str]) -> None:
-            message = f"no {options['x']}\nhere"
-            raise ValueError(message)
+            raise ValueError(f"no {options['x']}\nhere")
 
     opened = open_meter("m", Refuses, {"x": "y"})
     assert opened.reader is None

@@ -43,7 +43,7 @@ def test_a_meter_that_raises_becomes_a_fault_and_is_tried_again():
     tried = member(OSError("gone"), [Reading(2000, "gpu-0", 1.0, None)])
     assert tried.take(mark=False) == []
     assert len(tried.take(mark=False)) == 1
-    assert [each.message for each in tried.faults] == ["OSError: gone"]
+    assert [fault.message for fault in tried.faults] == ["OSError: gone"]
 
 
 def test_a_fault_that_goes_on_is_told_once_in_ten_seconds_and_counted():
@@ -159,13 +159,13 @@ def test_a_glance_becomes_readings_later_with_the_time_of_the_look_in_its_faults
     assert not tried.faults
     assert tried.rows(tried.readings(first, 1400)) == ["500,gpu-0,2.5,,7\n"]
     assert tried.rows(tried.readings(second, 1600)) == []
-    assert [each[1:] for each in tried.faults] == [("gpu-0", "GPU is lost", 1600)]
+    assert [fault[1:] for fault in tried.faults] == [("gpu-0", "GPU is lost", 1600)]
 
 
 def test_a_glance_that_cannot_be_understood_is_a_fault():
     tried = Member("m", Glancing(ValueError("7 is no text")), origin_ns=0)
     assert tried.take(mark=True) == []
-    assert [each.message for each in tried.faults] == ["ValueError: 7 is no text"]
+    assert [fault.message for fault in tried.faults] == ["ValueError: 7 is no text"]
     assert tried.reader.marks == 1  # type: ignore[attr-defined]
 
 

@@ -33,7 +33,7 @@ def heard(handle: Metering) -> Metering:
 
 def test_a_run_leaves_a_packed_trace_and_a_report(tmp_path):
     handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
-    assert [each.name for each in handle.domains] == ["node"]
+    assert [domain.name for domain in handle.domains] == ["node"]
     assert handle.domains[0].simulated
     assert handle.domains[0].read_period_s == 0.05
     assert handle.pid is not None
@@ -79,7 +79,7 @@ def test_a_meter_that_does_not_open_is_in_failed(tmp_path):
     lost = MeterChoice(name="lost", target="harness.meters.no_such_meter")
     handle = Metering.start([lost, FAKE], tmp_path, now_ns())
     assert "no_such_meter" in handle.failed["lost"]
-    assert [each.name for each in handle.domains] == ["node"]
+    assert [domain.name for domain in handle.domains] == ["node"]
     handle.stop()
 
 

@@ -25,7 +25,7 @@ def test_areas_of_parts_add_up(watts, share):
     whole = power.area_j(t_s, np.array(watts), 0.0, end_s)
     middle_s = share * end_s
     parts = [
-        power.area_j(t_s, np.array(watts), *each) for each in ((0.0, middle_s), (middle_s, end_s))
+        power.area_j(t_s, np.array(watts), *item) for item in ((0.0, middle_s), (middle_s, end_s))
     ]
     assert sum(parts) == pytest.approx(whole, rel=1e-9, abs=1e-9)
 

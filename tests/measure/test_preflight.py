@@ -72,7 +72,7 @@ def test_a_fit_machine_fails_nothing(tmp_path):
     ],
 )
 def test_each_trouble_is_told_with_advice(tmp_path, file, text, fact, verdict):
-    told = {each.id: each for each in facts(written(tmp_path, GOOD | {file: text}))}
+    told = {item.id: item for item in facts(written(tmp_path, GOOD | {file: text}))}
     assert told[fact].verdict == verdict
     assert bool(told[fact].advice) == (verdict in ("warn", "fail"))
 
@@ -80,7 +80,7 @@ def test_each_trouble_is_told_with_advice(tmp_path, file, text, fact, verdict):
 def test_a_battery_that_discharges_fails(tmp_path):
     battery = "sys/class/power_supply/BAT0"
     files = {f"{battery}/type": "Battery\n", f"{battery}/status": "Discharging\n"}
-    told = {each.id: each for each in facts(written(tmp_path, GOOD | files))}
+    told = {fact.id: fact for fact in facts(written(tmp_path, GOOD | files))}
     assert told["power-supply"].verdict == "fail"
 
 
@@ -97,14 +97,14 @@ def test_a_battery_that_discharges_fails(tmp_path):
 def test_only_the_machines_own_supply_counts(tmp_path, supplies, verdict):
     """A mouse's battery discharges on every desk."""
     files = {f"sys/class/power_supply/{name}": f"{text}\n" for name, text in supplies.items()}
-    told = {each.id: each for each in facts(written(tmp_path, GOOD | files))}
+    told = {fact.id: fact for fact in facts(written(tmp_path, GOOD | files))}
     assert told["power-supply"].verdict == verdict
 
 
 def test_a_mouse_alone_is_no_supply(tmp_path):
     mouse = "sys/class/power_supply/mouse"
     files = {f"{mouse}/type": "Battery\n", f"{mouse}/scope": "Device\n"}
-    told = {each.id: each for each in facts(written(tmp_path, files))}
+    told = {fact.id: fact for fact in facts(written(tmp_path, files))}
     assert told["power-supply"].verdict == "recorded"
 
 
@@ -122,7 +122,7 @@ def test_a_limit_of_any_group_above_this_process_is_found(tmp_path, limits, valu
     """On a plain machine the root of the tree has no such file."""
     files = {f"sys/fs/cgroup/{name}": f"{text}\n" for name, text in limits.items()}
     files["proc/self/cgroup"] = "0::/user.slice/a.scope\n"
-    told = {each.id: each for each in facts(written(tmp_path, files))}["cgroup-cpu-limit"]
+    told = {fact.id: fact for fact in facts(written(tmp_path, files))}["cgroup-cpu-limit"]
     assert (told.value, told.verdict) == (value, verdict)
 
 

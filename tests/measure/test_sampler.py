@@ -91,14 +91,14 @@ def test_a_run_from_ready_to_report(tmp_path):
     period_s = 0.05
     process = Process(tmp_path, [fake(domains="gpu-0+cpu-0")], period_s=period_s)
     assert process.ready["type"] == "ready"
-    assert [each["name"] for each in process.ready["domains"]] == ["gpu-0", "cpu-0"]
+    assert [item["name"] for item in process.ready["domains"]] == ["gpu-0", "cpu-0"]
     assert process.ready["failed"] == []
     process.wait_for(12, "cpu-0")
     lines = process.finish()
-    assert [each["type"] for each in lines].count("report") == 1
+    assert [line["type"] for line in lines].count("report") == 1
     report = lines[-1]
     assert report["type"] == "report"
-    status = next(each for each in lines if each["type"] == "status")
+    status = next(line for line in lines if line["type"] == "status")
     assert set(status["watts"]) == {"gpu-0", "cpu-0"}
     rows, stamps = process.rows(), process.stamps("gpu-0")
     assert rows[0] == "t_ns,domain,energy_j,power_w,u_ns"
@@ -116,8 +116,8 @@ def test_a_run_from_ready_to_report(tmp_path):
 @pytest.mark.parametrize("period_ns", [1, NS_PER_S // 10, 60 * NS_PER_S, 30_000 * NS_PER_S])
 def test_the_phase_is_drawn_from_the_whole_period(period_ns):
     drawn = [sampler.random_phase_ns(period_ns) for _ in range(400)]
-    assert all(0 <= each < period_ns for each in drawn)
-    tenths = {10 * each // period_ns for each in drawn}
+    assert all(0 <= item < period_ns for item in drawn)
+    tenths = {10 * item // period_ns for item in drawn}
     # One empty tenth among 400 draws happens once in 10^17 times.
     assert tenths == (set(range(10)) if period_ns > 1 else {0})
 
@@ -143,8 +143,8 @@ def test_a_conductor_that_dies_ends_the_sampler(tmp_path):
 def test_a_meter_that_does_not_open_is_told_and_the_others_are_read(tmp_path):
     broken = {"name": "lost", "target": "harness.meters.no_such_meter", "options": {}}
     process = Process(tmp_path, [broken, fake("bad", wats="1"), fake()])
-    assert [each["name"] for each in process.ready["domains"]] == ["node"]
-    reasons = {each["meter"]: each["reason"] for each in process.ready["failed"]}
+    assert [item["name"] for item in process.ready["domains"]] == ["node"]
+    reasons = {item["meter"]: item["reason"] for item in process.ready["failed"]}
     assert "ModuleNotFoundError" in reasons["lost"]
     assert "unknown option 'wats'" in reasons["bad"]
     process.finish()
@@ -154,8 +154,8 @@ def test_a_meter_that_fails_leaves_a_gap_and_a_fault(tmp_path):
     process = Process(tmp_path, [fake(fault="vanish", fault_after="3"), fake("b", domains="gpu-0")])
     process.wait_for(8, "gpu-0")
     lines = process.finish()
-    faults = [each for each in lines if each["type"] == "fault"]
-    assert {each["meter"] for each in faults} == {"fake"}
+    faults = [line for line in lines if line["type"] == "fault"]
+    assert {fault["meter"] for fault in faults} == {"fake"}
     assert "gone" in faults[0]["message"]
     assert len(process.stamps("node")) == 3
 
@@ -167,9 +167,9 @@ def test_a_meter_that_blocks_does_not_stop_the_others(tmp_path):
     process.wait_for(15, "gpu-0")
     assert len(process.stamps("node")) == 3, "it still blocks"
     lines = process.finish()
-    told = [each["message"] for each in lines if each["type"] == "fault"]
-    assert any("more than 0.5 s" in each for each in told)
-    assert any("still blocked" in each for each in told)
+    told = [line["message"] for line in lines if line["type"] == "fault"]
+    assert any("more than 0.5 s" in item for item in told)
+    assert any("still blocked" in item for item in told)
 
 
 def test_a_read_that_is_going_on_is_looked_at_again_as_soon_as_it_may_be_stuck():
@@ -251,7 +251,7 @@ class Reader:
 def test_a_second_meter_of_the_same_domain_is_turned_away():
     opened = [Opened("a", Reader("gpu-0"), ""), Opened("b", Reader("gpu-0", "gpu-1"), "")]
     members, failed = sampler.accept(opened, 0)
-    assert [each.name for each in members] == ["a"]
+    assert [member.name for member in members] == ["a"]
     assert failed == [{"meter": "b", "reason": "the domain 'gpu-0' is read by a already"}]
 
 

@@ -111,7 +111,7 @@ def test_a_window_has_the_joules_of_its_two_parts(seed, share):
     # Within less than a few updates a counter may not move at all, and joules stop at zero.
     assume(min(middle_ns - begin_ns, end_ns - middle_ns) > 4e9 * setting.sensor.update_s)
     stamps = ((begin_ns, middle_ns), (middle_ns, end_ns), (begin_ns, end_ns))
-    first, second, whole = (figures(energy(trace, domain, *each))[0] for each in stamps)
+    first, second, whole = (figures(energy(trace, domain, *stamp))[0] for stamp in stamps)
     assert first + second == pytest.approx(whole, rel=1e-9, abs=1e-6)
 
 
@@ -171,7 +171,7 @@ def test_devices_add_up_and_are_never_averaged():
     column = setting.trace().columns["gpu-0"]
     trace = Trace({"gpu-0": column, "gpu-1": column})
     domains = [setting.domain(name=name) for name in ("gpu-0", "gpu-1")]
-    told = total([energy(trace, each, *setting.window_ns) for each in domains], domains)
+    told = total([energy(trace, domain, *setting.window_ns) for domain in domains], domains)
     assert told.energy_j == pytest.approx(6000, rel=1e-6)
     assert told.domains == ("gpu-0", "gpu-1")
 
@@ -186,8 +186,8 @@ def test_the_order_of_domains_changes_nothing(seed, order):
     trace = Trace(dict.fromkeys(names, column))
     shuffled = Trace({names[index]: column for index in order})
     other = [domains[index] for index in order]
-    results = [energy(trace, each, *setting.window_ns) for each in domains]
-    again = [energy(shuffled, each, *setting.window_ns) for each in other]
+    results = [energy(trace, domain, *setting.window_ns) for domain in domains]
+    again = [energy(shuffled, item, *setting.window_ns) for item in other]
     assert total(results, domains) == total(again, other)
 
 
@@ -202,7 +202,9 @@ def test_a_missing_domain_has_no_joules_rather_than_zero():
 def test_a_total_with_a_missing_part_is_missing():
     setting = Setting(constant(100), Sensor(), "counter", (5.0, 15.0))
     domains = [setting.domain(), setting.domain(name="gpu-1")]
-    told = total([energy(setting.trace(), each, *setting.window_ns) for each in domains], domains)
+    told = total(
+        [energy(setting.trace(), domain, *setting.window_ns) for domain in domains], domains
+    )
     assert told.energy_j is None
     assert told.reason == "no figure for gpu-1"
 
@@ -275,13 +277,17 @@ def test_totals_never_count_a_joule_twice(domains, counted):
     told = total(
         [
             Energy(
-                domain=each.name, kind=each.kind, method=each.method, simulated=False, energy_j=1.0
+                domain=domain.name,
+                kind=domain.kind,
+                method=domain.method,
+                simulated=False,
+                energy_j=1.0,
             )
-            for each in domains
+            for domain in domains
         ],
         domains,
     )
-    assert set(told.domains) == {each.name for each in counted}
+    assert set(told.domains) == {item.name for item in counted}
     assert told.energy_j == len(counted)
 
 

@@ -125,7 +125,7 @@ def test_a_window_that_the_readings_contradict_widens_bound_and_doubt():
     assert wrong.bound_j[1] - wrong.bound_j[0] >= right.bound_j[1] - right.bound_j[0]
     assert wrong.terms["edges"] >= right.terms["edges"]
     found = audit(setting.beside(), [instant(setting, 0.1)], setting.window_ns)
-    assert [each.rule for each in found] == ["averaging-window"]
+    assert [item.rule for item in found] == ["averaging-window"]
     assert "not over the 100 ms" in found[0].message
 
 
@@ -135,7 +135,7 @@ def test_a_window_that_is_stated_right_is_left_in_peace(seed, share):
     setting = card(seed, share, jumps=False)
     stated = instant(setting, setting.sensor.window_s)
     found = audit(setting.beside(), [stated], setting.window_ns)
-    assert "averaging-window" not in {each.rule for each in found}
+    assert "averaging-window" not in {item.rule for item in found}
 
 
 @pytest.mark.parametrize(

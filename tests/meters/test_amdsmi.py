@@ -66,8 +66,8 @@ def test_text_in_the_place_of_a_number_is_no_number(info, expected):
 def test_a_card_without_a_counter_has_its_power_alone(installed):
     installed({"power": CARD["power"]})
     reader = amdsmi.METER.open({})
-    assert [each.name for each in reader.domains] == ["gpu-0-power"]
-    assert [each.power_w for each in reader.read()] == [300]
+    assert [domain.name for domain in reader.domains] == ["gpu-0-power"]
+    assert [item.power_w for item in reader.read()] == [300]
 
 
 def test_a_card_that_stops_answering_is_told_and_the_other_is_read(installed):
@@ -76,7 +76,7 @@ def test_a_card_that_stops_answering_is_told_and_the_other_is_read(installed):
     reader = amdsmi.METER.open({})
     del failing["energy"]
     failing["power"] = {"current_socket_power": "N/A"}
-    assert {each.domain for each in reader.read()} == {"gpu-1", "gpu-1-power"}
+    assert {item.domain for item in reader.read()} == {"gpu-1", "gpu-1-power"}
     assert "NOT_SUPPORTED" in reader.trouble["gpu-0"]
     assert "gave no number" in reader.trouble["gpu-0-power"]
 
@@ -94,8 +94,7 @@ def test_no_card_and_no_driver_are_told(installed):
     assert amdsmi.METER.probe().reason == "AMD's library shows no GPU"
 
     def refuse() -> None:
-        message = "driver not loaded"
-        raise RuntimeError(message)
+        raise RuntimeError("driver not loaded")
 
     made.amdsmi_init = refuse
     told = amdsmi.METER.probe()
@@ -109,7 +108,7 @@ def test_no_card_and_no_driver_are_told(installed):
 def test_an_accumulator_without_its_step_is_no_counter(installed):
     installed({"energy": {"energy_accumulator": 1_000_000}, "power": CARD["power"]})
     reader = amdsmi.METER.open({})
-    assert [each.name for each in reader.domains] == ["gpu-0-power"]
+    assert [domain.name for domain in reader.domains] == ["gpu-0-power"]
 
 
 @pytest.mark.parametrize("value", ["N/A", "", None, True, [300]])
@@ -147,8 +146,8 @@ def test_the_counter_wraps_at_its_width_in_its_own_steps(installed):
 def test_a_card_that_answers_nothing_has_no_domain_and_shifts_no_number(installed):
     installed({}, CARD)
     reader = amdsmi.METER.open({})
-    assert [each.name for each in reader.domains] == ["gpu-1", "gpu-1-power"]
-    assert {each.domain for each in reader.read()} == {"gpu-1", "gpu-1-power"}
+    assert [domain.name for domain in reader.domains] == ["gpu-1", "gpu-1-power"]
+    assert {item.domain for item in reader.read()} == {"gpu-1", "gpu-1-power"}
     assert reader.trouble == {}
 
 
@@ -209,7 +208,7 @@ def of_card(number: int, **changes: object) -> dict[str, object]:
 
 def names(options: dict[str, str] | None = None) -> list[str]:
     domains = amdsmi.METER.open(options or {}).domains
-    return [each.name for each in domains if each.method == "counter"]
+    return [domain.name for domain in domains if domain.method == "counter"]
 
 
 @pytest.mark.parametrize(
@@ -251,9 +250,9 @@ def test_both_dies_of_a_card_are_read_once_where_one_shows_them_both(installed, 
     """The odd one would stand still for ever and look like a stuck sensor."""
     installed(of_card(0, **MI250), of_card(1, **MI250, **SILENT))
     reader = amdsmi.METER.open({"devices": chosen})
-    assert [each.name for each in reader.domains] == ["gpu-0", "gpu-0-power"]
+    assert [domain.name for domain in reader.domains] == ["gpu-0", "gpu-0-power"]
     assert "both dies" in reader.domains[0].source
-    assert {each.domain for each in reader.read()} == {"gpu-0", "gpu-0-power"}
+    assert {item.domain for item in reader.read()} == {"gpu-0", "gpu-0-power"}
 
 
 @pytest.mark.parametrize(

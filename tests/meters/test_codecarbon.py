@@ -44,10 +44,10 @@ def reader():
 
 
 def test_the_names_and_methods_make_the_estimate_plain(reader):
-    told = {each.name: each for each in reader.domains}
+    told = {domain.name: domain for domain in reader.domains}
     assert set(told) == {"cpu-modelled", "dram-modelled"}
-    assert all(each.method == "modelled" for each in told.values())
-    assert not any(each.simulated for each in told.values())
+    assert all(item.method == "modelled" for item in told.values())
+    assert not any(item.simulated for item in told.values())
     assert "Cpu Load" in told["cpu-modelled"].source
     assert told["cpu-modelled"].power_high_w is None
 
@@ -55,10 +55,10 @@ def test_the_names_and_methods_make_the_estimate_plain(reader):
 def test_a_window_of_a_second_has_rows_at_both_edges(reader):
     began_ns = now_ns()
     reader.mark()
-    first = {each.domain: each for each in reader.read()}
+    first = {item.domain: item for item in reader.read()}
     time.sleep(1.0)
     reader.mark()
-    last = {each.domain: each for each in reader.read()}
+    last = {item.domain: item for item in reader.read()}
     took_s = (now_ns() - began_ns) / NS_PER_S
     assert set(first) == set(last) == {"cpu-modelled", "dram-modelled"}
     for name, begin in first.items():
@@ -74,7 +74,7 @@ def test_the_rows_stand_about_a_second_apart(reader):
     stamps: list[int] = []
 
     def enough() -> bool:
-        stamps.extend(each.t_ns for each in reader.read() if each.domain == "cpu-modelled")
+        stamps.extend(item.t_ns for item in reader.read() if item.domain == "cpu-modelled")
         return len(stamps) >= 3
 
     until(enough)
@@ -88,8 +88,8 @@ def test_marks_in_quick_succession_never_stamp_an_old_estimate_anew(reader):
     rows = []
     for _ in range(4):
         reader.mark()
-        rows += [each for each in reader.read() if each.domain == "cpu-modelled"]
-    joules = [each.energy_j for each in rows]
+        rows += [item for item in reader.read() if item.domain == "cpu-modelled"]
+    joules = [row.energy_j for row in rows]
     assert len(rows) >= 4
     assert all(later > earlier for earlier, later in itertools.pairwise(joules))
 

@@ -57,12 +57,12 @@ def test_a_counter_counts_the_truth():
 
 def test_one_domain_a_name_with_its_kind():
     made, _ = reader(domains="gpu-0+cpu-package-0+wall")
-    assert [(each.name, each.kind) for each in made.domains] == [
+    assert [(domain.name, domain.kind) for domain in made.domains] == [
         ("gpu-0", "gpu"),
         ("cpu-package-0", "cpu"),
         ("wall", "wall"),
     ]
-    assert all(each.simulated for each in made.domains)
+    assert all(domain.simulated for domain in made.domains)
 
 
 def test_a_sampled_domain_has_no_counter():
@@ -73,7 +73,7 @@ def test_a_sampled_domain_has_no_counter():
 
 def test_the_counter_wraps_where_it_is_told_to():
     readings = run(40, wrap_j="100", power="false")
-    joules = [each.energy_j for each in readings if each.energy_j is not None]
+    joules = [reading.energy_j for reading in readings if reading.energy_j is not None]
     assert len(joules) == 40
     assert max(joules) < 100
     assert any(b < a for a, b in pairwise(joules))
@@ -81,7 +81,7 @@ def test_the_counter_wraps_where_it_is_told_to():
 
 def test_noise_follows_its_seed():
     one, same, other = (
-        [each.power_w for each in run(20, noise="0.1", seed=seed)] for seed in ("1", "1", "2")
+        [item.power_w for item in run(20, noise="0.1", seed=seed)] for seed in ("1", "1", "2")
     )
     assert one == same
     assert one != other
@@ -96,13 +96,13 @@ def test_noise_follows_its_seed():
 )
 def test_a_fault_sets_in_after_the_reads_it_is_told(fault, sign):
     readings = run(10, fault=fault, fault_after="5")
-    assert [sign(each) for each in readings] == [False] * 5 + [True] * 5
+    assert [sign(reading) for reading in readings] == [False] * 5 + [True] * 5
 
 
 def test_a_frozen_counter_stands_still_and_a_reset_one_falls():
-    frozen = [each.energy_j for each in run(30, fault="frozen", fault_after="5")]
+    frozen = [item.energy_j for item in run(30, fault="frozen", fault_after="5")]
     assert len(set(frozen[5:])) == 1
-    fallen = [each.energy_j or 0.0 for each in run(30, fault="reset", fault_after="15")]
+    fallen = [item.energy_j or 0.0 for item in run(30, fault="reset", fault_after="15")]
     assert min(b - a for a, b in pairwise(fallen)) < -50
 
 

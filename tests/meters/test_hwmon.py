@@ -40,14 +40,14 @@ JETSON = {
 
 def opened(root: Path) -> tuple[dict[str, DomainSpec], dict[str, float | None]]:
     reader = hwmon.METER.open({"root": str(root)})
-    watts = {each.domain: each.power_w for each in reader.read()}
+    watts = {item.domain: item.power_w for item in reader.read()}
     reader.close()
-    return {each.name: each for each in reader.domains}, watts
+    return {domain.name: domain for domain in reader.domains}, watts
 
 
 def counted(specs: dict[str, DomainSpec]) -> set[str]:
-    records = [load(Domain, domain_fields(each), "meter") for each in specs.values()]
-    return {each.name for each in disjoint(records)}
+    records = [load(Domain, domain_fields(spec), "meter") for spec in specs.values()]
+    return {item.name for item in disjoint(records)}
 
 
 def test_grace_gives_watts_and_its_module_contains_the_rest(tmp_path):
@@ -75,13 +75,13 @@ def test_a_jetson_board_is_its_input_rail(tmp_path):
 def test_rails_without_an_input_rail_add_up(tmp_path):
     rails = {name: text.replace("VDD_IN", "VDD_SOC") for name, text in JETSON.items()}
     specs, _ = opened(written(tmp_path, rails))
-    assert all(each.parents == () for each in specs.values())
+    assert all(spec.parents == () for spec in specs.values())
 
 
 def test_a_sensor_that_fails_is_told(tmp_path):
     reader = hwmon.METER.open({"root": str(written(tmp_path, GRACE))})
     (tmp_path / "hwmon3/device/power1_average").write_text("\n")
-    names = {each.domain for each in reader.read()}
+    names = {item.domain for item in reader.read()}
     assert "cpu-grace-0" in names
     assert "cpu-grace-0-cpu" not in names
     assert "cannot be read" in reader.trouble["cpu-grace-0-cpu"]
@@ -110,7 +110,7 @@ def test_a_machine_with_them_names_them(tmp_path, monkeypatch):
 def test_what_is_no_number_is_no_reading(tmp_path, text):
     reader = hwmon.METER.open({"root": str(written(tmp_path, GRACE))})
     (tmp_path / "hwmon2/device/power1_average").write_text(text)
-    names = {each.domain for each in reader.read()}
+    names = {item.domain for item in reader.read()}
     assert names == {"node-module-0", "cpu-grace-0-cpu", "cpu-grace-0-sysio"}
     assert set(reader.trouble) == {"cpu-grace-0"}
     reader.close()
@@ -122,7 +122,7 @@ def test_a_sensor_that_comes_back_is_read_again(tmp_path):
     value.write_text("?\n")
     reader.read()
     value.write_text("0\n")
-    told = {each.domain: each.power_w for each in reader.read()}
+    told = {item.domain: item.power_w for item in reader.read()}
     assert told["cpu-grace-0"] == 0.0
     assert reader.trouble == {}
     reader.close()
@@ -130,7 +130,7 @@ def test_a_sensor_that_comes_back_is_read_again(tmp_path):
 
 def test_a_label_without_its_file_is_no_sensor(tmp_path):
     written(tmp_path, {name: text for name, text in GRACE.items() if name != _MODULE_FILE})
-    assert {each.name for each in hwmon.sensors(tmp_path)} == {
+    assert {sensor.name for sensor in hwmon.sensors(tmp_path)} == {
         "cpu-grace-0",
         "cpu-grace-0-cpu",
         "cpu-grace-0-sysio",
@@ -155,7 +155,7 @@ def test_labels_of_other_makers_and_odd_bytes_are_passed_over(tmp_path):
     written(tmp_path, GRACE)
     (tmp_path / "hwmon3/device/power1_oem_info").write_bytes(b"\xff\xfe CPU Power Socket 0\n")
     (tmp_path / "hwmon4/device/power1_oem_info").write_text("Fan Power Socket 0\n")
-    assert {each.name for each in hwmon.sensors(tmp_path)} == {"node-module-0", "cpu-grace-0"}
+    assert {sensor.name for sensor in hwmon.sensors(tmp_path)} == {"node-module-0", "cpu-grace-0"}
 
 
 def test_a_rail_needs_both_of_its_files(tmp_path):

@@ -32,7 +32,7 @@ def test_ptdaemons_log_is_followed(tmp_path):
     begin_ns = now_ns()
     later = SPL.format(stamp("%m-%d-%Y %H:%M:%S.%f"), 22.95)
     reader, readings = followed(tmp_path / "spl.txt", first, later)
-    assert [each.power_w for each in readings] == [22.95]
+    assert [reading.power_w for reading in readings] == [22.95]
     a_step_ns = NS_PER_S // 100  # of the wall clock, should its service set it just now
     assert begin_ns - a_step_ns < readings[0].t_ns < now_ns() + a_step_ns
     assert readings[0].u_ns == NS_PER_S // 2
@@ -84,7 +84,7 @@ def test_a_comma_within_a_figure_never_cuts_it_in_silence(tmp_path, header, row,
 def test_a_quoted_cell_may_hold_the_delimiter(tmp_path):
     row = f'"rack 3, left",{stamp()},"50.5"\n'
     reader, readings = followed(tmp_path / "log.csv", "place,time,watts\n", row)
-    assert [each.power_w for each in readings] == [50.5]
+    assert [reading.power_w for reading in readings] == [50.5]
     reader.close()
 
 
@@ -101,7 +101,7 @@ def test_a_log_of_either_byte_order_is_followed(tmp_path, encoding):
     with path.open("ab") as log:
         for watts in (50.5, 51.0):
             log.write(f"{stamp()},{watts}\n".encode(encoding))
-    assert [each.power_w for each in reader.read()] == [50.5, 51.0]
+    assert [item.power_w for item in reader.read()] == [50.5, 51.0]
     assert not reader.trouble
     reader.close()
 
@@ -126,7 +126,7 @@ def test_a_log_in_utf_16_is_followed(tmp_path):
     reader = logfile.METER.open({"path": str(path), "tz": "utc"})
     with path.open("ab") as log:
         log.write(f"{stamp()},33\n".encode("utf-16-le"))
-    assert [each.power_w for each in reader.read()] == [33]
+    assert [item.power_w for item in reader.read()] == [33]
     reader.close()
 
 
@@ -151,7 +151,7 @@ def test_the_remedies_work(tmp_path):
     late = f"{stamp(shift_s=-7200)},50\n"
     for options in ({"offset_s": "7200"}, {"tz": "-02:00"}, {"clock": "arrival"}):
         reader, readings = followed(tmp_path / "log.csv", "time,watts\n", late, **options)
-        assert [each.power_w for each in readings] == [50], options
+        assert [reading.power_w for reading in readings] == [50], options
         assert abs(readings[0].t_ns - now_ns()) < 60 * NS_PER_S
         reader.close()
 
@@ -162,7 +162,7 @@ def test_local_stamps_are_local(tmp_path, monkeypatch):
     try:
         row = f"{stamp(zone=None)},50\n"
         reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row, tz="local")
-        assert [each.power_w for each in readings] == [50]
+        assert [reading.power_w for reading in readings] == [50]
         reader.close()
     finally:
         monkeypatch.undo()
@@ -175,7 +175,7 @@ def test_half_a_line_waits_for_its_other_half(tmp_path):
     assert readings == []
     with path.open("a") as log:
         log.write("5\n")
-    assert [each.power_w for each in reader.read()] == [55]
+    assert [item.power_w for item in reader.read()] == [55]
     reader.close()
 
 
@@ -293,7 +293,7 @@ def test_ptdaemons_figure_that_is_no_number_is_told(tmp_path):
 def test_a_bad_line_does_not_take_the_good_ones_with_it(tmp_path):
     rows = [f"{stamp()},1\n", "broken\n", "\n", f"{stamp()},3\n"]
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", *rows)
-    assert [each.power_w for each in readings] == [1.0, 3.0]
+    assert [reading.power_w for reading in readings] == [1.0, 3.0]
     assert reader.trouble
     assert reader.read() == []
     assert reader.trouble == {}
@@ -302,14 +302,14 @@ def test_a_bad_line_does_not_take_the_good_ones_with_it(tmp_path):
 
 def test_power_may_flow_back_and_is_not_cut_to_zero(tmp_path):
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", f"{stamp()},-4.5\n")
-    assert [each.power_w for each in readings] == [-4.5]
+    assert [reading.power_w for reading in readings] == [-4.5]
     reader.close()
 
 
 def test_what_stood_there_before_is_not_read(tmp_path):
     old = f"time,watts\n{stamp()},1\n"
     reader, readings = followed(tmp_path / "log.csv", old, f"{stamp()},2\n")
-    assert [each.power_w for each in readings] == [2.0]
+    assert [reading.power_w for reading in readings] == [2.0]
     reader.close()
 
 
@@ -317,7 +317,7 @@ def test_what_stood_there_before_is_not_read(tmp_path):
 def test_quotes_spaces_and_line_ends_are_no_part_of_a_figure(tmp_path, ending):
     row = f'"{stamp()}", "12.5" {ending}'
     reader, readings = followed(tmp_path / "log.csv", f'"Time", "Watts"{ending}', row)
-    assert [each.power_w for each in readings] == [12.5]
+    assert [reading.power_w for reading in readings] == [12.5]
     reader.close()
 
 
@@ -326,7 +326,7 @@ def test_other_columns_may_be_called_anything(tmp_path, name):
     places = name.count(",") + 1
     row = "ü," * places + f"{stamp()},8\n"
     reader, readings = followed(tmp_path / "log.csv", f"{name},time,watts\n", row)
-    assert [each.power_w for each in readings] == [8.0]
+    assert [reading.power_w for reading in readings] == [8.0]
     reader.close()
 
 

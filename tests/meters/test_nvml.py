@@ -53,7 +53,7 @@ def seen(options: dict[str, str] | None = None, visible: str | None = None, **se
 
 
 def names(told: Any) -> list[str]:
-    return [each["name"] for each in told["domains"]]
+    return [item["name"] for item in told["domains"]]
 
 
 def test_counter_instant_and_average_are_domains_of_their_own():
@@ -65,7 +65,7 @@ def test_counter_instant_and_average_are_domains_of_their_own():
     assert average["averaging_window_s"] == 1.0
     assert "scope GPU" in counter["source"]
     assert "driver 999.01" in counter["source"]
-    readings = {each["domain"]: each for each in told["readings"]}
+    readings = {item["domain"]: item for item in told["readings"]}
     assert readings["gpu-0"]["power_w"] is None
     assert readings["gpu-0"]["energy_j"] > 5000
     assert readings["gpu-0-instant"]["power_w"] == pytest.approx(250, abs=0.01)
@@ -87,8 +87,8 @@ def test_the_update_period_of_every_reading_is_measured_and_no_default_taken():
 
 def test_a_sensor_that_does_not_move_has_an_assumed_period_and_says_so():
     told = seen(watts=250, fault="frozen")
-    assert {each["update_period_s"] for each in told["domains"]} == {0.1}
-    assert all("update period assumed" in each["source"] for each in told["domains"])
+    assert {item["update_period_s"] for item in told["domains"]} == {0.1}
+    assert all("update period assumed" in item["source"] for item in told["domains"])
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_cards_that_look_at_a_quarter_of_the_time_are_known(name, window_s):
 
 def test_a_module_contains_the_card():
     told = seen(module=1)
-    by_name = {each["name"]: each for each in told["domains"]}
+    by_name = {item["name"]: item for item in told["domains"]}
     assert by_name["gpu-0"]["parents"] == ["gpu-0-module"]
     assert by_name["gpu-0-module"]["parents"] == []
     assert "scope module" in by_name["gpu-0-module"]["source"]
@@ -119,7 +119,7 @@ GRACE = "NVIDIA GH200 480GB"
 def test_the_counter_of_a_superchip_is_of_its_module():
     """As the card's own it would say 1.5 times what the card's power says, in every run."""
     told = seen(name=GRACE, module=1, counter_share=1.5)
-    by_name = {each["name"]: each for each in told["domains"]}
+    by_name = {item["name"]: item for item in told["domains"]}
     assert set(by_name) == {
         "gpu-0-module",
         "gpu-0-module-instant",
@@ -129,14 +129,14 @@ def test_the_counter_of_a_superchip_is_of_its_module():
     assert by_name["gpu-0-module"]["method"] == "counter"
     assert by_name["gpu-0-module"]["parents"] == []
     assert "of the whole module" in by_name["gpu-0-module"]["source"]
-    records = [load(Domain, each, "meter") for each in told["domains"]]
-    assert [each.name for each in disjoint(records)] == ["gpu-0-module"]
+    records = [load(Domain, item, "meter") for item in told["domains"]]
+    assert [item.name for item in disjoint(records)] == ["gpu-0-module"]
 
 
 def test_a_superchip_without_a_counter_counts_its_module_once():
     told = seen(name=GRACE, module=1, no_counter=1)
-    records = [load(Domain, each, "meter") for each in told["domains"]]
-    assert [each.name for each in disjoint(records)] == ["gpu-0-module-instant"]
+    records = [load(Domain, item, "meter") for item in told["domains"]]
+    assert [item.name for item in disjoint(records)] == ["gpu-0-module-instant"]
 
 
 def test_a_card_without_a_counter_keeps_its_power():
@@ -197,7 +197,7 @@ def test_a_card_that_is_lost_is_told():
     told = seen(gpus=2, fault="lost", fault_device=1, fault_after_calls=40)
     assert "gpu-1" in told["trouble"]
     assert "gpu-0" not in told["trouble"]
-    assert {each["domain"][:5] for each in told["readings"]} == {"gpu-0"}
+    assert {item["domain"][:5] for item in told["readings"]} == {"gpu-0"}
 
 
 def test_without_a_driver_the_reason_and_the_cure_are_told():

@@ -36,8 +36,8 @@ def module(answer: Answer, code: int = 0, **changes: Any) -> Any:
 
     def public(handle: object, wanted: list[tuple[int, int]]) -> Any:
         array = (pynvml.c_nvmlFieldValue_t * len(wanted))()
-        for each, (field, scope) in zip(array, wanted, strict=True):
-            each.fieldId, each.scopeId = field, scope
+        for item, (field, scope) in zip(array, wanted, strict=True):
+            item.fieldId, item.scopeId = field, scope
         if call(handle, len(wanted), array):
             raise pynvml.NVMLError(code)
         return array

@@ -32,7 +32,7 @@ TREE = {
 
 def test_each_event_is_found_on_each_socket(tmp_path):
     found = list(events(written(tmp_path, TREE)))
-    assert [(each.name, each.cpu, each.config) for each in found] == [
+    assert [(item.name, item.cpu, item.config) for item in found] == [
         ("cpu-package-0-perf", 0, 2),
         ("dram-0-perf", 0, 3),
         ("cpu-package-1-perf", 32, 2),
@@ -46,7 +46,7 @@ def test_the_whole_platform_is_counted_once(tmp_path):
         f"{PMU}/events/energy-psys": "event=0x05\n",
         f"{PMU}/events/energy-psys.scale": "2.3e-10\n",
     }
-    names = [each.name for each in events(written(tmp_path, TREE | psys))]
+    names = [event.name for event in events(written(tmp_path, TREE | psys))]
     assert names.count("cpu-psys-perf") == 1
 
 
@@ -81,10 +81,10 @@ def test_beside_powercap_it_is_never_added(tmp_path):
     made = [Event(label, 2, 2**-32, 0, 0) for label in ("package", "dram", "core")]
     second = PerfReader([(event, counter(0)) for event in made])
     both = [*plain.domains, *second.domains]
-    records = [load(Domain, domain_fields(each), "meter") for each in both]
-    assert {each.name for each in disjoint(records)} == {"cpu-package-0", "dram-0"}
-    alone = [each for each in records if each.meter == "perf-energy"]
-    assert {each.name for each in disjoint(alone)} == {"cpu-package-0-perf", "dram-0-perf"}
+    records = [load(Domain, domain_fields(item), "meter") for item in both]
+    assert {item.name for item in disjoint(records)} == {"cpu-package-0", "dram-0"}
+    alone = [record for record in records if record.meter == "perf-energy"]
+    assert {item.name for item in disjoint(alone)} == {"cpu-package-0-perf", "dram-0-perf"}
     plain.close()
     second.close()
 

@@ -16,17 +16,17 @@ from tests.lab import powercap
 def opened(root: Path) -> dict[str, DomainSpec]:
     reader = rapl.METER.open({"root": str(root)})
     try:
-        return {each.name: each for each in reader.domains}
+        return {domain.name: domain for domain in reader.domains}
     finally:
         reader.close()
 
 
 def as_records(specs: dict[str, DomainSpec]) -> list[Domain]:
-    return [load(Domain, domain_fields(each), "meter") for each in specs.values()]
+    return [load(Domain, domain_fields(spec), "meter") for spec in specs.values()]
 
 
 def counted(specs: dict[str, DomainSpec]) -> set[str]:
-    return {each.name for each in disjoint(as_records(specs))}
+    return {item.name for item in disjoint(as_records(specs))}
 
 
 def test_memory_lies_under_its_package_but_is_not_within_it(tmp_path):
@@ -63,7 +63,7 @@ def test_the_index_of_a_zone_is_not_the_number_of_its_socket(tmp_path):
     powercap.zone(tmp_path, "intel-rapl:1", "package-0")
     powercap.zone(tmp_path, "intel-rapl:1:0", "dram")
     reader = rapl.METER.open({"root": str(tmp_path)})
-    sources = {each.name: each.source for each in reader.domains}
+    sources = {domain.name: domain.source for domain in reader.domains}
     reader.close()
     assert "intel-rapl:0:0" in sources["dram-1"]
     assert "intel-rapl:1:0" in sources["dram-0"]
@@ -127,7 +127,7 @@ def test_a_zone_that_vanishes_is_told_and_the_others_are_read(tmp_path):
     powercap.server(tmp_path, sockets=2)
     reader = rapl.METER.open({"root": str(tmp_path)})
     (tmp_path / "intel-rapl:1" / "energy_uj").write_text("not a number\n")
-    names = {each.domain for each in reader.read()}
+    names = {item.domain for item in reader.read()}
     assert "cpu-package-0" in names
     assert "cpu-package-1" not in names
     assert "cannot be read" in reader.trouble["cpu-package-1"]

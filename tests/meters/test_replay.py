@@ -29,7 +29,7 @@ def recording(folder: Path, text: str = ROWS) -> Path:
 def test_rows_come_when_their_time_has_come(tmp_path, stopped):
     reader = replay.METER.open({"path": str(recording(tmp_path))})
     first = reader.read()
-    assert [(each.domain, each.energy_j) for each in first] == [
+    assert [(item.domain, item.energy_j) for item in first] == [
         ("cpu-modelled", 1.0),
         ("gpu-0", 10.0),
     ]
@@ -44,7 +44,7 @@ def test_twice_the_speed_takes_half_the_time(tmp_path, stopped):
     reader = replay.METER.open({"path": str(recording(tmp_path)), "speed": "2"})
     reader.read()
     stopped[0] += 1000
-    assert [each.t_ns for each in reader.read()] == [1_001_000]
+    assert [item.t_ns for item in reader.read()] == [1_001_000]
 
 
 def test_the_end_is_a_fault_and_not_a_standstill(tmp_path, stopped):
@@ -57,8 +57,8 @@ def test_the_end_is_a_fault_and_not_a_standstill(tmp_path, stopped):
 
 def test_it_is_simulated_and_an_estimate_stays_one(tmp_path):
     reader = replay.METER.open({"path": str(recording(tmp_path))})
-    told = {each.name: each for each in reader.domains}
-    assert all(each.simulated for each in told.values())
+    told = {domain.name: domain for domain in reader.domains}
+    assert all(item.simulated for item in told.values())
     assert told["gpu-0"].method == "counter"
     assert told["cpu-modelled"].method == "modelled"
     assert "unknown source" in told["gpu-0"].source
@@ -73,7 +73,7 @@ def test_a_bundle_brings_what_its_record_says(tmp_path):
     }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps({"domains": [domain]}))
     reader = replay.METER.open({"path": str(tmp_path)})
-    told = next(each for each in reader.domains if each.name == "gpu-0")
+    told = next(item for item in reader.domains if item.name == "gpu-0")
     assert told.wrap_j == 99.0
     assert told.parents == ("gpu-0-module",)
     assert told.meter == "replay"
@@ -110,7 +110,7 @@ def test_it_is_never_chosen_by_itself():
 def test_two_rows_of_one_moment_need_not_have_the_same_figures(tmp_path, stopped):
     text = HEADER + "5,gpu-0,10.0,,7\n5,gpu-0,,300,7\n5,gpu-0,,,7\n"
     readings = replay.METER.open({"path": str(recording(tmp_path, text))}).read()
-    assert {(each.energy_j, each.power_w) for each in readings} == {
+    assert {(reading.energy_j, reading.power_w) for reading in readings} == {
         (10.0, None),
         (None, 300.0),
         (None, None),
@@ -135,14 +135,14 @@ def test_rows_out_of_order_are_played_in_the_order_of_time(tmp_path, stopped):
     text = HEADER + "9,gpu-0,3.0,,0\n5,gpu-0,1.0,,0\n7,gpu-0,2.0,,0\n"
     reader = replay.METER.open({"path": str(recording(tmp_path, text))})
     stopped[0] += 4
-    assert [each.energy_j for each in reader.read()] == [1.0, 2.0, 3.0]
+    assert [item.energy_j for item in reader.read()] == [1.0, 2.0, 3.0]
 
 
 def test_a_counter_that_ran_backwards_does_so_again(tmp_path, stopped):
     text = HEADER + "5,gpu-0,9.0,,0\n6,gpu-0,2.0,,0\n"
     reader = replay.METER.open({"path": str(recording(tmp_path, text))})
     stopped[0] += 1
-    assert [each.energy_j for each in reader.read()] == [9.0, 2.0]
+    assert [item.energy_j for item in reader.read()] == [9.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_record_of_other_domains_says_nothing_of_these(tmp_path):
     recording(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"domains": []}))
     reader = replay.METER.open({"path": str(tmp_path)})
-    assert all("unknown source" in each.source for each in reader.domains)
+    assert all("unknown source" in domain.source for domain in reader.domains)
 
 
 def test_half_the_speed_takes_twice_the_time(tmp_path, stopped):
@@ -170,7 +170,7 @@ def test_half_the_speed_takes_twice_the_time(tmp_path, stopped):
     stopped[0] += 3999
     assert reader.read() == []
     stopped[0] += 1
-    assert [each.energy_j for each in reader.read()] == [12.5]
+    assert [item.energy_j for item in reader.read()] == [12.5]
 
 
 @pytest.mark.parametrize("speed", ["-1", "nan", "fast"])

@@ -45,12 +45,12 @@ def entry(method: str, workload: str, factor: float, **changes: Any) -> Score:
     runs: tuple[RunScore, ...] = tuple(
         run(
             seed,
-            time_s=factor * each,
-            energy_j=100.0 * factor * each,
+            time_s=factor * item,
+            energy_j=100.0 * factor * item,
             block=f"{method} {seed}",
             started_utc=f"2026-01-01T00:{seed:02d}:00.{zlib.crc32(method.encode()):010d}Z",
         ).model_copy(update=changes)
-        for seed, each in enumerate(EIGHT, 1)
+        for seed, item in enumerate(EIGHT, 1)
     )
     assert time_costs(runs) is not None
     sha = f"{workload} {method}"
@@ -70,7 +70,7 @@ def entered(results: Path, method: str, factor: float, **changes: Any) -> None:
     """Bundles of eight runs of a method on each of two workloads."""
     for workload in WORKLOADS[:2]:
         plan = Plan(name=f"{workload}-{method}", source=f"{workload} {method}", workload=workload)
-        series(results, plan.but(**changes), [factor * each for each in EIGHT])
+        series(results, plan.but(**changes), [factor * item for item in EIGHT])
 
 
 def decided(scores: list[Score], rules: Ruleset = RULES) -> Award:
@@ -90,8 +90,8 @@ def test_the_best_over_all_workloads_is_awarded() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
     award = decided(field + made("sgd", 0.5, "alpha", "beta"))
     assert (award.outcome, award.winner, award.unit) == ("awarded", "muon", "")
-    assert [each.submission for each in award.candidates] == ["muon", "adamw", "sgd"]
-    rows = {each.name: each for each in across(award).rows}
+    assert [candidate.submission for candidate in award.candidates] == ["muon", "adamw", "sgd"]
+    rows = {row.name: row for row in across(award).rows}
     assert rows["adamw"].score == pytest.approx(0.5)
     assert rows["sgd"].hits_count == 2
     assert rows["sgd"].geometric_ratio is None
@@ -106,22 +106,22 @@ def test_the_best_over_all_workloads_is_awarded() -> None:
 def test_what_hangs_on_one_workload_is_told() -> None:
     """Far ahead on one workload, behind on two."""
     field = made("adamw", 1.0, *WORKLOADS) + made("even", 0.85, *WORKLOADS)
-    odd = [entry("odd", *each) for each in zip(WORKLOADS, (0.3, 1.9, 2.85), strict=True)]
+    odd = [entry("odd", *item) for item in zip(WORKLOADS, (0.3, 1.9, 2.85), strict=True)]
     award = decided(field + odd)
-    held = {each.variation: each for each in award.sensitivity}
+    held = {item.variation: item for item in award.sensitivity}
     assert award.winner == "odd"
     left_out = held["any one workload left out"]
     assert (left_out.holds, left_out.leader, left_out.note) == (False, "even", "without alpha")
     assert held["any one run left out"].holds
     assert held["by joules"].holds
-    without = {each.name: each.without for each in across(award).rows}
+    without = {row.name: row.without for row in across(award).rows}
     assert (without["even"]["alpha"] or 0) > (without["odd"]["alpha"] or 0)
 
 
 def test_equals_are_tied() -> None:
     award = decided(made("adamw", 1.0, *WORKLOADS) + made("twin", 1.0, *WORKLOADS))
     assert (award.outcome, award.winner, award.leaders) == ("tied", None, ("adamw", "twin"))
-    assert {each.tie_group for each in award.candidates} == {"a"}
+    assert {candidate.tie_group for candidate in award.candidates} == {"a"}
     assert award.resolvable_lead is not None
 
 
@@ -133,13 +133,13 @@ def test_alternating_runs_are_tested_in_pairs() -> None:
         return one.model_copy(update={"started_utc": f"{turn:04d}", "block": f"{one.seed}"})
 
     turns = [
-        each.model_copy(update={"runs": tuple(later(each, one) for one in each.runs)})
-        for each in field
+        item.model_copy(update={"runs": tuple(later(item, one) for one in item.runs)})
+        for item in field
     ]
     award = decided(turns)
     assert award.winner == "muon"
-    assert [each.paired for each in award.challenges] == [True]
-    assert [each.paired for each in decided(field).challenges] == [False]
+    assert [challenge.paired for challenge in award.challenges] == [True]
+    assert [challenge.paired for challenge in decided(field).challenges] == [False]
 
 
 def test_nobody_wins_without_the_reference() -> None:
@@ -157,7 +157,7 @@ def test_a_named_workload_that_the_reference_misses_leaves_no_decision() -> None
     assert award.outcome == "nobody"
     assert "nothing can be held against the reference on gamma" in award.reason
     assert award.candidates == ()
-    assert {each.submission for each in award.out} == {"adamw", "muon"}
+    assert {item.submission for item in award.out} == {"adamw", "muon"}
     two = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta"]'])
     assert decided(field, two).winner == "muon"
     assert across(decided(field)).left_out == {"gamma": "adamw: was not entered"}
@@ -194,7 +194,7 @@ def test_rules_without_the_section_award_nothing() -> None:
 
 def test_it_has_no_board_of_a_single_workload() -> None:
     found = boards(made("adamw", 1.0, *WORKLOADS))
-    assert {each.prize for each in found} == {"energy", "speed"}
+    assert {item.prize for item in found} == {"energy", "speed"}
 
 
 def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
@@ -204,7 +204,7 @@ def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
         *made("muon", 0.5, *WORKLOADS, machine="rack"),
     ]
     found = awards(field, prize(), RULES)
-    places = {(each.machine, each.division): each for each in found}
+    places = {(item.machine, item.division): item for item in found}
     assert sorted(places) == [("m", "closed"), ("m", "open"), ("rack", "closed")]
     assert places["m", "open"].candidates[0].score == pytest.approx(0.75)
     assert places["rack", "closed"].outcome == "nobody"
@@ -213,7 +213,7 @@ def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
 def test_quality_at_a_budget_is_no_cost() -> None:
     mixed = made("muon", 0.1, *WORKLOADS, mode="quality_at_budget")
     award = decided(made("adamw", 1.0, *WORKLOADS) + mixed)
-    assert [each.submission for each in award.candidates] == ["adamw"]
+    assert [candidate.submission for candidate in award.candidates] == ["adamw"]
 
 
 def tuned(method: str, factor: float, others_s: float) -> list[Score]:
@@ -224,12 +224,12 @@ def tuned(method: str, factor: float, others_s: float) -> list[Score]:
         return {"trial": where, "window_s": others_s}
 
     found = []
-    for each in made(method, factor, *WORKLOADS):
-        counting = [run.model_copy(update=trial(0, run)) for run in each.runs]
-        others = [run.model_copy(update=trial(1, run)) for run in each.runs]
-        label = f"{each.ruleset} (external tuning, 2 trials)"
+    for item in made(method, factor, *WORKLOADS):
+        counting = [run.model_copy(update=trial(0, run)) for run in item.runs]
+        others = [run.model_copy(update=trial(1, run)) for run in item.runs]
+        label = f"{item.ruleset} (external tuning, 2 trials)"
         change = {"runs": tuple(counting), "trials": tuple(others), "ruleset": label}
-        found.append(each.model_copy(update=change))
+        found.append(item.model_copy(update=change))
     return found
 
 
@@ -237,12 +237,12 @@ def test_tuning_is_paid_for_and_meets_what_was_not_tuned() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + tuned("muon", 0.5, 40.0)
     award = decided(field)
     assert award.winner == "adamw"
-    names = [each.submission for each in award.candidates]
+    names = [candidate.submission for candidate in award.candidates]
     assert names == ["adamw", "muon (external tuning, 2 trials)"]
     row = across(award).rows[1]
     assert row.cells[0].cost == pytest.approx(0.5 * 10.09 + 40.0, rel=1e-2)
     assert row.tuning == "external tuning, 2 trials"
-    (free,) = [each for each in award.sensitivity if "cost of tuning" in each.variation]
+    (free,) = [item for item in award.sensitivity if "cost of tuning" in item.variation]
     assert (free.holds, free.leader) == (False, "muon (external tuning, 2 trials)")
     rules = load_ruleset("hity-algorithms", [*OPEN, "across.tuning_included=false"])
     assert decided(field, rules).winner == "muon (external tuning, 2 trials)"
@@ -251,10 +251,10 @@ def test_tuning_is_paid_for_and_meets_what_was_not_tuned() -> None:
 
 def test_tuning_of_unknown_cost_leaves_no_cost() -> None:
     bare = [
-        each.model_copy(
-            update={"trials": tuple(t.model_copy(update={"window_s": None}) for t in each.trials)}
+        item.model_copy(
+            update={"trials": tuple(t.model_copy(update={"window_s": None}) for t in item.trials)}
         )
-        for each in tuned("muon", 0.5, 1.0)
+        for item in tuned("muon", 0.5, 1.0)
     ]
     award = decided(made("adamw", 1.0, *WORKLOADS) + bare)
     (out,) = award.out
@@ -275,9 +275,9 @@ def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
     assert text.startswith("# Algorithms across workloads on all-workloads: awarded to muon\n")
     assert "| muon | 0.7 | 0.7 |" in text
     assert "any one workload left out" in text
-    found = {each.quantity: each for each in across_of(scores, RULES)}
+    found = {item.quantity: item for item in across_of(scores, RULES)}
     assert sorted(found) == ["energy_to_target_j", "steps_to_target", "time_to_target_s"]
-    leaders = {key: each.rows[0].name for key, each in found.items()}
+    leaders = {key: element.rows[0].name for key, element in found.items()}
     assert leaders["time_to_target_s"] == "muon"
     assert leaders["energy_to_target_j"] == "adamw", "twice the power for 0.7 of the time"
     best, second = found["time_to_target_s"].rows
@@ -304,13 +304,13 @@ def test_dollars_rank_where_a_price_was_declared() -> None:
         for method, factor in (("adamw", 1.0), ("muon", 0.5))
         for place in ("alpha", "beta")
     ]
-    found = {each.quantity: each for each in across_of(field)}
+    found = {item.quantity: item for item in across_of(field)}
     (first, second) = found["cost_to_target_usd"].rows
     assert (first.name, second.name) == ("muon", "adamw")
     assert second.cells[0].cost == pytest.approx(10.0 * 3.6 / 3600, rel=0.02)
     half = [*field[:-1], entry("muon", "beta", 0.5)]
-    assert "cost_to_target_usd" in {each.quantity for each in across_of(half)}
-    rows = {each.name: each for each in across_of(half)[-1].rows}
+    assert "cost_to_target_usd" in {item.quantity for item in across_of(half)}
+    rows = {row.name: row for row in across_of(half)[-1].rows}
     assert rows["muon"].hits_count == 1, "no price, no dollars"
 
 
@@ -376,17 +376,17 @@ def test_a_faster_machine_changes_no_score(
     """Relabelling the unit of time: all of one workload's seconds at once."""
     there = scores_of(factors)
     faster = [
-        each.model_copy(
+        item.model_copy(
             update={
                 "runs": tuple(
                     one.model_copy(update={"time_s": (one.time_s or 0.0) * speed})
-                    for one in each.runs
+                    for one in item.runs
                 )
             }
         )
-        if each.workload == "alpha"
-        else each
-        for each in there
+        if item.workload == "alpha"
+        else item
+        for item in there
     ]
     before, after = standings(there), standings(faster)
     # By name: entries that are equal but for rounding may come in any order.
@@ -402,13 +402,13 @@ def test_other_names_of_workloads_change_nothing(factors: dict[str, list[float |
     there = scores_of(factors)
     names = dict(zip(WORKLOADS, ("zeta", "delta", "eta"), strict=True))
     renamed = [
-        each.model_copy(
+        item.model_copy(
             update={
-                "workload": names[each.workload],
-                "submission": each.submission.replace(each.workload, names[each.workload]),
+                "workload": names[item.workload],
+                "submission": item.submission.replace(item.workload, names[item.workload]),
             }
         )
-        for each in there
+        for item in there
     ]
     before, after = standings(there), standings(renamed)
     # By name: entries that are equal but for rounding may come in any order.
@@ -426,7 +426,7 @@ def test_of_several_versions_the_last_one_counts() -> None:
     later = entry("muon", "alpha", 0.8, started_utc="2026-02-01T00:00:00Z")
     again = later.model_copy(update={"submission_sha256": "another"})
     (field,) = fields([*made, again], AcrossRules())
-    at = [each.name for each in field.contenders].index("muon")
+    at = [contender.name for contender in field.contenders].index("muon")
     chosen = field.cells[at][field.workloads.index("alpha")]
     assert chosen.score is not None
     assert chosen.score.submission_sha256 == "another"
@@ -456,8 +456,8 @@ def test_joules_of_another_boundary_are_no_cost() -> None:
 
 def test_names_of_several_teams_carry_the_team() -> None:
     made = scores_of({"muon": [0.5, 0.5, 0.5]})
-    other = [each.model_copy(update={"team": "rivals"}) for each in made if "muon" in
-             each.submission]  # fmt: skip
+    other = [item.model_copy(update={"team": "rivals"}) for item in made if "muon" in
+             item.submission]  # fmt: skip
     (field,) = fields([*made, *other], AcrossRules())
     assert field.titles == ["adamw", "muon of rivals", "muon of t"]
     assert contender_of(other[0]).team == "rivals"

@@ -37,20 +37,20 @@ def decided(results: Path, name: str = "energy") -> Award:
 
 def test_a_clear_lead_is_awarded(tmp_path: Path) -> None:
     series(tmp_path, entry("fast"), EIGHT)
-    series(tmp_path, entry("slow", watts=120.0), [1.5 * each for each in EIGHT])
-    series(tmp_path, entry("guess", method="modelled"), [0.5 * each for each in EIGHT])
+    series(tmp_path, entry("slow", watts=120.0), [1.5 * item for item in EIGHT])
+    series(tmp_path, entry("guess", method="modelled"), [0.5 * item for item in EIGHT])
     award = decided(tmp_path)
     assert (award.outcome, award.winner, award.leaders) == ("awarded", "fast", ("fast",))
     (test,) = award.challenges
     assert test.told_apart
     assert test.lead_ratio == pytest.approx(0.8, rel=1e-3)
-    assert [each.submission for each in award.out] == ["guess"]
-    assert all(each.holds for each in award.sensitivity)
+    assert [item.submission for item in award.out] == ["guess"]
+    assert all(item.holds for item in award.sensitivity)
 
 
 def test_a_lead_within_the_noise_is_a_tie_and_says_what_would_settle_it(tmp_path: Path) -> None:
     series(tmp_path, entry("one"), EIGHT)
-    noisy = [each * (1.004 + 0.02 * (-1) ** i) for i, each in enumerate(EIGHT)]
+    noisy = [item * (1.004 + 0.02 * (-1) ** i) for i, item in enumerate(EIGHT)]
     series(tmp_path, entry("two"), noisy)
     award = decided(tmp_path, "speed")
     assert (award.outcome, award.winner) == ("tied", None)
@@ -61,10 +61,10 @@ def test_a_lead_within_the_noise_is_a_tie_and_says_what_would_settle_it(tmp_path
 
 
 def test_a_contest_in_turns_says_that_it_was_paired(tmp_path: Path) -> None:
-    slow = [each * 1.05 for each in EIGHT]
+    slow = [item * 1.05 for item in EIGHT]
     alternating(tmp_path, (entry("fast"), EIGHT), (entry("slow"), slow))
     award = decided(tmp_path, "speed")
-    assert [each.paired for each in award.challenges] == [True]
+    assert [challenge.paired for challenge in award.challenges] == [True]
     assert award.reason.endswith("paired tests)")
     assert "| slow |" in markdown(award)
     assert "| paired |" in markdown(award)
@@ -88,14 +88,14 @@ def test_a_machine_without_sensors_awards_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mark", ["partial", "synthetic"])
 def test_no_prize_for_other_data_than_the_set(tmp_path: Path, mark: str) -> None:
     series(tmp_path, entry("whole"), EIGHT)
-    series(tmp_path, entry("slow"), [2 * each for each in EIGHT])
+    series(tmp_path, entry("slow"), [2 * item for item in EIGHT])
     quick = entry("quick")
     state = DataState.model_validate({mark: True})
     workload = workload_of(quick).model_copy(update={"data": state})
-    series(tmp_path, quick.but(changes={"workload": workload}), [0.5 * each for each in EIGHT])
+    series(tmp_path, quick.but(changes={"workload": workload}), [0.5 * item for item in EIGHT])
     award = decided(tmp_path)
     assert (award.outcome, award.winner) == ("awarded", "whole")
-    ((name, reason),) = [(each.submission, each.reason) for each in award.out]
+    ((name, reason),) = [(item.submission, item.reason) for item in award.out]
     assert name == "quick"
     assert f"(data-{mark})" in reason
 
@@ -104,24 +104,24 @@ def test_each_workload_and_machine_has_a_decision_of_its_own(tmp_path: Path) -> 
     for machine in ("desk", "rack"):
         series(tmp_path, entry("fast", machine=machine), EIGHT)
     found = awards(score_results(tmp_path, RULES), prize("speed"), RULES)
-    assert [each.machine for each in found] == ["desk", "rack"]
+    assert [item.machine for item in found] == ["desk", "rack"]
 
 
 def test_every_bundle_is_evidence(tmp_path: Path) -> None:
     folders = series(tmp_path, entry("fast"), EIGHT)
     folders += series(tmp_path, entry("guess", method="modelled"), EIGHT)
     award = decided(tmp_path)
-    assert {each.manifest_sha256 for each in award.evidence} == {
+    assert {item.manifest_sha256 for item in award.evidence} == {
         Bundle(folder).manifest_sha256 for folder in folders
     }
-    assert {each.bundle for each in award.evidence} == {
+    assert {item.bundle for item in award.evidence} == {
         folder.relative_to(tmp_path).as_posix() for folder in folders
     }
 
 
 def test_the_record_reads_back_and_carries_its_rules(tmp_path: Path) -> None:
     series(tmp_path, entry("fast"), EIGHT)
-    series(tmp_path, entry("slow"), [1.5 * each for each in EIGHT])
+    series(tmp_path, entry("slow"), [1.5 * item for item in EIGHT])
     award = decided(tmp_path)
     assert load(Award, dump(award), "award.json") == award
     assert read_resolved(award.rules_text, "award") == RULES
@@ -146,7 +146,7 @@ def test_equals_are_rarely_told_apart(behind: tuple[int, ...], paired: bool) -> 
         ]
         assert is_paired(*samples[:2]) is paired
         samples.sort(key=mean_log)
-        wrong += all(each.told_apart for each in leader_tests(samples, alpha))
+        wrong += all(leader_test.told_apart for leader_test in leader_tests(samples, alpha))
     assert wrong / contests <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / contests)
 
 
@@ -185,14 +185,14 @@ def test_the_seeds_that_would_settle_a_lead_make_it_resolvable() -> None:
 
 
 def shaken(award: Award) -> dict[str, bool | None]:
-    return {each.variation: each.holds for each in award.sensitivity}
+    return {item.variation: item.holds for item in award.sensitivity}
 
 
 def test_a_lead_smaller_than_the_meters_error_does_not_hold(tmp_path: Path) -> None:
     """1.5 % apart and told apart, but the meter is good to 2 %."""
     steady = [10.0, 10.01, 9.99, 10.0, 10.01, 9.99, 10.0, 10.0]
     series(tmp_path, entry("one"), steady)
-    series(tmp_path, entry("two"), [1.015 * each for each in steady])
+    series(tmp_path, entry("two"), [1.015 * item for item in steady])
     award = decided(tmp_path)
     assert award.outcome == "awarded"
     held = shaken(award)
@@ -203,10 +203,10 @@ def test_a_lead_smaller_than_the_meters_error_does_not_hold(tmp_path: Path) -> N
 def test_a_lead_that_is_all_idle_time_does_not_survive_subtracting_it(tmp_path: Path) -> None:
     """Half the power for nearly twice as long: with 60 W of idle taken away the order turns."""
     series(tmp_path, entry("brief", watts=190.0), EIGHT)
-    series(tmp_path, entry("long", watts=100.0), [2 * each for each in EIGHT])
+    series(tmp_path, entry("long", watts=100.0), [2 * item for item in EIGHT])
     award = decided(tmp_path)
     assert award.winner == "brief"
-    (idle,) = (each for each in award.sensitivity if "idle" in each.variation)
+    (idle,) = (item for item in award.sensitivity if "idle" in item.variation)
     assert not idle.holds
     assert idle.leader == "long"
     assert "10 W" in idle.note
@@ -216,10 +216,10 @@ def test_a_lead_that_is_all_idle_time_does_not_survive_subtracting_it(tmp_path: 
 def test_meters_of_unknown_uncertainty_leave_it_open(tmp_path: Path) -> None:
     unknown = {"domains": (domains_of(Plan())[0].model_copy(update={"gain_error_ratio": None}),)}
     for name, factor in (("fast", 1.0), ("slow", 1.5)):
-        series(tmp_path, entry(name, changes=unknown), [factor * each for each in EIGHT])
+        series(tmp_path, entry(name, changes=unknown), [factor * item for item in EIGHT])
     award = decided(tmp_path)
     assert award.winner == "fast"
-    (meter,) = (each for each in award.sensitivity if each.variation.startswith("meters"))
+    (meter,) = (item for item in award.sensitivity if item.variation.startswith("meters"))
     assert meter.holds is None
     assert "cannot be told" in markdown(award)
 
@@ -236,7 +236,7 @@ def test_practice_rules_award_nothing(tmp_path: Path) -> None:
 
 def test_the_text_names_everything_and_is_stable(tmp_path: Path) -> None:
     series(tmp_path, entry("fast"), EIGHT)
-    series(tmp_path, entry("slow"), [1.5 * each for each in EIGHT])
+    series(tmp_path, entry("slow"), [1.5 * item for item in EIGHT])
     series(tmp_path, entry("guess", method="modelled"), EIGHT)
     award = decided(tmp_path)
     text = markdown(award)
@@ -244,7 +244,7 @@ def test_the_text_names_everything_and_is_stable(tmp_path: Path) -> None:
     assert text.startswith("# Energy to target on toy: awarded to fast\n")
     assert "modelled, not measured" in text
     assert "told apart" in text
-    assert all(each.manifest_sha256 in text for each in award.evidence)
+    assert all(item.manifest_sha256 in text for item in award.evidence)
     assert "seeds_count = 8" in text
 
 

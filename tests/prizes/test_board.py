@@ -24,7 +24,7 @@ def entry(name: str, **changes: object) -> Plan:
 
 
 def board_of(scores: list[Score], prize: str) -> Leaderboard:
-    (found,) = (each for each in boards(scores) if each.prize == prize)
+    (found,) = (board for board in boards(scores) if board.prize == prize)
     return found
 
 
@@ -33,17 +33,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two close entries, a slow one, a modelled one, one that misses."""
     folder = tmp_path_factory.mktemp("results")
     series(folder, entry("adam"), EIGHT)
-    series(folder, entry("muon"), [each + 0.02 * (-1) ** i for i, each in enumerate(EIGHT)])
-    series(folder, entry("sgd"), [2 * each for each in EIGHT])
-    series(folder, entry("guess", method="modelled"), [0.5 * each for each in EIGHT])
+    series(folder, entry("muon"), [item + 0.02 * (-1) ** i for i, item in enumerate(EIGHT)])
+    series(folder, entry("sgd"), [2 * item for item in EIGHT])
+    series(folder, entry("guess", method="modelled"), [0.5 * item for item in EIGHT])
     series(folder, entry("lazy"), EIGHT, metric=0.5)
     return folder
 
 
 def test_there_is_a_board_for_each_prize(results: Path) -> None:
     found = boards(score_results(results))
-    assert [each.prize for each in found] == ["energy", "speed"]
-    assert [(each.quantity, each.unit) for each in found] == [
+    assert [item.prize for item in found] == ["energy", "speed"]
+    assert [(item.quantity, item.unit) for item in found] == [
         ("energy_to_target_j", "J"),
         ("time_to_target_s", "s"),
     ]
@@ -51,8 +51,8 @@ def test_there_is_a_board_for_each_prize(results: Path) -> None:
 
 def test_the_energy_board_ranks_measured_joules_only(results: Path) -> None:
     board = board_of(score_results(results), "energy")
-    assert [each.submission for each in board.standings][2] == "sgd"
-    out = {each.submission: each for each in board.unranked}
+    assert [standing.submission for standing in board.standings][2] == "sgd"
+    out = {item.submission: item for item in board.unranked}
     assert set(out) == {"guess", "lazy"}
     assert out["guess"].reason == "modelled, not measured: shown, cannot win"
     assert out["guess"].method == "modelled"
@@ -66,25 +66,28 @@ def test_the_speed_board_ranks_by_seconds(results: Path) -> None:
     assert board.separated
     assert board.note.startswith("guess leads, told apart from")
     assert board.note.endswith("by Welch's test of 8 against 8 series in turn")
-    assert [each.score for each in board.standings] == sorted(
-        each.score for each in board.standings
+    assert [standing.score for standing in board.standings] == sorted(
+        standing.score for standing in board.standings
     )
 
 
 def test_close_entries_share_a_letter(results: Path) -> None:
     board = board_of(score_results(results), "energy")
-    letters = {each.submission: each.tie_group for each in board.standings}
+    letters = {standing.submission: standing.tie_group for standing in board.standings}
     assert letters["adam"] == letters["muon"] != letters["sgd"]
     assert not board.separated
     assert "2 entries cannot be told apart" in board.note
-    assert {(each.rank_low, each.rank_high) for each in board.standings} == {(1, 2), (3, 3)}
+    assert {(standing.rank_low, standing.rank_high) for standing in board.standings} == {
+        (1, 2),
+        (3, 3),
+    }
 
 
 def test_chances_of_rank_one_follow_the_order(results: Path) -> None:
     board = board_of(score_results(results), "speed")
-    chances = [each.p_first for each in board.standings]
+    chances = [standing.p_first for standing in board.standings]
     assert None not in chances
-    assert sum(each or 0 for each in chances) == pytest.approx(1)
+    assert sum(chance or 0 for chance in chances) == pytest.approx(1)
     assert chances[0] == pytest.approx(1, abs=0.01)
 
 
@@ -94,7 +97,7 @@ def test_a_machine_without_sensors_has_no_winner(tmp_path: Path) -> None:
     board = board_of(score_results(tmp_path), "energy")
     assert board.standings == ()
     assert board.note == "no eligible entry: no measured joules"
-    assert {each.submission for each in board.unranked} == {"adam", "bare"}
+    assert {item.submission for item in board.unranked} == {"adam", "bare"}
 
 
 def test_a_board_on_which_all_miss_says_so(tmp_path: Path) -> None:
@@ -112,9 +115,9 @@ def test_the_only_entry_is_not_called_a_winner(tmp_path: Path) -> None:
 
 def test_two_versions_of_a_name_stay_two(tmp_path: Path) -> None:
     series(tmp_path, Plan(name="adam", source="one"), EIGHT)
-    series(tmp_path, Plan(name="adam", source="two"), [2 * each for each in EIGHT])
+    series(tmp_path, Plan(name="adam", source="two"), [2 * item for item in EIGHT])
     board = board_of(score_results(tmp_path), "speed")
-    assert len({each.submission_sha256 for each in board.standings}) == 2
+    assert len({standing.submission_sha256 for standing in board.standings}) == 2
 
 
 @pytest.mark.parametrize(
@@ -127,8 +130,8 @@ def test_what_cannot_be_compared_is_on_boards_of_its_own(
     series(tmp_path, entry("adam"), EIGHT)
     series(tmp_path, entry("muon", **change), EIGHT)
     found = boards(score_results(tmp_path))
-    assert [len(each.standings) for each in found] == [1, 1, 1, 1]
-    assert {each.division for each in found} == {"closed", change.get("division", "closed")}
+    assert [len(item.standings) for item in found] == [1, 1, 1, 1]
+    assert {item.division for item in found} == {"closed", change.get("division", "closed")}
 
 
 def test_unlike_boundaries_are_not_ranked_together(tmp_path: Path) -> None:
@@ -141,7 +144,7 @@ def test_unlike_boundaries_are_not_ranked_together(tmp_path: Path) -> None:
         update={"submission": "wide", "submission_sha256": "w", "energy_to_target_j": wider}
     )
     board = board_of([*scores, other], "energy")
-    assert [each.submission for each in board.standings] == ["wide"]
+    assert [standing.submission for standing in board.standings] == ["wide"]
     assert "covers cpu-package-0; the board covers" in board.unranked[0].reason
 
 
@@ -157,7 +160,7 @@ def test_the_order_of_scores_moves_nobody(results: Path, random: object) -> None
 def test_a_lost_loser_moves_nobody_above_it(results: Path) -> None:
     scores = score_results(results)
     whole = board_of(scores, "speed")
-    without = board_of([each for each in scores if each.submission != "sgd"], "speed")
+    without = board_of([score for score in scores if score.submission != "sgd"], "speed")
     kept = [(s.submission, s.score, s.rank) for s in whole.standings if s.submission != "sgd"]
     assert [(s.submission, s.score, s.rank) for s in without.standings] == kept
 
@@ -170,13 +173,13 @@ def test_machines_compete_with_the_reference_alone(tmp_path: Path) -> None:
         series(tmp_path, entry("toy-adamw", machine=machine, watts=watts), EIGHT)
         series(tmp_path, entry("other", machine=machine), EIGHT)
     board = board_of(score_results(tmp_path), "hardware")
-    assert [(each.machine, each.submission) for each in board.standings] == [
+    assert [(standing.machine, standing.submission) for standing in board.standings] == [
         ("desk", "toy-adamw"),
         ("rack", "toy-adamw"),
     ]
     assert (board.machine, board.separated) == ("any", True)
     assert board.note.startswith("desk leads, told apart from rack by Welch's test")
-    assert [each.machine for each in board.unranked] == ["toaster"]
+    assert [item.machine for item in board.unranked] == ["toaster"]
     rules = load_ruleset("default")
     (award,) = awards(score_results(tmp_path, rules), find("prizes", "hardware").value, rules)
     assert (award.winner, award.machine) == ("desk", "any")
@@ -186,7 +189,7 @@ def test_machines_compete_with_the_reference_alone(tmp_path: Path) -> None:
 
 def test_one_machine_is_no_contest_of_hardware(tmp_path: Path) -> None:
     series(tmp_path, entry("toy-adamw"), EIGHT)
-    assert "hardware" not in {each.prize for each in boards(score_results(tmp_path))}
+    assert "hardware" not in {board.prize for board in boards(score_results(tmp_path))}
 
 
 # --- quality at the budget ------------------------------------------------------------------------
@@ -209,7 +212,7 @@ def test_the_best_metric_at_the_budget_ranks_first_whatever_the_target(tmp_path:
     write_run(tmp_path, entry("broken", ruleset="haet-2021", seed=6, status="crashed"))
     (board,) = boards(score_results(tmp_path))
     assert (board.prize, board.unit, board.quantity) == ("budget", "", "metric")
-    assert [each.submission for each in board.standings] == ["good", "poor"]
+    assert [standing.submission for standing in board.standings] == ["good", "poor"]
     first = board.standings[0]
     assert first.score == pytest.approx(0.714)
     assert first.low is not None
@@ -218,7 +221,7 @@ def test_the_best_metric_at_the_budget_ranks_first_whatever_the_target(tmp_path:
     assert board.resolvable_ratio is None
     assert board.resolvable_lead is not None
     assert 0 < board.resolvable_lead < 0.1
-    out = {each.submission: each.status for each in board.unranked}
+    out = {item.submission: item.status for item in board.unranked}
     assert out == {"short": "too_few_runs", "broken": "runs_failed"}
 
 
@@ -247,7 +250,7 @@ def test_the_document_is_plain_json_with_the_promised_keys(results: Path) -> Non
     document = score_document(results)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["ruleset"] == "as-run"
-    row = next(each for each in document["leaderboard"] if each["prize"] == "energy")
+    row = next(item for item in document["leaderboard"] if item["prize"] == "energy")
     promised = {
         "submission", "score", "low", "high", "rank", "rank_low", "rank_high", "tie_group",
         "workload", "machine", "prize",
@@ -257,7 +260,7 @@ def test_the_document_is_plain_json_with_the_promised_keys(results: Path) -> Non
     figure = score["time_to_target_s"]
     assert {"workload", "submission", "machine", "n", "status"} <= score.keys()
     assert figure["low"] < figure["value"] < figure["high"]
-    missed = next(each for each in document["scores"] if each["submission"] == "lazy")
+    missed = next(item for item in document["scores"] if item["submission"] == "lazy")
     assert missed["time_to_target_s"] is None
 
 
@@ -279,7 +282,7 @@ def test_a_row_is_the_geometric_mean_of_its_runs(results: Path) -> None:
 
 
 def test_prizes_are_found_in_their_folder() -> None:
-    units = {each.name: each.unit for each in prizes()}
+    units = {prize.name: prize.unit for prize in prizes()}
     expected = {"algorithms": "s", "budget": "", "energy": "J", "hardware": "J", "speed": "s"}
     assert units == expected
-    assert all(each.question.endswith("?") for each in prizes())
+    assert all(prize.question.endswith("?") for prize in prizes())

@@ -17,8 +17,8 @@ FINAL = {"snapshot_rule": "final", "mode": "quality_at_budget"}
 def test_the_better_metric_has_the_lower_sample(one: float, two: float) -> None:
     for better in ("higher", "lower"):
         a, b = (
-            sample(score(run(1, metric=each), better=better, **FINAL)).logs[1]
-            for each in (one, two)
+            sample(score(run(1, metric=item), better=better, **FINAL)).logs[1]
+            for item in (one, two)
         )
         wins = one > two if better == "higher" else one < two
         assert (a < b) == wins

@@ -38,7 +38,7 @@ def decided(results: Path, changes: dict[str, Any], method: Any = "counter") -> 
 
 def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
     award = decided(tmp_path, {})
-    assert ([each.submission for each in award.candidates], award.out) == (["entry"], ())
+    assert ([candidate.submission for candidate in award.candidates], award.out) == (["entry"], ())
     assert award.outcome == "unopposed"
 
 

@@ -54,7 +54,7 @@ def challenge(**changes: Any) -> dict[str, Any]:
 
 
 def cells(line: str) -> list[str]:
-    return [each.strip() for each in re.split(r"(?<!\\)\|", line)[1:-1]]
+    return [part.strip() for part in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
 def rows(text: str, heading: str) -> list[list[str]]:

@@ -28,12 +28,12 @@ def test_contests_are_in_it_by_every_cost(tmp_path: Path) -> None:
     for workload in ("alpha", "beta"):
         for method, factor in (("adamw", 1.0), ("muon", 0.6)):
             plan = Plan(name=f"{workload}-{method}", source=f"{method} {workload}")
-            series(tmp_path, plan.but(workload=workload), [factor * each for each in EIGHT])
+            series(tmp_path, plan.but(workload=workload), [factor * item for item in EIGHT])
     found = document(tmp_path).across
-    assert {each.quantity for each in found} == {
+    assert {item.quantity for item in found} == {
         "time_to_target_s", "energy_to_target_j", "steps_to_target"
     }  # fmt: skip
-    assert all(each.rows[0].name == "muon" for each in found)
+    assert all(item.rows[0].name == "muon" for item in found)
     assert document(tmp_path, "hity-algorithms").across == (), "its rules ask for a witness"
 
 

@@ -25,20 +25,20 @@ def test_the_text_is_that_of_the_record(prize: str) -> None:
     text = (FOLDER / f"{prize}-digits-mlp.md").read_text(encoding="utf-8")
     assert text == markdown(award)
     assert read_resolved(award.rules_text, "example").name == "reference"
-    assert len({each.manifest_sha256 for each in award.evidence}) == 16
+    assert len({item.manifest_sha256 for item in award.evidence}) == 16
 
 
 def test_time_was_awarded_by_a_paired_test() -> None:
     award = record("speed")
     assert (award.outcome, award.winner) == ("awarded", "digits-mlp-muon")
-    assert [each.paired for each in award.challenges] == [True]
+    assert [challenge.paired for challenge in award.challenges] == [True]
 
 
 def test_modelled_joules_won_nothing() -> None:
     award = record("energy")
     assert (award.outcome, award.winner) == ("nobody", None)
     assert award.reason == "no eligible entry: no measured joules"
-    assert {each.method for each in award.out} == {"modelled"}
+    assert {item.method for item in award.out} == {"modelled"}
 
 
 @pytest.mark.parametrize("prize", ["speed", "energy"])
@@ -47,5 +47,5 @@ def test_the_committed_runs_come_to_the_same_decision(prize: str) -> None:
     rules = load_ruleset(str(RESULTS / "reference.toml"), ())
     runs = RESULTS / "reference" / "contests"
     found = awards(score_all(runs, rules).scores, find("prizes", prize).value, rules, runs)
-    (again,) = (each for each in found if each.workload == "digits-mlp")
+    (again,) = (item for item in found if item.workload == "digits-mlp")
     assert again == record(prize)

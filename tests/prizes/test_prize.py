@@ -13,7 +13,7 @@ from harness.score.costs import energy_costs, time_costs
 from tests.prizes.made_scores import run, score
 
 COSTS = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=8)
-PRIZES: list[Prize] = [find("prizes", each.name).value for each in sources("prizes")]
+PRIZES: list[Prize] = [find("prizes", source.name).value for source in sources("prizes")]
 
 
 @pytest.mark.parametrize("prize", PRIZES, ids=lambda prize: prize.name)
@@ -38,7 +38,7 @@ def test_every_prize_admits_a_scored_entry_with_joules(prize: Prize) -> None:
 )  # fmt: skip
 def test_runs_without_a_result_are_left_out(changes: dict[str, object], valid: bool) -> None:
     found = valid_runs(score(run(1), run(2, **changes)))
-    assert [each.seed for each in found] == ([1, 2] if valid else [1])
+    assert [item.seed for item in found] == ([1, 2] if valid else [1])
 
 
 def test_under_the_final_rule_a_miss_has_a_result_and_no_metric_has_none() -> None:
@@ -59,7 +59,7 @@ def test_a_change_of_unit_moves_a_sample_and_nothing_else(times: list[float], un
 
 @given(COSTS, st.data())
 def test_the_order_of_runs_does_not_matter(joules: list[float], data: st.DataObject) -> None:
-    runs = [run(i, energy_j=each) for i, each in enumerate(joules)]
+    runs = [run(i, energy_j=item) for i, item in enumerate(joules)]
     shuffled = data.draw(st.permutations(runs))
     assert cost_sample(score(*runs), energy_costs) == cost_sample(score(*shuffled), energy_costs)
 

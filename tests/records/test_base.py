@@ -147,7 +147,7 @@ def test_a_whole_number_will_do_for_a_float_but_stays_a_float() -> None:
 
 
 def test_missing_and_zero_are_told_apart() -> None:
-    none, zero = (load(Sample, TREE | {"missing": each}, "f") for each in (None, 0.0))
+    none, zero = (load(Sample, TREE | {"missing": item}, "f") for item in (None, 0.0))
     assert none != zero
     assert b'"missing": null' in dump(none)
     assert b'"missing": 0.0' in dump(zero)
@@ -163,7 +163,7 @@ def test_the_text_is_utf_8_with_sorted_keys_and_one_newline_at_the_end(record: S
     assert not text.endswith("\n\n")
     keys: list[list[str]] = []
     json.loads(text, object_pairs_hook=lambda pairs: keys.append([key for key, _ in pairs]))
-    assert all(each == sorted(each) for each in keys)
+    assert all(key == sorted(key) for key in keys)
 
 
 def test_the_format_is_written_even_where_it_was_left_to_the_default() -> None:

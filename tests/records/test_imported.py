@@ -47,7 +47,7 @@ def test_nothing_imported_can_pass_for_our_own(kind: Any, tree: dict[str, Any], 
 def test_no_key_may_be_left_out_or_added(kind: Any, tree: dict[str, Any]) -> None:
     for key in tree:
         with pytest.raises(RecordError, match=f"^file: .*: {key}: Field required"):
-            load(kind, {name: each for name, each in tree.items() if name != key}, "file")
+            load(kind, {name: item for name, item in tree.items() if name != key}, "file")
     with pytest.raises(RecordError, match=": watts: Extra inputs"):
         load(kind, tree | {"watts": 1.0}, "file")
 
@@ -89,6 +89,6 @@ def test_curves_read_back_with_their_gaps(times: list[float], metric: dict[str, 
 def test_facts_keep_the_type_that_the_source_gave(facts: dict[str, Any]) -> None:
     again = load(ImportedRun, dump(load(ImportedRun, RUN | {"facts": facts}, "file")), "file")
     assert again.facts == facts
-    assert {name: type(each) for name, each in again.facts.items()} == {
-        name: type(each) for name, each in facts.items()
+    assert {name: type(item) for name, item in again.facts.items()} == {
+        name: type(element) for name, element in facts.items()
     }

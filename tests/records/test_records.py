@@ -232,7 +232,7 @@ def test_every_record_has_a_schema_that_refuses_unknown_keys(kind: type[Record])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_docstrings_of_fields_reach_the_schema(kind: type[Record]) -> None:
     properties = kind.model_json_schema()["properties"]
-    described = [each for each in properties.values() if each.get("description")]
+    described = [item for item in properties.values() if item.get("description")]
     assert described, "nobody could tell from the schema what a field means"
 
 

@@ -36,7 +36,7 @@ def test_a_misspelt_constant_is_refused_and_not_ignored(part: str) -> None:
 @pytest.mark.parametrize("key", ["name", "title"])
 def test_a_ruleset_has_a_name_and_a_title(key: str) -> None:
     with pytest.raises(RecordError, match=f"{key}: Field required"):
-        load(Ruleset, {name: each for name, each in TREE.items() if name != key}, "file")
+        load(Ruleset, {name: item for name, item in TREE.items() if name != key}, "file")
 
 
 @given(st.floats(0, 1e6), st.integers(1, 10**9), st.none() | st.floats(1e-3, 1e6), st.booleans())

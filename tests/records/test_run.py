@@ -75,7 +75,7 @@ def test_another_type_is_refused_by_file_and_path(record: Record, path: Path, va
 
 @pytest.mark.parametrize(
     ("record", "path", "value"),
-    [each for each in spots() if isinstance(each.values[2], float)],
+    [spot for spot in spots() if isinstance(spot.values[2], float)],
 )
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_no_number_is_nan_or_infinite(
@@ -121,7 +121,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allo
 def test_events_read_back_with_the_type_of_every_value(data: dict[str, Any]) -> None:
     again = load(Event, dump(Event(seq=0, t_ns=2**62, kind="log", data=data)), "file")
     assert again.data == data
-    assert [type(each) for each in again.data.values()] == [type(data[key]) for key in again.data]
+    assert [type(item) for item in again.data.values()] == [type(data[key]) for key in again.data]
 
 
 @given(

@@ -36,7 +36,7 @@ ROW: dict[str, Any] = {
 def test_a_manifest_reads_back_with_the_order_of_its_files(manifest: Manifest) -> None:
     again = load(Manifest, dump(manifest), "file")
     assert again == manifest
-    assert [each.path for each in again.files] == [each.path for each in manifest.files]
+    assert [file.path for file in again.files] == [file.path for file in manifest.files]
 
 
 @pytest.mark.parametrize(("kind", "tree"), [(Manifest, MANIFEST), (LedgerRow, ROW)])
@@ -44,7 +44,7 @@ def test_no_key_may_be_left_out(kind: Any, tree: dict[str, Any]) -> None:
     assert load(kind, tree, "file").format == FORMAT
     for key in tree:
         with pytest.raises(RecordError, match=f"^file: .*: {key}: Field required"):
-            load(kind, {name: each for name, each in tree.items() if name != key}, "file")
+            load(kind, {name: item for name, item in tree.items() if name != key}, "file")
 
 
 @pytest.mark.parametrize("key", list(FILE))

@@ -73,12 +73,10 @@ class Tab:
                 yield json.loads(line)
             left_s = (deadline_ns - now_ns()) / NS_PER_S
             if left_s <= 0 or not select.select([self._read], [], [], left_s)[0]:
-                message = f"no answer from the browser within {timeout_s} s"
-                raise ChromeError(message)
+                raise ChromeError(f"no answer from the browser within {timeout_s} s")
             data = os.read(self._read, 1 << 20)
             if not data:
-                message = "the browser is gone"
-                raise ChromeError(message)
+                raise ChromeError("the browser is gone")
             self._buffer += data
 
     def _wait(self, wanted: Callable[[Message], bool], timeout_s: float = 120.0) -> Message:
@@ -99,8 +97,7 @@ class Tab:
         os.write(self._write, json.dumps(body).encode() + b"\0")
         answer = self._wait(lambda message: message.get("id") == number)
         if "error" in answer:
-            message = f"{method}: {answer['error']}"
-            raise ChromeError(message)
+            raise ChromeError(f"{method}: {answer['error']}")
         return answer["result"]
 
     def open(self, url: str) -> None:

@@ -76,19 +76,19 @@ class Markup(HTMLParser):
     @property
     def ids(self) -> list[str]:
         """Every id, with repetitions."""
-        return [each.values["id"] for each in self.elements if "id" in each.values]
+        return [element.values["id"] for element in self.elements if "id" in element.values]
 
     @property
     def links(self) -> list[str]:
         """Where the page's links lead."""
-        return [each.values["href"] for each in self.all("a") if "href" in each.values]
+        return [item.values["href"] for item in self.all("a") if "href" in item.values]
 
     @property
     def loads(self) -> list[str]:
         """Everything that the page would fetch by itself."""
-        found = [value for each in self.elements for name, value in each.values.items()
+        found = [value for element in self.elements for name, value in element.values.items()
                  if name in LOADING]  # fmt: skip
-        found += [each.values.get("href", "") for each in self.all("link")]
+        found += [item.values.get("href", "") for item in self.all("link")]
         return [address for address in found if not address.startswith("data:")]
 
     @property

@@ -32,11 +32,11 @@ METERED = ["cnn-adamw", "cnn-muon", "cnn-sgd", "cnn-fake", "digits-mlp-adamw"]
 
 @pytest.mark.parametrize("name", METERED)
 def test_the_scored_segments_add_up_to_the_score(entries: dict[str, Entry], name: str) -> None:
-    for each in entries[name].runs:
-        told = breakdown_of(each, trace_of(each))
+    for run in entries[name].runs:
+        told = breakdown_of(run, trace_of(run))
         assert told is not None
-        assert each.score.energy_j is not None
-        assert told.scored_j() == pytest.approx(each.score.energy_j, rel=0.02)
+        assert run.score.energy_j is not None
+        assert told.scored_j() == pytest.approx(run.score.energy_j, rel=0.02)
 
 
 @pytest.mark.parametrize("name", METERED)
@@ -54,7 +54,7 @@ def test_segments_cover_the_run_once(entries: dict[str, Entry], name: str) -> No
 
 
 def test_only_what_lies_between_gun_and_snapshot_is_scored(entries: dict[str, Entry]) -> None:
-    scored = {each.name: each.scored for each in segments_of(entries["cnn-adamw"].runs[0])}
+    scored = {segment.name: segment.scored for segment in segments_of(entries["cnn-adamw"].runs[0])}
     assert scored == {BEFORE: False, "epoch": True, "load": True, UNNAMED: True, AFTER: False}
 
 

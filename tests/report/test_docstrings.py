@@ -104,7 +104,7 @@ def test_a_module_is_read_without_being_run(module: Path) -> None:
 
 
 def test_functions_that_say_how(module: Path) -> None:
-    names = [each.name for each in told_functions("m", module)]
+    names = [told_function.name for told_function in told_functions("m", module)]
     assert names == ["m._formula", "m.sourced", "m.bodied"]
 
 

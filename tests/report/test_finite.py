@@ -50,7 +50,7 @@ class Spoiler:
         return self.random.choice(self.values)
 
     def number(self) -> float:
-        return self.random.choice([each for each in self.values if each is not None] or [0.0])
+        return self.random.choice([value for value in self.values if value is not None] or [0.0])
 
     def figure(self, figure: Figure | None) -> Figure | None:
         if figure is None or (None in self.values and self.random.random() < 0.2):
@@ -72,7 +72,7 @@ class Spoiler:
         changed |= {"target": self.number()} if self.half() else {}
         changed["runs"] = tuple(map(self.run, score.runs))
         domains = score.energy_by_domain_j.items()
-        changed["energy_by_domain_j"] = {name: self.figure(each) or each for name, each in domains}
+        changed["energy_by_domain_j"] = {name: self.figure(item) or item for name, item in domains}
         return score.model_copy(update=changed)
 
     def standing(self, row: Standing) -> Standing:
@@ -139,7 +139,7 @@ def test_sound_records_come_through_unchanged(few: Made) -> None:
 
 def test_an_infinite_figure_is_missing_and_its_place_is_lost(few: Made, tmp_path: Path) -> None:
     board = next(
-        each for each in few.boards if (each.prize, each.workload) == ("speed", "digits-mlp")
+        item for item in few.boards if (item.prize, item.workload) == ("speed", "digits-mlp")
     )
     first = board.standings[0]
     rows = (first.model_copy(update={"score": INF}), *board.standings[1:])
@@ -158,7 +158,7 @@ def test_an_infinite_figure_is_missing_and_its_place_is_lost(few: Made, tmp_path
 
 
 def test_an_infinite_end_of_an_interval_is_an_open_end(few: Made) -> None:
-    score = next(each for each in few.scores if each.time_to_target_s)
+    score = next(item for item in few.scores if item.time_to_target_s)
     time = score.time_to_target_s
     assert time is not None
     spoilt = score.model_copy(update={"time_to_target_s": time.model_copy(update={"high": INF})})
@@ -194,7 +194,7 @@ def test_what_ci_shows_and_the_figures_bear_it_too(few: Made, tmp_path: Path, va
 
 
 def test_only_costs_that_have_a_logarithm_are_put_together(few: Made) -> None:
-    score = next(each for each in few.scores if each.energy_to_target_j and each.runs)
+    score = next(item for item in few.scores if item.energy_to_target_j and item.runs)
     assert all_positive(score)
     for value in (0.0, -1.0, 1e300, 5e-324):
         run = score.runs[0].model_copy(update={"energy_j": value})

@@ -66,7 +66,9 @@ def test_each_row_finds_the_score_of_its_own_machine(machines: Made) -> None:
         assert rank.entry is not None
         assert rank.entry.score.machine == rank.row.machine
         assert rank.shown.value in str(rank.shown)
-    assert [each.entry and each.entry.score.machine for each in view.outsiders] == ["modelled-3"]
+    assert [outsider.entry and outsider.entry.score.machine for outsider in view.outsiders] == [
+        "modelled-3"
+    ]
     assert hardware_board(board, (), "h1").ranks[0].entry is None
 
 

@@ -35,36 +35,36 @@ def two(case):
 def test_every_ruleset_is_there_with_what_it_changes() -> None:
     found, broken = rulesets_of([])
     assert broken == []
-    assert {each.ruleset.name for each in found} == {each.name for each in sources("rulesets")}
-    by_name = {each.ruleset.name: each for each in found}
+    assert {item.ruleset.name for item in found} == {source.name for source in sources("rulesets")}
+    by_name = {item.ruleset.name: item for item in found}
     assert ("run.seeds_count", "3") in by_name["smoke"].changes
     assert by_name["default"].changes == ()
     assert dict(by_name["haet-energy"].changes)["measure.uncertainty_ratio_max"] == "0.05"
-    assert not any(each.in_force for each in found)
+    assert not any(item.in_force for item in found)
 
 
 def test_those_in_force_come_first_and_once() -> None:
     ours = load_ruleset("smoke")
     other = load_ruleset("smoke", ["run.seeds_count=9"])
     found, _ = rulesets_of([ours, other])
-    assert [each.in_force for each in found].count(True) == 2
-    assert [each.ruleset for each in found[:2]] == [ours, other]
+    assert [item.in_force for item in found].count(True) == 2
+    assert [item.ruleset for item in found[:2]] == [ours, other]
     assert len(found) == len(sources("rulesets")) + 1
 
 
 def test_every_constant_has_its_meaning_and_its_other_values() -> None:
     rules, _ = rulesets_of([])
-    found = {each.key: each for each in constants_of(rules)}
+    found = {constant.key: constant for constant in constants_of(rules)}
     fields = [f"{section}.{key}" for section, kind in SECTIONS.items() for key in kind.model_fields]
     assert list(found) == fields
-    assert all(each.meaning for each in found.values())
+    assert all(item.meaning for item in found.values())
     assert found["run.seeds_count"].default == "8"
     assert ("3", ("smoke",)) in found["run.seeds_count"].others
     assert found["run.budget_s"].default == ""
-    for each in rules:
-        for key, value in each.changes:
+    for rule in rules:
+        for key, value in rule.changes:
             assert any(
-                value == other and each.ruleset.name in names for other, names in found[key].others
+                value == other and rule.ruleset.name in names for other, names in found[key].others
             )
 
 
@@ -81,21 +81,21 @@ def test_a_ruleset_that_does_not_load_is_listed(
     (tmp_path / "rulesets" / "torn.toml").write_text("title = 'no")
     monkeypatch.setenv(PLUGINS_VARIABLE, str(tmp_path))
     found, broken = rulesets_of([])
-    assert [each.name for each in broken] == ["torn"]
+    assert [item.name for item in broken] == ["torn"]
     assert "not valid TOML" in broken[0].error
-    assert "torn" not in {each.ruleset.name for each in found}
+    assert "torn" not in {item.ruleset.name for item in found}
 
 
 def test_every_check_tells_all_of_its_rule_ids() -> None:
     """What a check's source yields stands in its docstring, from which the page is made."""
     checks, broken = checks_of()
     assert broken == []
-    named = {each.name: set(each.ids) for each in checks}
+    named = {check.name: set(check.ids) for check in checks}
     for source in sources("checks"):
         assert source.path is not None
         made = set(re.findall(r'rule="([a-z0-9-]+)"', source.path.read_text()))
         assert made <= named[source.name], source.name
-    assert all(each.ids and each.question.startswith("Whether") for each in checks)
+    assert all(check.ids and check.question.startswith("Whether") for check in checks)
 
 
 def test_which_checks_a_ruleset_applies() -> None:
@@ -119,13 +119,13 @@ def test_findings_are_read_from_the_source(tmp_path: Path) -> None:
 def test_every_finding_of_the_audit_is_told() -> None:
     text = Path(str(audit.__file__)).read_text()
     calls = [
-        each.args[0].value
-        for each in ast.walk(ast.parse(text))
-        if isinstance(each, ast.Call)
-        and getattr(each.func, "id", "") == "_finding"
-        and isinstance(each.args[0], ast.Constant)
+        node.args[0].value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "_finding"
+        and isinstance(node.args[0], ast.Constant)
     ]
     found = audit_verdicts()
-    assert {each.rule for each in found} >= set(calls)
+    assert {item.rule for item in found} >= set(calls)
     assert len(calls) > 15
-    assert all(set(each.levels) <= {"fail", "warn", "info"} and each.levels for each in found)
+    assert all(set(item.levels) <= {"fail", "warn", "info"} and item.levels for item in found)

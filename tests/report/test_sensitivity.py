@@ -39,14 +39,17 @@ def with_costs(score: Score, joules: list[float], u_j: float | None = None) -> S
 
 
 def by_name(board: Leaderboard, ranked: dict[str, Score]) -> dict[str, tuple[str, bool]]:
-    return {each.name: (each.first, each.changes) for each in variations(board, ranked)}
+    return {
+        variation.name: (variation.first, variation.changes)
+        for variation in variations(board, ranked)
+    }
 
 
 def test_a_clear_winner_stays_first(board: Leaderboard, ranked: dict[str, Score]) -> None:
     found = variations(board, ranked)
     assert len(found) >= 5
-    assert not any(each.changes for each in found)
-    assert {each.first for each in found} == {board.standings[0].submission}
+    assert not any(item.changes for item in found)
+    assert {item.first for item in found} == {board.standings[0].submission}
 
 
 def test_a_winner_by_one_lucky_seed_is_found_out(

@@ -51,7 +51,9 @@ def test_pages_are_well_formed_with_unique_ids(site: Path) -> None:
 
 def test_headings_do_not_skip_a_level(site: Path) -> None:
     for path, page in pages_of(site).items():
-        levels = [int(each.tag[1]) for each in page.elements if re.fullmatch("h[1-6]", each.tag)]
+        levels = [
+            int(element.tag[1]) for element in page.elements if re.fullmatch("h[1-6]", element.tag)
+        ]
         jumps = [b - a for a, b in itertools.pairwise(levels)]
         assert max(jumps, default=0) <= 1, (path, levels)
 
@@ -68,13 +70,15 @@ def test_nothing_is_fetched_from_anywhere(site: Path) -> None:
 
 def test_every_page_forbids_what_it_does_not_need(site: Path) -> None:
     for path, page in pages_of(site).items():
-        policies = [each.values["content"] for each in page.all("meta")
-                    if each.values.get("http-equiv") == "Content-Security-Policy"]  # fmt: skip
+        policies = [item.values["content"] for item in page.all("meta")
+                    if item.values.get("http-equiv") == "Content-Security-Policy"]  # fmt: skip
         assert len(policies) == 1, path
         assert "default-src 'none'" in policies[0]
         assert "unsafe" not in policies[0]
-        assert not [each for each in page.elements if "style" in each.values]
-        assert not [name for each in page.elements for name in each.values if name[:2] == "on"]
+        assert not [element for element in page.elements if "style" in element.values]
+        assert not [
+            name for element in page.elements for name in element.values if name[:2] == "on"
+        ]
 
 
 def test_links_lead_somewhere(site: Path) -> None:
@@ -119,7 +123,7 @@ def hostile(tmp_path: Path) -> Path:
 def test_what_an_entrant_wrote_stays_text(hostile: Path) -> None:
     for path, page in pages_of(hostile).items():
         assert page.faults == [], path
-        runs = [each for each in page.all("script") if "type" not in each.values]
+        runs = [item for item in page.all("script") if "type" not in item.values]
         assert len(runs) == (2 if path.startswith(("compare", "entry/")) else 1), path
         assert not page.all("img"), path
         assert "<script>alert(1)" not in (hostile / path).read_text(), path

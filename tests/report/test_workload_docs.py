@@ -25,7 +25,7 @@ def test_every_workload_has_a_row_and_a_section_with_its_derivation() -> None:
 
 
 def test_direction_shows_in_the_sign() -> None:
-    spec = next(each for each in built_in() if each.name == "digits-mlp")
+    spec = next(item for item in built_in() if item.name == "digits-mlp")
     assert "accuracy ≥ " in workloads_markdown([spec])
     worse = replace(spec, metric=replace(spec.metric, better="lower"))
     assert "accuracy ≤ " in workloads_markdown([worse])

@@ -44,11 +44,11 @@ def found(name: str, seen: Evidence) -> list[Finding]:
 
 
 def names() -> list[str]:
-    return [each.name for each in discover("checks")]
+    return [item.name for item in discover("checks")]
 
 
 def test_every_check_loads() -> None:
-    assert not [each for each in discover("checks") if isinstance(each, Broken)]
+    assert not [item for item in discover("checks") if isinstance(item, Broken)]
     assert set(DEFAULT.checks) == set(names()), "the default ruleset asks for all of them"
 
 
@@ -104,13 +104,13 @@ def test_other_data_than_the_set_rank_nowhere(mark: str, ruleset: Ruleset) -> No
 
 def test_both_marks_are_told_and_older_bundles_carry_them_among_the_facts() -> None:
     both = evidence(Plan(facts={"partial": 1.0, "synthetic": 1.0}))
-    assert [each.rule for each in found("data", both)] == ["data-partial", "data-synthetic"]
+    assert [item.rule for item in found("data", both)] == ["data-partial", "data-synthetic"]
     assert found("data", evidence(Plan(facts={"partial": 0.0, "optimum": 0.5}))) == []
 
 
 def test_provenance_is_asked_for() -> None:
     strict = load_ruleset("default", ['score.provenance=["organizer"]'])
-    assert [each.rule for each in found("provenance", evidence(None, strict))] == ["provenance"]
+    assert [item.rule for item in found("provenance", evidence(None, strict))] == ["provenance"]
     assert found("provenance", evidence(None, strict, provenance="organizer")) == []
 
 
@@ -133,7 +133,7 @@ def test_a_sampler_that_fell_behind_is_found() -> None:
     report = run_record(Plan(), "r").sampler
     assert report is not None
     slow = report.model_copy(update={"gap_max_s": 2.0, "reads_count": 10})
-    ids = [each.rule for each in found("sampler", evidence(sampler=slow))]
+    ids = [item.rule for item in found("sampler", evidence(sampler=slow))]
     assert ids == ["energy-sampler-gap", "energy-sampler-few"]
     (one,) = found("sampler", evidence(sampler=None))
     assert (one.rule, one.level) == ("energy-sampler-missing", "fail")
@@ -143,7 +143,9 @@ def test_a_slow_sensor_allows_longer_gaps() -> None:
     report = run_record(Plan(), "r").sampler
     assert report is not None
     pause = report.model_copy(update={"gap_max_s": 2.0})
-    slow = tuple(each.model_copy(update={"update_period_s": 1.0}) for each in domains_of(Plan()))
+    slow = tuple(
+        domain.model_copy(update={"update_period_s": 1.0}) for domain in domains_of(Plan())
+    )
     assert found("sampler", evidence(sampler=pause, domains=slow)) == []
 
 
@@ -160,7 +162,7 @@ def test_better_than_the_best_is_too_good(metric: float, better: Any, out: bool)
     """Optimum 0.95, standard error 0.01: three of them are allowed."""
     facts = {"optimum": 0.95, "optimum_error": 0.01}
     plan = Plan(snapshots=((10.0, metric),), better=better, facts=facts)
-    ids = [each.rule for each in found("too-good", evidence(plan))]
+    ids = [item.rule for item in found("too-good", evidence(plan))]
     assert ids == (["too-good-to-be-true"] if out else [])
 
 
@@ -178,7 +180,7 @@ def stamped(apart_ns: int) -> tuple[Snapshot, ...]:
     ("apart_ns", "late"), [(9_000_000, False), (11_000_000, True), (-11_000_000, True)]
 )
 def test_stamps_and_kernel_agree_to_ten_milliseconds(apart_ns: int, late: bool) -> None:
-    ids = [each.rule for each in found("stamps", evidence(snapshots=stamped(apart_ns)))]
+    ids = [item.rule for item in found("stamps", evidence(snapshots=stamped(apart_ns)))]
     assert ids == (["stamp-late"] if late else [])
 
 
@@ -241,8 +243,8 @@ def domain(kind: str, name: str) -> Domain:
 def test_joules_must_cover_all_that_can_work(kinds: list[str], gpus: int, lacking: str) -> None:
     domains = tuple(domain(kind, f"{kind}-{i}") for i, kind in enumerate(kinds))
     found_there = found("boundary", with_gpus(gpus, evidence(None, PRIZE, domains=domains)))
-    assert [each.rule for each in found_there] == (["energy-boundary"] if lacking else [])
-    assert all(lacking in each.message for each in found_there)
+    assert [item.rule for item in found_there] == (["energy-boundary"] if lacking else [])
+    assert all(lacking in item.message for item in found_there)
     assert found("boundary", with_gpus(gpus, evidence(domains=domains))) == []
 
 
@@ -250,9 +252,9 @@ def test_joules_must_cover_all_that_can_work(kinds: list[str], gpus: int, lackin
 def test_sixty_updates_are_asked_for(period_s: float | None, enough: bool) -> None:
     """The snapshot comes ten seconds after the gun."""
     slow = tuple(
-        each.model_copy(update={"update_period_s": period_s}) for each in domains_of(Plan())
+        domain.model_copy(update={"update_period_s": period_s}) for domain in domains_of(Plan())
     )
-    ids = [each.rule for each in found("updates", evidence(None, PRIZE, domains=slow))]
+    ids = [item.rule for item in found("updates", evidence(None, PRIZE, domains=slow))]
     assert ids == ([] if enough else ["energy-updates-few"])
 
 
@@ -274,7 +276,7 @@ def test_a_limit_on_memory_must_hold(
     usage = Usage(cpu_s=1.0, peak_rss_bytes=peak_bytes, exit_code=0)
     walled = isolated("bubblewrap").model_copy(update={"unmet": unmet})
     seen = evidence(None, LIMITED, usage=usage, isolation=walled)
-    assert [each.rule for each in found("memory", seen)] == ids
+    assert [item.rule for item in found("memory", seen)] == ids
     assert found("memory", evidence(usage=usage, isolation=walled)) == []
 
 
@@ -309,7 +311,7 @@ LOCKED = Finding(rule="sampling-locked", level="warn", message="the same moment 
 def test_a_prize_takes_no_joules_of_a_sensor_in_lockstep() -> None:
     known: dict[str, Any] = {"claimed": Claim(messages=9, dropped=0)}
     locked = evidence(None, PRIZE, domains=blind(), findings=(LOCKED,), **known)
-    assert [each.rule for each in found("unlocked", locked)] == ["energy-sampling-locked"]
+    assert [item.rule for item in found("unlocked", locked)] == ["energy-sampling-locked"]
     assert found("unlocked", evidence(None, PRIZE, domains=blind(), **known)) == []
     practice = evidence(domains=blind(), findings=(LOCKED,), **known)
     assert found("unlocked", practice) == []
@@ -328,7 +330,7 @@ def test_a_prize_takes_no_joules_of_a_sensor_in_lockstep() -> None:
 def test_what_nobody_can_tell_passes_no_check(changes: dict[str, Any], rules: list[str]) -> None:
     """Without logged steps nobody knows how long one takes; whole windows and counters see all."""
     seen = evidence(None, PRIZE, domains=blind(**changes), claimed=None)
-    assert [each.rule for each in found("unlocked", seen)] == rules
+    assert [item.rule for item in found("unlocked", seen)] == rules
 
 
 def test_a_study_of_too_many_trials_is_out() -> None:

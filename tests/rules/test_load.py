@@ -49,7 +49,7 @@ def test_every_shipped_ruleset_loads_and_says_what_it_is_for(source: Any) -> Non
 
 def test_contests_have_their_rules() -> None:
     """What organizers and readers of other fields' results name on the command line."""
-    assert {each.name for each in discover("rulesets")} >= {
+    assert {item.name for item in discover("rulesets")} >= {
         "smoke", "default", "haet-2021", "haet-energy", "haet-hardware", "haet-cluster",
         "hity-algorithms", "memory-limited", "mlperf-training", "algoperf-v0.5-external",
         "algoperf-v0.5-self", "algoperf-v0.6-external", "algoperf-a100-self", "dawnbench",

@@ -197,7 +197,7 @@ def check_bundle(outcome: Any, results: Path) -> Any:
         for path in outcome.bundle.rglob("*")
         if path.is_file() and path.name != "manifest.json"
     }
-    assert {each.path: each.sha256 for each in bundle.manifest.files} == on_disk
+    assert {file.path: file.sha256 for file in bundle.manifest.files} == on_disk
     assert {"README.txt", "run.json", "machine.json", "events.jsonl", "log.txt"} <= set(on_disk)
     assert {"ruleset.toml", "submission/train.py"} <= set(on_disk)
     events = list(bundle.events())

@@ -107,7 +107,7 @@ def test_seal_lists_every_file_and_closes_the_row(folder: Folder, honest) -> Non
     bench.events.append(bench.origin.monotonic_ns, "launch", launcher="plain")
     digest = bench.seal(record_for(bench, honest))
     assert digest == hashlib.sha256((bench.folder / MANIFEST).read_bytes()).hexdigest()
-    listed = {each.path for each in Bundle(bench.folder).manifest.files}
+    listed = {file.path for file in Bundle(bench.folder).manifest.files}
     there = {
         path.relative_to(bench.folder).as_posix()
         for path in bench.folder.rglob("*")
@@ -156,7 +156,7 @@ def test_no_run_is_lost_for_want_of_a_signature(
     monkeypatch.undo()
     sign(bench.folder, load_key(key))
     checked = verify(bench.folder, key.with_name("key.pub")).bundles[0].checks
-    assert next(each.verdict for each in checked if each.rule == "signature") == "pass"
+    assert next(item.verdict for item in checked if item.rule == "signature") == "pass"
 
 
 def test_readme_names_every_file_of_a_bundle(honest) -> None:

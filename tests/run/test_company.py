@@ -195,7 +195,7 @@ def test_chance_alone_hardly_ever_refuses() -> None:
         whole = splits(seed=seed)
         for rows in parts_of(spec(), whole, seed):
             few = picked(whole, rows)
-            one, other = (right(few, 0.9, 1000 * seed + each) for each in (tries, tries + 7))
+            one, other = (right(few, 0.9, 1000 * seed + item) for item in (tries, tries + 7))
             loss, error = loss_of(one, other, few, spec())
             tries += 1
             refused += loss > T_MIN * error

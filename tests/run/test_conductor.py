@@ -373,5 +373,5 @@ def test_a_meter_asked_for_by_name_that_does_not_open_ends_the_run(
 def test_a_meter_that_vanishes_during_the_run_degrades_it(perform: Perform) -> None:
     run = perform(SLOW, meters=("fake:counter=true,fault=vanish,fault_after=8",)).run
     assert run.status == "degraded"
-    assert "meter-vanished" in {each.rule for each in run.findings if each.level == "fail"}
-    assert "meter-fault" in {each.rule for each in run.findings}
+    assert "meter-vanished" in {finding.rule for finding in run.findings if finding.level == "fail"}
+    assert "meter-fault" in {finding.rule for finding in run.findings}

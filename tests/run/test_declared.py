@@ -93,9 +93,9 @@ def test_sparse_giants_are_told_and_not_tried(name: str, tmp_path: Path) -> None
     source = open_submission(str(tmp_path))
     with (tmp_path / name).open("ab") as file:
         file.truncate(1 << 40)
-    failed = [each for each in inspect(source, "digits-mlp", RunRules()) if each.verdict == "fail"]
-    assert "size" in {each.rule for each in failed}
-    assert all(each.message for each in failed)
+    failed = [item for item in inspect(source, "digits-mlp", RunRules()) if item.verdict == "fail"]
+    assert "size" in {item.rule for item in failed}
+    assert all(item.message for item in failed)
 
 
 @given(size=st.integers(0, 40), limit=st.integers(0, 40))

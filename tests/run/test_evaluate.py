@@ -63,8 +63,8 @@ def held(index: int, data: bytes | None) -> Held:
 def test_all_are_hashed_and_the_newest_are_kept(tmp_path: Path) -> None:
     snapshots = [held(0, b"a" * 40), held(1, None), held(2, b"b" * 40), held(3, b"c" * 40)]
     records = take_custody(snapshots, tmp_path / "snapshots", keep_bytes=100)
-    assert [each.index for each in records] == [0, 1, 2, 3]
-    assert [each.kept for each in records] == [False, False, True, True]
+    assert [record.index for record in records] == [0, 1, 2, 3]
+    assert [record.kept for record in records] == [False, False, True, True]
     assert records[1].sha256 is None
     assert records[0].sha256 == hashlib.sha256(b"a" * 40).hexdigest()
     files = {path.name: path.read_bytes() for path in (tmp_path / "snapshots").iterdir()}
@@ -75,7 +75,7 @@ def test_all_are_hashed_and_the_newest_are_kept(tmp_path: Path) -> None:
 def test_a_large_one_does_not_keep_smaller_older_ones_out(tmp_path: Path) -> None:
     snapshots = [held(0, b"a" * 10), held(1, b"b" * 500)]
     records = take_custody(snapshots, tmp_path / "s", keep_bytes=100)
-    assert [each.kept for each in records] == [True, False]
+    assert [record.kept for record in records] == [True, False]
     release(snapshots)
 
 
@@ -353,7 +353,9 @@ def predictor(weights, workload):
 def test_training_in_such_children_is_told(perform: Perform, account) -> None:
     outcome = perform(LOSES + several(1).replace("w = fitted", "forget(); w = fitted"), *FINAL)
     assert outcome.run.status == "ok"
-    assert [each.rule for each in outcome.run.findings if each.rule == "cpu-lost"] == ["cpu-lost"]
+    assert [finding.rule for finding in outcome.run.findings if finding.rule == "cpu-lost"] == [
+        "cpu-lost"
+    ]
 
 
 def test_predictor_that_dies_is_replaced_so_often_and_no_more(perform: Perform) -> None:

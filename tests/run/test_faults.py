@@ -55,10 +55,12 @@ def check_disk(results: Path) -> None:
     """Every manifest is true, and every ledger row of an end names a manifest that is there."""
     for path in results.rglob(MANIFEST):
         bundle = Bundle(path.parent, checked=True)
-        listed = {each.path: each.sha256 for each in bundle.manifest.files}
-        there = [each for each in path.parent.rglob("*") if each.is_file() and each != path]
+        listed = {file.path: file.sha256 for file in bundle.manifest.files}
+        there = [
+            element for element in path.parent.rglob("*") if element.is_file() and element != path
+        ]
         assert listed == {
-            each.relative_to(path.parent).as_posix(): sha256_file(each) for each in there
+            item.relative_to(path.parent).as_posix(): sha256_file(item) for item in there
         }
         assert bundle.run.status == bundle.manifest.status
         assert [event.seq for event in bundle.events()] == list(range(len(list(bundle.events()))))
@@ -207,7 +209,9 @@ def test_sampler_that_dies_costs_the_joules_and_not_the_run(folder: Folder) -> N
     run = outcome.run
     assert run.status == "degraded"
     assert "the sampler ended without its report (reached the target" in run.reason
-    assert next(each.rule for each in run.findings if each.level == "fail") == "sampler-gone"
+    assert (
+        next(finding.rule for finding in run.findings if finding.level == "fail") == "sampler-gone"
+    )
     bundle = Bundle(outcome.bundle)
     assert bundle.evaluation is not None
     assert bundle.evaluation.values[-1].value is not None

@@ -86,7 +86,7 @@ def test_a_whole_tree_comes_in_and_says_what_was_cut_off(theirs: Results, ours: 
     theirs.add(OTHER_ID)
     theirs.start_only("20261122T000200Z-0003")
     entry = let_in(theirs.root, ours)
-    assert [each.run.id for each in entry.admitted] == [RUN_ID, OTHER_ID]
+    assert [item.run.id for item in entry.admitted] == [RUN_ID, OTHER_ID]
     assert entry.left_out == (theirs.place("20261122T000200Z-0003"),)
     assert not (ours / theirs.place("20261122T000200Z-0003")).exists()
     assert not (ours / "ledgers" / f"{MACHINE}.jsonl").exists(), "their ledger stays theirs"
@@ -97,11 +97,11 @@ def test_score_and_checker_see_it(bundle: Path, ours: Path) -> None:
     let_in(bundle, ours)
     (score,) = score_results(ours)
     assert (score.workload, score.submission, score.n) == ("tiny", "entry", 1)
-    checks = {each.rule: each for each in verify(ours).bundles[0].checks}
+    checks = {check.rule: check for check in verify(ours).bundles[0].checks}
     assert checks["foreign-row"].verdict == "pass"
     assert checks["ledger-row"].verdict == "skip"
     alone = verify(ours / "tiny" / "entry" / MACHINE / RUN_ID)
-    assert {each.rule: each.verdict for each in alone.bundles[0].checks}["foreign-row"] == "pass"
+    assert {check.rule: check.verdict for check in alone.bundles[0].checks}["foreign-row"] == "pass"
 
 
 def test_it_stands_beside_our_own_machine_of_the_same_name(bundle: Path, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_it_stands_beside_our_own_machine_of_the_same_name(bundle: Path, tmp_pat
     let_in(bundle, mine.root)
     report = verify(mine.root)
     assert report.ok, list(report.faults())
-    assert {each.run_id for each in report.bundles} == {RUN_ID, OTHER_ID}
+    assert {item.run_id for item in report.bundles} == {RUN_ID, OTHER_ID}
 
 
 def test_a_second_import_changes_nothing(bundle: Path, ours: Path) -> None:
@@ -152,9 +152,9 @@ def reseal(folder: Path, change: Callable[[Path], None]) -> None:
     change(folder)
     path = folder / "manifest.json"
     tree = json.loads(path.read_bytes())
-    for each in tree["files"]:
-        data = (folder / each["path"]).read_bytes()
-        each["size_bytes"], each["sha256"] = len(data), sha256(data)
+    for item in tree["files"]:
+        data = (folder / item["path"]).read_bytes()
+        item["size_bytes"], item["sha256"] = len(data), sha256(data)
     path.write_text(json.dumps(tree))
 
 
@@ -396,11 +396,11 @@ def test_a_hostile_archive_leaves_nothing(name: str, ours: Path, tmp_path: Path)
     suffix, build, said = ARCHIVES[name]
     path = tmp_path / f"x{suffix}"
     path.write_bytes(build())
-    before = {each.name for each in tmp_path.iterdir()}
+    before = {element.name for element in tmp_path.iterdir()}
     with pytest.raises(BadArchive, match=said):
         let_in(path, ours)
     assert nothing_of_it(ours)
-    assert {each.name for each in tmp_path.iterdir()} - before == {"ours"}
+    assert {item.name for item in tmp_path.iterdir()} - before == {"ours"}
 
 
 @pytest.mark.parametrize("what", ["nothing", "file", "empty"])

@@ -65,14 +65,14 @@ def test_seeds_of_a_series_are_distinct_and_share_a_commitment() -> None:
     # Not a drawn secret: 200 session seeds of 31 bits meet by chance once in 100,000 times.
     secret = bytes(range(16))
     pairs = [draw_seeds(secret, index) for index in range(200)]
-    assert len({each.session for each in pairs}) == 200
-    assert len({each.instance for each in pairs}) == 200
-    assert len({each.commitment for each in pairs}) == 1
+    assert len({pair.session for pair in pairs}) == 200
+    assert len({pair.instance for pair in pairs}) == 200
+    assert len({pair.commitment for pair in pairs}) == 1
 
 
 def test_instance_seed_is_not_told_by_the_session_seed() -> None:
     pairs = [draw_seeds(new_secret(), 0) for _ in range(50)]
-    assert not any(each.instance >> 22 == each.session for each in pairs)
+    assert not any(pair.instance >> 22 == pair.session for pair in pairs)
 
 
 def test_secrets_are_fresh() -> None:

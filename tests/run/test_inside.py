@@ -79,7 +79,7 @@ def test_a_loss_that_diverges_is_told_and_stops_nothing(perform: Perform) -> Non
         {"step": 2, "accuracy": 0.1, "loss": "nan"},
         {"step": 3, "loss": "-inf", "<b>\x1b[2J": "inf"},
     ]
-    (finding,) = [each for each in outcome.run.findings if each.rule == "claimed-not-finite"]
+    (finding,) = [item for item in outcome.run.findings if item.rule == "claimed-not-finite"]
     assert (finding.level, finding.message) == (
         "info",
         "the submission logged 'loss' as nan at step 2",

@@ -110,7 +110,7 @@ def test_log_probabilities_are_normalised_here() -> None:
 def test_other_weights_are_refused_by_name(change: dict[str, Any], said: str) -> None:
     weights = {**state(Net()), **change}
     with pytest.raises(Refused, match=said):
-        _closed({name: each for name, each in weights.items() if each is not None}, WORKLOAD)
+        _closed({name: item for name, item in weights.items() if item is not None}, WORKLOAD)
 
 
 @pytest.mark.parametrize(

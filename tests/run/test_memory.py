@@ -68,7 +68,7 @@ def _fifo(tmp_path: Path) -> list[int]:
 
 
 def _socket(_: Path) -> list[int]:
-    return [each.detach() for each in socket.socketpair()]
+    return [item.detach() for item in socket.socketpair()]
 
 
 def _file(tmp_path: Path) -> list[int]:
@@ -155,8 +155,8 @@ def test_sealing_fails_where_a_writable_map_is_left_behind(keep) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OSError, match="busy"):
         sealed("held", fill)
-    for each in maps:
-        each.close()
+    for item in maps:
+        item.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

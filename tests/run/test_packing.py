@@ -81,7 +81,7 @@ def test_lock_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def packing_rules(folder: Path) -> list[str]:
-    return [each.rule for each in packing_findings(folder)]
+    return [packing_finding.rule for packing_finding in packing_findings(folder)]
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ CODINGS = {
     "base64": base64.b64encode(WEIGHTS.tobytes()).decode(),
     "base64 in lines": base64.encodebytes(WEIGHTS.tobytes()).decode(),
     "base64 in short strings": "\n".join(
-        f'    "{base64.b64encode(each.tobytes()).decode()}"' for each in WEIGHTS.reshape(-1, 8)
+        f'    "{base64.b64encode(item.tobytes()).decode()}"' for item in WEIGHTS.reshape(-1, 8)
     ),
     "url-safe": base64.urlsafe_b64encode(WEIGHTS.tobytes()).decode(),
     "hex": WEIGHTS.tobytes().hex(),
-    "decimals": ", ".join(f"{each:.3f}" for each in WEIGHTS),
+    "decimals": ", ".join(f"{weight:.3f}" for weight in WEIGHTS),
     "a column": "\n".join(map(str, WEIGHTS)),
     "whole numbers": repr((WEIGHTS * 127).astype(int).tolist()),
     "TOML": "w = [\n" + "".join(f"  [{a:.3g}, {b:.3g}],\n" for a, b in WEIGHTS.reshape(-1, 2)),
@@ -138,7 +138,11 @@ def test_weights_in_a_text_are_told_however_they_are_written(tmp_path: Path, cod
     ((name, size_bytes),) = data_files(tmp_path)
     assert name == "train.py"
     assert len(WEIGHTS) < size_bytes <= len(text)
-    (finding,) = [each for each in packing_findings(tmp_path) if each.rule == "source-data"]
+    (finding,) = [
+        packing_finding
+        for packing_finding in packing_findings(tmp_path)
+        if packing_finding.rule == "source-data"
+    ]
     assert finding.level == "warn"
     assert f"train.py ({size_bytes} bytes)" in finding.message
 
@@ -189,7 +193,7 @@ def test_run_tells_of_packages_and_files_and_uses_them(folder: Folder) -> None:
     (source / "stored.npy").write_bytes(b"\x93NUMPY\0")
     (outcome,) = run_series(folder.request(), Silent())
     assert outcome.run.status == "ok", outcome.run.reason
-    found = {each.rule: each for each in outcome.run.findings}
+    found = {finding.rule: finding for finding in outcome.run.findings}
     assert found["source-opaque"].level == "warn"
     assert "stored.npy (7 bytes)" in found["source-opaque"].message
     assert found["source-packages"].level == "info"

@@ -341,7 +341,7 @@ def test_descriptors_that_arrive_are_closed_on_exec(pair, devnull) -> None:
     raw_send(there, b"{}", devnull(64))
     received = protocol.receive(here, protocol.DATA_FDS_MAX)
     assert len(received.fds) == 64
-    assert not any(os.get_inheritable(each) for each in received.fds)
+    assert not any(os.get_inheritable(item) for item in received.fds)
     protocol.close_all(received.fds)
 
 

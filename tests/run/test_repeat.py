@@ -77,22 +77,22 @@ def test_what_holds_no_bundle_is_told_by_name(folder: Folder, name: str) -> None
 
 def test_runs_of_one_series_are_found_beside_each_other(sealed: Path) -> None:
     found = sealed_series(checked(sealed))
-    assert [each.folder for each in found] == [sealed, other_of(sealed)]
+    assert [item.folder for item in found] == [sealed, other_of(sealed)]
 
 
 def test_runs_of_a_changed_source_are_no_series(sealed: Path, folder: Folder) -> None:
     folder.entry(HONEST + "    # changed\n")
     (changed,) = run_series(folder.request(), Silent())
     assert changed.bundle.parent.resolve() == sealed.parent
-    found = {each.folder for each in sealed_series(checked(sealed))}
+    found = {sealed_sery.folder for sealed_sery in sealed_series(checked(sealed))}
     assert found == {sealed, *sealed.parent.iterdir()} - {changed.bundle.resolve()}
     alone = sealed_series(checked(changed.bundle))
-    assert [each.folder for each in alone] == [changed.bundle.resolve()]
+    assert [item.folder for item in alone] == [changed.bundle.resolve()]
 
 
 def test_runs_under_other_rules_are_no_series(sealed: Path, folder: Folder) -> None:
     (other,) = run_series(folder.request("entry", "run.snapshots_max=7"), Silent())
-    found = [each.folder for each in sealed_series(checked(sealed))]
+    found = [sealed_sery.folder for sealed_sery in sealed_series(checked(sealed))]
     assert len(found) == 2
     assert other.bundle.resolve() not in found
 
@@ -139,7 +139,7 @@ def test_runs_of_the_reference_are_the_yardstick_if_their_rules_are_the_same(
     folder.entry(HONEST, name="tiny-adamw")
     (same,) = run_series(folder.request("tiny-adamw"), Silent())
     run_series(folder.request("tiny-adamw", "run.snapshots_max=7"), Silent())
-    found = [each.folder for each in sealed_reference(checked(sealed))]
+    found = [item.folder for item in sealed_reference(checked(sealed))]
     assert found == [same.bundle.resolve()]
     (same.bundle / "run.json").chmod(0o644)
     (same.bundle / "run.json").write_bytes(b"{}")

@@ -37,9 +37,9 @@ def test_number_of_seeds_is_the_ruleset_s_unless_asked_otherwise(folder: Folder)
     assert len(seeds_of(request)) == 1
     drawn = seeds_of(replace(request, seeds_count=None))
     assert len(drawn) == request.ruleset.run.seeds_count == 3
-    assert len({each.session for each in drawn}) == 3
-    assert len({each.secret for each in drawn}) == 1
-    assert [each.index for each in drawn] == [0, 1, 2]
+    assert len({item.session for item in drawn}) == 3
+    assert len({item.secret for item in drawn}) == 1
+    assert [item.index for item in drawn] == [0, 1, 2]
 
 
 def test_every_series_draws_anew(folder: Folder) -> None:
@@ -49,7 +49,7 @@ def test_every_series_draws_anew(folder: Folder) -> None:
 
 def test_declared_seeds_are_taken_once_each_in_order(folder: Folder) -> None:
     pairs = seeds_of(folder.request(declared_seeds=(5, 3, 5)))
-    assert [(each.session, each.source) for each in pairs] == [(5, "declared"), (3, "declared")]
+    assert [(pair.session, pair.source) for pair in pairs] == [(5, "declared"), (3, "declared")]
 
 
 # --- what is refused before anything starts ------------------------------------------------------
@@ -122,7 +122,7 @@ def test_a_key_of_the_series_reaches_every_run(folder: Folder, tmp_path: Path) -
     generate(tmp_path / "key")
     request = folder.request(key=tmp_path / "key", seeds_count=2)
     ordered = list(orders(request))
-    assert [each.key is not None for each in ordered] == [True, True]
+    assert [item.key is not None for item in ordered] == [True, True]
     assert repr(ordered[0].key) not in repr(ordered[0])
 
 
@@ -146,9 +146,9 @@ def test_broken_workload_is_told_with_its_error(folder: Folder) -> None:
 
 def test_orders_are_alike_but_for_the_seeds(folder: Folder) -> None:
     made = list(orders(folder.request(seeds_count=3, hyperparameters={"lr": 1})))
-    assert [(each.index, each.count) for each in made] == [(0, 3), (1, 3), (2, 3)]
-    assert len({each.seeds.session for each in made}) == 3
-    assert all(each.hyperparameters == {"lr": 1} for each in made)
+    assert [(item.index, item.count) for item in made] == [(0, 3), (1, 3), (2, 3)]
+    assert len({item.seeds.session for item in made}) == 3
+    assert all(item.hyperparameters == {"lr": 1} for item in made)
 
 
 # --- running -------------------------------------------------------------------------------------
@@ -156,9 +156,9 @@ def test_orders_are_alike_but_for_the_seeds(folder: Folder) -> None:
 
 def test_a_bundle_for_each_seed_and_a_chain_over_all(folder: Folder) -> None:
     outcomes = run_series(folder.request(seeds_count=2), Silent())
-    assert [each.run.status for each in outcomes] == ["ok", "ok"]
-    assert find_bundles(folder.results) == sorted(each.bundle for each in outcomes)
-    first, second = (check_bundle(each, folder.results) for each in outcomes)
+    assert [outcome.run.status for outcome in outcomes] == ["ok", "ok"]
+    assert find_bundles(folder.results) == sorted(outcome.bundle for outcome in outcomes)
+    first, second = (check_bundle(outcome, folder.results) for outcome in outcomes)
     assert first.manifest.previous_manifest_sha256 is None
     assert second.manifest.previous_manifest_sha256 == first.manifest_sha256
     assert first.run.seeds.secret == second.run.seeds.secret
@@ -179,8 +179,8 @@ def test_seeded_data_differ_from_seed_to_seed_and_repeat_for_one(folder: Folder)
     outcomes = run_series(folder.request(declared_seeds=(1, 2)), Silent())
     outcomes += run_series(folder.request(declared_seeds=(1,)), Silent())
     seen = [
-        next(event.data for event in Bundle(each.bundle).events() if event.kind == "log")
-        for each in outcomes
+        next(event.data for event in Bundle(outcome.bundle).events() if event.kind == "log")
+        for outcome in outcomes
     ]
     assert seen[0] != seen[1]
     assert seen[0] == seen[2]
@@ -190,7 +190,7 @@ def test_ctrl_c_leaves_the_rest_of_the_series_out(folder: Folder) -> None:
     folder.entry("import time\ndef train(session): time.sleep(60)")
     watcher = Interrupting()
     outcomes = run_series(folder.request(seeds_count=3), watcher)
-    assert [each.run.status for each in outcomes] == ["aborted"]
+    assert [outcome.run.status for outcome in outcomes] == ["aborted"]
     assert watcher.phases.count("training") == 1
     check_bundle(outcomes[0], folder.results)
 
@@ -208,7 +208,7 @@ def test_a_series_may_run_in_another_thread(folder: Folder) -> None:
     statuses: list[str] = []
     thread = threading.Thread(
         target=lambda: statuses.extend(
-            each.run.status for each in run_series(folder.request(), Silent())
+            run_sery.run.status for run_sery in run_series(folder.request(), Silent())
         )
     )
     thread.start()
@@ -274,11 +274,11 @@ def test_interleaved_series_on_the_same_instances_says_so_in_its_bundles(folder:
     folder.entry(train, name="tiny-adamw")
     request = folder.request(seeds_count=2, interleave=True, provenance="organizer")
     outcomes = run_series(request, Silent())
-    assert [each.run.status for each in outcomes] == ["ok"] * 4
-    assert {each.run.provenance for each in outcomes} == {"organizer"}
-    assert sorted(each.is_reference for each in outcomes) == [False, False, True, True]
+    assert [outcome.run.status for outcome in outcomes] == ["ok"] * 4
+    assert {outcome.run.provenance for outcome in outcomes} == {"organizer"}
+    assert sorted(outcome.is_reference for outcome in outcomes) == [False, False, True, True]
     for one, two in (outcomes[:2], outcomes[2:]):
         assert one.run.interleaved_with == two.run.submission.name
         assert logs(one)[0].data == logs(two)[0].data
-    for each in outcomes:
-        check_bundle(each, folder.results)
+    for outcome in outcomes:
+        check_bundle(outcome, folder.results)

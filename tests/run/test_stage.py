@@ -74,7 +74,7 @@ def test_results_and_tests_are_not_readable(asked, folder: Folder) -> None:
     request, _ = asked()
     root = Path(__file__).resolve().parents[2]
     for hidden in (folder.results, root / "tests", root / "results", folder.plugins / "meters"):
-        assert not any(each == hidden or each in hidden.parents for each in request.readable)
+        assert not any(item == hidden or item in hidden.parents for item in request.readable)
     assert folder.workload in request.readable
     assert root / "harness" in request.readable
 

@@ -224,7 +224,7 @@ def test_odd_file_is_refused(kind: str, entry: Path, tmp_path: Path) -> None:
 
 
 def test_size_limit_is_inclusive_and_sparse_files_count_whole(entry: Path, tmp_path: Path) -> None:
-    size = sum(each.stat().st_size for each in entry.iterdir())
+    size = sum(path.stat().st_size for path in entry.iterdir())
     assert frozen(entry, tmp_path / "fits", size).size_bytes == size
     with pytest.raises(SubmissionError, match=f"larger than {size - 1} bytes"):
         frozen(entry, tmp_path / "over", size - 1)

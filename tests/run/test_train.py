@@ -136,7 +136,7 @@ def test_idle_baseline_is_outside_of_the_window(perform: Perform) -> None:
     train = "def train(session): session.snapshot({'w': fitted(session)})"
     outcome = perform(train, "run.idle_s=0.2")
     events = list(Bundle(outcome.bundle).events())
-    stamps = {(each.kind, each.data.get("edge")): each.t_ns for each in events}
+    stamps = {(event.kind, event.data.get("edge")): event.t_ns for event in events}
     window = outcome.run.window
     assert stamps["idle_before", "end"] - stamps["idle_before", "begin"] >= 0.2e9
     assert stamps["idle_before", "end"] <= window.launch_ns

@@ -103,9 +103,9 @@ def test_scales_put_the_middle_where_they_say() -> None:
     assert placed(Range(min=0.0, max=10.0), 0.5) == 5.0
     assert placed(Range(min=1e-4, max=1.0, scaling="log"), 0.5) == pytest.approx(1e-2)
     drawn = [placed(["a", "b", "c", "d"], (k + 0.5) / 8) for k in range(8)]
-    assert [drawn.count(each) for each in "abcd"] == [2, 2, 2, 2]
+    assert [drawn.count(item) for item in "abcd"] == [2, 2, 2, 2]
     counts = [placed(Range(min=1, max=4), (k + 0.5) / 40) for k in range(40)]
-    assert [counts.count(each) for each in (1, 2, 3, 4)] == [10, 10, 10, 10]
+    assert [counts.count(item) for item in (1, 2, 3, 4)] == [10, 10, 10, 10]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 5))
@@ -116,7 +116,7 @@ def test_points_are_the_seed_s_and_fill_the_space(seed: int, power: int) -> None
     points = draw_points(dimensions, seed, count)
     assert points == draw_points(dict(reversed(dimensions.items())), seed, count)
     assert points[: count // 2] == draw_points(dimensions, seed, count // 2)
-    assert sorted(int(float(each["x"]) * count) for each in points) == list(range(count))
+    assert sorted(int(float(point["x"]) * count) for point in points) == list(range(count))
 
 
 def test_studies_draw_apart_and_nobody_but_the_secret_has_a_say() -> None:
@@ -145,9 +145,9 @@ def test_a_series_has_a_study_for_each_seed(folder: Folder) -> None:
     request = folder.request(seeds_count=2, tuning="external", trials_count=3)
     made = list(orders(request))
     assert len(made) == len(seeds_of(request)) == 6
-    assert len({each.seeds.session for each in made}) == 6, "trials have seeds of their own"
-    assert [each.tuning.study for each in made if each.tuning] == [0, 0, 0, 1, 1, 1]
-    assert all(set(each.hyperparameters) == {"lr", "layers", "kind"} for each in made)
+    assert len({item.seeds.session for item in made}) == 6, "trials have seeds of their own"
+    assert [item.tuning.study for item in made if item.tuning] == [0, 0, 0, 1, 1, 1]
+    assert all(set(item.hyperparameters) == {"lr", "layers", "kind"} for item in made)
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_trials_run_and_are_scored_as_one_study(folder: Folder) -> None:
     outcomes = run_series(request, Silent())
     for outcome in outcomes:
         check_bundle(outcome, folder.results)
-    drawn = [each.run.hyperparameters for each in outcomes]
-    assert {each["kind"] for each in drawn} == {"plain", "wide"}, "what one trial has seen"
-    tuned = [each.run.tuning for each in outcomes]
+    drawn = [element.run.hyperparameters for element in outcomes]
+    assert {item["kind"] for item in drawn} == {"plain", "wide"}, "what one trial has seen"
+    tuned = [member_.run.tuning for member_ in outcomes]
     assert [(t.mode, t.study, t.trial, t.trials_count) for t in tuned if t] == [
         ("external", 0, 0, 4), ("external", 0, 1, 4), ("external", 0, 2, 4), ("external", 0, 3, 4)
     ]  # fmt: skip

@@ -318,8 +318,8 @@ def test_spacing_under_first_passing(perform) -> None:
     for one, other in pairwise(taken[:-1]):
         assert other.stamp_ns - one.stamp_ns >= 0.9 * 0.2 * NS_PER_S
     assert {record.refused for record in records if not record.accepted} == {EARLY}
-    held = [each for each in seen.story.held if each.descriptor is not None]
-    assert [each.record.index for each in held] == [each.index for each in taken]
+    held = [item for item in seen.story.held if item.descriptor is not None]
+    assert [item.record.index for item in held] == [item.index for item in taken]
 
 
 def test_a_second_interrupt_while_it_dies_leaks_no_snapshot(begin, monkeypatch) -> None:
@@ -345,9 +345,9 @@ def test_a_second_interrupt_while_it_dies_leaks_no_snapshot(begin, monkeypatch) 
 def test_final_keeps_the_newest(perform) -> None:
     program = "start()\nfor i in range(9): snapshot(str(i).encode())\nsend('done')"
     seen = perform(program, 30.0, snapshots_max=3)
-    kept = [each for each in seen.story.held if each.descriptor is not None]
-    assert [read_bytes(each.descriptor) for each in kept] == [b"6", b"7", b"8"]
-    assert [each.record.accepted for each in seen.story.held] == [False] * 6 + [True] * 3
+    kept = [item for item in seen.story.held if item.descriptor is not None]
+    assert [read_bytes(item.descriptor) for item in kept] == [b"6", b"7", b"8"]
+    assert [item.record.accepted for item in seen.story.held] == [False] * 6 + [True] * 3
     assert seen.story.held[0].record.refused == "superseded by later snapshots"
 
 
@@ -360,7 +360,7 @@ def test_ten_thousand_snapshots_leave_few_descriptors(perform) -> None:
         """
     seen = perform(program, 60.0, snapshots_max=5)
     assert len(seen.story.held) == 2000
-    assert sum(each.descriptor is not None for each in seen.story.held) == 5
+    assert sum(item.descriptor is not None for item in seen.story.held) == 5
 
 
 @pytest.mark.parametrize("rules", [{"snapshots_max": 2}, {**FIRST, "snapshots_max": 2}])
@@ -389,7 +389,7 @@ def test_only_the_latest_receipt_is_told(begin) -> None:
 def test_bytes_of_all_snapshots_together_are_limited(perform) -> None:
     program = "start()\nfor i in range(4): snapshot(b'x' * 400)\nsend('done')"
     seen = perform(program, 30.0, snapshots_bytes_max=1000)
-    assert [each.record.accepted for each in seen.story.held] == [True, True, False, False]
+    assert [item.record.accepted for item in seen.story.held] == [True, True, False, False]
     assert "together exceed 1000 bytes" in seen.story.held[2].record.refused
 
 
@@ -413,7 +413,7 @@ def test_what_is_sent_after_the_budget_does_not_count_however_late_it_is_read(be
     seen.watch._tick = slow
     seen.run()
     assert seen.story.ended_by == "budget"
-    first, second = (each.record for each in seen.story.held)
+    first, second = (item.record for item in seen.story.held)
     assert first.accepted, "sent in time, read late"
     assert first.stamp_ns - first.kernel_ns > 0.3 * NS_PER_S
     assert (second.accepted, second.refused) == (False, "sent after the budget")

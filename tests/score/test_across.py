@@ -37,11 +37,11 @@ TABLES = st.lists(ROWS, min_size=1, max_size=5)
 
 
 def cell(*costs: float, first: int = 0) -> Sample:
-    return Sample({seed: math.log(each) for seed, each in enumerate(costs, first)}, LEAST_SD)
+    return Sample({seed: math.log(item) for seed, item in enumerate(costs, first)}, LEAST_SD)
 
 
 def row(costs: Sequence[float | None]) -> list[Sample | None]:
-    return [None if each is None else cell(each, each * 1.1, each / 1.1) for each in costs]
+    return [None if cost is None else cell(cost, cost * 1.1, cost / 1.1) for cost in costs]
 
 
 def height(ratios: Sequence[float], top: float, points: int = 40_000) -> float:
@@ -94,9 +94,9 @@ def test_the_unit_of_a_workload_changes_nothing(
 ) -> None:
     terms = UNIT._replace(aggregate=aggregate)  # type: ignore[arg-type]
     other = terms._replace(reference_logs=(math.log(factor), 0.0, 0.0))
-    for each in costs:
-        scaled = [each[0] and each[0] * factor, *each[1:]]
-        assert merit(row(scaled), other) == pytest.approx(merit(row(each), terms), abs=1e-9)
+    for cost in costs:
+        scaled = [cost[0] and cost[0] * factor, *cost[1:]]
+        assert merit(row(scaled), other) == pytest.approx(merit(row(cost), terms), abs=1e-9)
 
 
 @given(ROWS, st.permutations([0, 1, 2]))
@@ -114,7 +114,7 @@ def test_the_order_of_the_workloads_changes_nothing(
 def test_order_and_names_of_the_contenders_change_no_place(
     costs: list[list[float]], random: "np.random.Generator"
 ) -> None:
-    rows: list[Row] = [row(each) for each in costs]
+    rows: list[Row] = [row(cost) for cost in costs]
     names = [f"entry {i}" for i in range(len(rows))]
     there = rank(rows, names, UNIT, 0.05)
     turn = list(range(len(rows)))
@@ -128,11 +128,11 @@ def test_order_and_names_of_the_contenders_change_no_place(
 def test_a_removed_contender_moves_nobody_s_score_or_interval(
     costs: list[list[float | None]], data: st.DataObject
 ) -> None:
-    rows = [row(each) for each in costs]
+    rows = [row(cost) for cost in costs]
     gone = data.draw(st.integers(0, len(rows) - 1))
-    kept = [each for i, each in enumerate(rows) if i != gone]
-    before = [score_interval(each, UNIT, 0.95) for i, each in enumerate(rows) if i != gone]
-    assert [score_interval(each, UNIT, 0.95) for each in kept] == before
+    kept = [element for i, element in enumerate(rows) if i != gone]
+    before = [score_interval(entry_, UNIT, 0.95) for i, entry_ in enumerate(rows) if i != gone]
+    assert [score_interval(item, UNIT, 0.95) for item in kept] == before
 
 
 @given(ROWS, st.integers(0, 2), st.floats(1.01, 100.0))
@@ -148,8 +148,8 @@ def test_a_lower_cost_never_hurts(costs: list[float | None], place: int, factor:
 def test_no_interval_has_zero_width() -> None:
     """Not by agreement, nor where everything is clipped or missing."""
     same: list[Sample | None] = [cell(1.0, 1.0, 1.0)] * 3
-    for each in (same, row([1e-3] * 3), row([1e3] * 3), row([1e-3, None, None])):
-        found = score_interval(each, UNIT, 0.95)
+    for item in (same, row([1e-3] * 3), row([1e3] * 3), row([1e-3, None, None])):
+        found = score_interval(item, UNIT, 0.95)
         assert found is not None
         assert found.low is not None
         assert found.high is not None
@@ -174,7 +174,7 @@ def test_failed_runs_are_never_told_apart() -> None:
 def test_an_interval_covers_as_often_as_it_says() -> None:
     rng = np.random.default_rng(5)
     truth, inside, trials = (-0.2, 0.1, 0.4), 0, 1500
-    right = sum(gain(each, 4.0) for each in truth) / 3
+    right = sum(gain(item, 4.0) for item in truth) / 3
     for _ in range(trials):
         drawn: Row = [
             Sample(dict(enumerate(rng.normal(mean, sd, 5))), LEAST_SD)
@@ -234,13 +234,13 @@ def test_alternating_runs_are_compared_in_pairs() -> None:
     easy = [1.0, 1.5, 0.7, 1.2, 0.9]
 
     def entry(factor: float, place: int) -> Row:
-        logs = {seed: math.log(factor * each) for seed, each in enumerate(easy)}
+        logs = {seed: math.log(factor * item) for seed, item in enumerate(easy)}
         return [Sample(logs, LEAST_SD, moments=moments(range(5), place))] * 3
 
     a, b = entry(1.0, 0), entry(1.02, 1)
     assert all_paired(a, b)
     assert differ_p(a, b, UNIT) < 0.001
-    alone = [each and each._replace(moments=None) for each in b]
+    alone = [item and item._replace(moments=None) for item in b]
     assert not all_paired(a, alone)
     assert differ_p(a, alone, UNIT) > 0.5
 
@@ -285,7 +285,7 @@ def test_who_leads_hangs_on_one_workload_and_on_one_run() -> None:
     two: Row = row([0.9, 0.9, 1.0])
     names = ["one", "two"]
     assert leader([one, two], names, UNIT) == 0
-    shorter = [without_workload(each, 2) for each in (one, two)]
+    shorter = [without_workload(item, 2) for item in (one, two)]
     assert leader(shorter, names, UNIT.without(2)) == 1
     assert (0, 2, 0, 1) in leaders_without_a_run([one, two], names, UNIT)
     assert mean_log(cell(1.0)) == 0.0

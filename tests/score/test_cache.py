@@ -84,7 +84,7 @@ def test_an_altered_file_is_found_though_its_score_is_kept(
     path.write_bytes(bytes(data))
     found = score_all(results, kept=True)
     assert reads[8:] == [path.parent]
-    assert [each.rule for each in found.findings] == ["bundle-unreadable"]
+    assert [finding.rule for finding in found.findings] == ["bundle-unreadable"]
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"\xff\xfe", b"a\tb\tc\n", b"{}"])
@@ -140,4 +140,4 @@ def test_the_file_is_text_that_a_person_can_read(results: Path, cache: Path) -> 
     (kept,) = cache.iterdir()
     rows = [line.split("\t") for line in kept.read_text().splitlines()]
     bundles = [json.loads(text) for _, marks, text in rows if marks]
-    assert {each["score"]["seed"] for each in bundles} == set(range(1, 9))
+    assert {bundle["score"]["seed"] for bundle in bundles} == set(range(1, 9))

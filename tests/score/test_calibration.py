@@ -28,7 +28,7 @@ FINALS = st.lists(st.floats(0.1, 0.99), min_size=2, max_size=30)
 @given(FINALS)
 def test_both_directions_mirror_each_other(finals: list[float]) -> None:
     high = target_by_rule(finals, "higher", 4)
-    low = target_by_rule([-each for each in finals], "lower", 4)
+    low = target_by_rule([-final for final in finals], "lower", 4)
     assert high == pytest.approx(-low)
     assert high <= min(finals) + 1e-9
 
@@ -83,7 +83,7 @@ def rehearsed(seed: int, final: float, cpu_s: float) -> CalibrationRun:
 
 
 def test_cpu_seconds_stand_in_where_no_clock_was_kept() -> None:
-    runs = [rehearsed(each, 0.95 + each / 1000, 4.0 + each) for each in range(3)]
+    runs = [rehearsed(index, 0.95 + index / 1000, 4.0 + index) for index in range(3)]
     record = summed(SUBJECT, runs)
     assert record.suggested_budget_s == pytest.approx(15.0)
     assert record.median_steps_to_target == 20
@@ -93,7 +93,7 @@ def test_cpu_seconds_stand_in_where_no_clock_was_kept() -> None:
 
 
 def test_a_run_without_any_clock_calibrates_nothing() -> None:
-    runs = [rehearsed(each, 0.95, 4.0).model_copy(update={"cpu_s": None}) for each in range(2)]
+    runs = [rehearsed(index, 0.95, 4.0).model_copy(update={"cpu_s": None}) for index in range(2)]
     with pytest.raises(CalibrationError, match="seed 0 has neither seconds nor CPU seconds"):
         summed(SUBJECT, runs)
 

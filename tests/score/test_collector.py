@@ -23,7 +23,7 @@ def test_it_is_left_as_it_was(was_on: bool) -> None:
             assert not gc.isenabled()
         assert gc.isenabled() is was_on
         with pytest.raises(ValueError, match="within"), at_rest():
-            raise ValueError("within")  # noqa: EM101 - as any other
+            raise ValueError("within")
         assert gc.isenabled() is was_on
     finally:
         (gc.enable if before else gc.disable)()

@@ -75,13 +75,13 @@ def entry(name: str, **changes: object) -> Plan:
 
 
 def test_a_slower_entry_is_shown_to_be_worse(tmp_path: Path) -> None:
-    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), [1.5 * each for each in EIGHT]))
+    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), [1.5 * item for item in EIGHT]))
     found = compare(a, b)
-    assert [each.quantity for each in found.ratios] == ["time_to_target_s", "energy_to_target_j"]
-    for each in found.ratios:
-        assert each.cost_ratio == pytest.approx(1.5, rel=1e-3)
-        assert (each.outcome, each.paired) == ("worse", False)
-        assert gate(each, 0.1) == "fail"
+    assert [ratio.quantity for ratio in found.ratios] == ["time_to_target_s", "energy_to_target_j"]
+    for ratio in found.ratios:
+        assert ratio.cost_ratio == pytest.approx(1.5, rel=1e-3)
+        assert (ratio.outcome, ratio.paired) == ("worse", False)
+        assert gate(ratio, 0.1) == "fail"
     assert "b costs" in found.sentence
     assert "more steps" in found.sentence
     assert compare(b, a).ratios[0].outcome == "better"
@@ -90,7 +90,7 @@ def test_a_slower_entry_is_shown_to_be_worse(tmp_path: Path) -> None:
 @pytest.mark.parametrize("turns", [True, False])
 def test_only_runs_that_alternate_are_compared_in_pairs(tmp_path: Path, turns: bool) -> None:
     drift = [10.0 * 1.1**i for i in range(8)]
-    slower = [each * (1.02 + 0.001 * (i % 2)) for i, each in enumerate(drift)]
+    slower = [item * (1.02 + 0.001 * (i % 2)) for i, item in enumerate(drift)]
     if turns:
         alternating(tmp_path, (entry("a"), drift), (entry("b"), slower))
         a, b = scores(tmp_path, (entry("a"), []), (entry("b"), []))
@@ -101,7 +101,7 @@ def test_only_runs_that_alternate_are_compared_in_pairs(tmp_path: Path, turns: b
 
 
 def test_twins_are_unclear(tmp_path: Path) -> None:
-    twin = [each + 0.1 * (-1) ** i for i, each in enumerate(EIGHT)]
+    twin = [item + 0.1 * (-1) ** i for i, item in enumerate(EIGHT)]
     a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), twin))
     assert compare(a, b).ratios[0].outcome == "unclear"
     assert compare(a, b).ratios[0].p_differ > 0.5
@@ -109,16 +109,18 @@ def test_twins_are_unclear(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_is_said_without_a_hedge(tmp_path: Path) -> None:
-    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), [2 * each for each in EIGHT]))
+    a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), [2 * item for item in EIGHT]))
     found = compare(a, b)
-    assert {each.quantity: each.outcome for each in found.ratios}["energy_to_target_j"] == "worse"
+    assert {ratio.quantity: ratio.outcome for ratio in found.ratios}[
+        "energy_to_target_j"
+    ] == "worse"
     assert found.sentence.startswith("b costs ")
 
 
 def test_without_joules_there_is_no_bridge(tmp_path: Path) -> None:
     a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b", watts=None), EIGHT))
     found = compare(a, b)
-    assert [each.quantity for each in found.ratios] == ["time_to_target_s"]
+    assert [ratio.quantity for ratio in found.ratios] == ["time_to_target_s"]
     assert found.bridge == ()
     assert found.sentence.startswith("no bridge")
 

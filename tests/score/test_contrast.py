@@ -27,7 +27,7 @@ def with_sd(n: int, sd: float, first_seed: int = 0) -> Sample:
     """A sample whose logarithms have exactly that standard deviation."""
     raw = [i - (n - 1) / 2 for i in range(n)]
     scale = sd / statistics.stdev(raw)
-    return Sample({first_seed + i: each * scale for i, each in enumerate(raw)}, 0.0)
+    return Sample({first_seed + i: item * scale for i, item in enumerate(raw)}, 0.0)
 
 
 # --- the tests ------------------------------------------------------------------------------------
@@ -48,15 +48,15 @@ def test_the_paired_test_is_that_of_scipy(pairs: list[tuple[float, float]]) -> N
     assume(np.std(a - b) > 1e-4)
     expected = peers.ttest_rel(a, b, alternative="less").pvalue
     one, two = (
-        sample(list(np.exp(each)), 0.0)._replace(moments=moments(range(len(pairs)), place))
-        for place, each in enumerate((a, b))
+        sample(list(np.exp(item)), 0.0)._replace(moments=moments(range(len(pairs)), place))
+        for place, item in enumerate((a, b))
     )
     assert contrast.cheaper_p(one, two) == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_same_seeds_are_compared_in_pairs() -> None:
     slow_machine = [1.0, 5.0, 1.1, 5.2]
-    a = sample([each * 0.9 for each in slow_machine])._replace(moments=moments(range(4), 0))
+    a = sample([item * 0.9 for item in slow_machine])._replace(moments=moments(range(4), 0))
     b = sample(slow_machine)._replace(moments=moments(range(4), 1))
     assert contrast.cheaper_p(a, b) < 0.001
     assert "paired" in contrast.comparison_text(a, b)
@@ -70,10 +70,10 @@ def test_runs_that_did_not_alternate_are_no_pairs() -> None:
     one, two = moments(range(4), 0), moments(range(4), 1)
     assert contrast.alternate(one, two)
     assert contrast.alternate(two, one)
-    later = {seed: each._replace(started=f"9{each.started}") for seed, each in two.items()}
+    later = {seed: element._replace(started=f"9{element.started}") for seed, element in two.items()}
     other_instance = two | {0: two[0]._replace(block="another")}
-    at_once = {seed: each._replace(started=one[seed].started) for seed, each in two.items()}
-    nameless = [{s: each._replace(block="") for s, each in side.items()} for side in (one, two)]
+    at_once = {seed: entry_._replace(started=one[seed].started) for seed, entry_ in two.items()}
+    nameless = [{s: item._replace(block="") for s, item in side.items()} for side in (one, two)]
     for first, second in ((one, later), (one, other_instance), (one, at_once), tuple(nameless)):
         assert not contrast.alternate(first, second)
     assert not contrast.alternate({}, {})
@@ -172,8 +172,8 @@ def at(times: list[float], logs: list[float], block: str = "", first_seed: int =
         {first_seed + i: log for i, log in enumerate(logs)},
         1e-6,
         moments={
-            first_seed + i: Moment(f"{block} {i}" if block else "", f"{1000 + each:09.3f}")
-            for i, each in enumerate(times)
+            first_seed + i: Moment(f"{block} {i}" if block else "", f"{1000 + item:09.3f}")
+            for i, item in enumerate(times)
         },
         drift=math.log(2),
     )
@@ -247,7 +247,7 @@ def test_without_turns_only_what_no_hour_explains_is_told_apart(ratio: float, ap
     assert lead > 1.0, "no smaller lead than a factor of two can be seen"
     needed = contrast.seeds_to_settle(a, b, math.log(ratio), 0.025)
     assert (needed is None) is (ratio < 2)
-    steady = [each._replace(drift=0.0) for each in (a, b)]
+    steady = [item._replace(drift=0.0) for item in (a, b)]
     assert contrast.differ_p(*steady) < 0.05, "a machine that is declared steady"
 
 
@@ -287,7 +287,7 @@ def of_runs(order: str, load: npt.NDArray[np.float64], rng: np.random.Generator)
     noise = rng.normal(0, 0.05, len(order))
     found = []
     for name in "ABR":
-        places = [i for i, each in enumerate(order) if each == name]
+        places = [i for i, item in enumerate(order) if item == name]
         found.append(at([float(i) for i in places], [float(load[i] + noise[i]) for i in places],
                         first_seed=1000 * "ABR".index(name)))  # fmt: skip
     if found[2].logs:
@@ -316,7 +316,7 @@ def test_equals_are_rarely_told_apart_on_a_machine_that_changes(order: str, load
     for _ in range(trials):
         a, b = of_runs(ORDERS[order], load(rng, len(ORDERS[order])), rng)
         wrong += contrast.differ_p(a, b) < alpha
-        alone = [each._replace(moments=None, relative=None) for each in (a, b)]
+        alone = [item._replace(moments=None, relative=None) for item in (a, b)]
         plain += contrast.differ_p(*alone) < alpha
     assert wrong / trials <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / trials)
     if order == "one after the other":

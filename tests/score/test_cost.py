@@ -25,7 +25,7 @@ def scored(tmp_path: Path, plan: Plan, ruleset: Ruleset | None = None) -> RunSco
 
 
 def rule_ids(score: RunScore) -> set[str]:
-    return {each.rule for each in score.findings}
+    return {finding.rule for finding in score.findings}
 
 
 # --- which snapshot counts ------------------------------------------------------------------------
@@ -99,7 +99,7 @@ stamps = st.lists(st.floats(0.01, 59.9), min_size=1, max_size=12, unique=True).m
 
 @given(stamps)
 def test_under_another_rule_snapshots_are_thinned_to_its_spacing(times: list[float]) -> None:
-    plan = Plan(snapshots=tuple((each, 0.95) for each in times))
+    plan = Plan(snapshots=tuple((time, 0.95) for time in times))
     run = run_record(plan, "r")
     counted = counting_snapshots(run, FINAL, FIRST)
     gaps = [b.stamp_ns - a.stamp_ns for a, b in pairwise(counted[:-1])]
@@ -111,7 +111,7 @@ def test_under_another_rule_snapshots_are_thinned_to_its_spacing(times: list[flo
 
 @given(stamps)
 def test_the_conductors_word_stands_under_its_own_rule(times: list[float]) -> None:
-    run = run_record(Plan(snapshots=tuple((each, 0.95) for each in times)), "r")
+    run = run_record(Plan(snapshots=tuple((time, 0.95) for time in times)), "r")
     assert len(counting_snapshots(run, FIRST, FIRST)) == len(times)
     assert len(counting_snapshots(run, FIRST, FINAL)) == len(times)
 
@@ -205,7 +205,9 @@ def test_checks_are_those_that_the_ruleset_names(tmp_path: Path) -> None:
     plan = THREE.but(changes={"provenance": "self"})
     bundle = Bundle(write_run(tmp_path, plan))
     strict = load_ruleset("default", ['score.provenance=["organizer"]'])
-    assert {each.rule for each in check_findings(bundle, strict)} == {"provenance"}
+    assert {check_finding.rule for check_finding in check_findings(bundle, strict)} == {
+        "provenance"
+    }
     assert check_findings(bundle, strict.model_copy(update={"checks": ()})) == ()
 
 

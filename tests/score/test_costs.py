@@ -20,8 +20,8 @@ EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
 
 @given(st.lists(st.floats(0.1, 1e4), min_size=1, max_size=8), st.floats(0.01, 100.0))
 def test_dollars_are_seconds_at_the_price(times: list[float], price: float) -> None:
-    runs = [run(seed, time_s=each).model_copy(update={"price_usd_per_h": price})
-            for seed, each in enumerate(times)]  # fmt: skip
+    runs = [run(seed, time_s=item).model_copy(update={"price_usd_per_h": price})
+            for seed, item in enumerate(times)]  # fmt: skip
     dollars, seconds = dollar_costs(runs), time_costs(runs)
     assert dollars is not None
     assert seconds is not None

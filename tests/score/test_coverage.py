@@ -39,7 +39,7 @@ def middle(kind: str, seeds: int) -> float:
 def test_no_interval_has_zero_width() -> None:
     """Though resampled costs agree to the last digit now and then."""
     assert len(rows()) >= 10 * len(KINDS) * len(SEEDS)
-    assert min(each.narrowest for each in rows()) > 0
+    assert min(row.narrowest for row in rows()) > 0
     same = Population("w", (10.0,) * 5, 0.01)
     assert coverage(same, "final", 3, 20).narrowest > 0
     assert coverage(same, "final", 3, 20).share == 1.0
@@ -77,7 +77,7 @@ def test_each_kind_is_made_of_the_record() -> None:
 
 def test_the_page_states_every_kind_and_number_of_seeds() -> None:
     found = committed_coverage()
-    assert [(each.costs, each.seeds) for each in found.rows] == [
+    assert [(row.costs, row.seeds) for row in found.rows] == [
         (kind, seeds) for kind in KINDS for seeds in SEEDS
     ]
     assert len(list(records())) >= 10
@@ -94,12 +94,12 @@ def test_the_documentation_states_the_committed_figures() -> None:
 def test_the_committed_figures_are_those_of_a_new_simulation() -> None:
     kept = committed_coverage()
     again = [coverage(final(record), "final", 3, kept.draws) for record in records()]
-    shares = sorted(each.share for each in again)
+    shares = sorted(item.share for item in again)
     row = kept.rows[0]
     assert (row.costs, row.seeds) == ("final", 3)
     assert row.median_ratio == pytest.approx(statistics.median(shares), abs=0.002)
     assert row.least_ratio == pytest.approx(shares[0], abs=0.002)
-    assert row.narrowest_ratio == pytest.approx(min(each.narrowest for each in again))
+    assert row.narrowest_ratio == pytest.approx(min(item.narrowest for item in again))
 
 
 def test_a_summary_keeps_the_least_and_says_where() -> None:

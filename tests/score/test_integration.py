@@ -31,7 +31,7 @@ LEFT, RIGHT, LINES, LAST = RULES
 
 
 def readings(t_s: list[float], watts: list[float], joules: list[float] | None = None) -> Series:
-    t_ns = np.array([round(each * NS_PER_S) for each in t_s])
+    t_ns = np.array([round(item * NS_PER_S) for item in t_s])
     energy = np.array(joules if joules is not None else [np.nan] * len(t_s), dtype=float)
     return Series(t_ns, energy, np.array(watts, dtype=float), np.zeros(len(t_s)))
 
@@ -123,21 +123,21 @@ def test_a_lead_that_hangs_on_the_sum_does_not_hold(tmp_path: Path) -> None:
         ramp(folder, 100.5, 0.0)
     award = decided(tmp_path)
     assert award.candidates[0].submission == "rising"
-    held = {each.variation: each for each in award.sensitivity}
+    held = {item.variation: item for item in award.sensitivity}
     backwards = held[f"another integration rule: {RIGHT}"]
     assert (backwards.holds, backwards.leader) == (False, "flat")
     assert "%" in backwards.note
     assert held[f"another integration rule: {LEFT}"].holds
     assert held[f"another integration rule: {LINES}"].holds
     assert f"another integration rule: {LAST}" not in held, "there is no counter"
-    assert not any("integration" in each.variation
-                   for each in decided(tmp_path, with_traces=False).sensitivity)  # fmt: skip
+    assert not any("integration" in item.variation
+                   for item in decided(tmp_path, with_traces=False).sensitivity)  # fmt: skip
 
 
 def test_counters_are_read_without_interpolation_and_lack_power(tmp_path: Path) -> None:
     series(tmp_path, Plan(name="fast", source="f"), EIGHT)
-    series(tmp_path, Plan(name="slow", source="s"), [1.5 * each for each in EIGHT])
-    names = [each.variation for each in decided(tmp_path).sensitivity if "integ" in each.variation]
+    series(tmp_path, Plan(name="slow", source="s"), [1.5 * item for item in EIGHT])
+    names = [item.variation for item in decided(tmp_path).sensitivity if "integ" in item.variation]
     assert names == [f"another integration rule: {LAST}"]
     (score, _) = score_results(tmp_path, RULESET)
     found = joules_otherwise(score.runs[0], tmp_path)
@@ -147,11 +147,11 @@ def test_counters_are_read_without_interpolation_and_lack_power(tmp_path: Path) 
 
 def test_what_cannot_be_recomputed_is_left_open(tmp_path: Path) -> None:
     folders = series(tmp_path, Plan(name="fast", source="f"), EIGHT)
-    series(tmp_path, Plan(name="slow", source="s"), [1.5 * each for each in EIGHT])
+    series(tmp_path, Plan(name="slow", source="s"), [1.5 * item for item in EIGHT])
     scores = score_results(tmp_path, RULESET)
     (folders[0] / "trace.csv.gz").write_bytes(b"torn")
     prize: Prize = find("prizes", "energy").value
     (award,) = awards(scores, prize, RULESET, tmp_path)
-    (left_open,) = [each for each in award.sensitivity if "integration" in each.variation]
+    (left_open,) = [item for item in award.sensitivity if "integration" in item.variation]
     assert (left_open.holds, left_open.leader) == (None, "fast")
     assert set(joules_otherwise(scores[0].runs[0], tmp_path).values()) == {None}

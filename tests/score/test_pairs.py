@@ -66,7 +66,7 @@ def one_by_one(samples: list[Sample]) -> list[tuple[float, bool]]:
 def test_all_pairs_at_once_are_the_pairs_one_by_one(
     drawn: list[tuple[list[float], str, float, str, bool]],
 ) -> None:
-    samples = [entry(at, *each[:4], failed=each[4]) for at, each in enumerate(drawn)]
+    samples = [entry(at, *item[:4], failed=item[4]) for at, item in enumerate(drawn)]
     found = pairs.differences(samples)
     assert list(zip(found.p.tolist(), found.first_lower.tolist(), strict=True)) == one_by_one(
         samples
@@ -92,9 +92,9 @@ def test_pairs_of_different_hours_are_the_tests_of_scipy(drift: float) -> None:
     logs = [rng.normal(rng.normal(0, 0.1), rng.uniform(0.01, 0.3), rng.integers(2, 12))
             for _ in range(40)]  # fmt: skip
     samples = [
-        Sample(dict(enumerate(each.tolist())), 1e-9, drift=drift,
-               moments=moments(range(len(each)), 100 * at))
-        for at, each in enumerate(logs)
+        Sample(dict(enumerate(item.tolist())), 1e-9, drift=drift,
+               moments=moments(range(len(item)), 100 * at))
+        for at, item in enumerate(logs)
     ]  # fmt: skip
     found = pairs.differ_ps(samples)
     for p, (one, two) in zip(found, combinations(logs, 2), strict=True):

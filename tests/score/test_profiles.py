@@ -19,11 +19,11 @@ TABLES = st.integers(1, 4).flatmap(
 
 
 def sample(cost: float, *others: float) -> Sample:
-    return Sample({seed: math.log(each) for seed, each in enumerate((cost, *others))}, LEAST_SD)
+    return Sample({seed: math.log(item) for seed, item in enumerate((cost, *others))}, LEAST_SD)
 
 
 def table(costs: Sequence[Sequence[float | None]]) -> list[list[Sample | None]]:
-    return [[None if each is None else sample(each) for each in row] for row in costs]
+    return [[None if item is None else sample(item) for item in row] for row in costs]
 
 
 def integral(row: Sequence[float], ratio_max: float, points: int = 20_000) -> float:
@@ -48,7 +48,7 @@ def test_scores_are_parts_of_one_and_the_best_everywhere_has_all(
     costs: list[list[float | None]],
 ) -> None:
     found = areas(table(costs))
-    assert all(0 <= each <= 1 for each in found)
+    assert all(0 <= item <= 1 for item in found)
     for row, area in zip(costs, found, strict=True):
         columns = list(zip(*costs, strict=True))
         if all(v is not None and v <= min(c for c in columns[i] if c is not None)
@@ -60,7 +60,7 @@ def test_scores_are_parts_of_one_and_the_best_everywhere_has_all(
 def test_the_unit_of_a_workload_changes_nothing(
     costs: list[list[float | None]], factor: float
 ) -> None:
-    other = [[each and each * factor, *row] for each, *row in costs]
+    other = [[item and item * factor, *row] for item, *row in costs]
     assert areas(table(other)) == pytest.approx(areas(table(costs)), abs=1e-9)
 
 
@@ -96,6 +96,6 @@ def test_a_score_that_no_draw_moves_has_no_interval() -> None:
 def test_a_workload_left_out_changes_the_lead_that_hung_on_it() -> None:
     rows = table([[1, 1, 3.9], [1.2, 1.2, 1]])
     assert areas(rows)[1] > areas(rows)[0]
-    assert [each[0] > each[1] for each in without_each(rows)] == [False, False, True]
+    assert [item[0] > item[1] for item in without_each(rows)] == [False, False, True]
     assert without_each(table([[1], [2]])) == []
     assert areas([]) == []

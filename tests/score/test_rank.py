@@ -74,16 +74,16 @@ def test_the_order_of_the_input_moves_nobody(entries: list[Contender], random: o
 @given(fields, st.sampled_from([1e-3, 0.5, 3600.0]))
 def test_a_unit_moves_nobody(entries: list[Contender], unit: float) -> None:
     changed = [
-        each._replace(
-            value=each.value * unit,
-            sample=each.sample._replace(
-                logs={seed: log + math.log(unit) for seed, log in each.sample.logs.items()}
+        entry._replace(
+            value=entry.value * unit,
+            sample=entry.sample._replace(
+                logs={seed: log + math.log(unit) for seed, log in entry.sample.logs.items()}
             ),
         )
-        for each in entries
+        for entry in entries
     ]
     one, two = rank(entries, 0.05), rank(changed, 0.05)
-    distinct = len({round(math.log(each.value), 9) for each in entries}) == len(entries)
+    distinct = len({round(math.log(entry.value), 9) for entry in entries}) == len(entries)
     if distinct:
         assert one.order == two.order
         assert one.places == two.places
@@ -136,7 +136,7 @@ def test_a_difference_is_rarely_seen_where_there_is_none(configuration: tuple[in
     for _ in range(boards):
         logs = rng.normal(0, 0.05, (5, 5)) + np.array(configuration)[:, None]
         samples = [Sample(dict(enumerate(row, 100 * i)), 1e-6) for i, row in enumerate(logs)]
-        found = told_apart(samples, [math.exp(mean_log(each)) for each in samples], alpha)
+        found = told_apart(samples, [math.exp(mean_log(sample)) for sample in samples], alpha)
         wrong += bool(found & equal)
     assert wrong / boards <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / boards)
 
@@ -147,6 +147,6 @@ def test_no_letter_s_group_lies_in_another(graph: tuple[int, list[tuple[int, int
     letters = compact_letters(count, different)
     groups: dict[str, set[int]] = {}
     for index, own in enumerate(letters):
-        for each in own:
-            groups.setdefault(each, set()).add(index)
+        for item in own:
+            groups.setdefault(item, set()).add(index)
     assert not [(a, b) for a, b in permutations(groups.values(), 2) if a <= b]

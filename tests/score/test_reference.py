@@ -25,7 +25,7 @@ REFERENCE = entry("toy-adamw")
 
 def contest(results: Path, plan: Plan, factor: float, load: float, hour: int) -> None:
     """Eight pairs with the reference, in an hour in which all takes `load` times as long."""
-    times = [load * each for each in EIGHT]
+    times = [load * item for item in EIGHT]
     hours = {"started_s": 3600 * hour, "secret": f"hour {hour}"}
     alternating(
         results,
@@ -36,7 +36,7 @@ def contest(results: Path, plan: Plan, factor: float, load: float, hour: int) ->
 
 
 def scores(results: Path) -> dict[str, Score]:
-    return {each.submission: each for each in score_results(results, RULES)}
+    return {score_result.submission: score_result for score_result in score_results(results, RULES)}
 
 
 def decided(results: Path) -> Award:
@@ -68,14 +68,14 @@ def test_a_busy_hour_does_not_decide_between_two_contests(tmp_path: Path) -> Non
     contest(tmp_path, entry("quiet hour"), 0.8, 1.0, 1)
     contest(tmp_path, entry("busy hour"), 0.75, 1.6, 5)
     award = decided(tmp_path)
-    tests = {each.challenger: each for each in award.challenges}
+    tests = {challenge.challenger: challenge for challenge in award.challenges}
     assert award.candidates[0].submission == "quiet hour"
     assert (award.outcome, award.winner) == ("tied", None)
     assert tests["busy hour"].test == "bridged"
     assert not tests["busy hour"].told_apart
     assert tests["toy-adamw"].test == "paired"
     assert tests["toy-adamw"].told_apart
-    first, other = (each.p_first for each in award.candidates[:2])
+    first, other = (candidate.p_first for candidate in award.candidates[:2])
     assert first is not None
     assert other is not None
     assert first < 0.05, "in multiples of the reference the other one leads"
@@ -86,12 +86,12 @@ def test_the_better_one_of_two_contests_is_awarded(tmp_path: Path) -> None:
     contest(tmp_path, entry("slow"), 0.8, 1.1, 5)
     award = decided(tmp_path)
     assert award.winner == "fast"
-    assert {each.challenger: each.test for each in award.challenges} == {
+    assert {challenge.challenger: challenge.test for challenge in award.challenges} == {
         "slow": "bridged", "toy-adamw": "paired"
     }  # fmt: skip
     text = markdown(award)
     assert "in multiples of the reference's" in text
-    (board,) = (each for each in boards(score_results(tmp_path, RULES)) if each.prize == "speed")
+    (board,) = (item for item in boards(score_results(tmp_path, RULES)) if item.prize == "speed")
     assert board.note.endswith("with which each alternated")
 
 
@@ -107,9 +107,11 @@ def test_another_version_of_the_reference_is_another_unit(tmp_path: Path) -> Non
     contest(tmp_path, entry("fast"), 0.6, 1.0, 1)
     hours = {"started_s": 18000, "secret": "later"}
     other = REFERENCE.but(source="another source", **hours)
-    times = [0.8 * each for each in EIGHT]
+    times = [0.8 * item for item in EIGHT]
     alternating(tmp_path, (entry("slow", **hours), times), (other, EIGHT), first_seed=500)
-    found = {each.submission: each for each in score_results(tmp_path, RULES)}
+    found = {
+        score_result.submission: score_result for score_result in score_results(tmp_path, RULES)
+    }
     units = {run.reference.submission_sha256 for name in ("fast", "slow")
              for run in found[name].runs if run.reference}  # fmt: skip
     assert len(units) == 2

@@ -33,8 +33,8 @@ CLOSE = [[10.0, 10.4, 9.8], [10.1, 10.3, 9.9], [20.0, 20.3, 19.8]]
 
 
 def chances(costs: list[list[float]]) -> list[float]:
-    found = rank_chances([sample(each) for each in costs])
-    return [each.first for each in found if each is not None]
+    found = rank_chances([sample(cost) for cost in costs])
+    return [item.first for item in found if item is not None]
 
 
 def test_somebody_is_first() -> None:
@@ -45,8 +45,8 @@ def test_somebody_is_first() -> None:
 
 
 def test_the_rank_interval_holds_what_may_come() -> None:
-    found = rank_chances([sample(each) for each in CLOSE])
-    assert [(each.rank_low, each.rank_high) for each in found if each] == [(1, 2), (1, 2), (3, 3)]
+    found = rank_chances([sample(item) for item in CLOSE])
+    assert [(item.rank_low, item.rank_high) for item in found if item] == [(1, 2), (1, 2), (3, 3)]
 
 
 def test_the_same_costs_give_the_same_chances() -> None:
@@ -56,13 +56,13 @@ def test_the_same_costs_give_the_same_chances() -> None:
 def test_the_chance_to_lead_agrees_with_the_one_sided_test() -> None:
     """Of two entries, P(not first) is p of Behrens and Fisher, a little above that of Welch."""
     a, b = sample([10.0, 10.4, 9.8, 10.2, 9.9]), sample([10.4, 10.9, 10.2, 10.6, 10.3])
-    first = chances([[math.exp(v) for v in each.logs.values()] for each in (a, b)])
+    first = chances([[math.exp(v) for v in item.logs.values()] for item in (a, b)])
     assert welch_p(a, b) < 1 - first[0] < welch_p(a, b) + 0.03
 
 
 @pytest.mark.parametrize("costs", [[[10.0], [11.0, 12.0]], []])
 def test_a_single_run_leaves_chances_unknown(costs: list[list[float]]) -> None:
-    assert rank_chances([sample(each) for each in costs]) == [None] * len(costs)
+    assert rank_chances([sample(cost) for cost in costs]) == [None] * len(costs)
     assert front_chances([[(1.0, 1.0)]]) == [None]
 
 
@@ -94,7 +94,7 @@ def cloud(centre: tuple[float, float], rng: np.random.Generator) -> list[tuple[f
 
 def test_chances_of_the_front() -> None:
     rng = np.random.default_rng(3)
-    entries = [cloud(each, rng) for each in ((10, 100), (20, 50), (30, 200), (10, 100))]
+    entries = [cloud(item, rng) for item in ((10, 100), (20, 50), (30, 200), (10, 100))]
     found = front_chances(entries)
     assert found[1] == pytest.approx(1.0, abs=0.01)
     assert found[2] == pytest.approx(0.0, abs=0.01)
@@ -130,7 +130,7 @@ def test_a_lead_that_hangs_on_one_run_is_named() -> None:
     lucky, steady = sample([10.0, 10.0, 5.0]), sample([9.0, 9.0, 9.0])
     assert leader([lucky.logs, steady.logs]) == 0
     changes = without_a_run(["lucky", "steady"], [lucky, steady])
-    assert [(each.without, each.leader) for each in changes] == [("seed 2 of lucky", 1)]
+    assert [(change.without, change.leader) for change in changes] == [("seed 2 of lucky", 1)]
 
 
 def test_a_clear_lead_hangs_on_nothing() -> None:
@@ -141,7 +141,7 @@ def test_a_clear_lead_hangs_on_nothing() -> None:
 
 def test_means_under_which_another_leads_are_named() -> None:
     even, uneven = sample([10.0, 10.0, 10.0]), sample([4.0, 11.0, 20.0])
-    names = {each.without for each in by_other_means([even, uneven])}
+    names = {by_other_mean.without for by_other_mean in by_other_means([even, uneven])}
     assert "the arithmetic mean" in names
     assert "the median" in names
     assert "the best run" not in names
@@ -153,7 +153,7 @@ numbers = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, 
 
 @given(numbers)
 def test_the_agreement_of_orders_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
-    first, second = ([each[side] for each in pairs] for side in (0, 1))
+    first, second = ([pair[side] for pair in pairs] for side in (0, 1))
     found = kendall_tau(first, second)
     expected = peers.kendalltau(first, second).statistic
     if found is None:
@@ -190,7 +190,7 @@ def test_a_lead_that_the_hour_may_explain_is_less_sure() -> None:
     together = rank_chances([of_hour(0, TEN), of_hour(1, TWELVE)])
     apart = rank_chances([of_hour(0, TEN), of_hour(100, TWELVE)])
     steady = rank_chances([of_hour(0, TEN, 0.0), of_hour(100, TWELVE, 0.0)])
-    firsts = [[each.first for each in found if each] for found in (together, apart, steady)]
+    firsts = [[item.first for item in found if item] for found in (together, apart, steady)]
     assert firsts[0][0] == firsts[2][0] > 0.99
     # Of two draws from (0, ln 2) the difference goes against ln 1.2 in 27 of a hundred.
     against = (1 - math.log(1.2) / math.log(2)) ** 2 / 2
@@ -208,7 +208,7 @@ def test_in_multiples_of_the_reference_the_hour_is_out() -> None:
     placed, bridged = in_one_unit(entries)
     assert bridged == [True, True]
     assert np.mean(list(placed[0].logs.values())) > np.mean(list(placed[1].logs.values()))
-    found = [each.first for each in rank_chances(entries) if each]
+    found = [rank_chance.first for rank_chance in rank_chances(entries) if rank_chance]
     assert found[1] > 0.99
     other = entries[1]._replace(relative=Relative("v2", entries[1].relative.logs))  # type: ignore[union-attr]
     assert in_one_unit([entries[0], other])[1] == [False, False]
@@ -244,16 +244,16 @@ def test_chances_of_a_board_are_those_of_draws_made_entry_by_entry(
     ]
     draws = 400
     own = np.random.default_rng(resample.SEED)
-    each_alone = [mean_draws(each, own, draws) for each in samples]
-    drawn = np.stack([each for each in each_alone if each is not None])
+    each_alone = [mean_draws(element, own, draws) for element in samples]
+    drawn = np.stack([item for item in each_alone if item is not None])
     assert len(drawn) == len(samples)
     ranks = np.argsort(np.argsort(drawn, axis=0), axis=0) + 1
     ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resample, "KEPT_DRAWS", 1 << 20 if many else 0)
         found = rank_chances(samples, draws=draws)
-    assert [each and each.first for each in found] == (ranks == 1).mean(axis=1).tolist()
-    assert [each and (each.rank_low, each.rank_high) for each in found] == list(
+    assert [item and item.first for item in found] == (ranks == 1).mean(axis=1).tolist()
+    assert [item and (item.rank_low, item.rank_high) for item in found] == list(
         zip(*ends.tolist(), strict=True)
     )
 

@@ -29,7 +29,7 @@ def only(results: Path, name: str | None = None, sets: tuple[str, ...] = ()) -> 
 
 
 def rule_ids(score: Score) -> set[str]:
-    return {each.rule for each in score.findings}
+    return {finding.rule for finding in score.findings}
 
 
 # --- final ----------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_a_copied_bundle_counts_once(tmp_path: Path) -> None:
     found = score_all(tmp_path)
     assert found.scores[0].n == 3
     assert len(found.scores[0].runs) == 3
-    assert {each.rule for each in found.findings} == {"bundle-copied"}
+    assert {finding.rule for finding in found.findings} == {"bundle-copied"}
 
 
 def test_a_deleted_bundle_counts_as_a_failed_run(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_submission_known_from_the_ledger_alone_is_told(tmp_path: Path) -> Non
     write_run(tmp_path, SMOKE, bundle=False)
     found = score_all(tmp_path)
     assert found.scores == []
-    assert [each.rule for each in found.findings] == ["ledger-lost"]
+    assert [finding.rule for finding in found.findings] == ["ledger-lost"]
 
 
 def test_other_submissions_are_not_charged_for_lost_runs(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_damaged_ledger_is_a_finding_not_a_crash(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"toy"', b'"tox"', 1))
     found = score_all(tmp_path)
     assert found.scores[0].n == 3
-    assert [each.rule for each in found.findings] == ["ledger-damaged"]
+    assert [finding.rule for finding in found.findings] == ["ledger-damaged"]
 
 
 def test_an_empty_folder_has_no_scores(tmp_path: Path) -> None:
@@ -295,15 +295,15 @@ def test_a_part_of_the_data_is_shown_with_its_figures_and_has_no_place(
 ) -> None:
     series(tmp_path, on(Plan(name="whole"), manifest_sha256="aa"), EIGHT)
     part = on(Plan(name="part"), manifest_sha256="bb", partial=True)
-    series(tmp_path, part, [each / 2 for each in EIGHT])
+    series(tmp_path, part, [item / 2 for item in EIGHT])
     scores = score_results(tmp_path, load_ruleset(name))
-    (shown,) = [each for each in scores if each.submission == "part"]
+    (shown,) = [score for score in scores if score.submission == "part"]
     assert shown.status == "excluded"
     assert "(data-partial)" in shown.reason
     assert (shown.n, shown.metric is None) == (8, False)
     for board in boards(scores):
-        assert [each.submission for each in board.standings] == ["whole"]
-        assert [each.submission for each in board.unranked] == ["part"]
+        assert [standing.submission for standing in board.standings] == ["whole"]
+        assert [item.submission for item in board.unranked] == ["part"]
 
 
 def test_runs_on_different_packings_have_no_common_score(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_runs_on_different_packings_have_no_common_score(tmp_path: Path) -> None
     score = only(tmp_path)
     assert score.status == "excluded"
     assert "2 different packings" in score.reason
-    assert [each.rule for each in score.findings] == ["data-mixed"]
+    assert [finding.rule for finding in score.findings] == ["data-mixed"]
 
 
 times = st.lists(st.floats(5.0, 50.0), min_size=1, max_size=5)

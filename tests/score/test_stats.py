@@ -24,7 +24,7 @@ def with_sd(n: int, sd: float, first_seed: int = 0) -> Sample:
     """A sample whose logarithms have exactly that standard deviation."""
     raw = [i - (n - 1) / 2 for i in range(n)]
     scale = sd / statistics.stdev(raw)
-    return Sample({first_seed + i: each * scale for i, each in enumerate(raw)}, 0.0)
+    return Sample({first_seed + i: item * scale for i, item in enumerate(raw)}, 0.0)
 
 
 # --- intervals ------------------------------------------------------------------------------------

@@ -66,5 +66,5 @@ def test_intervals_load_no_scipy() -> None:
 )
 def test_many_at_once_are_each_by_itself(drawn: list[tuple[float, float]]) -> None:
     t, df = np.array(drawn).reshape(-1, 2).T
-    expected = np.array([cdf(*each) for each in drawn])
+    expected = np.array([cdf(*item) for item in drawn])
     assert cdfs(t, df).tobytes() == expected.tobytes()

@@ -55,7 +55,7 @@ def test_the_best_claimed_validation_chooses_where_the_last_snapshot_counts() ->
     (up,) = studies(three, "final", "higher", valid)
     (down,) = studies(three, "final", "lower", valid)
     assert (up.counting.seed, down.counting.seed) == (2, 1)
-    assert {each.seed for each in up.others} == {1, 3}
+    assert {other.seed for other in up.others} == {1, 3}
     assert choice_of(up.counting.trial, "final") == "validation"  # type: ignore[arg-type]
 
 
@@ -98,7 +98,7 @@ def test_the_order_of_the_runs_changes_no_study(order: list[tuple[str, int]]) ->
     assert [(e.counting.trial, e.counting.seed) for e in found] == [
         (e.counting.trial, e.counting.seed) for e in again
     ]
-    assert [len(each.others) for each in found] == [2, 2, 2]
+    assert [len(item.others) for item in found] == [2, 2, 2]
 
 
 def test_how_an_entry_was_tuned_is_said() -> None:
@@ -162,7 +162,7 @@ def study_of(
             Event(seq=i, t_ns=i, kind="log", data={"step": i, "validation": claim, "loss": 9.0})
             for i, claim in enumerate(claims)
         ]
-        text = "\n".join(each.model_dump_json() for each in lines)
+        text = "\n".join(line.model_dump_json() for line in lines)
         (folder / "events.jsonl").write_text(text + "\n" + '{"seq":9,"t_n')
         reseal(folder, "ok", folder.name)
 
@@ -221,7 +221,9 @@ def test_entries_tuned_otherwise_rank_apart(tmp_path: Path) -> None:
     write_run(tmp_path, Plan(seed=77, ruleset="smoke"))
     alone = Plan(seed=78, ruleset="smoke", changes={"tuning": TuningTrial(mode="self")})
     write_run(tmp_path, alone)
-    labels = {each.ruleset for each in score_results(tmp_path, load_ruleset("smoke"))}
+    labels = {
+        score_result.ruleset for score_result in score_results(tmp_path, load_ruleset("smoke"))
+    }
     assert labels == {"smoke", "smoke (external tuning, 2 trials)", "smoke (self-tuning)"}
 
 

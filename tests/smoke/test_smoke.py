@@ -15,9 +15,9 @@ from harness.registry import Plugin, discover
 
 SEED = 4_711
 NAMES = [
-    each.name
-    for each in discover("workloads")
-    if isinstance(each, Plugin) and each.value.size == "smoke"
+    item.name
+    for item in discover("workloads")
+    if isinstance(item, Plugin) and item.value.size == "smoke"
 ]
 CALIBRATIONS = Path(workloads.__file__).parent / "calibrations"
 

@@ -77,7 +77,9 @@ class Parts:
         files = dict(self.files)
         files["run.json"] = json.dumps(self.run).encode()
         files["machine.json"] = json.dumps(self.machine).encode()
-        files["events.jsonl"] = b"".join(json.dumps(each).encode() + b"\n" for each in self.events)
+        files["events.jsonl"] = b"".join(
+            json.dumps(event).encode() + b"\n" for event in self.events
+        )
         if self.evaluation is not None:
             files["eval.json"] = json.dumps(self.evaluation).encode()
         return files

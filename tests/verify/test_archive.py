@@ -33,8 +33,8 @@ def tarred(path: Path, folder: Path, name: str) -> Path:
 
 def zipped(path: Path, folder: Path, name: str) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for each in sorted(folder.rglob("*")):
-            archive.write(each, f"{name}/{each.relative_to(folder)}")
+        for item in sorted(folder.rglob("*")):
+            archive.write(item, f"{name}/{item.relative_to(folder)}")
     return path
 
 
@@ -120,7 +120,7 @@ HOSTILE: list[tuple[str, str, Callable[[], bytes], str]] = [
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize(
     ("suffix", "build", "said"),
-    [each[1:] for each in HOSTILE],
+    [item[1:] for item in HOSTILE],
     ids=[f"{a}{b}" for a, b, *_ in HOSTILE],
 )
 def test_a_hostile_archive_is_refused(
@@ -141,7 +141,7 @@ def test_nothing_is_written_outside(tmp_path: Path) -> None:
     path.write_bytes(tar_of(("ok", {}, b"1"), ("../evil", {}, b"x")))
     with pytest.raises(BadArchive):
         unpack(path, inner)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["in", "x.tar"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["in", "x.tar"]
 
 
 def test_a_bomb_of_gzip_is_stopped(tmp_path: Path) -> None:
@@ -203,8 +203,8 @@ def test_a_folder_is_gathered_by_the_same_rules(results: Results, tmp_path: Path
     target.mkdir()
     gather(folder, target)
     assert verify(folder).ok
-    assert {each.relative_to(target) for each in target.rglob("*")} == {
-        each.relative_to(folder) for each in folder.rglob("*")
+    assert {path.relative_to(target) for path in target.rglob("*")} == {
+        path.relative_to(folder) for path in folder.rglob("*")
     }
     (folder / "link").symlink_to("/etc/passwd")
     other = tmp_path / "other"

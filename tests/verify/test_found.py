@@ -23,8 +23,7 @@ def test_a_pass_is_the_absence_of_faults(faults: list[Fault]) -> None:
 def test_a_skip_never_hides_a_fault(faults: list[Fault]) -> None:
     def look() -> Iterator[Fault]:
         yield from faults
-        reason = "no ledger"
-        raise Skip(reason)
+        raise Skip("no ledger")
 
     check = judged("rule", look())
     assert check.verdict == ("fail" if faults else "skip")

@@ -35,9 +35,9 @@ def failed(report: Report) -> set[str]:
 def test_a_good_tree_passes_every_check(results: Results) -> None:
     report = verify(results.root)
     assert list(report.faults()) == []
-    other = {c.rule for each in report.bundles for c in each.checks if c.verdict != "pass"}
+    other = {c.rule for bundle in report.bundles for c in bundle.checks if c.verdict != "pass"}
     assert other == {"signature"}
-    assert [each.run_id for each in report.bundles] == [FIRST, SECOND]
+    assert [bundle.run_id for bundle in report.bundles] == [FIRST, SECOND]
     assert report.ledgers[0].rows_count == 4
 
 
@@ -201,14 +201,14 @@ def nest(results: Results, tmp_path: Path) -> Path:
 def test_each_results_folder_in_another_has_its_own_ledgers(nest: Path) -> None:
     report = verify(nest)
     assert list(report.faults()) == []
-    verdicts = [{c.rule: c.verdict for c in each.checks} for each in report.bundles]
-    assert [each["ledger-row"] for each in verdicts] == ["pass"] * 5
-    assert sorted(each.ledger.rpartition("ledgers/")[0] for each in report.ledgers) == [
+    verdicts = [{c.rule: c.verdict for c in bundle.checks} for bundle in report.bundles]
+    assert [verdict["ledger-row"] for verdict in verdicts] == ["pass"] * 5
+    assert sorted(ledger.ledger.rpartition("ledgers/")[0] for ledger in report.ledgers) == [
         "",
         "inner/",
         "inner/most/",
     ]
-    places = [each.bundle for each in report.bundles]
+    places = [bundle.bundle for bundle in report.bundles]
     assert len(set(places)) == 5
     assert all((nest / place).is_dir() for place in places)
 
@@ -231,7 +231,7 @@ def test_a_ledger_within_a_submission_is_none(tmp_path: Path) -> None:
     made.add(FIRST, bring)
     report = verify(made.root)
     assert len(report.ledgers) == 1
-    assert [each.bundle for each in report.bundles] == [made.place(FIRST)]
+    assert [bundle.bundle for bundle in report.bundles] == [made.place(FIRST)]
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file"])

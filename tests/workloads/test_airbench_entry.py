@@ -57,7 +57,7 @@ def test_shifts_move_whole_images_by_at_most_two_pixels(scope: dict[str, Any]) -
     padded = torch.nn.functional.pad(images, (2, 2, 2, 2), mode="reflect")
     moved = scope["shifted"](images)
     offers = [padded[:, :, a : a + 8, b : b + 8] for a in range(5) for b in range(5)]
-    hits = torch.stack([(moved == each).flatten(1).all(1) for each in offers])
+    hits = torch.stack([(moved == offer).flatten(1).all(1) for offer in offers])
     assert hits.any(0).all()
     assert hits.any(1).all()
 

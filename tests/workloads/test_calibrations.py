@@ -23,11 +23,11 @@ from harness.score.calibration import (
 
 FOLDER = Path(workloads.__file__).parent / "calibrations"
 NAMES = [
-    each.name
-    for each in discover("workloads")
-    if isinstance(each, Plugin)
-    and each.source.origin == "built-in"
-    and each.value.size != "official"
+    item.name
+    for item in discover("workloads")
+    if isinstance(item, Plugin)
+    and item.source.origin == "built-in"
+    and item.value.size != "official"
 ]
 """Targets of official workloads come from the contests that set them."""
 
@@ -66,9 +66,9 @@ def test_target_is_the_rules(record: Calibration) -> None:
 def test_derivation_cites_the_records_figures(record: Calibration) -> None:
     text = find("workloads", record.workload).value.target.derivation
     assert f"{len(record.runs)} runs of {record.submission}" in text
-    cited = [float(each) for each in re.findall(r"\(([0-9.]*[0-9])", text)]
+    cited = [float(item) for item in re.findall(r"\(([0-9.]*[0-9])", text)]
     for value in (record.median, record.deviation):
-        assert any(abs(each - value) <= max(6e-5, 5e-3 * value) for each in cited), (cited, value)
+        assert any(abs(item - value) <= max(6e-5, 5e-3 * value) for item in cited), (cited, value)
 
 
 def test_record_has_runs_enough_of_the_reference_with_distinct_seeds(record: Calibration) -> None:
@@ -81,7 +81,7 @@ def test_record_has_runs_enough_of_the_reference_with_distinct_seeds(record: Cal
 def test_each_run_has_one_clock_that_runs_forward(record: Calibration) -> None:
     """Seconds of a run through the harness, or CPU seconds of a rehearsal; never both."""
     for run in record.runs:
-        clocks = [each for each in (run.time_s, run.cpu_s) if each is not None]
+        clocks = [item for item in (run.time_s, run.cpu_s) if item is not None]
         (clock,) = clocks
         assert len(clock) == len(run.metrics) == len(run.steps)
         assert clock[0] > 0
@@ -92,7 +92,7 @@ def test_each_run_has_one_clock_that_runs_forward(record: Calibration) -> None:
 
 def test_peaks_are_those_of_a_process_with_torch_or_unknown(record: Calibration) -> None:
     peaks = [run.peak_rss_bytes for run in record.runs if run.peak_rss_bytes is not None]
-    assert all(100e6 < each < 4e9 for each in peaks)
+    assert all(100e6 < peak < 4e9 for peak in peaks)
     assert record.peak_rss_bytes == max(peaks, default=None)
 
 

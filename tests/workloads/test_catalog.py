@@ -23,10 +23,10 @@ def rows() -> tuple[Row, ...]:
 def methods_of_submissions() -> dict[str, set[str]]:
     """Methods that the listed submissions name, by submission."""
     found = {}
-    for each in discover("submissions"):
-        assert isinstance(each, Plugin)
-        tree = tomllib.loads((each.value / "submission.toml").read_text(encoding="utf-8"))
-        found[each.name] = set(tree.get("methods", ()))
+    for item in discover("submissions"):
+        assert isinstance(item, Plugin)
+        tree = tomllib.loads((item.value / "submission.toml").read_text(encoding="utf-8"))
+        found[item.name] = set(tree.get("methods", ()))
     return found
 
 

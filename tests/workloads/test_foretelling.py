@@ -32,7 +32,7 @@ def test_nobody_is_asked_with_the_answer_in_sight(monkeypatch: pytest.MonkeyPatc
         return np.zeros((len(inputs["x"]), 6), np.float32)
 
     found = foretell(splits(), ask)
-    assert [each.shape for each in asked] == [
+    assert [item.shape for item in asked] == [
         (rows, length) for rows in (2, 2, 1) for length in (1, 2, 3, 4)
     ]
     assert found == pytest.approx(-math.log(6))

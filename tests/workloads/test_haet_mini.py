@@ -157,4 +157,4 @@ def test_a_run_on_the_stand_in_says_so_and_ranks_nowhere(tmp_path: Path) -> None
     assert state is not None
     assert (state.synthetic, state.partial, state.manifest_sha256) == (True, False, None)
     findings = check_findings(Bundle(outcome.bundle, checked=True), load_ruleset("default"))
-    assert [each.level for each in findings if each.rule == "data-synthetic"] == ["fail"]
+    assert [finding.level for finding in findings if finding.rule == "data-synthetic"] == ["fail"]

@@ -14,21 +14,21 @@ from benchmarks.calibrate_plain import predict
 from harness.api import Splits, WorkloadSpec
 from harness.registry import Plugin, discover, find
 
-EVERY = [each for each in discover("workloads") if isinstance(each, Plugin)]
+EVERY = [item for item in discover("workloads") if isinstance(item, Plugin)]
 
 
 def _there(spec: WorkloadSpec) -> bool:
     """Some workloads of size cpu need packages that not everybody installs."""
-    return all(importlib.util.find_spec(each.partition("/")[0]) for each in spec.mask)
+    return all(importlib.util.find_spec(item.partition("/")[0]) for item in spec.mask)
 
 
-WORKLOADS = [each for each in EVERY if each.value.packed is None and _there(each.value)]
+WORKLOADS = [item for item in EVERY if item.value.packed is None and _there(item.value)]
 """Those that bring, make or find their data; test_official.py has the others."""
-SUBMISSIONS = [each for each in discover("submissions") if isinstance(each, Plugin)]
+SUBMISSIONS = [item for item in discover("submissions") if isinstance(item, Plugin)]
 HEAVY = {"torch", "pandas", "matplotlib", "sklearn", "scipy", "pydantic"}
 
 
-@pytest.fixture(params=[each.name for each in WORKLOADS])
+@pytest.fixture(params=[workload.name for workload in WORKLOADS])
 def spec(request: pytest.FixtureRequest) -> WorkloadSpec:
     value = find("workloads", request.param).value
     assert isinstance(value, WorkloadSpec)
@@ -42,7 +42,7 @@ def splits(spec: WorkloadSpec) -> Splits:
 
 def test_no_workload_is_broken() -> None:
     assert discover("workloads") == EVERY
-    assert {"digits-mlp", "digits-cnn", "markov-lm"} <= {each.name for each in WORKLOADS}
+    assert {"digits-mlp", "digits-cnn", "markov-lm"} <= {workload.name for workload in WORKLOADS}
 
 
 def test_listing_loads_nothing_heavy() -> None:
@@ -57,7 +57,7 @@ def test_listing_loads_nothing_heavy() -> None:
 def test_data_load_no_heavy_module() -> None:
     code = (
         "import sys; from harness.registry import discover\n"
-        f"names = {[each.name for each in WORKLOADS]!r}\n"
+        f"names = {[workload.name for workload in WORKLOADS]!r}\n"
         "for each in discover('workloads'): each.name in names and each.value.data(1)\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
@@ -88,8 +88,8 @@ def test_same_seed_gives_the_same_bytes(spec: WorkloadSpec, splits: Splits) -> N
 
 def test_arrays_are_plain_and_of_equal_length(splits: Splits) -> None:
     for part in (splits.train, splits.validation, splits.test_inputs, splits.test_labels):
-        assert len({len(each) for each in part.values()}) == 1
-        assert all(each.dtype.kind in "fiu" for each in part.values())
+        assert len({len(item) for item in part.values()}) == 1
+        assert all(item.dtype.kind in "fiu" for item in part.values())
 
 
 def test_untrained_model_gives_outputs_of_the_stated_shape(
@@ -150,7 +150,7 @@ def test_workloads_without_a_mask_are_generated(spec: WorkloadSpec) -> None:
 
 def test_data_cannot_be_made_where_masked_folders_are_empty() -> None:
     """As in the sandbox, where the module is imported for its model alone."""
-    names = [each.name for each in WORKLOADS if each.value.mask]
+    names = [workload.name for workload in WORKLOADS if workload.value.mask]
     code = (
         "import pathlib\n"
         "from harness.registry import find\n"
@@ -169,11 +169,11 @@ def test_data_cannot_be_made_where_masked_folders_are_empty() -> None:
 
 
 def test_each_workload_has_its_reference() -> None:
-    names = {each.name for each in SUBMISSIONS}
-    assert {f"{each.name}-adamw" for each in WORKLOADS} <= names
+    names = {submission.name for submission in SUBMISSIONS}
+    assert {f"{workload.name}-adamw" for workload in WORKLOADS} <= names
 
 
-@pytest.mark.parametrize("name", [each.name for each in SUBMISSIONS])
+@pytest.mark.parametrize("name", [submission.name for submission in SUBMISSIONS])
 def test_manifest_names_true_workloads_and_modules(name: str) -> None:
     folder = find("submissions", name).value
     manifest = tomllib.loads((folder / "submission.toml").read_text())
@@ -188,10 +188,10 @@ def test_manifest_names_true_workloads_and_modules(name: str) -> None:
 def _is_smoke(name: str) -> bool:
     folder = find("submissions", name).value
     manifest = tomllib.loads((folder / "submission.toml").read_text())
-    return all(find("workloads", each).value.size == "smoke" for each in manifest["workloads"])
+    return all(find("workloads", item).value.size == "smoke" for item in manifest["workloads"])
 
 
-SMOKE = [each.name for each in SUBMISSIONS if _is_smoke(each.name)]
+SMOKE = [submission.name for submission in SUBMISSIONS if _is_smoke(submission.name)]
 
 
 def _imports(name: str) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def test_frechet_distance_is_zero_for_the_same_images_and_scipys_otherwise() -> 
     ours = np.clip(generator.normal(size=(300, 5)) @ mixing, -1, 1)
     theirs = np.clip(generator.normal(size=(200, 5)) * 0.2 + 0.1, -1, 1)
     assert frechet_distance(ours, {"x": np.tile(ours, (3, 1))}, {}) == pytest.approx(0, abs=1e-9)
-    a, b = (np.cov(each, rowvar=False, bias=True) for each in (ours, theirs))
+    a, b = (np.cov(item, rowvar=False, bias=True) for item in (ours, theirs))
     expected = np.sum((ours.mean(0) - theirs.mean(0)) ** 2) + np.trace(a + b - 2 * sqrtm(a @ b))
     assert frechet_distance(ours, {"x": theirs}, {}) == pytest.approx(float(np.real(expected)))
 

@@ -26,9 +26,9 @@ from workloads.data import imagenet
 from workloads.data.shards import VARIABLE
 
 OFFICIAL = [
-    each.name
-    for each in discover("workloads")
-    if isinstance(each, Plugin) and each.value.size == "official"
+    item.name
+    for item in discover("workloads")
+    if isinstance(item, Plugin) and item.value.size == "official"
 ]
 
 MADE: dict[str, Callable[[Path], Path]] = {
@@ -209,8 +209,8 @@ def test_made_folder_becomes_what_the_contract_asks(
 ) -> None:
     splits = prepared(spec.name, tmp_path, root).data(3)
     for part in (splits.train, splits.validation, splits.test_inputs, splits.test_labels):
-        assert len({len(each) for each in part.values()}) == 1
-        assert all(isinstance(each, np.memmap) and each.mode == "r" for each in part.values())
+        assert len({len(item) for item in part.values()}) == 1
+        assert all(isinstance(item, np.memmap) and item.mode == "r" for item in part.values())
     assert set(splits.test_inputs) < {*splits.test_inputs, *splits.test_labels}
     assert not set(splits.test_inputs) & set(splits.test_labels), "labels stay with the judge"
 
@@ -236,7 +236,7 @@ def test_untrained_model_gives_outputs_of_the_stated_shape(
 def test_initial_weights_hang_on_the_global_seed_alone(spec: WorkloadSpec) -> None:
     def drawn(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
-        return torch.cat([each.flatten()[:500] for each in spec.model().parameters()])
+        return torch.cat([parameter.flatten()[:500] for parameter in spec.model().parameters()])
 
     assert torch.equal(drawn(3), drawn(3))
     assert not torch.equal(drawn(3), drawn(4))
@@ -313,7 +313,7 @@ def test_a_part_of_a_set_is_marked_in_the_record(tmp_path: Path, root: Path) -> 
     assert (state.partial, state.synthetic) == (True, False)
     bundle = Bundle(outcome.bundle, checked=True)
     findings = check_findings(bundle, load_ruleset("smoke"))
-    (found,) = [each for each in findings if each.rule.startswith("data-")]
+    (found,) = [finding for finding in findings if finding.rule.startswith("data-")]
     assert (found.rule, found.level) == ("data-partial", "fail")
 
 

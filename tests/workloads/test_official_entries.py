@@ -120,7 +120,7 @@ def scope_of(entry: str, constants: Mapping[str, Any]) -> dict[str, Any]:
     scope: dict[str, Any] = load_submission(entry)[0].__globals__
     if "RECIPES" in scope:
         scope["RECIPES"] = {
-            name: each._replace(**constants) for name, each in scope["RECIPES"].items()
+            name: item._replace(**constants) for name, item in scope["RECIPES"].items()
         }
         return scope
     assert set(constants) <= set(scope)
@@ -163,7 +163,7 @@ def test_it_learns_the_made_set_in_a_few_steps(
     model.load_state_dict(listener.snapshots[-1][2])  # strictly, as the judge does
     if spec.evaluation == "direct":
         splits = spec.data(0)
-        inputs = {name: np.array(each) for name, each in splits.test_inputs.items()}
+        inputs = {name: np.array(item) for name, item in splits.test_inputs.items()}
         outputs = predict(spec, model.eval(), replace(splits, test_inputs=inputs))
         assert outputs.shape == (len(outputs), *spec.outputs.shape)
         assert math.isfinite(spec.score(outputs, splits.test_labels, {}))
@@ -184,9 +184,9 @@ def test_images_are_mirrored_and_moved_as_wholes() -> None:
     padded = functional.pad(images, (2, 2, 2, 2), mode="reflect")
     places = [(a, b) for a in range(5) for b in range(5)]
     offers = [padded[:, :, a : a + 6, b : b + 6] for a, b in places]
-    offers += [each.flip(-1) for each in offers]
+    offers += [offer.flip(-1) for offer in offers]
     out = varied(images, 2)
-    hits = torch.stack([torch.isclose(out, each).flatten(1).all(1) for each in offers])
+    hits = torch.stack([torch.isclose(out, offer).flatten(1).all(1) for offer in offers])
     assert hits.any(0).all(), "each image is one of the fifty offers"
     assert hits.any(1).sum() > 40, "and nearly every offer is taken by some image"
 
@@ -214,7 +214,7 @@ def test_pairs_are_whole_wherever_reading_begins() -> None:
     wanted = [tuple(line.split(b"\t")) for line in text.splitlines()]
     for begin in range(len(text)):
         reader = scope["pairs"](stream, begin)
-        found = [tuple(bytes(each) for each in next(reader)) for _ in range(7)]
+        found = [tuple(bytes(item) for item in next(reader)) for _ in range(7)]
         first = wanted.index(found[0])
         assert found == [wanted[(first + k) % 3] for k in range(7)]
 
@@ -278,8 +278,8 @@ def test_speedrun_begins_at_no_opinion(speedrun: dict[str, Any]) -> None:
 def shaken(speedrun: dict[str, Any]) -> Any:
     torch.manual_seed(1)
     net = speedrun["Net"]()
-    for each in net.parameters():
-        nn.init.normal_(each, std=0.5)
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.5)
     return net
 
 

@@ -15,9 +15,9 @@ from harness.registry import Plugin, discover, find
 from harness.score.calibration import committed_record
 
 NAMES = [
-    each.name
-    for each in discover("submissions")
-    if isinstance(each, Plugin) and load_submission(each.name)[1].size == "smoke"
+    item.name
+    for item in discover("submissions")
+    if isinstance(item, Plugin) and load_submission(item.name)[1].size == "smoke"
 ]
 
 
@@ -95,8 +95,8 @@ def test_steps_to_target_lie_in_their_band(name: str, least: int, most: int) -> 
 def test_optimizers_differ_in_steps_to_target_as_the_leaderboard_says() -> None:
     seeds = (7, 8, 9)
     muon, adamw, sgd = (
-        statistics.median(steps_to_target(f"digits-mlp-{each}", seed) for seed in seeds)
-        for each in ("muon", "adamw", "sgd")
+        statistics.median(steps_to_target(f"digits-mlp-{item}", seed) for seed in seeds)
+        for item in ("muon", "adamw", "sgd")
     )
     assert 2.5 * muon < adamw
     assert 1.5 * adamw < sgd
@@ -129,8 +129,8 @@ def test_shifted_images_are_whole_images_moved_by_at_most_one_pixel() -> None:
     offers = [padded[:, a : a + 8, b : b + 8] for a in range(3) for b in range(3)]
     found = np.array(
         [
-            [np.array_equal(x, y) for x in each]
-            for each, y in zip(np.stack(offers, axis=1), moved[:, 0], strict=True)
+            [np.array_equal(x, y) for x in item]
+            for item, y in zip(np.stack(offers, axis=1), moved[:, 0], strict=True)
         ]
     )
     assert found.any(axis=1).all()

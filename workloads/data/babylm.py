@@ -39,11 +39,9 @@ def text_file(path: Path) -> Array:
         DataFault: it is empty, or no UTF-8, as where it was cut off within a character.
     """
     if not path.is_file():
-        message = f"{path}: missing; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing; {HOW}")
     if not path.stat().st_size:
-        message = f"{path}: empty; get it anew"
-        raise DataFault(message)
+        raise DataFault(f"{path}: empty; get it anew")
     try:
         with path.open(encoding="utf-8", newline="") as file:
             while file.read(CHUNK):
@@ -58,8 +56,7 @@ def text_file(path: Path) -> Array:
 def _texts(folder: Path, split: str) -> list[Array]:
     place, ending = PLACES[split]
     if not (folder / place).is_dir():
-        message = f"{folder / place}: no such folder; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{folder / place}: no such folder; {HOW}")
     return [text_file(folder / place / f"{name}.{ending}") for name in DOMAINS]
 
 

@@ -87,8 +87,9 @@ def play(splits: Splits, ask: Ask) -> Array:
     for _ in range(EPISODE_STEPS):
         scores = ask({"x": observed(states, mixing)})
         if scores.shape != (len(states), 2) or not np.isfinite(scores).all():
-            message = f"finite scores ({len(states)}, 2) of left and right are due at each step"
-            raise ValueError(message)
+            raise ValueError(
+                f"finite scores ({len(states)}, 2) of left and right are due at each step"
+            )
         states[alive] = moved(states, scores[:, 1] > scores[:, 0], dynamics)[alive]
         lasted += alive
         alive &= ~ended(states)

@@ -41,8 +41,7 @@ class _Plain(pickle.Unpickler):
             UnpicklingError: anything else, which could run code.
         """
         if (module_name, global_name) not in _ALLOWED:
-            message = f"it asks for {module_name}.{global_name}"
-            raise pickle.UnpicklingError(message)
+            raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
         return super().find_class(module_name.replace("numpy.core", "numpy._core"), global_name)
 
 
@@ -58,14 +57,14 @@ def read_pickle(path: Path) -> tuple[Array, Array]:
         images = np.asarray(tree[b"data"])
         labels = np.asarray(tree[b"labels"], dtype=np.int64)
     except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, IndexError) as error:
-        message = f"{path}: no batch of CIFAR-10 ({type(error).__name__}: {error}); get it anew"
-        raise DataFault(message) from error
+        raise DataFault(
+            f"{path}: no batch of CIFAR-10 ({type(error).__name__}: {error}); get it anew"
+        ) from error
     if images.dtype != np.uint8 or images.shape != (len(labels), PIXELS):
-        message = (
+        raise DataFault(
             f"{path}: images are {images.dtype}{list(images.shape)}, not "
             f"uint8[{len(labels)}, {PIXELS}]; only 32 x 32 pixels of three colours fit"
         )
-        raise DataFault(message)
     return images.reshape(-1, 3, 32, 32), labels
 
 
@@ -77,8 +76,9 @@ def read_binary(path: Path) -> tuple[Array, Array]:
     """
     data = np.fromfile(path, np.uint8)
     if not len(data) or len(data) % (1 + PIXELS):
-        message = f"{path}: {len(data)} bytes are no whole records of {1 + PIXELS}; get it anew"
-        raise DataFault(message)
+        raise DataFault(
+            f"{path}: {len(data)} bytes are no whole records of {1 + PIXELS}; get it anew"
+        )
     records = data.reshape(-1, 1 + PIXELS)
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].astype(np.int64)
 
@@ -89,19 +89,16 @@ def _places(folder: Path) -> tuple[Path, str]:
         for suffix in ("", ".bin"):
             if (place / f"{TEST}{suffix}").is_file():
                 return place, suffix
-    message = f"{folder}: no {TEST} or {TEST}.bin in it; {HOW}"
-    raise DataMissing(message)
+    raise DataMissing(f"{folder}: no {TEST} or {TEST}.bin in it; {HOW}")
 
 
 def _batch(folder: Path, name: str, suffix: str) -> tuple[Array, Array]:
     path = folder / f"{name}{suffix}"
     if not path.is_file():
-        message = f"{path}: missing beside the other batches; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing beside the other batches; {HOW}")
     images, labels = (read_binary if suffix else read_pickle)(path)
     if len(labels) and not 0 <= labels.min() <= labels.max() < CLASSES:
-        message = f"{path}: a label is out of range 0 to {CLASSES - 1}; get the file anew"
-        raise DataFault(message)
+        raise DataFault(f"{path}: a label is out of range 0 to {CLASSES - 1}; get the file anew")
     return images, labels
 
 
@@ -114,7 +111,7 @@ def read(folder: Path) -> Iterator[Part]:
     """
     place, suffix = _places(folder)
     batches = [_batch(place, name, suffix) for name in TRAIN]
-    images, labels = (np.concatenate(each) for each in zip(*batches, strict=True))
+    images, labels = (np.concatenate(item) for item in zip(*batches, strict=True))
     check_labels(labels, CLASSES, str(place))
     rng = np.random.default_rng(SPLIT_SEED)
     validation = stratified(labels, len(labels) // VALIDATION_SHARE, rng)

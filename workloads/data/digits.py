@@ -32,11 +32,10 @@ def _table_path() -> Path:
         path = Path(folder, "datasets", "data", "digits.csv.gz")
         if path.is_file():
             return path
-    message = (
+    raise FileNotFoundError(
         "the digits are not there: no sklearn/datasets/data/digits.csv.gz in this environment; "
         "install scikit-learn"
     )
-    raise FileNotFoundError(message)
 
 
 def _table() -> bytes:
@@ -44,11 +43,10 @@ def _table() -> bytes:
     text = gzip.decompress(path.read_bytes())
     found = hashlib.sha256(text).hexdigest()
     if found != SHA256:
-        message = (
+        raise ValueError(
             f"{path}: SHA-256 of the unpacked table is {found}, not {SHA256}; "
             "install an unchanged scikit-learn"
         )
-        raise ValueError(message)
     return text
 
 

@@ -24,10 +24,9 @@ HOW = (
 
 def _from_folders(folder: Path) -> tuple[Array, Array]:
     """All images, class by class in the order of names; the last of each class are its test."""
-    places = sorted(each for each in folder.iterdir() if each.is_dir())
+    places = sorted(path for path in folder.iterdir() if path.is_dir())
     if len(places) != CLASSES:
-        message = f"{folder}: {len(places)} class folders, not {CLASSES}; {HOW}"
-        raise DataFault(message)
+        raise DataFault(f"{folder}: {len(places)} class folders, not {CLASSES}; {HOW}")
     images: list[Array] = []
     labels: list[int] = []
     for label, place in enumerate(places):
@@ -41,8 +40,9 @@ def _small(path: Path) -> Array:
     pixels = read_image(path)
     if pixels.shape != (SIDE, SIDE, 3):
         height, width = pixels.shape[:2]
-        message = f"{path}: {width} x {height} pixels, not {SIDE} x {SIDE}; resize it beforehand"
-        raise DataFault(message)
+        raise DataFault(
+            f"{path}: {width} x {height} pixels, not {SIDE} x {SIDE}; resize it beforehand"
+        )
     return pixels
 
 
@@ -53,20 +53,19 @@ def _from_archive(path: Path) -> tuple[Array, Array]:
             images: Any = archive["x"]
             labels: Any = archive["y"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        message = f"{path}: no .npz with arrays x and y ({error}); write it by numpy.savez"
-        raise DataFault(message) from error
+        raise DataFault(
+            f"{path}: no .npz with arrays x and y ({error}); write it by numpy.savez"
+        ) from error
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        message = (
+        raise DataFault(
             f"{path}: y is {labels.dtype}{list(labels.shape)}, not one row of whole numbers; "
             f"store the class of each image, 0 to {CLASSES - 1}"
         )
-        raise DataFault(message)
     if images.dtype != np.uint8 or images.shape != (len(labels), SIDE, SIDE, 3):
-        message = (
+        raise DataFault(
             f"{path}: x is {images.dtype}{list(images.shape)}, not "
             f"uint8[{len(labels)}, {SIDE}, {SIDE}, 3]; store images with colours last"
         )
-        raise DataFault(message)
     return images.transpose(0, 3, 1, 2), labels.astype(np.int64)
 
 
@@ -91,8 +90,7 @@ def read(folder: Path) -> Iterator[Part]:
         train, validation = _last(rest, VALIDATION_SHARE)
         for name, rows in zip(parts, (train, validation, test), strict=True):
             if not len(rows):
-                message = f"{folder}: class {label} has too few images to be split; {HOW}"
-                raise DataMissing(message)
+                raise DataMissing(f"{folder}: class {label} has too few images to be split; {HOW}")
             parts[name].append(rows)
     for name, chosen in parts.items():
         rows = np.sort(np.concatenate(chosen))

@@ -55,8 +55,8 @@ def stand_in(seed: int) -> Splits:
     patterns = pictures(CLASSES * PATTERNS, generator)
     clutter = pictures(CLUTTERS, generator)
     parts: dict[str, dict[str, npt.NDArray[np.generic]]] = {}
-    for name, each in ROWS.items():
-        y = generator.permutation(np.repeat(np.arange(CLASSES), each))
+    for name, item in ROWS.items():
+        y = generator.permutation(np.repeat(np.arange(CLASSES), item))
         own = cut(patterns[PATTERNS * y + generator.integers(0, PATTERNS, len(y))], generator)
         behind = cut(clutter[generator.integers(0, CLUTTERS, len(y))], generator)
         strength = generator.uniform(*STRENGTH, size=(len(y), 1, 1, 1)).astype(np.float32)

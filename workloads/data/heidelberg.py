@@ -31,8 +31,9 @@ def _hdf5() -> Any:
     try:
         import h5py
     except ImportError as error:
-        message = "h5py is needed to read HDF5 files and is not installed; pip install h5py"
-        raise DataMissing(message) from error
+        raise DataMissing(
+            "h5py is needed to read HDF5 files and is not installed; pip install h5py"
+        ) from error
     return h5py
 
 
@@ -43,15 +44,14 @@ def counts(times_s: Array, units: Array, where: str) -> Array:
         DataFault: times and units are no pairs, or one is out of range.
     """
     if len(times_s) != len(units):
-        message = f"{where}: {len(times_s)} times beside {len(units)} units; get the file anew"
-        raise DataFault(message)
+        raise DataFault(
+            f"{where}: {len(times_s)} times beside {len(units)} units; get the file anew"
+        )
     exact = times_s.astype(np.float64)
     if len(units) and not (0 <= units.min() <= units.max() < UNITS):
-        message = f"{where}: a unit is out of range 0 to {UNITS - 1}; get the file anew"
-        raise DataFault(message)
+        raise DataFault(f"{where}: a unit is out of range 0 to {UNITS - 1}; get the file anew")
     if not (np.isfinite(exact).all() and (exact >= 0).all()):
-        message = f"{where}: a time is negative or no number; get the file anew"
-        raise DataFault(message)
+        raise DataFault(f"{where}: a time is negative or no number; get the file anew")
     bins = np.minimum((exact * (BINS / SPAN_S)).astype(np.int64), BINS - 1)
     found = np.bincount(bins * UNITS + units.astype(np.int64), minlength=BINS * UNITS)
     return np.minimum(found, 255).astype(np.uint8).reshape(BINS, UNITS)
@@ -60,26 +60,26 @@ def counts(times_s: Array, units: Array, where: str) -> Array:
 def _opened(path: Path) -> Any:
     """The file, and within it the three arrays that count."""
     if not path.is_file():
-        message = f"{path}: missing; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing; {HOW}")
     h5py = _hdf5()
     try:
         file = h5py.File(path, "r")
         shapes = [file[name].shape for name in ("spikes/times", "spikes/units", "labels")]
     except (OSError, KeyError, AttributeError) as error:
-        message = f"{path}: no HDF5 file of spikes that can be read ({error}); get it anew"
-        raise DataFault(message) from error
+        raise DataFault(
+            f"{path}: no HDF5 file of spikes that can be read ({error}); get it anew"
+        ) from error
     if len(set(shapes)) != 1 or len(shapes[0]) != 1 or not shapes[0][0]:
-        message = f"{path}: times, units and labels are {shapes}, not of one length; get it anew"
-        raise DataFault(message)
+        raise DataFault(
+            f"{path}: times, units and labels are {shapes}, not of one length; get it anew"
+        )
     return file
 
 
 def _labels(path: Path, file: Any) -> Array:
     labels: Array = file["labels"][...]
     if labels.dtype.kind not in "iu":
-        message = f"{path}: labels are {labels.dtype}, not whole numbers; get it anew"
-        raise DataFault(message)
+        raise DataFault(f"{path}: labels are {labels.dtype}, not whole numbers; get it anew")
     labels = labels.astype(np.int64)
     check_labels(labels, CLASSES, str(path))
     return labels
@@ -95,8 +95,9 @@ def _utterances(path: Path, group: str, rows: Array, file: Any) -> Iterator[Part
                 for row in chosen.tolist()
             ]
         except (OSError, RuntimeError) as error:
-            message = f"{path}: spikes cannot be read ({error}): cut off or damaged; get it anew"
-            raise DataFault(message) from error
+            raise DataFault(
+                f"{path}: spikes cannot be read ({error}): cut off or damaged; get it anew"
+            ) from error
         yield from labelled(group, np.stack(x), labels[chosen])
 
 

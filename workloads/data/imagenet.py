@@ -26,10 +26,9 @@ Item = tuple[Path, int]
 
 
 def _classes(folder: Path) -> list[str]:
-    names = sorted(each.name for each in folder.iterdir() if each.is_dir())
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if len(names) != CLASSES:
-        message = f"{folder}: {len(names)} class folders, not {CLASSES}; {HOW}"
-        raise DataFault(message)
+        raise DataFault(f"{folder}: {len(names)} class folders, not {CLASSES}; {HOW}")
     return names
 
 
@@ -37,8 +36,9 @@ def _items(folder: Path, names: list[str]) -> Iterator[list[Item]]:
     """Files with labels, one list for each class."""
     for label, name in enumerate(names):
         if not (folder / name).is_dir():
-            message = f"{folder / name}: no folder for a class that the other split has; {HOW}"
-            raise DataMissing(message)
+            raise DataMissing(
+                f"{folder / name}: no folder for a class that the other split has; {HOW}"
+            )
         yield [(path, label) for path in image_files(folder / name)]
 
 
@@ -61,8 +61,7 @@ def read(folder: Path) -> Iterator[Part]:
     """
     for name in ("train", "val"):
         if not (folder / name).is_dir():
-            message = f"{folder / name}: no such folder; {HOW}"
-            raise DataMissing(message)
+            raise DataMissing(f"{folder / name}: no such folder; {HOW}")
     names = _classes(folder / "train")
     train: list[Item] = []
     validation: list[Item] = []

@@ -14,8 +14,9 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        message = "Pillow is needed to read image files and is not installed; pip install pillow"
-        raise DataMissing(message) from error
+        raise DataMissing(
+            "Pillow is needed to read image files and is not installed; pip install pillow"
+        ) from error
     return Image
 
 
@@ -25,10 +26,11 @@ def image_files(folder: Path) -> list[Path]:
     Raises:
         DataFault: there is none.
     """
-    files = sorted(each for each in folder.iterdir() if each.suffix in SUFFIXES)
+    files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
     if not files:
-        message = f"{folder}: no PNG or JPEG file, so the class is empty; fill or remove the folder"
-        raise DataFault(message)
+        raise DataFault(
+            f"{folder}: no PNG or JPEG file, so the class is empty; fill or remove the folder"
+        )
     return files
 
 
@@ -52,8 +54,7 @@ def read_image(path: Path, side: int | None = None, crop_ratio: float = 1.0) -> 
                 image = _middle(image, side, crop_ratio)
             return np.asarray(image, dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        message = f"{path}: no image that can be read ({error}); get it anew"
-        raise DataFault(message) from error
+        raise DataFault(f"{path}: no image that can be read ({error}); get it anew") from error
 
 
 def _middle(image: Any, side: int, crop_ratio: float) -> Any:

@@ -15,7 +15,6 @@ def installed(package: str, *parts: str) -> Path:
         path = Path(folder, *parts)
         if path.is_file():
             return path
-    message = (
+    raise FileNotFoundError(
         f"no {'/'.join((package, *parts))} in this environment; pip install --no-deps {package}"
     )
-    raise FileNotFoundError(message)

@@ -36,7 +36,7 @@ def japanese_vowel_splits() -> Splits:
         truth = data["test_speaker"].astype(np.int64)
     mean = given.mean(axis=(0, 2), keepdims=True)
     deviation = given.std(axis=(0, 2), keepdims=True)
-    given, test = ((each - mean) / deviation for each in (given, test))
+    given, test = ((item - mean) / deviation for item in (given, test))
     validation = stratified(labels, VALIDATION_ROWS, np.random.default_rng(SPLIT_SEED))
     train = without(np.arange(len(labels)), validation)
     return Splits(

@@ -63,7 +63,7 @@ class Source:
     def stream(self, count: int, generator: np.random.Generator) -> npt.NDArray[np.uint8]:
         """One long text of `count` symbols, its first pair from the stationary distribution."""
         sums = np.cumsum(self.table, axis=2)[:, :, :-1].tolist()
-        before, last = (int(each) for each in self._first_pairs(1, generator)[0])
+        before, last = (int(first_pair) for first_pair in self._first_pairs(1, generator)[0])
         text = bytearray((before, last))
         for u in generator.random(count - 2).tolist():
             before, last = last, bisect_right(sums[before][last], u)

@@ -34,8 +34,7 @@ Whole = npt.NDArray[np.int64]
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
-        message = f"{path}: missing; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing; {HOW}")
     return path
 
 
@@ -60,8 +59,7 @@ def _rows(file: TextIO, path: Path, count: int, width: int, *, gaps: bool) -> Ar
                 comments=None,
             )
     except (ValueError, EOFError, OSError, zlib.error) as error:
-        message = f"{path}: cut off or damaged ({error}); get it anew"
-        raise DataFault(message) from error
+        raise DataFault(f"{path}: cut off or damaged ({error}); get it anew") from error
     if found.shape != (count, width):
         message = f"{path}: {found.shape[0]} rows of {found.shape[-1]} numbers where {count} of "
         message += f"{width} are due; get it anew"
@@ -79,8 +77,7 @@ def _all(path: Path) -> Whole:
         with gzip.open(path, "rt", encoding="ascii") as file:
             return np.array([int(line) for line in file], dtype=np.int64)
     except (ValueError, EOFError, OSError, zlib.error) as error:
-        message = f"{path}: cut off or damaged ({error}); get it anew"
-        raise DataFault(message) from error
+        raise DataFault(f"{path}: cut off or damaged ({error}); get it anew") from error
 
 
 def _groups(folder: Path, molecules: int) -> Whole:
@@ -94,15 +91,14 @@ def _groups(folder: Path, molecules: int) -> Whole:
         path = _file(folder, f"split/scaffold/{name}.csv.gz")
         rows = _all(path)
         if not len(rows) or rows.min() < 0 or rows.max() >= molecules:
-            message = f"{path}: names none, or one beyond the {molecules} molecules; get it anew"
-            raise DataFault(message)
+            raise DataFault(
+                f"{path}: names none, or one beyond the {molecules} molecules; get it anew"
+            )
         if len(np.unique(rows)) != len(rows) or (found[rows] >= 0).any():
-            message = f"{path}: names a molecule twice, or one of another split; get it anew"
-            raise DataFault(message)
+            raise DataFault(f"{path}: names a molecule twice, or one of another split; get it anew")
         found[rows] = place
     if (found < 0).any():
-        message = f"{folder / 'split/scaffold'}: a molecule is in no split; get it anew"
-        raise DataFault(message)
+        raise DataFault(f"{folder / 'split/scaffold'}: a molecule is in no split; get it anew")
     return found
 
 
@@ -116,8 +112,7 @@ def padded(rows: Array, counts: Whole, width: int, fill: int) -> Array:
 def _ranged(rows: Array, path: Path, low: int, high: Array | int) -> Array:
     """The rows, all of them whole numbers in range."""
     if np.isnan(rows).any() or (rows < low).any() or (rows >= high).any() or (rows % 1).any():
-        message = f"{path}: a number is missing or out of range; get it anew"
-        raise DataFault(message)
+        raise DataFault(f"{path}: a number is missing or out of range; get it anew")
     return rows
 
 
@@ -148,8 +143,9 @@ class _Tables:
         """
         for name, file in self._files.items():
             if file.read(1).strip():
-                message = f"{self.paths[name]}: rows follow those that are counted; get it anew"
-                raise DataFault(message)
+                raise DataFault(
+                    f"{self.paths[name]}: rows follow those that are counted; get it anew"
+                )
 
     def take(self, chosen: slice) -> dict[str, Array]:
         """Atoms, bonds and labels of the next molecules, which `chosen` names, padded."""

@@ -28,11 +28,10 @@ def ratings() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     table = np.loadtxt(path, skiprows=1, usecols=(0, 1, 2), dtype=np.int64, encoding="utf-8")
     low, high = table.min(axis=0).tolist(), table.max(axis=0).tolist()
     if len(table) != RATINGS or low != [1, 1, 1] or high != [USERS, ITEMS, 5]:
-        message = (
+        raise ValueError(
             f"{path}: {len(table)} rows with columns from {low} to {high}, not {RATINGS} of "
             f"{USERS} users, {ITEMS} items and ratings 1 to 5; install an unchanged recbole"
         )
-        raise ValueError(message)
     return table[:, :2] - 1, table[:, 2].astype(np.float32)
 
 

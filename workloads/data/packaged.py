@@ -19,11 +19,11 @@ def packaged(name: str, sha256: str) -> bytes:
     """
     path = Path(workloads.__path__[0], FOLDER, name)
     if not path.is_file():
-        message = f"{path}: no such file; reinstall joulemark, whose package brings it"
-        raise FileNotFoundError(message)
+        raise FileNotFoundError(
+            f"{path}: no such file; reinstall joulemark, whose package brings it"
+        )
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
-        message = f"{path}: SHA-256 is {found}, not {sha256}; reinstall joulemark"
-        raise ValueError(message)
+        raise ValueError(f"{path}: SHA-256 is {found}, not {sha256}; reinstall joulemark")
     return data

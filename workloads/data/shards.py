@@ -64,11 +64,10 @@ class _Shard:
     def add(self, rows: Array) -> None:
         """Append rows of the first ones' type and shape."""
         if rows.dtype != self._like.dtype or rows.shape[1:] != self._like.shape[1:]:
-            message = (
+            raise DataFault(
                 f"{self.path.name}: rows of {rows.dtype}{list(rows.shape[1:])} follow "
                 f"{self._like.dtype}{list(self._like.shape[1:])}; give data of one shape"
             )
-            raise DataFault(message)
         self._file.write(np.ascontiguousarray(rows).data)
         self.rows += len(rows)
 
@@ -123,15 +122,15 @@ def _rows(files: list[dict[str, Any]]) -> dict[str, int]:
         DataFault: arrays of one group differ in length, or a group is missing or empty.
     """
     found: dict[str, int] = {}
-    for each in files:
-        group, rows = each["name"].partition("/")[0], each["shape"][0]
+    for file in files:
+        group, rows = file["name"].partition("/")[0], file["shape"][0]
         if found.setdefault(group, rows) != rows:
-            message = f"{each['file']}: {rows} rows beside {found[group]} of the same split"
-            raise DataFault(message)
+            raise DataFault(f"{file['file']}: {rows} rows beside {found[group]} of the same split")
     absent = [group for group in GROUPS if not found.get(group)]
     if absent:
-        message = f"no rows for {', '.join(absent)}; give a folder with every part of the set"
-        raise DataFault(message)
+        raise DataFault(
+            f"no rows for {', '.join(absent)}; give a folder with every part of the set"
+        )
     return found
 
 
@@ -161,12 +160,10 @@ class Packing:
             DataFault: a file is not as its format says, or the set is not whole.
         """
         if not originals.is_dir():
-            message = f"{originals}: no such folder; {self.how}"
-            raise DataMissing(message)
+            raise DataMissing(f"{originals}: no such folder; {self.how}")
         target = root / self.name
         if target.exists():
-            message = f"{target}: is there already; remove it first to pack the set anew"
-            raise DataFault(message)
+            raise DataFault(f"{target}: is there already; remove it first to pack the set anew")
         root.mkdir(parents=True, exist_ok=True)
         # Mode 0700, and a name that no loader looks for.
         beside = Path(tempfile.mkdtemp(prefix=f".{self.name}-", suffix=".part", dir=root))
@@ -184,9 +181,8 @@ class Packing:
         found = {**rows, **(self.counts(originals) if self.counts else {})}
         other = {name: found.get(name, 0) for name, n in self.rows.items() if found.get(name) != n}
         if other and not partial:
-            wanted = ", ".join(f"{self.rows[each]} in {each}, not {n}" for each, n in other.items())
-            message = f"{originals}: not the whole set ({wanted} rows); {self.how}"
-            raise DataFault(message)
+            wanted = ", ".join(f"{self.rows[item]} in {item}, not {n}" for item, n in other.items())
+            raise DataFault(f"{originals}: not the whole set ({wanted} rows); {self.how}")
         manifest = {
             "format": FORMAT,
             "data": self.name,
@@ -207,17 +203,16 @@ class Packing:
         """
         path = root / self.name / MANIFEST
         if not path.is_file():
-            message = f"{path}: not there, so '{self.name}' is not packed; {self.remedy}"
-            raise DataMissing(message)
+            raise DataMissing(f"{path}: not there, so '{self.name}' is not packed; {self.remedy}")
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
             fits = (tree["format"], tree["data"]) == (FORMAT, self.name)
         except (ValueError, KeyError, TypeError) as error:
-            message = f"{path}: damaged ({type(error).__name__}); remove {path.parent}, pack anew"
-            raise DataFault(message) from error
+            raise DataFault(
+                f"{path}: damaged ({type(error).__name__}); remove {path.parent}, pack anew"
+            ) from error
         if not fits:
-            message = f"{path}: not format {FORMAT} of '{self.name}'; pack the set anew"
-            raise DataFault(message)
+            raise DataFault(f"{path}: not format {FORMAT} of '{self.name}'; pack the set anew")
         return dict(tree)
 
     @property
@@ -232,23 +227,20 @@ class Packing:
         """The path of one array's file, checked."""
         path = root / self.name / str(entry["file"])
         if not path.is_file():
-            message = (
+            raise DataMissing(
                 f"{path}: missing, though the manifest lists it; remove {path.parent}, pack anew"
             )
-            raise DataMissing(message)
         size_bytes = path.stat().st_size
         if size_bytes != entry["size_bytes"]:
-            message = (
+            raise DataFault(
                 f"{path}: {size_bytes} bytes, not {entry['size_bytes']}: cut off or replaced; "
                 f"remove {path.parent} and pack the set anew"
             )
-            raise DataFault(message)
         if hashed and (found := sha256_of(path)) != entry["sha256"]:
-            message = (
+            raise DataFault(
                 f"{path}: SHA-256 is {found}, not {entry['sha256']}; remove {path.parent} and pack "
                 "the set anew"
             )
-            raise DataFault(message)
         return path
 
     def check(self, root: Path) -> dict[str, Any]:
@@ -272,8 +264,9 @@ class Packing:
         """
         root = data_root()
         if root is None:
-            message = f"{VARIABLE} is not set, so '{self.name}' cannot be found; {self.remedy}"
-            raise DataMissing(message)
+            raise DataMissing(
+                f"{VARIABLE} is not set, so '{self.name}' cannot be found; {self.remedy}"
+            )
         manifest = self.manifest(root)
         groups: dict[str, dict[str, Array]] = {group: {} for group in GROUPS}
         for entry in manifest["files"]:
@@ -305,9 +298,9 @@ def check_labels(labels: Array, classes: int, where: str) -> None:
     """
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         odd = labels[(labels < 0) | (labels >= classes)][0]
-        message = f"{where}: label {odd} is out of range 0 to {classes - 1}; get the file anew"
-        raise DataFault(message)
+        raise DataFault(
+            f"{where}: label {odd} is out of range 0 to {classes - 1}; get the file anew"
+        )
     empty = sorted(set(range(classes)) - set(np.unique(labels).tolist()))
     if empty:
-        message = f"{where}: no example of class {empty[0]}; give every class some"
-        raise DataFault(message)
+        raise DataFault(f"{where}: no example of class {empty[0]}; give every class some")

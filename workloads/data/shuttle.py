@@ -29,11 +29,10 @@ def shuttle() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         table = np.loadtxt(file, delimiter=",", skiprows=1)
     if table.shape != (ROWS, FEATURES + 1):
-        message = (
+        raise ValueError(
             f"{path}: a table of {table.shape}, not {(ROWS, FEATURES + 1)}; install an "
             "unchanged river"
         )
-        raise ValueError(message)
     return table[:, :FEATURES], table[:, FEATURES] == 1
 
 

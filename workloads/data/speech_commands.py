@@ -39,16 +39,15 @@ def read_wave(path: Path) -> Array:
             kind = (file.getframerate(), file.getnchannels(), file.getsampwidth())
             count, data = file.getnframes(), file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
-        message = f"{path}: no WAV file that can be read ({error}); get it anew"
-        raise DataFault(message) from error
+        raise DataFault(f"{path}: no WAV file that can be read ({error}); get it anew") from error
     if kind != (RATE_HZ, 1, 2):
-        message = (
+        raise DataFault(
             f"{path}: {kind[0]} Hz, {kind[1]} channels, {8 * kind[2]} bits; 16 kHz mono 16 fit"
         )
-        raise DataFault(message)
     if len(data) != 2 * count or not count:
-        message = f"{path}: {len(data) // 2} samples where its header says {count}; get it anew"
-        raise DataFault(message)
+        raise DataFault(
+            f"{path}: {len(data) // 2} samples where its header says {count}; get it anew"
+        )
     return np.frombuffer(data, "<i2")
 
 
@@ -56,15 +55,13 @@ def _second(path: Path) -> Array:
     """Exactly one second: zeros follow what is shorter."""
     samples = read_wave(path)
     if len(samples) > SAMPLES:
-        message = f"{path}: {len(samples)} samples, more than one second; get it anew"
-        raise DataFault(message)
+        raise DataFault(f"{path}: {len(samples)} samples, more than one second; get it anew")
     return np.pad(samples, (0, SAMPLES - len(samples)))
 
 
 def _lines(path: Path) -> set[str]:
     if not path.is_file():
-        message = f"{path}: missing; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing; {HOW}")
     return set(path.read_text(encoding="utf-8").split())
 
 
@@ -87,8 +84,7 @@ def _named(folder: Path) -> dict[str, list[str]]:
     }
     absent = sorted((held["validation"] | held["test"]) - every)
     if absent:
-        message = f"{folder / absent[0]}: missing, though a list names it; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{folder / absent[0]}: missing, though a list names it; {HOW}")
     train = every - held["validation"] - held["test"]
     return {"train": sorted(train), **{split: sorted(names) for split, names in held.items()}}
 
@@ -101,10 +97,9 @@ def _items(folder: Path, names: list[str], rng: np.random.Generator) -> list[Ite
     found = [(folder / name, WORDS.index(name.partition("/")[0])) for name in words]
     found += [(folder / others[place], UNKNOWN) for place in kept]
     for label in range(SILENCE):
-        if all(each != label for _, each in found):
+        if all(item != label for _, item in found):
             word = WORDS[label] if label < UNKNOWN else "any other word"
-            message = f"{folder}: a split has no utterance of {word}; {HOW}"
-            raise DataFault(message)
+            raise DataFault(f"{folder}: a split has no utterance of {word}; {HOW}")
     return [found[place] for place in rng.permutation(len(found))]
 
 
@@ -121,8 +116,7 @@ def _silence(noises: list[Array], count: int, rng: np.random.Generator) -> Array
 def _noises(folder: Path) -> list[Array]:
     noises = [read_wave(path) for path in sorted((folder / NOISE).glob("*.wav"))]
     if not noises or min(map(len, noises)) < SAMPLES:
-        message = f"{folder / NOISE}: no recordings of at least a second; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{folder / NOISE}: no recordings of at least a second; {HOW}")
     return noises
 
 

@@ -14,8 +14,7 @@ def quotas(counts: Rows, chosen: int) -> Rows:
     """
     total = int(counts.sum())
     if chosen > total:
-        message = f"cannot choose {chosen} rows of {total}; ask for fewer"
-        raise ValueError(message)
+        raise ValueError(f"cannot choose {chosen} rows of {total}; ask for fewer")
     exact = counts * (chosen / total)
     taken = np.floor(exact).astype(np.int64)
     largest = np.argsort(taken - exact, kind="stable")
@@ -27,8 +26,8 @@ def stratified(labels: Rows, chosen: int, generator: np.random.Generator) -> Row
     """Sorted positions of `chosen` rows in which each class has its share."""
     classes, counts = np.unique(labels, return_counts=True)
     parts = [
-        generator.permutation(np.flatnonzero(labels == each))[:quota]
-        for each, quota in zip(classes, quotas(counts, chosen), strict=True)
+        generator.permutation(np.flatnonzero(labels == item))[:quota]
+        for item, quota in zip(classes, quotas(counts, chosen), strict=True)
     ]
     return np.sort(np.concatenate(parts))
 

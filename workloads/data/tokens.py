@@ -37,13 +37,11 @@ def token_file(path: Path) -> Array:
     """
     header = np.fromfile(path, "<i4", HEADER_WORDS)
     if len(header) < HEADER_WORDS or tuple(header[:2]) != (MAGIC, VERSION):
-        message = f"{path}: no token shard (magic {MAGIC}, version {VERSION}); get it anew"
-        raise DataFault(message)
+        raise DataFault(f"{path}: no token shard (magic {MAGIC}, version {VERSION}); get it anew")
     begin, count = 4 * HEADER_WORDS, int(header[2])
     if path.stat().st_size != begin + 2 * count or count <= 0:
         found = (path.stat().st_size - begin) // 2
-        message = f"{path}: holds {found} tokens where its header says {count}; get it anew"
-        raise DataFault(message)
+        raise DataFault(f"{path}: holds {found} tokens where its header says {count}; get it anew")
     return np.memmap(path, "<u2", "r", begin, (count,))
 
 
@@ -55,15 +53,15 @@ def token_bytes(path: Path) -> Array:
         DataFault: it is another one.
     """
     if not path.is_file():
-        message = f"{path}: missing; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing; {HOW}")
     try:
         places = json.loads(path.read_text(encoding="utf-8"))
         names = {number: name for name, number in places.items()}
         found = np.array([len(names[number]) for number in range(SYMBOLS)])
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        message = f"{path}: no vocabulary of {SYMBOLS} tokens ({error!r}); get GPT-2's"
-        raise DataFault(message) from error
+        raise DataFault(
+            f"{path}: no vocabulary of {SYMBOLS} tokens ({error!r}); get GPT-2's"
+        ) from error
     # `<|endoftext|>` is no text.
     found[SYMBOLS - 1] = 0
     return found
@@ -74,8 +72,9 @@ def _pieces(name: str, tokens: Array, path: Path) -> Iterator[Part]:
     for start in range(0, len(tokens), CHUNK):
         piece = np.array(tokens[start : start + CHUNK], dtype=np.uint16)
         if piece.max() >= SYMBOLS:
-            message = f"{path}: token {piece.max()} is out of range 0 to {SYMBOLS - 1}; get it anew"
-            raise DataFault(message)
+            raise DataFault(
+                f"{path}: token {piece.max()} is out of range 0 to {SYMBOLS - 1}; get it anew"
+            )
         yield name, piece
 
 
@@ -84,10 +83,9 @@ def _windows(path: Path, lengths: Array) -> Iterator[Part]:
     tokens = token_file(path)[:TEST_TOKENS]
     starts = range(0, len(tokens) - CONTEXT, STRIDE)
     if not starts:
-        message = (
+        raise DataFault(
             f"{path}: {len(tokens)} tokens are less than one window of {CONTEXT + 1}; get it anew"
         )
-        raise DataFault(message)
     (checked,) = (
         rows
         for _, rows in _pieces("", np.stack([tokens[at : at + CONTEXT + 1] for at in starts]), path)
@@ -112,8 +110,7 @@ def read(folder: Path, train: str, test: str) -> Iterator[Part]:
     """
     shards = sorted(folder.glob(train))
     if not shards or not (folder / test).is_file():
-        message = f"{folder}: {train} or {test} is not in it; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{folder}: {train} or {test} is not in it; {HOW}")
     lengths = token_bytes(folder / VOCABULARY)
     for path in shards[:-1]:
         yield from _pieces("train/x", token_file(path), path)

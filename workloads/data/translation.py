@@ -41,25 +41,25 @@ def clean(text: str) -> str:
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        message = f"{path}: missing; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing; {HOW}")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        message = f"{path}: no UTF-8 at byte {error.start}: cut off or damaged; get it anew"
-        raise DataFault(message) from error
+        raise DataFault(
+            f"{path}: no UTF-8 at byte {error.start}: cut off or damaged; get it anew"
+        ) from error
 
 
 def _lines(path: Path) -> Iterator[str]:
     if not path.is_file():
-        message = f"{path}: missing; {HOW}"
-        raise DataMissing(message)
+        raise DataMissing(f"{path}: missing; {HOW}")
     try:
         with path.open(encoding="utf-8", newline="\n") as file:
             yield from file
     except UnicodeDecodeError as error:
-        message = f"{path}: no UTF-8 ({error.reason}): cut off or damaged; get it anew"
-        raise DataFault(message) from error
+        raise DataFault(
+            f"{path}: no UTF-8 ({error.reason}): cut off or damaged; get it anew"
+        ) from error
 
 
 def pairs_of(folder: Path, corpus: str) -> Iterator[tuple[str, str]]:
@@ -79,8 +79,9 @@ def pairs_of(folder: Path, corpus: str) -> Iterator[tuple[str, str]]:
         # A `DataFault` is one too, and has said it.
         if isinstance(error, DataFault):
             raise
-        message = f"{paths[0]}: another number of lines than {paths[1].name}; get both anew"
-        raise DataFault(message) from error
+        raise DataFault(
+            f"{paths[0]}: another number of lines than {paths[1].name}; get both anew"
+        ) from error
 
 
 def segments(path: Path) -> list[str]:
@@ -91,10 +92,11 @@ def segments(path: Path) -> list[str]:
         DataFault: it is cut off, or holds none.
     """
     text = _text(path)
-    found = [clean(html.unescape(each)) for each in _SEGMENT.findall(text)]
+    found = [clean(html.unescape(item)) for item in _SEGMENT.findall(text)]
     if not found or text.count("<seg") != len(found):
-        message = f"{path}: {text.count('<seg')} sentences begin and {len(found)} end; get it anew"
-        raise DataFault(message)
+        raise DataFault(
+            f"{path}: {text.count('<seg')} sentences begin and {len(found)} end; get it anew"
+        )
     return found
 
 
@@ -124,8 +126,9 @@ def table(texts: list[str], path: Path) -> Array:
     for row, text in zip(result, texts, strict=True):
         data = text.encode()
         if len(data) > LENGTH:
-            message = f"{path}: a sentence of {len(data)} bytes; {LENGTH} fit; get the file anew"
-            raise DataFault(message)
+            raise DataFault(
+                f"{path}: a sentence of {len(data)} bytes; {LENGTH} fit; get the file anew"
+            )
         row[: len(data)] = np.frombuffer(data, np.uint8)
     return result
 

@@ -15,10 +15,10 @@ class Factorisation(nn.Module):
         self.item = nn.Embedding(items, factors)
         self.user_bias = nn.Embedding(users, 1)
         self.item_bias = nn.Embedding(items, 1)
-        for each in (self.user, self.item):
-            nn.init.normal_(each.weight, std=0.1)
-        for each in (self.user_bias, self.item_bias):
-            nn.init.zeros_(each.weight)
+        for item in (self.user, self.item):
+            nn.init.normal_(item.weight, std=0.1)
+        for item in (self.user_bias, self.item_bias):
+            nn.init.zeros_(item.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Int64 (rows, 2) of user and item to ratings (rows,)."""

@@ -60,11 +60,11 @@ class GPT2(nn.Module):
         """Small normal weights; those that end a branch are smaller, the more there are."""
         nn.init.normal_(self.embedding.weight, std=DEVIATION)
         nn.init.normal_(self.positions, std=DEVIATION)
-        for name, each in self.blocks.named_modules():
-            if isinstance(each, nn.Linear):
+        for name, item in self.blocks.named_modules():
+            if isinstance(item, nn.Linear):
                 ends = name.endswith(("out", "down"))
-                nn.init.normal_(each.weight, std=DEVIATION / math.sqrt(2 * layers if ends else 1))
-                nn.init.zeros_(each.bias)
+                nn.init.normal_(item.weight, std=DEVIATION / math.sqrt(2 * layers if ends else 1))
+                nn.init.zeros_(item.bias)
 
     def _through(self, tokens: Tensor, first: int, pasts: list[Past]) -> tuple[Tensor, list[Past]]:
         x = self.embedding(tokens) + self.positions[first : first + tokens.shape[1]]

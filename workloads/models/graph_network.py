@@ -72,24 +72,24 @@ class GraphNetwork(nn.Module):
         wholes = [assays] + [width] * (ROUNDS - 1)
         self.rounds = nn.ModuleList(_Round(width, whole, width) for whole in wholes)
         self.head = nn.Linear(width, assays)
-        for each in self.modules():
-            if isinstance(each, nn.Linear):
-                nn.init.xavier_uniform_(each.weight)
-                nn.init.zeros_(each.bias)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
 
     def forward(self, batch: Batch) -> Tensor:
         """Molecules to scores (molecules, assays)."""
         atoms, bonds = self.atoms(batch.atoms), self.bonds(batch.bonds)
         whole = atoms.new_zeros(batch.size, self.assays)
         of_bond, count = batch.bond_molecule, len(atoms)
-        for each in self.rounds:
-            assert isinstance(each, _Round)
+        for item in self.rounds:
+            assert isinstance(item, _Round)
             ends = [atoms[batch.sender], atoms[batch.receiver]]
-            bonds = each.bonds(torch.cat([bonds, *ends, whole[of_bond]], dim=1))
+            bonds = item.bonds(torch.cat([bonds, *ends, whole[of_bond]], dim=1))
             sent = [summed(bonds, place, count) for place in (batch.sender, batch.receiver)]
-            atoms = each.atoms(torch.cat([atoms, *sent, whole[batch.molecule]], dim=1))
+            atoms = item.atoms(torch.cat([atoms, *sent, whole[batch.molecule]], dim=1))
             sums = [summed(atoms, batch.molecule, batch.size), summed(bonds, of_bond, batch.size)]
-            whole = each.whole(torch.cat([*sums, whole], dim=1))
+            whole = item.whole(torch.cat([*sums, whole], dim=1))
         scores: Tensor = self.head(whole)
         return scores
 

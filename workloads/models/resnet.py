@@ -56,9 +56,9 @@ class ResNet(nn.Module):
                 inputs = width * EXPANSION if bottleneck else width
         self.body = nn.Sequential(*found)
         self.head = nn.Linear(inputs, classes)
-        for each in self.modules():
-            if isinstance(each, nn.Conv2d):
-                nn.init.kaiming_normal_(each.weight, mode="fan_out", nonlinearity="relu")
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         """Float32 (batch, 3, side, side) to scores (batch, classes)."""

@@ -114,10 +114,10 @@ class Translator(nn.Module):
         self.norm_source = nn.LayerNorm(width)
         self.decoder = nn.ModuleList(_Decoding(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        for each in self.modules():
-            if isinstance(each, nn.Linear):
-                nn.init.xavier_uniform_(each.weight)
-                nn.init.zeros_(each.bias)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
 
     def _embedded(self, text: Tensor, first: int) -> Tensor:
@@ -138,7 +138,7 @@ class Translator(nn.Module):
         return pairs, mask
 
     def _layers(self) -> list[_Decoding]:
-        return [each for each in self.decoder if isinstance(each, _Decoding)]
+        return [item for item in self.decoder if isinstance(item, _Decoding)]
 
     def _scores(self, x: Tensor) -> Tensor:
         return functional.linear(self.norm(x), self.embedding.weight)

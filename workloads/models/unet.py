@@ -82,7 +82,7 @@ class _Rung(nn.Module):
             self.inner = _Rung(coarser, clock, side // 2)
             self.grow = nn.Conv2d(coarser[0], width, 3, padding=1)
         first = 2 * width if coarser else width
-        self.leave = nn.ModuleList(_Residual(each, width, clock) for each in (first, width))
+        self.leave = nn.ModuleList(_Residual(item, width, clock) for item in (first, width))
 
     def forward(self, x: Tensor, clock: Tensor) -> Tensor:
         """(batch, width, side, side) to the same shape."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _file_name(award: "Award") -> str:
     parts = (award.prize, award.workload, award.workload_version, award.machine, award.division)
-    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", each) for each in parts)
+    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part) for part in parts)
 
 
 def _write(decisions: "Sequence[Award]", out: Path) -> list[Path]:
@@ -28,9 +28,9 @@ def _write(decisions: "Sequence[Award]", out: Path) -> list[Path]:
     from harness.storage import write_file
 
     files = []
-    for each in decisions:
-        for suffix, data in ((".json", dump(each)), (".md", markdown(each).encode())):
-            path = out / f"{_file_name(each)}{suffix}"
+    for decision in decisions:
+        for suffix, data in ((".json", dump(decision)), (".md", markdown(decision).encode())):
+            path = out / f"{_file_name(decision)}{suffix}"
             write_file(path, data)
             files.append(path)
     return files
@@ -50,14 +50,14 @@ def _why_nothing(prize: "Prize", entries: int) -> str:
 
 
 def _show(document: "AwardDocument", page: "Page") -> None:
-    for each in document.decisions:
-        division = f", {each.division} division" if each.division else ""
-        where = f"{each.workload}, {each.machine}, rules {each.ruleset}{division}"
-        page.heading(f"{each.title} on {where}")
-        page.line(f"{each.outcome}: {each.reason}", indent=2)
-        for other in each.out:
+    for decision in document.decisions:
+        division = f", {decision.division} division" if decision.division else ""
+        where = f"{decision.workload}, {decision.machine}, rules {decision.ruleset}{division}"
+        page.heading(f"{decision.title} on {where}")
+        page.line(f"{decision.outcome}: {decision.reason}", indent=2)
+        for other in decision.out:
             page.line(f"no place: {other.submission}: {other.reason}", indent=2)
-        for shaken in each.sensitivity:
+        for shaken in decision.sensitivity:
             verdict = "holds" if shaken.holds else f"{shaken.leader} leads then"
             verdict = "cannot be told" if shaken.holds is None else verdict
             note = f" ({shaken.note})" if shaken.note else ""

@@ -77,7 +77,7 @@ def COMMAND(  # noqa: N802
         outcomes = run_series(request, display)
     if outcomes[-1].run.window.ended_by == "interrupt":
         raise KeyboardInterrupt
-    record = calibrate([Bundle(each.bundle) for each in outcomes], digits)
+    record = calibrate([Bundle(outcome.bundle) for outcome in outcomes], digits)
     path = results / "calibrations" / f"{workload}.json"
     write_file(path, dump(record))
     return Answer(record, lambda page: _show(record, path, page))

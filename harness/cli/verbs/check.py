@@ -17,18 +17,18 @@ DOCUMENT = "harness.cli.checking:CheckDocument"
 def _show(document: "CheckDocument", page: "Page") -> None:
     on = f" on {document.workload}" if document.workload else ""
     page.heading(f"{document.submission}{on}, rules {document.ruleset}")
-    rows = [(each.rule, each.verdict, each.message) for each in document.steps]
+    rows = [(step.rule, step.verdict, step.message) for step in document.steps]
     page.table(("check", "verdict", "what"), rows)
     page.line()
-    for each in document.steps:
-        if each.verdict in ("warn", "fail") and each.advice:
-            page.line(f"{each.rule}: {each.advice}")
+    for step in document.steps:
+        if step.verdict in ("warn", "fail") and step.advice:
+            page.line(f"{step.rule}: {step.advice}")
     if document.printed:
         page.line("it printed:")
     for line in document.printed:
         page.line(line, indent=2)
-    failed = sum(each.verdict == "fail" for each in document.steps)
-    warned = sum(each.verdict == "warn" for each in document.steps)
+    failed = sum(step.verdict == "fail" for step in document.steps)
+    warned = sum(step.verdict == "warn" for step in document.steps)
     verdict = "ready to run" if document.ok else "not ready"
     page.line(f"{verdict}: {failed} failed, {warned} warning{'' if warned == 1 else 's'}")
     if document.ok:

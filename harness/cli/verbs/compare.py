@@ -34,9 +34,9 @@ def _method(row: "CostRatio") -> str:
 
 
 def _named(scores: "Sequence[Score]", name: str) -> "list[Score]":
-    found = [each for each in scores if each.submission == name]
+    found = [score for score in scores if score.submission == name]
     if not found:
-        raise UsageFailure(unknown("submission", name, {each.submission for each in scores}))
+        raise UsageFailure(unknown("submission", name, {score.submission for score in scores}))
     return found
 
 
@@ -50,19 +50,23 @@ def _pairs(scores: "Sequence[Score]", a: str, b: str) -> "list[tuple[Score, Scor
     pairs = [(one, two) for one in _named(scores, a) for two in _named(scores, b)]
     found = [(one, two) for one, two in pairs if shared(one, two) and one is not two]
     if not found:
-        message = f"'{a}' and '{b}' share no workload, machine and ruleset; run both on one"
-        raise UsageFailure(message)
+        raise UsageFailure(
+            f"'{a}' and '{b}' share no workload, machine and ruleset; run both on one"
+        )
     return found
 
 
 def _interval(row: "CostRatio") -> str:
-    ends = [f"{each:.3f}" if each is not None else "open" for each in (row.low, row.high)]
+    ends = [f"{item:.3f}" if item is not None else "open" for item in (row.low, row.high)]
     return " .. ".join(ends)
 
 
 def _show(document: "CompareDocument", page: "Page") -> None:
-    for each in document.comparisons:
-        page.heading(f"B = {each.b} against A = {each.a} on {each.workload}, {each.machine}")
+    for comparison in document.comparisons:
+        page.heading(
+            f"B = {comparison.b} against A = {comparison.a} on {comparison.workload}, "
+            f"{comparison.machine}"
+        )
         rows = [
             (
                 row.quantity,
@@ -73,15 +77,17 @@ def _show(document: "CompareDocument", page: "Page") -> None:
                 row.test,
                 row.outcome,
             )
-            for row in each.ratios
+            for row in comparison.ratios
         ]
         page.table(COLUMNS, rows, right=("B / A", "p"))
-        bars = [(e.factor, f"{e.factor_ratio:.3f}", f"{e.energy_j:+.4g} J") for e in each.bridge]
+        bars = [
+            (e.factor, f"{e.factor_ratio:.3f}", f"{e.energy_j:+.4g} J") for e in comparison.bridge
+        ]
         if bars:
             page.table(BARS, bars, right=("B / A", "joules"))
-        for note in dict.fromkeys(row.note for row in each.ratios):
+        for note in dict.fromkeys(row.note for row in comparison.ratios):
             page.line(f"by {note}", indent=2)
-        page.line(each.sentence, indent=2)
+        page.line(comparison.sentence, indent=2)
     for verdict in document.gate:
         limit = 1 + (document.gate_ratio or 0.0)
         page.line(
@@ -124,13 +130,13 @@ def COMMAND(  # noqa: N802
     found = [compare(*pair) for pair in _pairs(scores, *entries)]
     verdicts = [
         GateResult(
-            workload=each.workload,
-            machine=each.machine,
+            workload=item.workload,
+            machine=item.machine,
             quantity=row.quantity,
             verdict=verdict_of(row, gate / 100),
         )
-        for each in found
-        for row in each.ratios
+        for item in found
+        for row in item.ratios
         if gate is not None
     ]
     document = CompareDocument(
@@ -140,5 +146,5 @@ def COMMAND(  # noqa: N802
         gate_ratio=None if gate is None else gate / 100,
         gate=tuple(verdicts),
     )
-    failed = any(each.verdict == "fail" for each in verdicts)
+    failed = any(verdict.verdict == "fail" for verdict in verdicts)
     return Answer(document, lambda page: _show(document, page), GATE if failed else OK)

@@ -28,8 +28,7 @@ root_option = click.option(
 
 def _root(given: Path | None) -> Path:
     if given is None:
-        message = f"no data root: give --to DIR or set {VARIABLE}"
-        raise UsageFailure(message)
+        raise UsageFailure(f"no data root: give --to DIR or set {VARIABLE}")
     return given
 
 
@@ -38,10 +37,10 @@ def _packed_sets() -> "dict[str, tuple[PackedData, list[str]]]":
     from harness.registry import Plugin, discover
 
     found: dict[str, tuple[PackedData, list[str]]] = {}
-    for each in discover("workloads"):
-        packed = each.value.packed if isinstance(each, Plugin) else None
+    for item in discover("workloads"):
+        packed = item.value.packed if isinstance(item, Plugin) else None
         if packed is not None:
-            found.setdefault(packed.name, (packed, []))[1].append(each.name)
+            found.setdefault(packed.name, (packed, []))[1].append(item.name)
     return found
 
 
@@ -55,7 +54,7 @@ def _item(packed: "PackedData", names: list[str], manifest: Any) -> "PackedItem"
         reason="",
         partial=bool(manifest["partial"]),
         rows=dict(manifest["rows"]),
-        packed_bytes=sum(each["size_bytes"] for each in manifest["files"]),
+        packed_bytes=sum(item["size_bytes"] for item in manifest["files"]),
     )
 
 
@@ -79,23 +78,23 @@ def _megabytes(size_bytes: int | None) -> float | None:
 
 def _show(document: "DataDocument", page: "Page") -> None:
     rows = [
-        (each.data, ", ".join(each.workloads), each.state, _megabytes(each.packed_bytes),
-         {True: "yes", False: "no", None: ""}[each.partial])
-        for each in document.sets
+        (item.data, ", ".join(item.workloads), item.state, _megabytes(item.packed_bytes),
+         {True: "yes", False: "no", None: ""}[item.partial])
+        for item in document.sets
     ]  # fmt: skip
     page.table(("data", "workloads", "state", "MB", "partial"), rows, right=("MB",))
     page.line()
     page.line(f"data root: {document.root}")
-    for each in document.sets:
-        if each.reason:
-            page.line(f"{each.data}: {each.reason}", "yellow")
+    for item in document.sets:
+        if item.reason:
+            page.line(f"{item.data}: {item.reason}", "yellow")
 
 
 def _answer(root: Path, sets: "list[PackedItem]") -> Answer:
     from harness.cli.packed import DataDocument
 
     document = DataDocument(root=str(root), sets=tuple(sets))
-    states = {each.state for each in sets}
+    states = {item.state for item in sets}
     code = INVALID if "faulty" in states else MISSING if "missing" in states else OK
     return Answer(document, lambda page: _show(document, page), code)
 
@@ -123,8 +122,9 @@ def prepare(workload: str, originals: Path, root: Path | None, partial: bool) ->
 
     packed = find("workloads", workload).value.packed
     if packed is None:
-        message = f"'{workload}' brings or makes its data itself; there is nothing to prepare"
-        raise UsageFailure(message)
+        raise UsageFailure(
+            f"'{workload}' brings or makes its data itself; there is nothing to prepare"
+        )
     place = _root(root)
     manifest = packed.prepare(originals, place, partial=partial)
     return _answer(place, [_item(packed, _packed_sets()[packed.name][1], manifest)])

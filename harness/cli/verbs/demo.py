@@ -49,8 +49,8 @@ def _series(name: str, ruleset: "Ruleset", results: Path) -> "RunDocument":
 def _show(document: "DemoDocument", page: "Page") -> None:
     from harness.cli import boards, series
 
-    for each in document.series:
-        series.show(each, page)
+    for item in document.series:
+        series.show(item, page)
         page.line()
     boards.show(document.scores, page)
     page.line()
@@ -76,7 +76,7 @@ def COMMAND(results: Path, out: Path) -> Answer:  # noqa: N802 - the name by whi
         done.append(_series(name, ruleset, results))
         if done[-1].exit_code == INTERRUPTED:
             break
-    code = worst(each.exit_code for each in done)
+    code = worst(item.exit_code for item in done)
     document = DemoDocument(
         series=tuple(done),
         scores=scores_below(results, None),

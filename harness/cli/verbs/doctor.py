@@ -36,15 +36,15 @@ def _show_trial(trial: "MeterTrial | None", page: "Page") -> None:
     columns = ("domain", "meter", "method", "mean", "noise", "new value every", "states")
     rows = [
         (
-            each.domain,
-            each.meter,
-            each.method,
-            quantity(each.mean_w, "W"),
-            quantity(each.noise_w, "W"),
-            quantity(each.update_period_s, "s"),
-            quantity(each.stated_period_s, "s"),
+            sensor.domain,
+            sensor.meter,
+            sensor.method,
+            quantity(sensor.mean_w, "W"),
+            quantity(sensor.noise_w, "W"),
+            quantity(sensor.update_period_s, "s"),
+            quantity(sensor.stated_period_s, "s"),
         )
-        for each in trial.sensors
+        for sensor in trial.sensors
     ]
     page.table(columns, rows, right=columns[3:])
     for name, reason in trial.failed.items():
@@ -96,7 +96,7 @@ def COMMAND(*, quick: bool) -> Answer:  # noqa: N802 - the name by which verbs a
 
     def trial() -> "MeterTrial":
         choice = sensors()
-        names = ", ".join(each.name for each in choice) or "none is there"
+        names = ", ".join(item.name for item in choice) or "none is there"
         click.echo(f"reading the meters for {TRIAL_S:g} s: {names}", err=True)
         return tried(choice)
 

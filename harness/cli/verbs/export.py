@@ -22,8 +22,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     for text in value:
         key, separator, said = text.partition("=")
         if not (key and separator):
-            message = f"{param.opts[0]} {text}: write KEY=VALUE"
-            raise UsageFailure(message, ctx)
+            raise UsageFailure(f"{param.opts[0]} {text}: write KEY=VALUE", ctx)
         found[key] = said
     return found
 

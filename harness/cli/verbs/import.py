@@ -24,7 +24,7 @@ DOCUMENT = "harness.formats._document:ImportDocument"
 
 def _show(document: "ImportDocument", page: "Page") -> None:
     page.heading(f"{document.source_format}: {document.runs_count} runs from {document.path}")
-    rows = [(each.what, each.count, ", ".join(each.names)) for each in document.found]
+    rows = [(item.what, item.count, ", ".join(item.names)) for item in document.found]
     page.table(("what", "how many", "names"), rows, right=("how many",))
     for finding in document.findings[:FINDINGS_SHOWN]:
         page.line(
@@ -72,7 +72,6 @@ def COMMAND(format_name: str, path: Path, results: Path, key: Path | None) -> An
         from harness.formats._document import import_archive
 
         if key is not None:
-            message = "--key is for bundles; records of other formats are not signed"
-            raise UsageFailure(message)
+            raise UsageFailure("--key is for bundles; records of other formats are not signed")
         document = import_archive(format_name, path, results)
     return Answer(document, lambda page: _show(document, page))

@@ -93,6 +93,6 @@ def COMMAND(kind: str | None) -> Answer:  # noqa: N802 - the name by which verbs
     from harness.cli.listing import items_of
 
     kinds = (kind,) if kind else KINDS
-    found = tuple(item for each in kinds for item in items_of(each))
+    found = tuple(item for element in kinds for item in items_of(element))
     document = ListDocument(kinds=kinds, plugins=found)
     return Answer(document, lambda page: _show(document, page))

@@ -46,8 +46,7 @@ def _formats(text: str | None) -> tuple[str, ...]:
         if name not in FORMATS:
             raise UsageFailure(unknown("format of --format", name, FORMATS))
     if not names:
-        message = f"--format '{text}' names no format; there are: {', '.join(FORMATS)}"
-        raise UsageFailure(message)
+        raise UsageFailure(f"--format '{text}' names no format; there are: {', '.join(FORMATS)}")
     return names
 
 
@@ -55,8 +54,9 @@ def _beside(extras: Extras) -> "Beside":
     from harness.cli.site import Beside
 
     if extras.formats is not None and extras.figures is None:
-        message = "--format says how figures are written; name their folder with --figures DIR"
-        raise UsageFailure(message)
+        raise UsageFailure(
+            "--format says how figures are written; name their folder with --figures DIR"
+        )
     return Beside(extras.figures, _formats(extras.formats), extras.ci)
 
 

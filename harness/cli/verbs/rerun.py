@@ -22,14 +22,14 @@ COLUMNS = ("what", "sealed", "repeated", "change", "interval", "verdict", "why")
 def _figure(figure: "Figure | None") -> str | None:
     if figure is None:
         return None
-    ends = [f"{each:.4g}" if each is not None else "open" for each in (figure.low, figure.high)]
+    ends = [f"{item:.4g}" if item is not None else "open" for item in (figure.low, figure.high)]
     return f"{figure.value:.4g} ({' .. '.join(ends)}), n = {figure.n}"
 
 
 def _change(row: "ConfirmRow") -> tuple[str | None, str | None]:
     if row.change is None:
         return None, None
-    ends = [f"{each:.4g}" if each is not None else "open" for each in (row.low, row.high)]
+    ends = [f"{item:.4g}" if item is not None else "open" for item in (row.low, row.high)]
     ratio = row.quantity in ("time_to_target_s", "energy_to_target_j")
     unit = " × reference's" if row.relative else " ×" if ratio else ""
     return f"{row.change:.4g}{unit}", " .. ".join(ends)

@@ -48,8 +48,9 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
     its best trial.
     """
     if options["trials"] is not None and options["tuning"] != "external":
-        message = "--trials counts the runs of a study of --tuning external; name that, too"
-        raise UsageFailure(message)
+        raise UsageFailure(
+            "--trials counts the runs of a study of --tuning external; name that, too"
+        )
     from harness.cli.display import display_for
     from harness.rules.load import load_ruleset
     from harness.run.series import SeriesRequest, run_series

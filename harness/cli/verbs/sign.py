@@ -35,9 +35,8 @@ def COMMAND(path: Path, key: Path) -> Answer:  # noqa: N802 - the name by which 
     private = load_key(key)
     report = verify(path)
     if fault := next(report.faults(), ""):
-        message = f"nothing was signed: {fault}"
-        raise SignError(message)
-    sealed = [each.bundle for each in report.bundles if each.state == "sealed"]
+        raise SignError(f"nothing was signed: {fault}")
+    sealed = [bundle.bundle for bundle in report.bundles if bundle.state == "sealed"]
     for place in sealed:
         sign(report.root / place, private)
     document = SignDocument(key_id=key_id(private.public_key()), signed=tuple(sealed))

@@ -28,26 +28,26 @@ def document_of(report: "Report") -> "VerifyDocument":
 
     bundles = tuple(
         BundleItem(
-            bundle=each.bundle,
-            state=each.state,
-            run_id=each.run_id,
-            status=each.status,
-            ok=each.ok,
-            checks=_checks(each.checks),
-            signers=each.signers,
+            bundle=bundle.bundle,
+            state=bundle.state,
+            run_id=bundle.run_id,
+            status=bundle.status,
+            ok=bundle.ok,
+            checks=_checks(bundle.checks),
+            signers=bundle.signers,
         )
-        for each in report.bundles
+        for bundle in report.bundles
     )
     ledgers = tuple(
         LedgerItem(
-            ledger=each.ledger,
-            rows_count=each.rows_count,
-            head=each.head,
-            unfinished=each.unfinished,
-            ok=each.ok,
-            checks=_checks(each.checks),
+            ledger=ledger.ledger,
+            rows_count=ledger.rows_count,
+            head=ledger.head,
+            unfinished=ledger.unfinished,
+            ok=ledger.ok,
+            checks=_checks(ledger.checks),
         )
-        for each in report.ledgers
+        for ledger in report.ledgers
     )
     return VerifyDocument(
         root=str(report.root),
@@ -78,13 +78,13 @@ def _verdict(bundle: "BundleItem") -> str:
 
 def _show_tree(document: "VerifyDocument", page: "Page") -> None:
     rows: list[tuple[str, ...]] = [
-        (each.bundle, each.state, each.status, _verdict(each), _tally(each.checks))
-        for each in document.bundles
+        (bundle.bundle, bundle.state, bundle.status, _verdict(bundle), _tally(bundle.checks))
+        for bundle in document.bundles
     ]
     rows += [
-        (each.ledger, "ledger", f"{each.rows_count} rows", "ok" if each.ok else "fail",
-         _tally(each.checks))
-        for each in document.ledgers
+        (ledger.ledger, "ledger", f"{ledger.rows_count} rows", "ok" if ledger.ok else "fail",
+         _tally(ledger.checks))
+        for ledger in document.ledgers
     ]  # fmt: skip
     page.table(("bundle or ledger", "state", "status", "verdict", "checks"), rows)
 
@@ -96,7 +96,7 @@ def _show_faults(report: "Report", page: "Page") -> None:
         for check in bundle.checks:
             if check.verdict == "skip" and check.rule == "sealed":
                 page.line(f"incomplete: {bundle.bundle}: {check.message}", "yellow")
-    started = [place for each in report.ledgers for place in each.unfinished]
+    started = [place for ledger in report.ledgers for place in ledger.unfinished]
     if started:
         text = f"started and never finished, each counts as a failed run: {', '.join(started)}"
         page.line(text)

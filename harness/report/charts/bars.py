@@ -17,7 +17,7 @@ def style_of(told: Breakdown, index: int) -> str:
     """Colour of a segment; what is not scored is grey."""
     if not told.segments[index].scored:
         return "segment unscored"
-    return f"segment p{sum(each.scored for each in told.segments[:index]) % COLOURS}"
+    return f"segment p{sum(segment.scored for segment in told.segments[:index]) % COLOURS}"
 
 
 def _bar(onto: Drawing, told: Breakdown, name: str, place: tuple[float, float]) -> None:

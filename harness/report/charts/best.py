@@ -63,7 +63,7 @@ def history_chart(marks: Sequence[Mark], base: str, ident: str) -> Markup | None
     """
     times = [mark.at_s for mark in marks if mark.at_s is not None]
     costs = [end for mark in marks for end in _ends(mark.figure)]
-    if len(marks) < 2 or len(times) < len(marks) or any(not _ends(each.figure) for each in marks):  # noqa: PLR2004
+    if len(marks) < 2 or len(times) < len(marks) or any(not _ends(item.figure) for item in marks):  # noqa: PLR2004
         return None
     unit = numbers.unit_for((mark.figure.value for mark in marks), base)
     span_s = max(times[-1] - times[0], 1.0)
@@ -75,7 +75,7 @@ def history_chart(marks: Sequence[Mark], base: str, ident: str) -> Markup | None
     drawing = Drawing(WIDTH, HEIGHT)
     axes.draw_heights(drawing, f"best known, {unit.symbol} ↓")
     _moments(drawing, axes.x, times, span_s)
-    points = [(at_s, each.figure.value) for at_s, each in zip(times, marks, strict=True)]
+    points = [(at_s, entry_.figure.value) for at_s, entry_ in zip(times, marks, strict=True)]
     walked = axes.trail((at_s, value / unit.factor) for at_s, value in points)
     drawing.steps([*walked, (RIGHT, walked[-1][1])], "front")
     for mark, at in zip(marks, walked, strict=True):
@@ -83,5 +83,7 @@ def history_chart(marks: Sequence[Mark], base: str, ident: str) -> Markup | None
         drawing.line([(at[0], heights[0]), (at[0], heights[-1])], "cross measured")
         words = f"{mark.title}: {numbers.quantity(mark.figure.value, base)}"
         drawing.circle(at, 4.2, "point hollow" if mark.noise else "point measured", words)
-    told = "; ".join(f"{each.title}: {numbers.quantity(each.figure.value, base)}" for each in marks)
+    told = "; ".join(
+        f"{element.title}: {numbers.quantity(element.figure.value, base)}" for element in marks
+    )
     return drawing.markup(ident, "Best known cost over time", f"{told}.")

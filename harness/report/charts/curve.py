@@ -61,7 +61,7 @@ def curve_of(each: EntryRun) -> Curve | None:
 
 def curves_of(entry: Entry) -> list[Curve]:
     """Curves of all runs that have one."""
-    return [curve for each in entry.runs if (curve := curve_of(each)) is not None]
+    return [curve for run in entry.runs if (curve := curve_of(run)) is not None]
 
 
 def by_joules(curve: Curve, joules: Mapping[int, float]) -> Curve | None:
@@ -91,8 +91,8 @@ def band_of(found: Sequence[Sequence[Curve]]) -> Band | None:
     Args:
         found: the curves of each entry, over the same abscissa.
     """
-    curves = [curve for each in found for curve in each]
-    if sum(bool(each) for each in found) < 2:  # noqa: PLR2004 - one is no band
+    curves = [curve for item in found for curve in item]
+    if sum(bool(item) for item in found) < 2:  # noqa: PLR2004 - one is no band
         return None
     grid = np.linspace(0.0, max(curve.points[-1][1] for curve in curves), BAND_POINTS)
     low, high = np.full(BAND_POINTS, np.inf), np.full(BAND_POINTS, -np.inf)

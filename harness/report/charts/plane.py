@@ -84,7 +84,7 @@ def with_chances(dots: Sequence[Dot], entries: Sequence[Entry]) -> list[Dot]:
     chances = {
         (point.x, point.y): point.p_front
         for kind in (False, True)
-        for found in fronts([s for s, each in zip(scores, kinds, strict=True) if each is kind])
+        for found in fronts([s for s, item in zip(scores, kinds, strict=True) if item is kind])
         for point in found.points
     }
     return [dot._replace(p_front=chances.get((dot.x.value, dot.y.value))) for dot in dots]
@@ -139,7 +139,7 @@ class Plane:
             _scale([dot.y for dot in dots], y, self.y_unit.factor, (BOTTOM, TOP)),
         )
         for dot in dots if len(dots) <= LABELS_MAX else ():
-            left, top = (each - RADIUS for each in self.at(dot.x.value, dot.y.value))
+            left, top = (item - RADIUS for item in self.at(dot.x.value, dot.y.value))
             self._taken.append((left, top, left + 2 * RADIUS, top + 2 * RADIUS))
 
     def at(self, x: float, y: float) -> Point:

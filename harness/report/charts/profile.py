@@ -15,9 +15,11 @@ COLOURS = 6
 
 def steps_of(ratios: Sequence[float], ratio_max: float) -> list[Point]:
     """Corners of a profile from 1 to `ratio_max`: ratio, and the part of workloads up to it."""
-    reached = sorted(each for each in ratios if isfinite(each) and each <= ratio_max)
-    corners = [(1.0, sum(each <= 1.0 for each in reached) / len(ratios))]
-    corners += [(each, (at + 1) / len(ratios)) for at, each in enumerate(reached) if each > 1.0]
+    reached = sorted(ratio for ratio in ratios if isfinite(ratio) and ratio <= ratio_max)
+    corners = [(1.0, sum(item <= 1.0 for item in reached) / len(ratios))]
+    corners += [
+        (element, (at + 1) / len(ratios)) for at, element in enumerate(reached) if element > 1.0
+    ]
     return [*corners, (ratio_max, len(reached) / len(ratios))]
 
 
@@ -34,7 +36,7 @@ def profile_chart(
     for number, (_, ratios) in reversed(list(enumerate(shown))):
         drawing.steps(axes.trail(steps_of(ratios, ratio_max)), f"power d{number}")
     told = "; ".join(
-        f"{name}: best on {sum(each <= 1.0 for each in ratios)} of {len(ratios)}"
+        f"{name}: best on {sum(ratio <= 1.0 for ratio in ratios)} of {len(ratios)}"
         for name, ratios in shown
     )
     return drawing.markup(ident, "Performance profiles", f"{told}. The table has the scores.")

@@ -42,8 +42,8 @@ def px(value: float) -> str:
 def text_width(text: str) -> float:
     """About how wide a text is, in average letters."""
     return sum(
-        FULL if unicodedata.east_asian_width(each) in "WF" else WIDE if each in _BROAD else 1.0
-        for each in text
+        FULL if unicodedata.east_asian_width(item) in "WF" else WIDE if item in _BROAD else 1.0
+        for item in text
     )
 
 
@@ -70,7 +70,7 @@ class Scale:
     def __call__(self, value: float) -> float:
         """Pixel of a value; values off the scale are held at its ends."""
         bounded = min(max(value, self.low), self.high)
-        low, at, high = (self._placed(each) for each in (self.low, bounded, self.high))
+        low, at, high = (self._placed(item) for item in (self.low, bounded, self.high))
         part = (at - low) / (high - low) if high > low else 0.5
         return self.start + part * (self.end - self.start)
 

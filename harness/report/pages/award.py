@@ -76,8 +76,8 @@ def decisions_of(site: Site) -> list[Decision]:
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     found = decisions_of(site)
     yield "awards.html", site.page("awards.html", "Awards", "awards.html", decisions=found)
-    for each in found:
-        yield each.path, site.page(each.path, f"Award: {each.title}", "award.html", decision=each)
+    for item in found:
+        yield item.path, site.page(item.path, f"Award: {item.title}", "award.html", decision=item)
 
 
 PAGE = Page(name="award", title="Awards", order=35, publish=_publish, landing="awards.html")

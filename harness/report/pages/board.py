@@ -212,8 +212,8 @@ def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
     ordered = sorted(entries, key=_order)
     energy, time = _figures(ordered)
     units = (
-        numbers.unit_for((each.value for each in energy if each), "J"),
-        numbers.unit_for((each.value for each in time if each), "s"),
+        numbers.unit_for((item.value for item in energy if item), "J"),
+        numbers.unit_for((item.value for item in time if item), "s"),
     )
     columns = (
         _Column("energy", units[0], shared_scale(energy)),

@@ -101,9 +101,9 @@ def _data(entry: Entry, digest: Digest, *, with_power: bool) -> dict[str, Any]:
 def _shared(data: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Take the set-ups out of the entries, each once; what is left there is its number."""
     numbers: dict[tuple[tuple[str, str], ...], int] = {}
-    for each in data:
-        key = tuple(each["settings"].items())
-        each["settings"] = numbers.setdefault(key, len(numbers))
+    for item in data:
+        key = tuple(item["settings"].items())
+        item["settings"] = numbers.setdefault(key, len(numbers))
     return [dict(key) for key in numbers]
 
 

@@ -119,12 +119,12 @@ def domains_of(entry: Entry) -> list[DomainView]:
     """Joules by domain; the ones that make up the total come first."""
     figures = entry.score.energy_by_domain_j
     total = entry.score.energy_to_target_j
-    unit = numbers.unit_for((each.value for each in figures.values()), "J")
+    unit = numbers.unit_for((figure.value for figure in figures.values()), "J")
     known = {
         domain.name: domain
-        for each in entry.runs
-        if each.run is not None
-        for domain in each.run.domains
+        for run in entry.runs
+        if run.run is not None
+        for domain in run.run.domains
     }
     added = set(total.domains) if total else set()
     views = [
@@ -162,8 +162,8 @@ class FindingGroup(NamedTuple):
 def grouped_findings(entry: Entry) -> list[FindingGroup]:
     """The findings of an entry, a rule at a time, worst first."""
     together: dict[tuple[str, str], list[FindingView]] = {}
-    for each in findings_of(entry):
-        together.setdefault((each.finding.level, each.finding.rule), []).append(each)
+    for finding in findings_of(entry):
+        together.setdefault((finding.finding.level, finding.finding.rule), []).append(finding)
     return [FindingGroup(found[0], tuple(found[1:])) for found in together.values()]
 
 
@@ -194,18 +194,18 @@ def downloads_of(entry: Entry) -> dict[str, list[Download]]:
     """Raw readings and manifests by bundle; nothing where they cannot be read."""
     stem = entry.path.removesuffix(".html")
     return {
-        each.score.bundle: [
-            Download(path.name, f"{stem}/{slug(each.score.run_id)}-{path.name}", path)
-            for path in each.raw_files
+        run.score.bundle: [
+            Download(path.name, f"{stem}/{slug(run.score.run_id)}-{path.name}", path)
+            for path in run.raw_files
         ]
-        for each in entry.runs
+        for run in entry.runs
     }
 
 
 def known_rulesets(site: Site) -> frozenset[str]:
     """Names that `--ruleset` takes and that say what the site's entries were scored under."""
-    changed = {each.name for each in site.rulesets if each.overrides}
-    return frozenset(each.name for each in sources("rulesets")) - changed
+    changed = {ruleset.name for ruleset in site.rulesets if ruleset.overrides}
+    return frozenset(source.name for source in sources("rulesets")) - changed
 
 
 def commands_of(entry: Entry, known: frozenset[str]) -> list[tuple[str, str]]:
@@ -268,7 +268,7 @@ def _rivals(site: Site, entries: Sequence[Entry], known: frozenset[str]) -> Riva
     for entry, digest in zip(entries, digests, strict=True):
         alike.setdefault(_kind(entry), []).append(digest.curves_by_joules())
     bands = {kind: band_of(curves) for kind, curves in alike.items()}
-    return Rivals(first_of(entries), band_of([each.curves for each in digests]), bands, known)
+    return Rivals(first_of(entries), band_of([item.curves for item in digests]), bands, known)
 
 
 def _values(entry: Entry, digest: Digest, rivals: Rivals) -> dict[str, object]:
@@ -277,8 +277,8 @@ def _values(entry: Entry, digest: Digest, rivals: Rivals) -> dict[str, object]:
     chars_max = CHARS_MAX // max(len(entry.runs), 1)
     by_joules, energy_band = digest.curves_by_joules(), rivals.energy_bands.get(_kind(entry))
     views = [
-        power_view(each, number, chars_max, in_full=each is shown)
-        for number, each in enumerate(entry.runs)
+        power_view(item, number, chars_max, in_full=item is shown)
+        for number, item in enumerate(entry.runs)
     ]
     return {
         "entry": entry,
@@ -326,7 +326,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str | Path]]:
         yield entry.path, site.page(entry.path, title, "entry.html", **values)
         yield f"{stem}.json", json_text(entry.score.model_dump(mode="json"))
         for files in downloads_of(entry).values():
-            yield from ((each.path, each.source) for each in files)
+            yield from ((file.path, file.source) for file in files)
 
 
 PAGE = Page(name="entry", title="Entries", order=20, publish=_publish)

@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 def first_seen(entry: Entry) -> str:
     """Wall time of an entry's earliest readable run, ISO 8601; empty where none can be read."""
-    stamps = [each.run.window.origin_utc for each in entry.opened().runs if each.run is not None]
+    stamps = [run.run.window.origin_utc for run in entry.opened().runs if run.run is not None]
     return min(stamps, default="")
 
 
@@ -126,7 +126,7 @@ def lines_of(site: Site) -> list[Line]:
     lines: list[Line] = []
     for workload in site.workloads:
         for ground, entries in site.grounds(workload).items():
-            costs = (each for each in site.boards.on(ground).values() if each.unit)
+            costs = (item for item in site.boards.on(ground).values() if item.unit)
             for board in costs:
                 line = line_of(ground, entries, board, f"h{len(lines) + 1}")
                 if line.steps:

@@ -119,8 +119,8 @@ def _boards(rows: Sequence[ImportedStanding], ident: str) -> Iterator[Board]:
 
 
 def _units(scores: Sequence[ImportedScore]) -> tuple[numbers.Unit, numbers.Unit]:
-    times = [each.time_to_target_s.value for each in scores if each.time_to_target_s]
-    joules = [each.energy_to_target_j.value for each in scores if each.energy_to_target_j]
+    times = [score.time_to_target_s.value for score in scores if score.time_to_target_s]
+    joules = [score.energy_to_target_j.value for score in scores if score.energy_to_target_j]
     return numbers.unit_for(times, "s"), numbers.unit_for(joules, "J")
 
 
@@ -148,7 +148,7 @@ def documents_of(site: Site) -> list[tuple[Ruleset, ImportedScoreDocument]]:
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     found = documents_of(site)
     if found:
-        views = [_view(each, rules, f"i{at}") for at, (rules, each) in enumerate(found, 1)]
+        views = [_view(item, rules, f"i{at}") for at, (rules, item) in enumerate(found, 1)]
         yield PATH, site.page(PATH, "Imported", "imported.html", views=views)
         tree = {rules.name: document.model_dump(mode="json") for rules, document in found}
         yield "imported.json", json_text(tree)

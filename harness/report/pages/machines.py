@@ -131,8 +131,8 @@ def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> Contest:
     energies = [entry.score.energy_to_target_j for entry in entries]
     times = [entry.score.time_to_target_s for entry in entries]
     units = (
-        numbers.unit_for((each.value for each in energies if each), "J"),
-        numbers.unit_for((each.value for each in times if each), "s"),
+        numbers.unit_for((energy.value for energy in energies if energy), "J"),
+        numbers.unit_for((time.value for time in times if time), "s"),
     )
     cells = tuple(_cell(entry, units) for entry in entries)
     return Contest(ident, entries[0].score.title, key[0], key[2], key[4], units, cells)

@@ -113,16 +113,16 @@ def explained(section: str) -> list[ModuleView]:
 def _methods_in(path: Path) -> tuple[str, ...]:
     """Methods that a meter's source names as values; its docstrings do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {each.value for each in ast.walk(tree) if isinstance(each, ast.Constant)}
-    return tuple(each for each in METHODS if each in found)
+    found = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    return tuple(method for method in METHODS if method in found)
 
 
 def meters_of() -> list[MeterView]:
     """Every meter whose source lies in a file."""
     return [
-        MeterView(each.name, told_in(each.name, each.path), _methods_in(each.path))
-        for each in sources("meters")
-        if each.path is not None
+        MeterView(source.name, told_in(source.name, source.path), _methods_in(source.path))
+        for source in sources("meters")
+        if source.path is not None
     ]
 
 
@@ -158,7 +158,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
             terms=terms_of(),
             coverage=simulated,
             headings=coverage.HEADINGS,
-            coverage_rows=[coverage.cells(each) for each in simulated.rows],
+            coverage_rows=[coverage.cells(row) for row in simulated.rows],
             meters=meters_of(),
             verdicts=rulebook.audit_verdicts(),
             checks=checks,

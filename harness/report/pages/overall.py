@@ -104,7 +104,7 @@ def _contenders(
 
 
 def _leaders(contenders: Sequence[Contender]) -> tuple[int, ...]:
-    columns = zip(*(each.without for each in contenders), strict=True)
+    columns = zip(*(contender.without for contender in contenders), strict=True)
     return tuple(column.index(max(column)) for column in columns)
 
 
@@ -115,7 +115,7 @@ def field_of(entries: Sequence[Entry], place: Place, prize: Prize, ident: str) -
     if len(columns) < 2 or len(names) < 2:  # noqa: PLR2004 - one of them is no comparison
         return None
     contenders = _contenders(columns, names, prize)
-    rows = [(each.name, each.ratios) for each in contenders]
+    rows = [(contender.name, contender.ratios) for contender in contenders]
     return Field(
         ident,
         wording.PRIZES[prize.name][0],
@@ -137,7 +137,7 @@ def _by_place(entries: Sequence[Entry]) -> Mapping[Place, list[Entry]]:
 
 def fields_of(entries: Sequence[Entry]) -> list[Field]:
     """A field for each machine, ruleset, division and prize that has something to compare."""
-    shown = {each.name: each for each in prizes() if each.name in PRIZE_ORDER}
+    shown = {prize.name: prize for prize in prizes() if prize.name in PRIZE_ORDER}
     fields: list[Field] = []
     for place, members in _by_place(entries).items():
         for name in PRIZE_ORDER:
@@ -169,16 +169,16 @@ class Contest(NamedTuple):
 def contests_of(site: Site) -> list[Contest]:
     """Every contest that ranks anybody beside the reference."""
     found = [
-        each for each in across_of(list(filter(all_positive, site.scores))) if len(each.rows) > 1
+        item for item in across_of(list(filter(all_positive, site.scores))) if len(item.rows) > 1
     ]
     return [
         Contest(
             f"a{number}",
-            QUANTITIES.get(each.quantity, each.quantity),
-            each,
-            tuple(_tie(row.tie_group, each) for row in each.rows),
+            QUANTITIES.get(element.quantity, element.quantity),
+            element,
+            tuple(_tie(row.tie_group, element) for row in element.rows),
         )
-        for number, each in enumerate(found, 1)
+        for number, element in enumerate(found, 1)
     ]
 
 

@@ -13,7 +13,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     if run.window.gun_ns is None:
         return
     last_ns = run.window.gun_ns + run.workload.budget_s * NS_PER_S
-    late = [each.index for each in run.snapshots if (each.kernel_ns or each.stamp_ns) > last_ns]
+    late = [
+        snapshot.index
+        for snapshot in run.snapshots
+        if (snapshot.kernel_ns or snapshot.stamp_ns) > last_ns
+    ]
     if late:
         which = ", ".join(map(str, late))
         message = f"snapshots {which} came after the budget of {run.workload.budget_s:g} s"

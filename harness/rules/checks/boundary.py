@@ -14,10 +14,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     domains = evidence.run.domains
     if not domains or not evidence.ruleset.measure.whole_boundary:
         return
-    kinds = [each.kind for each in domains]
+    kinds = [domain.kind for domain in domains]
     if "wall" in kinds or "node" in kinds:
         return
-    devices = {each.name for each in domains if each.kind == "gpu"}
+    devices = {domain.name for domain in domains if domain.kind == "gpu"}
     visible = len(evidence.machine.gpus)
     lacking = ["the processor"] if "cpu" not in kinds else []
     if len(devices) < visible:

@@ -9,7 +9,7 @@ from harness.rules.evidence import Evidence
 def check(evidence: Evidence) -> Iterator[Finding]:
     """`energy-simulated`: a fake or replayed meter gave joules."""
     run, ruleset = evidence.run, evidence.ruleset
-    names = [each.name for each in run.domains if each.simulated]
+    names = [domain.name for domain in run.domains if domain.simulated]
     if names:
         yield Finding(
             rule="energy-simulated",

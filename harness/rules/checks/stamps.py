@@ -14,9 +14,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """`stamp-late`: a snapshot was received much later, or earlier, than the kernel saw it sent."""
     run = evidence.run
     apart = [
-        (abs(each.stamp_ns - each.kernel_ns) / NS_PER_S, each.index)
-        for each in run.snapshots
-        if each.kernel_ns is not None
+        (abs(snapshot.stamp_ns - snapshot.kernel_ns) / NS_PER_S, snapshot.index)
+        for snapshot in run.snapshots
+        if snapshot.kernel_ns is not None
     ]
     worst_s, index = max(apart, default=(0.0, 0))
     if worst_s > LATE_S:

@@ -22,14 +22,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     optimum, error = evaluation.facts["optimum"], evaluation.facts["optimum_error"]
     sigmas = ruleset.evaluation.optimum_sigmas
-    for each in evaluation.values:
-        if each.value is None:
+    for value in evaluation.values:
+        if value.value is None:
             continue
-        excess = _excess(each.value, optimum, run.workload.better)
+        excess = _excess(value.value, optimum, run.workload.better)
         if excess > sigmas * error:
             message = (
-                f"snapshot {each.snapshot}: {evaluation.metric} {each.value:.6g} beats the optimum "
-                f"{optimum:.6g} by more than {sigmas:g} standard errors of {error:.2g}"
+                f"snapshot {value.snapshot}: {evaluation.metric} {value.value:.6g} beats the "
+                f"optimum {optimum:.6g} by more than {sigmas:g} standard errors of {error:.2g}"
             )
             advice = "look for test data in the submission or labels in its inputs"
             yield Finding(rule="too-good-to-be-true", level="fail", message=message, advice=advice)

@@ -18,7 +18,7 @@ def _blind(domain: Domain) -> bool:
 
 
 def _steps_known(run: Run) -> bool:
-    told = sum(each.step is not None for each in run.snapshots)
+    told = sum(snapshot.step is not None for snapshot in run.snapshots)
     return told + (run.claimed.messages if run.claimed else 0) >= LOGS_COUNT
 
 
@@ -33,7 +33,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 rule="energy-sampling-locked", level="fail", message=found.message, advice=advice
             )
-    blind = [each.name for each in run.domains if _blind(each)]
+    blind = [domain.name for domain in run.domains if _blind(domain)]
     if blind and not _steps_known(run):
         message = f"how long a step took is unknown, so {', '.join(blind)} may be in lockstep"
         yield Finding(rule="energy-sampling-unknown", level="fail", message=message, advice=advice)

@@ -11,7 +11,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """`energy-updates-few`: too few updates, or a sensor whose period nobody measured."""
     run, least = evidence.run, evidence.ruleset.measure.updates_count_min
     gun_ns = run.window.gun_ns
-    stamps = [each.stamp_ns for each in run.snapshots if each.accepted]
+    stamps = [snapshot.stamp_ns for snapshot in run.snapshots if snapshot.accepted]
     if not (least and stamps and run.domains) or gun_ns is None:
         return
     window_s = (max(stamps) - gun_ns) / NS_PER_S

@@ -52,8 +52,7 @@ def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
     """
     rules = ruleset.imported
     if rules is None:
-        message = f"ruleset {ruleset.name} scores bundles, not imported records"
-        raise ValueError(message)
+        raise ValueError(f"ruleset {ruleset.name} scores bundles, not imported records")
     runs, findings = read_runs(results, rules.source_format)
     field = Field(tuple(runs), ruleset.score.target_alpha)
     outcome = _outcome(field, rules) if runs else Outcome((), (), (_nothing(results, rules),))
@@ -105,7 +104,7 @@ def _told_at_import(runs: list[ImportedRun]) -> Iterator[Finding]:
     """What the importer found about single records: one finding a rule, with the first case."""
     by_rule: dict[str, list[Finding]] = {}
     for run in runs:
-        for finding in {each.rule: each for each in reversed(run.findings)}.values():
+        for finding in {item.rule: item for item in reversed(run.findings)}.values():
             by_rule.setdefault(finding.rule, []).append(finding)
     for rule, found in sorted(by_rule.items()):
         first = found[0]

@@ -80,8 +80,7 @@ def goals(texts: Iterable[str]) -> dict[str, Goal]:
         except ValueError:
             value = None
         if match is None or value is None:
-            message = f"imported.targets: '{text}': write WORKLOAD: METRIC >= VALUE, or <="
-            raise ValueError(message)
+            raise ValueError(f"imported.targets: '{text}': write WORKLOAD: METRIC >= VALUE, or <=")
         better: Literal["higher", "lower"] = "higher" if match["sign"] == ">=" else "lower"
         found[match["workload"]] = Goal(match["workload"], match["metric"], better, value)
     return found
@@ -95,7 +94,7 @@ def figure(
     Fields state medians and trimmed means; the interval is that of the geometric mean of the same
     runs, which differs from either by less than the interval is wide. Zero width never appears.
     """
-    positive = [each for each in costs if each > 0]
+    positive = [cost for cost in costs if cost > 0]
     interval = log_t_interval(positive, level, 0.0) if len(positive) > 1 else None
     low = min(interval.low, value) if interval and interval.low is not None else None
     high = max(interval.high, value) if interval and interval.high is not None else None
@@ -171,15 +170,16 @@ def due_runs(texts: Iterable[str], workload: str) -> tuple[int | None, int]:
     Raises:
         ValueError: a text that applies is not of that form.
     """
-    named = dict(each.partition(":")[::2] for each in texts)
+    named = dict(item.partition(":")[::2] for item in texts)
     text = named.get(workload, named.get("*"))
     if text is None:
         return None, 0
     try:
-        due, dropped = (int(each) for each in text.split())
+        due, dropped = (int(part) for part in text.split())
     except ValueError as error:
-        message = f"imported.due: '{workload}:{text}': write WORKLOAD: RUNS DROPPED"
-        raise ValueError(message) from error
+        raise ValueError(
+            f"imported.due: '{workload}:{text}': write WORKLOAD: RUNS DROPPED"
+        ) from error
     return due or None, dropped
 
 

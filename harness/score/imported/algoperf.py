@@ -81,7 +81,7 @@ class Column(NamedTuple):
     @property
     def times_s(self) -> tuple[float, ...]:
         """Time of each study that counts."""
-        return tuple(each.time_s for each in self.studies)
+        return tuple(study.time_s for study in self.studies)
 
 
 # --- trials and studies ---------------------------------------------------------------------------
@@ -107,13 +107,13 @@ _TIES = {
 
 def study_of(trials: Sequence[ImportedRun], goal: Goal, rules: ImportedRules) -> Study:
     """The time of a study: of the trial that the rules choose."""
-    found = [first_hit(each, goal, by_time=not rules.as_shipped) for each in trials]
-    hits = [Hit(*each, place) for place, each in enumerate(found) if each is not None]
+    found = [first_hit(trial, goal, by_time=not rules.as_shipped) for trial in trials]
+    hits = [Hit(*item, place) for place, item in enumerate(found) if item is not None]
     if not hits:
         return Study(math.inf, math.inf, ())
-    fastest_s = min(each.time_s for each in hits)
-    least = min(each.at for each in hits)
-    tied_s = tuple(each.time_s for each in hits if each.at == least)
+    fastest_s = min(hit.time_s for hit in hits)
+    least = min(hit.at for hit in hits)
+    tied_s = tuple(hit.time_s for hit in hits if hit.at == least)
     shipped_s = min(hits, key=_TIES[rules.ties]).time_s
     return Study(shipped_s if rules.as_shipped else fastest_s, fastest_s, tied_s)
 
@@ -287,7 +287,7 @@ def _layout(field: Field, rules: ImportedRules, known: Mapping[str, Goal]) -> _L
     bases = [name for name in known if name not in rules.held_out]
     held = [name for name in rules.held_out if name in there]
     names = tuple(sorted(machines))
-    return _Layout(names, tuple(machines[each] for each in names), (*bases, *held), known)
+    return _Layout(names, tuple(machines[name] for name in names), (*bases, *held), known)
 
 
 def _base_of(held: str, bases: Sequence[str]) -> str | None:
@@ -383,7 +383,7 @@ def _scores(
 def _status(
     column: Column, time_s: float, rules: ImportedRules
 ) -> tuple[Literal["scored", "target_missed"], str]:
-    hits = sum(math.isfinite(each) for each in column.times_s)
+    hits = sum(math.isfinite(times_) for times_ in column.times_s)
     said = f"{hits} of {len(column.times_s)} studies hit the target"
     if column.missing_count:
         fate = "dropped, as the shipped code does" if rules.as_shipped else "counted as misses"
@@ -393,7 +393,7 @@ def _status(
 
 def _score(cell: Cell, column: Column, ratio: float, rules: ImportedRules) -> ImportedScore:
     time_s = statistics.median(column.times_s) if column.studies else math.inf
-    hits = [each for each in column.times_s if math.isfinite(each)]
+    hits = [times_ for times_ in column.times_s if math.isfinite(times_)]
     failures = len(column.times_s) - len(hits)
     status, reason = _status(column, time_s, rules)
     reached = math.isfinite(time_s)
@@ -435,7 +435,7 @@ def _findings(
         message = f"nobody ran the held-out workloads {', '.join(absent)}: they gate nobody"
         yield Finding(rule="algoperf-no-held-out", level="warn", message=message)
     for who, row in zip(layout.submissions, columns, strict=True):
-        yield from _findings_of(who, [each for each in row if each is not None], rules)
+        yield from _findings_of(who, [item for item in row if item is not None], rules)
 
 
 def _findings_of(who: str, row: Sequence[Column], rules: ImportedRules) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ def results_of(workload: str, runs: Sequence[ImportedRun], rules: ImportedRules)
 
 
 def _mean(costs: Sequence[float | None]) -> float | None:
-    known = [each for each in costs if each is not None]
+    known = [cost for cost in costs if cost is not None]
     return math.fsum(known) / len(known) if known and len(known) == len(costs) else None
 
 
@@ -87,7 +87,7 @@ def _figure(
     mean = _mean(counted)
     if mean is None:
         return None
-    known = [each * factor for each in costs if each is not None]
+    known = [cost * factor for cost in costs if cost is not None]
     return figure(mean * factor, known, level)
 
 
@@ -148,7 +148,7 @@ def _costs(score: ImportedScore, runs: Sequence[ImportedRun], quantity: str) -> 
         run.energy_by_method_j.get(score.energy_method or "") if joules else run.time_s
         for run in runs
     ]
-    return [each * factor for each in costs if each is not None and each > 0]
+    return [cost * factor for cost in costs if cost is not None and cost > 0]
 
 
 def _leaderboard(
@@ -173,7 +173,7 @@ def _findings(cell: Cell, runs: Sequence[ImportedRun], score_: ImportedScore) ->
     if undefined and score_.time_to_target_s:
         message = f"{place}: no joules by {', '.join(undefined)}: not every run that counts has any"
         yield Finding(rule="mlperf-energy-undefined", level="warn", message=message)
-    nodes = {sum(each.kind == "node" for each in run.power) for run in runs if run.power}
+    nodes = {sum(item.kind == "node" for item in run.power) for run in runs if run.power}
     if len(nodes) > 1:
         message = f"{place}: runs have different numbers of node logs: {sorted(nodes)}"
         yield Finding(rule="mlperf-power-nodes", level="warn", message=message)
@@ -195,4 +195,4 @@ def score(field: Field, rules: ImportedRules) -> Outcome:
         for quantity in ("time_to_target_s", "energy_to_target_j")
         for row in _leaderboard(scored, rules, quantity)
     ]
-    return Outcome(tuple(each for each, _ in scored), tuple(leaderboard), tuple(findings))
+    return Outcome(tuple(item for item, _ in scored), tuple(leaderboard), tuple(findings))

@@ -122,8 +122,8 @@ def _board(
 ) -> Iterator[ImportedStanding]:
     cells = field.cells()
     entries = {}
-    for each in scores:
-        time, cell = each.time_to_target_s, Cell(each.workload, each.submission, each.machine)
+    for score in scores:
+        time, cell = score.time_to_target_s, Cell(score.workload, score.submission, score.machine)
         if time is not None:
             times_s = _whole(cells[cell], goals_[cell.workload]).times_s
             entries[cell] = (Contender(cell, time.value, time.low, time.high), times_s)

@@ -17,7 +17,7 @@ def results(tmp_path: Path) -> Path:
     folder = tmp_path / "results"
     plan = Plan(method="modelled")
     series(folder, plan.but(name="fast", source="f"), EIGHT)
-    series(folder, plan.but(name="slow", source="s"), [2 * each for each in EIGHT])
+    series(folder, plan.but(name="slow", source="s"), [2 * item for item in EIGHT])
     return folder
 
 

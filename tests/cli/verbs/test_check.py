@@ -42,7 +42,7 @@ def check(folder: Folder, joulemark, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def verdicts(found: CheckDocument) -> dict[str, str]:
-    return {each.rule: each.verdict for each in found.steps}
+    return {step.rule: step.verdict for step in found.steps}
 
 
 def test_an_honest_one_is_ready(check) -> None:
@@ -50,7 +50,7 @@ def test_an_honest_one_is_ready(check) -> None:
     assert code == 0
     assert found.workload == "tiny"
     assert set(verdicts(found).values()) <= {"pass", "warn"}
-    (dry,) = [each for each in found.steps if each.rule == "dry-run"]
+    (dry,) = [step for step in found.steps if step.rule == "dry-run"]
     assert dry.message.startswith("handed over 1 snapshot in ")
     # The plain launcher is no wall: a word about this machine, no fault of the submission.
     assert verdicts(found)["isolation-level"] == "warn"
@@ -78,7 +78,7 @@ def test_a_stand_in_for_the_data_is_no_fault_of_the_submission(check, folder: Fo
 def test_dry_run_tells_what_went_wrong(check, train: str, said: str, printed: str | None) -> None:
     found, code = check(train)
     assert code == 3
-    (dry,) = [each for each in found.steps if each.verdict == "fail"]
+    (dry,) = [step for step in found.steps if step.verdict == "fail"]
     assert dry.rule == "dry-run"
     assert said in dry.message
     assert dry.advice
@@ -100,11 +100,11 @@ def test_files_are_looked_at_before_anything_runs(
 ) -> None:
     found, code = check(train, more=more)
     assert code == 3
-    failed = [each for each in found.steps if each.verdict == "fail"]
+    failed = [step for step in found.steps if step.verdict == "fail"]
     if rule is None:
-        assert [each.rule for each in failed] == ["dry-run"]
+        assert [item.rule for item in failed] == ["dry-run"]
         return
-    assert [each.rule for each in failed] == [rule]
+    assert [item.rule for item in failed] == [rule]
     assert said in failed[0].message
     assert verdicts(found).get("dry-run", "skip") == "skip"
 
@@ -126,7 +126,7 @@ def test_modules_of_its_own_are_no_imports(check, folder: Folder) -> None:
         (path / "helper.py").write_text("X = 1\n")
         (path / "submission.toml").write_text(toml.replace('["numpy"]', f'["{name}"]'))
         found, _ = check(at=path)
-        assert said in next(each.message for each in found.steps if each.rule == "imports")
+        assert said in next(step.message for step in found.steps if step.rule == "imports")
 
 
 def test_files_that_nobody_can_read_are_a_warning(check, folder: Folder) -> None:

@@ -35,8 +35,8 @@ def test_the_document(results: Path, joulemark) -> None:
         joulemark("compare", "base", "slow", "--json").stdout
     )
     (one,) = found.comparisons
-    assert {each.quantity for each in one.ratios} == {"time_to_target_s", "energy_to_target_j"}
-    assert all(each.outcome == "worse" for each in one.ratios)
+    assert {ratio.quantity for ratio in one.ratios} == {"time_to_target_s", "energy_to_target_j"}
+    assert all(ratio.outcome == "worse" for ratio in one.ratios)
     assert found.gate == ()
 
 
@@ -54,7 +54,7 @@ def test_the_gate(joulemark, other: str, per_cent: str, code: int, verdict: str)
     result = joulemark("compare", "base", other, "--gate", per_cent, "--json")
     assert result.exit_code == code
     found = CompareDocument.model_validate_json(result.stdout)
-    assert {each.verdict for each in found.gate} == {verdict}
+    assert {item.verdict for item in found.gate} == {verdict}
 
 
 def test_unknown_names_are_helped_with(results: Path, joulemark) -> None:
@@ -80,7 +80,7 @@ def test_joules_that_are_no_measurement_say_so(results: Path, joulemark) -> None
     assert "not measured" not in joulemark("compare", "base", "slow").stdout
     text = joulemark("compare", "guess", "worse", "--json").stdout
     (one,) = CompareDocument.model_validate_json(text).comparisons
-    assert {each.quantity: each.method for each in one.ratios} == {
+    assert {ratio.quantity: ratio.method for ratio in one.ratios} == {
         "time_to_target_s": None, "energy_to_target_j": "modelled"
     }  # fmt: skip
 

@@ -45,7 +45,7 @@ def test_damage_leaves_with_three_and_what_is_missing_with_six(
     path = root / "cifar10" / "inputs.x.npy"
     path.write_bytes(path.read_bytes()[:-1])
     assert joulemark("data", "check", "--to", str(root)).exit_code == 3
-    states = {each["data"]: each for each in document("data", "check", "--to", str(root))["sets"]}
+    states = {item["data"]: item for item in document("data", "check", "--to", str(root))["sets"]}
     assert states["cifar10"]["state"] == "faulty"
     assert states["cifar10"]["packed_bytes"] is None, "what is not known is not zero"
     assert "inputs.x.npy" in states["cifar10"]["reason"]
@@ -62,7 +62,7 @@ def test_damage_leaves_with_three_and_what_is_missing_with_six(
         (("check",), 2, "no data root"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence(  # noqa: PLR0917
+def test_what_cannot_be_done_is_a_sentence(
     joulemark, folder: Path, tmp_path: Path, words: tuple[str, ...], code: int, says: str
 ) -> None:
     root = tmp_path / "data"

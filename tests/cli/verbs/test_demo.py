@@ -46,8 +46,8 @@ def test_everything_is_run_ranked_and_rendered(
 ) -> None:
     result = joulemark("demo")
     assert result.exit_code == 0
-    assert [each.submission for each in asked] == entrants(WORKLOAD)
-    assert {each.ruleset.name for each in asked} == {RULESET}
+    assert [item.submission for item in asked] == entrants(WORKLOAD)
+    assert {item.ruleset.name for item in asked} == {RULESET}
     assert "speed: time_to_target_s on digits-mlp" in result.stdout
     assert result.stdout.splitlines()[-1] == f"open {tmp_path / 'reports' / 'index.html'}"
     assert (tmp_path / "reports" / "index.html").is_file()
@@ -57,7 +57,7 @@ def test_the_document(asked: list[SeriesRequest], joulemark) -> None:
     result = joulemark("demo", "--json")
     found = DemoDocument.model_validate_json(result.stdout)
     assert len(found.series) == len(asked) >= 3
-    assert {len(each.runs) for each in found.series} == {3}
+    assert {len(item.runs) for item in found.series} == {3}
     assert len(found.scores.scores) == len(asked)
 
 
@@ -69,4 +69,4 @@ def test_plug_ins_that_are_broken_do_not_stop_it(
     (folder / "submission.toml").write_text("title = ")
     monkeypatch.setenv("JOULEMARK_PLUGINS", str(tmp_path / "plugins"))
     assert joulemark("demo").exit_code == 0
-    assert "bad" not in [each.submission for each in asked]
+    assert "bad" not in [item.submission for item in asked]

@@ -56,7 +56,7 @@ def door(
     launchers: Sequence[PluginItem] = (BWRAP,),
     facts: Sequence[MachineFact] = (IDLE,),
 ) -> Any:
-    return {each.prize: each for each in doors(meters, launchers, facts)}[prize]
+    return {door.prize: door for door in doors(meters, launchers, facts)}[prize]
 
 
 def test_measured_joules_open_the_energy_prize() -> None:
@@ -99,14 +99,14 @@ def test_a_busy_machine_is_told_to_wait() -> None:
 
 
 def test_every_prize_has_a_door(examined: DoctorDocument) -> None:
-    assert {"energy", "speed"} <= {each.prize for each in examined.prizes}
+    assert {"energy", "speed"} <= {prize.prize for prize in examined.prizes}
 
 
 def test_everything_says_why_and_what_is_missing_what_to_do(examined: DoctorDocument) -> None:
     every = (*examined.meters, *examined.launchers)
-    assert all(each.reason or each.error for each in every)
-    sensors = [each for each in examined.meters if each.name in ("nvml", "rapl")]
-    assert all(each.available or each.advice for each in sensors)
+    assert all(item.reason or item.error for item in every)
+    sensors = [meter for meter in examined.meters if meter.name in ("nvml", "rapl")]
+    assert all(sensor.available or sensor.advice for sensor in sensors)
 
 
 def test_facts_say_where_they_come_from(examined: DoctorDocument) -> None:
@@ -153,7 +153,7 @@ def doctor(environment: Mapping[str, str]) -> tuple[Any, str]:
 def test_every_available_sensor_is_read_here() -> None:
     told, words = doctor({})
     assert "reading the meters for 3 s: " in words
-    named = {each["meter"] for each in told["trial"]["sensors"]} | set(told["trial"]["failed"])
+    named = {item["meter"] for item in told["trial"]["sensors"]} | set(told["trial"]["failed"])
     there = [m for m in told["meters"] if m["available"]]
     assert {m["name"] for m in there if m["facts"]["origin"] in ("hardware", "modelled")} == named
 
@@ -165,7 +165,7 @@ def test_pace_and_noise_of_simulated_cards_and_packages_are_measured(tmp_path: P
     root = {"JOULEMARK_POWERCAP_ROOT": str(tmp_path / "powercap")}
     with powercap.running(dict.fromkeys(packages.values(), Wave("constant", 70.0))):
         told, _ = doctor(environment | root)
-    seen = {each["domain"]: each for each in told["trial"]["sensors"]}
+    seen = {item["domain"]: item for item in told["trial"]["sensors"]}
     assert {"gpu-0", "gpu-1-instant", "cpu-package-0", "cpu-package-1", "dram-1"} <= set(seen)
     # Wide enough for a sampler, or a stand-in for a package, that stands still for a moment.
     assert 0.13 < seen["gpu-0-instant"]["update_period_s"] < 0.39, "neither 0.1 s nor the wave's"
@@ -174,14 +174,13 @@ def test_pace_and_noise_of_simulated_cards_and_packages_are_measured(tmp_path: P
     assert seen["cpu-package-0"]["mean_w"] == pytest.approx(70.0, rel=0.3)
     assert seen["cpu-package-0"]["noise_w"] < 50.0, "less than that of the wave"
     assert told["trial"]["failed"] == {}
-    energy = next(each for each in told["prizes"] if each["prize"] == "energy")
+    energy = next(item for item in told["prizes"] if item["prize"] == "energy")
     assert "nvml" in energy["reason"]
 
 
 def test_a_sampler_that_fails_is_told_in_place_of_figures(monkeypatch) -> None:
     def fails(*_: object) -> Any:
-        message = "the sampler was not ready"
-        raise MeteringError(message)
+        raise MeteringError("the sampler was not ready")
 
     monkeypatch.setattr(examination, "try_meters", fails)
     told = examination.tried([MeterChoice(name="rapl")])

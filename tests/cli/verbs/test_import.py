@@ -75,7 +75,7 @@ def test_bundles_and_imported_records_live_side_by_side(logs: Path, joulemark) -
     joulemark("import", "algoperf", str(logs))
     found = json.loads(joulemark("score", "--json").stdout)
     assert found["scores"] == []
-    assert [each["rule"] for each in found["findings"]] == ["imported-unscored"]
+    assert [item["rule"] for item in found["findings"]] == ["imported-unscored"]
     assert joulemark("verify", "results").exit_code in (0, 2)
 
 

@@ -14,7 +14,7 @@ from harness.run.series import reference_of
 from harness.run.submission import open_submission
 from tests.run.made import HONEST, Folder
 
-BUILT_IN = [each.name for each in sources("workloads") if each.origin == "built-in"]
+BUILT_IN = [source.name for source in sources("workloads") if source.origin == "built-in"]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     return made
 
 
-LISTED = {each.name for each in sources("submissions")}
+LISTED = {source.name for source in sources("submissions")}
 
 
 @pytest.mark.parametrize("division", ["closed", "open"])
@@ -48,7 +48,7 @@ def test_every_workload_has_a_scaffold_without_faults(
     source = open_submission("./mine")
     assert (source.file.division, source.file.workloads) == (division, (workload,))
     steps = list(inspect(source, workload, load_ruleset("default").run))
-    assert [each for each in steps if each.verdict != "pass"] == []
+    assert [step for step in steps if step.verdict != "pass"] == []
 
 
 @pytest.mark.parametrize("division", ["closed", "open"])

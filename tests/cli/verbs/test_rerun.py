@@ -30,7 +30,7 @@ def sealed(folder: Folder) -> Path:
     """One of two sealed runs."""
     request = folder.request(seeds_count=2, interleave=True)
     outcomes = run_series(request, Silent())
-    return next(each.bundle for each in outcomes if not each.is_reference)
+    return next(outcome.bundle for outcome in outcomes if not outcome.is_reference)
 
 
 def test_frozen_source_runs_anew_beside_the_reference(
@@ -48,16 +48,17 @@ def test_frozen_source_runs_anew_beside_the_reference(
     )
     assert len(found.sealed) == 2
     assert found.confirmation.rows[0].verdict == "confirmed"
-    bundles = [Bundle(each) for each in find_bundles(Path("again"))]
+    bundles = [Bundle(find_bundle) for find_bundle in find_bundles(Path("again"))]
     assert (
-        sorted(each.run.submission.name for each in bundles) == ["entry"] * 2 + ["tiny-adamw"] * 2
+        sorted(bundle.run.submission.name for bundle in bundles)
+        == ["entry"] * 2 + ["tiny-adamw"] * 2
     )
-    assert {each.run.provenance for each in bundles} == {"organizer"}
-    own = [each.run for each in bundles if each.run.submission.name == "entry"]
+    assert {bundle.run.provenance for bundle in bundles} == {"organizer"}
+    own = [bundle.run for bundle in bundles if bundle.run.submission.name == "entry"]
     was = Bundle(sealed).run
-    assert {each.submission.sha256 for each in own} == {was.submission.sha256}
-    assert was.seeds.commitment not in {each.seeds.commitment for each in own}
-    assert len({each.seeds.commitment for each in own}) == 1
+    assert {item.submission.sha256 for item in own} == {was.submission.sha256}
+    assert was.seeds.commitment not in {item.seeds.commitment for item in own}
+    assert len({item.seeds.commitment for item in own}) == 1
 
 
 def test_a_trial_of_tuning_is_repeated_as_it_is(folder: Folder, joulemark) -> None:

@@ -13,9 +13,9 @@ def mark(at_s: float | None, value: float, *, noise: bool = False) -> Mark:
 def test_each_step_has_a_dot_and_its_interval() -> None:
     marks = [mark(0, 100), mark(3600, 50, noise=True), mark(9e5, 20)]
     chart = read(str(history_chart(marks, "s", "c")))
-    styles = [each.values["class"] for each in chart.all("circle")]
+    styles = [item.values["class"] for item in chart.all("circle")]
     assert styles == ["point measured", "point hollow", "point measured"]
-    assert [each.values["class"] for each in chart.all("path")].count("cross measured") == 3
+    assert [item.values["class"] for item in chart.all("path")].count("cross measured") == 3
     assert "best known, s" in chart.words
     assert "at 50: 50.0" in chart.words
 

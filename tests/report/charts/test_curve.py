@@ -37,9 +37,9 @@ def test_each_run_has_its_curve_from_the_gun_on(entries: dict[str, Entry]) -> No
 def test_the_snapshot_that_counts_is_marked_once_a_run(entries: dict[str, Entry]) -> None:
     entry = entries["cnn-muon"]
     chart = read(str(curve_chart(entry, "c", Drawn(curves_of(entry)))))
-    styles = [each.values["class"] for each in chart.all("circle")]
+    styles = [item.values["class"] for item in chart.all("circle")]
     assert styles.count("dot counted") == 3
-    assert "target" in {each.values["class"] for each in chart.all("path")}
+    assert "target" in {item.values["class"] for item in chart.all("path")}
 
 
 def test_the_points_are_those_of_the_judge(entries: dict[str, Entry]) -> None:
@@ -52,21 +52,21 @@ def test_the_points_are_those_of_the_judge(entries: dict[str, Entry]) -> None:
 
 def test_no_evaluation_no_curve(entries: dict[str, Entry]) -> None:
     entry = entries["cnn-muon"]
-    lost = tuple(EntryRun(each.score, each.folder / "gone") for each in entry.runs)
+    lost = tuple(EntryRun(run.score, run.folder / "gone") for run in entry.runs)
     assert curves_of(dataclasses.replace(entry, runs=lost)) == []
     assert curve_chart(entry, "c", Drawn([])) is None
 
 
 def test_the_band_holds_every_snapshot_of_its_board(entries: dict[str, Entry]) -> None:
     members = [entries["cnn-muon"], entries["cnn-sgd"]]
-    band = band_of([curves_of(each) for each in members])
+    band = band_of([curves_of(member) for member in members])
     assert band is not None
-    assert band.runs_count == sum(len(curves_of(each)) for each in members)
+    assert band.runs_count == sum(len(curves_of(member)) for member in members)
     assert all(low <= high for low, high in zip(band.low, band.high, strict=True))
-    values = [v for each in members for curve in curves_of(each) for _, _, v in curve.points]
+    values = [v for member in members for curve in curves_of(member) for _, _, v in curve.points]
     assert min(values) <= min(band.low) <= max(band.high) <= max(values)
     chart = read(str(curve_chart(members[0], "c", Drawn(curves_of(members[0]), band=band))))
-    assert "board-band" in {each.values.get("class") for each in chart.all("path")}
+    assert "board-band" in {item.values.get("class") for item in chart.all("path")}
 
 
 def test_one_entry_makes_no_band(entries: dict[str, Entry]) -> None:
@@ -99,7 +99,7 @@ def test_many_snapshots_are_dots_without_words_but_those_that_count(
     for found, circles in ((curve, 1), (few, NAMED_MAX)):
         chart = read(str(curve_chart(entries["cnn-muon"], "c", Drawn([found]))))
         assert len(chart.all("circle")) == circles
-        dots = [each for each in chart.all("path") if each.values["class"] == "dots"]
-        assert [each.values["d"].count("h0") for each in dots] == (
+        dots = [item for item in chart.all("path") if item.values["class"] == "dots"]
+        assert [dot.values["d"].count("h0") for dot in dots] == (
             [NAMED_MAX + 1] if circles == 1 else []
         )

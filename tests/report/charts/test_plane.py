@@ -29,14 +29,14 @@ def dot(x: float, y: float, *, name: str = "n", estimate: bool = False) -> Dot:
 def test_the_front_is_what_no_other_dot_beats(pairs: list[tuple[float, float]]) -> None:
     dots = [dot(x, y) for x, y in pairs]
     kept = front(dots, "lower", "lower")
-    for each in dots:
+    for item in dots:
         beaten = any(
-            o.x.value <= each.x.value
-            and o.y.value <= each.y.value
-            and (o.x.value, o.y.value) != (each.x.value, each.y.value)
+            o.x.value <= item.x.value
+            and o.y.value <= item.y.value
+            and (o.x.value, o.y.value) != (item.x.value, item.y.value)
             for o in dots
         )
-        inside = any((k.x.value, k.y.value) == (each.x.value, each.y.value) for k in kept)
+        inside = any((k.x.value, k.y.value) == (item.x.value, item.y.value) for k in kept)
         assert inside is not beaten
 
 
@@ -49,10 +49,10 @@ def test_directions_are_data() -> None:
 def test_estimates_have_a_front_of_their_own() -> None:
     dots = [dot(1, 10), dot(2, 5), dot(0.5, 1, estimate=True), dot(0.1, 2, estimate=True)]
     chart = read(str(plane_chart(dots, TIME, ENERGY, "c")))
-    styles = [each.values["class"] for each in chart.all("path")]
+    styles = [item.values["class"] for item in chart.all("path")]
     assert styles.count("front") == 1
     assert styles.count("front modelled") == 1
-    points = [each.values["class"] for each in chart.all("circle")]
+    points = [item.values["class"] for item in chart.all("circle")]
     assert points.count("point measured") == points.count("point modelled") == 2
 
 
@@ -62,7 +62,7 @@ def test_one_entry_makes_no_plane() -> None:
 
 def test_entries_without_joules_are_left_out(made: Made) -> None:
     entries = entries_of(made.scores, Boards(made.boards), made.results)
-    names = {each.name for each in dots_of(entries, against_metric=False)}
+    names = {dot.name for dot in dots_of(entries, against_metric=False)}
     assert "AdamW, no meter" not in names
     assert "Sophia" not in names
     assert {"Muon", "SGD"} <= names
@@ -83,7 +83,7 @@ def test_chances_to_be_on_the_front_are_told(made: Made) -> None:
         if entry.score.workload == "digits-cnn"
     ]
     dots = with_chances(dots_of(entries, against_metric=False), entries)
-    chances = {each.name: each.p_front for each in dots}
+    chances = {dot.name: dot.p_front for dot in dots}
     # Muon is fastest and takes the fewest joules of the measured; SGD is far behind both ways.
     assert chances["Muon"] is not None
     assert chances["Muon"] > 0.95

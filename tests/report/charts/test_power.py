@@ -21,7 +21,7 @@ def drawn(entry: Entry) -> Markup:
 
 
 def styles(chart: Markup, tag: str) -> list[str]:
-    return [each.values.get("class", "") for each in chart.all(tag)]
+    return [item.values.get("class", "") for item in chart.all(tag)]
 
 
 def test_every_domain_is_drawn(entries: dict[str, Entry]) -> None:

@@ -13,7 +13,7 @@ def test_a_profile_climbs_by_a_part_at_each_ratio_and_ends_at_the_edge() -> None
 def test_profiles_never_fall(ratios: list[float]) -> None:
     corners = steps_of(ratios, 4.0)
     assert corners == sorted(corners)
-    assert corners[-1][1] == sum(each <= 4.0 for each in ratios) / len(ratios)
+    assert corners[-1][1] == sum(ratio <= 4.0 for ratio in ratios) / len(ratios)
 
 
 def test_only_so_many_are_drawn() -> None:

@@ -6,7 +6,7 @@ from tests.report.markup import read
 def test_each_ranked_entry_has_its_bar(made: Made) -> None:
     board = next(b for b in made.boards if b.workload == "digits-cnn" and b.prize == "speed")
     chart = read(str(rank_chart(board.standings, "speed", "r")))
-    bars = [each for each in chart.all("path") if each.values["class"] == "rank-bar"]
+    bars = [item for item in chart.all("path") if item.values["class"] == "rank-bar"]
     assert len(bars) == len(chart.all("circle")) == len(board.standings)
     assert "the data allow 3 to 4" in chart.text
 

@@ -80,7 +80,9 @@ def test_whatever_a_title_says_the_drawing_stays_whole(title: str, label: str) -
     drawing.text((3, 3), label)
     markup = read(str(drawing.markup("c", title, label)))
     assert markup.faults == []
-    assert [each.tag for each in markup.elements if each.tag in ("script", "b", "img")] == []
+    assert [
+        element.tag for element in markup.elements if element.tag in ("script", "b", "img")
+    ] == []
 
 
 def test_a_drawing_names_itself_to_those_who_do_not_see_it() -> None:

@@ -36,11 +36,11 @@ def test_no_entry_is_dropped(made: Made, site: Path) -> None:
 
 def test_tables_say_what_they_are(board: Markup) -> None:
     assert len(board.all("caption")) == len(board.all("table"))
-    heads = [each for each in board.all("th") if "thead" in each.parents]
+    heads = [item for item in board.all("th") if "thead" in item.parents]
     assert heads
-    assert all(each.values["scope"] == "col" for each in heads)
-    firsts = [each for each in board.all("th") if "tbody" in each.parents]
-    assert all(each.values["scope"] == "row" for each in firsts)
+    assert all(head.values["scope"] == "col" for head in heads)
+    firsts = [item for item in board.all("th") if "tbody" in item.parents]
+    assert all(first.values["scope"] == "row" for first in firsts)
 
 
 def test_directions_and_units_stand_in_the_heads(board: Markup) -> None:
@@ -98,10 +98,10 @@ def test_the_csv_holds_what_the_page_shows(made: Made, site: Path) -> None:
 
 def test_the_json_holds_the_records(made: Made, site: Path) -> None:
     tree = json.loads((site / "board" / "digits-mlp.json").read_text())
-    assert {each["submission"] for each in tree["scores"]} == {
+    assert {item["submission"] for item in tree["scores"]} == {
         score.submission for score in made.scores if score.workload == "digits-mlp"
     }
-    assert {each["prize"] for each in tree["boards"]} == {"energy", "speed"}
+    assert {item["prize"] for item in tree["boards"]} == {"energy", "speed"}
 
 
 @pytest.mark.parametrize("title", ["=1+1", "+x", "-x", "@x", "\tx"])
@@ -150,7 +150,7 @@ def at_budget(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_where_the_metric_ranks_the_board_has_its_rank_and_no_costs(at_budget: Path) -> None:
     page = pages_of(at_budget)["board/digits-mlp.html"]
     assert page.faults == []
-    keys = [each.values.get("data-key") for each in page.all("th")]
+    keys = [item.values.get("data-key") for item in page.all("th")]
     assert "quality-rank" in keys
     assert not {"energy", "time", "energy-rank"} & set(keys)
     body = page.words.partition("Status")[2]

@@ -13,17 +13,17 @@ def page(site: Path) -> str:
 
 def test_every_row_has_its_status_and_proof(site: Path) -> None:
     found = read(page(site))
-    rows = [each for each in found.all("tr") if each.values.get("data-status")]
+    rows = [item for item in found.all("tr") if item.values.get("data-status")]
     assert len(rows) == 148
-    assert {each.values["data-status"] for each in rows} <= {"listed", "method", "out-of-scope"}
+    assert {row.values["data-status"] for row in rows} <= {"listed", "method", "out-of-scope"}
     assert "the row of the list is an empty template" in found.words
     assert "no title in the list" in found.words
 
 
 def test_links_of_papers_tell_nobody_where_they_were_clicked(site: Path) -> None:
-    outer = [each for each in read(page(site)).all("a") if each.values["href"].startswith("http")]
+    outer = [item for item in read(page(site)).all("a") if item.values["href"].startswith("http")]
     assert len(outer) > 100
-    assert all(each.values["rel"] == "noreferrer" for each in outer)
+    assert all(item.values["rel"] == "noreferrer" for item in outer)
 
 
 def test_no_run_is_read_where_no_row_is_a_method(made: Made) -> None:

@@ -46,7 +46,7 @@ def test_each_entry_is_held_against_the_first_without_scripts(site: Path) -> Non
 
 
 def test_estimates_are_marked(site: Path) -> None:
-    marks = [each.values.get("class") for each in pages_of(site)["compare.html"].elements]
+    marks = [element.values.get("class") for element in pages_of(site)["compare.html"].elements]
     # Five modelled entries, of which one is the first, one simulated; and the footer.
     assert marks.count("badge modelled") == 5 + 1 + 1
 

@@ -60,7 +60,7 @@ def test_failed_runs_say_why(pages: dict[str, Markup]) -> None:
 def test_every_run_has_its_trace_or_the_reason(made: Made, pages: dict[str, Markup]) -> None:
     for score in made.scores:
         page = pages[score.submission]
-        traces = [each for each in page.all("details") if each.values.get("class") == "trace"]
+        traces = [item for item in page.all("details") if item.values.get("class") == "trace"]
         assert len(traces) == len(score.runs)
     assert pages["cnn-unmetered"].words.count("its joules are missing, not zero") == 3
 
@@ -74,10 +74,12 @@ def test_domains_that_contain_others_are_not_added(pages: dict[str, Markup]) -> 
 
 def test_estimates_are_marked_wherever_they_stand(pages: dict[str, Markup]) -> None:
     page = pages["digits-mlp-adamw"]
-    marks = [each for each in page.elements if each.values.get("class") == "badge modelled"]
+    marks = [
+        element for element in page.elements if element.values.get("class") == "badge modelled"
+    ]
     # The tile, a row a run, the legend of each trace, the table of domains, the footer.
     assert len(marks) >= 1 + 3 + 3 * 2 + 2 + 1
-    assert "tile energy modelled" in {each.values.get("class") for each in page.elements}
+    assert "tile energy modelled" in {element.values.get("class") for element in page.elements}
 
 
 def test_findings_are_told_once_with_their_seeds_and_advice(pages: dict[str, Markup]) -> None:
@@ -110,7 +112,7 @@ def test_machine_and_software_are_there_and_unknown_is_unknown(pages: dict[str, 
 def test_the_commands_that_repeat_it(made: Made, pages: dict[str, Markup]) -> None:
     words = pages["cnn-muon"].words
     assert "joulemark run digits-cnn --submission cnn-muon --ruleset smoke" in words
-    score = next(each for each in made.scores if each.submission == "cnn-muon")
+    score = next(item for item in made.scores if item.submission == "cnn-muon")
     assert f"joulemark rerun {score.runs[0].bundle}" in words
 
 
@@ -136,9 +138,9 @@ def test_rules_changed_by_hand_cannot_be_named(made: Made) -> None:
 def test_findings_of_one_rule_stand_together(made: Made) -> None:
     for entry in entries_of(made.scores, Boards(made.boards), made.results):
         groups = grouped_findings(entry)
-        kinds = [(each.first.finding.level, each.first.finding.rule) for each in groups]
+        kinds = [(group.first.finding.level, group.first.finding.rule) for group in groups]
         assert len(kinds) == len(set(kinds))
-        assert sum(1 + len(each.rest) for each in groups) == len(findings_of(entry))
+        assert sum(1 + len(group.rest) for group in groups) == len(findings_of(entry))
 
 
 @pytest.mark.parametrize(
@@ -162,14 +164,14 @@ def test_the_download_is_the_record(made: Made, site: Path) -> None:
 
 def test_charts_have_a_text_for_those_who_do_not_see_them(pages: dict[str, Markup]) -> None:
     for page in pages.values():
-        charts = [each for each in page.all("svg") if each.values.get("class") == "chart"]
+        charts = [item for item in page.all("svg") if item.values.get("class") == "chart"]
         for chart in charts:
             assert chart.values["role"] == "img"
             assert set(chart.values["aria-labelledby"].split()) <= set(page.ids)
 
 
 def test_raw_readings_and_manifests_are_given_away_as_they_are(made: Made, site: Path) -> None:
-    score = next(each for each in made.scores if each.submission == "cnn-muon")
+    score = next(item for item in made.scores if item.submission == "cnn-muon")
     page = next((site / "entry").glob("*cnn-muon*.html"))
     links = [link for link in read(page.read_text()).links if link.endswith((".gz", "t.json"))]
     assert len(links) == 2 * len(score.runs)

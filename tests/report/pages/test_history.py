@@ -45,7 +45,7 @@ def test_steps_go_down_and_only_ranked_entries_make_them(made: Made) -> None:
 def test_the_day_is_that_of_the_earliest_run(made: Made, tmp_path: Path) -> None:
     entry = entries_of(made.scores, Boards(made.boards), made.results)[0]
     assert first_seen(entry).startswith("2026-11-22T00:07:25")
-    lost = tuple(EntryRun(each.score, tmp_path) for each in entry.runs)
+    lost = tuple(EntryRun(run.score, tmp_path) for run in entry.runs)
     object.__setattr__(entry, "runs", lost)
     assert first_seen(entry) == ""
 

@@ -44,8 +44,8 @@ def test_rules_in_force_are_marked(site: Path) -> None:
 def test_every_check_stands_with_its_sentence(page: Markup) -> None:
     checks, _ = checks_of()
     assert len(checks) >= 16
-    for each in checks:
-        assert flat(each.told.summary) in page.words, each.name
+    for check in checks:
+        assert flat(check.told.summary) in page.words, check.name
 
 
 def test_the_coverage_is_that_of_the_committed_simulation(page: Markup) -> None:
@@ -58,51 +58,51 @@ def test_the_coverage_is_that_of_the_committed_simulation(page: Markup) -> None:
 def test_every_method_of_the_scores_that_cites_a_source_is_there(page: Markup) -> None:
     """A formula may move to another module; it may not leave the page."""
     told = [
-        each
+        told_function
         for path in sorted((HARNESS / "score").glob("*.py"))
         if path.stem != "student"
-        for each in told_functions(f"harness.score.{path.stem}", path)
-        if SOURCED.search(" ".join((each.summary, *each.body)))
+        for told_function in told_functions(f"harness.score.{path.stem}", path)
+        if SOURCED.search(" ".join((told_function.summary, *told_function.body)))
     ]
     assert len(told) >= 8
-    for each in told:
-        assert each.name in page.words
-        assert flat(each.summary) in page.words
+    for item in told:
+        assert item.name in page.words
+        assert flat(item.summary) in page.words
 
 
 def test_every_section_has_something_to_say() -> None:
     for section, names in SECTIONS.items():
         found = explained(section)
         assert found, section
-        assert all(each.told.summary for each in found)
+        assert all(item.told.summary for item in found)
         assert len(found) >= len(names) - 2, section
 
 
 def test_terms_of_the_uncertainty_are_those_of_the_code(page: Markup) -> None:
-    found = {each.name: each.expressions for each in terms_of()}
+    found = {term.name: term.expressions for term in terms_of()}
     assert set(found) == {"quantisation", "edges", "gaps", "aliasing"}
     for expressions in found.values():
         assert len(expressions) == len(WAYS)
-        for each in expressions:
-            assert flat(each) in page.words
+        for expression in expressions:
+            assert flat(expression) in page.words
 
 
 def test_meters_state_their_methods(page: Markup) -> None:
-    found = {each.name: each.methods for each in meters_of()}
-    assert set(found) == {each.name for each in sources("meters")}
+    found = {meter.name: meter.methods for meter in meters_of()}
+    assert set(found) == {source.name for source in sources("meters")}
     assert found["codecarbon"] == ("modelled",)
     assert found["rapl"] == ("counter",)
     assert found["nvml"] == ("counter", "sampled")
     assert all(found.values())
-    assert all(flat(each.told.summary) in page.words for each in meters_of())
+    assert all(flat(meter.told.summary) in page.words for meter in meters_of())
 
 
 def test_every_target_has_its_derivation(page: Markup) -> None:
     found = targets_of()
-    assert {each.spec.name for each in found} == {each.name for each in sources("workloads")}
-    for each in found:
-        assert flat(each.spec.target.derivation) in page.words, each.spec.name
-    assert sum(each.record is not None for each in found) >= 15
+    assert {item.spec.name for item in found} == {source.name for source in sources("workloads")}
+    for item in found:
+        assert flat(item.spec.target.derivation) in page.words, item.spec.name
+    assert sum(item.record is not None for item in found) >= 15
 
 
 def test_the_contents_lead_to_sections(page: Markup) -> None:

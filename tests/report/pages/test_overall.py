@@ -32,23 +32,23 @@ def fields(made: Made) -> dict[str, overall.Field]:
 def test_one_name_on_several_workloads_is_one_contender(wide: Made) -> None:
     field = fields(wide)["Energy"]
     assert field.workloads == WORKLOADS
-    assert [each.name for each in field.contenders] == ["fast", "slow"]
-    assert [each.ratios.count(1.0) for each in field.contenders] == [2, 1]
-    for each in field.contenders:
-        assert each.interval is not None
-        assert each.interval.low <= each.area <= each.interval.high
+    assert [contender.name for contender in field.contenders] == ["fast", "slow"]
+    assert [contender.ratios.count(1.0) for contender in field.contenders] == [2, 1]
+    for contender in field.contenders:
+        assert contender.interval is not None
+        assert contender.interval.low <= contender.area <= contender.interval.high
 
 
 def test_estimated_joules_count_for_time_only(wide: Made) -> None:
     found = fields(wide)
-    assert "guess" not in {each.name for each in found["Energy"].contenders}
-    assert "guess" in {each.name for each in found["Speed"].contenders}
+    assert "guess" not in {contender.name for contender in found["Energy"].contenders}
+    assert "guess" in {contender.name for contender in found["Speed"].contenders}
 
 
 def test_the_lead_is_tried_without_each_workload(wide: Made) -> None:
     field = fields(wide)["Energy"]
     for at, leader in enumerate(field.leaders):
-        best = max(each.without[at] for each in field.contenders)
+        best = max(contender.without[at] for contender in field.contenders)
         assert field.contenders[leader].without[at] == best
 
 
@@ -82,7 +82,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def test_contests_against_the_reference_stand_beside(held: Made, tmp_path: Path) -> None:
     site = Site(held.results, held.scores, held.boards)
-    contests = {each.title: each for each in overall.contests_of(site)}
+    contests = {contest.title: contest for contest in overall.contests_of(site)}
     assert {"seconds", "joules"} <= set(contests)
     found = contests["joules"].found
     assert found.reference == "adamw"

@@ -77,7 +77,7 @@ def test_trial_choice(tmp_path: Path, as_shipped: bool, time_s: float) -> None:
     tree: Tree = {"A": {"fastmri": [[SLOW, EARLY_INDEX]]}}
     document = scored(tmp_path, tree, rules(as_shipped=as_shipped))
     assert time_of(document) == time_s
-    told = any(each.rule == "algoperf-trial-choice" for each in document.findings)
+    told = any(finding.rule == "algoperf-trial-choice" for finding in document.findings)
     assert told is as_shipped
 
 
@@ -88,7 +88,7 @@ def test_studies_without_a_log(tmp_path: Path, as_shipped: bool, time_s: float) 
     assert time_of(document) == time_s
     (score,) = document.scores
     assert (score.due_count, score.failures) == (3, 0 if as_shipped else 2)
-    assert any(each.rule == "algoperf-missing" for each in document.findings)
+    assert any(finding.rule == "algoperf-missing" for finding in document.findings)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_trials_that_hit_at_the_same_evaluation(tmp_path: Path, ties: str, time_
     tree: Tree = {"A": {"fastmri": [[hit(90.0, 0.8), hit(60.0, 0.8)]]}}
     document = scored(tmp_path, tree, rules(ties=ties))
     assert time_of(document) == time_s
-    assert any(each.rule == "algoperf-tie" for each in document.findings)
+    assert any(finding.rule == "algoperf-tie" for finding in document.findings)
 
 
 def test_an_exact_tie_with_the_target_hits_and_loss_is_lower_better(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_second_import_of_the_same_tree_changes_nothing(tmp_path: Path) -> Non
     import_archive("algoperf", tmp_path / "moved", tmp_path / "results")
     second = score_imported(tmp_path / "results", rules())
     assert second.scores == first.scores
-    assert [each.rule for each in second.findings] == ["imported-copied"]
+    assert [finding.rule for finding in second.findings] == ["imported-copied"]
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:

@@ -55,9 +55,9 @@ def contenders() -> st.SearchStrategy[list[Contender]]:
 
 @given(st.permutations([("b", 1), ("a", 2), ("a", 1), ("c", 1)]))
 def test_cells_stand_in_one_order_and_lose_no_run(order: list[tuple[str, int]]) -> None:
-    found = Field(tuple(run(*each) for each in order)).cells()
-    assert [each.submission for each in found] == ["a", "b", "c"]
-    assert {each.run for each in found[cell("a")]} == {"1", "2"}
+    found = Field(tuple(run(*item) for item in order)).cells()
+    assert [item.submission for item in found] == ["a", "b", "c"]
+    assert {item.run for item in found[cell("a")]} == {"1", "2"}
 
 
 @given(st.floats(-1e9, 1e9), st.sampled_from([">=", "<="]))
@@ -95,7 +95,7 @@ def test_an_interval_holds_its_value_and_has_a_width(value: float, costs: list[f
 
 @given(st.lists(COSTS, min_size=2, max_size=6))
 def test_an_open_interval_keeps_its_lower_end(costs: list[float]) -> None:
-    closed, opened = (figure(costs[0], costs, 0.9, open_ended=each) for each in (False, True))
+    closed, opened = (figure(costs[0], costs, 0.9, open_ended=item) for item in (False, True))
     assert opened.high is None
     assert opened.low == closed.low
 
@@ -103,7 +103,7 @@ def test_an_open_interval_keeps_its_lower_end(costs: list[float]) -> None:
 @given(st.lists(COSTS, min_size=2, max_size=6), st.sampled_from([1e-3, 60.0, 3.6e6]))
 def test_a_change_of_unit_scales_an_interval(costs: list[float], unit: float) -> None:
     plain = figure(costs[0], costs, 0.95)
-    scaled = figure(costs[0] * unit, [each * unit for each in costs], 0.95)
+    scaled = figure(costs[0] * unit, [cost * unit for cost in costs], 0.95)
     assert plain.low is not None
     assert plain.high is not None
     assert scaled.low == pytest.approx(plain.low * unit)
@@ -114,7 +114,7 @@ def test_a_change_of_unit_scales_an_interval(costs: list[float], unit: float) ->
 def test_ranks_do_not_hang_on_the_order_of_entries(
     entries: list[Contender], data: st.DataObject
 ) -> None:
-    names = [each.cell for each in entries]
+    names = [entry.cell for entry in entries]
     pairs = [(a, b) for a in names for b in names if a < b]
     apart = data.draw(st.sets(st.sampled_from(pairs))) if pairs else set()
     shuffled = data.draw(st.permutations(entries))
@@ -127,22 +127,22 @@ def test_equal_scores_share_a_rank_and_better_ones_stand_before(
     entries: list[Contender], better: str
 ) -> None:
     found = standings(entries, set(), "x", "higher" if better == "higher" else "lower")
-    for each in found:
+    for item in found:
         ahead = [
             other
             for other in entries
-            if (other.score < each.score if better == "lower" else other.score > each.score)
+            if (other.score < item.score if better == "lower" else other.score > item.score)
         ]
-        assert each.rank == 1 + len(ahead)
-        assert (each.rank_low, each.rank_high) == (1, len(entries))
-    assert len({each.tie_group for each in found}) == 1
+        assert item.rank == 1 + len(ahead)
+        assert (item.rank_low, item.rank_high) == (1, len(entries))
+    assert len({item.tie_group for item in found}) == 1
 
 
 def test_entries_told_apart_from_all_others_have_one_rank() -> None:
     entries = [contender("a", 1.0), contender("b", 2.0), contender("c", 2.1)]
     apart = {(cell("a"), cell("b")), (cell("c"), cell("a"))}
     found = standings(entries, apart, "time_s")
-    assert [(each.rank_low, each.rank_high) for each in found] == [(1, 1), (2, 3), (2, 3)]
+    assert [(item.rank_low, item.rank_high) for item in found] == [(1, 1), (2, 3), (2, 3)]
     assert found[0].tie_group != found[1].tie_group == found[2].tie_group
 
 
@@ -166,9 +166,9 @@ def test_due_runs_of_another_form_are_refused_where_they_apply(text: str) -> Non
 @pytest.mark.parametrize("unit", [1.0, 1e-3, 3600.0])
 def test_costs_are_told_apart_whatever_their_unit(unit: float) -> None:
     costs = {
-        cell("fast"): [each * unit for each in FAST],
-        cell("slow"): [each * unit for each in SLOW],
-        cell("twin"): [each * unit * 1.001 for each in FAST],
+        cell("fast"): [item * unit for item in FAST],
+        cell("slow"): [item * unit for item in SLOW],
+        cell("twin"): [item * unit * 1.001 for item in FAST],
     }
     found = {(one.submission, two.submission) for one, two in told_apart(costs, 0.05)}
     assert found == {("fast", "slow"), ("slow", "twin")}
@@ -181,15 +181,15 @@ def test_a_single_run_is_never_told_apart() -> None:
 
 def test_entries_of_different_workloads_never_meet() -> None:
     entries = {
-        each: (Contender(each, costs[0], None, None), costs)
-        for each, costs in (
+        item: (Contender(item, costs[0], None, None), costs)
+        for item, costs in (
             (cell("a", "bert"), SLOW),
             (cell("a", "resnet"), FAST),
             (cell("b", "resnet"), SLOW),
         )
     }
     found = list(boards_by_workload(entries, "time_s", 0.05))
-    places = [(each.workload, each.submission, each.rank, each.rank_high) for each in found]
+    places = [(item.workload, item.submission, item.rank, item.rank_high) for item in found]
     assert places == [("bert", "a", 1, 1), ("resnet", "a", 1, 1), ("resnet", "b", 2, 2)]
     again = boards_by_workload(dict(reversed(entries.items())), "time_s", 0.05)
     assert list(again) == found

@@ -68,7 +68,7 @@ def test_what_the_importer_found_is_told_with_the_scores(tmp_path: Path) -> None
     runs = [Run(run_s=100.0 + i, nodes=(Power(every_s=2.0),)) for i in range(5)]
     import_archive("mlperf-training", write_package(tmp_path / "acme", runs), tmp_path / "r")
     found = score_imported(tmp_path / "r", load_ruleset("mlperf-training")).findings
-    message = next(each.message for each in found if each.rule == "mlperf-power-gap")
+    message = next(item.message for item in found if item.rule == "mlperf-power-gap")
     assert message.startswith("5 of 5 records: ")
 
 

@@ -100,7 +100,7 @@ def test_missing_runs_are_infinite_by_the_rules_only(tmp_path: Path) -> None:
     found = document(tmp_path, "as_shipped=false")
     assert (found.scores[0].status, found.scores[0].failures) == ("too_few_runs", 2)
     assert found.scores[0].time_to_target_s is None
-    assert any(each.rule == "mlperf-run-count" for each in found.findings)
+    assert any(finding.rule == "mlperf-run-count" for finding in found.findings)
 
 
 @pytest.mark.parametrize(("as_shipped", "n"), [("true", 5), ("false", 4)])
@@ -120,7 +120,7 @@ def test_joules_that_one_run_lacks_are_missing(tmp_path: Path) -> None:
     assert found.scores[0].energy_to_target_j is None
     assert found.scores[0].energy_by_method_j["mlperf-current"] is None
     assert found.scores[0].energy_by_method_j["window"] == pytest.approx(120_000)
-    assert any(each.rule == "mlperf-energy-undefined" for each in found.findings)
+    assert any(finding.rule == "mlperf-energy-undefined" for finding in found.findings)
 
 
 def test_systems_are_ranked_with_ties(tmp_path: Path) -> None:

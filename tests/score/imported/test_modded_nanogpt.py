@@ -115,7 +115,7 @@ def test_tracks_have_targets_and_boards_of_their_own(tmp_path: Path) -> None:
 
 def test_the_fastest_is_first(tmp_path: Path) -> None:
     record(tmp_path)
-    slower = tuple(2 * each for each in TIMES_MS)
+    slower = tuple(2 * times_m for times_m in TIMES_MS)
     record(tmp_path, LOSSES, slower, "track_1_short/2024-12-01_Slow")
     ranks = {row.submission: (row.rank, row.tie_group) for row in scored(tmp_path).leaderboard}
     assert ranks == {"2025-01-01_Fast": (1, "a"), "2024-12-01_Slow": (2, "b")}

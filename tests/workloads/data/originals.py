@@ -199,7 +199,7 @@ def zipped(path: Path, rows: Iterable[Iterable[object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(path, "wt", encoding="ascii") as file:
         for row in rows:
-            file.write(",".join("" if each is None else str(each) for each in row) + "\n")
+            file.write(",".join("" if item is None else str(item) for item in row) + "\n")
 
 
 def molecules(folder: Path, count: int = 60) -> Path:
@@ -221,7 +221,7 @@ def molecules(folder: Path, count: int = 60) -> Path:
     zipped(raw / "graph-label.csv.gz", rows)
     for place, name in enumerate(("train", "valid", "test")):
         numbers = range(20 * place, 20 * place + 20)
-        zipped(folder / "split" / "scaffold" / f"{name}.csv.gz", ([each] for each in numbers))
+        zipped(folder / "split" / "scaffold" / f"{name}.csv.gz", ([number] for number in numbers))
     return folder
 
 
@@ -239,10 +239,10 @@ def wmt17(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number, corpus in enumerate(translation.CORPORA):
         lines = prose(90, number).splitlines()
-        (folder / f"{corpus}.de").write_text("".join(f"Süß {each}\n" for each in lines))
-        (folder / f"{corpus}.en").write_text("".join(f"{each} .\n" for each in lines))
+        (folder / f"{corpus}.de").write_text("".join(f"Süß {line}\n" for line in lines))
+        (folder / f"{corpus}.en").write_text("".join(f"{line} .\n" for line in lines))
     for number, names in enumerate(translation.NEWS.values()):
-        lines = [f'{each} & "{each[:3]}"' for each in prose(54, 20 + number).splitlines()]
-        news(folder / names[0], [f"Süß {each}" for each in lines])
+        lines = [f'{line} & "{line[:3]}"' for line in prose(54, 20 + number).splitlines()]
+        news(folder / names[0], [f"Süß {line}" for line in lines])
         news(folder / names[1], lines)
     return folder

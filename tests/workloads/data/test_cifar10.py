@@ -31,7 +31,7 @@ def test_splits_are_stratified_and_nothing_is_lost(tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays["labels/y"], labels)
     both = np.concatenate([arrays["train/x"], arrays["validation/x"]]).reshape(200, -1)
     published = np.concatenate([pixels(40, seed=n)[0] for n in range(5)]).reshape(200, -1)
-    assert {each.tobytes() for each in both} == {each.tobytes() for each in published}
+    assert {item.tobytes() for item in both} == {item.tobytes() for item in published}
 
 
 class _Touches:

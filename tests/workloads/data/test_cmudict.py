@@ -88,9 +88,9 @@ def test_every_row_reads_back(word: str, sounds: list[str]) -> None:
 
 @given(st.lists(st.sampled_from(SOUNDS), min_size=1, max_size=LONGEST))
 def test_sounds_and_the_end_are_asked_for_and_nothing_else(sounds: list[str]) -> None:
-    rows = np.array([[VOCABULARY.index(each) for each in row_of("word", tuple(sounds))]])
+    rows = np.array([[VOCABULARY.index(item) for item in row_of("word", tuple(sounds))]])
     asked = targets(rows)[0]
-    assert [VOCABULARY[each] for each in asked if each >= 0] == [*sounds, END]
+    assert [VOCABULARY[item] for item in asked if item >= 0] == [*sounds, END]
     assert asked[:4].tolist() == [-1] * 4
 
 
@@ -123,7 +123,7 @@ def test_vocabulary_is_of_letters_and_sounds_of_one_kind() -> None:
 def test_hidden_words_are_not_trained_on() -> None:
     splits = cmudict_splits()
     parts = [splits.train["x"], splits.validation["x"], splits.test_inputs["x"]]
-    assert [len(each) for each in parts] == [112_565, 1_000, 1_000]
+    assert [len(part) for part in parts] == [112_565, 1_000, 1_000]
     words = np.concatenate(parts)[:, :LONGEST]
     given_at = np.concatenate(parts) == VOCABULARY.index(GIVEN)
     spelt = np.where(np.cumsum(given_at, axis=1)[:, :LONGEST] > 0, 0, words)

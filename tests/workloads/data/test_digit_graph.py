@@ -56,4 +56,6 @@ def test_nodes_are_shared_out_by_class_and_none_is_lost() -> None:
 
 
 def test_model_has_the_published_count_of_parameters() -> None:
-    assert sum(each.numel() for each in NeighbourhoodGCN(64, 64, 10).parameters()) == 4_810
+    assert (
+        sum(parameter.numel() for parameter in NeighbourhoodGCN(64, 64, 10).parameters()) == 4_810
+    )

@@ -29,7 +29,9 @@ def test_spectra_are_those_of_torch() -> None:
 def test_every_glide_is_there_in_both_directions() -> None:
     formants = draw_formants(np.random.default_rng(4))
     assert formants.shape == (CLASSES, 2, 2)
-    assert all(sum(np.allclose(each[::-1], other) for other in formants) == 1 for each in formants)
+    assert all(
+        sum(np.allclose(formant[::-1], other) for other in formants) == 1 for formant in formants
+    )
 
 
 def test_second_formant_stays_above_the_first() -> None:

@@ -41,7 +41,7 @@ def test_folders_and_archive_give_the_same_images(tmp_path: Path) -> None:
     second = dict(read(archive(tmp_path / "b")))
 
     def rows(arrays: dict[str, np.ndarray]) -> set[bytes]:
-        return {each.tobytes() for each in arrays["train/x"]}
+        return {array.tobytes() for array in arrays["train/x"]}
 
     assert rows(first) == rows(second)
 

@@ -14,7 +14,7 @@ def splits() -> Splits:
 
 def test_shares_are_those_of_the_contest(splits: Splits) -> None:
     parts = (splits.train["y"], splits.validation["y"], splits.test_labels["y"])
-    assert [np.bincount(each).tolist() for each in parts] == [[450] * 10, [50] * 10, [100] * 10]
+    assert [np.bincount(part).tolist() for part in parts] == [[450] * 10, [50] * 10, [100] * 10]
     assert splits.train["x"].shape == (4_500, 3, 32, 32)
     assert splits.train["x"].dtype == np.uint8
 
@@ -47,14 +47,14 @@ def test_cuts_are_squares_of_their_own_picture() -> None:
         offers = [
             picture[:, a : a + 32, b : b + 32] for a in range(MARGIN + 1) for b in range(MARGIN + 1)
         ]
-        assert sum(np.array_equal(each, square) for each in offers) == 1
+        assert sum(np.array_equal(offer, square) for offer in offers) == 1
 
 
 def test_classes_can_be_told_apart_but_not_by_brightness(splits: Splits) -> None:
     """Means of classes say more than chance, brightness alone does not."""
     flat = splits.train["x"].reshape(4_500, -1).astype(np.float32)
     y = splits.train["y"]
-    means = np.stack([flat[y == each].mean(axis=0) for each in range(10)])
+    means = np.stack([flat[y == index].mean(axis=0) for index in range(10)])
     hidden = splits.test_inputs["x"].reshape(1_000, -1).astype(np.float32)
     nearest = ((hidden[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
     assert np.mean(nearest == splits.test_labels["y"]) > 0.25

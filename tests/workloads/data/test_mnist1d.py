@@ -73,7 +73,7 @@ def test_bends_are_those_that_were_measured_to_be_equally_hard() -> None:
     assert mnist1d_bends.equal_bends(found) == BENDS
     assert 8 <= len(BENDS) < len(found) / 2
     means = [float(np.mean(found[bend])) for bend in BENDS]
-    firsts = [each[0] for each in found.values()]
+    firsts = [item[0] for item in found.values()]
     assert np.std(means) < np.std(firsts) / 4
 
 
@@ -150,7 +150,7 @@ def test_instances_differ_in_curves_and_numbering() -> None:
     """A nearest mean learnt on one instance knows nothing of another."""
     first, second = mnist1d_splits(1), mnist1d_splits(2)
     means = np.stack(
-        [first.train["x"][first.train["y"] == each].mean(axis=0) for each in range(10)]
+        [first.train["x"][first.train["y"] == index].mean(axis=0) for index in range(10)]
     )
 
     def right(x: np.ndarray, y: np.ndarray) -> float:
@@ -164,7 +164,7 @@ def test_instances_differ_in_curves_and_numbering() -> None:
 
 def test_parts_are_standardised_by_the_training_rows() -> None:
     splits = mnist1d_splits(3)
-    assert [len(each) for each in (splits.train["y"], splits.validation["y"])] == [40_000, 2_000]
+    assert [len(item) for item in (splits.train["y"], splits.validation["y"])] == [40_000, 2_000]
     assert splits.test_inputs["x"].shape == (48_000, LENGTH)
     assert abs(splits.train["x"].mean()) < 1e-4
     assert splits.train["x"].std() == pytest.approx(1, abs=1e-4)

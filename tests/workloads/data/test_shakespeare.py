@@ -23,10 +23,10 @@ def test_text_is_whole_and_coded_without_loss() -> None:
 
 def test_blocks_share_out_every_character_once() -> None:
     train, validation, test = blocks()
-    assert sum(len(each) for part in blocks() for each in part) == len(text())
-    starts = [each.__array_interface__["data"][0] for part in blocks() for each in part]
+    assert sum(len(item) for part in blocks() for item in part) == len(text())
+    starts = [item.__array_interface__["data"][0] for part in blocks() for item in part]
     assert len(set(starts)) == len(starts)
-    assert all(len(each) == BLOCK for each in (*validation, *test))
+    assert all(len(item) == BLOCK for item in (*validation, *test))
     assert (len(train), len(validation), len(test)) == (216, 13, 25)
 
 
@@ -35,9 +35,9 @@ def test_windows_lie_in_hidden_blocks_and_apart() -> None:
     inputs, truth = splits.test_inputs["x"], splits.test_labels["y"]
     assert inputs.shape == truth.shape == (125, WINDOW)
     assert np.array_equal(inputs[:, 1:], truth[:, :-1])
-    hidden = [each.tobytes() for each in blocks()[2]]
+    hidden = [block.tobytes() for block in blocks()[2]]
     for row, last in zip(inputs.astype(np.uint8), truth[:, -1].astype(np.uint8), strict=True):
-        assert any(row.tobytes() + last.tobytes() in each for each in hidden)
+        assert any(row.tobytes() + last.tobytes() in item for item in hidden)
     assert np.mean(inputs[1:, 0] == truth[:-1, -1]) < 0.3
 
 

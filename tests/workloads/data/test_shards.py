@@ -74,7 +74,7 @@ def test_pieces_of_any_size_make_the_same_file(sizes: list[int]) -> None:
 
     whole = np.arange(sum(sizes) * 3, dtype=np.float32).reshape(-1, 3)
     with tempfile.TemporaryDirectory() as folder:
-        pieces = iter([("a/x", each) for each in np.split(whole, np.cumsum(sizes)[:-1])])
+        pieces = iter([("a/x", part) for part in np.split(whole, np.cumsum(sizes)[:-1])])
         (entry,) = shards._write(pieces, Path(folder))
         np.testing.assert_array_equal(np.load(Path(folder, entry["file"])), whole)
 
@@ -82,8 +82,7 @@ def test_pieces_of_any_size_make_the_same_file(sizes: list[int]) -> None:
 def test_nothing_half_prepared_stays(root: Path, tmp_path: Path) -> None:
     def broken(folder: Path) -> Iterator[Part]:
         yield from list(parts(folder))[:3]
-        message = "file 7: damaged"
-        raise DataFault(message)
+        raise DataFault("file 7: damaged")
 
     with pytest.raises(DataFault, match="file 7"):
         packing(broken).prepare(tmp_path, root)

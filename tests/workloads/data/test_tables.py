@@ -22,11 +22,11 @@ HEADS = {
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     caches = (diamonds.diamonds, movielens.ratings, shuttle.shuttle)
-    for each in caches:
-        each.cache_clear()
+    for cach in caches:
+        cach.cache_clear()
     yield
-    for each in caches:
-        each.cache_clear()
+    for cach in caches:
+        cach.cache_clear()
 
 
 def _needs(package: str) -> pytest.MarkDecorator:
@@ -77,7 +77,7 @@ def test_unknown_grade_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_ratings_are_parted_by_rows() -> None:
     splits = movielens.movielens_splits()
     parts = [splits.train["x"], splits.validation["x"], splits.test_inputs["x"]]
-    assert [len(each) for each in parts] == [85_000, 5_000, 10_000]
+    assert [len(part) for part in parts] == [85_000, 5_000, 10_000]
     every = np.concatenate(parts)
     assert len(np.unique(every, axis=0)) == 100_000
     assert every.max(axis=0).tolist() == [942, 1_681]

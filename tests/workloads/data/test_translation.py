@@ -55,8 +55,8 @@ def test_news_is_unescaped_and_hidden_row_by_row(tmp_path: Path) -> None:
         [bytes(row).partition(b"\0")[0].decode() for row in arrays[name]]
         for name in ("inputs/x", "labels/y")
     )
-    assert [f"Süß {each}" for each in target] == source
-    assert all("&" in each and '"' in each and "&amp;" not in each for each in target)
+    assert [f"Süß {item}" for item in target] == source
+    assert all("&" in item and '"' in item and "&amp;" not in item for item in target)
     assert pairs(arrays["validation/x"])[0][0].startswith("Süß ")
     assert len(source) == 6
 

@@ -15,9 +15,9 @@ def test_forward_is_the_policy_and_the_value_hangs_on_the_same_trunk() -> None:
     assert value.shape == (7,)
     value.sum().backward()
     assert model.actor.weight.grad is None
-    assert all(each.grad is not None for each in model.trunk.parameters())
+    assert all(parameter.grad is not None for parameter in model.trunk.parameters())
 
 
 def test_it_has_the_known_number_of_weights() -> None:
     model = ActorCritic(inputs=4, hidden=64, actions=2)
-    assert sum(each.numel() for each in model.parameters()) == 4_675
+    assert sum(parameter.numel() for parameter in model.parameters()) == 4_675

@@ -15,7 +15,7 @@ from workloads.models.vision import (
 
 
 def count(model: torch.nn.Module) -> int:
-    return sum(each.numel() for each in model.parameters())
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_widths_and_depth_give_the_published_sizes() -> None:

@@ -6,7 +6,7 @@ from workloads.models.cnn import SmallCNN
 
 
 def test_net_has_the_published_count_of_parameters() -> None:
-    assert sum(each.numel() for each in SmallCNN(10).parameters()) == 14_458
+    assert sum(parameter.numel() for parameter in SmallCNN(10).parameters()) == 14_458
 
 
 def test_rows_do_not_see_each_other_in_evaluation() -> None:

@@ -20,7 +20,7 @@ def energy(net: EquilibriumNet, x: torch.Tensor, state: State) -> torch.Tensor:
 
 
 def test_published_count_of_parameters(net: EquilibriumNet) -> None:
-    assert sum(each.numel() for each in net.parameters()) == 9_610
+    assert sum(parameter.numel() for parameter in net.parameters()) == 9_610
 
 
 @torch.no_grad()
@@ -72,12 +72,14 @@ def test_nudged_states_estimate_the_gradient_that_backward_finds(
     truth = torch.nn.functional.one_hot(torch.arange(30) % 10, 10).double()
     outputs = net.settle(x, net.rest(x), 300)[1]
     (0.5 * (outputs - truth).square().sum(1).mean()).backward()
-    wanted = [each.grad.clone() for each in net.parameters() if each.grad is not None]
+    wanted = [
+        parameter.grad.clone() for parameter in net.parameters() if parameter.grad is not None
+    ]
     monkeypatch.setitem(scope, "NUDGE", 1e-6)
     monkeypatch.setitem(scope, "FREE_STEPS", 300)
     monkeypatch.setitem(scope, "NUDGED_STEPS", 300)
     scope["estimate"](net, x, truth)
-    found = [each.grad for each in net.parameters() if each.grad is not None]
+    found = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
     assert len(found) == len(wanted) == 4
     for mine, theirs in zip(found, wanted, strict=True):
         assert (mine - theirs).norm() < 0.02 * theirs.norm()
@@ -85,8 +87,7 @@ def test_nudged_states_estimate_the_gradient_that_backward_finds(
 
 def test_training_asks_for_no_backward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        message = "a backward pass"
-        raise AssertionError(message)
+        raise AssertionError("a backward pass")
 
     monkeypatch.setattr(torch.autograd, "backward", refuse)
     assert rehearse("digits-eqprop-adamw", 7, spacing_s=0.0, most=2).metrics[-1] > 0.3

@@ -20,4 +20,4 @@ def test_rating_is_mean_and_biases_and_product() -> None:
 def test_mean_goes_with_the_weights() -> None:
     model = Factorisation(users=600, items=400, factors=8)
     assert "mean" in model.state_dict()
-    assert sum(each.numel() for each in model.parameters()) == 9_000
+    assert sum(parameter.numel() for parameter in model.parameters()) == 9_000

@@ -58,7 +58,7 @@ def test_nets_have_the_known_number_of_weights(
     size: int, hidden: tuple[int, ...], waves: int, weights: int
 ) -> None:
     model = Flow(size=size, hidden=hidden, waves=waves)
-    assert sum(each.numel() for each in model.parameters()) == weights
+    assert sum(parameter.numel() for parameter in model.parameters()) == weights
     assert "frequencies" not in model.state_dict()
     assert model(torch.zeros(3, size), torch.zeros(3)).shape == (3, size)
 

@@ -17,7 +17,7 @@ def model() -> GPT:
 
 def test_published_counts_of_parameters() -> None:
     def count(**sizes: int) -> int:
-        return sum(each.numel() for each in GPT(**sizes).parameters())
+        return sum(parameter.numel() for parameter in GPT(**sizes).parameters())
 
     assert count(layers=1, width=64, context=32, symbols=8) == 53_184
     assert count(layers=2, width=64, context=32, symbols=84) == 112_896

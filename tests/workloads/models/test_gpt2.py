@@ -17,7 +17,7 @@ def model() -> GPT2:
 def test_the_small_one_has_the_published_size() -> None:
     with torch.device("meta"):
         model = GPT2(layers=12, width=768, heads=12, context=1024, symbols=50_257)
-    assert sum(each.numel() for each in model.parameters()) == 124_439_808
+    assert sum(parameter.numel() for parameter in model.parameters()) == 124_439_808
 
 
 def test_later_tokens_change_no_earlier_scores(model: GPT2) -> None:

@@ -76,7 +76,7 @@ def test_sums_are_by_place() -> None:
 
 def test_pieces_make_the_same_scores(net: GraphNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [ring(size, 6, 6, size) for size in (3, 6, 4, 2, 5)]
-    parts = [torch.cat(each) for each in zip(*rows, strict=True)]
+    parts = [torch.cat(item) for item in zip(*rows, strict=True)]
     inputs = dict(zip(graph_network.PARTS, parts, strict=True))
     with torch.inference_mode():
         whole = molecule_scores(net, inputs)

@@ -38,7 +38,9 @@ def test_a_higher_tone_lies_in_a_higher_band() -> None:
 def test_size_is_that_of_the_small_net() -> None:
     net = KeywordNet(12)
     # 64 x 10 x 4; four times (64 x 9 + 64 x 64); 64 x 12 + 12; nine normalisations of 2 x 64.
-    assert sum(each.numel() for each in net.parameters()) == 2560 + 4 * 4672 + 780 + 9 * 128
+    assert (
+        sum(parameter.numel() for parameter in net.parameters()) == 2560 + 4 * 4672 + 780 + 9 * 128
+    )
     assert net(torch.zeros(2, 16_000, dtype=torch.int16)).shape == (2, 12)
 
 

@@ -6,7 +6,7 @@ from workloads.models.mlp import MLP
 
 
 def test_perceptron_has_the_published_count_of_parameters() -> None:
-    assert sum(each.numel() for each in MLP(64, 128, 10).parameters()) == 9_610
+    assert sum(parameter.numel() for parameter in MLP(64, 128, 10).parameters()) == 9_610
 
 
 def test_layers_are_affine_with_one_rectifier_between() -> None:

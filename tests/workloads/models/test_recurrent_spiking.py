@@ -67,7 +67,7 @@ def test_it_learns_which_channel_spikes_first() -> None:
         loss = functional.cross_entropy(net(x), y)
         optimizer.zero_grad()
         loss.backward()
-        assert all(each.grad is not None for each in net.parameters())
+        assert all(parameter.grad is not None for parameter in net.parameters())
         optimizer.step()
     assert net(x).argmax(1).tolist() == [0, 1]
     assert float(loss.detach()) < 0.4

@@ -6,7 +6,7 @@ from workloads.models.resnet9 import ResNet9
 
 
 def count(width: int) -> int:
-    return sum(each.numel() for each in ResNet9(width, 10).parameters())
+    return sum(parameter.numel() for parameter in ResNet9(width, 10).parameters())
 
 
 def test_published_width_has_the_published_count_of_parameters() -> None:

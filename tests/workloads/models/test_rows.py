@@ -9,7 +9,7 @@ from workloads.models.smooth import Regressor
 def test_regressor_gives_one_value_a_row() -> None:
     model = Regressor(9, 128, 128)
     assert model(torch.zeros(5, 9)).shape == (5,)
-    assert sum(each.numel() for each in model.parameters()) == 17_921
+    assert sum(parameter.numel() for parameter in model.parameters()) == 17_921
 
 
 def test_anomaly_score_is_the_squared_error_of_the_rebuilt_row() -> None:
@@ -23,6 +23,6 @@ def test_anomaly_score_is_the_squared_error_of_the_rebuilt_row() -> None:
 
 def test_a_rebuilt_row_scores_nothing() -> None:
     model = Autoencoder(inputs=2, hidden=4, code=1)
-    for each in model.parameters():
-        torch.nn.init.zeros_(each)
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter)
     assert model(torch.zeros(3, 2)).tolist() == [0, 0, 0]

@@ -7,7 +7,7 @@ from workloads.models.series import SeriesCNN
 
 def test_published_counts_of_parameters() -> None:
     def count(**sizes: int) -> int:
-        return sum(each.numel() for each in SeriesCNN(**sizes).parameters())
+        return sum(parameter.numel() for parameter in SeriesCNN(**sizes).parameters())
 
     assert count(channels=64, width=64, parts=2, classes=8) == 25_992
     assert count(channels=12, width=64, parts=1, classes=9) == 15_561

@@ -9,7 +9,7 @@ from workloads.models.spiking import STEPS, SpikingMLP, _Spike
 
 def by_hand(model: SpikingMLP, x: torch.Tensor) -> tuple[np.ndarray, float]:
     """Scores and spike rate by the equations, in numpy."""
-    w, b, v, c = (each.detach().double().numpy() for each in model.parameters())
+    w, b, v, c = (parameter.detach().double().numpy() for parameter in model.parameters())
     current = x.double().numpy() @ w.T + b
     u, m = np.zeros_like(current), np.zeros((len(x), len(c)))
     total, fired = np.zeros_like(m), 0.0
@@ -47,4 +47,4 @@ def test_surrogate_gradient_is_the_stated_one() -> None:
 
 
 def test_published_count_of_parameters() -> None:
-    assert sum(each.numel() for each in SpikingMLP(64, 128, 10).parameters()) == 9_610
+    assert sum(parameter.numel() for parameter in SpikingMLP(64, 128, 10).parameters()) == 9_610

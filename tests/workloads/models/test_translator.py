@@ -36,8 +36,8 @@ def test_padding_has_no_say(net: Translator) -> None:
 
 
 def test_translation_is_what_the_whole_pass_finds_likeliest(net: Translator) -> None:
-    for each in net.parameters():
-        torch.nn.init.normal_(each, std=0.3)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
     source = text(3, 11)
     with torch.inference_mode():
         found = net.translate(source)

@@ -18,8 +18,8 @@ def test_noise_has_the_shape_of_the_images_and_tells_nothing_at_first(net: UNet)
     assert torch.equal(out, out[:1, :, :1, :1].expand_as(out)), (
         "at first nothing is told but a bias"
     )
-    for each in net.parameters():
-        torch.nn.init.normal_(each, std=0.1)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
     out = net(x, torch.tensor([0, 5, 999]))
     assert out.shape == x.shape
     assert not torch.allclose(out[0], net(x, torch.tensor([9, 5, 999]))[0]), "the step has a say"
@@ -27,12 +27,12 @@ def test_noise_has_the_shape_of_the_images_and_tells_nothing_at_first(net: UNet)
 
 
 def test_every_weight_takes_part(net: UNet) -> None:
-    for each in net.parameters():
-        torch.nn.init.normal_(each, std=0.1)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
     net(torch.randn(2, 3, 8, 8), torch.tensor([3, 700])).square().sum().backward()
-    gradients = [each.grad for each in net.parameters() if each.grad is not None]
+    gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
     assert len(gradients) == len(list(net.parameters()))
-    assert all(bool(each.abs().sum() > 0) for each in gradients)
+    assert all(bool(gradient.abs().sum() > 0) for gradient in gradients)
 
 
 def test_noising_goes_from_the_image_to_noise() -> None:

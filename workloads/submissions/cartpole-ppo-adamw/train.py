@@ -89,7 +89,7 @@ def train(session: Session) -> None:
 def _improve(model: Any, optimizer: optim.Optimizer, rollout: Rollout) -> None:
     for _ in range(PASSES):
         for rows in torch.randperm(WORLDS * LENGTH).split(BATCH_SIZE):
-            loss = _loss(model, Rollout(*(each[rows] for each in rollout)))
+            loss = _loss(model, Rollout(*(item[rows] for item in rollout)))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -99,7 +99,7 @@ def _improve(model: Any, optimizer: optim.Optimizer, rollout: Rollout) -> None:
 def _trial(model: Any, session: Session) -> float:
     """Steps that the worst of the validation starts lasts under the greedy policy."""
     starts = session.validation["start"]
-    known = {name: np.repeat(each, len(starts), axis=0) for name, each in session.train.items()}
+    known = {name: np.repeat(item, len(starts), axis=0) for name, item in session.train.items()}
     episodes = Splits(
         train={}, validation={}, test_inputs={"start": starts, **known}, test_labels={}
     )
@@ -128,8 +128,8 @@ def _roll(model: Any, worlds: Worlds) -> Rollout:
     advantage = advantages(torch.stack(values), torch.stack(overs))
     gain = advantage + torch.stack(values[:-1])
     standard = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-    parts = [torch.stack(each) for each in (seen, actions, chances)]
-    return Rollout(*(each.flatten(0, 1) for each in (*parts, standard, gain)))
+    parts = [torch.stack(item) for item in (seen, actions, chances)]
+    return Rollout(*(item.flatten(0, 1) for item in (*parts, standard, gain)))
 
 
 def advantages(values: Tensor, overs: Tensor) -> Tensor:

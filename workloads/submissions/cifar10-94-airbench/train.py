@@ -101,10 +101,10 @@ def shifted(images: Tensor) -> Tensor:
 
 
 def _optimizers(model: nn.Module) -> list[optim.Optimizer]:
-    named = {name: each for name, each in model.named_parameters() if each.requires_grad}
-    filters = [each for each in named.values() if each.ndim == 4]
-    head = [each for each in named.values() if each.ndim == 2]
-    biases = [each for each in named.values() if each.ndim == 1]
+    named = {name: item for name, item in model.named_parameters() if item.requires_grad}
+    filters = [item for item in named.values() if item.ndim == 4]
+    head = [item for item in named.values() if item.ndim == 2]
+    biases = [item for item in named.values() if item.ndim == 1]
     groups = [
         {"params": biases, "lr": BIAS_RATE, "weight_decay": DECAY / BIAS_RATE},
         {"params": head, "lr": HEAD_RATE, "weight_decay": DECAY / HEAD_RATE},
@@ -115,10 +115,10 @@ def _optimizers(model: nn.Module) -> list[optim.Optimizer]:
 def _data(session: Session, device: str) -> tuple[Tensor, Tensor]:
     """Training and validation images, normalised, in an order drawn from the seed."""
     parts = (session.train, session.validation)
-    images = torch.from_numpy(np.concatenate([each["x"] for each in parts])).to(device)
-    labels = torch.from_numpy(np.concatenate([each["y"] for each in parts])).to(device)
+    images = torch.from_numpy(np.concatenate([part["x"] for part in parts])).to(device)
+    labels = torch.from_numpy(np.concatenate([part["y"] for part in parts])).to(device)
     mean, deviation = (
-        torch.tensor(each, device=device).view(3, 1, 1) for each in (MEAN, DEVIATION)
+        torch.tensor(item, device=device).view(3, 1, 1) for item in (MEAN, DEVIATION)
     )
     order = torch.randperm(len(labels), device=device)
     return (images[order].float() / 255 - mean) / deviation, labels[order]
@@ -135,7 +135,7 @@ def train(session: Session) -> None:
     with torch.no_grad():
         first.weight.copy_(whitening_filters(images[:WHITENING_IMAGES], first.kernel_size[0]))
     optimizers = _optimizers(model)
-    rates = [[group["lr"] for group in each.param_groups] for each in optimizers]
+    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     batches = max(1, len(labels) // BATCH_SIZE)
     for epoch in range(EPOCHS):
         if epoch == WHITENING_BIAS_EPOCHS and first.bias is not None:
@@ -144,8 +144,8 @@ def train(session: Session) -> None:
         order = torch.randperm(len(labels), device=device)
         for number, chosen in enumerate(order.chunk(batches)):
             left = 1 - (epoch * batches + number) / (EPOCHS * batches)
-            for each, starts in zip(optimizers, rates, strict=True):
-                for group, start in zip(each.param_groups, starts, strict=True):
+            for item, starts in zip(optimizers, rates, strict=True):
+                for group, start in zip(item.param_groups, starts, strict=True):
                     group["lr"] = start * left
             _update(model, optimizers, pixels[chosen], labels[chosen])
         if epoch == EPOCHS - 1 or session.snapshot_due():
@@ -157,6 +157,6 @@ def _update(
 ) -> None:
     loss = functional.cross_entropy(model(images), truth, label_smoothing=SMOOTHING)
     loss.backward()
-    for each in optimizers:
-        each.step()
-        each.zero_grad()
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()

@@ -25,7 +25,7 @@ def as_arrays(model: Any) -> dict[str, Array]:
 
     A leaf is its own child on both sides, so that all rows can go down equally far.
     """
-    trees = [each[0].nodes for each in model._predictors]  # noqa: SLF001 - has no public form
+    trees = [predictor[0].nodes for predictor in model._predictors]  # noqa: SLF001 - has no public form
     most = max(len(nodes) for nodes in trees)
     shapes = {name: (len(trees), most * (2 if name == "child" else 1)) for name in KINDS}
     arrays = {name: np.zeros(shapes[name], dtype=kind) for name, kind in KINDS.items()}
@@ -51,7 +51,7 @@ def predictor(
 ) -> Callable[[dict[str, Array]], Array]:
     """Walks the trees with numpy alone."""
     del workload
-    trees = {name: np.asarray(each) for name, each in weights.items()}
+    trees = {name: np.asarray(item) for name, item in weights.items()}
 
     def predict(inputs: dict[str, Array]) -> Array:
         x = inputs["x"]

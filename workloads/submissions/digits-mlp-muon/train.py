@@ -50,7 +50,7 @@ def train(session: Session) -> None:
     torch.manual_seed(session.seed)
     model = session.workload.model()
     weights = list(model.parameters())
-    momenta = [torch.zeros_like(each) for each in weights]
+    momenta = [torch.zeros_like(weight) for weight in weights]
     epoch_steps = -(-len(session.train["y"]) // BATCH_SIZE)
     steps = EPOCHS * epoch_steps
     for step, batch in enumerate(session.batches("train", BATCH_SIZE, EPOCHS), start=1):

@@ -36,8 +36,8 @@ def windows(text: Array, window: int, places: np.random.Generator, device: str) 
 def _optimizer(model: nn.Module) -> optim.Optimizer:
     weights = list(model.parameters())
     groups = [
-        {"params": [each for each in weights if each.ndim > 1], "weight_decay": DECAY},
-        {"params": [each for each in weights if each.ndim <= 1], "weight_decay": 0.0},
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": DECAY},
+        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
     ]
     return optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.95))
 

@@ -63,14 +63,14 @@ class Block(nn.Module):
         self.out = nn.Linear(WIDTH, WIDTH, bias=False)
         self.up = nn.Linear(WIDTH, 4 * WIDTH, bias=False)
         self.down = nn.Linear(4 * WIDTH, WIDTH, bias=False)
-        for each in (self.out, self.down):
-            nn.init.zeros_(each.weight)
+        for item in (self.out, self.down):
+            nn.init.zeros_(item.weight)
 
     def _attended(self, x: Tensor, past: Past | None) -> tuple[Tensor, Past]:
         batch, length, width = x.shape
         parts = self.qkv(x).view(batch, length, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
         first = 0 if past is None else past[0].shape[2]
-        query, key = (rotated(unit(each), first) for each in parts[:2])
+        query, key = (rotated(unit(part), first) for part in parts[:2])
         value = parts[2]
         if past is not None:
             key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
@@ -182,8 +182,8 @@ def windows(stream: Array, window: int, begin: int) -> Iterator[Tensor]:
 
 def _set(optimizers: list[optim.Optimizer], firsts: list[list[float]], step: int) -> None:
     """Rates and momentum of a step."""
-    for each, rates in zip(optimizers, firsts, strict=True):
-        for group, rate in zip(each.param_groups, rates, strict=True):
+    for item, rates in zip(optimizers, firsts, strict=True):
+        for group, rate in zip(item.param_groups, rates, strict=True):
             group["lr"] = rate * share(step)
             if "momentum" in group:
                 group["momentum"] = momentum_at(step)
@@ -196,7 +196,7 @@ def train(session: Session) -> None:
     net = Net().to(device)
     forward: Callable[[Tensor], Tensor] = torch.compile(net) if device == "cuda" else net
     optimizers = optimizers_of(net)
-    firsts = [[group["lr"] for group in each.param_groups] for each in optimizers]
+    firsts = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     window = session.workload.outputs.shape[0]
     begin = int(np.random.default_rng(session.seed).integers(len(session.train["x"])))
     rows = windows(session.train["x"], window, begin)
@@ -208,9 +208,9 @@ def train(session: Session) -> None:
                 scores = forward(tokens[:, :-1])
             loss = functional.cross_entropy(scores.flatten(0, 1), tokens[:, 1:].flatten())
             (loss / PIECES).backward()
-        for each in optimizers:
-            each.step()
-            each.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         if step % GRID == 0 or step == STEPS:
             session.log(step, loss=loss.item())
             if step == STEPS or session.snapshot_due():

@@ -45,7 +45,7 @@ def moved(images: Array, generator: np.random.Generator) -> Array:
 
 
 def _update(model: nn.Module, optimizer: optim.Optimizer, images: Array, truth: Array) -> None:
-    mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in (MEAN, DEVIATION))
+    mean, deviation = (torch.tensor(item).view(3, 1, 1) for item in (MEAN, DEVIATION))
     scores = model((torch.from_numpy(images).float() / 255 - mean) / deviation)
     loss = functional.cross_entropy(scores, torch.from_numpy(truth), label_smoothing=0.1)
     optimizer.zero_grad()

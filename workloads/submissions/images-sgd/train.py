@@ -55,10 +55,10 @@ def varied(images: Tensor, shift: int) -> Tensor:
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    weights = [each for each in model.parameters() if each.requires_grad]
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [each for each in weights if each.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [each for each in weights if each.ndim <= 1], "weight_decay": 0.0},
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
     ]
     return optim.SGD(groups, lr=recipe.rate, momentum=MOMENTUM, nesterov=True)
 
@@ -70,7 +70,7 @@ def train(session: Session) -> None:
     recipe = RECIPES[session.workload.name]
     model = session.workload.model().to(device)
     mean, deviation = (
-        torch.tensor(each, device=device).view(3, 1, 1) for each in (recipe.mean, recipe.deviation)
+        torch.tensor(item, device=device).view(3, 1, 1) for item in (recipe.mean, recipe.deviation)
     )
     batches = -(-len(session.train["y"]) // recipe.batch_size)
     steps = batches * recipe.epochs

@@ -69,10 +69,10 @@ def predictor(
         nonlocal model
         if model is None:
             model = CurveNet(inputs["x"].shape[1], workload.outputs.shape[0])
-            state = {name: torch.tensor(np.asarray(each)) for name, each in weights.items()}
+            state = {name: torch.tensor(np.asarray(item)) for name, item in weights.items()}
             model.load_state_dict(state)
         rows = torch.from_numpy(np.array(inputs["x"])).split(PREDICTED_ROWS)
-        scores: Array = torch.cat([model(each) for each in rows]).numpy()
+        scores: Array = torch.cat([model(row) for row in rows]).numpy()
         return scores
 
     return predict

@@ -32,8 +32,8 @@ def train(session: Session) -> None:
     rows = session.batches("train", BATCH_SIZE, EPOCHS)
     for step, arrays in enumerate(rows, 1):
         tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(each)).to(device)
-            for name, each in arrays.items()
+            name: torch.from_numpy(np.ascontiguousarray(item)).to(device)
+            for name, item in arrays.items()
         }
         molecules = Batch(*(tensors[name] for name in PARTS))
         loss = known_loss(model(molecules), tensors["y"])

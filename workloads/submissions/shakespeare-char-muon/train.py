@@ -58,7 +58,7 @@ def train(session: Session) -> None:
     torch.manual_seed(session.seed)
     model = session.workload.model()
     optimizers = _optimizers(model)
-    schedules = [optim.lr_scheduler.LambdaLR(each, _share) for each in optimizers]
+    schedules = [optim.lr_scheduler.LambdaLR(item, _share) for item in optimizers]
     window = session.workload.outputs.shape[0]
     text = torch.from_numpy(session.train["x"].astype(np.int64))
     places = np.random.default_rng(session.seed)
@@ -78,9 +78,9 @@ def train(session: Session) -> None:
 
 def _optimizers(model: nn.Module) -> list[optim.Optimizer]:
     named = model.named_parameters()
-    matrices = [each for name, each in named if each.ndim == 2 and name.startswith("blocks.")]
-    chosen = {id(each) for each in matrices}
-    others = [each for each in model.parameters() if id(each) not in chosen]
+    matrices = [item for name, item in named if item.ndim == 2 and name.startswith("blocks.")]
+    chosen = {id(matrice) for matrice in matrices}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
     adamw = optim.AdamW(others, lr=ADAMW_RATE, betas=(0.9, 0.95), weight_decay=0.1)
     return [Muon(matrices, MUON_RATE), adamw]
 

@@ -70,7 +70,7 @@ def batches(stream: Array, places: np.random.Generator) -> Iterator[tuple[Tensor
             groups[-1].append(pair)
         for number in places.permutation(len(groups)).tolist():
             chosen = groups[number]
-            yield filled([each for each, _ in chosen]), filled([each for _, each in chosen])
+            yield filled([item for item, _ in chosen]), filled([element for _, element in chosen])
 
 
 def share(step: int) -> float:
@@ -101,7 +101,7 @@ def train(session: Session) -> None:
     schedule = optim.lr_scheduler.LambdaLR(optimizer, share)
     rows = batches(session.train["x"], np.random.default_rng(session.seed))
     for step in range(1, STEPS + 1):
-        source, target = (each.to(device) for each in next(rows))
+        source, target = (item.to(device) for item in next(rows))
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             loss = translation_loss(model, source, target)
         optimizer.zero_grad()
