@@ -123,7 +123,7 @@ def _plotly_entry(made: Made, page: Path) -> None:
     from plotly import graph_objects
 
     path = next(made.results.glob("*/entry-0000/*/*/trace.csv.gz"))
-    series = power_of(read_trace(path), {})
+    series = power_of(read_trace(path), [])
     lines = [graph_objects.Scatter(x=item.t_s, y=item.power_w, name=item.domain) for item in series]
     graph_objects.Figure(lines).write_html(page, include_plotlyjs=True)
 

@@ -27,8 +27,9 @@ import numpy as np
 import harness
 from harness.clock import SystemClock, now_ns
 from harness.measure.choice import MeterChoice
+from harness.measure.energy import EnergyReader
 from harness.measure.metering import Metering
-from harness.measure.trace import HEADER, energy, read_trace
+from harness.measure.trace import HEADER, read_trace
 from harness.records import Domain
 from tests.lab import nvml, powercap
 
@@ -183,7 +184,7 @@ def storage(repeats: int) -> dict[str, float]:
             begin_s = time.process_time()
             trace = read_trace(path)
             middle_s = time.process_time()
-            energy(trace, domain, 10**9, 3500 * 10**9)
+            EnergyReader(trace, [domain]).energy(domain.name, 10**9, 3500 * 10**9)
             read_s.append(middle_s - begin_s)
             told_s.append(time.process_time() - middle_s)
         return {

@@ -44,9 +44,11 @@ time.sleep(0.05)
 ran = cpu() - begun_cpu
 report = metering.stop()
 stopped = cpu() - begun_cpu
-from harness.measure.trace import energy, read_trace, total
+from harness.measure.energy import EnergyReader, total
+from harness.measure.trace import read_trace
 trace = read_trace(folder / "trace.csv.gz") if metering.domains else None
-told = [energy(trace, each, begin_ns, end_ns) for each in metering.domains]
+reader = EnergyReader(trace, metering.domains)
+told = [reader.energy(each.name, begin_ns, end_ns) for each in metering.domains]
 kinds = {"gpu": ("gpu",), "cpu": ("cpu", "dram")}.get(asks, ("gpu", "cpu", "dram"))
 asked = [each for each in metering.domains if each.kind in kinds]
 whole = total([each for each in told if each.kind in kinds], asked)

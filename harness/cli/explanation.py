@@ -6,7 +6,8 @@ from pathlib import Path
 from harness.bundle import Bundle, BundleError
 from harness.cli.documents import DomainItem, ExplainDocument
 from harness.clock import NS_PER_S
-from harness.measure.trace import Energy, Total, energy, read_trace, total
+from harness.measure.energy import Energy, EnergyReader, Total
+from harness.measure.trace import read_trace
 from harness.records import Domain
 from harness.report.numbers import percent, quantity
 
@@ -61,13 +62,13 @@ def explain(folder: Path) -> ExplainDocument:
     if bundle.trace_path is None:
         raise BundleError(f"{folder}: run {run.id} read no meter, so there are no joules")
     trace = read_trace(bundle.trace_path)
-    told = [energy(trace, domain, gun_ns, end_ns) for domain in run.domains]
+    told = EnergyReader(trace, run.domains).between(gun_ns, end_ns)
     return ExplainDocument(
         run_id=run.id,
         window="run window, gun to the death of the last process",
         window_s=(end_ns - gun_ns) / NS_PER_S,
-        domains=tuple(_item(*pair) for pair in zip(run.domains, told, strict=True)),
-        total=_total_text(total(told, run.domains)),
+        domains=tuple(_item(domain, told.domains[domain.name]) for domain in run.domains),
+        total=_total_text(told.total),
     )
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from harness.bundle import Bundle
 from harness.cli.documents import RunDocument, RunItem
 from harness.cli.failure import INTERRUPTED, INVALID, MISSED, OK, OVER_BUDGET, UNTRUSTED
-from harness.measure.trace import disjoint
+from harness.measure.energy import disjoint
 from harness.records import Ruleset, RunScore
+from harness.records.measure import weakest_method
 from harness.report.numbers import plain, quantity
 from harness.score.cost import run_score
-from harness.score.joules import weakest
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
@@ -69,7 +69,9 @@ def scored(outcome: "Outcome", results: Path) -> RunItem:
     row = run_score(bundle, bundle.ruleset, results.resolve())
     return RunItem(
         **{name: getattr(row, name) for name in RunScore.model_fields},
-        window_energy_method=weakest([item.method for item in disjoint(outcome.run.domains)]),
+        window_energy_method=weakest_method(
+            [item.method for item in disjoint(outcome.run.domains)]
+        ),
         window_energy_simulated=any(domain.simulated for domain in outcome.run.domains),
         hyperparameters=outcome.run.hyperparameters,
         ended_by=outcome.run.window.ended_by,

@@ -2,12 +2,14 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.formats._format import Archive, complaint, require_path, require_runs, unique_runs
 from harness.formats._text import Text, TextError, read_text
+from harness.measure.power import integrate
 from harness.records import Finding, ImportedRun
 
 ReadFile = Callable[[Text, str], Iterable[ImportedRun | Finding]]
@@ -72,7 +74,10 @@ def recording(text: Text, folder: str, source_format: str, **fields: Any) -> Imp
 
 def trapezoid(points: Sequence[tuple[float, float]]) -> float:
     """∫ p dt in joules over (seconds, watts) in the order of time."""
-    return sum((a[1] + b[1]) / 2 * (b[0] - a[0]) for a, b in pairwise(points))
+    if not points:
+        return 0.0
+    t_s, watts = np.array(points, dtype=np.float64).T
+    return integrate(t_s, watts, t_s[0], t_s[-1])
 
 
 def in_order(

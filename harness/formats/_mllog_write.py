@@ -14,8 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.bundle import Bundle
-from harness.formats._power_shape import shape_w
+import numpy as np
+
+from harness.bundle import TRACE, Bundle, BundleError
+from harness.clock import NS_PER_S
+from harness.measure.energy import EnergyReader
+from harness.measure.trace import Trace, TraceError, parse_trace
 
 TOKEN = ":::MLLOG "  # noqa: S105 - it marks a line
 STEP_MS_MAX = 1000
@@ -142,6 +146,25 @@ def _grid(run: RunToWrite) -> list[int]:
     return sorted(marks)
 
 
+def _mean_power_w(run: RunToWrite, edges_ns: Sequence[int]) -> list[float]:
+    """Mean power between successive times; constant where the trace has no readings.
+
+    Raises:
+        BundleError: the trace cannot be read.
+    """
+    text, names = run.bundle.trace_text(), run.score["energy_domains"]
+    try:
+        trace = parse_trace(text, str(run.bundle.folder / TRACE)) if text else Trace({})
+    except TraceError as error:
+        raise BundleError(str(error)) from error
+    reader = EnergyReader(trace, [item for item in run.bundle.run.domains if item.name in names])
+    edges_s = np.array(edges_ns) / NS_PER_S
+    curves = [reader.curve(name) for name in reader.domains]
+    gained_j = sum(np.diff(curve.at(edges_s)) for curve in curves if curve is not None)
+    watts = np.maximum(gained_j, 0.0) / np.diff(edges_s)
+    return [float(value) for value in (watts if watts.sum() > 0 else np.ones(len(watts)))]
+
+
 def power_readings(run: RunToWrite) -> list[tuple[int, float]]:
     """Milliseconds after the gun and mean watts since the one before; they add up to the joules.
 
@@ -154,7 +177,7 @@ def power_readings(run: RunToWrite) -> list[tuple[int, float]]:
     marks = _grid(run)
     gun_ns = run.bundle.run.window.gun_ns or 0
     edges = [gun_ns + mark * NS_PER_MS for mark in marks]
-    shape = shape_w(run.bundle, run.score["energy_domains"], edges)
+    shape = _mean_power_w(run, edges)
     spans_s = [(b - a) / 1000 for a, b in pairwise(marks)]
     total = sum(power * span for power, span in zip(shape, spans_s, strict=True))
     return [(mark, power * joules / total) for mark, power in zip(marks[1:], shape, strict=True)]

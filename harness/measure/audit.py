@@ -13,18 +13,11 @@ import numpy as np
 
 from harness.clock import NS_PER_S, Anchor
 from harness.measure import counter
+from harness.measure.energy import Energy, EnergyReader, contains
 from harness.measure.lockstep import step_seconds
 from harness.measure.metering import TRACE, Metering
 from harness.measure.series import Series, around, nominal_period_s
-from harness.measure.trace import (
-    Energy,
-    Trace,
-    TraceError,
-    contains,
-    energy,
-    read_trace,
-    window_of,
-)
+from harness.measure.trace import Trace, TraceError, read_trace
 from harness.measure.watch import read_vitals
 from harness.records import Domain, Finding
 from harness.records.ruleset import MeasureRules
@@ -94,7 +87,8 @@ def audit(
     seen = witness or Witness()
     limits = seen.rules
     window_s = (window[0] / NS_PER_S, window[1] / NS_PER_S)
-    results = {domain.name: energy(trace, domain, *window) for domain in domains}
+    reader = EnergyReader(trace, domains)
+    results = reader.between(*window).domains
     cases = [
         Case(domain, trace.columns[domain.name], results[domain.name], window_s, limits)
         for domain in domains
@@ -107,7 +101,7 @@ def audit(
         *_disagreements(domains, results, window_s, limits),
         *_clocks(drifts(seen.anchors), limits),
         *_lockstep(cases, seen.step_s),
-        *_windows(trace, domains),
+        *_windows(reader),
     ]
     if trace.torn:
         found.append(
@@ -178,11 +172,11 @@ def _absent(trace: Trace, domains: Sequence[Domain]) -> Iterator[Finding]:
             )
 
 
-def _windows(trace: Trace, domains: Sequence[Domain]) -> Iterator[Finding]:
+def _windows(reader: EnergyReader) -> Iterator[Finding]:
     """Averaging windows that the readings contradict."""
-    for domain in domains:
-        seen, stated_s = window_of(trace, domain), domain.averaging_window_s
-        if seen is not None and stated_s is not None and seen.refutes(stated_s):
+    for domain in reader.domains.values():
+        seen, stated_s = reader.averaging_window(domain.name), domain.averaging_window_s
+        if seen is not None and stated_s is not None and seen.contradicts(stated_s):
             text = (
                 f"'{domain.name}' averages over {1e3 * seen.low_s:.0f} to {1e3 * seen.high_s:.0f} "
                 f"ms, not over the {1e3 * stated_s:.0f} ms that are stated for it"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import NS_PER_S
-from harness.measure.trace import Trace, energy
+from harness.measure.energy import EnergyReader
+from harness.measure.trace import Trace
 from harness.records import Domain
 
 Window = tuple[int, int]
@@ -55,7 +56,7 @@ def idle(trace: Trace, domain: Domain, before: Window | None, after: Window | No
 def _mean(trace: Trace, domain: Domain, window: Window | None) -> tuple[float | None, float | None]:
     if window is None or window[1] <= window[0]:
         return None, None
-    told = energy(trace, domain, *window)
+    told = EnergyReader(trace, [domain]).energy(domain.name, *window)
     if told.energy_j is None:
         return None, None
     duration_s = (window[1] - window[0]) / NS_PER_S

@@ -22,6 +22,7 @@ F.1.2.3).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -192,7 +193,8 @@ class _Prepared:
         return _summed(np.where(self.steps.valid, self.steps.gained_j, 0.0))
 
     @cached_property
-    def _lost_s(self) -> Float:
+    def lost_s(self) -> Float:
+        """Seconds of invalid steps up to each reading."""
         return _summed(np.where(self.steps.valid, 0.0, np.diff(self.steps.t_s)))
 
     def edge(self, x_s: float) -> "_Edge":
@@ -208,7 +210,7 @@ class _Prepared:
         return self._nears[x_s]
 
     def _near(self, index: int, x_s: float) -> _Near:
-        lost_s = 0.0 if self.steps.sound else float(self._lost_s[index])
+        lost_s = 0.0 if self.steps.sound else float(self.lost_s[index])
         t_s, sure_j = float(self.steps.t_s[index]), float(self._sure_j[index])
         return _Near(index, t_s, sure_j, lost_s, *_offset_j(self, index, x_s))
 
@@ -246,6 +248,27 @@ def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
         readings_count=distinct_count(series.t_s, a_s, b_s, sensor.update_s),
         reason="the counter was reset or jumped within the window" if lost_s else "",
     )
+
+
+def curve(
+    series: Series, domain: Domain
+) -> tuple[Callable[[Float], Float], Callable[[Float], Float]]:
+    """Functions of time for `EnergyCurve`: joules since the first reading, and covered seconds."""
+    prepared = _prepared(series, domain)
+    t_s, total_j = prepared.knots.t_s, prepared.knots.total_j
+    covered = prepared.steps.t_s - prepared.steps.t_s[0] - prepared.lost_s
+    watts = np.diff(total_j) / np.diff(t_s)
+    # Beyond its updates the curve goes on with their mean power, as `_Edge.at` does.
+    before_w, after_w = (
+        float(part.mean()) if len(part) else 0.0 for part in (watts[:2], watts[-2:])
+    )
+
+    def at(x_s: Float) -> Float:
+        inside = np.interp(x_s, t_s, total_j)
+        before_s, after_s = np.minimum(x_s - t_s[0], 0.0), np.maximum(x_s - t_s[-1], 0.0)
+        return np.asarray(inside + before_w * before_s + after_w * after_s, dtype=np.float64)
+
+    return at, lambda x_s: np.interp(x_s, prepared.steps.t_s, covered)
 
 
 def _lost_s(steps: Unfolded, a_s: float, b_s: float) -> float:

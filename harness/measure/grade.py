@@ -7,7 +7,7 @@ long) and MLPerf's rule of at least one sample a second and 60 samples.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.measure.trace import Energy, disjoint
+from harness.measure.energy import Energy, disjoint
 from harness.records import Domain, Finding
 
 _LEAST_READINGS = 60

@@ -6,7 +6,9 @@ period (25 of 100 ms on A100 and H100) the power in between is never seen.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,8 +21,11 @@ from harness.measure.series import (
     nominal_period_s,
     overlap_s,
 )
-from harness.measure.window import Window
+from harness.measure.window import AveragingWindow
 from harness.records import Domain
+
+Rule = Literal["linear", "hold", "hold-back"]
+"""How power readings are summed; see `integrate`."""
 
 _PERIODS_BRIDGED = 2.0
 """Two readings further apart than this many periods leave a gap."""
@@ -48,7 +53,7 @@ class Sensor:
     gain: float
 
     @classmethod
-    def of(cls, domain: Domain, series: Series, seen: Window | None = None) -> "Sensor":
+    def of(cls, domain: Domain, series: Series, seen: AveragingWindow | None = None) -> "Sensor":
         """From the record; an unknown step is taken from the readings.
 
         A window that the readings contradict gives way to the one that they show; the range that
@@ -58,7 +63,7 @@ class Sensor:
         least_w = float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
         stated_s = domain.averaging_window_s
         low_s, high_s = domain.averaging_window_low_s or stated_s or 0.0, stated_s or 0.0
-        refuted = seen is not None and stated_s is not None and seen.refutes(stated_s)
+        refuted = seen is not None and stated_s is not None and seen.contradicts(stated_s)
         if seen is not None and refuted:
             low_s, high_s = min(low_s, seen.low_s), max(high_s, seen.high_s)
         return cls(
@@ -80,17 +85,17 @@ class Sensor:
 
 
 def measure(
-    series: Series, domain: Domain, a_s: float, b_s: float, seen: Window | None = None
+    series: Series, domain: Domain, a_s: float, b_s: float, seen: AveragingWindow | None = None
 ) -> Part:
     """Joules between a and b with terms, bound and coverage; `seen`: the window as measured."""
     sensor = Sensor.of(domain, series, seen)
     t_s = series.t_s
     thin = thinned(series, sensor.update_s)
-    period_s = max(nominal_period_s(t_s, sensor.update_s), sensor.update_s, sensor.read_s)
+    period_s = _period_s(series, sensor)
     unseen_s = _unseen_s(t_s, a_s, b_s, _PERIODS_BRIDGED * period_s)
     edges = (_edge_u_j(series, sensor, x_s, period_s) for x_s in (a_s, b_s))
     return Part(
-        energy_j=area_j(thin.t_s - sensor.lag_s, thin.power_w, a_s, b_s),
+        energy_j=integrate(thin.t_s - sensor.lag_s, thin.power_w, a_s, b_s),
         bound_j=bound_j(series, sensor, a_s, b_s),
         terms={
             "quantisation": 2 * sensor.step_w / math.sqrt(12) * (b_s - a_s),
@@ -122,11 +127,55 @@ def thinned(series: Series, update_s: float) -> Series:
     return series.at(np.array(kept))
 
 
-def area_j(t_s: Float, watts: Float, a_s: float, b_s: float) -> float:
-    """Area under the line through the readings from a to b; the outermost ones are carried on."""
-    inside = t_s[(t_s > a_s) & (t_s < b_s)]
-    knots = np.concatenate(([a_s], inside, [b_s]))
-    return float(np.trapezoid(np.interp(knots, t_s, watts), knots))
+def integrate(
+    t_s: Float, watts: Float, start_s: float, end_s: float, rule: Rule = "linear"
+) -> float:
+    """Integral of power readings from `start_s` to `end_s`, joules.
+
+    Before the first reading its power holds, and after the last one that of the last.
+
+    Args:
+        t_s: times of the readings, ascending, seconds.
+        watts: the readings.
+        start_s: start of the interval.
+        end_s: its end.
+        rule: `linear` joins the readings by lines (trapezoids); `hold` keeps each reading until
+            the next one (left sum); `hold-back` takes each for the time since the one before
+            (right sum, as MLPerf's power rules do).
+    """
+    knots = np.concatenate(([start_s], t_s[(t_s > start_s) & (t_s < end_s)], [end_s]))
+    if rule == "linear":
+        return float(np.trapezoid(np.interp(knots, t_s, watts), knots))
+    if rule == "hold":
+        index = np.searchsorted(t_s, knots[:-1], side="right") - 1
+    else:
+        index = np.searchsorted(t_s, knots[1:], side="left")
+    return float(np.sum(watts[np.clip(index, 0, len(t_s) - 1)] * np.diff(knots)))
+
+
+def curve(
+    series: Series, domain: Domain, seen: AveragingWindow | None = None
+) -> tuple[Callable[[Float], Float], Callable[[Float], Float]]:
+    """Functions of time for `EnergyCurve`: joules since the first reading, and covered seconds."""
+    sensor = Sensor.of(domain, series, seen)
+    thin = thinned(series, sensor.update_s)
+    t_s, watts = thin.t_s - sensor.lag_s, thin.power_w
+    sums = np.concatenate(([0.0], np.cumsum((watts[1:] + watts[:-1]) / 2 * np.diff(t_s))))
+    steps_s = np.diff(series.t_s)
+    limit_s = _PERIODS_BRIDGED * _period_s(series, sensor)
+    covered = np.concatenate(([0.0], np.cumsum(np.where(steps_s > limit_s, 0.0, steps_s))))
+
+    def at(x_s: Float) -> Float:
+        index = np.clip(np.searchsorted(t_s, x_s, side="right") - 1, 0, None)
+        mean_w = (watts[index] + np.interp(x_s, t_s, watts)) / 2
+        return np.asarray(sums[index] + mean_w * (x_s - t_s[index]), dtype=np.float64)
+
+    return at, lambda x_s: np.interp(x_s, series.t_s, covered)
+
+
+def _period_s(series: Series, sensor: Sensor) -> float:
+    """Longest of the usual time between readings, the update period and the read period."""
+    return max(nominal_period_s(series.t_s, sensor.update_s), sensor.update_s, sensor.read_s)
 
 
 def _unseen_s(t_s: Float, a_s: float, b_s: float, limit_s: float) -> float:

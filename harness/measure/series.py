@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.clock import NS_PER_S
+from harness.records import Domain
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -69,9 +70,19 @@ class Series:
         return self.at(kept[last])
 
 
+def uses_counter(series: Series, domain: Domain) -> bool:
+    """Whether a domain's energy comes from its counter and not from its power readings."""
+    return domain.method != "sampled" and series.has_energy
+
+
+def readings_of(series: Series, domain: Domain) -> Series:
+    """The readings that a domain's energy comes from, in the order of time, one for each time."""
+    return series.with_energy() if uses_counter(series, domain) else series.with_power()
+
+
 @dataclass(frozen=True)
 class Part:
-    """What one way of reading says of a window."""
+    """Energy of an interval by one kind of reading."""
 
     energy_j: float
     bound_j: tuple[float, float] | None

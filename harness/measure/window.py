@@ -47,14 +47,14 @@ _CLEARLY = 0.1
 """A longer span is taken only where it leaves less than this part of the squared misfit."""
 
 
-class Window(NamedTuple):
+class AveragingWindow(NamedTuple):
     """What the readings say of an averaging window, seconds."""
 
     best_s: float
     low_s: float
     high_s: float
 
-    def refutes(self, stated_s: float) -> bool:
+    def contradicts(self, stated_s: float) -> bool:
         """Whether a stated window lies outside of what was seen."""
         return not self.low_s <= stated_s <= self.high_s
 
@@ -77,7 +77,9 @@ class _Stretches:
 
 
 @lru_cache(maxsize=16)
-def seen(power: Series, counter: Series, update_s: float) -> Window | None:
+def infer_averaging_window(
+    power: Series, counter: Series, update_s: float
+) -> AveragingWindow | None:
     """The averaging window of a power sensor.
 
     Args:
@@ -126,7 +128,7 @@ def _stretches(power: Series, counter: Series, update_s: float) -> _Stretches | 
     return _Stretches(t_s, gain * known.total_j, gain * mean_w, said_w, length_s)
 
 
-def _shorter(stretches: _Stretches) -> Window:
+def _shorter(stretches: _Stretches) -> AveragingWindow:
     """By the slope: a window no longer than a stretch."""
     length_s, said_w = stretches.length_s, stretches.said_w[1:-1]
     known_w = np.column_stack((stretches.mean_w[1:-1], stretches.slopes_w))
@@ -139,10 +141,10 @@ def _shorter(stretches: _Stretches) -> Window:
     # Jumps in step with the updates leave a misfit and may hide a shorter window, never a longer.
     misfit = float(np.linalg.norm(left_w) / np.linalg.norm(stretches.slopes_w))
     low_s = best_s - doubt_s - _MISFIT_DOUBT * misfit * length_s
-    return Window(best_s, max(0.0, low_s), best_s + doubt_s)
+    return AveragingWindow(best_s, max(0.0, low_s), best_s + doubt_s)
 
 
-def _longer(stretches: _Stretches) -> Window | None:
+def _longer(stretches: _Stretches) -> AveragingWindow | None:
     """By trial: a window longer than a stretch; None where one stretch fits as well."""
     t_s, total_j = stretches.t_s[1:], stretches.total_j[1:]
     spans_s = stretches.length_s * np.array((1.0, *_LONGER))
@@ -158,4 +160,4 @@ def _longer(stretches: _Stretches) -> Window | None:
     if k == 0 or misfits[k] > _CLEARLY * misfits[0]:
         return None
     high_s = spans_s[k + 1] if k + 1 < len(spans_s) else 2 * spans_s[k]
-    return Window(float(spans_s[k]), float(spans_s[k - 1]), float(high_s))
+    return AveragingWindow(float(spans_s[k]), float(spans_s[k - 1]), float(high_s))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from harness.measure.energy import INTEGRATION_RULES
 from harness.prizes._board import board, by_ground, rival_of
 from harness.prizes._prize import Prize, valid_runs
 from harness.records import Leaderboard, Ruleset, Score
@@ -13,7 +14,7 @@ from harness.records.award import Award, BundleRef, Challenge, Sensitivity
 from harness.records.compare import TestKind
 from harness.rules.load import RulesetError, as_toml
 from harness.score.contrast import allowance_ratio, contrast, differ_p, seeds_to_settle
-from harness.score.integration import RULES, joules_otherwise
+from harness.score.integration import energies_by_rule
 from harness.score.resample import by_other_means, without_a_run
 from harness.score.stats import Sample, holm, mean_log
 
@@ -182,7 +183,7 @@ def _of_idle(contest_: Contest) -> Iterator[Sensitivity]:
 def _otherwise(contest_: Contest, results: Path) -> list[list[dict[str, float | None]]]:
     """Joules of every run that counts by each other rule, by contender."""
     return [
-        [joules_otherwise(run, results) for run in valid_runs(score)] for score in contest_.scores
+        [energies_by_rule(run, results) for run in valid_runs(score)] for score in contest_.scores
     ]
 
 
@@ -190,7 +191,7 @@ def _of_integration(contest_: Contest, results: Path) -> Iterator[Sensitivity]:
     """Other ways to make joules of the same readings, recomputed from the traces."""
     found = _otherwise(contest_, results)
     told = 0
-    for rule in RULES:
+    for rule in INTEGRATION_RULES:
         table = [[run[rule] for run in runs] for runs in found]
         known = [[value for value in row if value is not None and value > 0] for row in table]
         if any(len(few) < len(row) for few, row in zip(known, table, strict=True)):

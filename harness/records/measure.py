@@ -1,11 +1,20 @@
 """Records of what was measured, by which meter, and what the sampler itself cost."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from harness.records.base import Record
 
 DomainKind = Literal["gpu", "cpu", "dram", "node", "wall"]
 Method = Literal["counter", "sampled", "modelled", "declared"]
+
+METHODS_WEAKEST_FIRST: tuple[Method, ...] = ("modelled", "declared", "sampled", "counter")
+"""The only order of the methods, from the least reliable to the most reliable."""
+
+
+def weakest_method(methods: Iterable[Method]) -> Method | None:
+    """The least reliable of several methods; None where there is none."""
+    return min(methods, key=METHODS_WEAKEST_FIRST.index, default=None)
 
 
 class Domain(Record):

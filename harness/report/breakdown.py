@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from harness.measure.trace import Energy, Trace, disjoint, energy
-from harness.records import Domain, Run
+from harness.measure.energy import Energy, EnergyCurve, EnergyReader, disjoint
+from harness.measure.trace import Trace
+from harness.records import Run
 from harness.report.entries import EntryRun
 from harness.report.phases import Phase, phases_of
-from harness.report.traces import Floats
 
 S_PER_NS = 1e-9
 BEFORE = "before the gun"
@@ -18,22 +16,6 @@ AFTER = "after the snapshot that counts"
 FOLD = 8
 """Most phases that get a column of their own; the rest are added up as `other phases`."""
 OTHER = "other phases"
-
-
-class Course(NamedTuple):
-    """Joules of one domain since its first reading."""
-
-    domain: Domain
-    t_s: Floats
-    joules: Floats
-
-    def between_j(self, start_s: float, end_s: float) -> float | None:
-        """Joules of a stretch, by interpolation; None where the readings do not reach around it."""
-        slack_s = 2 * float(np.median(np.diff(self.t_s)))
-        if start_s < self.t_s[0] - slack_s or end_s > self.t_s[-1] + slack_s:
-            return None
-        first, last = np.interp([start_s, end_s], self.t_s, self.joules)
-        return float(last - first)
 
 
 class Segment(NamedTuple):
@@ -54,7 +36,7 @@ class Breakdown(NamedTuple):
     """Joules of a run by domain and segment."""
 
     segments: tuple[Segment, ...]
-    courses: tuple[Course, ...]
+    curves: tuple[EnergyCurve, ...]
     joules: dict[str, tuple[float | None, ...]]
     """By domain, one value a segment."""
     added: tuple[str, ...]
@@ -71,24 +53,6 @@ class Breakdown(NamedTuple):
         parts = [self.total_j(index) for index, item in enumerate(self.segments) if item.scored]
         known = [part for part in parts if part is not None]
         return sum(known) if parts and len(known) == len(parts) else None
-
-
-def _course(domain: Domain, trace: Trace) -> Course | None:
-    """Cumulative joules of a domain; None where fewer than two readings can be used."""
-    column = trace.columns.get(domain.name)
-    if column is None:
-        return None
-    counted = domain.method != "sampled" and bool(np.isfinite(column.energy_j).any())
-    usable = column.with_energy() if counted else column.with_power()
-    if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
-        return None
-    t_s = usable.t_s
-    if counted:
-        gained = np.diff(usable.energy_j)
-        gained = np.where(gained < 0, gained + (domain.wrap_j or 0.0), gained)
-    else:
-        gained = (usable.power_w[1:] + usable.power_w[:-1]) / 2 * np.diff(t_s)
-    return Course(domain, t_s, np.concatenate([[0.0], np.cumsum(np.maximum(gained, 0.0))]))
 
 
 def cut_ns(each: EntryRun, run: Run) -> int | None:
@@ -150,50 +114,47 @@ def segments_of(each: EntryRun) -> tuple[Segment, ...]:
     return (*phases, *edges)
 
 
-def _joules(course: Course, segment: Segment) -> float | None:
-    parts = [course.between_j(*stretch) for stretch in segment.stretches_s]
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
-
-
 def breakdown_of(each: EntryRun, trace: Trace | None) -> Breakdown | None:
-    """Joules of a run by domain and segment; None where there is nothing to tell."""
+    """Energy of a run by domain and segment; None where there is none.
+
+    A segment of which the readings cover less than half, as after a reset of the counter, has no
+    figure; the figures of the scored segments add up to the score.
+    """
     run, segments = each.run, segments_of(each)
     if run is None or trace is None or not segments:
         return None
-    found = [course for domain in run.domains if (course := _course(domain, trace)) is not None]
-    if not found:
+    reader = EnergyReader(trace, run.domains)
+    names = sorted(domain.name for domain in run.domains)
+    curves = tuple(curve for name in names if (curve := reader.curve(name)) is not None)
+    if not curves:
         return None
-    courses = tuple(sorted(found, key=lambda course: course.domain.name))
     joules = {
-        course.domain.name: tuple(_joules(course, segment) for segment in segments)
-        for course in courses
+        curve.domain.name: tuple(curve.sum_j(segment.stretches_s) for segment in segments)
+        for curve in curves
     }
-    added = tuple(domain.name for domain in disjoint(run.domains) if domain.name in joules)
-    whole = len(added) == len(disjoint(run.domains))
-    return Breakdown(segments, courses, joules, added if whole else ())
+    outermost = [domain.name for domain in disjoint(run.domains)]
+    added = tuple(outermost) if set(outermost) <= set(joules) else ()
+    return Breakdown(segments, curves, joules, added)
 
 
 def joules_at_snapshots(each: EntryRun, trace: Trace | None) -> dict[int, float]:
-    """Joules from the gun to each snapshot, over the domains that the run's score adds up.
+    """Energy from the start signal to each snapshot, over the domains that the score adds.
 
-    By interpolation between the readings, as the charts draw them; snapshots that the readings do
-    not reach are left out.
+    Snapshots that the readings do not cover are left out.
     """
     run, added = each.run, each.score.energy_domains
     if run is None or trace is None or run.window.gun_ns is None or not added:
         return {}
-    chosen = [domain for domain in run.domains if domain.name in added]
-    courses = [course for domain in chosen if (course := _course(domain, trace)) is not None]
-    if len(courses) != len(added):
-        return {}
-    gun_s, found = run.window.gun_ns * S_PER_NS, {}
+    reader = EnergyReader(trace, [domain for domain in run.domains if domain.name in added])
+    curves = [reader.curve(name) for name in reader.domains]
+    gun_s, joules = run.window.gun_ns * S_PER_NS, {}
     for shot in run.snapshots:
-        parts = [course.between_j(gun_s, shot.stamp_ns * S_PER_NS) for course in courses]
+        interval = (gun_s, shot.stamp_ns * S_PER_NS)
+        parts = [curve.sum_j([interval]) for curve in curves if curve is not None]
         known = [part for part in parts if part is not None]
-        if len(known) == len(parts):
-            found[shot.index] = sum(known)
-    return found
+        if len(known) == len(added):
+            joules[shot.index] = sum(known)
+    return joules
 
 
 def energies_of(each: EntryRun, trace: Trace | None) -> Mapping[str, Energy]:
@@ -205,7 +166,5 @@ def energies_of(each: EntryRun, trace: Trace | None) -> Mapping[str, Energy]:
     gun_ns = run.window.gun_ns
     if stop_ns <= gun_ns:
         return {}
-    return {
-        domain.name: energy(trace, domain, gun_ns, stop_ns)
-        for domain in sorted(run.domains, key=lambda domain: domain.name)
-    }
+    domains = sorted(run.domains, key=lambda domain: domain.name)
+    return EnergyReader(trace, domains).between(gun_ns, stop_ns).domains

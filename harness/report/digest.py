@@ -38,8 +38,7 @@ def _power(each: EntryRun, trace: Trace | None) -> dict[str, Any] | None:
     run = each.run
     if run is None or trace is None or run.window.gun_ns is None or run.window.end_ns is None:
         return None
-    wraps_j = {domain.name: domain.wrap_j for domain in run.domains}
-    series = {found.domain: found for found in power_of(trace, wraps_j)}
+    series = {item.domain: item for item in power_of(trace, run.domains)}
     added = [name for name in each.score.energy_domains if name in series]
     if not added:
         return None

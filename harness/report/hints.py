@@ -54,8 +54,8 @@ def _of_phases(told: Breakdown) -> Iterator[Hint]:
 
 
 def _joules_between(told: Breakdown, start_s: float, end_s: float) -> float | None:
-    courses = [course for course in told.courses if course.domain.name in told.added]
-    parts = [course.between_j(start_s, end_s) for course in courses]
+    curves = [curve for curve in told.curves if curve.domain.name in told.added]
+    parts = [curve.sum_j([(start_s, end_s)]) for curve in curves]
     known = [part for part in parts if part is not None]
     return sum(known) if parts and len(known) == len(parts) else None
 
@@ -138,17 +138,15 @@ def _of_limits(told: Breakdown) -> Iterator[Hint]:
     window = [stretch for segment in told.segments if segment.scored
               for stretch in segment.stretches_s]  # fmt: skip
     seconds = sum(end - start for start, end in window)
-    for course in told.courses:
-        limit_w = course.domain.power_high_w
-        if course.domain.kind != "gpu" or not limit_w or seconds <= 0:
+    for curve in told.curves:
+        limit_w = curve.domain.power_high_w
+        if curve.domain.kind != "gpu" or not limit_w or seconds <= 0:
             continue
-        parts = [course.between_j(*stretch) for stretch in window]
-        if None in parts:
-            continue
-        mean_w = sum(part for part in parts if part is not None) / seconds
-        if mean_w < BUSY * limit_w:
+        joules = curve.sum_j(window)
+        if joules is not None and joules / seconds < BUSY * limit_w:
+            mean_w = joules / seconds
             part = numbers.percent(mean_w / limit_w)
-            text = f"{course.domain.name} stayed at {part} of its limit: input or launch bound"
+            text = f"{curve.domain.name} stayed at {part} of its limit: input or launch bound"
             basis = f"{numbers.quantity(mean_w, 'W')} of {numbers.quantity(limit_w, 'W')}"
             yield Hint(text, basis)
 

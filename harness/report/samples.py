@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from harness.measure.energy import PowerSeries
 from harness.report.charts.power import Track
 from harness.report.text import embedded_json
-from harness.report.traces import Series
 
 CHARS_MAX = 800_000
 """Characters of readings on a page; traces that need more are thinned to their extremes."""
@@ -21,7 +21,7 @@ TIME_STEPS = (1 << 32) - 1
 POWER_STEPS = (1 << 16) - 1
 
 
-def thinned(series: Series, points_max: int) -> Series:
+def thinned(series: PowerSeries, points_max: int) -> PowerSeries:
     """At most so many readings, and of each stretch that was thinned out least and greatest."""
     count = len(series.t_s)
     if count <= points_max:
@@ -34,7 +34,7 @@ def thinned(series: Series, points_max: int) -> Series:
     tail = [whole + rest.argmin(), whole + rest.argmax()] if len(rest) else []
     kept = np.unique(np.r_[starts + blocks.argmin(axis=1), starts + blocks.argmax(axis=1), tail])
     kept = kept.astype(np.int64)
-    return Series(series.domain, series.t_s[kept], series.power_w[kept])
+    return PowerSeries(series.domain, series.t_s[kept], series.power_w[kept])
 
 
 def _packed(values: Any, kind: str) -> str:

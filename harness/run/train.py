@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import NS_PER_S, SystemClock, now_ns
+from harness.measure.energy import disjoint
 from harness.measure.metering import Metering
 from harness.plugins import Exit
 from harness.records import Finding, Isolation
+from harness.records.measure import weakest_method
 from harness.run import protocol
 from harness.run.bench import Bench
 from harness.run.drain import Drain
@@ -26,7 +28,6 @@ CPU_LOST = Finding(
     message="a process let its children end unseen, so that their CPU seconds are missing",
     advice="wait for every child, or run where there is a control group",
 )
-_WEAKEST_FIRST = ("modelled", "declared", "sampled", "counter")
 
 
 @dataclass
@@ -90,12 +91,7 @@ class Display:
 
     def _tops(self) -> set[str]:
         """Domains that no other one contains: their sum counts nothing twice."""
-        names = {domain.name for domain in self._scene.metering.domains}
-        return {
-            domain.name
-            for domain in self._scene.metering.domains
-            if not set(domain.parents) & names
-        }
+        return {domain.name for domain in disjoint(self._scene.metering.domains)}
 
     def _power(self) -> tuple[float | None, float | None]:
         latest = self._scene.metering.latest
@@ -107,8 +103,7 @@ class Display:
         return (sum(watts) if watts else None, sum(joules) if joules else None)
 
     def _method(self) -> str | None:
-        methods = {domain.method for domain in self._scene.metering.domains}
-        return next((item for item in _WEAKEST_FIRST if item in methods), None)
+        return weakest_method(domain.method for domain in self._scene.metering.domains)
 
 
 def train(scene: Scene, ammunition: Ammunition, trained: Trained) -> None:

@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 
 from harness.records import RunScore, Score
 from harness.records.compare import Comparison, CostRatio, EnergyBar
+from harness.records.measure import weakest_method
 from harness.score.bridge import Effort, bridge, sentence
 from harness.score.contrast import allowance_ratio, comparison_text, contrast, differ_p
 from harness.score.costs import Costs, energy_costs, is_valid, sample_of, time_costs
-from harness.score.joules import weakest
 from harness.score.stats import Interval, Sample, mean_log, t_quantile
 
 Outcome = Literal["better", "worse", "unclear"]
@@ -126,7 +126,7 @@ def _with_method(ratio: CostRatio, a: Score, b: Score) -> CostRatio:
         return ratio
     methods = [figure.method or "modelled" for figure in figures if figure]
     simulated = any(figure.simulated for figure in figures if figure)
-    return ratio.model_copy(update={"method": weakest(methods), "simulated": simulated})
+    return ratio.model_copy(update={"method": weakest_method(methods), "simulated": simulated})
 
 
 def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:

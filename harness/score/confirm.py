@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from harness.records import Figure, RunScore, Score
 from harness.records.confirm import Confirmation, ConfirmRow, ConfirmVerdict
+from harness.records.measure import weakest_method
 from harness.score.compare import ratio_interval, valid_runs
 from harness.score.costs import Costs, energy_costs, sample_of, time_costs
-from harness.score.joules import weakest
 from harness.score.stats import Interval, Sample, mean_interval, sample_sd, t_cdf, welch_degrees
 
 MARGIN_RATIO = 0.1
@@ -138,7 +138,7 @@ def _energy_row(old: Halves, new: Halves, terms: Terms) -> ConfirmRow:
     if before is None or before.method in ("modelled", None):
         note = "no measured joules were sealed"
         return row.model_copy(update={"note": note})
-    if after is None or weakest([after.method or "modelled"]) == "modelled":
+    if after is None or weakest_method([after.method or "modelled"]) == "modelled":
         note = "joules were sealed, but none were measured here"
         return row.model_copy(update={"verdict": "unclear", "note": note})
     if set(before.domains) != set(after.domains):

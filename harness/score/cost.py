@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, cast
 
 from harness.bundle import TRACE, Bundle
 from harness.clock import NS_PER_S
-from harness.measure.trace import Energy, Total, Trace, TraceError, energy, parse_trace, total
+from harness.measure.energy import Energy, EnergyReader, IntervalEnergy, Total
+from harness.measure.trace import TraceError, parse_trace
 from harness.records import (
-    Domain,
     Evaluation,
     Finding,
     Ruleset,
@@ -51,13 +51,6 @@ class Reached(NamedTuple):
     """Stamp of the counting snapshot before it, or the gun."""
     metric: float | None
     passed: bool
-
-
-class Joules(NamedTuple):
-    """Energy of one stretch of a run."""
-
-    whole: Total
-    parts: tuple[Energy, ...]
 
 
 def budget_ns(run: Run, in_force: Ruleset, ruleset: Ruleset) -> float:
@@ -162,7 +155,7 @@ def metric_slowed(
 
 def joules_of(
     bundle: Bundle, run: Run, spans: Mapping[str, tuple[int, int]]
-) -> tuple[dict[str, Joules], list[Finding]]:
+) -> tuple[dict[str, IntervalEnergy], list[Finding]]:
     """Energy of each named span, in nanoseconds after the origin; the trace is read once."""
     text = bundle.trace_text() if run.domains and spans else None
     if text is None:
@@ -171,12 +164,8 @@ def joules_of(
         trace = parse_trace(text, str(bundle.folder / TRACE))
     except TraceError as error:
         return {}, [Finding(rule="energy-trace-unreadable", level="fail", message=str(error))]
-    return {name: _span_joules(trace, run.domains, span) for name, span in spans.items()}, []
-
-
-def _span_joules(trace: Trace, domains: tuple[Domain, ...], span: tuple[int, int]) -> Joules:
-    parts = tuple(energy(trace, domain, *span) for domain in domains)
-    return Joules(total(parts, domains), parts)
+    reader = EnergyReader(trace, run.domains)
+    return {name: reader.between(*span) for name, span in spans.items()}, []
 
 
 def _spans(run: Run, snapshot: Snapshot | None) -> dict[str, tuple[int, int]]:
@@ -259,42 +248,44 @@ def _energy_step_j(whole: Total, run: Run, time_s: float, time_step_s: float) ->
 
 
 def _energy_fields(
-    run: Run, joules: Mapping[str, Joules], time_s: float | None, time_step_s: float | None
+    run: Run, joules: Mapping[str, IntervalEnergy], time_s: float | None, time_step_s: float | None
 ) -> dict[str, Any]:
     """The part of a RunScore that is about joules."""
     cost, window = joules.get("cost"), joules.get("window")
-    parts = cost.parts if cost else ()
+    parts = cost.domains.values() if cost else ()
     fields: dict[str, Any] = {
-        "window_energy_j": window.whole.energy_j if window else None,
+        "window_energy_j": window.total.energy_j if window else None,
         "energy_by_domain_j": {
             part.domain: part.energy_j for part in parts if part.energy_j is not None
         },
         "energy_j": None,
     }
     # A counter that did not move has not measured anything: no joules, rather than none used.
-    if cost and cost.whole.energy_j and cost.whole.energy_j > 0 and time_s and time_step_s:
+    if cost and cost.total.energy_j and cost.total.energy_j > 0 and time_s and time_step_s:
         fields |= {
-            "energy_j": cost.whole.energy_j,
-            "energy_u_j": cost.whole.u_j,
-            "energy_step_j": _energy_step_j(cost.whole, run, time_s, time_step_s),
-            "energy_method": cost.whole.method,
-            "energy_domains": cost.whole.domains,
-            "energy_simulated": cost.whole.simulated,
+            "energy_j": cost.total.energy_j,
+            "energy_u_j": cost.total.u_j,
+            "energy_step_j": _energy_step_j(cost.total, run, time_s, time_step_s),
+            "energy_method": cost.total.method,
+            "energy_domains": cost.total.domains,
+            "energy_simulated": cost.total.simulated,
         }
     return fields
 
 
-def _energy_findings(joules: Mapping[str, Joules], run: Run, ruleset: Ruleset) -> Iterator[Finding]:
+def _energy_findings(
+    joules: Mapping[str, IntervalEnergy], run: Run, ruleset: Ruleset
+) -> Iterator[Finding]:
     """What keeps the joules of the counting window from being trusted."""
     cost = joules.get("cost")
     if cost is None:
         return
-    if not cost.whole.energy_j:
-        reason = cost.whole.reason or "no counter moved"
+    if not cost.total.energy_j:
+        reason = cost.total.reason or "no counter moved"
         yield Finding(rule="energy-missing", level="fail", message=f"no joules: {reason}")
         return
-    for part in cost.parts:
-        if part.domain in cost.whole.domains:
+    for part in cost.domains.values():
+        if part.domain in cost.total.domains:
             yield from _coverage_findings(part, run, ruleset)
 
 

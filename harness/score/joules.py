@@ -5,10 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.records import Ruleset, RunScore
-from harness.records.measure import Method
-
-WORST_FIRST: tuple[Method, ...] = ("modelled", "declared", "sampled", "counter")
-"""Methods from the one that says least to the one that says most."""
+from harness.records.measure import Method, weakest_method
 
 ENERGY_RULES = "energy-"
 """Rule ids that begin so take joules out of a prize, and nothing else."""
@@ -28,11 +25,6 @@ class Energetics(NamedTuple):
     eligible: bool
     note: str
     """Why it may not win, or what was measured by which method."""
-
-
-def weakest(methods: Sequence[Method]) -> Method | None:
-    """The method that says least."""
-    return min(methods, key=WORST_FIRST.index, default=None)
 
 
 def _median_u_j(runs: Sequence[RunScore]) -> float | None:
@@ -91,7 +83,7 @@ def _incomplete(runs: Sequence[RunScore]) -> str:
 
 def energetics(runs: Sequence[RunScore], ruleset: Ruleset) -> Energetics:
     """Judge the joules of the runs that count, under a ruleset."""
-    method = weakest([run.energy_method for run in runs if run.energy_method])
+    method = weakest_method(run.energy_method for run in runs if run.energy_method)
     simulated = any(run.energy_simulated for run in runs)
     note = _incomplete(runs)
     if note or method is None:

@@ -6,9 +6,15 @@ from pathlib import Path
 from harness.clock import SystemClock, now_ns
 from harness.measure.audit import Witness, audit
 from harness.measure.choice import MeterChoice
+from harness.measure.energy import Energy, EnergyReader
 from harness.measure.metering import Metering
-from harness.measure.trace import Energy, energy, read_trace
-from harness.records import Finding, SamplerReport
+from harness.measure.trace import Trace, read_trace
+from harness.records import Domain, Finding, SamplerReport
+
+
+def energy(trace: Trace, domain: Domain, start_ns: int, end_ns: int) -> Energy:
+    """Energy of one domain between two times."""
+    return EnergyReader(trace, [domain]).energy(domain.name, start_ns, end_ns)
 
 
 class Measured:

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.measure.choice import MeterChoice
-from harness.measure.trace import Energy, total, window_of
+from harness.measure.energy import Energy, EnergyReader, total
 from harness.meters.fake import Wave
 from harness.records import Domain
 from tests.lab import nvml, powercap
@@ -58,7 +58,9 @@ def test_a_card_that_breaks_the_published_rule_is_found_and_its_bound_holds(tmp_
     measured = Measured(tmp_path, [NVML], 5.0)
     assert measured.domains["gpu-0-instant"].averaging_window_s == 0.1
     assert measured.trace is not None
-    found = window_of(measured.trace, measured.domains["gpu-0-instant"])
+    found = EnergyReader(measured.trace, measured.domains.values()).averaging_window(
+        "gpu-0-instant"
+    )
     assert found is not None
     assert found.low_s <= 0.02 <= found.high_s < 0.1
     assert "averaging-window" in measured.rules()

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from harness.ledger import LOCK_VARIABLE
-from harness.measure.trace import energy, read_trace
+from harness.measure.trace import read_trace
 from harness.meters.fake import Wave
 from harness.records import Run
 from harness.records.base import load
 from tests.lab import nvml, powercap
+from tests.lab.measured import energy
 
 pytestmark = [pytest.mark.needs("compiler"), pytest.mark.needs("bubblewrap"), pytest.mark.slow]
 

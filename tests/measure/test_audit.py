@@ -17,7 +17,7 @@ from harness.measure.trace import Trace
 from harness.records import Domain, Finding
 from harness.records.ruleset import MeasureRules
 from tests.lab.waves import Sensor, Setting, constant
-from tests.measure.test_trace import draw
+from tests.measure.test_energy import draw
 
 WINDOW = (5.0, 35.0)
 Spoiler = Callable[[Series], Series]

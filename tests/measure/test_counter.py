@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from harness.measure import counter
 from harness.measure.series import Series
-from harness.measure.trace import energy
 from harness.records import Domain
+from tests.lab.measured import energy
 from tests.lab.waves import SHAPES, Sensor, Setting, constant
 
 DOMAIN = Setting(constant(1), Sensor(update_s=0.001), "counter", (0, 1)).domain()

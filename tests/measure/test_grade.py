@@ -2,8 +2,8 @@
 
 import pytest
 
+from harness.measure.energy import Energy
 from harness.measure.grade import grade
-from harness.measure.trace import Energy
 from harness.records import Domain, Finding
 
 

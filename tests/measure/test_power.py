@@ -12,20 +12,21 @@ from tests.lab.waves import Sensor, Setting, Steps, constant
 
 def test_the_area_is_that_of_the_line_with_its_ends_carried_on():
     t_s, watts = np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 20.0])
-    assert power.area_j(t_s, watts, 1.0, 3.0) == pytest.approx(35.0)
-    assert power.area_j(t_s, watts, 0.0, 1.0) == pytest.approx(10.0)
-    assert power.area_j(t_s, watts, 1.5, 2.5) == pytest.approx(8.75 + 10)
-    assert power.area_j(t_s, watts, 3.0, 5.0) == pytest.approx(40.0)
+    assert power.integrate(t_s, watts, 1.0, 3.0) == pytest.approx(35.0)
+    assert power.integrate(t_s, watts, 0.0, 1.0) == pytest.approx(10.0)
+    assert power.integrate(t_s, watts, 1.5, 2.5) == pytest.approx(8.75 + 10)
+    assert power.integrate(t_s, watts, 3.0, 5.0) == pytest.approx(40.0)
 
 
 @given(st.lists(st.floats(0, 500), min_size=3, max_size=40), st.floats(0.1, 0.9))
 def test_areas_of_parts_add_up(watts, share):
     t_s = np.asarray(np.arange(len(watts)) * 0.1, dtype=np.float64)
     end_s = float(t_s[-1])
-    whole = power.area_j(t_s, np.array(watts), 0.0, end_s)
+    whole = power.integrate(t_s, np.array(watts), 0.0, end_s)
     middle_s = share * end_s
     parts = [
-        power.area_j(t_s, np.array(watts), *item) for item in ((0.0, middle_s), (middle_s, end_s))
+        power.integrate(t_s, np.array(watts), *item)
+        for item in ((0.0, middle_s), (middle_s, end_s))
     ]
     assert sum(parts) == pytest.approx(whole, rel=1e-9, abs=1e-9)
 

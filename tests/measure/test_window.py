@@ -8,13 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.measure.audit import audit
-from harness.measure.trace import Energy, energy, window_of
-from harness.measure.window import Window
+from harness.measure.energy import Energy, EnergyReader
+from harness.measure.trace import Trace
+from harness.measure.window import AveragingWindow
 from harness.records import Domain
+from tests.lab.measured import energy
 from tests.lab.waves import Sensor, Setting, constant, random_sines, random_steps
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHARES = st.sampled_from([0.2, 0.25, 1.0, 10.0])
+
+
+def window_of(trace: Trace, domain: Domain) -> AveragingWindow | None:
+    return EnergyReader(trace, [domain]).averaging_window(domain.name)
 
 
 def card(seed: int, share: float, *, update_s: float = 0.1, jumps: bool = True) -> Setting:
@@ -46,7 +52,7 @@ def instant(setting: Setting, stated_s: float, **changes: object) -> Domain:
     return setting.sampled().domain(**(fields | changes))
 
 
-def told(setting: Setting) -> Window | None:
+def told(setting: Setting) -> AveragingWindow | None:
     return window_of(setting.beside(), instant(setting, 0.1))
 
 
@@ -60,8 +66,8 @@ def test_what_is_told_holds_the_truth_and_most_often_something_is_told():
         found = told(setting)
         true_s = setting.sensor.window_s
         wrong_s = 0.025 if share == 1.0 else 0.1
-        holds = found is None or not found.refutes(true_s)
-        seen.append((found is not None, holds, found is not None and found.refutes(wrong_s)))
+        holds = found is None or not found.contradicts(true_s)
+        seen.append((found is not None, holds, found is not None and found.contradicts(wrong_s)))
 
     collect()
     some, holds, refuted = (np.array(column) for column in zip(*seen, strict=True))
@@ -142,4 +148,4 @@ def test_a_window_that_is_stated_right_is_left_in_peace(seed, share):
     ("stated_s", "refuted"), [(0.02, False), (0.04, False), (0.1, True), (0.001, True)]
 )
 def test_a_window_is_refuted_outside_of_the_range_alone(stated_s, refuted):
-    assert Window(0.03, 0.01, 0.05).refutes(stated_s) == refuted
+    assert AveragingWindow(0.03, 0.01, 0.05).contradicts(stated_s) == refuted

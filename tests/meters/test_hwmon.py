@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.trace import disjoint
+from harness.measure.energy import disjoint
 from harness.meters import hwmon
 from harness.plugins import DomainSpec, domain_fields
 from harness.records import Domain

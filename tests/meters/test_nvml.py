@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import harness
-from harness.measure.trace import disjoint
+from harness.measure.energy import disjoint
 from harness.meters import nvml
 from harness.records import Domain
 from harness.records.base import load

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.trace import disjoint
+from harness.measure.energy import disjoint
 from harness.meters import perf_energy, rapl
 from harness.meters.perf_energy import Event, PerfReader, cpus, events, open_event
 from harness.plugins import domain_fields

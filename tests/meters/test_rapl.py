@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.trace import disjoint
+from harness.measure.energy import disjoint
 from harness.meters import rapl
 from harness.plugins import DomainSpec, domain_fields
 from harness.records import Domain

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from harness.measure import power
-from harness.measure.trace import Energy
+from harness.measure.energy import Energy
 from harness.records.ruleset import RunRules
 from harness.report.docstrings import (
     fields_of,

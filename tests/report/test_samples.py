@@ -6,16 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.measure.energy import PowerSeries
 from harness.report.charts.power import Track
 from harness.report.samples import CHARS_A_READING, samples_json, thinned, thinning
-from harness.report.traces import Series
 
 watts = st.lists(st.floats(0.0, 500.0), min_size=1, max_size=300)
 
 
-def series(values: list[float], step_s: float = 0.1, start_s: float = 0.0) -> Series:
+def series(values: list[float], step_s: float = 0.1, start_s: float = 0.0) -> PowerSeries:
     t_s = start_s + np.cumsum(np.full(len(values), step_s))
-    return Series("cpu", t_s, np.array(values, dtype=float))
+    return PowerSeries("cpu", t_s, np.array(values, dtype=float))
 
 
 def decoded(track: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def decoded(track: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return track["start"] + t * track["step_s"], w * track["step_w"]
 
 
-def coded(made: Series, chars_max: int = 10**6, zero_s: float = 0.0) -> dict[str, Any]:
+def coded(made: PowerSeries, chars_max: int = 10**6, zero_s: float = 0.0) -> dict[str, Any]:
     text = samples_json([Track(made, None, 2)], zero_s, chars_max)
     assert text is not None
     (track,) = json.loads(text)

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bundle import gzip_bytes
+from harness.measure.energy import PowerSeries
 from harness.measure.trace import read_trace
+from harness.records import Domain
 from harness.report.entries import EntryRun
-from harness.report.traces import Series, envelope, power_of, trace_of
+from harness.report.traces import envelope, power_of, trace_of
 from tests.report.made import Made
 
 HEADER = "t_ns,domain,energy_j,power_w,u_ns\n"
@@ -20,8 +22,13 @@ def written(tmp_path: Path, rows: str) -> Path:
     return path
 
 
-def read_power(path: Path, wraps_j: dict[str, float | None]) -> list[Series]:
-    return power_of(read_trace(path), wraps_j)
+def read_power(path: Path, wraps_j: dict[str, float | None]) -> list[PowerSeries]:
+    fields = {"kind": "cpu", "method": "counter", "meter": "m", "source": "s"}
+    domains = [
+        Domain.model_validate({"name": name, "wrap_j": wrap_j} | fields)
+        for name, wrap_j in wraps_j.items()
+    ]
+    return power_of(read_trace(path), domains)
 
 
 def test_power_readings_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ watts = st.lists(st.floats(0, 1e4), min_size=2, max_size=400)
 
 @given(watts, st.integers(1, 50))
 def test_an_envelope_holds_every_reading_between_its_edges(power: list[float], bins: int) -> None:
-    series = Series("d", np.linspace(0, 7, len(power)), np.array(power))
+    series = PowerSeries("d", np.linspace(0, 7, len(power)), np.array(power))
     thin = envelope(series, bins)
     assert len(thin.t_s) <= bins
     assert np.all(thin.low_w <= thin.mean_w + 1e-9)
@@ -79,5 +86,5 @@ def test_an_envelope_holds_every_reading_between_its_edges(power: list[float], b
 def test_an_envelope_keeps_the_energy_of_an_even_trace() -> None:
     random = np.random.default_rng(0)
     power = 30 + random.normal(0, 5, 10_000)
-    thin = envelope(Series("d", np.arange(10_000) / 100, power), 400)
+    thin = envelope(PowerSeries("d", np.arange(10_000) / 100, power), 400)
     assert thin.mean_w.mean() == pytest.approx(power.mean(), rel=1e-4)

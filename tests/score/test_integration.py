@@ -9,25 +9,21 @@ from hypothesis import strategies as st
 
 from harness.bundle import Bundle, gzip_bytes
 from harness.clock import NS_PER_S
+from harness.measure.energy import INTEGRATION_RULES, EnergyReader
+from harness.measure.power import Rule, integrate
 from harness.measure.series import Series
+from harness.measure.trace import Trace
 from harness.prizes import Prize, awards
 from harness.records import Award
 from harness.registry import find
 from harness.rules.load import load_ruleset
-from harness.score.integration import (
-    RULES,
-    held_since_last,
-    held_until_next,
-    joules_otherwise,
-    last_readings,
-    trapezoid,
-)
+from harness.score.integration import energies_by_rule
 from harness.score.score import score_results
 from tests.lab.results import GUN_S, Plan, domains_of, reseal, series
 
 RULESET = load_ruleset("default")
 EIGHT = [10.0, 10.01, 9.99, 10.0, 10.01, 9.99, 10.0, 10.0]
-LEFT, RIGHT, LINES, LAST = RULES
+LEFT, RIGHT, LINES, LAST = INTEGRATION_RULES
 
 
 def readings(t_s: list[float], watts: list[float], joules: list[float] | None = None) -> Series:
@@ -36,21 +32,24 @@ def readings(t_s: list[float], watts: list[float], joules: list[float] | None = 
     return Series(t_ns, energy, np.array(watts, dtype=float), np.zeros(len(t_s)))
 
 
+RULES: tuple[Rule, ...] = ("hold", "linear", "hold-back")
+
+
 # --- the sums -------------------------------------------------------------------------------------
 
 
 def test_a_worked_example() -> None:
     t_s, watts = np.array([0.0, 1.0, 2.0, 3.0]), np.array([10.0, 20.0, 40.0, 80.0])
-    assert held_until_next(t_s, watts, 0.5, 2.5) == pytest.approx(5 + 20 + 20)
-    assert held_since_last(t_s, watts, 0.5, 2.5) == pytest.approx(10 + 40 + 40)
-    assert trapezoid(t_s, watts, 0.5, 2.5) == pytest.approx(8.75 + 30 + 25)
+    assert integrate(t_s, watts, 0.5, 2.5, "hold") == pytest.approx(5 + 20 + 20)
+    assert integrate(t_s, watts, 0.5, 2.5, "hold-back") == pytest.approx(10 + 40 + 40)
+    assert integrate(t_s, watts, 0.5, 2.5) == pytest.approx(8.75 + 30 + 25)
 
 
 def test_outside_of_the_readings_the_outermost_ones_hold() -> None:
     t_s, watts = np.array([1.0, 2.0]), np.array([10.0, 30.0])
-    for rule in (held_until_next, held_since_last, trapezoid):
-        assert rule(t_s, watts, 3.0, 5.0) == pytest.approx(60.0)
-        assert rule(t_s, watts, 0.0, 1.0) == pytest.approx(10.0)
+    for rule in RULES:
+        assert integrate(t_s, watts, 3.0, 5.0, rule) == pytest.approx(60.0)
+        assert integrate(t_s, watts, 0.0, 1.0, rule) == pytest.approx(10.0)
 
 
 STEPS = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=20)
@@ -63,9 +62,7 @@ def test_the_two_holds_lie_around_the_lines_on_a_rise(
     t_s = np.cumsum(steps)
     watts = np.sort(np.array([data.draw(st.floats(0, 500)) for _ in steps]))
     a_s, b_s = float(t_s[0]), float(t_s[-1])
-    low, mid, high = (
-        rule(t_s, watts, a_s, b_s) for rule in (held_until_next, trapezoid, held_since_last)
-    )
+    low, mid, high = (integrate(t_s, watts, a_s, b_s, rule) for rule in RULES)
     assert low <= mid + 1e-9
     assert mid <= high + 1e-9
     assert mid == pytest.approx((low + high) / 2)
@@ -79,17 +76,19 @@ def test_constant_power_is_the_same_by_every_rule(
     a_s = float(t_s[0])
     b_s = a_s + 0.01 + share * float(t_s[-1] - t_s[0])
     level = np.full(len(steps), watts)
-    for rule in (held_until_next, held_since_last, trapezoid):
-        assert rule(t_s, level, a_s, b_s) == pytest.approx(watts * (b_s - a_s))
+    for rule in RULES:
+        assert integrate(t_s, level, a_s, b_s, rule) == pytest.approx(watts * (b_s - a_s))
 
 
 def test_a_counter_is_taken_at_its_last_readings_with_wraps_undone() -> None:
     (domain,) = domains_of(Plan())
     found = readings([0, 1, 2, 3], [np.nan] * 4, [90.0, 95.0, 3.0, 10.0])
     wrapping = domain.model_copy(update={"wrap_j": 100.0, "power_high_w": 20.0})
-    assert last_readings(found, wrapping, 1.5, 3.5) == pytest.approx(15.0)
-    sampled = domain.model_copy(update={"method": "sampled"})
-    assert last_readings(found, sampled, 1.5, 3.5) is None
+    trace = Trace({domain.name: found})
+    reader = EnergyReader(trace, [wrapping])
+    assert reader.energy_by_rule(domain.name, 1.5, 3.5, LAST) == pytest.approx(15.0)
+    reader = EnergyReader(trace, [domain.model_copy(update={"method": "sampled"})])
+    assert reader.energy_by_rule(domain.name, 1.5, 3.5, LAST) is None
 
 
 # --- of runs --------------------------------------------------------------------------------------
@@ -140,7 +139,7 @@ def test_counters_are_read_without_interpolation_and_lack_power(tmp_path: Path) 
     names = [item.variation for item in decided(tmp_path).sensitivity if "integ" in item.variation]
     assert names == [f"another integration rule: {LAST}"]
     (score, _) = score_results(tmp_path, RULESET)
-    found = joules_otherwise(score.runs[0], tmp_path)
+    found = energies_by_rule(score.runs[0], tmp_path)
     assert found[LAST] == pytest.approx(score.runs[0].energy_j, abs=10.1), "a tenth of a second"
     assert found[LEFT] is None
 
@@ -154,4 +153,4 @@ def test_what_cannot_be_recomputed_is_left_open(tmp_path: Path) -> None:
     (award,) = awards(scores, prize, RULESET, tmp_path)
     (left_open,) = [item for item in award.sensitivity if "integration" in item.variation]
     assert (left_open.holds, left_open.leader) == (None, "fast")
-    assert set(joules_otherwise(scores[0].runs[0], tmp_path).values()) == {None}
+    assert set(energies_by_rule(scores[0].runs[0], tmp_path).values()) == {None}

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from harness.records import RunScore, Score
+from harness.records.measure import weakest_method
 from harness.rules.load import load_ruleset
-from harness.score.joules import energetics, weakest
+from harness.score.joules import energetics
 from harness.score.score import score_results
 from tests.lab.results import Plan, finding, rules, series, write_run
 
@@ -88,9 +89,9 @@ def test_unknown_uncertainty_is_over_every_limit(u_j: float | None, eligible: bo
 
 
 def test_the_weakest_method_speaks_for_all() -> None:
-    assert weakest(["counter", "sampled"]) == "sampled"
-    assert weakest(["declared", "modelled", "counter"]) == "modelled"
-    assert weakest([]) is None
+    assert weakest_method(["counter", "sampled"]) == "sampled"
+    assert weakest_method(["declared", "modelled", "counter"]) == "modelled"
+    assert weakest_method([]) is None
 
 
 def test_a_modelled_figure_is_shown_and_marked(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from harness.measure.energy import PowerSeries
 from harness.measure.trace import Trace
 from harness.records import Domain, Run
 from harness.report import numbers
 from harness.report.charts.svg import Axes, Drawing, Scale, px
 from harness.report.entries import EntryRun
 from harness.report.phases import DEPTH_MAX, Phase, merged, phases_of
-from harness.report.traces import Envelope, Series, envelope, power_of
+from harness.report.traces import Envelope, envelope, power_of
 
 WIDTH = 920.0
 LEFT, RIGHT, TOP = 52.0, 908.0, 38.0
@@ -26,7 +27,7 @@ COLOURS = 6
 class Track(NamedTuple):
     """One domain of a chart."""
 
-    series: Series
+    series: PowerSeries
     domain: Domain | None
     """As the run describes it; None where the trace names a domain that the run does not."""
     colour: int
@@ -43,10 +44,9 @@ def tracks_of(each: EntryRun, trace: Trace | None) -> list[Track]:
     if run is None or trace is None:
         return []
     domains = {domain.name: domain for domain in run.domains}
-    wraps_j = {name: domain.wrap_j for name, domain in domains.items()}
     return [
         Track(series, domains.get(series.domain), index % COLOURS)
-        for index, series in enumerate(power_of(trace, wraps_j))
+        for index, series in enumerate(power_of(trace, run.domains))
     ]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.measure.trace import Energy
+from harness.measure.energy import Energy
 from harness.records import Domain, Figure, Finding, RunScore, Score
 from harness.registry import sources
 from harness.report import numbers, wording

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 import harness
 from harness.api import WorkloadSpec
-from harness.measure.trace import Energy
+from harness.measure.energy import Energy
 from harness.registry import Plugin, discover, sources
 from harness.report import coverage, rulebook
 from harness.report.docstrings import (

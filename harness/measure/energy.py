@@ -1,0 +1,332 @@
+"""Computes the energy of a run over any interval of its trace: the only place that does.
+
+A counter gives joules by difference, power readings by the area under the line that joins them.
+Three figures say how far a result can be trusted: `u_j` (k = 2, about 95 %), the root of the sum
+of squares of its terms; `bound_j`, which holds for every course of the power within the sensor's
+physical range; and `coverage_ratio`, the part of the interval that lies between valid readings.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.clock import NS_PER_S
+from harness.measure import counter, power, window
+from harness.measure.series import Float, Part, Series, readings_of, uses_counter
+from harness.measure.trace import Trace
+from harness.measure.window import AveragingWindow
+from harness.records import Domain
+from harness.records.measure import DomainKind, Method, weakest_method
+
+_COVERAGE_MIN = 0.5
+"""Where less of the interval is covered there is no figure at all."""
+
+_KIND_RANK: dict[DomainKind, int] = {"gpu": 0, "cpu": 0, "dram": 0, "node": 1, "wall": 2}
+"""A kind of higher rank contains all kinds of lower rank."""
+
+_ESTIMATES = ("modelled", "declared")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """Energy of one domain in one interval. A missing figure is None, never zero."""
+
+    domain: str
+    kind: DomainKind
+    method: Method
+    simulated: bool
+    energy_j: float | None
+    u_j: float | None = None
+    """Expanded uncertainty, k = 2; None where the gain error of the meter is unknown."""
+    bound_j: tuple[float, float] | None = None
+    """Least and greatest joules that the readings allow; None without a known power range."""
+    terms: Mapping[str, float] = field(default_factory=dict)
+    """Parts of `u_j`, joules at k = 2: gain, quantisation, edges, gaps, aliasing."""
+    coverage_ratio: float = 0.0
+    gap_max_s: float | None = None
+    """Longest time between two readings around the interval."""
+    readings_count: int = 0
+    reason: str = ""
+    """Why there is no figure, or why it is less certain than it could be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """Energy of several domains of which none contains another."""
+
+    energy_j: float | None
+    domains: tuple[str, ...]
+    """Names of the domains that were added."""
+    kinds: tuple[DomainKind, ...]
+    method: Method | None
+    """The weakest method among the domains."""
+    simulated: bool
+    u_j: float | None = None
+    """Sum of the domains' uncertainties, since meters of one make err in the same way."""
+    bound_j: tuple[float, float] | None = None
+    reason: str = ""
+
+
+class IntervalEnergy(NamedTuple):
+    """Energy of one interval of a run."""
+
+    domains: Mapping[str, Energy]
+    """By the name of the domain."""
+    total: Total
+
+
+class PowerSeries(NamedTuple):
+    """Power of one domain over time."""
+
+    domain: str
+    t_s: Float
+    """Seconds after the run's origin, ascending."""
+    power_w: Float
+    """Power at these times (power readings), or the mean since the time before (counters)."""
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyCurve:
+    """Cumulative energy of one domain; its differences equal `EnergyReader.between`."""
+
+    domain: Domain
+    at: Callable[[Float], Float]
+    """Joules since the first reading, at times in seconds; carried on beyond the readings."""
+    covered_s: Callable[[Float], Float]
+    """Seconds between valid readings up to these times."""
+
+    def sum_j(self, intervals_s: Iterable[tuple[float, float]]) -> float | None:
+        """Energy of several intervals; None where less than half of them is covered."""
+        edges_s = np.array(list(intervals_s), dtype=np.float64).reshape(-1, 2)
+        length_s = float(np.diff(edges_s).sum())
+        if float(np.diff(self.covered_s(edges_s)).sum()) < _COVERAGE_MIN * length_s:
+            return None
+        return float(np.maximum(np.diff(self.at(edges_s)), 0.0).sum())
+
+
+class EnergyReader:
+    """Reads the energy of a run's domains from its trace.
+
+    Wraps of counters are undone; a counter that was reset leaves a gap, which lowers the coverage
+    and widens uncertainty and bound; the lag of power sensors is taken off.
+    """
+
+    def __init__(self, trace: Trace, domains: Iterable[Domain]) -> None:
+        self.trace = trace
+        self.domains = {domain.name: domain for domain in domains}
+        self._curves: dict[str, EnergyCurve | None] = {}
+
+    def between(self, start_ns: int, end_ns: int) -> IntervalEnergy:
+        """Energy of each domain and of all together between two times of the trace's clock.
+
+        Raises:
+            ValueError: the interval is empty or its end lies before its start.
+        """
+        parts = {name: self.energy(name, start_ns, end_ns) for name in self.domains}
+        return IntervalEnergy(parts, total(list(parts.values()), list(self.domains.values())))
+
+    def energy(self, name: str, start_ns: int, end_ns: int) -> Energy:
+        """Energy of one domain between two times of the trace's clock.
+
+        Raises:
+            ValueError: the interval is empty or its end lies before its start.
+        """
+        if end_ns <= start_ns:
+            raise ValueError(
+                f"the interval from {start_ns} to {end_ns} ns is empty; its end must be later"
+            )
+        domain, series = self.domains[name], self._series(name)
+        if not len(series.t_ns):
+            return _missing(domain, "there is no reading of this domain")
+        usable = readings_of(series, domain)
+        if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
+            return _missing(domain, f"{len(usable.t_ns)} usable readings; at least two are needed")
+        edges_s = (start_ns / NS_PER_S, end_ns / NS_PER_S)
+        if uses_counter(series, domain):
+            return _to_energy(counter.measure(usable, domain, *edges_s), domain)
+        averaging = self.averaging_window(name)
+        return _to_energy(power.measure(usable, domain, *edges_s, averaging), domain)
+
+    def curve(self, name: str) -> EnergyCurve | None:
+        """Cumulative energy of one domain; None with fewer than two usable readings."""
+        if name not in self._curves:
+            self._curves[name] = self._curve(self.domains[name], self._series(name))
+        return self._curves[name]
+
+    def _curve(self, domain: Domain, series: Series) -> EnergyCurve | None:
+        usable = readings_of(series, domain)
+        if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
+            return None
+        if uses_counter(series, domain):
+            return EnergyCurve(domain, *counter.curve(usable, domain))
+        averaging = self.averaging_window(domain.name)
+        return EnergyCurve(domain, *power.curve(usable, domain, averaging))
+
+    def power(self, name: str) -> PowerSeries:
+        """Power of a domain over time, also of one that the trace alone names.
+
+        Power readings unchanged where there are any; otherwise the mean power of each valid step
+        of the counter, so that a reset leaves a gap.
+        """
+        series = self._series(name)
+        readings = series.with_power()
+        if len(readings.t_ns) and np.isfinite(readings.power_w).all():
+            return PowerSeries(name, readings.t_s, readings.power_w)
+        counted = series.with_energy()
+        domain = self.domains.get(name) or Domain(
+            name=name, kind="node", method="counter", meter="unknown", source="trace"
+        )
+        steps = counter.unfold(counted, domain)
+        t_s, watts = counted.t_s[1:], steps.gained_j / np.diff(counted.t_s)
+        return PowerSeries(name, t_s[steps.valid], watts[steps.valid])
+
+    def energy_by_rule(self, name: str, start_s: float, end_s: float, rule: str) -> float | None:
+        """Energy of one domain by another integration rule, to test how far the rule matters.
+
+        Args:
+            name: the domain.
+            start_s: start of the interval, seconds on the trace's clock.
+            end_s: its end.
+            rule: one of `INTEGRATION_RULES`.
+
+        Returns:
+            None where the domain's readings do not allow the rule.
+        """
+        series, by_power = self._series(name), INTEGRATION_RULES[rule]
+        usable = series.with_energy() if by_power is None else series.with_power()
+        if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
+            return None
+        if by_power is not None:
+            return power.integrate(usable.t_s, usable.power_w, start_s, end_s, by_power)
+        if self.domains[name].method == "sampled":
+            return None
+        total_j = counter.unfold(usable, self.domains[name]).total_j
+        last = np.searchsorted(usable.t_s, (start_s, end_s), side="right") - 1
+        first, second = total_j[np.clip(last, 0, None)]
+        return float(second - first)
+
+    def averaging_window(self, name: str) -> AveragingWindow | None:
+        """Averaging window of a power sensor, inferred from an energy counter of the same device.
+
+        None where no such counter was read with it, or where the readings do not show it.
+        """
+        domain = self.domains[name]
+        if domain.method != "sampled" or not domain.update_period_s:
+            return None
+        for parent in domain.parents:
+            beside = self._series(parent)
+            if beside.has_energy:
+                readings = self._series(name).with_power()
+                return window.infer_averaging_window(
+                    readings, beside.with_energy(), domain.update_period_s
+                )
+        return None
+
+    def _series(self, name: str) -> Series:
+        return self.trace.columns.get(name, _NO_READINGS)
+
+
+_NO_READINGS = Series(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(3)))
+
+INTEGRATION_RULES: dict[str, power.Rule | None] = {
+    "power held until the next reading": "hold",
+    "power held since the last reading, as MLPerf sums it": "hold-back",
+    "power readings joined by lines, no counter": "linear",
+    "counters at their last readings, not interpolated": None,
+}
+"""Other rules for the same readings, by name: how power is summed; None for counters."""
+
+
+def _missing(domain: Domain, reason: str) -> Energy:
+    return Energy(
+        domain=domain.name,
+        kind=domain.kind,
+        method=domain.method,
+        simulated=domain.simulated,
+        energy_j=None,
+        reason=reason,
+    )
+
+
+def _to_energy(part: Part, domain: Domain) -> Energy:
+    """The result, without a figure where too little of the interval is covered."""
+    enough = part.coverage_ratio >= _COVERAGE_MIN
+    reason = part.reason
+    if not enough:
+        reason = f"only {part.coverage_ratio:.0%} of the window lies between valid readings"
+    gain = domain.gain_error_ratio
+    terms = dict(part.terms) | ({} if gain is None else {"gain": gain * abs(part.energy_j)})
+    known = enough and gain is not None
+    return Energy(
+        domain=domain.name,
+        kind=domain.kind,
+        method=domain.method,
+        simulated=domain.simulated,
+        energy_j=part.energy_j if enough else None,
+        u_j=math.hypot(*terms.values()) if known else None,
+        bound_j=part.bound_j if enough else None,
+        terms=dict(sorted(terms.items())) if enough else {},
+        coverage_ratio=part.coverage_ratio,
+        gap_max_s=part.gap_max_s,
+        readings_count=part.readings_count,
+        reason=reason or ("" if known else "the gain error of this meter is unknown"),
+    )
+
+
+# --- totals ---------------------------------------------------------------------------------------
+
+
+def contains(outer: Domain, inner: Domain) -> bool:
+    """Whether the energy of `inner` is part of that of `outer`.
+
+    By name where the meter declares it, else by kind: a wall meter includes the node, a node all
+    of its parts. A measured figure replaces an estimate of the same kind, and an estimate never
+    replaces a measurement.
+    """
+    if outer.name == inner.name or (outer.method in _ESTIMATES and inner.method not in _ESTIMATES):
+        return False
+    if outer.name in inner.parents or _KIND_RANK[outer.kind] > _KIND_RANK[inner.kind]:
+        return True
+    replaced = inner.method in _ESTIMATES and outer.method not in _ESTIMATES
+    return outer.kind == inner.kind and replaced
+
+
+def disjoint(domains: Sequence[Domain]) -> tuple[Domain, ...]:
+    """The domains that no other one contains, sorted by name."""
+    outermost = [inner for inner in domains if not any(contains(outer, inner) for outer in domains)]
+    return tuple(sorted(outermost, key=lambda domain: domain.name))
+
+
+def total(energies: Sequence[Energy], domains: Sequence[Domain]) -> Total:
+    """Add the outermost domains; where one of them has no figure there is no total either."""
+    by_name = {energy.domain: energy for energy in energies if energy.energy_j is not None}
+    added = disjoint(domains)
+    parts = [by_name[domain.name] for domain in added if domain.name in by_name]
+    missing = [domain.name for domain in added if domain.name not in by_name]
+    reason = f"no figure for {', '.join(missing)}" if missing else ""
+    complete = bool(added) and not missing
+    return Total(
+        energy_j=math.fsum(part.energy_j or 0.0 for part in parts) if complete else None,
+        domains=tuple(domain.name for domain in added),
+        kinds=tuple(sorted({domain.kind for domain in added})),
+        method=weakest_method(domain.method for domain in added),
+        simulated=any(domain.simulated for domain in added),
+        u_j=_sum_u(parts) if complete else None,
+        bound_j=_sum_bounds(parts) if complete else None,
+        reason=reason if added else "no domain was read",
+    )
+
+
+def _sum_u(parts: Sequence[Energy]) -> float | None:
+    values = [part.u_j for part in parts if part.u_j is not None]
+    return math.fsum(values) if len(values) == len(parts) else None
+
+
+def _sum_bounds(parts: Sequence[Energy]) -> tuple[float, float] | None:
+    values = [part.bound_j for part in parts if part.bound_j is not None]
+    if len(values) < len(parts):
+        return None
+    return math.fsum(low for low, _ in values), math.fsum(high for _, high in values)
