@@ -266,7 +266,7 @@ METER = Meter()
 PAGE_PLUGIN = '''
 """A page of one's own."""
 
-from harness.report.page import Page
+from harness.report.site import Page
 
 
 def _publish(site):

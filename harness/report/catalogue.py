@@ -17,7 +17,7 @@ class CatalogueError(ValueError):
     """A catalogue that cannot be read: the message names file, key and fault."""
 
 
-class Row(BaseModel):
+class CatalogueRow(BaseModel):
     """One paper of the list."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +53,7 @@ def _repeated(ids: list[str]) -> Iterator[str]:
         seen.add(item)
 
 
-def read_catalogue(path: Path) -> tuple[Row, ...]:
+def read_catalogue(path: Path) -> tuple[CatalogueRow, ...]:
     """All rows, in the order of the list.
 
     Raises:
@@ -62,7 +62,7 @@ def read_catalogue(path: Path) -> tuple[Row, ...]:
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        rows = tuple(Row.model_validate(item) for item in tree.get("row", []))
+        rows = tuple(CatalogueRow.model_validate(item) for item in tree.get("row", []))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError, TypeError) as error:
         raise CatalogueError(
             f"{path.name}: {' '.join(str(error).split())}; mend the row"

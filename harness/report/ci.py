@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from harness.records import Figure, Leaderboard, Score
 from harness.report import numbers, wording
-from harness.report.entries import Boards, Ground, ground_of, order_of
+from harness.report.entries import BoardKey, Boards, board_key_of, order_of
 from harness.report.finite import tamed_board, tamed_score
 from harness.report.slugs import joined
 from harness.report.text import clean
@@ -68,21 +68,21 @@ HEAD = (
 )
 
 
-def _grounds(scores: Sequence[Score]) -> dict[Ground, list[Score]]:
-    found: dict[Ground, list[Score]] = {}
+def _grounds(scores: Sequence[Score]) -> dict[BoardKey, list[Score]]:
+    found: dict[BoardKey, list[Score]] = {}
     for score in sorted(scores, key=order_of):
-        found.setdefault(ground_of(score), []).append(score)
+        found.setdefault(board_key_of(score), []).append(score)
     return found
 
 
 def _lines(scores: Sequence[Score], boards: Boards) -> Iterator[str]:
-    for ground, members in _grounds(scores).items():
-        yield f"\n### {markdown(ground.workload)}\n"
-        where = f"Machine {markdown(ground.machine)}, rules {markdown(ground.ruleset)}"
-        yield f"{where}, {markdown(ground.division)} division.\n"
-        for prize, board in boards.on(ground).items():
+    for board_key, members in _grounds(scores).items():
+        yield f"\n### {markdown(board_key.workload)}\n"
+        where = f"Machine {markdown(board_key.machine)}, rules {markdown(board_key.ruleset)}"
+        yield f"{where}, {markdown(board_key.division)} division.\n"
+        for prize, board in boards.on(board_key).items():
             title = wording.PRIZES.get(prize, (prize, ""))[0]
-            yield f"**{title}: {wording.verdict(board).headline}.** {markdown_note(board)}\n"
+            yield f"**{title}: {wording.board_result(board).headline}.** {markdown_note(board)}\n"
         yield HEAD
         yield from (_row(boards, score) for score in members)
 
@@ -121,10 +121,10 @@ def _properties(case: ET.Element, score: Score, energy_j: float | None) -> None:
         ET.SubElement(properties, "property", name=name, value=_xml(value))
 
 
-def _suite(root: ET.Element, ground: Ground, members: Sequence[Score]) -> None:
+def _suite(root: ET.Element, board_key: BoardKey, members: Sequence[Score]) -> None:
     runs = [(score, run) for score in members for run in score.runs]
     failed = sum(not run.reached for _, run in runs)
-    named = {"name": _xml(ground.workload), "tests": str(len(runs)), "failures": str(failed)}
+    named = {"name": _xml(board_key.workload), "tests": str(len(runs)), "failures": str(failed)}
     suite = ET.SubElement(root, "testsuite", named)
     for score, run in runs:
         name = f"{score.submission} seed {run.seed}"
@@ -143,10 +143,10 @@ def _suite(root: ET.Element, ground: Ground, members: Sequence[Score]) -> None:
 
 
 def junit(scores: Sequence[Score]) -> bytes:
-    """JUnit XML: a suite for each ground, a case for each run, a failure where it missed."""
+    """JUnit XML: a suite for each board_key, a case for each run, a failure where it missed."""
     root = ET.Element("testsuites", name="joulemark")
-    for ground, members in _grounds(scores).items():
-        _suite(root, ground, members)
+    for board_key, members in _grounds(scores).items():
+        _suite(root, board_key, members)
     ET.indent(root)
     data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return data + b"\n"
@@ -155,7 +155,7 @@ def junit(scores: Sequence[Score]) -> bytes:
 def badge(board: Leaderboard) -> dict[str, object]:
     """A shields.io endpoint: the best cost of a board, or that there is none."""
     title, base = wording.PRIZES.get(board.prize, (board.prize, ""))
-    found = wording.verdict(board)
+    found = wording.board_result(board)
     message, colour = "no eligible entry", GREY
     if found.standings:
         message = numbers.quantity(found.standings[0].score, base)

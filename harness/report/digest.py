@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.measure.trace import Trace
 from harness.report.breakdown import joules_at_snapshots
-from harness.report.charts.curve import Curve, by_joules, curves_of
+from harness.report.charts.curve import MetricCurve, by_joules, curves_of
 from harness.report.entries import Entry, EntryRun
 from harness.report.traces import envelope, power_of, trace_of
 
@@ -20,14 +20,14 @@ class Digest(NamedTuple):
 
     joules: dict[str, dict[int, float]]
     """By run, joules from the gun to each snapshot."""
-    curves: tuple[Curve, ...]
+    curves: tuple[MetricCurve, ...]
     """Metric over time of each run that has one."""
     power: dict[str, Any] | None
     """Watts of the first readable run over its disjoint domains; None where nothing was read."""
     settings: dict[str, str]
     """What that run was set up with, by label; empty where it cannot be read."""
 
-    def curves_by_joules(self) -> list[Curve]:
+    def curves_by_joules(self) -> list[MetricCurve]:
         """Metric over joules of each run of which both are known."""
         found = (by_joules(curve, self.joules.get(curve.run_id, {})) for curve in self.curves)
         return [item for item in found if item is not None]

@@ -27,7 +27,7 @@ ANY_MACHINE = "any"
 """Machine of a board on which machines compete."""
 
 
-class Ground(NamedTuple):
+class BoardKey(NamedTuple):
     """What entries must share to be ranked together."""
 
     workload: str
@@ -37,13 +37,13 @@ class Ground(NamedTuple):
     division: str = ""
 
 
-def ground_of(each: Score | Leaderboard) -> Ground:
-    """The ground that a score or a board stands on."""
+def board_key_of(each: Score | Leaderboard) -> BoardKey:
+    """The board_key that a score or a board stands on."""
     place = (each.workload, each.workload_version, each.machine)
-    return Ground(*place, each.ruleset, each.division)
+    return BoardKey(*place, each.ruleset, each.division)
 
 
-class Place(NamedTuple):
+class Placement(NamedTuple):
     """Where an entry stands on one board: ranked, or listed with the reason why not."""
 
     board: Leaderboard
@@ -129,13 +129,13 @@ class Entry:
     path: str
     """Of its page, relative to the site."""
     runs: tuple[EntryRun, ...]
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, Placement] = field(default_factory=dict)
     """By prize."""
 
     @property
-    def ground(self) -> Ground:
+    def board_key(self) -> BoardKey:
         """What it shares with the entries that it is ranked among."""
-        return ground_of(self.score)
+        return board_key_of(self.score)
 
     @property
     def anchor(self) -> str:
@@ -155,7 +155,7 @@ class Entry:
 
 def order_of(score: Score) -> tuple[str, ...]:
     """Stable order of entries, whatever order the scores came in."""
-    return (*ground_of(score), score.submission, score.submission_sha256)
+    return (*board_key_of(score), score.submission, score.submission_sha256)
 
 
 def _fits(row: Standing | Unranked, score: Score) -> bool:
@@ -166,23 +166,23 @@ def _fits(row: Standing | Unranked, score: Score) -> bool:
     return row.submission in names and version == score.submission_sha256
 
 
-def _place(board: Leaderboard, score: Score) -> Place:
+def _place(board: Leaderboard, score: Score) -> Placement:
     standing = next((row for row in board.standings if _fits(row, score)), None)
     unranked = next((row for row in board.unranked if _fits(row, score)), None)
-    return Place(board, standing, None if standing else unranked)
+    return Placement(board, standing, None if standing else unranked)
 
 
 class Boards:
     """The leaderboards by what they rank."""
 
     def __init__(self, boards: Iterable[Leaderboard]) -> None:
-        self._by_ground: dict[Ground, list[Leaderboard]] = {}
+        self._by_ground: dict[BoardKey, list[Leaderboard]] = {}
         for board in boards:
-            self._by_ground.setdefault(ground_of(board), []).append(board)
+            self._by_ground.setdefault(board_key_of(board), []).append(board)
 
-    def on(self, ground: "Ground") -> dict[str, Leaderboard]:
-        """Boards of one ground by prize: energy, speed, then others by name."""
-        found = self._by_ground.get(ground, [])
+    def on(self, board_key: "BoardKey") -> dict[str, Leaderboard]:
+        """Boards of one board_key by prize: energy, speed, then others by name."""
+        found = self._by_ground.get(board_key, [])
         order = {prize: number for number, prize in enumerate(PRIZE_ORDER)}
         ordered = sorted(found, key=lambda each: (order.get(each.prize, 99), each.prize))
         return {board.prize: board for board in ordered}
@@ -191,14 +191,16 @@ class Boards:
         """Boards of a workload on which machines compete, in stable order."""
         return [
             board
-            for ground, boards in sorted(self._by_ground.items())
-            if (ground.workload, ground.machine) == (workload, ANY_MACHINE)
+            for board_key, boards in sorted(self._by_ground.items())
+            if (board_key.workload, board_key.machine) == (workload, ANY_MACHINE)
             for board in sorted(boards, key=lambda each: (each.prize, each.model_dump_json()))
         ]
 
-    def places(self, score: Score) -> dict[str, Place]:
+    def places(self, score: Score) -> dict[str, Placement]:
         """Where a score stands, by prize."""
-        return {prize: _place(board, score) for prize, board in self.on(ground_of(score)).items()}
+        return {
+            prize: _place(board, score) for prize, board in self.on(board_key_of(score)).items()
+        }
 
 
 def entries_of(scores: Sequence[Score], boards: Boards, results: Path) -> tuple[Entry, ...]:

@@ -185,7 +185,7 @@ def write_figures(
     boards: Sequence[Leaderboard],
     formats: Sequence[str] = FORMATS,
 ) -> list[Path]:
-    """A plane for each ground, profiles over all workloads, a trace and a breakdown for each entry.
+    """Write planes, profiles over all workloads, power traces and energy breakdowns.
 
     Returns the files, sorted.
 
@@ -199,12 +199,12 @@ def write_figures(
     entries = entries_of(list(map(tamed_score, scores)), Boards(map(tamed_board, boards)), results)
     grounds: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        grounds.setdefault(entry.ground, []).append(entry)
+        grounds.setdefault(entry.board_key, []).append(entry)
     made: list[Path] = []
-    for ground, members in sorted(grounds.items()):
+    for board_key, members in sorted(grounds.items()):
         dots = dots_of(members, against_metric=False)
         if dots:
-            made += draw_plane(dots, out, f"plane--{joined(*ground)}", formats)
+            made += draw_plane(dots, out, f"plane--{joined(*board_key)}", formats)
     for field in fields_of(entries):
         name = f"profiles--{joined(field.title.lower(), *field.place)}"
         made += draw_profiles(field, out, name, formats)

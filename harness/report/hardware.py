@@ -38,7 +38,7 @@ class HardwareBoard(NamedTuple):
     board: Leaderboard
     title: str
     """Of the submission."""
-    verdict: wording.Verdict
+    verdict: wording.BoardResult
     unit: numbers.Unit
     ranks: tuple[Rank, ...]
     outsiders: tuple[Outsider, ...]
@@ -57,7 +57,7 @@ def _entry_of(
             if entry.score.machine == row.machine
             and entry.score.submission == row.submission
             and entry.score.submission_sha256 == row.submission_sha256
-            and entry.ground[:2] == (board.workload, board.workload_version)
+            and entry.board_key[:2] == (board.workload, board.workload_version)
             and entry.score.ruleset == board.ruleset
         ),
         None,
@@ -98,7 +98,7 @@ def hardware_board(board: Leaderboard, entries: Sequence[Entry], ident: str) -> 
         ident,
         board,
         (named[0].title or named[0].submission) if named else "",
-        wording.verdict(board),
+        wording.board_result(board),
         unit,
         ranks,
         outsiders,

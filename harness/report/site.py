@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,9 +16,8 @@ from harness.records import Leaderboard, Ruleset, Score
 from harness.registry import Broken, Plugin, discover
 from harness.report import numbers
 from harness.report.digest import Digests
-from harness.report.entries import Boards, Entry, Ground, entries_of
+from harness.report.entries import BoardKey, Boards, Entry, entries_of
 from harness.report.finite import tamed_board, tamed_score
-from harness.report.page import Page
 from harness.report.slugs import slug
 from harness.report.text import clean, csp_hash, isolated
 from harness.report.wording import ties
@@ -120,11 +120,11 @@ class Site:
         """Entries of one workload, in stable order."""
         return [entry for entry in self.entries if entry.score.workload == workload]
 
-    def grounds(self, workload: str) -> dict[Ground, list[Entry]]:
+    def entries_by_board(self, workload: str) -> dict[BoardKey, list[Entry]]:
         """Entries of one workload by what they share; those of two grounds are never mixed."""
-        found: dict[Ground, list[Entry]] = {}
+        found: dict[BoardKey, list[Entry]] = {}
         for entry in self.entries_on(workload):
-            found.setdefault(entry.ground, []).append(entry)
+            found.setdefault(entry.board_key, []).append(entry)
         return dict(sorted(found.items()))
 
     def board_path(self, workload: str) -> str:
@@ -157,6 +157,23 @@ class Site:
     def framed(self, path: str, title: str, body: str) -> str:
         """A page of a plug-in's own: `body` is escaped unless it is `markupsafe.Markup`."""
         return self.page(path, title, "framed.html", body=body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page plug-in: `PAGE` in `pages/<name>.py`."""
+
+    name: str
+    """Stable name, such as `board`."""
+    title: str
+    """Its name in the menu."""
+    order: int
+    """Position in the menu and among the pages; small numbers come first."""
+    publish: Callable[[Site], Iterator[tuple[str, str | Path]]]
+    """Yields pairs of relative path and text; `site.page()` makes the text of a whole page.
+    A `Path` in place of the text is a file to copy."""
+    landing: str = ""
+    """Path that the menu links to; empty for pages that only other pages link to."""
 
 
 def _checked(path: str) -> str:
@@ -205,7 +222,7 @@ def _sorted_pages(site: Site) -> Iterator[Plugin]:
     plugins = [each for each in found if isinstance(each, Plugin)]
     for plugin in plugins:
         if not isinstance(plugin.value, Page):
-            error = "PAGE is no harness.report.page.Page"
+            error = "PAGE is no harness.report.site.Page"
             site.broken.append(Broken(plugin.name, error, plugin.source))
     pages = [each for each in plugins if isinstance(each.value, Page)]
     return iter(sorted(pages, key=lambda each: (each.value.order, each.name)))

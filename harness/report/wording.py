@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from harness.records import Figure, Leaderboard, Standing
 from harness.report import numbers
-from harness.report.entries import Place
+from harness.report.entries import Placement
 
 PRIZES = {
     "energy": ("Energy", "J"),
@@ -114,7 +114,7 @@ def ties(letters: str) -> str:
     return f"{' '.join(found[:TIES_SHOWN])} and {len(found) - TIES_SHOWN} more"
 
 
-class Verdict(NamedTuple):
+class BoardResult(NamedTuple):
     """What a board says at a glance."""
 
     kind: str
@@ -131,17 +131,17 @@ def tied_with_first(board: Leaderboard) -> tuple[Standing, ...]:
     return tuple(row for row in ordered if row is ordered[0] or letters & set(row.tie_group))
 
 
-def verdict(board: Leaderboard) -> Verdict:
+def board_result(board: Leaderboard) -> BoardResult:
     """Winner, tie group, or nobody."""
     if not board.standings:
-        return Verdict("none", "No eligible entry", ())
+        return BoardResult("none", "No eligible entry", ())
     group = tied_with_first(board)
     if len(board.standings) == 1:
-        return Verdict("single", "Only eligible entry", group)
+        return BoardResult("single", "Only eligible entry", group)
     if board.separated:
-        return Verdict("winner", "Winner", group[:1])
+        return BoardResult("winner", "Winner", group[:1])
     count = max(len(group), 2)
-    return Verdict("tie", f"Not separated: tie group of {count}", group)
+    return BoardResult("tie", f"Not separated: tie group of {count}", group)
 
 
 def lead_text(board: Leaderboard) -> str:
@@ -166,7 +166,7 @@ def board_note(board: Leaderboard) -> str:
     return why[:1].upper() + why[1:]
 
 
-def place_text(place: Place) -> str:
+def place_text(place: Placement) -> str:
     """One sentence: where an entry stands on a board, and why."""
     quantity = QUANTITIES.get(place.board.prize, place.board.quantity).lower()
     row = place.standing

@@ -181,7 +181,7 @@ CONTRAST = """
   const light = c => { const f = c.slice(0, 3).map(v => { v /= 255;
     return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
     return .2126 * f[0] + .7152 * f[1] + .0722 * f[2]; };
-  const ground = e => { for (; e; e = e.parentElement) {
+  const board_key = e => { for (; e; e = e.parentElement) {
     const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > .99) return c; }
     return [255, 255, 255, 1]; };
   const faint = [];
@@ -189,7 +189,7 @@ CONTRAST = """
   while (walker.nextNode()) {
     const e = walker.currentNode.parentElement;
     if (!walker.currentNode.data.trim() || e.closest('svg,script,style,.unseen')) continue;
-    const a = light(parse(getComputedStyle(e).color)), b = light(ground(e));
+    const a = light(parse(getComputedStyle(e).color)), b = light(board_key(e));
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     if (ratio < 4.5) faint.push(e.className + ': ' + ratio.toFixed(2));
   }

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from harness.report.entries import Boards, EntryRun, entries_of, ground_of, order_of
+from harness.report.entries import Boards, EntryRun, board_key_of, entries_of, order_of
 from tests.report.made import Made
 
 
@@ -51,7 +51,7 @@ def test_versions_that_bear_one_name_and_title_do_not_share_a_place(made: Made) 
 def test_other_machines_have_other_boards(made: Made) -> None:
     score = made.scores[0].model_copy(update={"machine": "elsewhere"})
     assert Boards(made.boards).places(score) == {}
-    assert ground_of(score) != ground_of(made.scores[0])
+    assert board_key_of(score) != board_key_of(made.scores[0])
 
 
 def test_a_run_reads_its_bundle(made: Made) -> None:

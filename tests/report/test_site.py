@@ -201,7 +201,7 @@ def plugin(tmp_path: Path, text: str, name: str = "extra") -> None:
 
 
 EXTRA = """
-from harness.report.page import Page
+from harness.report.site import Page
 
 def _publish(site):
     yield "extra.html", site.framed("extra.html", "Extra", "<i>%s</i>" % len(site.entries))
@@ -226,7 +226,7 @@ def test_a_page_is_one_file_in_a_folder(
     ("text", "words"),
     [
         ("import nothing_of_that_name", "ModuleNotFoundError"),
-        ("PAGE = 3", "no harness.report.page.Page"),
+        ("PAGE = 3", "no harness.report.site.Page"),
         (EXTRA.replace("yield", "raise ValueError('broken on purpose')\n    yield"), "on purpose"),
         (EXTRA.replace('"extra.html", site', '"../extra.html", site'), "stays inside the site"),
     ],

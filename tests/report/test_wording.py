@@ -43,13 +43,13 @@ def test_estimates(method: Method, simulated: bool, estimate: bool) -> None:
 
 
 def test_a_separated_first_is_the_winner(made: Made) -> None:
-    verdict = wording.verdict(board_of(made, "digits-cnn", "energy"))
+    verdict = wording.board_result(board_of(made, "digits-cnn", "energy"))
     assert verdict.kind == "winner"
     assert len(verdict.standings) == 1
 
 
 def test_nobody_eligible(made: Made) -> None:
-    assert wording.verdict(board_of(made, "digits-mlp", "energy")).kind == "none"
+    assert wording.board_result(board_of(made, "digits-mlp", "energy")).kind == "none"
 
 
 def test_a_tie_group_is_all_that_share_a_letter_with_the_first(made: Made) -> None:
@@ -60,7 +60,7 @@ def test_a_tie_group_is_all_that_share_a_letter_with_the_first(made: Made) -> No
         for row, letter in zip(board.standings, letters, strict=True)
     )
     tied = board.model_copy(update={"standings": rows, "separated": False})
-    verdict = wording.verdict(tied)
+    verdict = wording.board_result(tied)
     assert verdict.kind == "tie"
     assert [row.tie_group for row in verdict.standings] == ["a", "ab", "ac"]
     assert "tie group of 3" in verdict.headline
@@ -69,7 +69,7 @@ def test_a_tie_group_is_all_that_share_a_letter_with_the_first(made: Made) -> No
 def test_one_entry_alone_is_no_winner(made: Made) -> None:
     board = board_of(made, "digits-cnn", "speed")
     alone = board.model_copy(update={"standings": board.standings[:1]})
-    assert wording.verdict(alone).kind == "single"
+    assert wording.board_result(alone).kind == "single"
 
 
 def test_the_lead_is_told_where_it_is_known(made: Made) -> None:
@@ -80,16 +80,16 @@ def test_the_lead_is_told_where_it_is_known(made: Made) -> None:
 
 
 def test_places_are_told_with_distance_and_whether_it_means_something(made: Made) -> None:
-    from harness.report.entries import Place
+    from harness.report.entries import Placement
 
     board = board_of(made, "digits-cnn", "energy")
-    first = wording.place_text(Place(board, board.standings[0], None))
+    first = wording.place_text(Placement(board, board.standings[0], None))
     assert "Rank 1 of 3" in first
     assert "below" in first
     assert "told apart" in first
-    last = wording.place_text(Place(board, board.standings[-1], None))
+    last = wording.place_text(Placement(board, board.standings[-1], None))
     assert "above" in last
-    outside = wording.place_text(Place(board, None, board.unranked[0]))
+    outside = wording.place_text(Placement(board, None, board.unranked[0]))
     assert outside == f"Not ranked: {board.unranked[0].reason}."
 
 

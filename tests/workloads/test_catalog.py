@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from harness.registry import Plugin, discover
-from harness.report.catalogue import Row, catalogue_file, read_catalogue
+from harness.report.catalogue import CatalogueRow, catalogue_file, read_catalogue
 
 TITLES = (Path(__file__).parent / "titles_of_the_list.txt").read_text(encoding="utf-8").split("\n")
 """Titles of the list "Awesome Efficient Training", one a line; one row of it has none."""
@@ -14,7 +14,7 @@ SECTIONS = {
 }  # fmt: skip
 
 
-def rows() -> tuple[Row, ...]:
+def rows() -> tuple[CatalogueRow, ...]:
     path = catalogue_file()
     assert path is not None
     return read_catalogue(path)

@@ -20,7 +20,7 @@ APART = 90.0
 """Pixels that the label of a moment takes."""
 
 
-class Mark(NamedTuple):
+class HistoryMark(NamedTuple):
     """One step of the best known cost."""
 
     at_s: float | None
@@ -53,7 +53,7 @@ def _ends(figure: Figure) -> list[float]:
     return [end for end in (figure.low, figure.value, figure.high) if end is not None and end > 0]
 
 
-def history_chart(marks: Sequence[Mark], base: str, ident: str) -> Markup | None:
+def history_chart(marks: Sequence[HistoryMark], base: str, ident: str) -> Markup | None:
     """The step line; None for fewer than two steps, or where a time or a cost is not known.
 
     Args:

@@ -30,7 +30,7 @@ TIME = Abscissa("s", "time after the gun")
 ENERGY = Abscissa("J", "energy after the gun")
 
 
-class Curve(NamedTuple):
+class MetricCurve(NamedTuple):
     """Metric over time, or over joules, of one run."""
 
     seed: int
@@ -42,7 +42,7 @@ class Curve(NamedTuple):
     reached: bool
 
 
-def curve_of(each: EntryRun) -> Curve | None:
+def curve_of(each: EntryRun) -> MetricCurve | None:
     """The curve of a run; None where no snapshot of it has a metric."""
     run, evaluation = each.run, each.evaluation
     if run is None or evaluation is None or run.window.gun_ns is None:
@@ -56,15 +56,15 @@ def curve_of(each: EntryRun) -> Curve | None:
     counted = each.score.snapshot
     if not points:
         return None
-    return Curve(each.score.seed, each.score.run_id, points, counted, each.score.reached)
+    return MetricCurve(each.score.seed, each.score.run_id, points, counted, each.score.reached)
 
 
-def curves_of(entry: Entry) -> list[Curve]:
+def curves_of(entry: Entry) -> list[MetricCurve]:
     """Curves of all runs that have one."""
     return [curve for run in entry.runs if (curve := curve_of(run)) is not None]
 
 
-def by_joules(curve: Curve, joules: Mapping[int, float]) -> Curve | None:
+def by_joules(curve: MetricCurve, joules: Mapping[int, float]) -> MetricCurve | None:
     """The same metrics over the joules of their snapshots; None where none of them are known."""
     points = tuple(
         (index, joules[index], value) for index, _, value in curve.points if index in joules
@@ -82,7 +82,7 @@ class Band(NamedTuple):
     runs_count: int
 
 
-def band_of(found: Sequence[Sequence[Curve]]) -> Band | None:
+def band_of(found: Sequence[Sequence[MetricCurve]]) -> Band | None:
     """The band of all runs with a curve; None where fewer than two entries have one.
 
     A run holds the metric of its last snapshot until the next; what it would have done after its
@@ -119,7 +119,7 @@ class Plot(NamedTuple):
         return self.axes.trail((x / self.unit.factor, value) for x, value in points)
 
 
-def _plot(curves: Sequence[Curve], target: float, over: Abscissa) -> Plot:
+def _plot(curves: Sequence[MetricCurve], target: float, over: Abscissa) -> Plot:
     last = max(x for curve in curves for _, x, _ in curve.points)
     unit = numbers.unit_for([last], over.base)
     values = [value for curve in curves for _, _, value in curve.points]
@@ -143,7 +143,7 @@ def _draw_target(onto: Drawing, axes: Axes, target: float) -> None:
     onto.text((RIGHT - 4, level + 15), words, "label target-label end")
 
 
-def _draw(onto: Drawing, plot: Plot, curve: Curve, *, named: bool) -> None:
+def _draw(onto: Drawing, plot: Plot, curve: MetricCurve, *, named: bool) -> None:
     """One run; of many snapshots only the one that counts has words of its own."""
     trail = plot.trail((x, value) for _, x, value in curve.points)
     onto.line(trail, "run-line")
@@ -159,7 +159,7 @@ def _draw(onto: Drawing, plot: Plot, curve: Curve, *, named: bool) -> None:
         onto.circle(at, 4.5 if counts else 2.2, style, words + when)
 
 
-def _summary(entry: Entry, curves: Sequence[Curve]) -> str:
+def _summary(entry: Entry, curves: Sequence[MetricCurve]) -> str:
     reached = sum(curve.reached for curve in curves)
     return (
         f"{len(curves)} runs with snapshots, {reached} of them reached the target of "
@@ -171,7 +171,7 @@ def _summary(entry: Entry, curves: Sequence[Curve]) -> str:
 class Drawn(NamedTuple):
     """What a chart of curves shows."""
 
-    curves: Sequence[Curve]
+    curves: Sequence[MetricCurve]
     over: Abscissa = TIME
     band: Band | None = None
     """Of the board."""

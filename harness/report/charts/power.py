@@ -50,7 +50,7 @@ def tracks_of(each: EntryRun, trace: Trace | None) -> list[Track]:
     ]
 
 
-class _Span(NamedTuple):
+class _TimeRange(NamedTuple):
     """The stretch of time that a chart shows, and the moment its clock counts from."""
 
     start_s: float
@@ -58,16 +58,16 @@ class _Span(NamedTuple):
     zero_s: float
 
 
-def _span(run: Run, tracks: Sequence[Track]) -> _Span:
+def _span(run: Run, tracks: Sequence[Track]) -> _TimeRange:
     marks = [ns / 1e9 for ns in (run.window.launch_ns, run.window.end_ns) if ns is not None]
     starts = [float(track.series.t_s[0]) for track in tracks]
     ends = [float(track.series.t_s[-1]) for track in tracks]
     start_s, end_s = min(starts + marks), max(ends + marks)
     zero_s = (run.window.gun_ns or 0) / 1e9
-    return _Span(start_s, max(end_s, start_s + 1e-6), zero_s)
+    return _TimeRange(start_s, max(end_s, start_s + 1e-6), zero_s)
 
 
-def _axes(span: _Span, tracks: Sequence[Track], depth: int) -> Axes:
+def _axes(span: _TimeRange, tracks: Sequence[Track], depth: int) -> Axes:
     top = TOP + STRIP_HEIGHT * depth
     high = max(float(track.series.power_w.max()) for track in tracks) * 1.06 or 1.0
     shifted = (span.start_s - span.zero_s, span.end_s - span.zero_s)

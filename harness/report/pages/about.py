@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.site import Page, Site
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:

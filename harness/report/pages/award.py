@@ -5,20 +5,19 @@ from typing import NamedTuple
 
 from harness.records import Leaderboard, Ruleset
 from harness.report import numbers, sensitivity, wording
-from harness.report.entries import Entry, Ground
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.entries import BoardKey, Entry
+from harness.report.site import Page, Site
 from harness.report.slugs import Names
 
 
 class Decision(NamedTuple):
-    """One prize on one ground."""
+    """One prize on one board_key."""
 
     path: str
     title: str
-    ground: Ground
+    board_key: BoardKey
     board: Leaderboard
-    verdict: wording.Verdict
+    verdict: wording.BoardResult
     unit: numbers.Unit
     rules: Ruleset | None
     lead: str
@@ -37,7 +36,9 @@ def _named(entries: list[Entry], prize: str) -> dict[str, Entry]:
     return found
 
 
-def _decision(site: Site, ground: Ground, entries: list[Entry], board: Leaderboard) -> Decision:
+def _decision(
+    site: Site, board_key: BoardKey, entries: list[Entry], board: Leaderboard
+) -> Decision:
     title, base = wording.PRIZES.get(board.prize, (board.prize, ""))
     by_name = _named(entries, board.prize)
     ranked = {
@@ -45,13 +46,13 @@ def _decision(site: Site, ground: Ground, entries: list[Entry], board: Leaderboa
         for row in board.standings
         if row.submission in by_name
     }
-    named = [rules for rules in site.rulesets if rules.name == ground.ruleset]
+    named = [rules for rules in site.rulesets if rules.name == board_key.ruleset]
     return Decision(
         "",
-        f"{title} on {ground.workload}",
-        ground,
+        f"{title} on {board_key.workload}",
+        board_key,
         board,
-        wording.verdict(board),
+        wording.board_result(board),
         numbers.unit_for((row.score for row in board.standings), base),
         named[0] if len(named) == 1 else None,
         sensitivity.lead_text(board),
@@ -61,14 +62,14 @@ def _decision(site: Site, ground: Ground, entries: list[Entry], board: Leaderboa
 
 
 def decisions_of(site: Site) -> list[Decision]:
-    """Every prize on every ground, each with a path of its own."""
+    """Every prize on every board_key, each with a path of its own."""
     names, found = Names(), []
     for workload in site.workloads:
-        for ground, entries in site.grounds(workload).items():
-            for prize, board in site.boards.on(ground).items():
-                parts = (prize, workload, ground.machine, ground.ruleset, ground.division)
-                path = f"award/{names.take(*parts, tag=ground.version or 'none')}.html"
-                decision = _decision(site, ground, entries, board)
+        for board_key, entries in site.entries_by_board(workload).items():
+            for prize, board in site.boards.on(board_key).items():
+                parts = (prize, workload, board_key.machine, board_key.ruleset, board_key.division)
+                path = f"award/{names.take(*parts, tag=board_key.version or 'none')}.html"
+                decision = _decision(site, board_key, entries, board)
                 found.append(decision._replace(path=path))
     return found
 

@@ -13,32 +13,31 @@ from harness.report.charts import plane
 from harness.report.charts.ranks import rank_chart
 from harness.report.charts.svg import Scale
 from harness.report.charts.whisker import shared_scale, whisker
-from harness.report.entries import Entry, Ground, Place
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.entries import BoardKey, Entry, Placement
+from harness.report.site import Page, Site
 
 
-class Cell(NamedTuple):
+class CostCell(NamedTuple):
     """One quantity of one entry."""
 
     figure: Figure | None
     shown: numbers.Shown
     plot: Markup
     badges: list[wording.Badge]
-    place: Place | None
+    place: Placement | None
     tie: str
     """Tie letters, where another entry shares one."""
     why: str
     """Why there is no rank; empty where there is one."""
 
 
-class Row(NamedTuple):
+class EntryRow(NamedTuple):
     """One entry on the board."""
 
     entry: Entry
-    cells: tuple[Cell, Cell]
+    cells: tuple[CostCell, CostCell]
     """Energy, time."""
-    quality: Cell
+    quality: CostCell
     """The metric, with its place where the metric ranks."""
     metric: numbers.Shown
     status: wording.Badge
@@ -65,13 +64,13 @@ class Chart(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The entries of one ground."""
+    """The entries of one board_key."""
 
     ident: str
-    ground: Ground
+    board_key: BoardKey
     score: Score
     """Any of its scores: for metric, target and direction."""
-    rows: tuple[Row, ...]
+    rows: tuple[EntryRow, ...]
     units: tuple[numbers.Unit, numbers.Unit]
     boards: dict[str, Leaderboard]
     notes: tuple[str, ...]
@@ -100,7 +99,7 @@ def _why(entry: Entry, prize: str) -> str:
     return entry.score.reason or "not on this board"
 
 
-def _tie(place: Place | None) -> str:
+def _tie(place: Placement | None) -> str:
     if place is None or place.standing is None:
         return ""
     letters = set(place.standing.tie_group)
@@ -123,9 +122,9 @@ class _Column(NamedTuple):
     scale: Scale | None
     """Of the intervals, the same for all rows."""
 
-    def cell(self, entry: Entry, figure: Figure | None) -> Cell:
+    def cell(self, entry: Entry, figure: Figure | None) -> CostCell:
         """The cell of one entry."""
-        return Cell(
+        return CostCell(
             figure,
             wording.shown(figure, self.unit),
             whisker(figure, self.scale, _style(figure, entry, self.prize)),
@@ -149,11 +148,11 @@ def _order(entry: Entry) -> tuple[object, ...]:
     return *ranks, time_s, entry.anchor
 
 
-def _row(entry: Entry, columns: tuple[_Column, _Column]) -> Row:
+def _row(entry: Entry, columns: tuple[_Column, _Column]) -> EntryRow:
     score = entry.score
     figures = (score.energy_to_target_j, score.time_to_target_s)
     plain = numbers.Unit("", 1.0)
-    return Row(
+    return EntryRow(
         entry,
         (columns[0].cell(entry, figures[0]), columns[1].cell(entry, figures[1])),
         _Column(BUDGET, plain, None).cell(entry, score.metric),
@@ -208,7 +207,7 @@ def _charts(
 
 
 def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
-    """The table of entries that share a ground."""
+    """The table of entries that share a board_key."""
     ordered = sorted(entries, key=_order)
     energy, time = _figures(ordered)
     units = (
@@ -220,7 +219,7 @@ def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
         _Column("speed", units[1], shared_scale(time)),
     )
     score = ordered[0].score
-    boards = site.boards.on(ordered[0].ground)
+    boards = site.boards.on(ordered[0].board_key)
     rows = tuple(_row(entry, columns) for entry in ordered)
     notes = tuple(
         f"{wording.PRIZES.get(prize, (prize, ''))[0]}: {board.note.rstrip('.')}."
@@ -229,7 +228,7 @@ def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
     )
     return Table(
         ident,
-        ordered[0].ground,
+        ordered[0].board_key,
         score,
         rows,
         units,
@@ -241,10 +240,10 @@ def table_of(site: Site, entries: Sequence[Entry], ident: str) -> Table:
 
 
 def tables_of(site: Site, workload: str) -> list[Table]:
-    """All tables of a workload: one for each ground, never mixed."""
+    """All tables of a workload: one for each board_key, never mixed."""
     return [
         table_of(site, entries, f"t{number}")
-        for number, entries in enumerate(site.grounds(workload).values(), 1)
+        for number, entries in enumerate(site.entries_by_board(workload).values(), 1)
     ]
 
 

@@ -3,15 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.report.catalogue import Row, catalogue_file, read_catalogue
+from harness.report.catalogue import CatalogueRow, catalogue_file, read_catalogue
 from harness.report.entries import Entry
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.site import Page, Site
 
 BADGES = {"listed": "plain", "method": "good", "out-of-scope": "warn"}
 
 
-def users_of(rows: Sequence[Row], entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+def users_of(rows: Sequence[CatalogueRow], entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     """Entries by the methods that their submissions name; runs are read only where it matters."""
     found: dict[str, list[Entry]] = {row.id: [] for row in rows if row.status == "method"}
     for entry in entries if found else ():
@@ -21,7 +20,7 @@ def users_of(rows: Sequence[Row], entries: Sequence[Entry]) -> dict[str, list[En
     return found
 
 
-def _rows() -> tuple[Row, ...]:
+def _rows() -> tuple[CatalogueRow, ...]:
     path = catalogue_file()
     return read_catalogue(path) if path else ()
 

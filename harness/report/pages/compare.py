@@ -7,17 +7,16 @@ from harness.records import Figure
 from harness.report import wording
 from harness.report.bridge import Bridge, bridge, first_of, incomparable, sentence
 from harness.report.digest import Digest
-from harness.report.entries import Entry, Ground
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.entries import BoardKey, Entry
+from harness.report.site import Page, Site
 from harness.report.text import embedded_json
 
 TRACES_MAX = 200
 """Beyond that many entries the page carries no traces, so that it stays small."""
 
 
-class Row(NamedTuple):
-    """One entry against the first of its ground."""
+class BridgeRow(NamedTuple):
+    """One entry against the first of its board_key."""
 
     entry: Entry
     bridge: Bridge | None
@@ -27,35 +26,35 @@ class Row(NamedTuple):
 
 
 class Section(NamedTuple):
-    """The entries of one ground, and the one that they are held against."""
+    """The entries of one board_key, and the one that they are held against."""
 
     ident: str
-    ground: Ground
+    board_key: BoardKey
     first: Entry | None
-    rows: tuple[Row, ...]
+    rows: tuple[BridgeRow, ...]
     badges: list[wording.Badge]
     """How the joules of the first came about."""
 
 
-def _row(first: Entry, entry: Entry) -> Row:
+def _row(first: Entry, entry: Entry) -> BridgeRow:
     found = bridge(first.score, entry.score)
     why = incomparable(first.score, entry.score) or "one of them has no time"
     words = sentence(found) if found else f"not compared: {why}"
-    return Row(entry, found, words, wording.figure_badges(entry.score.energy_to_target_j))
+    return BridgeRow(entry, found, words, wording.figure_badges(entry.score.energy_to_target_j))
 
 
 def sections_of(site: Site) -> list[Section]:
     """All grounds, with their entries in the order of joules."""
     sections: list[Section] = []
     for workload in site.workloads:
-        for ground, entries in site.grounds(workload).items():
+        for board_key, entries in site.entries_by_board(workload).items():
             first = first_of(entries)
             others = [entry for entry in entries if entry is not first]
             rows = tuple(_row(first, entry) for entry in others) if first else ()
             ordered = sorted(rows, key=lambda row: row.bridge.after_j if row.bridge else 1e300)
             ident = f"g{len(sections) + 1}"
             badges = wording.figure_badges(first.score.energy_to_target_j) if first else []
-            sections.append(Section(ident, ground, first, tuple(ordered), badges))
+            sections.append(Section(ident, board_key, first, tuple(ordered), badges))
     return sections
 
 
@@ -81,7 +80,7 @@ def _data(entry: Entry, digest: Digest, *, with_power: bool) -> dict[str, Any]:
         "submission": score.submission,
         "team": score.team,
         "division": score.division,
-        "ground": list(entry.ground),
+        "board_key": list(entry.board_key),
         "status": score.status,
         "metric_name": score.metric_name,
         "better": score.better,

@@ -19,8 +19,8 @@ from harness.report.charts.curve import (
     ENERGY,
     TIME,
     Band,
-    Curve,
     Drawn,
+    MetricCurve,
     band_of,
     curve_chart,
 )
@@ -30,10 +30,9 @@ from harness.report.digest import Digest
 from harness.report.entries import Entry, EntryRun
 from harness.report.finite import json_text
 from harness.report.hints import Hint, hints_of
-from harness.report.page import Page
 from harness.report.phases import phases_of, totals_s
 from harness.report.samples import CHARS_MAX, samples_json, thinning
-from harness.report.site import Site
+from harness.report.site import Page, Site
 from harness.report.slugs import slug
 from harness.report.traces import trace_of
 
@@ -228,7 +227,7 @@ def commands_of(entry: Entry, known: frozenset[str]) -> list[tuple[str, str]]:
 
 
 def _against(entry: Entry, first: Entry | None) -> dict[str, object]:
-    """The energy bridge from the first entry of the ground to this one."""
+    """The energy bridge from the first entry of the board_key to this one."""
     found = None
     if first is not None and first.path != entry.path:
         found = bridge(first.score, entry.score)
@@ -264,7 +263,7 @@ def _kind(entry: Entry) -> Kind:
 
 def _rivals(site: Site, entries: Sequence[Entry], known: frozenset[str]) -> Rivals:
     digests = [site.digests.of(entry) for entry in entries]
-    alike: dict[Kind, list[list[Curve]]] = {}
+    alike: dict[Kind, list[list[MetricCurve]]] = {}
     for entry, digest in zip(entries, digests, strict=True):
         alike.setdefault(_kind(entry), []).append(digest.curves_by_joules())
     bands = {kind: band_of(curves) for kind, curves in alike.items()}
@@ -315,14 +314,14 @@ def _values(entry: Entry, digest: Digest, rivals: Rivals) -> dict[str, object]:
 def _publish(site: Site) -> Iterator[tuple[str, str | Path]]:
     known = known_rulesets(site)
     grounds = {
-        ground: _rivals(site, entries, known)
+        board_key: _rivals(site, entries, known)
         for workload in site.workloads
-        for ground, entries in site.grounds(workload).items()
+        for board_key, entries in site.entries_by_board(workload).items()
     }
     for entry in site.entries:
         title = f"{entry.score.title} on {entry.score.workload}"
         stem = entry.path.removesuffix(".html")
-        values = _values(entry.opened(), site.digests.of(entry), grounds[entry.ground])
+        values = _values(entry.opened(), site.digests.of(entry), grounds[entry.board_key])
         yield entry.path, site.page(entry.path, title, "entry.html", **values)
         yield f"{stem}.json", json_text(entry.score.model_dump(mode="json"))
         for files in downloads_of(entry).values():

@@ -8,14 +8,13 @@ from markupsafe import Markup
 
 from harness.records import Figure, Leaderboard
 from harness.report import numbers, wording
-from harness.report.charts.best import Mark, history_chart
+from harness.report.charts.best import HistoryMark, history_chart
 from harness.report.charts.whisker import shared_scale, whisker
-from harness.report.entries import PRIZE_ORDER, Entry, Ground
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.entries import PRIZE_ORDER, BoardKey, Entry
+from harness.report.site import Page, Site
 
 
-class Step(NamedTuple):
+class HistoryStep(NamedTuple):
     """One entry that was the best known when it came."""
 
     entry: Entry
@@ -29,14 +28,14 @@ class Step(NamedTuple):
     """Whether its interval reaches that of the best before."""
 
 
-class Line(NamedTuple):
-    """The steps of one prize on one ground."""
+class HistoryLine(NamedTuple):
+    """The steps of one prize on one board_key."""
 
     ident: str
     title: str
-    ground: Ground
+    board_key: BoardKey
     unit: numbers.Unit
-    steps: tuple[Step, ...]
+    steps: tuple[HistoryStep, ...]
     chart: Markup | None
     """The best known cost over time; None for a single step, or where a time is unknown."""
 
@@ -95,7 +94,9 @@ def seconds_of(stamp: str) -> float | None:
         return None
 
 
-def line_of(ground: Ground, entries: Sequence[Entry], board: Leaderboard, ident: str) -> Line:
+def line_of(
+    board_key: BoardKey, entries: Sequence[Entry], board: Leaderboard, ident: str
+) -> HistoryLine:
     """The steps of one board."""
     title, base = wording.PRIZES.get(board.prize, (board.prize, ""))
     found = _improvements(_ranked(entries, board.prize))
@@ -103,7 +104,7 @@ def line_of(ground: Ground, entries: Sequence[Entry], board: Leaderboard, ident:
     unit = numbers.unit_for((figure.value for figure in figures), base)
     scale = shared_scale(figures)
     steps = tuple(
-        Step(
+        HistoryStep(
             entry,
             date.partition("T")[0],
             figure,
@@ -115,20 +116,22 @@ def line_of(ground: Ground, entries: Sequence[Entry], board: Leaderboard, ident:
         for date, entry, figure, before in found
     )
     marks = [
-        Mark(seconds_of(date), figure, within_noise(figure, before), entry.score.title)
+        HistoryMark(seconds_of(date), figure, within_noise(figure, before), entry.score.title)
         for date, entry, figure, before in found
     ]
-    return Line(ident, title, ground, unit, steps, history_chart(marks, base, f"{ident}-c"))
+    return HistoryLine(
+        ident, title, board_key, unit, steps, history_chart(marks, base, f"{ident}-c")
+    )
 
 
-def lines_of(site: Site) -> list[Line]:
+def lines_of(site: Site) -> list[HistoryLine]:
     """All boards that rank anybody."""
-    lines: list[Line] = []
+    lines: list[HistoryLine] = []
     for workload in site.workloads:
-        for ground, entries in site.grounds(workload).items():
-            costs = (item for item in site.boards.on(ground).values() if item.unit)
+        for board_key, entries in site.entries_by_board(workload).items():
+            costs = (item for item in site.boards.on(board_key).values() if item.unit)
             for board in costs:
-                line = line_of(ground, entries, board, f"h{len(lines) + 1}")
+                line = line_of(board_key, entries, board, f"h{len(lines) + 1}")
                 if line.steps:
                     lines.append(line)
     return lines

@@ -15,8 +15,7 @@ from harness.records import (
 from harness.registry import Plugin, discover
 from harness.report import numbers
 from harness.report.finite import json_text
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.site import Page, Site
 from harness.rules.load import RulesetError, load_ruleset
 from harness.score.imported import score_imported
 

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from harness.records import Leaderboard
 from harness.report import numbers, wording
-from harness.report.entries import Entry, Ground
+from harness.report.entries import BoardKey, Entry
 from harness.report.hardware import hardware_board
-from harness.report.page import Page
 from harness.report.pages.imported import documents_of
-from harness.report.site import Site
+from harness.report.site import Page, Site
 
 LONE_CARDS_MAX = 3
 """Grounds with a single entry that are shown as cards; more of them share a table."""
@@ -20,17 +19,17 @@ class Card(NamedTuple):
 
     title: str
     board: Leaderboard
-    verdict: wording.Verdict
+    verdict: wording.BoardResult
     unit: numbers.Unit
     entries: tuple[Entry | None, ...]
     """Pages of the verdict's standings."""
     lead: str
 
 
-class Group(NamedTuple):
-    """The cards of one ground."""
+class CardGroup(NamedTuple):
+    """The cards of one board_key."""
 
-    ground: Ground
+    board_key: BoardKey
     entries: tuple[Entry, ...]
     runs_count: int
     cards: tuple[Card, ...]
@@ -43,7 +42,7 @@ class Group(NamedTuple):
 
 def _card(prize: str, board: Leaderboard, entries: list[Entry]) -> Card:
     title, base = wording.PRIZES.get(prize, (prize, ""))
-    verdict = wording.verdict(board)
+    verdict = wording.board_result(board)
     ends = [end for row in verdict.standings for end in (row.score, row.low)]
     by_row = {
         id(place.standing): entry
@@ -55,21 +54,21 @@ def _card(prize: str, board: Leaderboard, entries: list[Entry]) -> Card:
     return Card(title, board, verdict, unit, found, wording.lead_text(board))
 
 
-def groups_of(site: Site, workload: str) -> list[Group]:
+def groups_of(site: Site, workload: str) -> list[CardGroup]:
     """The groups of one workload, in stable order."""
     groups = []
-    for ground, entries in site.grounds(workload).items():
-        boards = site.boards.on(ground)
+    for board_key, entries in site.entries_by_board(workload).items():
+        boards = site.boards.on(board_key)
         cards = tuple(_card(prize, board, entries) for prize, board in boards.items())
         runs = sum(len(entry.runs) for entry in entries)
-        groups.append(Group(ground, tuple(entries), runs, cards))
+        groups.append(CardGroup(board_key, tuple(entries), runs, cards))
     return groups
 
 
 class Lone(NamedTuple):
     """An entry that has nobody to compete with yet."""
 
-    group: Group
+    group: CardGroup
     entry: Entry
     energy: numbers.Shown
     energy_unit: numbers.Unit
@@ -79,7 +78,7 @@ class Lone(NamedTuple):
     status: wording.Badge
 
 
-def _lone(group: Group) -> Lone:
+def _lone(group: CardGroup) -> Lone:
     entry = group.entries[0]
     energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
     units = (

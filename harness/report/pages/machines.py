@@ -7,8 +7,7 @@ from harness.records import Machine
 from harness.report import numbers, wording
 from harness.report.entries import Entry
 from harness.report.hardware import HardwareBoard, hardware_board
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.site import Page, Site
 
 
 class MachineView(NamedTuple):
@@ -23,7 +22,7 @@ class MachineView(NamedTuple):
     workloads: tuple[str, ...]
 
 
-class Cell(NamedTuple):
+class MachineCell(NamedTuple):
     """One submission on one machine."""
 
     entry: Entry
@@ -32,7 +31,7 @@ class Cell(NamedTuple):
     badges: list[wording.Badge]
 
 
-class Contest(NamedTuple):
+class MachineComparison(NamedTuple):
     """One submission that ran on several machines under the same rules."""
 
     ident: str
@@ -42,7 +41,7 @@ class Contest(NamedTuple):
     boundary: str
     """What the joules cover and how they came about; unlike ones are never in one table."""
     units: tuple[numbers.Unit, numbers.Unit]
-    cells: tuple[Cell, ...]
+    cells: tuple[MachineCell, ...]
 
 
 def _machine_of(entries: Sequence[Entry]) -> Machine | None:
@@ -94,9 +93,9 @@ def _key(entry: Entry) -> tuple[str, ...]:
     return (*same, _boundary(entry))
 
 
-def _cell(entry: Entry, units: tuple[numbers.Unit, numbers.Unit]) -> Cell:
+def _cell(entry: Entry, units: tuple[numbers.Unit, numbers.Unit]) -> MachineCell:
     energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
-    return Cell(
+    return MachineCell(
         entry,
         wording.shown(energy, units[0]),
         wording.shown(time, units[1]),
@@ -114,12 +113,12 @@ def _cost(entry: Entry) -> tuple[float, float, str]:
     )
 
 
-def contests_of(site: Site) -> list[Contest]:
+def contests_of(site: Site) -> list[MachineComparison]:
     """The same bytes of a submission on more than one machine, ranked or not."""
     together: dict[tuple[str, ...], list[Entry]] = {}
     for entry in site.entries:
         together.setdefault(_key(entry), []).append(entry)
-    contests: list[Contest] = []
+    contests: list[MachineComparison] = []
     for key, entries in sorted(together.items()):
         if len({entry.score.machine for entry in entries}) > 1:
             ordered = sorted(entries, key=_cost)
@@ -127,7 +126,7 @@ def contests_of(site: Site) -> list[Contest]:
     return contests
 
 
-def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> Contest:
+def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> MachineComparison:
     energies = [entry.score.energy_to_target_j for entry in entries]
     times = [entry.score.time_to_target_s for entry in entries]
     units = (
@@ -135,7 +134,7 @@ def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> Contest:
         numbers.unit_for((time.value for time in times if time), "s"),
     )
     cells = tuple(_cell(entry, units) for entry in entries)
-    return Contest(ident, entries[0].score.title, key[0], key[2], key[4], units, cells)
+    return MachineComparison(ident, entries[0].score.title, key[0], key[2], key[4], units, cells)
 
 
 def hardware_of(site: Site) -> list[HardwareBoard]:

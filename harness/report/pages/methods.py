@@ -19,8 +19,7 @@ from harness.report.docstrings import (
     told_functions,
     told_in,
 )
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.site import Page, Site
 from harness.score.calibration import Calibration, committed_record, target_by_rule
 
 HARNESS = Path(harness.__file__).parent

@@ -12,8 +12,7 @@ from harness.report import wording
 from harness.report.charts.profile import COLOURS, profile_chart
 from harness.report.entries import PRIZE_ORDER, Entry
 from harness.report.finite import all_positive
-from harness.report.page import Page
-from harness.report.site import Site
+from harness.report.site import Page, Site
 from harness.score import profiles
 from harness.score.stats import Sample
 

@@ -52,7 +52,7 @@
 
   function incomparable(a, b) {
     if (!a.energy || !b.energy) return "one of them has no joules";
-    if (a.ground[0] !== b.ground[0] || a.ground[1] !== b.ground[1]) return "they are on different workloads";
+    if (a.board_key[0] !== b.board_key[0] || a.board_key[1] !== b.board_key[1]) return "they are on different workloads";
     if (a.energy.domains.join() !== b.energy.domains.join()) return "their joules cover different domains";
     if (a.energy.method !== b.energy.method || a.energy.simulated !== b.energy.simulated) return "their joules came about in different ways";
     if (!a.time || !b.time) return "one of them has no time";
@@ -155,7 +155,7 @@
     rows.push(["Peak memory", quantity(a.memory, "B"), quantity(b.memory, "B"), ""]);
     rows.push(["Seeds that count, failed runs", a.n + ", " + a.failures, b.n + ", " + b.failures, ""]);
     [["Workload", 0], ["Machine", 2], ["Rules", 3]].forEach(function (pair) {
-      rows.push([pair[0], a.ground[pair[1]], b.ground[pair[1]], a.ground[pair[1]] === b.ground[pair[1]] ? "same" : "different"]);
+      rows.push([pair[0], a.board_key[pair[1]], b.board_key[pair[1]], a.board_key[pair[1]] === b.board_key[pair[1]] ? "same" : "different"]);
     });
     [["Submission", "submission"], ["Team", "team"], ["Division", "division"], ["Status", "status"]].forEach(function (pair) {
       rows.push([pair[0], a[pair[1]], b[pair[1]], a[pair[1]] === b[pair[1]] ? "same" : "different"]);
@@ -196,7 +196,7 @@
     var select = element("select", { id: "pick-" + name });
     var groups = {};
     entries.forEach(function (entry) {
-      var key = entry.ground[0] + ", " + entry.ground[2] + ", " + entry.ground[3];
+      var key = entry.board_key[0] + ", " + entry.board_key[2] + ", " + entry.board_key[3];
       if (!groups[key]) select.appendChild(groups[key] = element("optgroup", { label: key }));
       groups[key].appendChild(element("option", { value: entry.id }, entry.title));
     });
@@ -229,7 +229,7 @@
   function paired() {
     for (var i = 0; i < entries.length; i += 1) {
       var one = entries[i];
-      if (entries.some(function (other) { return other !== one && !incomparable(one, other) && other.ground.join() === one.ground.join(); })) return one;
+      if (entries.some(function (other) { return other !== one && !incomparable(one, other) && other.board_key.join() === one.board_key.join(); })) return one;
     }
     return null;
   }
@@ -241,7 +241,7 @@
       try { if (at > 0) asked[pair.slice(0, at)] = decodeURIComponent(pair.slice(at + 1)); } catch (e) { return; }
     });
     var a = has(byId, asked.a) ? asked.a : (paired() || entries[0]).id;
-    var mates = entries.filter(function (entry) { return entry.id !== a && entry.ground.join() === byId[a].ground.join(); });
+    var mates = entries.filter(function (entry) { return entry.id !== a && entry.board_key.join() === byId[a].board_key.join(); });
     var alike = mates.filter(function (entry) { return !incomparable(byId[a], entry); });
     var b = has(byId, asked.b) ? asked.b : (alike[0] || mates[0] || entries[a === entries[0].id ? 1 : 0]).id;
     first[1].value = a;

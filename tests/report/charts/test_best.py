@@ -1,13 +1,13 @@
 import pytest
 
 from harness.records import Figure
-from harness.report.charts.best import Mark, history_chart, moment
+from harness.report.charts.best import HistoryMark, history_chart, moment
 from tests.report.markup import read
 
 
-def mark(at_s: float | None, value: float, *, noise: bool = False) -> Mark:
+def mark(at_s: float | None, value: float, *, noise: bool = False) -> HistoryMark:
     figure = Figure(value=value, low=value * 0.9, high=value * 1.1, n=3, level=0.95)
-    return Mark(at_s, figure, noise, f"at {value:g}")
+    return HistoryMark(at_s, figure, noise, f"at {value:g}")
 
 
 def test_each_step_has_a_dot_and_its_interval() -> None:
@@ -35,7 +35,7 @@ def test_better_lies_lower_and_later_lies_further_right() -> None:
         [mark(0, 2.0), mark(None, 1.0)],
         [
             mark(0, 2.0),
-            Mark(
+            HistoryMark(
                 1,
                 Figure(value=0.0, low=None, high=None, n=1, level=0.95),
                 noise=False,
@@ -44,7 +44,7 @@ def test_better_lies_lower_and_later_lies_further_right() -> None:
         ],
     ],
 )
-def test_nothing_is_drawn_of_what_is_not_known(marks: list[Mark]) -> None:
+def test_nothing_is_drawn_of_what_is_not_known(marks: list[HistoryMark]) -> None:
     assert history_chart(marks, "s", "c") is None
 
 

@@ -5,8 +5,8 @@ import pytest
 from harness.report.charts.curve import (
     ENERGY,
     NAMED_MAX,
-    Curve,
     Drawn,
+    MetricCurve,
     band_of,
     by_joules,
     curve_chart,
@@ -75,7 +75,7 @@ def test_one_entry_makes_no_band(entries: dict[str, Entry]) -> None:
 
 
 def test_over_joules_the_metrics_stay_and_unknown_snapshots_fall_out() -> None:
-    curve = Curve(7, "r", ((0, 1.0, 0.5), (1, 2.0, 0.7), (2, 3.0, 0.9)), 2, reached=True)
+    curve = MetricCurve(7, "r", ((0, 1.0, 0.5), (1, 2.0, 0.7), (2, 3.0, 0.9)), 2, reached=True)
     found = by_joules(curve, {0: 10.0, 2: 30.0})
     assert found is not None
     assert found.points == ((0, 10.0, 0.5), (2, 30.0, 0.9))
@@ -84,7 +84,7 @@ def test_over_joules_the_metrics_stay_and_unknown_snapshots_fall_out() -> None:
 
 
 def test_joules_have_a_unit_on_their_axis(entries: dict[str, Entry]) -> None:
-    curve = Curve(7, "r", ((0, 2e4, 0.5), (1, 4e4, 0.9)), 1, reached=True)
+    curve = MetricCurve(7, "r", ((0, 2e4, 0.5), (1, 4e4, 0.9)), 1, reached=True)
     chart = read(str(curve_chart(entries["cnn-muon"], "c", Drawn([curve], ENERGY))))
     assert "energy after the gun, kJ" in chart.words
     assert "after 40.0" in chart.words
@@ -94,7 +94,7 @@ def test_many_snapshots_are_dots_without_words_but_those_that_count(
     entries: dict[str, Entry],
 ) -> None:
     points = tuple((index, index + 1.0, 0.5) for index in range(NAMED_MAX + 1))
-    curve = Curve(7, "r", points, 3, reached=False)
+    curve = MetricCurve(7, "r", points, 3, reached=False)
     few = curve._replace(points=points[:NAMED_MAX])
     for found, circles in ((curve, 1), (few, NAMED_MAX)):
         chart = read(str(curve_chart(entries["cnn-muon"], "c", Drawn([found]))))

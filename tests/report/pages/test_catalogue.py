@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from harness.report.catalogue import Row
+from harness.report.catalogue import CatalogueRow
 from harness.report.entries import Boards, entries_of
 from harness.report.pages import catalogue
 from tests.report.made import Made
@@ -27,7 +27,7 @@ def test_links_of_papers_tell_nobody_where_they_were_clicked(site: Path) -> None
 
 
 def test_no_run_is_read_where_no_row_is_a_method(made: Made) -> None:
-    row = Row(id="a", section="pruning", status="listed", proof="none")
+    row = CatalogueRow(id="a", section="pruning", status="listed", proof="none")
     entries = entries_of(made.scores, Boards(made.boards), made.results)
     assert catalogue.users_of([row], entries) == {}
     method = row.model_copy(update={"status": "method"})

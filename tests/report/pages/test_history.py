@@ -33,7 +33,7 @@ def test_steps_go_down_and_only_ranked_entries_make_them(made: Made) -> None:
     entries = entries_of(made.scores, Boards(made.boards), made.results)
     for board in made.boards:
         members = [entry for entry in entries if entry.score.workload == board.workload]
-        line = line_of(members[0].ground, members, board, "h1")
+        line = line_of(members[0].board_key, members, board, "h1")
         values = [step.figure.value for step in line.steps]
         assert values == sorted(values, reverse=True)
         ranked = {row.title for row in board.standings}

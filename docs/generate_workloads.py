@@ -1,4 +1,4 @@
-"""docs/workloads.md from the registry: `python -m harness.report.workload_docs`."""
+"""Writes docs/workloads.md from the registry: `python -m docs.generate_workloads`."""
 
 import sys
 from collections.abc import Sequence
@@ -13,22 +13,23 @@ SIZES = {
     "official": "Hours on accelerators; data in a local folder",
 }
 SECRECY = {
-    "public": "public: anybody can own the data, so results are for practice",
-    "seeded": "seeded: drawn anew for each run",
+    "public": "public: the data are known to everyone, so results are for practice",
+    "seeded": "seeded: drawn again for each run",
     "secret": "secret: an organizer's folder",
 }
 HEAD = """# The standard workloads
 
-Written from the registry by `python -m harness.report.workload_docs > docs/workloads.md`.
-A target is frozen with its version. It comes from the final metrics of the reference submission:
-the median loosened by three standard deviations or to the worst run, whichever is easier, rounded
-towards easy. The runs lie in `workloads/calibrations/`, and a test puts each target where the rule
-puts it. The spread is the standard deviation of their final metric. Where data are drawn for each
-run, three runs on each of eight instances tell runs and instances apart.
+Written from the registry by `python -m docs.generate_workloads > docs/workloads.md`.
+A target is fixed for a version of its workload. It is computed from the final metrics of the
+reference submission: the median, loosened by three standard deviations or to the worst run,
+whichever is easier, and rounded towards the easier side. The runs are in `workloads/calibrations/`,
+and a test checks each target against this rule. The spread is the standard deviation of the final
+metric. Where data are drawn for each run, three runs on each of eight instances separate the spread
+between runs from the spread between instances.
 
-A run's record states the SHA-256 of the manifest of packed data, and whether they were a part of
-the published set (`joulemark data prepare --partial`) or a generated stand-in. Runs on either are
-shown and marked and rank nowhere, and runs on different packings have no common score.
+The record of a run states the SHA-256 of the manifest of packed data, and whether the data were a
+part of the published set (`joulemark data prepare --partial`) or generated in its place. Runs on
+such data are shown and marked but not ranked, and runs on different packings have no common score.
 """
 
 
@@ -58,7 +59,7 @@ def _table(specs: Sequence[WorkloadSpec]) -> list[str]:
 
 
 def _calibration(record: Calibration) -> list[str]:
-    """What the committed runs of the reference say."""
+    """Describe the committed calibration runs of the reference."""
     figures = [
         f"median {_number(float(f'{record.median:.5g}'))}",
         f"standard deviation {record.deviation:.2g}",
@@ -67,8 +68,11 @@ def _calibration(record: Calibration) -> list[str]:
     if record.median_cpu_s is not None:
         figures.append(f"{record.median_cpu_s:.2g} CPU seconds each")
     if record.resolvable_ratio is not None:
-        lead = f"{record.resolvable_ratio:.0%}"
-        figures.append(f"eight seeds can show a lead of {lead} in time to the first that passes")
+        difference = f"{record.resolvable_ratio:.0%}"
+        figures.append(
+            f"minimum detectable difference {difference} in time to the first passing snapshot "
+            "with eight seeds"
+        )
     lines = [f"- Calibrated on {len(record.runs)} runs: {', '.join(figures)}"]
     if (spread := record.instances) is not None:
         lines.append(
@@ -90,7 +94,7 @@ def _section(spec: WorkloadSpec) -> list[str]:
     if spec.packed is not None:
         lines.append(f"- To get the data: {spec.packed.how}")
     if spec.optimum is not None:
-        lines.append(f"- Best that can be expected: {_number(spec.optimum)}")
+        lines.append(f"- Best expected metric: {_number(spec.optimum)}")
     lines.append(f"- Divisions: {', '.join(spec.divisions)}")
     lines.append(f"- Versions recorded: {', '.join(spec.packages)}")
     if spec.tags:
@@ -99,10 +103,10 @@ def _section(spec: WorkloadSpec) -> list[str]:
 
 
 def workloads_markdown(specs: Sequence[WorkloadSpec]) -> str:
-    """The page: for each size a table, then every workload with its target's derivation."""
+    """Return the page: a table for each size, then a section for each workload."""
     lines = [HEAD]
     for size, meaning in SIZES.items():
-        chosen = sorted((each for each in specs if each.size == size), key=lambda each: each.name)
+        chosen = sorted((spec for spec in specs if spec.size == size), key=lambda spec: spec.name)
         if chosen:
             lines += [f"## Size {size}", "", f"{meaning}.", "", *_table(chosen), ""]
             for spec in chosen:
@@ -111,12 +115,12 @@ def workloads_markdown(specs: Sequence[WorkloadSpec]) -> str:
 
 
 def built_in() -> list[WorkloadSpec]:
-    """The project's own workloads, as the registry finds them."""
-    found = discover("workloads")
+    """Return the workloads that come with the project."""
+    plugins = discover("workloads")
     return [
-        item.value
-        for item in found
-        if isinstance(item, Plugin) and item.source.origin == "built-in"
+        plugin.value
+        for plugin in plugins
+        if isinstance(plugin, Plugin) and plugin.source.origin == "built-in"
     ]
 
 

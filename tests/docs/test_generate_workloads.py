@@ -1,9 +1,9 @@
-"""docs/workloads.md is what the registry says, whole and up to date."""
+"""docs/workloads.md agrees with the registry."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from harness.report.workload_docs import _calibration, built_in, workloads_markdown
+from docs.generate_workloads import _calibration, built_in, workloads_markdown
 from harness.score.calibration import committed_record
 
 PAGE = Path(__file__).parents[2] / "docs" / "workloads.md"
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "workloads.md"
 def test_page_in_docs_is_the_registrys() -> None:
     expected = workloads_markdown(built_in())
     assert PAGE.read_text(encoding="utf-8") == expected, (
-        "write it anew: python -m harness.report.workload_docs > docs/workloads.md"
+        "write it again: python -m docs.generate_workloads > docs/workloads.md"
     )
 
 
@@ -25,7 +25,7 @@ def test_every_workload_has_a_row_and_a_section_with_its_derivation() -> None:
 
 
 def test_direction_shows_in_the_sign() -> None:
-    spec = next(item for item in built_in() if item.name == "digits-mlp")
+    spec = next(spec for spec in built_in() if spec.name == "digits-mlp")
     assert "accuracy ≥ " in workloads_markdown([spec])
     worse = replace(spec, metric=replace(spec.metric, better="lower"))
     assert "accuracy ≤ " in workloads_markdown([worse])
@@ -51,10 +51,10 @@ def test_calibrated_workloads_show_spread_and_the_spread_between_instances() -> 
         assert row.split(" | ")[3] == f"{record.deviation:.2g}"
 
 
-def test_figures_that_nobody_measured_are_left_out() -> None:
+def test_figures_that_were_not_measured_are_left_out() -> None:
     record = committed_record("digits-mlp")
     assert record is not None
     bare = record.model_copy(update={"median_cpu_s": None, "resolvable_ratio": None})
     (line,) = _calibration(bare)
     assert "CPU seconds" not in line
-    assert "lead" not in line
+    assert "detectable" not in line
