@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.cli.documents import ScoreDocument
 from harness.records import (
-    AcrossRow,
     Figure,
     Leaderboard,
+    MultiRow,
     Ruleset,
     Score,
     Spent,
@@ -127,7 +127,7 @@ ACROSS = ("rank", "could be", "tie", "method", "score", "interval", "hits", "aga
 SPENT = ("submission", "runs", "missed", "joules", "wasted", "seconds", "wasted s", "with tuning")
 
 
-def _across_row(row: AcrossRow, count: int) -> Sequence[object]:
+def _across_row(row: MultiRow, count: int) -> Sequence[object]:
     place: tuple[object, ...] = ("–", "", "")
     if row.rank is not None:
         could = f"{row.rank_low}–{row.rank_high}" if row.rank_low != row.rank_high else row.rank
@@ -140,7 +140,7 @@ def _across_row(row: AcrossRow, count: int) -> Sequence[object]:
         row.name,
         score,
         span,
-        f"{row.hits_count} of {count}",
+        f"{row.solved_count} of {count}",
         f"{row.best_profile_fraction:.3f}",
     )
 

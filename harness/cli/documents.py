@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import Field
 
 from harness.records import (
-    Across,
     Award,
     Comparison,
     Finding,
@@ -13,6 +12,7 @@ from harness.records import (
     GateResult,
     Leaderboard,
     MachineFact,
+    MultiRanking,
     RunScore,
     Score,
     Standing,
@@ -247,7 +247,7 @@ class ScoreDocument(Record):
     """Whole, with who is unranked and why."""
     fronts: tuple[Front, ...] = ()
     """Pareto fronts of seconds and joules, with the chance of each entry to be on them."""
-    across: tuple[Across, ...] = ()
+    across: tuple[MultiRanking, ...] = ()
     """Contests over several workloads, by every cost that ranks anybody."""
     findings: tuple[Finding, ...]
     """About bundles and runs that are in no score."""

@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 
 from harness.measure.energy import INTEGRATION_RULES
 from harness.prizes._board import board, by_ground, rival_of
-from harness.prizes._prize import Prize, valid_runs
+from harness.prizes._prize import Prize
 from harness.records import Leaderboard, Ruleset, Score
-from harness.records.award import Award, BundleRef, Challenge, Sensitivity
+from harness.records.award import Award, BundleRef, Challenge, SensitivityCheck
 from harness.records.compare import TestKind
 from harness.rules.load import RulesetError, as_toml
 from harness.score.contrast import allowance_ratio, contrast, differ_p, seeds_to_settle
+from harness.score.costs import valid_runs
 from harness.score.integration import energies_by_rule
 from harness.score.resample import by_other_means, without_a_run
 from harness.score.stats import Sample, holm, mean_log
@@ -21,7 +22,7 @@ from harness.score.stats import Sample, holm, mean_log
 EXAMPLES = {"cost_to_target": "default", "quality_at_budget": "haet-2021"}
 """A ruleset of each mode."""
 
-Outcome = Literal["awarded", "tied", "unopposed", "nobody"]
+Outcome = Literal["awarded", "tied", "unopposed", "not_awarded"]
 
 
 class Contest(NamedTuple):
@@ -59,7 +60,7 @@ class Test(NamedTuple):
 
     p_differ: float
     p_holm: float
-    told_apart: bool
+    significant: bool
 
 
 def leader_tests(samples: Sequence[Sample], alpha: float) -> list[Test]:
@@ -104,8 +105,8 @@ def challenges(
                 paired=compared.kind == "paired",
                 test=compared.kind,
                 allowance_ratio=allowance_ratio(compared.allowance),
-                told_apart=test.told_apart,
-                seeds_count=None if test.told_apart else needed,
+                significant=test.significant,
+                seeds_count=None if test.significant else needed,
             )
         )
     return found
@@ -114,10 +115,10 @@ def challenges(
 # --- sensitivity ----------------------------------------------------------------------------------
 
 
-def _of_runs(contest_: Contest) -> Iterator[Sensitivity]:
+def _of_runs(contest_: Contest) -> Iterator[SensitivityCheck]:
     names = contest_.names
     changes = without_a_run(names, contest_.samples)
-    yield Sensitivity(
+    yield SensitivityCheck(
         variation="any one run left out",
         holds=not changes,
         leader=names[changes[0].leader] if changes else names[0],
@@ -126,7 +127,7 @@ def _of_runs(contest_: Contest) -> Iterator[Sensitivity]:
     if not contest_.prize.unit:
         return
     others = by_other_means(contest_.samples)
-    yield Sensitivity(
+    yield SensitivityCheck(
         variation="another mean than the geometric one",
         holds=not others,
         leader=names[others[0].leader] if others else names[0],
@@ -134,11 +135,11 @@ def _of_runs(contest_: Contest) -> Iterator[Sensitivity]:
     )
 
 
-def _of_meter(contest_: Contest) -> Iterator[Sensitivity]:
+def _of_meter(contest_: Contest) -> Iterator[SensitivityCheck]:
     """Opposite errors of the meter: the leader reads too low, everybody else too high."""
     figures = [score.energy_to_target_j for score in contest_.scores]
     if any(figure is None or figure.uncertainty is None for figure in figures):
-        yield Sensitivity(
+        yield SensitivityCheck(
             variation="meters off by their uncertainty, each against the leader",
             holds=None,
             leader=contest_.names[0],
@@ -149,7 +150,7 @@ def _of_meter(contest_: Contest) -> Iterator[Sensitivity]:
     shifted = [known[0][0] + known[0][1], *(value - u for value, u in known[1:])]
     best = shifted.index(min(shifted))
     error = math.sqrt(known[1][0] / known[0][0]) - 1
-    yield Sensitivity(
+    yield SensitivityCheck(
         variation="meters off by their uncertainty, each against the leader",
         holds=best == 0,
         leader=contest_.names[best],
@@ -157,7 +158,7 @@ def _of_meter(contest_: Contest) -> Iterator[Sensitivity]:
     )
 
 
-def _of_idle(contest_: Contest) -> Iterator[Sensitivity]:
+def _of_idle(contest_: Contest) -> Iterator[SensitivityCheck]:
     """Idle power counts here; how much would have to be subtracted for another to lead?"""
     pairs = [
         (score.energy_to_target_j.value, score.time_to_target_s.value)
@@ -172,7 +173,7 @@ def _of_idle(contest_: Contest) -> Iterator[Sensitivity]:
     ]
     watts, index = min(turns, default=(math.inf, 0))
     holds = watts >= least
-    yield Sensitivity(
+    yield SensitivityCheck(
         variation="idle power subtracted, whatever it is",
         holds=holds,
         leader=contest_.names[0 if holds else index],
@@ -187,7 +188,7 @@ def _otherwise(contest_: Contest, results: Path) -> list[list[dict[str, float | 
     ]
 
 
-def _of_integration(contest_: Contest, results: Path) -> Iterator[Sensitivity]:
+def _of_integration(contest_: Contest, results: Path) -> Iterator[SensitivityCheck]:
     """Other ways to make joules of the same readings, recomputed from the traces."""
     found = _otherwise(contest_, results)
     told = 0
@@ -203,14 +204,14 @@ def _of_integration(contest_: Contest, results: Path) -> Iterator[Sensitivity]:
             for mean, sample in zip(means, contest_.samples, strict=True)
         )
         best = means.index(min(means))
-        yield Sensitivity(
+        yield SensitivityCheck(
             variation=f"another integration rule: {rule}",
             holds=best == 0,
             leader=contest_.names[best],
             note=f"moves a cost by {math.expm1(shift):.2%} at most",
         )
     if not told:
-        yield Sensitivity(
+        yield SensitivityCheck(
             variation="another integration rule",
             holds=None,
             leader=contest_.names[0],
@@ -218,7 +219,7 @@ def _of_integration(contest_: Contest, results: Path) -> Iterator[Sensitivity]:
         )
 
 
-def sensitivity(contest_: Contest, results: Path | None = None) -> list[Sensitivity]:
+def sensitivity(contest_: Contest, results: Path | None = None) -> list[SensitivityCheck]:
     """What the lead hangs on; nothing where fewer than two have a place.
 
     Args:
@@ -227,7 +228,7 @@ def sensitivity(contest_: Contest, results: Path | None = None) -> list[Sensitiv
     """
     if len(contest_.scores) < 2:  # noqa: PLR2004 - one has nobody to lose to
         return []
-    shakes: list[Callable[[Contest], Iterator[Sensitivity]]] = [_of_runs]
+    shakes: list[Callable[[Contest], Iterator[SensitivityCheck]]] = [_of_runs]
     if contest_.prize.unit == "J":
         shakes += [_of_meter, _of_idle]
     found = [item for shake in shakes for item in shake(contest_)]
@@ -262,13 +263,13 @@ def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, li
     """Outcome, leaders, and the reason."""
     names = contest_.names
     if not names:
-        return "nobody", [], contest_.board.note
+        return "not_awarded", [], contest_.board.note
     if len(names) == 1:
         return "unopposed", names, f"{names[0]} is the only entry with a place; nothing is compared"
-    tied = [test.challenger for test in tests if not test.told_apart]
+    tied = [test.challenger for test in tests if not test.significant]
     if tied:
         told = f"{names[0]} is first by value, but {', '.join(tied)} cannot be told apart from it"
-        alone = [test.challenger for test in tests if not test.told_apart and test.test == "apart"]
+        alone = [test.challenger for test in tests if not test.significant and test.test == "apart"]
         return "tied", [names[0], *tied], told + _to_alternate(alone)
     worst = max(test.p_holm for test in tests)
     closest = min(test.lead_ratio for test in tests)
@@ -324,8 +325,8 @@ def decide(
         reason=reason,
         confidence=ruleset.score.confidence,
         separation_alpha=alpha,
-        candidates=found.standings,
-        out=found.unranked,
+        standings=found.standings,
+        not_ranked=found.unranked,
         challenges=tuple(tests),
         resolvable_ratio=found.resolvable_ratio,
         resolvable_lead=found.resolvable_lead,

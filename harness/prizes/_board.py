@@ -100,7 +100,7 @@ def _sorted_out(
 
 def rival_of(each: Score | Standing, prize: Prize) -> str:
     """What competes: the name of a submission, or of a machine."""
-    return each.machine if prize.rivals == "machines" else each.submission
+    return each.machine if prize.compares == "machines" else each.submission
 
 
 def _note(ranking: Ranking, names: Sequence[str], samples: Sequence[Sample]) -> str:
@@ -145,7 +145,7 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
     return Leaderboard(
         workload=first.workload,
         workload_version=first.workload_version,
-        machine=ANY_MACHINE if prize.rivals == "machines" else first.machine,
+        machine=ANY_MACHINE if prize.compares == "machines" else first.machine,
         ruleset=first.ruleset,
         division=first.division,
         prize=prize.name,
@@ -158,7 +158,7 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         resolvable_lead=None if prize.unit else _as_lead(ranking.resolvable_ratio),
         note=_note(ranking, [rival_of(each, prize) for each in standings], samples)
         if standings
-        else prize.nobody(ordered),
+        else prize.explain_empty(ordered),
     )
 
 
@@ -179,11 +179,11 @@ def by_ground(scores: Sequence[Score], prize: Prize) -> list[list[Score]]:
         if score.mode != prize.mode:
             continue
         base = (score.workload, score.workload_version, score.ruleset)
-        if prize.rivals == "submissions":
+        if prize.compares == "submissions":
             together[(*base, score.machine, score.division)].append(score)
         elif stands_for_hardware(score):
             together[(*base, score.submission, score.submission_sha256)].append(score)
-    least = 2 if prize.rivals == "machines" else 1
+    least = 2 if prize.compares == "machines" else 1
     return [group for _, group in sorted(together.items()) if len(group) >= least]
 
 

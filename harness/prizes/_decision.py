@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harness.prizes._board import ANY_MACHINE
-from harness.records import Across, Standing, Unranked
+from harness.records import MultiRanking, Standing, Unranked
 from harness.records.award import Award, Challenge
 from harness.records.compare import TestKind
 
@@ -11,7 +11,7 @@ HEADINGS = {
     "awarded": "awarded to {winner}",
     "tied": "shared: no entry is told apart from all others",
     "unopposed": "unopposed: one entry has a place",
-    "nobody": "not awarded",
+    "not_awarded": "not awarded",
 }
 
 
@@ -44,7 +44,7 @@ def _rival(each: Standing | Unranked, award: Award) -> str:
 def _candidates(award: Award) -> Iterator[str]:
     yield "## Candidates"
     yield ""
-    if not award.candidates:
+    if not award.standings:
         yield "None."
         yield ""
         return
@@ -69,7 +69,7 @@ def _candidates(award: Award) -> Iterator[str]:
             f"{_end(candidate.low)} to {_end(candidate.high)}",
             "unknown" if candidate.p_first is None else f"{candidate.p_first:.1%}",
         )
-        for candidate in award.candidates
+        for candidate in award.standings
     ]
     yield from _table(head, rows)
     mean = "score" if award.across else "geometric mean" if award.unit else "mean"
@@ -79,10 +79,10 @@ def _candidates(award: Award) -> Iterator[str]:
 
 
 def _out(award: Award) -> Iterator[str]:
-    if award.out:
+    if award.not_ranked:
         yield "## Without a place"
         yield ""
-        rows = [(_rival(item, award), item.status, item.reason) for item in award.out]
+        rows = [(_rival(item, award), item.status, item.reason) for item in award.not_ranked]
         yield from _table(("entry", "status", "why"), rows)
 
 
@@ -132,8 +132,8 @@ def _tests(award: Award) -> Iterator[str]:
             _test(challenge),
             f"{challenge.p_differ:.2g}",
             f"{challenge.p_holm:.2g}",
-            "told apart" if challenge.told_apart else "tied",
-            "" if challenge.told_apart else challenge.seeds_count or _no_number(challenge),
+            "told apart" if challenge.significant else "tied",
+            "" if challenge.significant else challenge.seeds_count or _no_number(challenge),
         )
         for challenge in award.challenges
     ]
@@ -187,7 +187,7 @@ def _across(award: Award) -> Iterator[str]:
     yield ""
 
 
-def _other_scores(found: Across) -> Iterator[str]:
+def _other_scores(found: MultiRanking) -> Iterator[str]:
     """The other ways to make one score, and the score without each workload."""
     yield "Profile against the reference, geometric mean of the ratios, profile against the best"
     yield "present, and the score without each workload:"

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from harness.prizes._across import across_of
 from harness.prizes._board import AS_RUN, boards, standing_rows
 from harness.prizes._front import fronts
 from harness.records import Ruleset
 from harness.score.collector import at_rest
 from harness.score.imported import left_unscored, score_imported, scores_imports
+from harness.score.multi.record import rank_workloads
 from harness.score.score import score_all
 
 
@@ -36,6 +36,6 @@ def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, A
         "leaderboard": list(standing_rows(ranked)),
         "boards": [item.model_dump(mode="json") for item in ranked],
         "fronts": [front.model_dump(mode="json") for front in fronts(found.scores)],
-        "across": [item.model_dump(mode="json") for item in across_of(found.scores, ruleset)],
+        "across": [item.model_dump(mode="json") for item in rank_workloads(found.scores, ruleset)],
         "findings": [item.model_dump(mode="json") for item in (*found.findings, *left)],
     }

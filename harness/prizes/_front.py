@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.prizes._board import widest
-from harness.prizes._prize import cost_sample, valid_runs
+from harness.prizes._prize import cost_sample
 from harness.records import Front, FrontPoint, Score
-from harness.score.costs import time_costs
+from harness.score.costs import time_costs, valid_runs
 from harness.score.resample import DRAWS, front, front_chances, hour_shifts
 
 

@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from harness.prizes._across import ANY, Ranked, record_of
-from harness.prizes._field import Field, fields
 from harness.prizes._prize import Prize
-from harness.records import AcrossRow, AcrossRules, Ruleset, Score, Standing, Unranked
-from harness.records.award import Award, BundleRef, Challenge, Sensitivity
+from harness.records import AcrossRules, MultiRow, Ruleset, Score, Standing, Unranked
+from harness.records.award import Award, BundleRef, Challenge, SensitivityCheck
 from harness.rules.load import RulesetError, as_toml
-from harness.score import profiles
-from harness.score.across import (
+from harness.score.multi import profile as profiles
+from harness.score.multi.aggregate import (
     Row,
     all_paired,
     differ_p,
@@ -23,9 +21,11 @@ from harness.score.across import (
     weakest_test,
     without_workload,
 )
+from harness.score.multi.record import ANY, Ranked, record_of
+from harness.score.multi.table import Field, fields
 from harness.score.stats import holm
 
-Outcome = Literal["awarded", "tied", "unopposed", "nobody"]
+Outcome = Literal["awarded", "tied", "unopposed", "not_awarded"]
 
 ALL_WORKLOADS = "all-workloads"
 """In place of a workload's name."""
@@ -55,7 +55,7 @@ def challenges(held: Ranked) -> list[Challenge]:
                 p_holm=adjusted,
                 paired=all_paired(first, row),
                 test=weakest_test(first, row),
-                told_apart=apart,
+                significant=apart,
                 seeds_count=needed,
             )
         )
@@ -69,11 +69,11 @@ def _score(row: Row, held: Ranked) -> float:
 # --- sensitivity ----------------------------------------------------------------------------------
 
 
-def _shaken(held: Ranked, variation: str, changes: Sequence[tuple[str, int]]) -> Sensitivity:
+def _shaken(held: Ranked, variation: str, changes: Sequence[tuple[str, int]]) -> SensitivityCheck:
     """A variation with the cases in which somebody else leads."""
     names = [name for name, _ in changes]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return Sensitivity(
+    return SensitivityCheck(
         variation=variation,
         holds=not changes,
         leader=held.names[changes[0][1]] if changes else held.names[0],
@@ -81,7 +81,7 @@ def _shaken(held: Ranked, variation: str, changes: Sequence[tuple[str, int]]) ->
     )
 
 
-def _without_workloads(held: Ranked) -> Sensitivity:
+def _without_workloads(held: Ranked) -> SensitivityCheck:
     field, changes = held.field, []
     for place, name in enumerate(field.workloads):
         rows = [without_workload(row, place) for row in held.rows]
@@ -91,7 +91,7 @@ def _without_workloads(held: Ranked) -> Sensitivity:
     return _shaken(held, "any one workload left out", changes)
 
 
-def _without_runs(held: Ranked) -> Sensitivity:
+def _without_runs(held: Ranked) -> SensitivityCheck:
     changes = [
         (f"seed {seed} of {held.names[at]} on {held.field.workloads[place]}", now)
         for at, place, seed, now in leaders_without_a_run(held.rows, held.names, held.terms)
@@ -99,17 +99,17 @@ def _without_runs(held: Ranked) -> Sensitivity:
     return _shaken(held, "any one run left out", changes)
 
 
-def _by(held: Ranked, variation: str, now: int) -> Sensitivity:
-    return Sensitivity(variation=variation, holds=now == 0, leader=held.names[now])
+def _by(held: Ranked, variation: str, now: int) -> SensitivityCheck:
+    return SensitivityCheck(variation=variation, holds=now == 0, leader=held.names[now])
 
 
-def _against_the_best(held: Ranked) -> Sensitivity:
+def _against_the_best(held: Ranked) -> SensitivityCheck:
     heights = profiles.areas(held.rows, held.terms.ratio_max)
     now = min(range(len(heights)), key=lambda i: (-heights[i], i))
     return _by(held, "profiles against the best present, as AlgoPerf takes them", now)
 
 
-def _other_aggregate(held: Ranked) -> Sensitivity:
+def _other_aggregate(held: Ranked) -> SensitivityCheck:
     profile = held.terms.aggregate == "profile"
     told = "the geometric mean of the ratios" if profile else "profiles against the reference"
     terms = held.terms._replace(aggregate="geometric_mean" if profile else "profile")
@@ -118,7 +118,7 @@ def _other_aggregate(held: Ranked) -> Sensitivity:
 
 def _other_rules(
     held: Ranked, variation: str, rules: AcrossRules, scores: Sequence[Score]
-) -> Sensitivity | None:
+) -> SensitivityCheck | None:
     """Who leads by another cost; None where that leaves no contest."""
     found = next((e for e in fields(scores, rules) if e.ground == held.field.ground), None)
     if found is None or len(found.workloads) < ANY:
@@ -127,10 +127,10 @@ def _other_rules(
     if len(other.rows) < ANY:
         return None
     holds = other.names[0] == held.names[0]
-    return Sensitivity(variation=variation, holds=holds, leader=other.names[0])
+    return SensitivityCheck(variation=variation, holds=holds, leader=other.names[0])
 
 
-def sensitivity(held: Ranked, scores: Sequence[Score]) -> Iterator[Sensitivity]:
+def sensitivity(held: Ranked, scores: Sequence[Score]) -> Iterator[SensitivityCheck]:
     """What the lead hangs on; nothing where fewer than two have a place."""
     if len(held.rows) < ANY:
         return
@@ -159,7 +159,7 @@ def sensitivity(held: Ranked, scores: Sequence[Score]) -> Iterator[Sensitivity]:
 # --- the decision ---------------------------------------------------------------------------------
 
 
-def _standing(row: AcrossRow, machine: str) -> Standing:
+def _standing(row: MultiRow, machine: str) -> Standing:
     assert row.score is not None
     assert row.rank is not None
     return Standing(
@@ -180,7 +180,7 @@ def _standing(row: AcrossRow, machine: str) -> Standing:
     )
 
 
-def _unranked(row: AcrossRow, machine: str) -> Unranked:
+def _unranked(row: MultiRow, machine: str) -> Unranked:
     lacking = [f"{cell.workload}: {cell.reason}" for cell in row.cells if cell.cost is None]
     reason = "; ".join(lacking) or "there is no contest"
     return Unranked(
@@ -214,12 +214,12 @@ def _decided(
     """Outcome, leaders, and the reason."""
     names = held.names
     if obstacle:
-        return "nobody", [], obstacle
+        return "not_awarded", [], obstacle
     if not names:
-        return "nobody", [], "no eligible entry: none has the costs that a place asks for"
+        return "not_awarded", [], "no eligible entry: none has the costs that a place asks for"
     if len(names) == 1:
         return "unopposed", names, f"{names[0]} is the only entry with a place; nothing is compared"
-    tied = [test.challenger for test in tests if not test.told_apart]
+    tied = [test.challenger for test in tests if not test.significant]
     if tied:
         told = f"{names[0]} is first by value, but {', '.join(tied)} cannot be told apart from it"
         return "tied", [names[0], *tied], told
@@ -289,8 +289,8 @@ def decide_field(field: Field, prize: Prize, ruleset: Ruleset, scores: Sequence[
         reason=reason,
         confidence=ruleset.score.confidence,
         separation_alpha=ruleset.score.separation_alpha,
-        candidates=tuple(_standing(row, machine) for row in placed),
-        out=tuple(_unranked(row, machine) for row in found.rows if row not in placed),
+        standings=tuple(_standing(row, machine) for row in placed),
+        not_ranked=tuple(_unranked(row, machine) for row in found.rows if row not in placed),
         challenges=tuple(tests),
         resolvable_ratio=None,
         resolvable_lead=found.resolvable_lead,

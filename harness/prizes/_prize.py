@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from harness.records import Award, Figure, Ruleset, RunScore, Score
-from harness.score.costs import Costs, is_valid, sample_of
+from harness.score.costs import Costs, sample_of, valid_runs
 from harness.score.stats import Sample
 
 
@@ -34,20 +34,15 @@ class Prize:
     """The same by seed, of the runs that count, so that less is better: logarithms of costs, or
     metrics with the sign of their direction."""
     admit: Callable[[Score], Admission]
-    nobody: Callable[[list[Score]], str]
+    explain_empty: Callable[[list[Score]], str]
     """What to say where no entry is admitted."""
     mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
     """Scores of which mode it ranks."""
-    rivals: Literal["submissions", "machines"] = "submissions"
+    compares: Literal["submissions", "machines"] = "submissions"
     """What competes: submissions on one machine, or machines with one submission."""
     decide: "Callable[[Sequence[Score], Prize, Ruleset], list[Award]] | None" = None
     """How it decides over several workloads together; None: on each workload by itself, with a
     board of its own."""
-
-
-def valid_runs(score: Score) -> list[RunScore]:
-    """The runs of a score that have a result."""
-    return [run for run in score.runs if is_valid(run, score.snapshot_rule)]
 
 
 def cost_sample(score: Score, costs: Callable[[list[RunScore]], Costs | None]) -> Sample:

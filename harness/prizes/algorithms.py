@@ -6,7 +6,7 @@ from harness.records import Score
 from harness.score.costs import time_costs
 
 
-def nobody(scores: list[Score]) -> str:
+def explain_empty(scores: list[Score]) -> str:
     """Why the board is empty."""
     return f"no eligible entry: none of {len(scores)} reached its target under the rules"
 
@@ -20,6 +20,6 @@ PRIZE = Prize(
     figure=lambda score: score.time_to_target_s,
     sample=lambda score: cost_sample(score, time_costs),
     admit=admit_scored,
-    nobody=nobody,
+    explain_empty=explain_empty,
     decide=decide_across,
 )

@@ -3,9 +3,9 @@
 import math
 from collections import Counter
 
-from harness.prizes._prize import Prize, admit_scored, valid_runs
+from harness.prizes._prize import Prize, admit_scored
 from harness.records import RunScore, Score
-from harness.score.costs import relative_logs
+from harness.score.costs import relative_logs, valid_runs
 from harness.score.group import metrics_by_seed
 from harness.score.stats import Moment, Sample
 
@@ -48,7 +48,7 @@ def _lead(metric: float | None, unit: float | None, sign: int) -> float | None:
     return None if metric is None or unit is None else sign * (metric - unit)
 
 
-def nobody(scores: list[Score]) -> str:
+def explain_empty(scores: list[Score]) -> str:
     """Why the board is empty."""
     return f"no eligible entry: none of {len(scores)} has a metric from every seed under the rules"
 
@@ -62,6 +62,6 @@ PRIZE = Prize(
     figure=lambda score: score.metric,
     sample=sample,
     admit=admit_scored,
-    nobody=nobody,
+    explain_empty=explain_empty,
     mode="quality_at_budget",
 )

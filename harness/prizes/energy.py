@@ -13,7 +13,7 @@ def admit(score: Score) -> Admission:
     return Admission(score.energy_eligible, score.energy_note)
 
 
-def nobody(scores: list[Score]) -> str:
+def explain_empty(scores: list[Score]) -> str:
     """Why the board is empty."""
     measured = any(score.energy_eligible for score in scores)
     return "no eligible entry" if measured else "no eligible entry: no measured joules"
@@ -28,5 +28,5 @@ PRIZE = Prize(
     figure=lambda score: score.energy_to_target_j,
     sample=lambda score: cost_sample(score, energy_costs),
     admit=admit,
-    nobody=nobody,
+    explain_empty=explain_empty,
 )

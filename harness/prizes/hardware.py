@@ -1,7 +1,7 @@
 """The prize for the most energy-efficient hardware: one submission is fixed, machines compete."""
 
 from harness.prizes._prize import Prize, cost_sample
-from harness.prizes.energy import admit, nobody
+from harness.prizes.energy import admit, explain_empty
 from harness.score.costs import energy_costs
 
 PRIZE = Prize(
@@ -14,6 +14,6 @@ PRIZE = Prize(
     # Runs on two machines are no pairs, whatever their seeds, and share no reference's hour.
     sample=lambda score: cost_sample(score, energy_costs)._replace(moments=None, relative=None),
     admit=admit,
-    nobody=nobody,
-    rivals="machines",
+    explain_empty=explain_empty,
+    compares="machines",
 )

@@ -5,7 +5,7 @@ from harness.records import Score
 from harness.score.costs import time_costs
 
 
-def nobody(scores: list[Score]) -> str:
+def explain_empty(scores: list[Score]) -> str:
     """Why the board is empty."""
     return f"no eligible entry: none of {len(scores)} reached the target under the rules"
 
@@ -19,5 +19,5 @@ PRIZE = Prize(
     figure=lambda score: score.time_to_target_s,
     sample=lambda score: cost_sample(score, time_costs),
     admit=admit_scored,
-    nobody=nobody,
+    explain_empty=explain_empty,
 )

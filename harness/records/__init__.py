@@ -1,7 +1,6 @@
 """What is on disk: frozen, strict records with a format number."""
 
-from harness.records.across import Across, AcrossCell, AcrossRow, Front, FrontPoint
-from harness.records.award import Award, BundleRef, Challenge, Sensitivity
+from harness.records.award import Award, BundleRef, Challenge, SensitivityCheck
 from harness.records.base import FORMAT, Record, RecordError, Status, dump, load
 from harness.records.compare import Comparison, CostRatio, EnergyBar, GateResult
 from harness.records.confirm import Confirmation, ConfirmRow
@@ -16,6 +15,7 @@ from harness.records.imported import (
 )
 from harness.records.machine import Machine, MachineFact, Meter
 from harness.records.measure import Domain, SamplerReport
+from harness.records.multi import Front, FrontPoint, MultiCell, MultiRanking, MultiRow
 from harness.records.ruleset import (
     AcrossRules,
     EvaluationRules,
@@ -60,9 +60,6 @@ from harness.records.seal import LedgerRow, Manifest, ManifestFile
 
 __all__ = [
     "FORMAT",
-    "Across",
-    "AcrossCell",
-    "AcrossRow",
     "AcrossRules",
     "Award",
     "BundleRef",
@@ -100,6 +97,9 @@ __all__ = [
     "MeasureRules",
     "Meter",
     "MetricValue",
+    "MultiCell",
+    "MultiRanking",
+    "MultiRow",
     "Output",
     "PowerFile",
     "PredictorCost",
@@ -114,7 +114,7 @@ __all__ = [
     "Score",
     "ScoreRules",
     "SeedPair",
-    "Sensitivity",
+    "SensitivityCheck",
     "Snapshot",
     "Spent",
     "Standing",

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from harness.records.across import Across
 from harness.records.base import FORMAT, Record
 from harness.records.compare import TestKind
+from harness.records.multi import MultiRanking
 from harness.records.score import Standing, Unranked
 
 
@@ -25,13 +25,13 @@ class Challenge(Record):
     allowance_ratio: float | None = 1.0
     """Factor that the hour is granted before anything is told apart; 1 where runs alternated. None:
     nothing is, since what the hour does to a metric is not known."""
-    told_apart: bool
+    significant: bool
     seeds_count: int | None
     """Seeds of each that would settle a lead of this size; None where it is settled, or where a
     thousand would not do."""
 
 
-class Sensitivity(Record):
+class SensitivityCheck(Record):
     """Whether the leader stays when something is done otherwise."""
 
     variation: str
@@ -64,14 +64,14 @@ class Award(Record):
     workload_version: str
     machine: str
     division: str = ""
-    """Of the candidates; divisions compete apart."""
+    """Of the standings; divisions compete apart."""
     ruleset: str
     rules_text: str
     """The ruleset in force, resolved, as TOML."""
     quantity: str
     unit: Literal["J", "s", ""]
     """Empty: a metric, in its own unit."""
-    outcome: Literal["awarded", "tied", "unopposed", "nobody"]
+    outcome: Literal["awarded", "tied", "unopposed", "not_awarded"]
     """`unopposed`: a single entry has a place; there is nothing to compare it with."""
     winner: str | None
     """None unless one entry is told apart from all others."""
@@ -82,16 +82,16 @@ class Award(Record):
     confidence: float
     separation_alpha: float
     """Level of the tests, over all challengers together."""
-    candidates: tuple[Standing, ...]
-    out: tuple[Unranked, ...]
+    standings: tuple[Standing, ...]
+    not_ranked: tuple[Unranked, ...]
     """Who has no place, and why."""
     challenges: tuple[Challenge, ...]
     resolvable_ratio: float | None
     """Lead that these data could have seen, as 0.06 for 6 %, power 0.9."""
     resolvable_lead: float | None = None
     """The same as a difference in the metric's unit, where a metric ranks."""
-    sensitivity: tuple[Sensitivity, ...]
+    sensitivity: tuple[SensitivityCheck, ...]
     evidence: tuple[BundleRef, ...]
     """Every bundle that was used, also of those who have no place."""
-    across: Across | None = None
+    across: MultiRanking | None = None
     """Of a prize over several workloads: every contender on every workload."""

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.records.across import AcrossQuantity, Aggregate
 from harness.records.base import FORMAT, Record
+from harness.records.multi import AcrossQuantity, Aggregate
 
 
 class RunRules(Record):

@@ -23,7 +23,7 @@ from harness.report.pages.overall import Field, fields_of
 from harness.report.slugs import joined
 from harness.report.text import isolated
 from harness.report.traces import trace_of
-from harness.score import profiles
+from harness.score.multi import profile as profiles
 
 FORMATS = ("svg", "pdf", "png")
 SIZE_INCH = (5.2, 3.4)

@@ -9,7 +9,7 @@ from harness.records.compare import Comparison, CostRatio, EnergyBar
 from harness.records.measure import weakest_method
 from harness.score.bridge import Effort, bridge, sentence
 from harness.score.contrast import allowance_ratio, comparison_text, contrast, differ_p
-from harness.score.costs import Costs, energy_costs, is_valid, sample_of, time_costs
+from harness.score.costs import Costs, energy_costs, sample_of, time_costs, valid_runs
 from harness.score.stats import Interval, Sample, mean_log, t_quantile
 
 Outcome = Literal["better", "worse", "unclear"]
@@ -21,11 +21,6 @@ class Measured(NamedTuple):
     quantity: str
     a: Sample
     b: Sample
-
-
-def valid_runs(score: Score) -> list[RunScore]:
-    """The runs of a score that have a result."""
-    return [run for run in score.runs if is_valid(run, score.snapshot_rule)]
 
 
 def _pair(

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from harness.records import Figure, RunScore, Score
 from harness.records.confirm import Confirmation, ConfirmRow, ConfirmVerdict
 from harness.records.measure import weakest_method
-from harness.score.compare import ratio_interval, valid_runs
-from harness.score.costs import Costs, energy_costs, sample_of, time_costs
+from harness.score.compare import ratio_interval
+from harness.score.costs import Costs, energy_costs, sample_of, time_costs, valid_runs
 from harness.score.stats import Interval, Sample, mean_interval, sample_sd, t_cdf, welch_degrees
 
 MARGIN_RATIO = 0.1

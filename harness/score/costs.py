@@ -34,6 +34,11 @@ def is_valid(run: RunScore, rule: str) -> bool:
     return run.metric is not None if rule == "final" else run.reached
 
 
+def valid_runs(score: Score) -> list[RunScore]:
+    """The runs of a score that have a result."""
+    return [run for run in score.runs if is_valid(run, score.snapshot_rule)]
+
+
 def _no_step(_: RunScore) -> float:
     return 0.0
 

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.prizes import Prize, across_of, awards, boards, markdown
-from harness.prizes._field import contender_of, fields
+from harness.prizes import Prize, awards, boards, markdown, rank_workloads
 from harness.records import (
-    Across,
     AcrossRules,
     Award,
     Figure,
+    MultiRanking,
     Ruleset,
     RunScore,
     Score,
@@ -25,6 +24,7 @@ from harness.records import (
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset
 from harness.score.costs import time_costs
+from harness.score.multi.table import contender_of, fields
 from harness.score.score import score_results
 from tests.lab.results import Plan, series
 from tests.prizes.made_scores import run, score
@@ -78,7 +78,7 @@ def decided(scores: list[Score], rules: Ruleset = RULES) -> Award:
     return award
 
 
-def across(award: Award) -> Across:
+def across(award: Award) -> MultiRanking:
     assert award.across is not None
     return award.across
 
@@ -90,10 +90,10 @@ def test_the_best_over_all_workloads_is_awarded() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
     award = decided(field + made("sgd", 0.5, "alpha", "beta"))
     assert (award.outcome, award.winner, award.unit) == ("awarded", "muon", "")
-    assert [candidate.submission for candidate in award.candidates] == ["muon", "adamw", "sgd"]
+    assert [candidate.submission for candidate in award.standings] == ["muon", "adamw", "sgd"]
     rows = {row.name: row for row in across(award).rows}
     assert rows["adamw"].score == pytest.approx(0.5)
-    assert rows["sgd"].hits_count == 2
+    assert rows["sgd"].solved_count == 2
     assert rows["sgd"].geometric_ratio is None
     assert rows["sgd"].cells[2].reference_ratio is None
     assert rows["sgd"].cells[2].reason == "was not entered"
@@ -121,7 +121,7 @@ def test_what_hangs_on_one_workload_is_told() -> None:
 def test_equals_are_tied() -> None:
     award = decided(made("adamw", 1.0, *WORKLOADS) + made("twin", 1.0, *WORKLOADS))
     assert (award.outcome, award.winner, award.leaders) == ("tied", None, ("adamw", "twin"))
-    assert {candidate.tie_group for candidate in award.candidates} == {"a"}
+    assert {candidate.tie_group for candidate in award.standings} == {"a"}
     assert award.resolvable_lead is not None
 
 
@@ -144,7 +144,7 @@ def test_alternating_runs_are_tested_in_pairs() -> None:
 
 def test_nobody_wins_without_the_reference() -> None:
     award = decided(made("muon", 0.7, *WORKLOADS))
-    assert (award.outcome, award.winner) == ("nobody", None)
+    assert (award.outcome, award.winner) == ("not_awarded", None)
     assert "the reference has a cost on 0 of at least 2 workloads" in award.reason
     assert "adamw: was not entered" in award.reason
     assert "not awarded" in markdown(award)
@@ -154,10 +154,10 @@ def test_a_named_workload_that_the_reference_misses_leaves_no_decision() -> None
     field = made("adamw", 1.0, "alpha", "beta") + made("muon", 0.7, *WORKLOADS)
     rules = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta","gamma"]'])
     award = decided(field, rules)
-    assert award.outcome == "nobody"
+    assert award.outcome == "not_awarded"
     assert "nothing can be held against the reference on gamma" in award.reason
-    assert award.candidates == ()
-    assert {item.submission for item in award.out} == {"adamw", "muon"}
+    assert award.standings == ()
+    assert {item.submission for item in award.not_ranked} == {"adamw", "muon"}
     two = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta"]'])
     assert decided(field, two).winner == "muon"
     assert across(decided(field)).left_out == {"gamma": "adamw: was not entered"}
@@ -179,11 +179,11 @@ def test_the_geometric_mean_asks_for_every_workload() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
     award = decided(field + made("sgd", 0.5, "alpha", "beta"), rules)
     assert award.winner == "muon"
-    assert award.candidates[0].score == pytest.approx(0.7)
+    assert award.standings[0].score == pytest.approx(0.7)
     (test,) = award.challenges
     assert test.lead_ratio == pytest.approx(0.3)
     assert award.resolvable_lead is not None
-    (out,) = award.out
+    (out,) = award.not_ranked
     assert (out.submission, out.reason) == ("sgd", "gamma: was not entered")
 
 
@@ -206,14 +206,14 @@ def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
     found = awards(field, prize(), RULES)
     places = {(item.machine, item.division): item for item in found}
     assert sorted(places) == [("m", "closed"), ("m", "open"), ("rack", "closed")]
-    assert places["m", "open"].candidates[0].score == pytest.approx(0.75)
-    assert places["rack", "closed"].outcome == "nobody"
+    assert places["m", "open"].standings[0].score == pytest.approx(0.75)
+    assert places["rack", "closed"].outcome == "not_awarded"
 
 
 def test_quality_at_a_budget_is_no_cost() -> None:
     mixed = made("muon", 0.1, *WORKLOADS, mode="quality_at_budget")
     award = decided(made("adamw", 1.0, *WORKLOADS) + mixed)
-    assert [candidate.submission for candidate in award.candidates] == ["adamw"]
+    assert [candidate.submission for candidate in award.standings] == ["adamw"]
 
 
 def tuned(method: str, factor: float, others_s: float) -> list[Score]:
@@ -237,7 +237,7 @@ def test_tuning_is_paid_for_and_meets_what_was_not_tuned() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + tuned("muon", 0.5, 40.0)
     award = decided(field)
     assert award.winner == "adamw"
-    names = [candidate.submission for candidate in award.candidates]
+    names = [candidate.submission for candidate in award.standings]
     assert names == ["adamw", "muon (external tuning, 2 trials)"]
     row = across(award).rows[1]
     assert row.cells[0].cost == pytest.approx(0.5 * 10.09 + 40.0, rel=1e-2)
@@ -257,7 +257,7 @@ def test_tuning_of_unknown_cost_leaves_no_cost() -> None:
         for item in tuned("muon", 0.5, 1.0)
     ]
     award = decided(made("adamw", 1.0, *WORKLOADS) + bare)
-    (out,) = award.out
+    (out,) = award.not_ranked
     assert "not every run and trial has a time_to_target_s" in out.reason
 
 
@@ -275,7 +275,7 @@ def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
     assert text.startswith("# Algorithms across workloads on all-workloads: awarded to muon\n")
     assert "| muon | 0.7 | 0.7 |" in text
     assert "any one workload left out" in text
-    found = {item.quantity: item for item in across_of(scores, RULES)}
+    found = {item.quantity: item for item in rank_workloads(scores, RULES)}
     assert sorted(found) == ["energy_to_target_j", "steps_to_target", "time_to_target_s"]
     leaders = {key: element.rows[0].name for key, element in found.items()}
     assert leaders["time_to_target_s"] == "muon"
@@ -286,9 +286,9 @@ def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
     assert second.best_high_fraction is not None
     assert second.best_low_fraction < second.best_profile_fraction < second.best_high_fraction
     strict = load_ruleset("hity-algorithms")
-    nobody = decided(score_results(tmp_path, strict), strict)
-    assert nobody.outcome == "nobody"
-    assert "(provenance)" in nobody.reason
+    empty = decided(score_results(tmp_path, strict), strict)
+    assert empty.outcome == "not_awarded"
+    assert "(provenance)" in empty.reason
 
 
 def test_the_text_says_where_a_cost_is_lacking() -> None:
@@ -304,14 +304,14 @@ def test_dollars_rank_where_a_price_was_declared() -> None:
         for method, factor in (("adamw", 1.0), ("muon", 0.5))
         for place in ("alpha", "beta")
     ]
-    found = {item.quantity: item for item in across_of(field)}
+    found = {item.quantity: item for item in rank_workloads(field)}
     (first, second) = found["cost_to_target_usd"].rows
     assert (first.name, second.name) == ("muon", "adamw")
     assert second.cells[0].cost == pytest.approx(10.0 * 3.6 / 3600, rel=0.02)
     half = [*field[:-1], entry("muon", "beta", 0.5)]
-    assert "cost_to_target_usd" in {item.quantity for item in across_of(half)}
-    rows = {row.name: row for row in across_of(half)[-1].rows}
-    assert rows["muon"].hits_count == 1, "no price, no dollars"
+    assert "cost_to_target_usd" in {item.quantity for item in rank_workloads(half)}
+    rows = {row.name: row for row in rank_workloads(half)[-1].rows}
+    assert rows["muon"].solved_count == 1, "no price, no dollars"
 
 
 # --- laws -----------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def scores_of(factors: dict[str, list[float | None]]) -> list[Score]:
 
 def standings(scores: list[Score]) -> list[tuple[Any, ...]]:
     (award,) = awards(scores, prize(), RULES)
-    return [(e.submission, e.score, e.low, e.high, e.rank, e.tie_group) for e in award.candidates]
+    return [(e.submission, e.score, e.low, e.high, e.rank, e.tie_group) for e in award.standings]
 
 
 LAW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -456,8 +456,8 @@ def test_joules_of_another_boundary_are_no_cost() -> None:
 
 def test_names_of_several_teams_carry_the_team() -> None:
     made = scores_of({"muon": [0.5, 0.5, 0.5]})
-    other = [item.model_copy(update={"team": "rivals"}) for item in made if "muon" in
+    other = [item.model_copy(update={"team": "others"}) for item in made if "muon" in
              item.submission]  # fmt: skip
     (field,) = fields([*made, *other], AcrossRules())
-    assert field.titles == ["adamw", "muon of rivals", "muon of t"]
-    assert contender_of(other[0]).team == "rivals"
+    assert field.titles == ["adamw", "muon of others", "muon of t"]
+    assert contender_of(other[0]).team == "others"

@@ -42,9 +42,9 @@ def test_a_clear_lead_is_awarded(tmp_path: Path) -> None:
     award = decided(tmp_path)
     assert (award.outcome, award.winner, award.leaders) == ("awarded", "fast", ("fast",))
     (test,) = award.challenges
-    assert test.told_apart
+    assert test.significant
     assert test.lead_ratio == pytest.approx(0.8, rel=1e-3)
-    assert [item.submission for item in award.out] == ["guess"]
+    assert [item.submission for item in award.not_ranked] == ["guess"]
     assert all(item.holds for item in award.sensitivity)
 
 
@@ -80,9 +80,9 @@ def test_a_machine_without_sensors_awards_nobody(tmp_path: Path) -> None:
     series(tmp_path, entry("one", method="modelled"), EIGHT)
     series(tmp_path, entry("two", watts=None), EIGHT)
     award = decided(tmp_path)
-    assert (award.outcome, award.winner) == ("nobody", None)
+    assert (award.outcome, award.winner) == ("not_awarded", None)
     assert award.reason == "no eligible entry: no measured joules"
-    assert len(award.out) == 2
+    assert len(award.not_ranked) == 2
 
 
 @pytest.mark.parametrize("mark", ["partial", "synthetic"])
@@ -95,7 +95,7 @@ def test_no_prize_for_other_data_than_the_set(tmp_path: Path, mark: str) -> None
     series(tmp_path, quick.but(changes={"workload": workload}), [0.5 * item for item in EIGHT])
     award = decided(tmp_path)
     assert (award.outcome, award.winner) == ("awarded", "whole")
-    ((name, reason),) = [(item.submission, item.reason) for item in award.out]
+    ((name, reason),) = [(item.submission, item.reason) for item in award.not_ranked]
     assert name == "quick"
     assert f"(data-{mark})" in reason
 
@@ -146,7 +146,7 @@ def test_equals_are_rarely_told_apart(behind: tuple[int, ...], paired: bool) -> 
         ]
         assert is_paired(*samples[:2]) is paired
         samples.sort(key=mean_log)
-        wrong += all(leader_test.told_apart for leader_test in leader_tests(samples, alpha))
+        wrong += all(leader_test.significant for leader_test in leader_tests(samples, alpha))
     assert wrong / contests <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / contests)
 
 
@@ -162,7 +162,7 @@ def test_a_true_lead_of_the_resolvable_size_is_seen_as_often_as_stated() -> None
         a = Sample(dict(enumerate(rng.normal(0, sd, 5))), 1e-6)
         b = Sample(dict(enumerate(rng.normal(math.log1p(lead), sd, 5), 100)), 1e-6)
         (test,) = leader_tests([a, b], 0.05)
-        seen += test.told_apart
+        seen += test.significant
     assert seen / 600 == pytest.approx(0.9, abs=0.04)
 
 

@@ -38,7 +38,10 @@ def decided(results: Path, changes: dict[str, Any], method: Any = "counter") -> 
 
 def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
     award = decided(tmp_path, {})
-    assert ([candidate.submission for candidate in award.candidates], award.out) == (["entry"], ())
+    assert ([candidate.submission for candidate in award.standings], award.not_ranked) == (
+        ["entry"],
+        (),
+    )
     assert award.outcome == "unopposed"
 
 
@@ -61,8 +64,8 @@ def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
 )
 def test_what_is_missing_is_named(tmp_path: Path, changes: dict[str, Any], rule: str) -> None:
     award = decided(tmp_path, changes, "sampled" if "findings" in changes else "counter")
-    assert (award.outcome, award.winner, award.candidates) == ("nobody", None, ())
-    (out,) = award.out
+    assert (award.outcome, award.winner, award.standings) == ("not_awarded", None, ())
+    (out,) = award.not_ranked
     assert rule in out.reason
     assert ";" not in out.reason.split(rule)[-1], "and nothing else"
     assert out.reason in markdown(award).replace("\\", "")

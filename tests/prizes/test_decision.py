@@ -38,8 +38,8 @@ def award(**changes: Any) -> Award:
         "reason": "no lead",
         "confidence": 0.95,
         "separation_alpha": 0.05,
-        "candidates": (standing("one", 1), standing("two", 2)),
-        "out": (),
+        "standings": (standing("one", 1), standing("two", 2)),
+        "not_ranked": (),
         "challenges": (),
         "resolvable_ratio": None,
         "sensitivity": (),
@@ -50,7 +50,7 @@ def award(**changes: Any) -> Award:
 
 def challenge(**changes: Any) -> dict[str, Any]:
     near = {"challenger": "two", "lead_ratio": 0.02, "p_differ": 0.3, "p_holm": 0.3}
-    return near | {"paired": False, "told_apart": False, "seeds_count": None} | changes
+    return near | {"paired": False, "significant": False, "seeds_count": None} | changes
 
 
 def cells(line: str) -> list[str]:
@@ -78,17 +78,17 @@ def test_tame_text_stays_as_it_is(text: str) -> None:
 @given(HOSTILE, HOSTILE)
 def test_no_name_or_reason_moves_the_table(name: str, reason: str) -> None:
     out = {"submission": name, "title": "", "team": "", "status": "excluded", "reason": reason}
-    text = markdown(award(out=(out,), reason=reason))
+    text = markdown(award(not_ranked=(out,), reason=reason))
     (row,) = rows(text, "Without a place")
     assert row == [plain(name).strip(), "excluded", plain(reason).strip()]
-    tame = markdown(award(out=(out | {"submission": "x", "reason": "y"},), reason="y"))
+    tame = markdown(award(not_ranked=(out | {"submission": "x", "reason": "y"},), reason="y"))
     assert len(text.splitlines()) == len(tame.splitlines())
 
 
 def test_what_is_open_or_unknown_is_no_number() -> None:
     first, _ = rows(markdown(award()), "Candidates")
     assert first[-2:] == ["9 to open", "unknown"]
-    known = award(candidates=(standing("one", 1, high=11.0, p_first=0.876),))
+    known = award(standings=(standing("one", 1, high=11.0, p_first=0.876),))
     assert rows(markdown(known), "Candidates")[0][-2:] == ["9 to 11", "87.6%"]
 
 
@@ -101,7 +101,7 @@ def test_where_machines_compete_they_are_the_entries() -> None:
 @pytest.mark.parametrize(
     ("changes", "end"),
     [({}, ["tied", "over 1000"]), ({"seeds_count": 40}, ["tied", "40"]),
-     ({"told_apart": True}, ["told apart", ""])],
+     ({"significant": True}, ["told apart", ""])],
 )  # fmt: skip
 def test_a_tie_tells_what_would_settle_it(changes: dict[str, Any], end: list[str]) -> None:
     (row,) = rows(markdown(award(challenges=(challenge(**changes),))), "Tests")
@@ -142,11 +142,11 @@ def test_an_unknown_never_holds(holds: bool | None, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "winner", "head"),
-    [("awarded", "a*b", "awarded to a\\*b"), ("nobody", None, "not awarded"),
+    [("awarded", "a*b", "awarded to a\\*b"), ("not_awarded", None, "not awarded"),
      ("unopposed", None, "unopposed: one entry has a place")],
 )  # fmt: skip
 def test_the_heading_tells_the_outcome(outcome: str, winner: str | None, head: str) -> None:
-    text = markdown(award(outcome=outcome, winner=winner, candidates=()))
+    text = markdown(award(outcome=outcome, winner=winner, standings=()))
     assert text.splitlines()[0] == f"# Energy on w: {head}"
     assert "\n## Candidates\n\nNone.\n" in text
 

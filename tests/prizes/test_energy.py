@@ -1,6 +1,6 @@
 """The prize for energy: joules that the ruleset does not trust cannot win it."""
 
-from harness.prizes.energy import PRIZE, admit, nobody
+from harness.prizes.energy import PRIZE, admit, explain_empty
 from tests.prizes.made_scores import run, score
 
 
@@ -16,9 +16,9 @@ def test_an_entry_that_was_refused_tells_that_before_its_joules() -> None:
 
 def test_an_empty_board_tells_whether_joules_were_measured() -> None:
     without = score(run(1), energy_eligible=False)
-    assert nobody([without]).endswith("no measured joules")
-    assert nobody([]).endswith("no measured joules")
-    assert "joules" not in nobody([without, score(run(1), status="excluded")])
+    assert explain_empty([without]).endswith("no measured joules")
+    assert explain_empty([]).endswith("no measured joules")
+    assert "joules" not in explain_empty([without, score(run(1), status="excluded")])
 
 
 def test_dearer_joules_rank_behind_whatever_the_seconds() -> None:

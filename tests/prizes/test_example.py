@@ -36,9 +36,9 @@ def test_time_was_awarded_by_a_paired_test() -> None:
 
 def test_modelled_joules_won_nothing() -> None:
     award = record("energy")
-    assert (award.outcome, award.winner) == ("nobody", None)
+    assert (award.outcome, award.winner) == ("not_awarded", None)
     assert award.reason == "no eligible entry: no measured joules"
-    assert {item.method for item in award.out} == {"modelled"}
+    assert {item.method for item in award.not_ranked} == {"modelled"}
 
 
 @pytest.mark.parametrize("prize", ["speed", "energy"])

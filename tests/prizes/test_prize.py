@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.prizes._prize import Prize, admit_scored, cost_sample, valid_runs
+from harness.prizes._prize import Prize, admit_scored, cost_sample
 from harness.prizes.hardware import PRIZE as HARDWARE
 from harness.registry import find, sources
-from harness.score.costs import energy_costs, time_costs
+from harness.score.costs import energy_costs, time_costs, valid_runs
 from tests.prizes.made_scores import run, score
 
 COSTS = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=8)
@@ -27,7 +27,7 @@ def test_no_prize_admits_what_its_ruleset_refused(prize: Prize, status: str) -> 
 def test_every_prize_admits_a_scored_entry_with_joules(prize: Prize) -> None:
     assert prize.admit(score(run(1))).admitted
     assert prize.question.endswith("?")
-    assert prize.nobody([]).startswith("no eligible entry")
+    assert prize.explain_empty([]).startswith("no eligible entry")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_seed_that_was_run_twice_counts_once_and_makes_no_pairs() -> None:
 def test_machines_are_never_paired_and_submissions_are() -> None:
     entry = score(run(1), run(2))
     energy: Prize = find("prizes", "energy").value
-    assert HARDWARE.rivals == "machines"
+    assert HARDWARE.compares == "machines"
     assert HARDWARE.sample(entry).moments is None
     moments = energy.sample(entry).moments
     assert moments is not None

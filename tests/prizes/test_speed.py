@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.prizes.speed import PRIZE, nobody
+from harness.prizes.speed import PRIZE, explain_empty
 from tests.prizes.made_scores import run, score
 
 
@@ -21,4 +21,4 @@ def test_seconds_rank_whatever_the_joules() -> None:
 
 
 def test_an_empty_board_counts_its_entries() -> None:
-    assert "none of 2 reached" in nobody([score(run(1)), score(run(2))])
+    assert "none of 2 reached" in explain_empty([score(run(1)), score(run(2))])

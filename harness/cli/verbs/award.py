@@ -40,7 +40,7 @@ def _why_nothing(prize: "Prize", entries: int) -> str:
     """Why no entry of a folder can be decided on."""
     if not entries:
         return "no readable bundle here"
-    if prize.rivals == "machines":
+    if prize.compares == "machines":
         return (
             "machines compete with the workload's reference, or with one entry of the hardware "
             "division, and no two machines here ran the same version of one"
@@ -55,7 +55,7 @@ def _show(document: "AwardDocument", page: "Page") -> None:
         where = f"{decision.workload}, {decision.machine}, rules {decision.ruleset}{division}"
         page.heading(f"{decision.title} on {where}")
         page.line(f"{decision.outcome}: {decision.reason}", indent=2)
-        for other in decision.out:
+        for other in decision.not_ranked:
             page.line(f"no place: {other.submission}: {other.reason}", indent=2)
         for shaken in decision.sensitivity:
             verdict = "holds" if shaken.holds else f"{shaken.leader} leads then"

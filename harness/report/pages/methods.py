@@ -34,7 +34,7 @@ SECTIONS = {
         "score.compare",
         "score.confirm",
     ),
-    "across": ("score.across", "score.profiles", "score.tuning"),
+    "across": ("score.multi.aggregate", "score.multi.profile", "score.tuning"),
     "bridge": ("score.bridge",),
     "joules": (
         "measure.trace",

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.prizes import Prize, across_of, prizes
-from harness.records import Across, Score
+from harness.prizes import Prize, prizes, rank_workloads
+from harness.records import MultiRanking, Score
 from harness.report import wording
 from harness.report.charts.profile import COLOURS, profile_chart
 from harness.report.entries import PRIZE_ORDER, Entry
 from harness.report.finite import all_positive
 from harness.report.site import Page, Site
-from harness.score import profiles
+from harness.score.multi import profile as profiles
 from harness.score.stats import Sample
 
 
@@ -160,7 +160,7 @@ class Contest(NamedTuple):
 
     ident: str
     title: str
-    found: Across
+    found: MultiRanking
     ties: tuple[str, ...]
     """Tie letters of each row, where another one shares them."""
 
@@ -168,7 +168,9 @@ class Contest(NamedTuple):
 def contests_of(site: Site) -> list[Contest]:
     """Every contest that ranks anybody beside the reference."""
     found = [
-        item for item in across_of(list(filter(all_positive, site.scores))) if len(item.rows) > 1
+        item
+        for item in rank_workloads(list(filter(all_positive, site.scores)))
+        if len(item.rows) > 1
     ]
     return [
         Contest(
@@ -181,7 +183,7 @@ def contests_of(site: Site) -> list[Contest]:
     ]
 
 
-def _tie(letters: str, contest: Across) -> str:
+def _tie(letters: str, contest: MultiRanking) -> str:
     sharing = sum(bool(set(letters) & set(row.tie_group)) for row in contest.rows)
     return letters if sharing > 1 else ""
 

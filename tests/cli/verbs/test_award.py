@@ -33,11 +33,11 @@ def test_a_prize_is_decided_and_written(tmp_path: Path, joulemark) -> None:
 
 
 @pytest.mark.usefixtures("results")
-def test_without_measured_joules_nobody_wins(joulemark) -> None:
+def test_without_measured_joules_no_entry_wins(joulemark) -> None:
     result = joulemark("award", "energy", "--json")
     found = AwardDocument.model_validate_json(result.stdout)
     (decision,) = found.decisions
-    assert decision.outcome == "nobody"
+    assert decision.outcome == "not_awarded"
     assert decision.reason == "no eligible entry: no measured joules"
     assert len(found.files) == 2
 
@@ -62,7 +62,7 @@ def test_practice_rules_are_refused(joulemark) -> None:
 
 
 @pytest.mark.usefixtures("results")
-def test_a_single_machine_competes_with_nobody(joulemark) -> None:
+def test_a_single_machine_has_no_competition(joulemark) -> None:
     result = joulemark("award", "hardware")
     assert result.exit_code == 0
     assert "no two machines here ran the same version" in result.stdout

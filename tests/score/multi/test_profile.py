@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.score.profiles import area_intervals, areas, ratios, without_each
+from harness.score.multi.profile import area_intervals, areas, ratios, without_each
 from harness.score.stats import LEAST_SD, Sample
 
 COSTS = st.floats(1e-6, 1e9)

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.records.across import Aggregate
 from harness.records.compare import TestKind
+from harness.records.multi import Aggregate
 from harness.score.contrast import Contrast, contrast, is_paired
 from harness.score.rank import Place, places
 from harness.score.resample import DRAWS, SEED, RankChance, hour_shifts, in_one_unit, mean_draws

@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from harness.prizes._field import KINDS, Cell, Field, fields
-from harness.records import Across, AcrossCell, AcrossRow, AcrossRules, Ruleset, Score
-from harness.records.across import AcrossQuantity
-from harness.score import profiles
-from harness.score.across import (
+from harness.records import AcrossRules, MultiCell, MultiRanking, MultiRow, Ruleset, Score
+from harness.records.multi import AcrossQuantity
+from harness.score.multi import profile as profiles
+from harness.score.multi.aggregate import (
     Ranking,
     Row,
     gain,
@@ -21,6 +20,7 @@ from harness.score.across import (
     shown,
     without_workload,
 )
+from harness.score.multi.table import KINDS, Cell, Field, fields
 from harness.score.resample import RankChance
 from harness.score.stats import mean_log
 
@@ -63,9 +63,9 @@ def _ratio(log_ratio: float) -> float | None:
 
 def _cell(
     cell: Cell, place: tuple[str, str], log_ratio: float, best: float, top: float
-) -> AcrossCell:
+) -> MultiCell:
     score, sample = cell.score, cell.sample
-    return AcrossCell(
+    return MultiCell(
         workload=place[0],
         workload_version=place[1],
         submission=score.submission if score else "",
@@ -80,7 +80,7 @@ def _cell(
     )
 
 
-def _cells(field: Field, at: int, best: Sequence[float]) -> tuple[AcrossCell, ...]:
+def _cells(field: Field, at: int, best: Sequence[float]) -> tuple[MultiCell, ...]:
     found = log_ratios(field.table[at], field.terms)
     places = zip(field.workloads, field.versions, strict=True)
     rows = zip(field.cells[at], places, found, best, strict=True)
@@ -108,7 +108,7 @@ class _Rest:
         chances = rank_chances(held.rows, held.terms) if held.rows else []
         self.chances: dict[int, RankChance | None] = dict(zip(held.order, chances, strict=True))
 
-    def row(self, at: int) -> AcrossRow:
+    def row(self, at: int) -> MultiRow:
         """One contender."""
         field, held = self.held.field, self.held
         row, who = field.table[at], field.contenders[at]
@@ -116,7 +116,7 @@ class _Rest:
         interval = score_interval(row, held.terms, self.level) if place else None
         chance, best = self.chances.get(at), self.intervals[at]
         mean = merit(row, held.terms._replace(aggregate="geometric_mean"))
-        return AcrossRow(
+        return MultiRow(
             name=held.titles[at],
             team=who.team,
             tuning=who.tuning,
@@ -128,7 +128,7 @@ class _Rest:
             rank_high=place.rank_high if place else None,
             tie_group=place.letters if place else "",
             p_first=chance.first if chance else None,
-            hits_count=sum(cell is not None for cell in row),
+            solved_count=sum(cell is not None for cell in row),
             n=min((len(cell.logs) for cell in row if cell), default=0),
             profile_fraction=merit(row, held.terms._replace(aggregate="profile")),
             geometric_ratio=_ratio(-mean),
@@ -172,13 +172,13 @@ def _shown_lead(held: Ranked) -> float | None:
     return math.exp(-merit(held.rows[0], held.terms)) * math.expm1(lead)
 
 
-def record_of(held: Ranked, level: float) -> Across:
+def record_of(held: Ranked, level: float) -> MultiRanking:
     """The record of a ranked field."""
     field, rest = held.field, _Rest(held, level)
     others = [at for at in range(len(field.contenders)) if at not in held.order]
     others.sort(key=lambda at: held.titles[at])
     ratio = field.terms.aggregate == "geometric_mean"
-    return Across(
+    return MultiRanking(
         machine=field.ground.machine,
         division=field.ground.division,
         ruleset=field.ground.ruleset,
@@ -198,7 +198,7 @@ def record_of(held: Ranked, level: float) -> Across:
     )
 
 
-def across_of(scores: Sequence[Score], ruleset: Ruleset | None = None) -> list[Across]:
+def rank_workloads(scores: Sequence[Score], ruleset: Ruleset | None = None) -> list[MultiRanking]:
     """Every contest over at least two workloads, by every cost that ranks anybody.
 
     Args:

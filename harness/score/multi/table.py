@@ -5,10 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from harness.prizes._prize import valid_runs
 from harness.records import AcrossRules, Figure, RunScore, Score
-from harness.records.across import AcrossQuantity
-from harness.score.across import Row, Terms
+from harness.records.multi import AcrossQuantity
 from harness.score.costs import (
     Costs,
     costs,
@@ -18,7 +16,9 @@ from harness.score.costs import (
     sample_of,
     step_costs,
     time_costs,
+    valid_runs,
 )
+from harness.score.multi.aggregate import Row, Terms
 from harness.score.stats import Sample, mean_log
 from harness.score.tuning import tuning_costs, tuning_text, with_tuning
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.score.across import (
+from harness.score.multi.aggregate import (
     Row,
     Terms,
     all_paired,

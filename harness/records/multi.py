@@ -13,7 +13,7 @@ Aggregate = Literal["profile", "geometric_mean"]
 """How the ratios of several workloads become one score; see `AcrossRules.aggregate`."""
 
 
-class AcrossCell(Record):
+class MultiCell(Record):
     """One contender on one workload."""
 
     workload: str
@@ -38,7 +38,7 @@ class AcrossCell(Record):
     """What it adds to the profile, from 0 to 1; the reference itself has one half."""
 
 
-class AcrossRow(Record):
+class MultiRow(Record):
     """One contender over all workloads."""
 
     name: str
@@ -58,7 +58,7 @@ class AcrossRow(Record):
     """Letters; contenders that share one cannot be told apart."""
     p_first: float | None = None
     """Chance of rank 1 when all costs are redrawn; None where a single run tells no spread."""
-    hits_count: int
+    solved_count: int
     """Workloads on which it has a cost."""
     n: int
     """Least number of seeds behind one of its costs."""
@@ -73,10 +73,10 @@ class AcrossRow(Record):
     best_high_fraction: float | None = None
     without: dict[str, float | None] = {}
     """Its score with each workload left out."""
-    cells: tuple[AcrossCell, ...]
+    cells: tuple[MultiCell, ...]
 
 
-class Across(Record):
+class MultiRanking(Record):
     """A contest over several workloads on one machine in one division."""
 
     format: int = FORMAT
@@ -98,7 +98,7 @@ class Across(Record):
     """Those that count."""
     left_out: dict[str, str] = {}
     """Workloads that do not count, and why."""
-    rows: tuple[AcrossRow, ...]
+    rows: tuple[MultiRow, ...]
     """Those with a place first, best first."""
     separated: bool
     """Whether the first is told apart from the second."""

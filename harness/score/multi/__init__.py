@@ -1,0 +1,1 @@
+"""Rankings of training methods over several workloads."""
