@@ -17,6 +17,7 @@ docs/statistics.md.
 """
 
 import argparse
+import hashlib
 import json
 import math
 import random
@@ -25,13 +26,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.report.coverage import (
-    FILE,
-    CoverageRow,
-    IntervalCoverage,
-    file_sha256,
-    markdown,
-)
+from harness.records.base import FORMAT, Record, load
+from harness.report.pages.methods import COVERAGE_FILE, COVERAGE_HEADINGS, coverage_cells
 from harness.score.stats import Interval, log_t_interval, passes, step_sd
 
 FOLDER = Path(__file__).parents[1] / "workloads" / "calibrations"
@@ -43,6 +39,60 @@ RUNS_LEAST = 20
 STAMP_STEP_S = 0.01
 STRAGGLERS = 0.1
 SLOWER = 2.0
+
+
+class CoverageRow(Record):
+    """One kind of cost at one number of seeds, over all workloads."""
+
+    costs: str
+    """Which costs were drawn, see `KINDS`."""
+    seeds: int
+    median_ratio: float
+    """Share of intervals that contain the truth, the median over workloads."""
+    least_ratio: float
+    """The same on the workload where it is least."""
+    least_on: str
+    """That workload."""
+    narrowest_ratio: float
+    """Least width of an interval, relative to its value."""
+
+
+class IntervalCoverage(Record):
+    """The result of the simulation and what it was made from."""
+
+    format: int = FORMAT
+    command: str
+    """Makes this file, and the table of docs/statistics.md, again."""
+    level: float
+    """Nominal coverage of the intervals."""
+    draws: int
+    """Intervals drawn for each workload, kind of cost and number of seeds."""
+    records: dict[str, str]
+    """SHA-256 of the calibration records that costs were drawn from, by workload."""
+    rows: tuple[CoverageRow, ...]
+
+
+def committed_coverage() -> IntervalCoverage:
+    """Read the committed simulation.
+
+    Raises:
+        RecordError: it is damaged.
+        OSError: it cannot be read.
+    """
+    return load(IntervalCoverage, COVERAGE_FILE.read_bytes(), COVERAGE_FILE)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the digest of a calibration record, which shows whether the simulation used it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def markdown(result: IntervalCoverage) -> Iterator[str]:
+    """Yield the lines of the table in docs/statistics.md."""
+    yield f"| {' | '.join(COVERAGE_HEADINGS)} |"
+    yield "|---" * len(COVERAGE_HEADINGS) + "|"
+    for row in result.rows:
+        yield f"| {' | '.join(coverage_cells(row.model_dump()))} |"
 
 
 class Population(NamedTuple):
@@ -196,7 +246,7 @@ def documented(text: str, found: IntervalCoverage) -> str:
 def write(found: IntervalCoverage) -> None:
     """Put the figures where the site and the documentation take them from."""
     text = json.dumps(found.model_dump(mode="json"), indent=1)
-    FILE.write_text(text + "\n", encoding="utf-8")
+    COVERAGE_FILE.write_text(text + "\n", encoding="utf-8")
     PAGE.write_text(documented(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 

@@ -14,12 +14,12 @@ from markupsafe import Markup
 
 from harness.records import Leaderboard, Ruleset, Score
 from harness.registry import Broken, Plugin, discover
-from harness.report import numbers
+from harness.report import numbers, wording
 from harness.report.digest import Digests
 from harness.report.entries import BoardKey, Boards, Entry, entries_of
 from harness.report.finite import tamed_board, tamed_score
 from harness.report.slugs import slug
-from harness.report.text import clean, csp_hash, isolated
+from harness.report.text import clean, csp_hash, isolated, with_code
 from harness.report.wording import ties
 
 HERE = Path(__file__).parent
@@ -55,8 +55,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=clean,
     )
-    made.filters |= {"isolated": isolated, "slug": slug, "ties": ties}
-    made.globals |= {"numbers": numbers}
+    made.filters |= {"isolated": isolated, "slug": slug, "ties": ties, "with_code": with_code}
+    made.globals |= {"numbers": numbers, "wording": wording}
     return made
 
 

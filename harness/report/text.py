@@ -36,6 +36,13 @@ def csp_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
+def with_code(text: str) -> Markup:
+    """Escape a text and set what is between backticks as code."""
+    parts = text.split("`")
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
 def embedded_json(tree: Any) -> Markup:
     """JSON for a `<script type="application/json">`: nothing in it can end the element."""
     text = json.dumps(tree, sort_keys=True, allow_nan=False, separators=(",", ":"))

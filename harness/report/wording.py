@@ -22,6 +22,37 @@ QUANTITIES = {
 }
 
 
+class TestWords(NamedTuple):
+    """Name and meaning of a kind of test between two entries."""
+
+    name: str
+    meaning: str
+
+
+TESTS = {
+    "paired": TestWords(
+        "paired",
+        "The runs of the two entries alternated on the same seeds and instances. "
+        "Student's t-test on the differences of the pairs.",
+    ),
+    "bridged": TestWords(
+        "via the reference",
+        "The runs of each entry alternated with runs of the same version of the reference. "
+        "Welch's t-test on the costs divided by the cost of the paired reference run.",
+    ),
+    "independent": TestWords(
+        "independent",
+        "The runs are of machines that compete with each other. Welch's t-test on all runs; the "
+        "state of a machine is part of its cost.",
+    ),
+    "apart": TestWords(
+        "not comparable",
+        "Any other two entries. No test is made, and the entries are tied: run them interleaved.",
+    ),
+}
+"""Words for the kinds of tests, by their code in records."""
+
+
 class Badge(NamedTuple):
     """A short mark with its explanation."""
 

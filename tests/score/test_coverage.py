@@ -10,21 +10,26 @@ from benchmarks.interval_coverage import (
     KINDS,
     SEEDS,
     Coverage,
+    CoverageRow,
+    IntervalCoverage,
     Population,
+    committed_coverage,
     coverage,
     documented,
+    file_sha256,
     final,
     first_passing,
+    markdown,
     measure,
     records,
     rounded,
     stragglers,
     summary,
 )
-from harness.report.coverage import committed_coverage, markdown
 from harness.score.stats import log_t_interval
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
+CALIBRATIONS = Path(__file__).parents[2] / "workloads" / "calibrations"
 
 
 @cache
@@ -112,3 +117,33 @@ def test_a_summary_keeps_the_least_and_says_where() -> None:
     row = summary(rows, 10).rows[0]
     assert (row.median_ratio, row.least_ratio, row.least_on) == (0.9, 0.7, "b")
     assert row.narrowest_ratio == 0.1
+
+
+def test_the_figures_are_of_the_calibrations_that_are_committed() -> None:
+    again = "run `python -m benchmarks.interval_coverage --write` and `make reports`"
+    for workload, digest in committed_coverage().records.items():
+        assert file_sha256(CALIBRATIONS / f"{workload}.json") == digest, again
+
+
+def test_shares_are_shares() -> None:
+    result = committed_coverage()
+    assert result.draws >= 1000
+    for row in result.rows:
+        assert 0 < row.least_ratio <= row.median_ratio <= 1
+        assert row.narrowest_ratio > 0
+        assert row.least_on in result.records
+
+
+def test_a_row_of_the_table() -> None:
+    row = CoverageRow(
+        costs="final",
+        seeds=8,
+        median_ratio=0.9423,
+        least_ratio=0.8,
+        least_on="w",
+        narrowest_ratio=0.00123,
+    )
+    result = IntervalCoverage(command="c", level=0.95, draws=1, records={}, rows=(row,))
+    lines = list(markdown(result))
+    assert lines[2] == "| final | 8 | 94.2% | 80.0% | w | 0.12% |"
+    assert len({line.count("|") for line in lines}) == 1

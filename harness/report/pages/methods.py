@@ -1,175 +1,195 @@
-"""The methods: formulas, tests, meters, checks, rulesets and targets, out of the code itself."""
+"""The methods page: written formulas with their sources, and tables of rules and targets."""
 
-import ast
-from collections.abc import Iterator
+import inspect
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-import harness
 from harness.api import WorkloadSpec
-from harness.measure.energy import Energy
-from harness.registry import Plugin, discover, sources
-from harness.report import coverage, rulebook
-from harness.report.docstrings import (
-    Told,
-    fields_of,
-    keyword_of,
-    marked,
-    told_by,
-    told_functions,
-    told_in,
-)
+from harness.records import Ruleset
+from harness.registry import Broken, Plugin, discover, sources
 from harness.report.site import Page, Site
-from harness.score.calibration import Calibration, committed_record, target_by_rule
+from harness.rules.load import SECTIONS, RulesetError, as_toml, load_ruleset
+from harness.score.calibration import Calibration, committed_record
 
-HARNESS = Path(harness.__file__).parent
+COVERAGE_FILE = Path(__file__).parents[1] / "interval_coverage.json"
+"""Simulated coverage of the intervals; written by the command that it names."""
 
-SECTIONS = {
-    "cost": ("score.stats", "score.costs", "score.cost", "score.group"),
-    "tests": (
-        "score.contrast",
-        "score.reference",
-        "score.rank",
-        "score.resample",
-        "score.compare",
-        "score.confirm",
-    ),
-    "across": ("score.multi.aggregate", "score.multi.profile", "score.tuning"),
-    "bridge": ("score.bridge",),
-    "joules": (
-        "measure.trace",
-        "measure.counter",
-        "measure.updates",
-        "measure.power",
-        "measure.window",
-        "measure.grade",
-        "measure.baseline",
-    ),
-    "otherwise": ("score.integration",),
-}
-"""By section of the page: the modules of the harness whose own words it prints."""
+COVERAGE_HEADINGS = (
+    "costs", "seeds", "median coverage", "least coverage", "on", "narrowest interval",
+)  # fmt: skip
 
-WAYS = (("an energy counter", "measure.counter"), ("power readings", "measure.power"))
-"""How joules are told, and the module whose `measure` tells them."""
-
-METHODS = ("counter", "sampled", "modelled", "declared")
+MEBIBYTE = 1024**2
 
 
-class ModuleView(NamedTuple):
-    """A module of the harness in its own words."""
+class Constant(NamedTuple):
+    """One constant of the rulesets."""
 
-    told: Told
-    functions: list[Told]
-    """Those that say more than what they give."""
+    key: str
+    """Dotted key, as `--set` takes it: `run.seeds_count`."""
+    meaning: str
+    default: str
+    """TOML; empty where there is no default."""
+    others: Mapping[str, Sequence[str]]
+    """Other values, each with the names of the rulesets that use it."""
 
 
-class TermView(NamedTuple):
-    """One term of the uncertainty of joules."""
+class RulesetView(NamedTuple):
+    """One ruleset."""
+
+    ruleset: Ruleset
+    text: str
+    """The resolved ruleset as TOML."""
+    changes: Mapping[str, str]
+    """Constants that differ from their defaults, as TOML by key."""
+    in_force: bool
+    """Whether entries of the site were scored under it."""
+
+
+class CheckView(NamedTuple):
+    """One check of the rulesets."""
 
     name: str
-    expressions: tuple[str, ...]
-    """As computed for each of `WAYS`."""
-
-
-class MeterView(NamedTuple):
-    """A meter plug-in, read without importing it."""
-
-    name: str
-    told: Told
-    methods: tuple[str, ...]
-    """How its joules may come about."""
+    question: str
+    """First sentence of its module's docstring."""
+    paragraphs: Sequence[str]
+    """Its own docstring: the rule ids of its findings, then explanations."""
 
 
 class TargetView(NamedTuple):
-    """Where a workload's target comes from."""
+    """Target of a workload."""
 
     spec: WorkloadSpec
     record: Calibration | None
+    """None where the workload was not calibrated with this project."""
 
 
-def _path(module: str) -> Path:
-    """Where a module of the harness lies."""
-    return HARNESS.joinpath(*module.split(".")).with_suffix(".py")
+def coverage_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Cells of one row of the coverage table, for the page and for docs/statistics.md."""
+    shares = (f"{row['median_ratio']:.1%}", f"{row['least_ratio']:.1%}")
+    return (
+        row["costs"], str(row["seeds"]), *shares, row["least_on"], f"{row['narrowest_ratio']:.2%}",
+    )  # fmt: skip
 
 
-def terms_of() -> list[TermView]:
-    """The terms of the uncertainty, each as the code computes it."""
-    ways = [keyword_of(_path(module), "measure", "terms") for _, module in WAYS]
-    names = dict.fromkeys(name for way in ways for name in way)
-    return [TermView(name, tuple(way.get(name, "") for way in ways)) for name in names]
+def constant_text(value: object) -> str:
+    """Write a constant as TOML does, sizes of a mebibyte or more with that unit as well."""
+    text = json.dumps(value, ensure_ascii=False)
+    large = isinstance(value, int) and not isinstance(value, bool) and value >= MEBIBYTE
+    return f"{text} ({cast('int', value) / MEBIBYTE:g} MiB)" if large else text
 
 
-def explained(section: str) -> list[ModuleView]:
-    """The modules of a section, each with the functions that say how they compute."""
-    return [
-        ModuleView(told_in(f"harness.{name}", path), told_functions(f"harness.{name}", path))
-        for name in SECTIONS[section]
-        for path in [_path(name)]
-        if path.is_file()
+def _constants(ruleset: Ruleset) -> dict[str, Any]:
+    """Values of all constants by key; sections that the ruleset does not have are left out."""
+    tree = ruleset.model_dump(mode="json")
+    return {
+        f"{section}.{key}": value
+        for section in SECTIONS
+        for key, value in (tree[section] or {}).items()
+    }
+
+
+def _defaults() -> dict[str, Any]:
+    defaults = _constants(Ruleset(name="", title=""))
+    for section, record in SECTIONS.items():
+        for key, field in record.model_fields.items():
+            value = None if field.is_required() else field.get_default(call_default_factory=True)
+            defaults.setdefault(f"{section}.{key}", json.loads(json.dumps(value)))
+    return defaults
+
+
+def rulesets_of(scored: Sequence[Ruleset]) -> tuple[list[RulesetView], list[Broken]]:
+    """Return every ruleset, those in force first, and the ones that cannot be loaded.
+
+    Args:
+        scored: rulesets that entries of the site were scored under.
+    """
+    rulesets: list[Ruleset] = []
+    broken: list[Broken] = []
+    for source in sources("rulesets"):
+        try:
+            rulesets.append(load_ruleset(str(source.path)))
+        except (RulesetError, OSError) as error:
+            broken.append(Broken(source.name, " ".join(str(error).split()), source))
+    rulesets += [ruleset for ruleset in scored if ruleset not in rulesets]
+    defaults = _defaults()
+    views = [
+        RulesetView(
+            ruleset,
+            as_toml(ruleset),
+            {
+                key: constant_text(value)
+                for key, value in _constants(ruleset).items()
+                if value is not None and value != defaults.get(key)
+            },
+            ruleset in scored,
+        )
+        for ruleset in rulesets
     ]
+    return sorted(views, key=lambda view: (not view.in_force, view.ruleset.name)), broken
 
 
-def _methods_in(path: Path) -> tuple[str, ...]:
-    """Methods that a meter's source names as values; its docstrings do not count."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    return tuple(method for method in METHODS if method in found)
+def constants_of(views: Sequence[RulesetView]) -> list[Constant]:
+    """Return every constant with its meaning, its default and the rulesets that change it."""
+    defaults, constants = _defaults(), []
+    for section, record in SECTIONS.items():
+        schema = record.model_json_schema()["properties"]
+        for name in record.model_fields:
+            key, others = f"{section}.{name}", dict[str, list[str]]()
+            for view in views:
+                if key in view.changes:
+                    others.setdefault(view.changes[key], []).append(view.ruleset.name)
+            meaning = " ".join(schema[name].get("description", "").split())
+            default = "" if defaults[key] is None else constant_text(defaults[key])
+            constants.append(Constant(key, meaning, default, others))
+    return constants
 
 
-def meters_of() -> list[MeterView]:
-    """Every meter whose source lies in a file."""
-    return [
-        MeterView(source.name, told_in(source.name, source.path), _methods_in(source.path))
-        for source in sources("meters")
-        if source.path is not None
-    ]
+def checks_of() -> tuple[list[CheckView], list[Broken]]:
+    """Return every check, and the ones that cannot be loaded."""
+    views: list[CheckView] = []
+    broken: list[Broken] = []
+    for plugin in discover("checks"):
+        if isinstance(plugin, Broken):
+            broken.append(plugin)
+            continue
+        module = sys.modules.get(getattr(plugin.value, "__module__", ""))
+        question = (getattr(module, "__doc__", None) or "").partition("\n\n")[0]
+        paragraphs = (inspect.getdoc(plugin.value) or "").split("\n\n")
+        views.append(CheckView(plugin.name, question, paragraphs))
+    return views, broken
 
 
 def targets_of() -> list[TargetView]:
-    """The project's own workloads with their calibration; loading one loads no torch.
-
-    One that does not load is left to `joulemark list workloads`, which says why.
-    """
+    """Return the targets of the project's own workloads, sorted by name."""
     specs = [
-        cast("WorkloadSpec", each.value)
-        for each in discover("workloads")
-        if isinstance(each, Plugin) and each.source.origin == "built-in"
+        cast("WorkloadSpec", plugin.value)
+        for plugin in discover("workloads")
+        if isinstance(plugin, Plugin) and plugin.source.origin == "built-in"
     ]
     return [
-        TargetView(each, committed_record(each.name))
-        for each in sorted(specs, key=lambda each: each.name)
+        TargetView(spec, committed_record(spec.name))
+        for spec in sorted(specs, key=lambda spec: spec.name)
     ]
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    rules, broken_rules = rulebook.rulesets_of(site.rulesets)
-    checks, broken_checks = rulebook.checks_of()
-    simulated = coverage.committed_coverage()
-    yield (
-        "methods.html",
-        site.page(
-            "methods.html",
-            "Methods",
-            "methods.html",
-            modules={section: explained(section) for section in SECTIONS},
-            energy=fields_of(Energy, told_only=True),
-            ways=[name for name, _ in WAYS],
-            terms=terms_of(),
-            coverage=simulated,
-            headings=coverage.HEADINGS,
-            coverage_rows=[coverage.cells(row) for row in simulated.rows],
-            meters=meters_of(),
-            verdicts=rulebook.audit_verdicts(),
-            checks=checks,
-            rules=rules,
-            checks_text=rulebook.checks_text,
-            constants=rulebook.constants_of(rules),
-            broken=[*broken_rules, *broken_checks],
-            target_rule=told_by(target_by_rule),
-            targets=targets_of(),
-            marked=marked,
-        ),
-    )
+    rulesets, broken_rulesets = rulesets_of(site.rulesets)
+    checks, broken_checks = checks_of()
+    coverage = json.loads(COVERAGE_FILE.read_bytes())
+    values = {
+        "coverage": coverage,
+        "headings": COVERAGE_HEADINGS,
+        "coverage_rows": [coverage_cells(row) for row in coverage["rows"]],
+        "checks": checks,
+        "constants": constants_of(rulesets),
+        "rulesets": rulesets,
+        "broken": [*broken_rulesets, *broken_checks],
+        "targets": targets_of(),
+    }
+    yield "methods.html", site.page("methods.html", "Methods", "methods.html", **values)
 
 
 PAGE = Page(name="methods", title="Methods", order=890, publish=_publish, landing="methods.html")

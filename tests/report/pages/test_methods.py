@@ -1,25 +1,28 @@
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from harness.registry import sources
-from harness.report.coverage import cells, committed_coverage
-from harness.report.docstrings import told_functions
+from harness.measure import audit
+from harness.registry import PLUGINS_VARIABLE, sources
 from harness.report.pages.methods import (
-    HARNESS,
-    SECTIONS,
-    WAYS,
-    explained,
-    meters_of,
+    COVERAGE_FILE,
+    checks_of,
+    constant_text,
+    constants_of,
+    coverage_cells,
+    rulesets_of,
     targets_of,
-    terms_of,
 )
-from harness.report.rulebook import checks_of
-from harness.rules.load import as_toml, load_ruleset
+from harness.report.text import with_code
+from harness.rules.load import SECTIONS, as_toml, load_ruleset
 from tests.report.markup import Markup, pages_of
 
-SOURCED = re.compile(r"\b(1[89]|20)\d\d\b")
+SOURCES = (
+    "Sheppard", "Hansen et al.", "NanoGPT", "Welch", "Holm", "Piepho", "Hurlbert", "Kalibera",
+    "Box and Tiao", "Dolan and Moré", "Satterthwaite", "Ang", "JCGM 100:2008", "MLPerf", "AlgoPerf",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,86 +35,124 @@ def flat(text: str) -> str:
     return " ".join(text.replace("`", "").split())
 
 
-def test_every_ruleset_is_printed_whole(page: Markup) -> None:
+def test_formulas_and_their_sources_are_on_the_page(page: Markup) -> None:
+    assert "interval = exp" in page.words
+    assert "over disjoint domains" in page.words
+    assert "missing, never zero" in page.words
+    for source in SOURCES:
+        assert source in page.words, source
+
+
+def test_every_ruleset_is_printed_completely(page: Markup) -> None:
     for source in sources("rulesets"):
         assert flat(as_toml(load_ruleset(source.name))) in page.words, source.name
 
 
-def test_rules_in_force_are_marked(site: Path) -> None:
-    assert "Smoke smoke in force on this site" in pages_of(site)["methods.html"].words
+def test_rules_in_force_are_marked(page: Markup) -> None:
+    assert "Smoke smoke in force on this site" in page.words
 
 
-def test_every_check_stands_with_its_sentence(page: Markup) -> None:
-    checks, _ = checks_of()
+def test_every_ruleset_is_listed_with_its_changes() -> None:
+    views, broken = rulesets_of([])
+    assert broken == []
+    by_name = {view.ruleset.name: view for view in views}
+    assert set(by_name) == {source.name for source in sources("rulesets")}
+    assert by_name["smoke"].changes["run.seeds_count"] == "3"
+    assert by_name["default"].changes == {}
+    assert by_name["haet-energy"].changes["measure.uncertainty_ratio_max"] == "0.05"
+    assert not any(view.in_force for view in views)
+
+
+def test_those_in_force_come_first_and_once() -> None:
+    ours = load_ruleset("smoke")
+    other = load_ruleset("smoke", ["run.seeds_count=9"])
+    views, _ = rulesets_of([ours, other])
+    assert [view.in_force for view in views].count(True) == 2
+    assert [view.ruleset for view in views[:2]] == [ours, other]
+    assert len(views) == len(sources("rulesets")) + 1
+
+
+def test_a_ruleset_that_cannot_be_loaded_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rulesets").mkdir()
+    (tmp_path / "rulesets" / "torn.toml").write_text("title = 'no")
+    monkeypatch.setenv(PLUGINS_VARIABLE, str(tmp_path))
+    views, broken = rulesets_of([])
+    assert [item.name for item in broken] == ["torn"]
+    assert "not valid TOML" in broken[0].error
+    assert "torn" not in {view.ruleset.name for view in views}
+
+
+def test_every_constant_has_its_meaning_and_its_other_values() -> None:
+    views, _ = rulesets_of([])
+    constants = {constant.key: constant for constant in constants_of(views)}
+    fields = [f"{section}.{key}" for section, kind in SECTIONS.items() for key in kind.model_fields]
+    assert list(constants) == fields
+    assert all(constant.meaning for constant in constants.values())
+    assert constants["run.seeds_count"].default == "8"
+    assert constants["run.seeds_count"].others["3"] == ["smoke"]
+    assert constants["run.budget_s"].default == ""
+    for view in views:
+        for key, value in view.changes.items():
+            assert view.ruleset.name in constants[key].others[value]
+
+
+def test_sizes_are_readable() -> None:
+    assert constant_text(1 << 31) == "2147483648 (2048 MiB)"
+    assert constant_text(True) == "true"
+    assert constant_text(("a",)) == '["a"]'
+
+
+def test_every_check_documents_all_of_its_rule_ids(page: Markup) -> None:
+    """The page is made from the docstring of the check."""
+    checks, broken = checks_of()
+    assert broken == []
     assert len(checks) >= 16
+    named = {
+        check.name: set(re.findall(r"`([a-z0-9-]+)`", check.paragraphs[0])) for check in checks
+    }
+    for source in sources("checks"):
+        assert source.path is not None
+        rules = set(re.findall(r'rule="([a-z0-9-]+)"', source.path.read_text()))
+        assert rules <= named[source.name], source.name
     for check in checks:
-        assert flat(check.told.summary) in page.words, check.name
+        assert named[check.name]
+        assert check.question.startswith("Whether")
+        assert flat(check.paragraphs[0]) in page.words, check.name
+
+
+def test_every_meter_and_every_finding_of_the_audit_is_on_the_page(page: Markup) -> None:
+    for source in sources("meters"):
+        assert f" {source.name} " in page.words, source.name
+    rules = re.findall(r'_finding\(\s*"([a-z-]+)"', Path(str(audit.__file__)).read_text())
+    assert len(rules) > 15
+    for rule in rules:
+        assert f" {rule} " in page.words, rule
 
 
 def test_the_coverage_is_that_of_the_committed_simulation(page: Markup) -> None:
-    found = committed_coverage()
-    assert found.command in page.words
-    for row in found.rows:
-        assert " ".join(cells(row)) in page.words
-
-
-def test_every_method_of_the_scores_that_cites_a_source_is_there(page: Markup) -> None:
-    """A formula may move to another module; it may not leave the page."""
-    told = [
-        told_function
-        for path in sorted((HARNESS / "score").glob("*.py"))
-        if path.stem != "student"
-        for told_function in told_functions(f"harness.score.{path.stem}", path)
-        if SOURCED.search(" ".join((told_function.summary, *told_function.body)))
-    ]
-    assert len(told) >= 8
-    for item in told:
-        assert item.name in page.words
-        assert flat(item.summary) in page.words
-
-
-def test_every_section_has_something_to_say() -> None:
-    for section, names in SECTIONS.items():
-        found = explained(section)
-        assert found, section
-        assert all(item.told.summary for item in found)
-        assert len(found) >= len(names) - 2, section
-
-
-def test_terms_of_the_uncertainty_are_those_of_the_code(page: Markup) -> None:
-    found = {term.name: term.expressions for term in terms_of()}
-    assert set(found) == {"quantisation", "edges", "gaps", "aliasing"}
-    for expressions in found.values():
-        assert len(expressions) == len(WAYS)
-        for expression in expressions:
-            assert flat(expression) in page.words
-
-
-def test_meters_state_their_methods(page: Markup) -> None:
-    found = {meter.name: meter.methods for meter in meters_of()}
-    assert set(found) == {source.name for source in sources("meters")}
-    assert found["codecarbon"] == ("modelled",)
-    assert found["rapl"] == ("counter",)
-    assert found["nvml"] == ("counter", "sampled")
-    assert all(found.values())
-    assert all(flat(meter.told.summary) in page.words for meter in meters_of())
+    coverage = json.loads(COVERAGE_FILE.read_bytes())
+    assert coverage["command"] in page.words
+    for row in coverage["rows"]:
+        assert " ".join(coverage_cells(row)) in page.words
 
 
 def test_every_target_has_its_derivation(page: Markup) -> None:
-    found = targets_of()
-    assert {item.spec.name for item in found} == {source.name for source in sources("workloads")}
-    for item in found:
-        assert flat(item.spec.target.derivation) in page.words, item.spec.name
-    assert sum(item.record is not None for item in found) >= 15
+    targets = targets_of()
+    assert {target.spec.name for target in targets} == {
+        source.name for source in sources("workloads")
+    }
+    for target in targets:
+        assert flat(target.spec.target.derivation) in page.words, target.spec.name
+    assert sum(target.record is not None for target in targets) >= 15
 
 
-def test_the_contents_lead_to_sections(page: Markup) -> None:
+def test_the_contents_link_to_sections(page: Markup) -> None:
     targets = [link[1:] for link in page.links if link.startswith("#") and link != "#main"]
-    assert len(targets) == 13
+    assert len(targets) == 14
     assert set(targets) <= set(page.ids)
 
 
-def test_formulas_are_there(page: Markup) -> None:
-    assert "interval = exp" in page.words
-    assert "over disjoint domains" in page.words
-    assert "missing, never zero" in page.words
+def test_backticks_become_code_and_the_rest_is_escaped() -> None:
+    assert with_code("a `b<c` <d>") == "a <code>b&lt;c</code> &lt;d&gt;"
