@@ -20,9 +20,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.formats.mlperf_package import SYSTEM_FIELDS
-from tests.formats.made_algoperf import Trial, hit, metric_of, write_tree
-from tests.formats.made_mlperf import SYSTEM, Power, Run, write_package
+from harness.archives.formats.mlperf_package import SYSTEM_FIELDS
+from tests.archives.algoperf.made import Trial, hit, metric_of, write_tree
+from tests.archives.mlperf.made import SYSTEM, Power, Run, write_package
 
 JOULEMARK = Path(sysconfig.get_path("scripts")) / "joulemark"
 

@@ -27,28 +27,33 @@ class Kind:
     """One sort of plug-in: where its files lie and what each defines."""
 
     name: str
-    package: str
-    """Package whose folder holds the built-in ones, empty where there are none."""
+    packages: tuple[str, ...]
+    """Packages whose folders hold the built-in ones."""
     attribute: str
     """Name that a module must define."""
     style: Style = "module"
     beside: tuple[str, ...] = ()
-    """Public modules of the package that are no plug-ins."""
+    """Public modules of the packages that are no plug-ins."""
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("meters", "harness.meters", "METER"),
-        Kind("launchers", "harness.launchers", "LAUNCHER", beside=("choice", "interpreter")),
-        Kind("workloads", "workloads.tasks", "WORKLOAD"),
-        Kind("submissions", "workloads.submissions", "", "folder"),
-        Kind("methods", "workloads.methods", "METHOD"),
-        Kind("rulesets", "harness.rules", "", "toml"),
-        Kind("checks", "harness.rules.checks", "CHECK"),
-        Kind("prizes", "harness.prizes", "PRIZE"),
-        Kind("formats", "harness.formats", "FORMAT"),
-        Kind("pages", "harness.report.pages", "PAGE"),
+        Kind("meters", ("harness.meters", "harness.powerlogs.meters"), "METER"),
+        Kind("launchers", ("harness.launchers",), "LAUNCHER", beside=("choice", "interpreter")),
+        Kind("workloads", ("workloads.tasks",), "WORKLOAD"),
+        Kind("submissions", ("workloads.submissions",), "", "folder"),
+        Kind("methods", ("workloads.methods",), "METHOD"),
+        Kind("rulesets", ("harness.rules", "harness.archives.rulesets"), "", "toml"),
+        Kind("checks", ("harness.rules.checks",), "CHECK"),
+        Kind("prizes", ("harness.prizes",), "PRIZE"),
+        Kind(
+            "formats",
+            ("harness.formats", "harness.archives.formats", "harness.powerlogs"),
+            "FORMAT",
+            beside=("exports", "files", "format", "imported", "imports", "text"),
+        ),
+        Kind("pages", ("harness.report.pages", "harness.archives.pages"), "PAGE"),
     )
 }
 
@@ -122,13 +127,12 @@ def plugin_folders() -> tuple[Path, ...]:
 
 
 def _built_in(kind: Kind) -> Iterator[Source]:
-    folder = _package_folder(kind.package)
-    if folder is not None:
-        for name, path in _entries(folder, kind.style):
-            if path.stem in kind.beside:
-                continue
-            target = f"{kind.package}.{path.stem}" if kind.style == "module" else ""
-            yield Source(name, path, "built-in", target)
+    for package in kind.packages:
+        folder = _package_folder(package)
+        for name, path in _entries(folder, kind.style) if folder else ():
+            if path.stem not in kind.beside:
+                target = f"{package}.{path.stem}" if kind.style == "module" else ""
+                yield Source(name, path, "built-in", target)
 
 
 def _from_folders(kind: Kind) -> Iterator[Source]:
@@ -187,7 +191,7 @@ def load_target(place: dict[str, str], attribute: str) -> Any:
     """
     path = Path(place["path"]) if place["path"] else None
     source = Source(place["name"], path, "", place["target"])
-    return _load(Kind("", "", attribute), source)
+    return _load(Kind("", (), attribute), source)
 
 
 def _try(kind: Kind, source: Source) -> Plugin | Broken:

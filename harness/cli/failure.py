@@ -49,7 +49,7 @@ CODES = {
     "harness.launchers.choice.LauncherUnavailable": MISSING,
     "harness.measure.trace.TraceError": INVALID,
     "harness.report.site.SiteError": INVALID,
-    "harness.formats._format.FormatError": INVALID,
+    "harness.formats.format.FormatError": INVALID,
     "harness.verify.found.NothingToVerify": USAGE,
     "harness.verify.found.BadKey": USAGE,
     "harness.verify.found.BadArchive": INVALID,

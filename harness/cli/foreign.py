@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.formats._document import ImportDocument, ImportedItem, Tally
+from harness.formats.imports import ImportDocument, ImportedItem, Tally
 from harness.records import Finding
 from harness.run.foreign import Entry, let_in
 

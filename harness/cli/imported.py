@@ -70,7 +70,7 @@ def show(document: "ImportedScoreDocument", page: "Page") -> None:
 
 def imported_answer(results: Path, rules: Ruleset) -> Answer:
     """Score what was imported, under rules of its own field."""
-    from harness.score.imported import score_imported
+    from harness.formats.imported import score_imported
 
     document = score_imported(results, rules)
     return Answer(document, lambda page: show(document, page))

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.formats._format import Export, ExportRequest, Format
-from harness.formats._mllog_write import slug
+from harness.formats.format import Export, ExportRequest, Format
+from harness.formats.text import slug
 
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 DIGITS = 3

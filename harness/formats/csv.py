@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from harness.formats._format import Export, ExportRequest, Format
 from harness.formats._tables import Row, columns_of, tables
+from harness.formats.format import Export, ExportRequest, Format
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run where a name starts with it."""

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from harness.formats._format import Export, ExportRequest, Format
 from harness.formats._tables import Row, tables
+from harness.formats.format import Export, ExportRequest, Format
 
 
 def _text(rows: Sequence[Row]) -> bytes:

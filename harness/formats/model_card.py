@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.formats._format import Export, ExportRequest, Format, FormatError, complaint
-from harness.formats._mllog_write import slug
+from harness.formats.format import Export, ExportRequest, Format, FormatError, complaint
+from harness.formats.text import slug
 from harness.records import Finding
 
 JOULES_PER_KWH = 3.6e6

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from harness.formats.imported import left_unscored, score_imported, scores_imports
 from harness.prizes._board import AS_RUN, boards, standing_rows
 from harness.prizes._front import fronts
 from harness.records import Ruleset
 from harness.score.collector import at_rest
-from harness.score.imported import left_unscored, score_imported, scores_imports
 from harness.score.multi.record import rank_workloads
 from harness.score.score import score_all
 

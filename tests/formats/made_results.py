@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from harness.formats._format import ExportRequest
+from harness.formats.format import ExportRequest
 from harness.prizes import score_document
 from tests.lab.results import Plan, rules, series, write_run
 

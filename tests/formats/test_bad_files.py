@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.formats._format import Format
+from harness.formats.format import Format
 from harness.records import Finding
 from harness.registry import find
 

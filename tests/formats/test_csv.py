@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.formats._format import ExportRequest
 from harness.formats.csv import FORMULA, write
+from harness.formats.format import ExportRequest
 from harness.formats.json import write as write_json
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.formats._files import in_order, read_files, recording, trapezoid
-from harness.formats._format import Archive, FormatError
-from harness.formats._text import Text, TextError
+from harness.formats.files import in_order, read_files, recording, trapezoid
+from harness.formats.format import Archive, FormatError
+from harness.formats.text import Text, TextError
 from harness.records import Finding, ImportedRun
 
 WATTS = st.floats(0, 1e5)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.formats._format import (
+from harness.formats.format import (
     Archive,
     Format,
     FormatError,

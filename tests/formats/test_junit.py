@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from harness.formats._format import ExportRequest
+from harness.formats.format import ExportRequest
 from harness.formats.junit import write
 from tests.formats.made_results import five_runs, one_failed, request_for, runs_of
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.formats._format import FormatError
+from harness.formats.format import FormatError
 from harness.formats.model_card import write
 from harness.prizes import score_document
 from tests.formats.made_results import five_runs, one_failed, request_for

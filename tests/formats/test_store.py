@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.formats._read_back import read_runs
 from harness.formats._store import archive_file, write_runs
 from harness.records import Curve, ImportedRun
-from harness.score.imported._store import read_runs
 
 # JSON has no lone surrogates; every other character has to come back.
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

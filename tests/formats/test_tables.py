@@ -5,9 +5,9 @@ import io
 import json
 from pathlib import Path
 
-from harness.formats._format import ExportRequest
 from harness.formats._tables import flat
 from harness.formats.csv import write as write_csv
+from harness.formats.format import ExportRequest
 from harness.formats.json import write as write_json
 from tests.formats.made_results import five_runs, one_failed, request_for, runs_of
 

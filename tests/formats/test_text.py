@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.formats import _text
-from harness.formats._text import (
+from harness.formats import text
+from harness.formats.text import (
     TextError,
     columns,
     decoded,
@@ -70,7 +70,7 @@ def test_what_is_no_file_is_refused_in_one_sentence(
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     (tmp_path / "lfs").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     (tmp_path / "large").write_text("x" * 100)
-    monkeypatch.setattr(_text, "FILE_BYTES_MAX", 99)
+    monkeypatch.setattr(text, "FILE_BYTES_MAX", 99)
     for name, said in (
         ("pipe", "no regular file"), ("loop", "loop"), ("missing", "no regular file"),
         ("lfs", "pointer of Git LFS"), ("large", "larger than"),

@@ -48,7 +48,8 @@ def faulty(fault: str) -> MeterChoice:
 
 def log_meter(kind: str, path: Path) -> MeterChoice:
     options = {"path": str(path), "kind": kind, "tz": "utc", "accuracy": "0.02", "max_w": "2000"}
-    return MeterChoice(name=f"log-{kind}", target="harness.meters.logfile", options=options)
+    target = "harness.powerlogs.meters.logfile"
+    return MeterChoice(name=f"log-{kind}", target=target, options=options)
 
 
 @contextmanager

@@ -263,7 +263,7 @@ def test_a_meter_without_a_domain_is_turned_away():
 def test_it_imports_the_standard_library_and_contracts_alone():
     code = (
         "import sys, harness.measure.sampler, harness.meters.fake, harness.meters.rapl,"
-        "harness.meters.nvml, harness.meters.codecarbon, harness.meters.replay;"
+        "harness.meters.nvml, harness.meters.codecarbon, harness.powerlogs.meters.replay;"
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run(

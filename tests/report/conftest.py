@@ -6,7 +6,7 @@ import pytest
 
 from harness.report.site import render
 from harness.rules.load import load_ruleset
-from tests.report.imports import make_with_imports
+from tests.archives.made_imports import make_with_imports
 from tests.report.made import Made, make, scored
 
 

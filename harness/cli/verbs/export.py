@@ -10,9 +10,9 @@ from harness.cli.options import existing_folder, ruleset_options
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
-    from harness.formats._export import ExportDocument
+    from harness.formats.exports import ExportDocument
 
-DOCUMENT = "harness.formats._export:ExportDocument"
+DOCUMENT = "harness.formats.exports:ExportDocument"
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
@@ -65,8 +65,8 @@ def COMMAND(  # noqa: N802
 
     `joulemark list formats` names the formats.
     """
-    from harness.formats._export import export_results
-    from harness.formats._format import ExportRequest
+    from harness.formats.exports import export_results
+    from harness.formats.format import ExportRequest
 
     request = ExportRequest(
         results=results,

@@ -12,14 +12,14 @@ from harness.cli.options import results_option
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
-    from harness.formats._document import ImportDocument
+    from harness.formats.imports import ImportDocument
 
 FINDINGS_SHOWN = 20
 
 BUNDLE = "bundle"
 """Beside the formats: what this harness itself seals, somewhere else."""
 
-DOCUMENT = "harness.formats._document:ImportDocument"
+DOCUMENT = "harness.formats.imports:ImportDocument"
 
 
 def _show(document: "ImportDocument", page: "Page") -> None:
@@ -69,7 +69,7 @@ def COMMAND(format_name: str, path: Path, results: Path, key: Path | None) -> An
 
         document = import_bundles(path, results, key)
     else:
-        from harness.formats._document import import_archive
+        from harness.formats.imports import import_archive
 
         if key is not None:
             raise UsageFailure("--key is for bundles; records of other formats are not signed")

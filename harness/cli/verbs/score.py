@@ -25,7 +25,7 @@ def COMMAND(results: Path, ruleset: str | None, overrides: tuple[str, ...]) -> A
     rules = load_ruleset(named, overrides) if named else None
     if rules and rules.imported:
         from harness.cli.imported import imported_answer
-        from harness.score.imported import scores_imports
+        from harness.formats.imported import scores_imports
 
         if scores_imports(results, rules):
             return imported_answer(results, rules)

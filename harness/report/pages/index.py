@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from harness.formats.imported import imported_documents
 from harness.records import Leaderboard
 from harness.report import numbers, wording
 from harness.report.entries import BoardKey, Entry
 from harness.report.hardware import hardware_board
-from harness.report.pages.imported import documents_of
 from harness.report.site import Page, Site
 
 LONE_CARDS_MAX = 3
@@ -100,7 +100,11 @@ def _lone(group: CardGroup) -> Lone:
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     every = {workload: groups_of(site, workload) for workload in site.workloads}
     imported = sorted(
-        {rules.imported.source_format for rules, _ in documents_of(site) if rules.imported}
+        {
+            rules.imported.source_format
+            for rules, _ in imported_documents(site.results)
+            if rules.imported
+        }
     )
     machines = {
         workload: [hardware_board(board, site.entries, "") for board in boards]

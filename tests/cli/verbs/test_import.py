@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.formats.made_algoperf import hit, write_tree
-from tests.formats.test_dawnbench import entry
+from tests.archives.algoperf.made import hit, write_tree
+from tests.archives.dawnbench.test_reader import entry
 from tests.verify.made import Results
 
 

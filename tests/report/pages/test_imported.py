@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.formats.imported import formats_below, imported_documents, rules_for
 from harness.records import ImportedScore
-from harness.report.pages.imported import documents_of, formats_below, rules_for
-from harness.report.site import Site, render
+from harness.report.site import render
 from tests.report.made import Made, scored
 from tests.report.markup import Markup, pages_of
 
@@ -17,7 +17,7 @@ def pages(mixed: Path) -> dict[str, Markup]:
 
 def imported_scores(imported: Path) -> list[ImportedScore]:
     made = scored(imported)
-    found = documents_of(Site(made.results, made.scores, made.boards))
+    found = imported_documents(made.results)
     return [score for _, document in found for score in document.scores]
 
 

@@ -1,0 +1,1 @@
+"""AlgoPerf: log trees and the integral of performance profiles."""

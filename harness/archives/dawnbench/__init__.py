@@ -1,0 +1,1 @@
+"""DAWNBench: self-reported entries and their time or cost to accuracy."""

@@ -1,0 +1,1 @@
+"""Plug-ins of the kind `formats` for archives."""

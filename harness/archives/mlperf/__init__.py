@@ -1,0 +1,1 @@
+"""MLPerf Training: result logs, power logs, scores and exports."""

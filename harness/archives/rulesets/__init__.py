@@ -1,0 +1,1 @@
+"""Rulesets that score imported records under the rules of their own field."""

@@ -1,0 +1,138 @@
+"""nvidia-smi's readings: integral by GPU, units anywhere, sensors that say nothing."""
+
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.powerlogs.nvidia_smi_csv import gpus_of_bursts, read, seconds, watts
+from harness.records import ImportedRun
+
+HEADER = "timestamp, index, name, power.draw [W]\n"
+
+
+def only(path: Path, text: str) -> ImportedRun:
+    file = path / "gpu.csv"
+    file.write_text(text, newline="")
+    (run,) = read(file).runs
+    return run
+
+
+def rows(*power: str, gpu: int = 0, second: int = 0) -> str:
+    return "".join(
+        f"2026/11/22 10:00:{second + i:02d}.500, {gpu}, NVIDIA A100, {item}\n"
+        for i, item in enumerate(power)
+    )
+
+
+def test_joules_of_each_gpu(tmp_path: Path) -> None:
+    text = HEADER + rows("100.00 W", "200.00 W", "300.00 W") + rows("50 W", "50 W", "50 W", gpu=1)
+    run = only(tmp_path, text)
+    assert run.energy_by_domain_j == {"gpu-0": 400.0, "gpu-1": 100.0}
+    assert run.energy_by_method_j == {"window": 500.0}
+    assert (run.time_s, run.energy_kind) == (2.0, "sampled")
+    assert run.machine == "2x NVIDIA A100"
+    assert run.facts["power_column"] == "power.draw"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(" W\n", "\n"),
+        lambda text: text.replace(" [W]", ""),
+        lambda text: "\ufeff" + text.replace("\n", "\r\n"),
+        lambda text: text.replace("power.draw", "power.draw.instant"),
+        lambda text: text.replace(", ", ","),
+        lambda text: text + HEADER,
+    ],
+    ids=["no units", "no unit in header", "windows", "instant", "no blanks", "header again"],
+)
+def test_dialects(tmp_path: Path, change) -> None:
+    assert only(tmp_path, change(HEADER + rows("100 W", "300 W"))).energy_by_method_j == {
+        "window": 200.0
+    }
+
+
+def test_stamps_of_today_keep_their_milliseconds(tmp_path: Path) -> None:
+    text = "timestamp, power.draw [W]\n" + "".join(
+        f"2026/08/17 22:35:{stamp}, {power} W\n"
+        for stamp, power in (("54.844", 44.94), ("55.848", 45.06), ("56.848", 45.05))
+    )
+    run = only(tmp_path, text)
+    assert run.time_s == 2.004
+    assert run.energy_by_method_j == {"window": pytest.approx(90.235, rel=1e-12)}
+
+
+def test_gpus_without_index_go_by_uuid(tmp_path: Path) -> None:
+    text = "uuid,power.draw [W],timestamp\nGPU-a,10 W,2026/01/01 00:00:00\n"
+    text += "GPU-b,20 W,2026/01/01 00:00:00\nGPU-a,10 W,2026/01/01 00:00:02\n"
+    text += "GPU-b,20 W,2026/01/01 00:00:02\n"
+    assert only(tmp_path, text).energy_by_domain_j == {"gpu-GPU-a": 20.0, "gpu-GPU-b": 40.0}
+
+
+@pytest.mark.parametrize("apart_ms", [0, 3])
+@pytest.mark.parametrize("gpus", [1, 2, 4, 8])
+def test_gpus_without_any_mark_go_by_their_bursts(tmp_path: Path, gpus: int, apart_ms: int) -> None:
+    text = "timestamp, name, power.draw [W]\n" + "".join(
+        f"2026/11/22 10:00:{second:02d}.{100 + gpu * apart_ms}, NVIDIA A100, {100 + gpu} W\n"
+        for second in range(6)
+        for gpu in range(gpus)
+    )
+    run = only(tmp_path, text)
+    assert run.energy_by_domain_j == pytest.approx(
+        {f"gpu-{gpu}": 5.0 * (100 + gpu) for gpu in range(gpus)}
+    )
+    assert run.machine == f"{gpus}x NVIDIA A100"
+    assert [finding.rule for finding in run.findings] == ["nvidia-smi-index"] * (gpus > 1)
+
+
+@given(st.lists(st.floats(0.5, 1.5), min_size=6, max_size=40))
+def test_one_gpu_with_jitter_is_no_burst(steps: list[float]) -> None:
+    assert gpus_of_bursts(list(accumulate(steps))) == 1
+
+
+def test_sensors_that_say_nothing_are_missing_not_zero(tmp_path: Path) -> None:
+    run = only(tmp_path, HEADER + rows("100 W", "[N/A]", "100 W", "[Not Supported]"))
+    assert run.energy_by_method_j == {"window": 200.0}
+    assert "2 readings say that power is not available" in run.findings[0].message
+
+
+def test_a_clock_set_back_and_a_gap_are_told(tmp_path: Path) -> None:
+    back = only(tmp_path, HEADER + rows("9 W", "9 W", second=5) + rows("9 W", "9 W"))
+    assert "nvidia-smi-order" in {finding.rule for finding in back.findings}
+    gap = only(tmp_path, HEADER + rows(*["9 W"] * 5) + rows("9 W", second=30))
+    assert "26.0 s without a reading" in gap.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "line 1: no columns timestamp and power.draw"),
+        (rows("100 W", "100 W"), "record again with a header"),
+        (HEADER, "no reading of any GPU"),
+        (HEADER + "2026/11/22 10:00:00, 0, A100\n", "no reading of any GPU"),
+        (HEADER + rows("[N/A]"), "no reading of any GPU"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "gpu.csv").write_text(text)
+    archive = read(tmp_path)
+    assert archive.runs == []
+    assert said in archive.findings[-1].message
+
+
+def test_a_cut_row_is_named_by_number(tmp_path: Path) -> None:
+    run = only(tmp_path, HEADER + rows("100 W", "100 W") + "2026/11/22 10:0")
+    assert "line 4" in run.findings[0].message
+    assert run.energy_by_method_j == {"window": 100.0}
+
+
+def test_fields() -> None:
+    assert watts("39.43 W") == 39.43
+    assert watts("39430 mW") == 39.43
+    assert watts("-1 W") is None
+    assert watts("ERR!") is None
+    assert seconds("2018/10/10 13:06:03.419") == pytest.approx(1539176763.419)
+    assert seconds("10 Oct 2018") is None
