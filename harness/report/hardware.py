@@ -18,7 +18,7 @@ class Rank(NamedTuple):
     row: Standing
     entry: Entry | None
     """What ran there; None where its score is not on this site."""
-    shown: numbers.Shown
+    shown: numbers.FormattedFigure
     plot: Markup
     tie: str
     """Tie letters, where another machine shares one."""

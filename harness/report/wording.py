@@ -121,10 +121,10 @@ def figure_badges(figure: Figure | None) -> list[Badge]:
     return [] if figure is None else method_badges(figure.method, simulated=figure.simulated)
 
 
-def shown(figure: Figure | None, unit: numbers.Unit) -> numbers.Shown:
+def shown(figure: Figure | None, unit: numbers.Unit) -> numbers.FormattedFigure:
     """A figure in a unit, ready for its cell."""
     if figure is None:
-        return numbers.Shown(numbers.MISSING, "")
+        return numbers.FormattedFigure(numbers.MISSING, "")
     return numbers.figure(figure.value, figure.low, figure.high, unit)
 
 

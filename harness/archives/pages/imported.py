@@ -50,8 +50,8 @@ class Row(NamedTuple):
     """One imported score."""
 
     score: ImportedScore
-    time: numbers.Shown
-    energy: numbers.Shown
+    time: numbers.FormattedFigure
+    energy: numbers.FormattedFigure
     how: tuple[str, str]
     """Of the joules, in short and in full; empty where there are none."""
 
@@ -69,9 +69,9 @@ class View(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def _shown(figure: ImportedFigure | None, unit: numbers.Unit) -> numbers.Shown:
+def _shown(figure: ImportedFigure | None, unit: numbers.Unit) -> numbers.FormattedFigure:
     if figure is None:
-        return numbers.Shown(numbers.MISSING, "")
+        return numbers.FormattedFigure(numbers.MISSING, "")
     return numbers.figure(figure.value, figure.low, figure.high, unit)
 
 

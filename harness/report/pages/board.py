@@ -21,7 +21,7 @@ class CostCell(NamedTuple):
     """One quantity of one entry."""
 
     figure: Figure | None
-    shown: numbers.Shown
+    shown: numbers.FormattedFigure
     plot: Markup
     badges: list[wording.Badge]
     place: Placement | None
@@ -39,7 +39,7 @@ class EntryRow(NamedTuple):
     """Energy, time."""
     quality: CostCell
     """The metric, with its place where the metric ranks."""
-    metric: numbers.Shown
+    metric: numbers.FormattedFigure
     status: wording.Badge
 
 

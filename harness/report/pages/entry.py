@@ -66,7 +66,7 @@ class DomainView(NamedTuple):
 
     name: str
     figure: Figure
-    shown: numbers.Shown
+    shown: numbers.FormattedFigure
     domain: Domain | None
     added: bool
     """Whether it is part of the total."""

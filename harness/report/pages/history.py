@@ -20,7 +20,7 @@ class HistoryStep(NamedTuple):
     entry: Entry
     date: str
     figure: Figure
-    shown: numbers.Shown
+    shown: numbers.FormattedFigure
     plot: Markup
     gain: str
     """By how much it lowered the cost; empty for the first."""

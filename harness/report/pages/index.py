@@ -70,10 +70,10 @@ class Lone(NamedTuple):
 
     group: CardGroup
     entry: Entry
-    energy: numbers.Shown
+    energy: numbers.FormattedFigure
     energy_unit: numbers.Unit
     energy_badges: list[wording.Badge]
-    time: numbers.Shown
+    time: numbers.FormattedFigure
     time_unit: numbers.Unit
     status: wording.Badge
 

@@ -26,8 +26,8 @@ class MachineCell(NamedTuple):
     """One submission on one machine."""
 
     entry: Entry
-    energy: numbers.Shown
-    time: numbers.Shown
+    energy: numbers.FormattedFigure
+    time: numbers.FormattedFigure
     badges: list[wording.Badge]
 
 
