@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -43,37 +44,65 @@ class DomainSpec:
 
 
 class Reading(NamedTuple):
-    """One look at one domain."""
+    """One reading of one domain."""
 
     t_ns: int
     """`CLOCK_MONOTONIC`, the middle of the read."""
     domain: str
     energy_j: float | None
-    """Raw counter in joules, wraps and all; None where the domain has no counter."""
+    """Raw counter value in joules, not corrected for wraps; None without a counter."""
     power_w: float | None
-    """Power in watts; None where the domain gives none. A failed read is no reading at all."""
+    """Power in watts; None where the domain gives none. A failed read makes no reading."""
     u_ns: int = 0
     """Half of the time that the read took."""
 
 
-class Reader(Protocol):
-    """An opened meter.
+class Reader:
+    """An opened meter. A subclass sets `domains` and defines `read`; the rest has defaults.
 
-    It may offer more: `mark()` before a reading at an edge of the window, `vitals()` for what it
-    watches besides, `trouble` for domains that gave no reading, and the pair `glance()` and
-    `told(seen)`, which the sampler then calls in place of `read` (`harness.measure.member`).
+    The sampler calls `poll` on a time grid and `decode` later, many results at a time: a thread
+    that has just slept runs slowly, so that it should do no more than ask the device. A meter
+    whose answers are costly to decode overrides both.
     """
 
-    domains: Sequence[DomainSpec]
+    domains: Sequence[DomainSpec] = ()
     """What it reads; fixed while it is open."""
+    period_s: float = 0.0
+    """Shortest useful time between two reads; 0 where the meter does not limit it."""
+    errors: Mapping[str, str] = MappingProxyType({})
+    """Domains that the last `read` could not read, with the reason."""
 
     def read(self) -> Sequence[Reading]:
-        """Look at every domain once; a domain that could not be read is left out."""
-        ...
+        """Read every domain once; one that cannot be read is left out and named in `errors`.
+
+        Raises:
+            OSError: the meter as a whole cannot be read.
+        """
+        raise NotImplementedError
+
+    def mark(self) -> None:
+        """Prepare a fresh value, called before a reading at an edge of the run window."""
+
+    def poll(self) -> Any:
+        """Ask the device and return its answer for `decode`."""
+        return self.read(), dict(self.errors)
+
+    def decode(self, answer: Any) -> "Decoded":
+        """Readings in an answer of `poll`, and errors by the name of the domain."""
+        readings, errors = answer
+        return readings, errors
+
+    def vitals(self) -> Mapping[str, float]:
+        """Further quantities that the meter watches, as clocks and throttle reasons, by name."""
+        return {}
 
     def close(self) -> Mapping[str, float]:
-        """Let go; returns CPU seconds of helper processes by name, empty where there are none."""
-        ...
+        """Close the meter; returns the CPU seconds of helper processes by name."""
+        return {}
+
+
+Decoded = tuple[Sequence[Reading], Mapping[str, str]]
+"""Readings, and errors by the name of the domain."""
 
 
 class Meter(Protocol):

@@ -238,18 +238,15 @@ METER_PLUGIN = '''
 """A meter that says 42 W."""
 
 from harness.clock import now_ns
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 
-class Reader:
+class ConstantReader(Reader):
     domains = (DomainSpec(name="wall-0", kind="wall", method="sampled", meter="constant",
                           source="nowhere", simulated=True, power_low_w=0.0, power_high_w=50.0),)
 
     def read(self):
         return [Reading(now_ns(), "wall-0", None, 42.0)]
-
-    def close(self):
-        return {}
 
 
 class Meter:
@@ -257,7 +254,7 @@ class Meter:
         return Availability(True, "always there")
 
     def open(self, options):
-        return Reader()
+        return ConstantReader()
 
 
 METER = Meter()

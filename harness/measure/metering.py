@@ -1,4 +1,4 @@
-"""The conductor's end of the sampler: starts it, hears it, stops it, packs up its trace."""
+"""The conductor's handle of the sampler: start, messages, stop, compressed files."""
 
 import contextlib
 import gzip
@@ -14,9 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
+import numpy as np
+
 import harness
 from harness.clock import NS_PER_S, now_ns
 from harness.measure.choice import MeterChoice
+from harness.measure.energy import EnergyReader
+from harness.measure.series import Series
+from harness.measure.trace import Trace
 from harness.records import Domain, RecordError, SamplerReport
 from harness.records.base import load
 
@@ -25,7 +30,7 @@ VITALS = "vitals.csv.gz"
 
 _READY_LIMIT_S = 20.0
 _LINE_BYTES_MAX = 1 << 16
-"""No row is nearly as long."""
+"""No row is nearly as long as this."""
 _REPORT_LIMIT_S = 10.0
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "HOME", "LANG", "TZ", "VIRTUAL_ENV")
 _PASSED_PREFIXES = ("JOULEMARK_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_")
@@ -36,17 +41,55 @@ class MeteringError(RuntimeError):
 
 
 class Status(NamedTuple):
-    """The live figures of one moment, for the display alone."""
+    """Live figures of all domains, for the display alone."""
 
     t_ns: int
     """Nanoseconds after the run's origin."""
     watts: dict[str, float]
     joules: dict[str, float]
-    """Since the sampler's start."""
+    """Since the first status."""
+
+
+class _LiveEnergy:
+    """Energy of the readings that come with each status, about one a second."""
+
+    def __init__(self, domains: Sequence[Domain]) -> None:
+        self._domains = {domain.name: domain for domain in domains}
+        self._rows: dict[str, list[_Row]] = {name: [] for name in self._domains}
+        self._before_j = dict.fromkeys(self._domains, 0.0)
+
+    def status(self, t_ns: int, readings: Sequence[Sequence[Any]]) -> Status:
+        """The figures after these readings, each `(t_ns, domain, energy_j, power_w, u_ns)`."""
+        watts, joules = {}, {}
+        for stamp_ns, name, energy_j, power_w, u_ns in readings:
+            rows = self._rows[name]
+            if not rows or stamp_ns > rows[-1][0]:
+                rows.append((stamp_ns, energy_j, power_w, u_ns))
+            reader = EnergyReader(_trace(name, rows), [self._domains[name]])
+            if len(power := reader.power(name).power_w):
+                watts[name] = float(power[-1])
+            curve = reader.curve(name)
+            gained_j = 0.0 if curve is None else float(curve.at(np.array(rows[-1][0] / NS_PER_S)))
+            joules[name] = self._before_j[name] + gained_j
+            if len(rows) >= _LIVE_ROWS_MAX:
+                self._before_j[name], self._rows[name] = joules[name], rows[-1:]
+        return Status(t_ns, watts, joules)
+
+
+_LIVE_ROWS_MAX = 600
+"""So many readings are kept; the energy of earlier ones is kept as one number."""
+
+_Row = tuple[int, float | None, float | None, int]
+
+
+def _trace(name: str, rows: Sequence[_Row]) -> Trace:
+    t_ns, energy_j, power_w, u_ns = (np.array(column) for column in zip(*rows, strict=True))
+    floats = (column.astype(np.float64) for column in (energy_j, power_w, u_ns))
+    return Trace({name: Series(t_ns, *floats)})
 
 
 def _environment() -> dict[str, str]:
-    """What the sampler may see: nothing but search paths, locale and device choices."""
+    """Environment of the sampler: search paths, locale and device choices, nothing else."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -60,9 +103,9 @@ class Metering:
     """A running sampler.
 
     Attributes:
-        domains: what it reads.
-        failed: meter name to reason, for chosen meters that did not open.
-        faults: what went wrong since, as mappings with `meter`, `domain`, `message`, `t_ns`.
+        domains: the domains that it reads.
+        failed: chosen meters that did not open, with the reason.
+        faults: faults since the start, as mappings with `meter`, `domain`, `message`, `t_ns`.
         latest: the last status, None before the first.
     """
 
@@ -80,6 +123,7 @@ class Metering:
         self.failed: dict[str, str] = {}
         self.faults: list[dict[str, Any]] = []
         self.latest: Status | None = None
+        self._live = _LiveEnergy(())
 
     @classmethod
     def start(
@@ -89,16 +133,16 @@ class Metering:
         origin_ns: int,
         period_s: float = 0.1,
     ) -> "Metering":
-        """Start the sampler and wait until every meter is open or given up.
+        """Start the sampler and wait until every meter is open or has failed.
 
         Args:
-            choice: meters to open; with none, nothing is started and there is no trace.
-            bundle_folder: where `trace.csv` and `vitals.csv` grow.
-            origin_ns: `CLOCK_MONOTONIC` that counts as 0 in the trace.
+            choice: meters to open; without any, nothing is started and there is no trace.
+            bundle_folder: where `trace.csv` and `vitals.csv` are written.
+            origin_ns: `CLOCK_MONOTONIC` at time 0 of the trace.
             period_s: time between two readings, seconds.
 
         Raises:
-            MeteringError: the sampler did not get ready within 20 s.
+            MeteringError: the sampler was not ready within 20 s.
         """
         if not choice:
             return _Unmetered()
@@ -111,27 +155,27 @@ class Metering:
 
     @property
     def pid(self) -> int | None:
-        """Process id, None where nothing was started."""
+        """Process id; None where nothing was started."""
         return self._process.pid
 
     def fileno(self) -> int:
-        """Descriptor that becomes readable when the sampler says something; -1 without one."""
+        """Descriptor that becomes readable when the sampler sends something; -1 without one."""
         return self._stdout.fileno()
 
     def pump(self) -> None:
-        """Take in what the sampler has said, without waiting."""
-        while self._hear(0.0):
+        """Process what the sampler has sent, without waiting."""
+        while self._receive(0.0):
             pass
 
     def mark(self) -> None:
-        """Ask for a reading at once: at the gun and at the end. Returns without waiting."""
+        """Request a reading at once, at an edge of the window. Returns without waiting."""
         self._send("read_now")
 
     def stop(self) -> SamplerReport | None:
-        """Take the last reading, end the sampler, pack the trace.
+        """Take the last reading, end the sampler, compress its files.
 
         Raises:
-            MeteringError: it ended without a report; what it had written is packed all the same.
+            MeteringError: it ended without a report; its files are compressed all the same.
         """
         self._send("stop")
         self._wait(lambda: self._report is not None, _REPORT_LIMIT_S)
@@ -145,7 +189,7 @@ class Metering:
             raise MeteringError(str(error)) from error
 
     def kill(self) -> None:
-        """End it at once, report or not; what it wrote stays and is packed."""
+        """End it at once, without a report; its files are kept and compressed."""
         self._process.kill()
         self._end()
         pack(self._folder)
@@ -170,7 +214,7 @@ class Metering:
             self._stdin.write(line.encode() + b"\n")
             self._stdin.flush()
         except (BrokenPipeError, ValueError):
-            return  # it is dead; whoever waits for its answer tells
+            return  # it has ended; the call that waits for its answer reports that
 
     def _wait_ready(self) -> None:
         ready = self._wait(lambda: bool(self.domains or self.failed), _READY_LIMIT_S)
@@ -185,12 +229,12 @@ class Metering:
         deadline_ns = now_ns() + int(limit_s * NS_PER_S)
         while not done():
             left_s = (deadline_ns - now_ns()) / NS_PER_S
-            if left_s <= 0 or not self._hear(left_s):
+            if left_s <= 0 or not self._receive(left_s):
                 return done()
         return True
 
-    def _hear(self, timeout_s: float) -> bool:
-        """Wait for output and take it in; False where there was none, or no more will come."""
+    def _receive(self, timeout_s: float) -> bool:
+        """Wait for output and process it; False where there was none, or no more will come."""
         if self._stdout.closed:
             return False
         if not select.select([self.fileno()], [], [], timeout_s)[0]:
@@ -198,19 +242,20 @@ class Metering:
         piece = os.read(self.fileno(), 65536)
         *lines, self._buffer = (self._buffer + piece).split(b"\n")
         for line in lines:
-            self._take(json.loads(line))
+            self._handle(json.loads(line))
         return bool(piece)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         kind = message.pop("type")
         if kind == "ready":
             asked = {"read_period_s": self._period_s}
             self.domains = tuple(
                 load(Domain, asked | item, "sampler") for item in message["domains"]
             )
+            self._live = _LiveEnergy(self.domains)
             self.failed = {item["meter"]: item["reason"] for item in message["failed"]}
         elif kind == "status":
-            self.latest = Status(**message)
+            self.latest = self._live.status(**message)
         elif kind == "fault":
             self.faults.append(message)
         elif kind == "report":
@@ -218,7 +263,7 @@ class Metering:
 
 
 class _Unmetered(Metering):
-    """Stands where no meter was chosen: nothing runs, nothing is measured."""
+    """The handle where no meter was chosen: nothing runs, nothing is measured."""
 
     def __init__(self) -> None:
         self.domains = ()
@@ -260,7 +305,7 @@ def _config(
 
 
 def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-    """The sampler, in a session of its own so that Ctrl-C reaches the conductor alone."""
+    """Start the sampler in a session of its own, so that Ctrl-C reaches the conductor alone."""
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "harness.measure.sampler"],
@@ -273,8 +318,8 @@ def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     return process, errors
 
 
-def _whole_bytes(plain: Path) -> int:
-    """Size of a table's whole lines: a sampler that was killed may leave a part of one."""
+def _complete_bytes(plain: Path) -> int:
+    """Size of a table's complete lines: a sampler that was killed may leave part of one."""
     with plain.open("rb") as file:
         size_bytes = file.seek(0, os.SEEK_END)
         begin = file.seek(max(0, size_bytes - _LINE_BYTES_MAX))
@@ -282,15 +327,15 @@ def _whole_bytes(plain: Path) -> int:
 
 
 def pack(folder: Path) -> None:
-    """Compress what the sampler wrote, byte for byte reproducible, and drop the plain files.
+    """Compress what the sampler wrote, reproducible byte for byte, and delete the plain files.
 
-    Part of a line is no reading and is cut off; of a table without a whole line nothing is kept.
+    An incomplete last line is cut off; a table without a complete line is deleted.
     """
     for name in (TRACE, VITALS):
         plain = folder / name.removesuffix(".gz")
         if not plain.exists():
             continue
-        os.truncate(plain, _whole_bytes(plain))
+        os.truncate(plain, _complete_bytes(plain))
         if not plain.stat().st_size:
             plain.unlink()
             continue

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 _GAIN = 0.1
 """No published study against a meter is known to us: a cautious class."""
@@ -196,20 +196,20 @@ def _limit_w(power: Mapping[str, Any]) -> float | None:
     return limit * _MICRO if limit > 1e5 else limit  # noqa: PLR2004 - no card takes 100 kW
 
 
-class AmdReader:
+class AmdReader(Reader):
     """The devices that answer."""
 
     def __init__(self, smi: Any, devices: Sequence[Device]) -> None:
         self._smi = smi
         self._devices = devices
-        self.trouble: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
         self.domains: Sequence[DomainSpec] = tuple(
             spec for device in devices for spec in device.domains()
         )
 
     def read(self) -> Sequence[Reading]:
-        """Look at every device; what fails is told in `trouble`."""
-        self.trouble = {}
+        """Look at every device; what fails is told in `errors`."""
+        self.errors = {}
         return [reading for device in self._devices for reading in self._of_device(device)]
 
     def _of_device(self, made: Device) -> list[Reading]:
@@ -221,12 +221,12 @@ class AmdReader:
             try:
                 answer = getattr(self._smi, call)(made.handle)
             except self._smi.AmdSmiException as error:
-                self.trouble[spec.name] = str(error)
+                self.errors[spec.name] = str(error)
                 continue
             end_ns = now_ns()
             counted, power_w = joules(answer), watts(answer)
             if (counted if counts else power_w) is None:
-                self.trouble[spec.name] = f"{call} gave no number"
+                self.errors[spec.name] = f"{call} gave no number"
                 continue
             energy_j = counted[0] if counts and counted else None
             t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2

@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 
 import harness
 from harness.clock import NS_PER_S, now_ns
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 _START_LIMIT_S = 14.0
 _MARK_LIMIT_S = 0.5
@@ -81,7 +81,7 @@ def _environment() -> dict[str, str]:
     return kept | threads | {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-class CodecarbonReader:
+class CodecarbonReader(Reader):
     """The child process and its last rows."""
 
     period_s = _PERIOD_S

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.clock import NS_PER_S, now_ns
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 Shape = Literal["constant", "square", "pulse", "ramp", "sine"]
 _DUTY: dict[str, float] = {"square": 0.5, "pulse": 0.2}
@@ -165,7 +165,7 @@ def kind_of(name: str) -> Literal["gpu", "cpu", "dram", "node", "wall"]:
 
 
 @dataclass
-class FakeReader:
+class FakeReader(Reader):
     """Reads the wave at a clock, with the imperfections that the options ask for."""
 
     options: Options

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.meters._sensing import check_options, stamped
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_HWMON_ROOT"
 _ROOT = "/sys/class/hwmon"
@@ -131,23 +131,23 @@ def sensors(root: Path) -> list[Sensor]:
     return list(found.values())
 
 
-class HwmonReader:
+class HwmonReader(Reader):
     """Open sensors."""
 
     def __init__(self, found: Sequence[Sensor]) -> None:
         self._sensors = found
-        self.trouble: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
         self.domains: Sequence[DomainSpec] = tuple(map(_spec, found))
 
     def read(self) -> Sequence[Reading]:
-        """Look at every sensor; one that cannot be read is told in `trouble`."""
-        self.trouble = {}
+        """Look at every sensor; one that cannot be read is told in `errors`."""
+        self.errors = {}
         readings = []
         for sensor in self._sensors:
             try:
                 power_w, t_ns, u_ns = stamped(sensor.watts)
             except (OSError, ValueError) as error:
-                self.trouble[sensor.name] = f"{sensor.files[0].name} cannot be read: {error}"
+                self.errors[sensor.name] = f"{sensor.files[0].name} cannot be read: {error}"
                 continue
             readings.append(Reading(t_ns, sensor.name, None, power_w, u_ns))
         return readings

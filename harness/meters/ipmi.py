@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 _COMMAND = ("ipmitool", "dcmi", "power", "reading")
 _TIMEOUT_S = 8.0
@@ -75,7 +75,7 @@ def _ask() -> str:
     return done.stdout
 
 
-class IpmiReader:
+class IpmiReader(Reader):
     """Asks the controller again and again."""
 
     period_s = _PERIOD_S

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from harness.clock import now_ns
 from harness.meters._nvml_fields import Batch
 from harness.meters._sensing import check_options, update_periods_s
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 _ENERGY, _AVERAGE, _INSTANT = 83, 185, 186
 _SCOPE_GPU, _SCOPE_MODULE, _SCOPE_MEMORY = 0, 1, 2
@@ -204,14 +204,14 @@ def _answers(made: Device, wanted: Field) -> bool:
     return bool(_asked(made.nvml, lambda: made.raw(wanted) is not None, otherwise=False))
 
 
-class NvmlReader:
+class NvmlReader(Reader):
     """The devices and what each of them answers."""
 
     def __init__(self, nvml: Any, devices: Sequence[Device]) -> None:
         self._nvml = nvml
         self._devices = devices
         self._fetchers = [made.fetcher() for made in devices]
-        self.trouble: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
         self._names = {
             made.index: [(item.domain, item.is_energy) for item in _all(made)] for made in devices
         }
@@ -257,12 +257,12 @@ class NvmlReader:
         )
 
     def read(self) -> Sequence[Reading]:
-        """One call a device for all of its fields; a field that fails is told in `trouble`."""
-        readings, self.trouble = self.told(self.glance())
+        """One call a device for all of its fields; a field that fails is told in `errors`."""
+        readings, self.errors = self.decode(self.poll())
         return readings
 
-    def glance(self) -> list[tuple[int, Any, int]]:
-        """The calls alone: begin, answer or error, and end of each; `told` makes readings of it."""
+    def poll(self) -> list[tuple[int, Any, int]]:
+        """Start, answer or error, and end of each device's call."""
         seen = []
         for fetch in self._fetchers:
             begin_ns = now_ns()
@@ -273,24 +273,24 @@ class NvmlReader:
             seen.append((begin_ns, fetched, now_ns()))
         return seen
 
-    def told(self, seen: Sequence[tuple[int, Any, int]]) -> tuple[list[Reading], dict[str, str]]:
-        """Readings of a glance, and what is wrong with the domains that gave none."""
+    def decode(self, seen: Sequence[tuple[int, Any, int]]) -> tuple[list[Reading], dict[str, str]]:
+        """Readings in an answer of `poll`, and what is wrong with the domains that gave none."""
         readings: list[Reading] = []
-        trouble: dict[str, str] = {}
+        errors: dict[str, str] = {}
         for made, (begin_ns, fetched, end_ns) in zip(self._devices, seen, strict=True):
             names = self._names[made.index]
             if isinstance(fetched, str):
-                trouble |= {name: fetched for name, _ in names}
+                errors |= {name: fetched for name, _ in names}
                 continue
             t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
             for (name, counts), (code, value) in zip(names, made.values(fetched), strict=True):
                 if code:
-                    trouble[name] = _said(self._nvml, code)
+                    errors[name] = _said(self._nvml, code)
                 elif counts:
                     readings.append(Reading(t_ns, name, value / 1000, None, u_ns))
                 else:
                     readings.append(Reading(t_ns, name, None, value / 1000, u_ns))
-        return readings, trouble
+        return readings, errors
 
     def vitals(self) -> dict[str, float]:
         """Clocks, throttle reasons, limits, temperature and processes of each device."""

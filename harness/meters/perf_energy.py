@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.meters._sensing import check_options, stamped
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 _PMU = "sys/bus/event_source/devices/power"
 _SYSCALL = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319}
@@ -102,25 +102,25 @@ def open_event(pmu_type: int, event: Event) -> int:
     return fd
 
 
-class PerfReader:
+class PerfReader(Reader):
     """Open counters of the PMU."""
 
     def __init__(self, opened: Sequence[tuple[Event, int]]) -> None:
         self._opened = opened
         names = {event.name for event, _ in opened}
-        self.trouble: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
         self.domains: Sequence[DomainSpec] = tuple(_spec(event, names) for event, _ in opened)
 
     def read(self) -> Sequence[Reading]:
-        """Look at every counter; one that cannot be read is told in `trouble`."""
-        self.trouble = {}
+        """Look at every counter; one that cannot be read is told in `errors`."""
+        self.errors = {}
         readings = []
         for event, fd in self._opened:
             try:
                 data, t_ns, u_ns = stamped(partial(os.read, fd, 8))
                 count = struct.unpack("Q", data)[0]
             except (OSError, struct.error) as error:
-                self.trouble[event.name] = f"the counter cannot be read: {error}"
+                self.errors[event.name] = f"the counter cannot be read: {error}"
                 continue
             readings.append(Reading(t_ns, event.name, count * event.scale_j, None, u_ns))
         return readings

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options, update_period_s
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_POWERCAP_ROOT"
 _ROOT = "/sys/class/powercap"
@@ -170,7 +170,7 @@ def mirrored(first: _Counter, second: _Counter, rounds: int = 4) -> bool:
     return first.joules() > begin_j
 
 
-class RaplReader:
+class RaplReader(Reader):
     """The open counters of one tree."""
 
     def __init__(self, counters: Sequence[_Counter], notes: Mapping[str, str]) -> None:
@@ -179,15 +179,15 @@ class RaplReader:
         self.domains: Sequence[DomainSpec] = tuple(
             counter.spec(psys=psys, note=notes.get(counter.name, "")) for counter in counters
         )
-        self.trouble: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
 
     def read(self) -> Sequence[Reading]:
-        """Look at every zone; one that cannot be read is left out and told in `trouble`."""
-        readings, self.trouble = self.told(self.glance())
+        """Look at every zone; one that cannot be read is left out and told in `errors`."""
+        readings, self.errors = self.decode(self.poll())
         return readings
 
-    def glance(self) -> list[tuple[int, bytes | str, int]]:
-        """The texts alone: begin, text or error, and end of each; `told` makes readings of it."""
+    def poll(self) -> list[tuple[int, bytes | str, int]]:
+        """Start, text or error, and end of each read."""
         seen: list[tuple[int, bytes | str, int]] = []
         end_ns = now_ns()
         for counter in self._counters:
@@ -200,22 +200,22 @@ class RaplReader:
             seen.append((begin_ns, text, end_ns))
         return seen
 
-    def told(
+    def decode(
         self, seen: Sequence[tuple[int, bytes | str, int]]
     ) -> tuple[list[Reading], dict[str, str]]:
-        """Readings of a glance, and what is wrong with the domains that gave none."""
+        """Readings in an answer of `poll`, and what is wrong with the domains that gave none."""
         readings: list[Reading] = []
-        trouble: dict[str, str] = {}
+        errors: dict[str, str] = {}
         for item, (begin_ns, text, end_ns) in zip(self._counters, seen, strict=True):
             try:
                 joules = int(text) / 1e6
             except ValueError as error:
                 said = text if isinstance(text, str) else error
-                trouble[item.name] = f"energy_uj cannot be read: {said}"
+                errors[item.name] = f"energy_uj cannot be read: {said}"
                 continue
             t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
             readings.append(Reading(t_ns, item.name, joules, None, u_ns))
-        return readings, trouble
+        return readings, errors
 
     def close(self) -> Mapping[str, float]:
         """Close the files."""

@@ -4,17 +4,19 @@ import gzip
 import os
 import signal
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import now_ns
+from harness.clock import NS_PER_S, now_ns
 from harness.measure import metering
 from harness.measure.choice import MeterChoice
 from harness.measure.metering import Metering, MeteringError, pack
 from harness.measure.trace import read_trace
+from harness.records import Domain
 from tests.lab.waiting import until
 
 FAKE = MeterChoice(name="fake", target="harness.meters.fake")
@@ -157,3 +159,31 @@ def test_the_sampler_sees_device_choices_and_no_secrets(monkeypatch):
     assert seen["CUDA_VISIBLE_DEVICES"] == "1"
     assert "SOME_TOKEN" not in seen
     assert seen["PYTHONPATH"] != "elsewhere"
+
+
+def domain(**changes: object) -> Domain:
+    fields = {"name": "d", "kind": "cpu", "method": "counter", "meter": "m", "source": "s"}
+    return Domain.model_validate(fields | changes)
+
+
+def live(
+    described: Domain, readings: Sequence[tuple[float | None, float | None]]
+) -> metering.Status:
+    energies = metering._LiveEnergy([described])
+    for second, (energy_j, power_w) in enumerate(readings):
+        status = energies.status(0, [(second * NS_PER_S, "d", energy_j, power_w, 0)])
+    return status
+
+
+def test_the_display_undoes_wraps_and_sums_power():
+    status = live(domain(wrap_j=100.0), [(90.0, None), (95.0, None), (5.0, None)])
+    assert status.joules["d"] == pytest.approx(15.0)
+    assert status.watts["d"] == pytest.approx(10.0)
+    status = live(domain(method="sampled"), [(None, 10.0), (None, 20.0), (None, 20.0)])
+    assert status.joules["d"] == pytest.approx(35.0)
+    assert status.watts["d"] == 20.0
+
+
+def test_a_long_display_keeps_the_energy_of_early_readings():
+    readings = [(10.0 * second, None) for second in range(1500)]
+    assert live(domain(), readings).joules["d"] == pytest.approx(14990.0)

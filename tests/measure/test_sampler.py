@@ -14,9 +14,9 @@ import pytest
 import harness
 from harness.clock import NS_PER_S, now_ns
 from harness.measure import sampler
-from harness.measure.lane import Opened
-from harness.measure.member import Member
-from harness.plugins import DomainSpec
+from harness.measure.opening import Opened, open_meter, start_sessions
+from harness.measure.session import MeterSession
+from harness.plugins import DomainSpec, Reader
 from tests.lab.waiting import until
 
 ROOT = Path(harness.__file__).parent.parent
@@ -99,7 +99,7 @@ def test_a_run_from_ready_to_report(tmp_path):
     report = lines[-1]
     assert report["type"] == "report"
     status = next(line for line in lines if line["type"] == "status")
-    assert set(status["watts"]) == {"gpu-0", "cpu-0"}
+    assert {reading[1] for reading in status["readings"]} == {"gpu-0", "cpu-0"}
     rows, stamps = process.rows(), process.stamps("gpu-0")
     assert rows[0] == "t_ns,domain,energy_j,power_w,u_ns"
     assert report["readings_count"] == len(rows) - 1 == 2 * len(stamps)
@@ -175,13 +175,13 @@ def test_a_meter_that_blocks_does_not_stop_the_others(tmp_path):
 def test_a_read_that_is_going_on_is_looked_at_again_as_soon_as_it_may_be_stuck():
     tried = sampler.Sampler({"origin_ns": 0})
     quiet, busy = Busy(None), Busy(None)
-    tried.lanes = [quiet, busy]  # type: ignore[list-item]
-    assert tried._look_after_lanes(7 * NS_PER_S) == 8 * NS_PER_S
-    busy.current = (Member("slow", Reader("gpu-0"), 0), 7 * NS_PER_S - 100_000_000)
-    next_ns = tried._look_after_lanes(7 * NS_PER_S)
+    tried.threads = [quiet, busy]  # type: ignore[list-item]
+    assert tried._separate_stuck(7 * NS_PER_S) == 8 * NS_PER_S
+    busy.current = (MeterSession("slow", Silent("gpu-0"), 0), 7 * NS_PER_S - 100_000_000)
+    next_ns = tried._separate_stuck(7 * NS_PER_S)
     assert next_ns == 7 * NS_PER_S + 400_000_001
     assert not busy.parted
-    assert tried._look_after_lanes(next_ns) == next_ns + NS_PER_S
+    assert tried._separate_stuck(next_ns) == next_ns + NS_PER_S
     assert busy.parted == [busy.current[0]]
     assert "more than 0.5 s" in busy.parted[0].faults[0].message
     assert not quiet.parted
@@ -222,17 +222,17 @@ def test_watched_signs_are_written_beside_the_trace(tmp_path):
 
 
 class Busy:
-    """Stands for a lane of which a member is being read, or none."""
+    """Stands for a thread of which a session is being read, or none."""
 
-    def __init__(self, current: tuple[Member, int] | None) -> None:
+    def __init__(self, current: tuple[MeterSession, int] | None) -> None:
         self.current = current
-        self.parted: list[Member] = []
+        self.parted: list[MeterSession] = []
 
-    def split(self, member: Member) -> None:
-        self.parted.append(member)
+    def split(self, session: MeterSession) -> None:
+        self.parted.append(session)
 
 
-class Reader:
+class Silent(Reader):
     """Stands for an opened meter."""
 
     def __init__(self, *names: str) -> None:
@@ -249,15 +249,36 @@ class Reader:
 
 
 def test_a_second_meter_of_the_same_domain_is_turned_away():
-    opened = [Opened("a", Reader("gpu-0"), ""), Opened("b", Reader("gpu-0", "gpu-1"), "")]
-    members, failed = sampler.accept(opened, 0)
-    assert [member.name for member in members] == ["a"]
+    opened = [Opened("a", Silent("gpu-0"), ""), Opened("b", Silent("gpu-0", "gpu-1"), "")]
+    sessions, failed = start_sessions(opened, 0)
+    assert [session.name for session in sessions] == ["a"]
     assert failed == [{"meter": "b", "reason": "the domain 'gpu-0' is read by a already"}]
 
 
 def test_a_meter_without_a_domain_is_turned_away():
-    _, failed = sampler.accept([Opened("a", Reader(), "")], 0)
+    _, failed = start_sessions([Opened("a", Silent(), "")], 0)
     assert failed[0]["reason"] == "it has no domain to read"
+
+
+REFUSING = """
+class Meter:
+    def open(self, options):
+        raise ValueError(f"no {options['x']}\\nhere")
+METER = Meter()
+class Duck(Meter):
+    def open(self, options):
+        return self
+DUCK = Duck()
+"""
+
+
+def test_opening_reports_what_a_meter_raised(tmp_path):
+    path = tmp_path / "refusing.py"
+    path.write_text(REFUSING)
+    meter = {"name": "m", "path": str(path), "options": {"x": "y"}}
+    assert open_meter(meter) == Opened("m", None, "ValueError: no y here")
+    reason = open_meter(meter | {"attribute": "DUCK"}).reason
+    assert reason == "open() must return a subclass of harness.plugins.Reader"
 
 
 def test_it_imports_the_standard_library_and_contracts_alone():

@@ -77,8 +77,8 @@ def test_a_card_that_stops_answering_is_told_and_the_other_is_read(installed):
     del failing["energy"]
     failing["power"] = {"current_socket_power": "N/A"}
     assert {item.domain for item in reader.read()} == {"gpu-1", "gpu-1-power"}
-    assert "NOT_SUPPORTED" in reader.trouble["gpu-0"]
-    assert "gave no number" in reader.trouble["gpu-0-power"]
+    assert "NOT_SUPPORTED" in reader.errors["gpu-0"]
+    assert "gave no number" in reader.errors["gpu-0-power"]
 
 
 def test_the_library_is_let_go_after_a_probe(installed):
@@ -148,7 +148,7 @@ def test_a_card_that_answers_nothing_has_no_domain_and_shifts_no_number(installe
     reader = amdsmi.METER.open({})
     assert [domain.name for domain in reader.domains] == ["gpu-1", "gpu-1-power"]
     assert {item.domain for item in reader.read()} == {"gpu-1", "gpu-1-power"}
-    assert reader.trouble == {}
+    assert reader.errors == {}
 
 
 def test_trouble_is_of_the_last_look_alone(installed):
@@ -157,10 +157,10 @@ def test_trouble_is_of_the_last_look_alone(installed):
     reader = amdsmi.METER.open({})
     energy = failing.pop("energy")
     reader.read()
-    assert set(reader.trouble) == {"gpu-0"}
+    assert set(reader.errors) == {"gpu-0"}
     failing["energy"] = energy
     assert len(reader.read()) == 2
-    assert reader.trouble == {}
+    assert reader.errors == {}
 
 
 def test_a_counter_that_runs_backwards_is_handed_on_as_it_is(installed):

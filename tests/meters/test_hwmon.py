@@ -84,7 +84,7 @@ def test_a_sensor_that_fails_is_told(tmp_path):
     names = {item.domain for item in reader.read()}
     assert "cpu-grace-0" in names
     assert "cpu-grace-0-cpu" not in names
-    assert "cannot be read" in reader.trouble["cpu-grace-0-cpu"]
+    assert "cannot be read" in reader.errors["cpu-grace-0-cpu"]
     reader.close()
 
 
@@ -112,7 +112,7 @@ def test_what_is_no_number_is_no_reading(tmp_path, text):
     (tmp_path / "hwmon2/device/power1_average").write_text(text)
     names = {item.domain for item in reader.read()}
     assert names == {"node-module-0", "cpu-grace-0-cpu", "cpu-grace-0-sysio"}
-    assert set(reader.trouble) == {"cpu-grace-0"}
+    assert set(reader.errors) == {"cpu-grace-0"}
     reader.close()
 
 
@@ -124,7 +124,7 @@ def test_a_sensor_that_comes_back_is_read_again(tmp_path):
     value.write_text("0\n")
     told = {item.domain: item.power_w for item in reader.read()}
     assert told["cpu-grace-0"] == 0.0
-    assert reader.trouble == {}
+    assert reader.errors == {}
     reader.close()
 
 

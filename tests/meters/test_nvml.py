@@ -30,7 +30,7 @@ if probe.ok:
     out["domains"] = [domain_fields(each) for each in reader.domains]
     out["readings"] = [each._asdict() for each in reader.read()]
     out["vitals"] = reader.vitals()
-    out["trouble"] = reader.trouble
+    out["trouble"] = reader.errors
     reader.close()
 print(json.dumps(out))
 """

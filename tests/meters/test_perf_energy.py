@@ -71,7 +71,7 @@ def test_a_count_becomes_joules_and_an_exhausted_one_is_told():
     (reading,) = reader.read()
     assert reading.energy_j == 5.0
     assert reader.read() == []
-    assert "cannot be read" in reader.trouble["cpu-package-0-perf"]
+    assert "cannot be read" in reader.errors["cpu-package-0-perf"]
     reader.close()
 
 

@@ -130,7 +130,7 @@ def test_a_zone_that_vanishes_is_told_and_the_others_are_read(tmp_path):
     names = {item.domain for item in reader.read()}
     assert "cpu-package-0" in names
     assert "cpu-package-1" not in names
-    assert "cannot be read" in reader.trouble["cpu-package-1"]
+    assert "cannot be read" in reader.errors["cpu-package-1"]
     reader.close()
 
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from harness.clock import NS_PER_S, anchor
 from harness.meters._sensing import check_options, number_option
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 OPTIONS = (
     "path",
@@ -239,7 +239,7 @@ class Parser:
         return Row(seconds(fields[layout.time], self._zone, near_s), energy, power)
 
 
-class LogReader:
+class LogReader(Reader):
     """Follows a growing file from where it ends now."""
 
     period_s = 0.5
@@ -258,7 +258,7 @@ class LogReader:
         self._at = os.lseek(self._fd, 0, os.SEEK_END)
         self._rest = b""
         self._by_arrival = options.get("clock", "stamp") == "arrival"
-        self.trouble: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
         kind = _kind(options.get("kind", "wall"))
         self.domains: Sequence[DomainSpec] = (self._spec(kind, options),)
 
@@ -293,7 +293,7 @@ class LogReader:
         Raises:
             OSError: the log was cut off.
         """
-        self.trouble = {}
+        self.errors = {}
         lines = [line for line in self._lines() if line.strip()]
         if not lines:
             return []
@@ -304,7 +304,7 @@ class LogReader:
             try:
                 row = self._parser.row(line, arrived_s)
             except (ValueError, IndexError) as error:
-                self.trouble[self.domains[0].name] = f"a line of the log is no reading: {error}"
+                self.errors[self.domains[0].name] = f"a line of the log is no reading: {error}"
                 continue
             late_s = arrived_s - (row.wall_s + self._offset_s)
             if self._refused(late_s):
@@ -321,7 +321,7 @@ class LogReader:
             return False
         hours = late_s / 3600
         side = "behind" if late_s > 0 else "ahead of"
-        self.trouble[self.domains[0].name] = (
+        self.errors[self.domains[0].name] = (
             f"the log's clock is {abs(late_s):.1f} s ({abs(hours):.2f} h) {side} this machine's: "
             f"set the zone with tz=..., the rest with offset_s={late_s:.0f}, "
             "or take the time of arrival with clock=arrival"

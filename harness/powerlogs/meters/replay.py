@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options, number_option
-from harness.plugins import Availability, DomainSpec, Reading
+from harness.plugins import Availability, DomainSpec, Reader, Reading
 
 _HEADER = ["t_ns", "domain", "energy_j", "power_w", "u_ns"]
 
@@ -70,7 +70,7 @@ def _kind(name: str) -> Literal["gpu", "cpu", "dram", "node", "wall"]:
     return "node"
 
 
-class ReplayReader:
+class ReplayReader(Reader):
     """Hands out each row when its time has come, with counters as they were."""
 
     def __init__(self, path: Path, speed: float) -> None:

@@ -52,7 +52,7 @@ def test_ptdaemons_log_is_followed(tmp_path):
 )
 def test_columns_are_found_by_name_in_any_order_and_unit(tmp_path, header, row, watts, joules):
     reader, readings = followed(tmp_path / "log.csv", header, row.format(t=stamp()))
-    assert not reader.trouble
+    assert not reader.errors
     (reading,) = readings
     assert reading.power_w == pytest.approx(watts) if watts else reading.power_w is None
     assert reading.energy_j == pytest.approx(joules) if joules else reading.energy_j is None
@@ -77,7 +77,7 @@ def test_a_comma_within_a_figure_never_cuts_it_in_silence(tmp_path, header, row,
     now = stamp("%m-%d-%Y %H:%M:%S.%f")
     reader, readings = followed(tmp_path / "log.csv", header.format(t=now), row.format(t=now))
     assert readings == []
-    assert told in reader.trouble["wall"]
+    assert told in reader.errors["wall"]
     reader.close()
 
 
@@ -102,7 +102,7 @@ def test_a_log_of_either_byte_order_is_followed(tmp_path, encoding):
         for watts in (50.5, 51.0):
             log.write(f"{stamp()},{watts}\n".encode(encoding))
     assert [item.power_w for item in reader.read()] == [50.5, 51.0]
-    assert not reader.trouble
+    assert not reader.errors
     reader.close()
 
 
@@ -138,7 +138,7 @@ def test_a_clock_that_is_off_is_refused_with_the_remedy(tmp_path, shift_s, words
     row = f"{stamp(shift_s=shift_s)},50\n"
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row)
     assert readings == []
-    told = reader.trouble["wall"]
+    told = reader.errors["wall"]
     assert words in told
     assert "tz=" in told
     (offset_s,) = re.findall(r"offset_s=(-?\d+)", told)
@@ -183,7 +183,7 @@ def test_half_a_line_waits_for_its_other_half(tmp_path):
 def test_a_line_that_is_no_reading_is_told(tmp_path, row):
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row.format(t=stamp()))
     assert readings == []
-    assert "no reading" in reader.trouble["wall"]
+    assert "no reading" in reader.errors["wall"]
     reader.close()
 
 
@@ -277,7 +277,7 @@ def test_an_unstated_accuracy_stays_unstated(tmp_path):
 def test_a_figure_that_is_no_number_is_told_and_not_read(tmp_path, figure):
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", f"{stamp()},{figure}\n")
     assert readings == []
-    assert "no reading" in reader.trouble["wall"]
+    assert "no reading" in reader.errors["wall"]
     reader.close()
 
 
@@ -286,7 +286,7 @@ def test_ptdaemons_figure_that_is_no_number_is_told(tmp_path):
     later = SPL.format(now, 7.0).replace("7.000000", "nan")
     reader, readings = followed(tmp_path / "spl.txt", SPL.format(now, 20.0), later)
     assert readings == []
-    assert "no reading" in reader.trouble["wall"]
+    assert "no reading" in reader.errors["wall"]
     reader.close()
 
 
@@ -294,9 +294,9 @@ def test_a_bad_line_does_not_take_the_good_ones_with_it(tmp_path):
     rows = [f"{stamp()},1\n", "broken\n", "\n", f"{stamp()},3\n"]
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", *rows)
     assert [reading.power_w for reading in readings] == [1.0, 3.0]
-    assert reader.trouble
+    assert reader.errors
     assert reader.read() == []
-    assert reader.trouble == {}
+    assert reader.errors == {}
     reader.close()
 
 

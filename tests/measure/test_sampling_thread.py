@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S, now_ns
-from harness.measure import lane as lanes
-from harness.measure.lane import Follow, Lane, Lateness, open_meter
-from harness.measure.member import Member
-from harness.plugins import DomainSpec, Reading
+from harness.measure import sampling_thread as threads
+from harness.measure.sampling_thread import JitterHistogram, SamplingThread, UpdateTracker
+from harness.measure.session import MeterSession
+from harness.plugins import DomainSpec, Reader, Reading
 from tests.lab.waiting import until
 
 
@@ -21,14 +21,14 @@ def spec(name: str = "gpu-0", **changes: object) -> DomainSpec:
     return DomainSpec(**(fields | changes))  # type: ignore[arg-type]
 
 
-class Scripted:
+class Scripted(Reader):
     """A reader that gives what it is told to."""
 
     def __init__(self, *rounds: list[Reading] | Exception, name: str = "gpu-0") -> None:
         self.domains: Sequence[DomainSpec] = (spec(name),)
         self._rounds = list(rounds)
         self.marks = 0
-        self.trouble: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
         self.hold: threading.Event | None = None
         self.reads = 0
 
@@ -50,26 +50,26 @@ class Scripted:
         return {"helper": 0.25}
 
 
-def member(*rounds: list[Reading] | Exception, name: str = "gpu-0") -> Member:
-    return Member(f"meter-{name}", Scripted(*rounds, name=name), origin_ns=1000)
+def session(*rounds: list[Reading] | Exception, name: str = "gpu-0") -> MeterSession:
+    return MeterSession(f"meter-{name}", Scripted(*rounds, name=name), origin_ns=1000)
 
 
-def test_lateness_keeps_quantiles_within_a_bin():
-    lateness = Lateness()
+def test_jitter_keeps_quantiles_within_a_bin():
+    jitter = JitterHistogram()
     for late_us in range(1, 1001):
-        lateness.add(late_us * 1000)
-    median, worst = lateness.quantile_s(0.5), lateness.quantile_s(0.99)
+        jitter.add(late_us * 1000)
+    median, worst = jitter.quantile_s(0.5), jitter.quantile_s(0.99)
     assert median == pytest.approx(500e-6, rel=0.11)
     assert worst == pytest.approx(990e-6, rel=0.11)
-    assert Lateness().quantile_s(0.5) is None
+    assert JitterHistogram().quantile_s(0.5) is None
 
 
-def lane_of(*members: Member, period_s: float = 0.02) -> Lane:
-    return Lane(members, round(period_s * NS_PER_S), now_ns(), realtime=False)
+def thread_of(*sessions: MeterSession, period_s: float = 0.02) -> SamplingThread:
+    return SamplingThread(sessions, round(period_s * NS_PER_S), now_ns(), realtime=False)
 
 
 class Time:
-    """A clock and the lock that a lane waits by: waiting moves the clock, and is always late."""
+    """A clock and the lock that a thread waits by: waiting moves the clock, and is always late."""
 
     def __init__(self, late_ns: int) -> None:
         self.now = 5_000_000_123
@@ -88,20 +88,20 @@ class Time:
 
 
 class Timed(Scripted):
-    """Takes a while for each read, and stops its lane after so many."""
+    """Takes a while for each read, and stops its thread after so many."""
 
     def __init__(self, time: Time, reads: list[int]) -> None:
         super().__init__()
         self._time, self._takes = time, reads
-        self.lane: Lane | None = None
+        self.thread: SamplingThread | None = None
         self.begun: list[int] = []
 
     def read(self) -> list[Reading]:
         self.begun.append(self._time.now)
         if self._takes:
             self._time.now += self._takes.pop(0)
-            if not self._takes and self.lane is not None:
-                self.lane.stop()
+            if not self._takes and self.thread is not None:
+                self.thread.stop()
         return [Reading(self._time.now, "gpu-0", float(len(self.begun)), None, 1)]
 
 
@@ -117,11 +117,11 @@ def test_a_lane_reads_on_an_absolute_grid(period_ns, phase_ns, late, takes):
     time_ = Time(late_ns)
     reader = Timed(time_, [int(take * period_ns) for take in takes])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lanes, "now_ns", time_.now_ns)
-        lane = Lane([Member("m", reader, 0)], period_ns, phase_ns, realtime=False)
-        lane._wake = time_  # type: ignore[assignment]
-        reader.lane = lane
-        lane._run()
+        patch.setattr(threads, "now_ns", time_.now_ns)
+        thread = SamplingThread([MeterSession("m", reader, 0)], period_ns, phase_ns, realtime=False)
+        thread._wake = time_  # type: ignore[assignment]
+        reader.thread = thread
+        thread._run()
     *on_grid, last = reader.begun
     places = [round((item - late_ns - phase_ns) / period_ns) for item in on_grid]
     for place, begun in zip(places, on_grid, strict=True):
@@ -130,64 +130,54 @@ def test_a_lane_reads_on_an_absolute_grid(period_ns, phase_ns, late, takes):
     for (one, other), took in zip(itertools.pairwise(places), takes, strict=False):
         assert other - one <= late + took + 1 + 1e-6, "the next place is taken"
     assert last >= on_grid[-1]
-    assert lane.reads_count == len(takes) + 1
-    assert lane.helpers == {"helper": 0.25}
-    assert lane.drain().count("\n") == len(takes) + 1
-    assert lane.drain() == ""
-    told_s = lane.lateness.quantile_s(0.5)
+    assert thread.reads_count == len(takes) + 1
+    assert thread.helpers == {"helper": 0.25}
+    assert thread.drain().count("\n") == len(takes) + 1
+    assert thread.drain() == ""
+    told_s = thread.jitter.quantile_s(0.5)
     assert told_s is not None
     assert told_s >= max(late_ns, 1000) / NS_PER_S * 0.94
 
 
 def test_a_mark_reads_at_once():
     """The grid's first place is hours away, so that the reading comes from the mark."""
-    lane = lane_of(member(), period_s=30_000.0)
-    lane.start()
-    lane.mark()
-    assert until(lane.drain).count("\n") == 1
-    lane.stop()
-    assert lane.join(60.0)
-    assert lane.drain().count("\n") == 1
+    thread = thread_of(session(), period_s=30_000.0)
+    thread.start()
+    thread.mark()
+    assert until(thread.drain).count("\n") == 1
+    thread.stop()
+    assert thread.join(60.0)
+    assert thread.drain().count("\n") == 1
 
 
 def test_a_meter_that_blocks_is_left_alone_and_the_others_go_on():
-    blocked, free = member(name="gpu-0"), member(name="gpu-1")
+    blocked, free = session(name="gpu-0"), session(name="gpu-1")
     reader = blocked.reader
     assert isinstance(reader, Scripted)
     reader.hold = threading.Event()
-    lane = lane_of(blocked, free)
-    lane.start()
-    stuck, since_ns = until(lambda: lane.current)
+    thread = thread_of(blocked, free)
+    thread.start()
+    stuck, since_ns = until(lambda: thread.current)
     assert stuck is blocked
     assert since_ns <= now_ns()
-    others = lane.split(blocked)
+    others = thread.split(blocked)
     assert others is not None
     others.start()
     rows = ""
     while rows.count("gpu-1") < 3:
         rows += until(others.drain)
-    assert lane.current == (blocked, since_ns)
+    assert thread.current == (blocked, since_ns)
     reader.hold.set()
-    assert "gpu-0" in until(lane.drain)
-    for item in (lane, others):
+    assert "gpu-0" in until(thread.drain)
+    for item in (thread, others):
         item.stop()
         assert item.join(60.0)
-    assert "gpu-1" not in lane.drain()
+    assert "gpu-1" not in thread.drain()
 
 
 def test_a_lane_with_one_member_that_blocks_needs_no_second_one():
-    alone = member()
-    assert lane_of(alone).split(alone) is None
-
-
-def test_opening_tells_what_a_meter_raised():
-    class Refuses:
-        def open(self, options: Mapping[str, str]) -> None:
-            raise ValueError(f"no {options['x']}\nhere")
-
-    opened = open_meter("m", Refuses, {"x": "y"})
-    assert opened.reader is None
-    assert opened.reason == "ValueError: no y here"
+    alone = session()
+    assert thread_of(alone).split(alone) is None
 
 
 class Ticking(Scripted):
@@ -209,17 +199,17 @@ STILL = 1_000_000
 
 def test_a_slow_counter_is_watched_after_a_mark_until_it_moves():
     slow, fast = Ticking(0.5, 3), Ticking(0.001, 3, "cpu-0")
-    members = [Member("slow", slow, 0), Member("fast", fast, 0)]
+    sessions = [MeterSession("slow", slow, 0), MeterSession("fast", fast, 0)]
     # The grid's first place is far away, so that all looks come from the mark and the end.
-    lane = Lane(members, 1000 * NS_PER_S, now_ns() - NS_PER_S, realtime=False)
-    lane.mark()
-    lane.stop()
-    lane.start()
-    assert lane.join(10.0)
+    thread = SamplingThread(sessions, 1000 * NS_PER_S, now_ns() - NS_PER_S, realtime=False)
+    thread.mark()
+    thread.stop()
+    thread.start()
+    assert thread.join(10.0)
     assert fast.reads == 1
     assert slow.reads == 3
-    assert lane.reads_count == 1, "looks off the grid are no reads"
-    assert [row.split(",")[2] for row in lane.drain().splitlines() if "gpu" in row] == [
+    assert thread.reads_count == 1, "looks off the grid are no reads"
+    assert [row.split(",")[2] for row in thread.drain().splitlines() if "gpu" in row] == [
         "0.0",
         "0.0",
         "1.0",
@@ -227,23 +217,23 @@ def test_a_slow_counter_is_watched_after_a_mark_until_it_moves():
 
 
 def test_a_counter_that_stands_still_is_watched_for_a_period_and_a_half_only():
-    still = Member("still", Ticking(0.1, STILL), 0)
-    still.take(mark=True)
+    still = MeterSession("still", Ticking(0.1, STILL), 0)
+    still.read(mark=True)
     begin_ns = now_ns()
-    follow = Follow([still], begin_ns)
-    assert follow.members == [still]
-    assert follow.next_ns == begin_ns + NS_PER_S // 200
-    assert follow.looked(now_ns())
-    assert not Follow([still], begin_ns - NS_PER_S).looked(now_ns())
+    tracker = UpdateTracker([still], begin_ns)
+    assert tracker.sessions == [still]
+    assert tracker.next_ns == begin_ns + NS_PER_S // 200
+    assert tracker.plan_next(now_ns())
+    assert not UpdateTracker([still], begin_ns - NS_PER_S).plan_next(now_ns())
 
 
 def test_a_slow_look_is_not_repeated_without_a_pause():
-    slow = Member("slow", Ticking(0.1, STILL), 0)
-    slow.take(mark=True)
-    follow = Follow([slow], now_ns())
+    slow = MeterSession("slow", Ticking(0.1, STILL), 0)
+    slow.read(mark=True)
+    tracker = UpdateTracker([slow], now_ns())
     begin_ns = now_ns() - NS_PER_S // 50
-    follow.looked(begin_ns)
-    assert follow.next_ns - begin_ns >= NS_PER_S // 10
+    tracker.plan_next(begin_ns)
+    assert tracker.next_ns - begin_ns >= NS_PER_S // 10
 
 
 @pytest.mark.parametrize(
@@ -259,7 +249,7 @@ def test_a_slow_look_is_not_repeated_without_a_pause():
 def test_only_counters_that_are_slow_but_not_too_slow_are_watched(changes, watched):
     reader = Scripted()
     reader.domains = (spec(**changes),)
-    one = Member("m", reader, 0)
-    one.take(mark=True)
-    assert bool(one.follow_ns) == watched
-    assert bool(Follow([one], now_ns()).members) == watched
+    one = MeterSession("m", reader, 0)
+    one.read(mark=True)
+    assert bool(one.tracked_period_ns) == watched
+    assert bool(UpdateTracker([one], now_ns()).sessions) == watched
