@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import ExitCode, JouleMarkError
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -71,11 +73,13 @@ class Outputs:
     shape: tuple[int, ...]
 
 
-class DataMissing(FileNotFoundError):
+class DataMissing(JouleMarkError, FileNotFoundError):
     """A workload's data are not there; the message says how to get them."""
 
+    exit_code = ExitCode.MISSING
 
-class DataFault(ValueError):
+
+class DataFault(JouleMarkError, ValueError):
     """Data that are not as their format says; the message names the file and a remedy."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from harness.errors import JouleMarkError
 from harness.migrate import FormatError, lift
 from harness.records import (
     FORMAT,
@@ -40,7 +41,7 @@ README = "README.txt"
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-class BundleError(ValueError):
+class BundleError(JouleMarkError, ValueError):
     """A folder that is no readable bundle: the message names the file and the fault."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.clock import anchor, utc_text
+from harness.errors import ExitCode, JouleMarkError
 from harness.records import LedgerRow, RecordError, Status, load
 from harness.storage import append_whole, make_folder, sync_folder
 
@@ -22,7 +23,7 @@ _STATED = ("run_id", "workload", "submission", "submission_sha256", "seed_commit
 """What both rows of a run state."""
 
 
-class LedgerError(ValueError):
+class LedgerError(JouleMarkError, ValueError):
     """A ledger that cannot be trusted or appended to: the message names file and line."""
 
 
@@ -161,8 +162,11 @@ class Ledger:
         return sealed[-1] if sealed else None
 
 
-class MachineBusy(RuntimeError):
+class MachineBusy(JouleMarkError, RuntimeError):
     """Another run holds this machine."""
+
+    # What is measured next to another run cannot be trusted, so no run is started.
+    exit_code = ExitCode.UNTRUSTED
 
 
 LOCK_VARIABLE = "JOULEMARK_LOCK"

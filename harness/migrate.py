@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.errors import JouleMarkError
 from harness.records.base import FORMAT
 
 Tree = dict[str, Any]
@@ -14,7 +15,7 @@ STEPS: dict[tuple[str, int], Step] = {}
 is the first."""
 
 
-class FormatError(ValueError):
+class FormatError(JouleMarkError, ValueError):
     """A file of a format that this version cannot read."""
 
 

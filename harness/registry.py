@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+from harness.errors import ExitCode, JouleMarkError
+
 PLUGINS_VARIABLE = "JOULEMARK_PLUGINS"
 
 Style = Literal["module", "toml", "folder"]
@@ -86,11 +88,13 @@ class Broken(NamedTuple):
     source: Source
 
 
-class UnknownPlugin(LookupError):
+class UnknownPlugin(JouleMarkError, LookupError):
     """No plug-in of that name; the message lists near names."""
 
+    exit_code = ExitCode.USAGE
 
-class BrokenPlugin(RuntimeError):
+
+class BrokenPlugin(JouleMarkError, RuntimeError):
     """The plug-in is there but does not load; the message says why."""
 
 

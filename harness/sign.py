@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.bundle import MANIFEST, SIGNATURE, Bundle
+from harness.errors import ExitCode, JouleMarkError
 from harness.records import Manifest, dump
 from harness.storage import write_all, write_file
 
@@ -27,12 +28,14 @@ PREDICATE_TYPE = "urn:joulemark:run:1"
 PUBLIC_SUFFIX = ".pub"
 
 
-class SignError(ValueError):
+class SignError(JouleMarkError, ValueError):
     """A key or a bundle that cannot be used; the message names the file."""
 
 
-class SigningMissing(RuntimeError):
+class SigningMissing(JouleMarkError, RuntimeError):
     """The package that signs is not installed."""
+
+    exit_code = ExitCode.MISSING
 
 
 def _need_cryptography() -> None:

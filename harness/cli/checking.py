@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import click
+
 from harness.bundle import Bundle
-from harness.cli.failure import INTERRUPTED, INVALID, OK, UsageFailure
+from harness.errors import ExitCode
 from harness.records import Finding, Ruleset
 from harness.records.base import FORMAT, Record
 from harness.registry import BrokenPlugin, UnknownPlugin, find
@@ -67,12 +69,12 @@ def _workload_of(source: Source, asked: str | None) -> str:
     """The workload to try: as asked for, or the first that the submission names.
 
     Raises:
-        UsageFailure: it names all of them or none, and nobody said which.
+        click.UsageError: it names all of them or none, and nobody said which.
     """
     named = [workload for workload in source.file.workloads if workload != "*"]
     if asked or named:
         return asked or named[0]
-    raise UsageFailure(
+    raise click.UsageError(
         f"{source.name} is for {source.file.workloads or 'no workload'}; say --workload W"
     )
 
@@ -116,10 +118,10 @@ def _dry_run(
     with rehearsed(request, seconds, watcher) as bundle:
         step = dry_run_step(bundle)
         if bundle.run.window.ended_by == "interrupt":
-            return [step], [], INTERRUPTED
+            return [step], [], ExitCode.INTERRUPTED
         if step.verdict == "fail":
-            return [step], last_words(bundle), INVALID
-        return [step, *rule_steps(bundle, request.ruleset)], [], OK
+            return [step], last_words(bundle), ExitCode.INVALID
+        return [step, *rule_steps(bundle, request.ruleset)], [], ExitCode.OK
 
 
 def _failed(steps: Iterable[Step]) -> bool:
@@ -130,13 +132,13 @@ def _document(
     path: str, request: SeriesRequest, steps: list[Step], ending: tuple[list[str], int]
 ) -> CheckDocument:
     printed, code = ending
-    code = code or (INVALID if _failed(steps) else OK)
+    code = code or (ExitCode.INVALID if _failed(steps) else ExitCode.OK)
     return CheckDocument(
         submission=Path(path).resolve().name if Path(path).is_dir() else path,
         path=path,
         workload=request.workload,
         ruleset=request.ruleset.name,
-        ok=code == OK,
+        ok=code == ExitCode.OK,
         steps=tuple(CheckStep(**step._asdict()) for step in steps),
         printed=tuple(printed),
         exit_code=code,
@@ -153,7 +155,7 @@ def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -
         watcher: Who looks on.
 
     Raises:
-        UsageFailure: nobody said which workload.
+        click.UsageError: nobody said which workload.
         UnknownPlugin: no such submission, launcher, or asked-for workload.
         MachineBusy: another run holds this machine.
     """
@@ -161,12 +163,12 @@ def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -
         find("workloads", request.workload)
     source, steps = _opened(path)
     if source is None:
-        return _document(path, request, steps, ([], INVALID))
+        return _document(path, request, steps, ([], ExitCode.INVALID))
     workload = _workload_of(source, request.workload)
     request = replace(request, workload=workload, submission=str(source.folder))
     steps = _known(workload) or list(inspect(source, workload, request.ruleset.run))
     if _failed(steps):
         steps.append(Step("dry-run", "skip", "not tried: mend what failed above first"))
-        return _document(path, request, steps, ([], INVALID))
+        return _document(path, request, steps, ([], ExitCode.INVALID))
     more, printed, code = _dry_run(request, seconds, watcher)
     return _document(path, request, [*steps, *more], (printed, code))

@@ -1,4 +1,4 @@
-"""How a verb ends badly: one sentence, one exit code, and with `--json` one document."""
+"""Errors as users see them: one sentence, one exit code, and one document with `--json`."""
 
 import difflib
 import json
@@ -12,148 +12,103 @@ from typing import Any
 import click
 
 from harness.cli.plain import one_line
-
-OK, MISSED, USAGE, INVALID, GATE, UNTRUSTED, MISSING, OVER_BUDGET = range(8)
-INTERNAL = 70
-INTERRUPTED = 130
+from harness.errors import ExitCode, JouleMarkError
 
 KINDS = {
-    USAGE: "usage",
-    INVALID: "invalid",
-    GATE: "gate",
-    UNTRUSTED: "measurement",
-    MISSING: "missing",
-    OVER_BUDGET: "budget",
-    INTERNAL: "internal",
-    INTERRUPTED: "interrupted",
+    ExitCode.USAGE: "usage",
+    ExitCode.INVALID: "invalid",
+    ExitCode.GATE: "gate",
+    ExitCode.UNTRUSTED: "measurement",
+    ExitCode.MISSING: "missing",
+    ExitCode.OVER_BUDGET: "budget",
+    ExitCode.INTERNAL: "internal",
+    ExitCode.INTERRUPTED: "interrupted",
 }
-"""Exit code to the `kind` of the error document."""
-
-CODES = {
-    "harness.api.DataMissing": MISSING,
-    "harness.api.DataFault": INVALID,
-    "harness.registry.UnknownPlugin": USAGE,
-    "harness.registry.BrokenPlugin": INVALID,
-    "harness.rules.load.RulesetError": INVALID,
-    "harness.records.base.RecordError": INVALID,
-    "harness.migrate.FormatError": INVALID,
-    "harness.bundle.BundleError": INVALID,
-    "harness.ledger.LedgerError": INVALID,
-    # Whatever is measured beside another run cannot be trusted, so none is started.
-    "harness.ledger.MachineBusy": UNTRUSTED,
-    "harness.run.submission.SubmissionError": INVALID,
-    "harness.run.repeat.RepeatError": INVALID,
-    "harness.run.foreign.ForeignError": INVALID,
-    "harness.score.calibration.CalibrationError": INVALID,
-    "harness.measure.choice.MeterUnavailable": MISSING,
-    "harness.launchers.choice.LauncherUnavailable": MISSING,
-    "harness.measure.trace.TraceError": INVALID,
-    "harness.report.site.SiteError": INVALID,
-    "harness.formats.format.FormatError": INVALID,
-    "harness.verify.found.NothingToVerify": USAGE,
-    "harness.verify.found.BadKey": USAGE,
-    "harness.verify.found.BadArchive": INVALID,
-    "harness.sign.SignError": INVALID,
-    "harness.sign.SigningMissing": MISSING,
-}
-"""Errors that have a code of their own, by full name, so that none has to be imported for it."""
-
-
-class UsageFailure(click.UsageError):
-    """The command line was wrong; the message is a whole sentence."""
+"""The `kind` of the error document for each exit code."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`did you mean ...?`, or all there are where nothing is near."""
+    """Return `did you mean ...?` with near names, or the list of all names."""
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that nothing has."""
+    """Return the message for a name that does not exist."""
     return f"unknown {what} '{name}': {suggestion(name, known)}"
 
 
-def full_names(error: BaseException) -> list[str]:
-    """Module and name of the error's class and of those it derives from."""
-    return [f"{item.__module__}.{item.__qualname__}" for item in type(error).__mro__]
-
-
-def exit_code(error: BaseException) -> int:
-    """The code of design section 5 that an error leads to; 70 for those nobody foresaw."""
+def exit_code(error: BaseException) -> ExitCode:
+    """Return the exit code for an error; unexpected errors give 70."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     if isinstance(error, click.ClickException):
-        return USAGE
-    return next((CODES[name] for name in full_names(error) if name in CODES), INTERNAL)
+        return ExitCode.USAGE
+    return error.exit_code if isinstance(error, JouleMarkError) else ExitCode.INTERNAL
 
 
-def _usage_sentence(error: click.ClickException) -> str:
+def _click_message(error: click.ClickException) -> str:
+    """Return click's message in the style of this program, with a pointer to the help page."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
-        options = (
-            [name for param in error.ctx.command.params for name in param.opts] if error.ctx else []
-        )
-        return unknown("option", error.option_name, options)
-    text = error.format_message().rstrip(".")
-    return text[:1].lower() + text[1:]
+        params = error.ctx.command.params if error.ctx else []
+        text = unknown("option", error.option_name, [name for item in params for name in item.opts])
+    else:
+        text = error.format_message().rstrip(".")
+        text = text[:1].lower() + text[1:]
+    return f"{text} (try `{context.command_path} --help`)" if context else text
 
 
-def sentence(error: BaseException) -> str:
-    """The error as one line for people."""
+def message_of(error: BaseException) -> str:
+    """Return the error as a message for the user."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return "interrupted"
     if isinstance(error, click.ClickException):
-        text = _usage_sentence(error)
-        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
-        return f"{text} (try `{path} --help`)" if path else text
+        return _click_message(error)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}the system refused: {error.strerror.lower()}"
-    if exit_code(error) == INTERNAL:
+    if exit_code(error) == ExitCode.INTERNAL:
         return f"internal: {type(error).__name__}: {error}"
     return str(error)
 
 
-def _keep_traceback(error: BaseException) -> str:
-    """Write the traceback to a file of its own; returns where."""
+def _save_traceback(error: BaseException) -> str:
+    """Write the traceback to a new temporary file and return its path."""
     descriptor, path = tempfile.mkstemp(prefix="joulemark-", suffix=".traceback.txt")
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
         traceback.print_exception(error, file=file)
     return path
 
 
-def _report(error: BaseException, code: int, arguments: Sequence[str]) -> None:
+def _report(error: BaseException, code: ExitCode, arguments: Sequence[str]) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return
-    message = one_line(sentence(error))
+    message = one_line(message_of(error))
     if "--debug" in arguments:
         traceback.print_exception(error, file=sys.stderr)
-    elif code == INTERNAL:
-        message += f"; the traceback is in {_keep_traceback(error)}"
+    elif code == ExitCode.INTERNAL:
+        message += f"; the traceback is in {_save_traceback(error)}"
     click.echo(f"error: {message}", err=True)
     if "--json" in arguments:
         body = {"exit_code": code, "kind": KINDS[code], "message": message}
         click.echo(json.dumps({"error": body, "format": 1}, sort_keys=True, indent=1))
 
 
-def _drop_stdout() -> None:
-    """Nobody reads standard output any more; what is left in the buffer goes nowhere."""
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, sys.stdout.fileno())
-    os.close(descriptor)
-
-
-def guarded(call: Callable[[], Any], arguments: Sequence[str]) -> int:
-    """Run a verb; returns its exit code, whatever happens."""
+def run_guarded(call: Callable[[], Any], arguments: Sequence[str]) -> int:
+    """Run a command, report its error if it raises one, and return the exit code."""
     try:
         code = call()
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_stdout()
-        return OK
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
+        # The reader has closed standard output; what is still buffered is dropped.
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)
+        return ExitCode.OK
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost handler
         code = exit_code(error)
         _report(error, code, arguments)
-    return code if isinstance(code, int) else OK
+    return code if isinstance(code, int) else ExitCode.OK

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from harness import __version__
-from harness.cli.failure import guarded, unknown
+from harness.cli.failure import run_guarded, unknown
 
 VERBS = Path(__file__).with_name("verbs")
 
@@ -70,7 +70,7 @@ class VerbGroup(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         call = super().main
-        sys.exit(guarded(lambda: call(arguments, prog_name, **extra), arguments))
+        sys.exit(run_guarded(lambda: call(arguments, prog_name, **extra), arguments))
 
 
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})

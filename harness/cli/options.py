@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harness.cli.failure import UsageFailure, unknown
+from harness.cli.failure import unknown
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,13 +31,13 @@ class OneOf(click.ParamType[str]):
         """The word as it is known.
 
         Raises:
-            UsageFailure: there is no such word.
+            click.UsageError: there is no such word.
         """
         text = str(value).lower()
         for word in (text, f"{text}s"):
             if word in self.words:
                 return word
-        raise UsageFailure(unknown(self.what, str(value), self.words), ctx)
+        raise click.UsageError(unknown(self.what, str(value), self.words), ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
         """The words, for the usage line."""
@@ -51,7 +51,7 @@ def _folder_to_write(ctx: click.Context, param: click.Parameter, value: str) -> 
     while not os.path.lexists(there) and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        raise UsageFailure(f"{param.opts[0]} {value}: {there} is not a folder", ctx)
+        raise click.UsageError(f"{param.opts[0]} {value}: {there} is not a folder", ctx)
     return path
 
 
@@ -113,11 +113,11 @@ def existing_folder(ctx: click.Context, param: click.Parameter, value: str) -> P
     """A folder that is there.
 
     Raises:
-        UsageFailure: it is not.
+        click.UsageError: it is not.
     """
     path = Path(value)
     if not path.is_dir():
-        raise UsageFailure(
+        raise click.UsageError(
             f"{param.human_readable_name} {value}: no such folder; run something first", ctx
         )
     return path
@@ -130,9 +130,9 @@ def _meters(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) 
     try:
         names = [parse(text)[0] for text in value]
     except ValueError as error:
-        raise UsageFailure(str(error), ctx) from error
+        raise click.UsageError(str(error), ctx) from error
     if "none" in names and len(names) > 1:
-        raise UsageFailure(
+        raise click.UsageError(
             f"{param.opts[0]} none cannot stand beside other meters; leave one of them out", ctx
         )
     return value

@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.cli.documents import RunDocument
-from harness.cli.failure import GATE, INTERRUPTED, MISSED, OK
 from harness.cli.series import document_of
+from harness.errors import ExitCode
 from harness.records import Ruleset, Score
 from harness.records.base import FORMAT, Record
 from harness.records.confirm import Confirmation
@@ -18,7 +18,11 @@ from harness.score.confirm import Halves, Terms, confirm
 from harness.score.group import Group, score_of
 from harness.score.score import read_attempts
 
-CODES = {"confirmed": OK, "not confirmed": GATE, "unclear": MISSED}
+CODES = {
+    "confirmed": ExitCode.OK,
+    "not confirmed": ExitCode.GATE,
+    "unclear": ExitCode.TARGET_MISSED,
+}
 
 
 class RerunDocument(Record):
@@ -88,5 +92,5 @@ def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher)
         sealed=tuple(str(item.folder) for item in series),
         series=document_of(outcomes, rules, request.results),
         confirmation=confirmation,
-        exit_code=CODES[confirmation.verdict] if confirmation else INTERRUPTED,
+        exit_code=CODES[confirmation.verdict] if confirmation else ExitCode.INTERRUPTED,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.bundle import Bundle
 from harness.cli.documents import RunDocument, RunItem
-from harness.cli.failure import INTERRUPTED, INVALID, MISSED, OK, OVER_BUDGET, UNTRUSTED
+from harness.errors import ExitCode
 from harness.measure.energy import disjoint
 from harness.records import Ruleset, RunScore
 from harness.records.measure import weakest_method
@@ -18,20 +18,27 @@ if TYPE_CHECKING:
     from harness.run.order import Outcome
 
 CODE_OF = {
-    "ok": OK,
-    "target_missed": MISSED,
-    "budget_exceeded": OVER_BUDGET,
-    "degraded": UNTRUSTED,
-    "diverged": INVALID,
-    "oom": INVALID,
-    "crashed": INVALID,
-    "killed": INVALID,
-    "invalid": INVALID,
-    "aborted": INTERRUPTED,
+    "ok": ExitCode.OK,
+    "target_missed": ExitCode.TARGET_MISSED,
+    "budget_exceeded": ExitCode.OVER_BUDGET,
+    "degraded": ExitCode.UNTRUSTED,
+    "diverged": ExitCode.INVALID,
+    "oom": ExitCode.INVALID,
+    "crashed": ExitCode.INVALID,
+    "killed": ExitCode.INVALID,
+    "invalid": ExitCode.INVALID,
+    "aborted": ExitCode.INTERRUPTED,
 }
 """Exit code of a single run, by its status."""
 
-WORST_FIRST = (INTERRUPTED, INVALID, OVER_BUDGET, UNTRUSTED, MISSED, OK)
+WORST_FIRST = (
+    ExitCode.INTERRUPTED,
+    ExitCode.INVALID,
+    ExitCode.OVER_BUDGET,
+    ExitCode.UNTRUSTED,
+    ExitCode.TARGET_MISSED,
+    ExitCode.OK,
+)
 """A series ends with the first of these that any of its runs has: the less a run is worth as a
 result, the earlier it stands."""
 
@@ -53,14 +60,14 @@ RIGHT = COLUMNS[:1] + COLUMNS[2:6]
 def code_of(status: str, ended_by: str) -> int:
     """Exit code of one run; a fault of the machine is no interruption by a person."""
     if status == "aborted" and ended_by == "fault":
-        return UNTRUSTED
+        return ExitCode.UNTRUSTED
     return CODE_OF[status]
 
 
 def worst(codes: Iterable[int]) -> int:
     """The exit code of a series."""
     found = set(codes)
-    return next((code for code in WORST_FIRST if code in found), OK)
+    return next((code for code in WORST_FIRST if code in found), ExitCode.OK)
 
 
 def scored(outcome: "Outcome", results: Path) -> RunItem:

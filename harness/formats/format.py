@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from harness.errors import JouleMarkError
 from harness.records import Finding, ImportedRun, ImportedScore, ImportedStanding, Ruleset
 
 
-class FormatError(ValueError):
+class FormatError(JouleMarkError, ValueError):
     """A path of which nothing at all can be read: the message says why, and what was expected."""
 
 

@@ -3,14 +3,17 @@
 from typing import cast
 
 from harness import registry
+from harness.errors import ExitCode, JouleMarkError
 from harness.plugins import Availability, Launcher
 
 ORDER = ("bubblewrap", "landlock", "plain")
 AUTO = "auto"
 
 
-class LauncherUnavailable(RuntimeError):
+class LauncherUnavailable(JouleMarkError, RuntimeError):
     """The launcher that was asked for does not work here; the message says why, and the cure."""
+
+    exit_code = ExitCode.MISSING
 
 
 def _advised(found: Availability) -> str:

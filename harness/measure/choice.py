@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.errors import ExitCode, JouleMarkError
 from harness.plugins import Availability
 from harness.records import Meter
 from harness.registry import Broken, Plugin, UnknownPlugin, discover, find, suggestion
@@ -14,8 +15,10 @@ MODELLED = "codecarbon"
 """Meter that stands in, marked as an estimate, where the machine has no sensor for those."""
 
 
-class MeterUnavailable(RuntimeError):
+class MeterUnavailable(JouleMarkError, RuntimeError):
     """A meter that was asked for by name cannot be read here; the message has reason and cure."""
+
+    exit_code = ExitCode.MISSING
 
 
 @dataclass(frozen=True, kw_only=True)

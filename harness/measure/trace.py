@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import JouleMarkError
 from harness.measure.columns import columns
 from harness.measure.series import Series
 
 HEADER = b"t_ns,domain,energy_j,power_w,u_ns"
 
 
-class TraceError(ValueError):
+class TraceError(JouleMarkError, ValueError):
     """A file that is no trace; the message names file and fault."""
 
 

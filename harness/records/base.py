@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationErro
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from harness.errors import JouleMarkError
+
 FORMAT = 1
 """Format number written by this version; `migrate` lifts older files."""
 
@@ -31,7 +33,7 @@ Status = Literal[
 """What became of a run (DESIGN section 3)."""
 
 
-class RecordError(ValueError):
+class RecordError(JouleMarkError, ValueError):
     """A file that is no valid record: the message names file, key and fault."""
 
 

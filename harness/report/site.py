@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.errors import JouleMarkError
 from harness.records import Leaderboard, Ruleset, Score
 from harness.registry import Broken, Plugin, discover
 from harness.report import numbers, wording
@@ -41,7 +42,7 @@ def squeezed(source: str) -> str:
     return _IDLE.sub("", source)
 
 
-class SiteError(ValueError):
+class SiteError(JouleMarkError, ValueError):
     """Pages that cannot stand side by side: the message names page and path."""
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from harness.errors import JouleMarkError
 from harness.records import (
     AcrossRules,
     EvaluationRules,
@@ -28,7 +29,7 @@ Tree = dict[str, Any]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class RulesetError(ValueError):
+class RulesetError(JouleMarkError, ValueError):
     """A ruleset that cannot be used: the message names file, key and fault."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.bundle import Bundle, BundleError
+from harness.errors import JouleMarkError
 from harness.ledger import FOREIGN, Ledger, read_ledger
 from harness.records import Run
 from harness.run.submission import NAME
@@ -21,7 +22,7 @@ from harness.verify import NothingToVerify, Report, verify
 from harness.verify.archive import gather, is_archive, stem, unpack
 
 
-class ForeignError(ValueError):
+class ForeignError(JouleMarkError, ValueError):
     """Bundles that are not let in; the message names what is wrong and says that none was."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.bundle import Bundle, BundleError
+from harness.errors import JouleMarkError
 from harness.registry import find
 from harness.run.order import plugin_file, workload_version
 from harness.run.series import SeriesRequest, open_entry, reference_of
@@ -19,7 +20,7 @@ PLACE = 4
 """Folders of a bundle's place in its results: workload, submission, machine, run."""
 
 
-class RepeatError(ValueError):
+class RepeatError(JouleMarkError, ValueError):
     """A bundle that cannot be repeated here; the message says why and what to do."""
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from harness.errors import JouleMarkError
 from harness.records import Record, RecordError, Submission, load
 from harness.registry import find
 from harness.run.declared import Undeclared, module_fault, read_tree
@@ -23,7 +24,7 @@ IGNORED = frozenset({"__pycache__", ".git", ".venv", ".pytest_cache", ".ruff_cac
 FILES_MAX = 1000
 
 
-class SubmissionError(ValueError):
+class SubmissionError(JouleMarkError, ValueError):
     """A submission that cannot be run: the message names the file and what to do."""
 
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from harness.bundle import Bundle
 from harness.clock import NS_PER_S
+from harness.errors import JouleMarkError
 from harness.records.base import FORMAT, Record, load
 from harness.score.contrast import resolvable_ratio
 from harness.score.stats import Sample, passes, sample_sd
@@ -26,7 +27,7 @@ WHOLE = ("ok", "target_missed")
 """Statuses of runs that trained to their own end."""
 
 
-class CalibrationError(ValueError):
+class CalibrationError(JouleMarkError, ValueError):
     """Runs that calibrate nothing; the message names the first at fault."""
 
 

@@ -5,22 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from harness.errors import ExitCode, JouleMarkError
+
 Verdict = Literal["pass", "fail", "skip"]
 """`skip`: the check could not be made, for the reason given; it is never a pass."""
 
 FAULTS_SHOWN = 5
 
 
-class NothingToVerify(ValueError):
+class NothingToVerify(JouleMarkError, ValueError):
     """There is neither bundle nor ledger where one was said to be."""
 
+    exit_code = ExitCode.USAGE
 
-class BadArchive(ValueError):
+
+class BadArchive(JouleMarkError, ValueError):
     """An archive that is damaged or not to be trusted; the message names entry and rule."""
 
 
-class BadKey(ValueError):
+class BadKey(JouleMarkError, ValueError):
     """A public key that cannot be used; the message names the file."""
+
+    exit_code = ExitCode.USAGE
 
 
 class Fault(NamedTuple):

@@ -109,7 +109,7 @@ def test_a_verb_that_is_dropped_in_is_found(tmp_path: Path) -> None:
     """One file, one verb: nothing else is edited."""
     copy = tmp_path / "harness"
     copy.mkdir()
-    for name in ("__init__.py", "clock.py"):
+    for name in ("__init__.py", "clock.py", "errors.py"):
         (copy / name).write_bytes((VERBS.parents[1] / name).read_bytes())
     for path in VERBS.parent.rglob("*.py"):
         target = copy / "cli" / path.relative_to(VERBS.parent)

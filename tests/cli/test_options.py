@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.failure import UsageFailure, suggestion
+from harness.cli.failure import suggestion
 from harness.cli.options import (
     OneOf,
     existing_folder,
@@ -45,7 +45,7 @@ def test_words_in_singular_and_any_case(text: str) -> None:
 def test_other_words_are_refused_with_a_hint(text: str) -> None:
     if text.lower() in WORDS or f"{text.lower()}s" in WORDS:
         return
-    with pytest.raises(UsageFailure) as caught:
+    with pytest.raises(click.UsageError) as caught:
         OneOf("kind", WORDS).convert(text, None, None)
     assert any(word in str(caught.value.message) for word in WORDS)
 
@@ -72,7 +72,7 @@ def test_the_default_is_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_results_cannot_be_a_file(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("gone")
-    with pytest.raises(UsageFailure, match="is not a folder"):
+    with pytest.raises(click.UsageError, match="is not a folder"):
         value_of(results_option, "--results", str(tmp_path / place))
 
 
@@ -96,7 +96,7 @@ def test_meters_may_repeat_and_carry_options() -> None:
     ],
 )
 def test_meters_that_contradict_are_refused(words: tuple[str, ...], said: str) -> None:
-    with pytest.raises(UsageFailure, match=said):
+    with pytest.raises(click.UsageError, match=said):
         value_of(meter_option, *words)
 
 
@@ -107,5 +107,5 @@ def test_none_alone_is_fine() -> None:
 def test_a_folder_to_read_must_be_there(tmp_path: Path) -> None:
     argument = click.argument("results", callback=existing_folder)
     assert value_of(argument, str(tmp_path)) == {"results": tmp_path}
-    with pytest.raises(UsageFailure, match="gone: no such folder"):
+    with pytest.raises(click.UsageError, match="gone: no such folder"):
         value_of(argument, str(tmp_path / "gone"))

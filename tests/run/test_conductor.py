@@ -9,7 +9,8 @@ import pytest
 import safetensors.numpy
 
 from harness.bundle import Bundle
-from harness.cli.failure import MISSING, exit_code
+from harness.cli.failure import exit_code
+from harness.errors import ExitCode
 from harness.measure.choice import MeterUnavailable
 from harness.records import Run
 from harness.run.conductor import run_one
@@ -366,7 +367,7 @@ def test_a_meter_asked_for_by_name_that_does_not_open_ends_the_run(
     run = Bundle(sealed.parent, checked=True).run
     assert run.status == "aborted"
     assert "'rapl' was asked for" in run.reason
-    assert exit_code(MeterUnavailable("x")) == MISSING == 6
+    assert exit_code(MeterUnavailable("x")) == ExitCode.MISSING
     assert children() == []
 
 

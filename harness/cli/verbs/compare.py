@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.answer import Answer, answers
-from harness.cli.failure import GATE, OK, UsageFailure, unknown
+from harness.cli.failure import unknown
 from harness.cli.options import results_option, ruleset_options
+from harness.errors import ExitCode
 
 if TYPE_CHECKING:
     from harness.cli.documents import CompareDocument
@@ -36,7 +37,7 @@ def _method(row: "CostRatio") -> str:
 def _named(scores: "Sequence[Score]", name: str) -> "list[Score]":
     found = [score for score in scores if score.submission == name]
     if not found:
-        raise UsageFailure(unknown("submission", name, {score.submission for score in scores}))
+        raise click.UsageError(unknown("submission", name, {score.submission for score in scores}))
     return found
 
 
@@ -50,7 +51,7 @@ def _pairs(scores: "Sequence[Score]", a: str, b: str) -> "list[tuple[Score, Scor
     pairs = [(one, two) for one in _named(scores, a) for two in _named(scores, b)]
     found = [(one, two) for one, two in pairs if shared(one, two) and one is not two]
     if not found:
-        raise UsageFailure(
+        raise click.UsageError(
             f"'{a}' and '{b}' share no workload, machine and ruleset; run both on one"
         )
     return found
@@ -147,4 +148,6 @@ def COMMAND(  # noqa: N802
         gate=tuple(verdicts),
     )
     failed = any(verdict.verdict == "fail" for verdict in verdicts)
-    return Answer(document, lambda page: _show(document, page), GATE if failed else OK)
+    return Answer(
+        document, lambda page: _show(document, page), ExitCode.GATE if failed else ExitCode.OK
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.answer import Answer, answers
-from harness.cli.failure import INVALID, MISSING, OK, UsageFailure
+from harness.errors import ExitCode
 
 if TYPE_CHECKING:
     from harness.api import PackedData
@@ -28,7 +28,7 @@ root_option = click.option(
 
 def _root(given: Path | None) -> Path:
     if given is None:
-        raise UsageFailure(f"no data root: give --to DIR or set {VARIABLE}")
+        raise click.UsageError(f"no data root: give --to DIR or set {VARIABLE}")
     return given
 
 
@@ -95,7 +95,13 @@ def _answer(root: Path, sets: "list[PackedItem]") -> Answer:
 
     document = DataDocument(root=str(root), sets=tuple(sets))
     states = {item.state for item in sets}
-    code = INVALID if "faulty" in states else MISSING if "missing" in states else OK
+    code = (
+        ExitCode.INVALID
+        if "faulty" in states
+        else ExitCode.MISSING
+        if "missing" in states
+        else ExitCode.OK
+    )
     return Answer(document, lambda page: _show(document, page), code)
 
 
@@ -122,7 +128,7 @@ def prepare(workload: str, originals: Path, root: Path | None, partial: bool) ->
 
     packed = find("workloads", workload).value.packed
     if packed is None:
-        raise UsageFailure(
+        raise click.UsageError(
             f"'{workload}' brings or makes its data itself; there is nothing to prepare"
         )
     place = _root(root)

@@ -65,16 +65,16 @@ def COMMAND(results: Path, out: Path) -> Answer:  # noqa: N802 - the name by whi
     """Run every reference submission of the smallest workload, rank them, and render the site."""
     from harness.cli.boards import scores_below
     from harness.cli.documents import DemoDocument
-    from harness.cli.failure import INTERRUPTED
     from harness.cli.series import worst
     from harness.cli.site import render_site
+    from harness.errors import ExitCode
     from harness.rules.load import load_ruleset
 
     ruleset = load_ruleset(RULESET)
     done: list[RunDocument] = []
     for name in entrants(WORKLOAD):
         done.append(_series(name, ruleset, results))
-        if done[-1].exit_code == INTERRUPTED:
+        if done[-1].exit_code == ExitCode.INTERRUPTED:
             break
     code = worst(item.exit_code for item in done)
     document = DemoDocument(

@@ -16,13 +16,12 @@ DOCUMENT = "harness.formats.exports:ExportDocument"
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    from harness.cli.failure import UsageFailure
 
     found = {}
     for text in value:
         key, separator, said = text.partition("=")
         if not (key and separator):
-            raise UsageFailure(f"{param.opts[0]} {text}: write KEY=VALUE", ctx)
+            raise click.UsageError(f"{param.opts[0]} {text}: write KEY=VALUE", ctx)
         found[key] = said
     return found
 

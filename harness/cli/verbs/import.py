@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.answer import Answer, answers
-from harness.cli.failure import UsageFailure
 from harness.cli.options import results_option
 
 if TYPE_CHECKING:
@@ -72,6 +71,6 @@ def COMMAND(format_name: str, path: Path, results: Path, key: Path | None) -> An
         from harness.formats.imports import import_archive
 
         if key is not None:
-            raise UsageFailure("--key is for bundles; records of other formats are not signed")
+            raise click.UsageError("--key is for bundles; records of other formats are not signed")
         document = import_archive(format_name, path, results)
     return Answer(document, lambda page: _show(document, page))

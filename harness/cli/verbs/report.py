@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from harness.cli.answer import Answer, answers
-from harness.cli.failure import UsageFailure, unknown
+from harness.cli.failure import unknown
 from harness.cli.options import folder_option, optional_folder_option, ruleset_options
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _formats(text: str | None) -> tuple[str, ...]:
     """The formats of `--format`, each once, as they were named.
 
     Raises:
-        UsageFailure: there is no such format, or none is named.
+        click.UsageError: there is no such format, or none is named.
     """
     if text is None:
         return ()
@@ -44,9 +44,11 @@ def _formats(text: str | None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
     for name in names:
         if name not in FORMATS:
-            raise UsageFailure(unknown("format of --format", name, FORMATS))
+            raise click.UsageError(unknown("format of --format", name, FORMATS))
     if not names:
-        raise UsageFailure(f"--format '{text}' names no format; there are: {', '.join(FORMATS)}")
+        raise click.UsageError(
+            f"--format '{text}' names no format; there are: {', '.join(FORMATS)}"
+        )
     return names
 
 
@@ -54,7 +56,7 @@ def _beside(extras: Extras) -> "Beside":
     from harness.cli.site import Beside
 
     if extras.formats is not None and extras.figures is None:
-        raise UsageFailure(
+        raise click.UsageError(
             "--format says how figures are written; name their folder with --figures DIR"
         )
     return Beside(extras.figures, _formats(extras.formats), extras.ci)

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from harness.cli.answer import Answer, answers
-from harness.cli.failure import UsageFailure
 from harness.cli.options import (
     meter_option,
     results_option,
@@ -48,7 +47,7 @@ def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N8
     its best trial.
     """
     if options["trials"] is not None and options["tuning"] != "external":
-        raise UsageFailure(
+        raise click.UsageError(
             "--trials counts the runs of a study of --tuning external; name that, too"
         )
     from harness.cli.display import display_for

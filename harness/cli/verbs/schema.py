@@ -4,7 +4,7 @@ import json
 
 import click
 
-from harness.cli.failure import UsageFailure, unknown
+from harness.cli.failure import unknown
 
 
 @click.command("schema")
@@ -20,6 +20,6 @@ def COMMAND(name: str | None, *, as_json: bool) -> int:  # noqa: N802 - the name
         click.echo(text)
         return 0
     if name not in known:
-        raise UsageFailure(unknown("schema", name, known))
+        raise click.UsageError(unknown("schema", name, known))
     click.echo(json.dumps(schema_of(name), indent=1, sort_keys=True))
     return 0

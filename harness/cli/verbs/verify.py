@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.answer import Answer, answers
-from harness.cli.failure import INVALID, OK
+from harness.errors import ExitCode
 
 if TYPE_CHECKING:
     from harness.cli.documents import BundleItem, CheckItem, VerifyDocument
@@ -136,5 +136,5 @@ def COMMAND(path: Path, key: Path | None) -> Answer:  # noqa: N802 - the name by
 
     report = verify(path, key)
     document = document_of(report)
-    code = OK if report.ok else INVALID
+    code = ExitCode.OK if report.ok else ExitCode.INVALID
     return Answer(document, lambda page: _show(report, document, page), code)
