@@ -1,20 +1,23 @@
 """Reads the trace of a run: the readings of each domain."""
 
 import gzip
+import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from harness.errors import JouleMarkError
-from harness.measure.columns import columns
-from harness.measure.series import Series
+from harness.measure.series import Float, Series
 
 HEADER = b"t_ns,domain,energy_j,power_w,u_ns"
+_FIELDS = HEADER.count(b",") + 1
 
 
 class TraceError(JouleMarkError, ValueError):
-    """A file that is no trace; the message names file and fault."""
+    """A file that is not a trace; the message names the file and the fault."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,14 @@ class Trace:
 
     columns: Mapping[str, Series]
     torn: bool = False
-    """Whether the last line was cut off, as a killed sampler leaves it."""
+    """Whether the last line is incomplete, as a killed sampler leaves it."""
 
 
 def read_trace(path: Path) -> Trace:
-    """Read `trace.csv` or `trace.csv.gz`.
+    """Read `trace.csv` or `trace.csv.gz`; an incomplete last line is dropped and marked.
 
     Raises:
-        TraceError: it is no trace; a last line without its end is dropped and noted.
+        TraceError: it is not a trace.
     """
     try:
         data = path.read_bytes()
@@ -45,13 +48,43 @@ def parse_trace(data: bytes, where: str = "trace") -> Trace:
     """Parse the text of a trace.
 
     Raises:
-        TraceError: the header or a row is not as it must be.
+        TraceError: the header or a row is invalid.
     """
     head, _, body = data.partition(b"\n")
     if head.strip() != HEADER:
         raise TraceError(f"{where}: the first line is not '{HEADER.decode()}'")
-    whole, end, rest = body.rpartition(b"\n")
+    complete, _, rest = body.rpartition(b"\n")
     try:
-        return Trace(columns(whole + end) if whole else {}, torn=bool(rest))
+        columns = _columns(complete.decode("utf-8", "replace")) if complete else {}
     except ValueError as error:
         raise TraceError(f"{where}: {error}") from error
+    return Trace(columns, torn=bool(rest))
+
+
+def _columns(text: str) -> dict[str, Series]:
+    """The readings of each domain.
+
+    One split of the whole text is several times faster than one of each row, and for the traces
+    of short runs faster than pandas. A line feed stays at the start of its row's first field.
+
+    Raises:
+        ValueError: a row is invalid.
+    """
+    fields = text.replace("\n", ",\n").split(",")
+    first = fields[_FIELDS::_FIELDS]
+    if len(fields) % _FIELDS or not text.count("\n") == len(first) == "".join(first).count("\n"):
+        raise ValueError("a row has more or fewer than five fields")
+    try:
+        t_ns = np.array(list(map(int, fields[0::_FIELDS])), dtype=np.int64)
+    except OverflowError as error:
+        raise ValueError("a time does not fit into 64 bits") from error
+    joules, watts, u_ns = (_floats(fields[place::_FIELDS]) for place in (2, 3, 4))
+    series = Series(t_ns, joules, watts, np.nan_to_num(u_ns))
+    names = fields[1::_FIELDS]
+    numbers = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    rows = np.fromiter(map(numbers.__getitem__, names), np.int64, len(names))
+    return {name: series.at(np.flatnonzero(rows == index)) for name, index in numbers.items()}
+
+
+def _floats(cells: Sequence[str]) -> Float:
+    return np.array([float(cell) if cell else math.nan for cell in cells])
