@@ -14,7 +14,7 @@ import numpy as np
 from harness.clock import NS_PER_S, Anchor
 from harness.measure import counter
 from harness.measure.energy import Energy, EnergyReader, contains
-from harness.measure.lockstep import step_seconds
+from harness.measure.events import step_seconds
 from harness.measure.metering import TRACE, Metering
 from harness.measure.series import Series, around, nominal_period_s
 from harness.measure.trace import Trace, TraceError, read_trace
@@ -139,7 +139,7 @@ def audit_run(
     except TraceError as error:
         return [*unopened, _finding("trace-unreadable", "fail", str(error), _KILLED)]
     limits = rules or MeasureRules()
-    step_s = step_seconds(folder / "events.jsonl")
+    step_s = step_seconds(folder)
     witness = Witness(faults=metering.faults, rules=limits, step_s=step_s)
     told = audit(trace, domains, (begin_ns, end_ns), witness)
     return [*unopened, *told, *_clocks(watched_drifts(folder), limits)]

@@ -14,7 +14,7 @@ from harness.records.imported import (
     PowerFile,
 )
 from harness.records.machine import Machine, MachineFact, Meter
-from harness.records.measure import Domain, SamplerReport
+from harness.records.measure import Domain, IdlePower, SamplerReport
 from harness.records.multi import Front, FrontPoint, MultiCell, MultiRanking, MultiRow
 from harness.records.ruleset import (
     AcrossRules,
@@ -81,6 +81,7 @@ __all__ = [
     "Front",
     "FrontPoint",
     "GateResult",
+    "IdlePower",
     "ImportedFigure",
     "ImportedRules",
     "ImportedRun",

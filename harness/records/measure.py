@@ -57,6 +57,18 @@ class Domain(Record):
     """Relative gain error of the meter's class at k = 2, as 0.05 for 5 %."""
 
 
+class IdlePower(Record):
+    """Mean power of one domain while nothing ran, before and after a run, in watts."""
+
+    domain: str
+    before_w: float | None = None
+    """None where it was not measured."""
+    after_w: float | None = None
+    """None where it was not measured."""
+    u_w: float | None = None
+    """Greater of the two uncertainties, k = 2, without the gain error, which both share."""
+
+
 class SamplerReport(Record):
     """What the sampler did and what it cost, by its own account."""
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from harness.records.base import FORMAT, Record, Status
 from harness.records.machine import Meter
-from harness.records.measure import Domain, SamplerReport
+from harness.records.measure import Domain, IdlePower, SamplerReport
 
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Level = Literal["info", "warn", "fail"]
@@ -305,6 +305,8 @@ class Run(Record):
     """Every meter plug-in, read or not, with the reason."""
     domains: tuple[Domain, ...] = ()
     """What the trace's domains are."""
+    idle: tuple[IdlePower, ...] = ()
+    """Power of the idle machine before and after; empty where the ruleset reserved no time."""
     sampler: SamplerReport | None = None
     """None where no meter was read."""
     findings: tuple[Finding, ...] = ()

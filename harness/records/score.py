@@ -98,6 +98,8 @@ class RunScore(Record):
     energy_method: Method | None = None
     energy_domains: tuple[str, ...] = ()
     energy_simulated: bool = False
+    energy_level: int | None = None
+    """Level of the measurement, 0 to 3 (`docs/meters.md`); None where nothing was measured."""
     energy_by_domain_j: dict[str, float] = {}
     """Joules of every domain that was read, parents and children alike."""
     window_s: float | None

@@ -6,6 +6,7 @@ import harness
 from harness.clock import utc_text
 from harness.measure.audit import audit_run
 from harness.measure.choice import MeterUnavailable, require_opened
+from harness.measure.idle import idle_power
 from harness.measure.metering import Metering, MeteringError
 from harness.records import (
     Claim,
@@ -248,6 +249,7 @@ def _run_record(
         claimed=Claim(messages=story.claims_count, dropped=story.dropped_count),
         meters=tuple(meters),
         domains=metering.domains if metering else (),
+        idle=idle_power(bench.folder, metering.domains) if metering else (),
         sampler=judged.report,
         findings=findings,
     )

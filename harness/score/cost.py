@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 from harness.bundle import TRACE, Bundle
 from harness.clock import NS_PER_S
 from harness.measure.energy import Energy, EnergyReader, IntervalEnergy, Total
+from harness.measure.level import measurement_level
 from harness.measure.trace import TraceError, parse_trace
 from harness.records import (
     Evaluation,
@@ -248,7 +249,11 @@ def _energy_step_j(whole: Total, run: Run, time_s: float, time_step_s: float) ->
 
 
 def _energy_fields(
-    run: Run, joules: Mapping[str, IntervalEnergy], time_s: float | None, time_step_s: float | None
+    run: Run,
+    joules: Mapping[str, IntervalEnergy],
+    time_s: float | None,
+    time_step_s: float | None,
+    gpus_count: int,
 ) -> dict[str, Any]:
     """The part of a RunScore that is about joules."""
     cost, window = joules.get("cost"), joules.get("window")
@@ -269,6 +274,9 @@ def _energy_fields(
             "energy_method": cost.total.method,
             "energy_domains": cost.total.domains,
             "energy_simulated": cost.total.simulated,
+            "energy_level": measurement_level(
+                cost.domains, run.domains, run.findings, gpus_count
+            ).level,
         }
     return fields
 
@@ -306,6 +314,7 @@ def _coverage_findings(part: Energy, run: Run, ruleset: Ruleset) -> Iterator[Fin
         yield Finding(rule="energy-gap", level="fail", message=message)
 
 
+NO_GPU = b'"gpus": []'
 NO_PRICE = b'"price_usd_per_h": null'
 """How a machine without a price is written: parsing ten thousand of them would take seconds."""
 
@@ -315,6 +324,11 @@ def price_of(bundle: Bundle) -> float | None:
     if NO_PRICE in bundle.read("machine.json"):
         return None
     return bundle.machine.price_usd_per_h
+
+
+def gpus_of(bundle: Bundle) -> int:
+    """Number of GPUs of the machine."""
+    return 0 if NO_GPU in bundle.read("machine.json") else len(bundle.machine.gpus)
 
 
 def claimed_validation(bundle: Bundle) -> float | None:
@@ -404,7 +418,7 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
         price_usd_per_h=price_of(bundle),
         trial=trial_of(bundle),
         findings=findings,
-        **_energy_fields(run, joules, time_s, time_step_s),
+        **_energy_fields(run, joules, time_s, time_step_s, gpus_of(bundle)),
     )
 
 

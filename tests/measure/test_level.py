@@ -1,9 +1,9 @@
-"""The level of a measurement follows from its data alone."""
+"""The level of a measurement is computed from its data alone."""
 
 import pytest
 
 from harness.measure.energy import Energy
-from harness.measure.grade import grade
+from harness.measure.level import measurement_level
 from harness.records import Domain, Finding
 
 
@@ -31,12 +31,12 @@ CPU, DRAM, GPU = made("cpu", "cpu"), made("dram", "dram"), made("gpu-0", "gpu")
     [
         ([CPU, DRAM, GPU], 3, ""),
         ([made("wall", "wall", "sampled")], 3, ""),
-        ([CPU, GPU], 2, "memory's joules are missing"),
+        ([CPU, GPU], 2, "energy of the memory is missing"),
         ([CPU, DRAM, made("gpu-0", "gpu", "sampled")], 2, "sampled, not counted"),
-        ([GPU], 1, "processor's joules are missing"),
+        ([GPU], 1, "energy of the processor is missing"),
         ([CPU, DRAM], 1, "not every GPU"),
         ([made("cpu", "cpu", readings_count=59), DRAM, GPU], 1, "59 readings"),
-        ([made("cpu", "cpu", coverage_ratio=0.9), DRAM, GPU], 1, "covers 90%"),
+        ([made("cpu", "cpu", coverage_ratio=0.9), DRAM, GPU], 1, "cover 90%"),
         ([made("cpu", "cpu", gap_max_s=2.5), DRAM, GPU], 1, "not read for 2.5 s"),
         ([made("cpu-modelled", "cpu", "modelled"), DRAM, GPU], 0, "cpu-modelled is modelled"),
         ([made("cpu", "cpu", simulated=True)], 0, "simulated"),
@@ -46,16 +46,16 @@ CPU, DRAM, GPU = made("cpu", "cpu"), made("dram", "dram"), made("gpu-0", "gpu")
 )
 def test_the_level_and_what_the_next_one_asks_for(parts, level, lack):
     domains = [domain for domain, _ in parts]
-    told = grade([energy for _, energy in parts], domains, gpus_count=1)
+    energies = {energy.domain: energy for _, energy in parts}
+    told = measurement_level(energies, domains, gpus_count=1)
     assert told.level == level
-    assert lack in "; ".join(told.reasons)
-    assert bool(told.reasons) == (level < 3)
+    assert lack in "; ".join(told.missing_for_next)
+    assert bool(told.missing_for_next) == (level < 3)
 
 
 def test_a_failed_finding_keeps_the_level_down():
     failed = Finding(rule="gap", level="fail", message="a hole")
     warned = Finding(rule="gap", level="warn", message="a small hole")
-    domains, energies = [CPU[0], DRAM[0]], [CPU[1], DRAM[1]]
-    assert grade(energies, domains, [failed]).level == 1
-    assert grade(energies, domains, [warned]).level == 3
-    assert str(grade(energies, domains)) == "level 3"
+    domains, energies = [CPU[0], DRAM[0]], {"cpu": CPU[1], "dram": DRAM[1]}
+    assert measurement_level(energies, domains, [failed]).level == 1
+    assert measurement_level(energies, domains, [warned]).level == 3
