@@ -19,7 +19,7 @@ from pathlib import Path
 from harness.bundle import Bundle, manifest_files, seal
 from harness.sign import generate, load_key, sign_ahead
 from harness.verify import verify
-from harness.verify.opened import Opened
+from harness.verify.reader import BundleReader
 from tests.verify.made import Parts, Results
 
 RUN_ID = "20261122T000000Z-0001"
@@ -87,7 +87,7 @@ def figures(rounds: int) -> dict[str, float]:
         small, large = made(root / "small", BUNDLE_BYTES), made(root / "large", LARGE_BYTES)
         assert verify(small).ok, list(verify(small).faults())
         text_bytes = len(trace_text())
-        trace_ms = cpu_ms(lambda: Opened(small).trace, rounds)
+        trace_ms = cpu_ms(lambda: BundleReader(small).trace, rounds)
         large_ms = cpu_ms(lambda: verify(large), max(3, rounds // 5))
         return {
             "seal_2mb_cpu_ms": cpu_ms(sealing(small, root / "key"), rounds),
@@ -98,7 +98,7 @@ def figures(rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print the figures as JSON."""
+    """Fingerprint the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=25)
     found = figures(parser.parse_args().rounds)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -21,26 +21,60 @@ class Availability:
 # --- meters -------------------------------------------------------------------------------------
 
 
+DomainKind = Literal["gpu", "cpu", "dram", "node", "wall"]
+Method = Literal["counter", "sampled", "modelled", "declared"]
+
+
 @dataclass(frozen=True, kw_only=True)
-class DomainSpec:
-    """What a meter says of one domain; the fields are those of `records.Domain`."""
+class Domain:
+    """One thing that a meter measures: a GPU, a CPU package, a memory rail, a node, a wall socket.
+
+    Meters describe their domains with it, and it is stored in `run.json`. It is a plain dataclass
+    because the sampler process must not import pydantic, which reads the options below.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {
+        "strict": True,
+        "extra": "forbid",
+        "allow_inf_nan": False,
+        "use_attribute_docstrings": True,
+    }
 
     name: str
-    kind: Literal["gpu", "cpu", "dram", "node", "wall"]
-    method: Literal["counter", "sampled", "modelled", "declared"]
+    """Unique in the run, as `gpu-0` or `cpu-package-0`; the `domain` column of the trace."""
+    kind: DomainKind
+    """What the figure covers."""
+    method: Method
+    """`counter` (energy counter), `sampled` (power readings), `modelled` (an estimate from load
+    or a table), `declared` (a figure that somebody stated)."""
     meter: str
+    """Plug-in that read it."""
     source: str
+    """API, file or device that the meter read, for the provenance line."""
     parents: tuple[str, ...] = ()
+    """Domains whose joules already contain these; a total never adds a domain and its parent."""
     simulated: bool = False
+    """True for fake and replayed meters: such joules never count in a prize."""
     wrap_j: float | None = None
+    """Joules after which the counter starts again at zero; None where it does not wrap."""
     resolution_j: float | None = None
+    """Step of the counter, if known."""
     resolution_w: float | None = None
+    """Step of the power reading, if known."""
     update_period_s: float | None = None
+    """Measured time between two changes of the sensor's value."""
+    read_period_s: float | None = None
+    """Asked-for time between two readings, without those asked for at marks."""
     averaging_window_s: float | None = None
+    """Span that one power reading averages over; shorter than the period on A100 and H100."""
     averaging_window_low_s: float | None = None
+    """Least that this span may be where it was not measured; the hard bound uses it."""
     power_low_w: float | None = None
+    """Least power that is physically possible; the hard bound uses it."""
     power_high_w: float | None = None
+    """Greatest power that is physically possible (limit or rating); the hard bound uses it."""
     gain_error_ratio: float | None = None
+    """Relative gain error of the meter's class at k = 2, as 0.05 for 5 %."""
 
 
 class Reading(NamedTuple):
@@ -65,7 +99,7 @@ class Reader:
     whose answers are costly to decode overrides both.
     """
 
-    domains: Sequence[DomainSpec] = ()
+    domains: Sequence[Domain] = ()
     """What it reads; fixed while it is open."""
     period_s: float = 0.0
     """Shortest useful time between two reads; 0 where the meter does not limit it."""
@@ -222,11 +256,3 @@ class Launcher(Protocol):
             OSError: it could not be started; the message says why.
         """
         ...
-
-
-def domain_fields(spec: DomainSpec) -> dict[str, object]:
-    """The domain as plain values, ready for JSON (tuples become lists)."""
-    fields = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
-    return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()
-    }

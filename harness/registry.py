@@ -25,7 +25,7 @@ Style = Literal["module", "toml", "folder"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class PluginKind:
     """One sort of plug-in: where its files lie and what each defines."""
 
     name: str
@@ -41,26 +41,28 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("meters", ("harness.meters", "harness.powerlogs.meters"), "METER"),
-        Kind("launchers", ("harness.launchers",), "LAUNCHER", beside=("choice", "interpreter")),
-        Kind("workloads", ("workloads.tasks",), "WORKLOAD"),
-        Kind("submissions", ("workloads.submissions",), "", "folder"),
-        Kind("methods", ("workloads.methods",), "METHOD"),
-        Kind("rulesets", ("harness.rules", "harness.archives.rulesets"), "", "toml"),
-        Kind("checks", ("harness.rules.checks",), "CHECK"),
-        Kind("prizes", ("harness.prizes",), "PRIZE"),
-        Kind(
+        PluginKind("meters", ("harness.meters", "harness.powerlogs.meters"), "METER"),
+        PluginKind(
+            "launchers", ("harness.launchers",), "LAUNCHER", beside=("choice", "interpreter")
+        ),
+        PluginKind("workloads", ("workloads.tasks",), "WORKLOAD"),
+        PluginKind("submissions", ("workloads.submissions",), "", "folder"),
+        PluginKind("methods", ("workloads.methods",), "METHOD"),
+        PluginKind("rulesets", ("harness.rules", "harness.archives.rulesets"), "", "toml"),
+        PluginKind("checks", ("harness.rules.checks",), "CHECK"),
+        PluginKind("prizes", ("harness.prizes",), "PRIZE"),
+        PluginKind(
             "formats",
             ("harness.formats", "harness.archives.formats", "harness.powerlogs"),
             "FORMAT",
             beside=("exports", "files", "format", "imported", "imports", "text"),
         ),
-        Kind("pages", ("harness.report.pages", "harness.archives.pages"), "PAGE"),
+        PluginKind("pages", ("harness.report.pages", "harness.archives.pages"), "PAGE"),
     )
 }
 
 
-class Source(NamedTuple):
+class PluginSource(NamedTuple):
     """Where a plug-in was found; nothing of it has been loaded yet."""
 
     name: str
@@ -77,7 +79,7 @@ class Plugin(NamedTuple):
 
     name: str
     value: Any
-    source: Source
+    source: PluginSource
 
 
 class Broken(NamedTuple):
@@ -85,7 +87,7 @@ class Broken(NamedTuple):
 
     name: str
     error: str
-    source: Source
+    source: PluginSource
 
 
 class UnknownPlugin(JouleMarkError, LookupError):
@@ -130,34 +132,34 @@ def plugin_folders() -> tuple[Path, ...]:
     return tuple(Path(part).resolve() for part in text.split(os.pathsep) if part)
 
 
-def _built_in(kind: Kind) -> Iterator[Source]:
+def _built_in(kind: PluginKind) -> Iterator[PluginSource]:
     for package in kind.packages:
         folder = _package_folder(package)
         for name, path in _entries(folder, kind.style) if folder else ():
             if path.stem not in kind.beside:
                 target = f"{package}.{path.stem}" if kind.style == "module" else ""
-                yield Source(name, path, "built-in", target)
+                yield PluginSource(name, path, "built-in", target)
 
 
-def _from_folders(kind: Kind) -> Iterator[Source]:
+def _from_folders(kind: PluginKind) -> Iterator[PluginSource]:
     for root in plugin_folders():
         for name, path in _entries(root / kind.name, kind.style):
-            yield Source(name, path, str(root), "")
+            yield PluginSource(name, path, str(root), "")
 
 
-def _from_entry_points(kind: Kind) -> Iterator[Source]:
+def _from_entry_points(kind: PluginKind) -> Iterator[PluginSource]:
     for point in sorted(importlib.metadata.entry_points(group=f"joulemark.{kind.name}")):
         origin = point.dist.name if point.dist else "entry point"
-        yield Source(point.name, None, origin, point.value)
+        yield PluginSource(point.name, None, origin, point.value)
 
 
-def sources(kind_name: str) -> list[Source]:
+def sources(kind_name: str) -> list[PluginSource]:
     """Every plug-in of a kind that can be found, built-in ones first, unloaded."""
     kind = KINDS[kind_name]
     return [*_built_in(kind), *_from_folders(kind), *_from_entry_points(kind)]
 
 
-def _module_of(source: Source) -> ModuleType:
+def _module_of(source: PluginSource) -> ModuleType:
     if source.target:
         return importlib.import_module(source.target.partition(":")[0])
     assert source.path is not None
@@ -171,7 +173,7 @@ def _module_of(source: Source) -> ModuleType:
     return module
 
 
-def _load(kind: Kind, source: Source) -> Any:
+def _load(kind: PluginKind, source: PluginSource) -> Any:
     if kind.style != "module":
         return source.path
     module = _module_of(source)
@@ -181,7 +183,7 @@ def _load(kind: Kind, source: Source) -> Any:
     return getattr(module, attribute)
 
 
-def locate(source: Source) -> dict[str, str]:
+def locate(source: PluginSource) -> dict[str, str]:
     """Where the plug-in lies, as plain text that another process can load it by."""
     return {"name": source.name, "target": source.target, "path": str(source.path or "")}
 
@@ -194,11 +196,11 @@ def load_target(place: dict[str, str], attribute: str) -> Any:
         AttributeError: it does not define the attribute.
     """
     path = Path(place["path"]) if place["path"] else None
-    source = Source(place["name"], path, "", place["target"])
-    return _load(Kind("", (), attribute), source)
+    source = PluginSource(place["name"], path, "", place["target"])
+    return _load(PluginKind("", (), attribute), source)
 
 
-def _try(kind: Kind, source: Source) -> Plugin | Broken:
+def _try(kind: PluginKind, source: PluginSource) -> Plugin | Broken:
     try:
         return Plugin(source.name, _load(kind, source), source)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in raises is reported
@@ -209,7 +211,7 @@ def _try(kind: Kind, source: Source) -> Plugin | Broken:
 def discover(kind_name: str) -> list[Plugin | Broken]:
     """Load every plug-in of a kind; broken ones are in the list, as is a second one of a name."""
     found: list[Plugin | Broken] = []
-    taken: dict[str, Source] = {}
+    taken: dict[str, PluginSource] = {}
     for source in sources(kind_name):
         if source.name in taken:
             error = f"the name is taken by {taken[source.name].path or taken[source.name].origin}"

@@ -4,14 +4,15 @@ import dataclasses
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from harness.plugins import Availability, DomainSpec, Exit, Limits, Reading, domain_fields
-from harness.records import Domain
+from harness.plugins import Availability, Domain, Exit, Limits, Reading
+from harness.records import RecordError, load
 
-SPEC = DomainSpec(
+DOMAIN = Domain(
     name="gpu-0",
     kind="gpu",
     method="counter",
@@ -22,34 +23,14 @@ SPEC = DomainSpec(
 )
 
 
-CONDUCTORS = {"read_period_s"}
-"""What no meter knows: how often the conductor wants it to be read."""
-
-
-def test_a_domain_as_meters_say_it_is_a_domain_as_records_keep_it() -> None:
-    spec = {field.name for field in dataclasses.fields(DomainSpec)}
-    assert spec | CONDUCTORS == set(Domain.model_fields)
-
-
 def test_a_domain_survives_the_way_through_json() -> None:
-    text = json.dumps(domain_fields(SPEC))
-    kept = Domain.model_validate_json(text)
-    assert kept.parents == ("node",)
-    assert kept.power_high_w == 400.0
-    assert kept.wrap_j is None
-    assert kept.model_dump(exclude=CONDUCTORS) == dataclasses.asdict(SPEC)
+    assert load(Domain, json.dumps(asdict(DOMAIN)).encode(), "meter") == DOMAIN
 
 
-def test_defaults_of_both_are_the_same() -> None:
-    least: dict[str, Any] = {
-        "name": "x",
-        "kind": "cpu",
-        "method": "modelled",
-        "meter": "m",
-        "source": "s",
-    }
-    kept = Domain(**least).model_dump(exclude=CONDUCTORS)
-    assert kept == dataclasses.asdict(DomainSpec(**least))
+@pytest.mark.parametrize("change", [{"extra": 1}, {"wrap_j": "1"}, {"wrap_j": float("nan")}])
+def test_a_domain_is_read_as_strictly_as_a_record(change: dict[str, Any]) -> None:
+    with pytest.raises(RecordError, match=next(iter(change))):
+        load(Domain, asdict(DOMAIN) | change, "meter")
 
 
 def test_a_missing_figure_is_none_and_not_zero() -> None:

@@ -238,11 +238,11 @@ METER_PLUGIN = '''
 """A meter that says 42 W."""
 
 from harness.clock import now_ns
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 
 class ConstantReader(Reader):
-    domains = (DomainSpec(name="wall-0", kind="wall", method="sampled", meter="constant",
+    domains = (Domain(name="wall-0", kind="wall", method="sampled", meter="constant",
                           source="nowhere", simulated=True, power_low_w=0.0, power_high_w=50.0),)
 
     def read(self):

@@ -93,7 +93,7 @@ def _write(path: Path, value: int) -> None:
 
 
 @dataclass
-class Group:
+class Cgroup:
     """The groups of one sandbox; where none could be made, every figure is None or zero."""
 
     folders: dict[str, Path] = field(default_factory=dict)
@@ -166,7 +166,7 @@ def _make(parent: Path, name: str) -> Path | None:
     return folder
 
 
-def _limit(group: Group, limits: Limits) -> None:
+def _limit(group: Cgroup, limits: Limits) -> None:
     """Write the limits; what cannot be written is not in `held`."""
     version_1, unified = group.folders, group.folders.get(_UNIFIED, Path("/nonexistent"))
     memory = version_1.get("memory")
@@ -184,7 +184,7 @@ def _limit(group: Group, limits: Limits) -> None:
     _set(group, "pids", version_1.get("pids", unified) / "pids.max", limits.processes)
 
 
-def _set(group: Group, name: str, path: Path, value: int) -> None:
+def _set(group: Cgroup, name: str, path: Path, value: int) -> None:
     # Opening for writing would try to create a file that the kernel does not offer.
     if path.is_file():
         with contextlib.suppress(OSError):
@@ -192,7 +192,7 @@ def _set(group: Group, name: str, path: Path, value: int) -> None:
             group.held.add(name)
 
 
-def create(limits: Limits, *, count_processes: bool) -> Group:
+def create(limits: Limits, *, count_processes: bool) -> Cgroup:
     """Make groups below our own, as far as this machine and our rights allow.
 
     Version 1 has one for each matter, and each costs milliseconds, so only what is needed is made.
@@ -201,7 +201,7 @@ def create(limits: Limits, *, count_processes: bool) -> Group:
         limits: what to set.
         count_processes: whether the limit on processes has to come from here.
     """
-    group = Group()
+    group = Cgroup()
     try:
         own = _own_folders()
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from harness.launchers import _adoption, _tree
+from harness.launchers import _subreaper, _tree
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -57,9 +57,9 @@ def _begin(plan: dict[str, Any], failure: int) -> NoReturn:
         os.chdir(plan["cwd"])
         _become(plan["uid"])
         if plan["bounds"]:
-            from harness.launchers import _bind
+            from harness.launchers import _restrict
 
-            _bind.bind(plan["bounds"])
+            _restrict.bind(plan["bounds"])
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         command = plan["command"]
@@ -124,8 +124,8 @@ def main(descriptor: int) -> NoReturn:
     with open(descriptor, "rb") as text:
         plan = marshal.load(text)  # noqa: S302 - written by the conductor that started this
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
-    _adoption.prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    _adoption.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _subreaper.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _subreaper.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     # Empty where the conductor died before it could let go.
     if os.getppid() != plan["parent"] or not os.read(plan["release"], 1):
         _remove_scratch(plan)

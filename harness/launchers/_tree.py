@@ -16,7 +16,7 @@ _TRIES = 4
 _STOPS = 50
 
 
-class Member(NamedTuple):
+class ProcessStat(NamedTuple):
     """One process, as its `stat` file shows it."""
 
     pid: int
@@ -44,7 +44,7 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def member(pid: int) -> Member | None:
+def member(pid: int) -> ProcessStat | None:
     """The process of that number, None where there is none (or no longer)."""
     try:
         text = _read(f"/proc/{pid}/stat")
@@ -53,20 +53,20 @@ def member(pid: int) -> Member | None:
     # The program's name stands in parentheses and may hold anything, parentheses too.
     fields = text[text.rindex(b")") + 2 :].split()
     reaped = (int(fields[13]) + int(fields[14])) / _TICKS_PER_S
-    return Member(pid, int(fields[1]), int(fields[3]), int(fields[19]), reaped)
+    return ProcessStat(pid, int(fields[1]), int(fields[3]), int(fields[19]), reaped)
 
 
-def everyone() -> Iterator[Member]:
+def everyone() -> Iterator[ProcessStat]:
     """All processes that `/proc` shows."""
     for name in os.listdir("/proc"):  # noqa: PTH208 - three times as fast as Path.iterdir
         if name.isdigit() and (found := member(int(name))):
             yield found
 
 
-def descendants(root: int) -> list[Member]:
+def descendants(root: int) -> list[ProcessStat]:
     """The process `root`, then all below it; empty where it is gone."""
-    below: dict[int, list[Member]] = {}
-    top: list[Member] = []
+    below: dict[int, list[ProcessStat]] = {}
+    top: list[ProcessStat] = []
     for item in everyone():
         below.setdefault(item.parent, []).append(item)
         if item.pid == root:
@@ -142,7 +142,7 @@ def _children(pid: int) -> Iterator[int]:
         yield from (int(word) for word in text.split())
 
 
-def glance(root: int) -> list[Member]:
+def glance(root: int) -> list[ProcessStat]:
     """As `descendants`, without looking at everybody on the machine where the kernel helps."""
     found = [top] if (top := member(root)) else []
     try:
@@ -153,7 +153,7 @@ def glance(root: int) -> list[Member]:
     return found
 
 
-def _names(members: list[Member]) -> dict[tuple[int, int], float]:
+def _names(members: list[ProcessStat]) -> dict[tuple[int, int], float]:
     return {(member.pid, member.started_ticks): member.reaped_s for member in members}
 
 

@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from harness.launchers import _adoption, _cgroup, _identity, _mounts, _rlimits, _seccomp
+from harness.launchers import _cgroup, _identity, _mounts, _rlimits, _seccomp, _subreaper
+from harness.launchers._sandbox import RunningSandbox, wait_readable
 from harness.launchers._status import StatusPipe
-from harness.launchers._supervised import Supervised, wait_readable
 from harness.launchers.interpreter import python_paths
 from harness.plugins import Availability, SandboxRequest
 
@@ -156,7 +156,7 @@ def _popen(
         return child, _Ends(*(os.dup(end) for end in (status[0], release[1], ready[0])))
 
 
-def _unmet(request: SandboxRequest, group: _cgroup.Group, uid: int | None) -> tuple[str, ...]:
+def _unmet(request: SandboxRequest, group: _cgroup.Cgroup, uid: int | None) -> tuple[str, ...]:
     unmet = []
     if request.limits.memory_bytes is not None and "memory" not in group.held:
         unmet.append("memory_bytes")
@@ -196,7 +196,7 @@ class Bubblewrap:
             return Availability(ok=False, reason="no bwrap program was found", advice=advice)
         return Availability(ok=False, reason="; ".join(reasons), advice=_advice())
 
-    def launch(self, request: SandboxRequest) -> Supervised:
+    def launch(self, request: SandboxRequest) -> RunningSandbox:
         """Start a sandbox; call from a thread that outlives it.
 
         Raises:
@@ -232,7 +232,7 @@ def _advice() -> str:
     return "allow user namespaces (in a container: --security-opt seccomp=unconfined)"
 
 
-def _launch(program: Path, request: SandboxRequest) -> Supervised:
+def _launch(program: Path, request: SandboxRequest) -> RunningSandbox:
     uid = _identity.free_uid() if _identity.is_root() else None
     if uid is not None:
         _readable_by(uid, request)
@@ -240,15 +240,15 @@ def _launch(program: Path, request: SandboxRequest) -> Supervised:
     options = _options(request, uid)
     by_user = uid is not None or _counts_by_namespace()
     group = _cgroup.create(request.limits, count_processes=not by_user)
-    _adoption.hold()
+    _subreaper.hold()
     try:
         child, ends = _popen(program, request, options, uid)
         root, pidfd, status = _take_hold(child, ends, request, group)
     except BaseException:
-        _adoption.release()
+        _subreaper.release()
         group.remove()
         raise
-    return Supervised(
+    return RunningSandbox(
         root=root,
         pidfd=pidfd,
         child=child,
@@ -258,12 +258,12 @@ def _launch(program: Path, request: SandboxRequest) -> Supervised:
         inside_source=_mounts.INSIDE_SOURCE,
         unmet=_unmet(request, group, uid),
         end=partial(signal.pidfd_send_signal, pidfd, signal.SIGKILL),
-        clean=_adoption.release,
+        clean=_subreaper.release,
     )
 
 
 def _take_hold(
-    child: subprocess.Popen[bytes], ends: _Ends, request: SandboxRequest, group: _cgroup.Group
+    child: subprocess.Popen[bytes], ends: _Ends, request: SandboxRequest, group: _cgroup.Cgroup
 ) -> tuple[int, int, StatusPipe]:
     """Get hold of process 1 before it does anything, limit it, then let it go.
 
@@ -306,7 +306,7 @@ def _bury(child: subprocess.Popen[bytes], root: int, pidfd: int) -> None:
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     if wait_readable(pidfd, _START_S):
-        _adoption.collect(root, pidfd)
+        _subreaper.collect(root, pidfd)
     os.close(pidfd)
 
 

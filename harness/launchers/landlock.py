@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from harness.launchers import _bind, _detached, _seccomp
-from harness.launchers._supervised import Supervised
+from harness.launchers import _restrict, _seccomp, _without_namespace
+from harness.launchers._sandbox import RunningSandbox
 from harness.plugins import Availability, SandboxRequest
 
 _TRY_S = 10.0
@@ -25,22 +25,22 @@ class Landlock:
 
     def probe(self) -> Availability:
         """Start `true` in it."""
-        if not _bind.version():
+        if not _restrict.version():
             advice = "boot with landlock in the kernel's lsm= list (Linux 5.13 or newer)"
             return Availability(ok=False, reason="this kernel has no Landlock", advice=advice)
         if not _seccomp.supported():
             return Availability(ok=False, reason="no seccomp filter for this processor")
         if failed := _try():
             return failed
-        return Availability(ok=True, reason=f"Landlock {_bind.version()} binds programs here")
+        return Availability(ok=True, reason=f"Landlock {_restrict.version()} binds programs here")
 
-    def launch(self, request: SandboxRequest) -> Supervised:
+    def launch(self, request: SandboxRequest) -> RunningSandbox:
         """Start it; call from a thread that outlives it.
 
         Raises:
             OSError: it could not be started; the message says why.
         """
-        return _detached.start(request, bound=True)
+        return _without_namespace.start(request, bound=True)
 
 
 def _try() -> Availability | None:
@@ -52,8 +52,8 @@ def _try() -> Availability | None:
             command=("/bin/true",), source=Path(folder), stdout=end, stderr=end
         )
         try:
-            ended = _detached.start(request, bound=True).reap(_TRY_S)
-        except _detached.ClosedToOthers as error:
+            ended = _without_namespace.start(request, bound=True).reap(_TRY_S)
+        except _without_namespace.ClosedToOthers as error:
             return Availability(ok=False, reason=error.reason, advice=error.advice)
         except OSError as error:
             return Availability(ok=False, reason=str(error))

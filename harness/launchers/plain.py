@@ -6,8 +6,8 @@ of its own where that user can read the interpreter.
 
 from typing import Literal
 
-from harness.launchers import _detached
-from harness.launchers._supervised import Supervised
+from harness.launchers import _without_namespace
+from harness.launchers._sandbox import RunningSandbox
 from harness.plugins import Availability, SandboxRequest
 
 
@@ -20,13 +20,13 @@ class Plain:
         """Nothing can be missing."""
         return Availability(ok=True, reason="no isolation: the submission sees the whole machine")
 
-    def launch(self, request: SandboxRequest) -> Supervised:
+    def launch(self, request: SandboxRequest) -> RunningSandbox:
         """Start it; call from a thread that outlives it.
 
         Raises:
             OSError: it could not be started; the message says why.
         """
-        return _detached.start(request, bound=False)
+        return _without_namespace.start(request, bound=False)
 
 
 LAUNCHER = Plain()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.errors import ExitCode, JouleMarkError
 from harness.plugins import Availability
-from harness.records import Meter
+from harness.records import MeterStatus
 from harness.registry import Broken, Plugin, UnknownPlugin, discover, find, suggestion
 
 _WHOLE_KINDS = frozenset({"cpu", "node", "wall"})
@@ -99,7 +99,7 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
     return name.strip(), options
 
 
-def choose(text: Sequence[str]) -> tuple[list[MeterChoice], list[Meter]]:
+def choose(text: Sequence[str]) -> tuple[list[MeterChoice], list[MeterStatus]]:
     """Turn `--meter` values into choices, and tell of every meter why it is read or not.
 
     Args:
@@ -197,10 +197,10 @@ def _choice(probed: Probed, options: dict[str, str]) -> MeterChoice:
     return MeterChoice(name=probed.name, target=source.target, path=path, options=options)
 
 
-def records(probed: Sequence[Probed], chosen: set[str]) -> list[Meter]:
+def records(probed: Sequence[Probed], chosen: set[str]) -> list[MeterStatus]:
     """Every meter with its reason, for the run's record."""
     return [
-        Meter(
+        MeterStatus(
             name=item.name,
             available=item.availability.ok,
             reason=item.availability.reason,

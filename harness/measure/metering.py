@@ -250,7 +250,7 @@ class Metering:
         if kind == "ready":
             asked = {"read_period_s": self._period_s}
             self.domains = tuple(
-                load(Domain, asked | item, "sampler") for item in message["domains"]
+                load(Domain, item | asked, "sampler") for item in message["domains"]
             )
             self._live = _LiveEnergy(self.domains)
             self.failed = {item["meter"]: item["reason"] for item in message["failed"]}

@@ -12,6 +12,7 @@ import select
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from harness.clock import NS_PER_S, now_ns
 from harness.measure.opening import open_meters, start_sessions
 from harness.measure.sampling_thread import SamplingThread
 from harness.measure.session import MeterSession
-from harness.plugins import domain_fields
 
 TRACE_HEADER = "t_ns,domain,energy_j,power_w,u_ns\n"
 VITALS_HEADER = "t_ns,name,value\n"
@@ -80,7 +80,7 @@ class Sampler:
         self._first_readings()
         self._cpu_before_s = _cpu_s()
         specs = [spec for session in self.sessions for spec in session.reader.domains]
-        ready = {"type": "ready", "domains": list(map(domain_fields, specs)), "failed": failed}
+        ready = {"type": "ready", "domains": list(map(asdict, specs)), "failed": failed}
         _write_all(1, _line(ready))
         for thread in self.threads:
             thread.start()

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 _GAIN = 0.1
 """No published study against a meter is known to us: a cautious class."""
@@ -86,7 +86,7 @@ class Device:
         """Domain of the counter."""
         return f"gpu-{self.index}"
 
-    def domains(self) -> list[DomainSpec]:
+    def domains(self) -> list[Domain]:
         """The counter, and the power beside it, as far as the device has them."""
         made = []
         if self.step_j is not None:
@@ -95,8 +95,8 @@ class Device:
             made.append(self._spec(f"{self.label}-power", counts=False))
         return made
 
-    def _spec(self, name: str, *, counts: bool) -> DomainSpec:
-        return DomainSpec(
+    def _spec(self, name: str, *, counts: bool) -> Domain:
+        return Domain(
             name=name,
             kind="gpu",
             method="counter" if counts else "sampled",
@@ -203,7 +203,7 @@ class AmdReader(Reader):
         self._smi = smi
         self._devices = devices
         self.errors: dict[str, str] = {}
-        self.domains: Sequence[DomainSpec] = tuple(
+        self.domains: Sequence[Domain] = tuple(
             spec for device in devices for spec in device.domains()
         )
 

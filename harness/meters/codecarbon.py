@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 
 import harness
 from harness.clock import NS_PER_S, now_ns
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 _START_LIMIT_S = 14.0
 _MARK_LIMIT_S = 0.5
@@ -103,7 +103,7 @@ class CodecarbonReader(Reader):
         self._buffer = b""
         self._rows: list[dict[str, Any]] = []
         self._cpu_s = 0.0
-        self.domains: Sequence[DomainSpec] = self._domains(self._hello())
+        self.domains: Sequence[Domain] = self._domains(self._hello())
 
     def _hello(self) -> dict[str, Any]:
         self._hear(_START_LIMIT_S)
@@ -117,9 +117,9 @@ class CodecarbonReader(Reader):
         return hello
 
     @staticmethod
-    def _domains(hello: Mapping[str, Any]) -> tuple[DomainSpec, ...]:
+    def _domains(hello: Mapping[str, Any]) -> tuple[Domain, ...]:
         source = f"codecarbon {hello['version']}, {hello['hardware']}"
-        cpu = DomainSpec(
+        cpu = Domain(
             name="cpu-modelled",
             kind="cpu",
             method="modelled",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.clock import NS_PER_S, now_ns
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 Shape = Literal["constant", "square", "pulse", "ramp", "sine"]
 _DUTY: dict[str, float] = {"square": 0.5, "pulse": 0.2}
@@ -170,7 +170,7 @@ class FakeReader(Reader):
 
     options: Options
     now: Callable[[], int] = now_ns
-    domains: Sequence[DomainSpec] = field(init=False)
+    domains: Sequence[Domain] = field(init=False)
     reads_count: int = 0
 
     def __post_init__(self) -> None:
@@ -180,9 +180,9 @@ class FakeReader(Reader):
         options = self.options
         self._wave = Wave(options.shape, options.watts, options.low_w, options.wave_s)
 
-    def _spec(self, name: str) -> DomainSpec:
+    def _spec(self, name: str) -> Domain:
         options = self.options
-        return DomainSpec(
+        return Domain(
             name=name,
             kind=kind_of(name),
             method="counter" if options.counter else "sampled",

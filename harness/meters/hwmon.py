@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.meters._sensing import check_options, stamped
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_HWMON_ROOT"
 _ROOT = "/sys/class/hwmon"
@@ -137,7 +137,7 @@ class HwmonReader(Reader):
     def __init__(self, found: Sequence[Sensor]) -> None:
         self._sensors = found
         self.errors: dict[str, str] = {}
-        self.domains: Sequence[DomainSpec] = tuple(map(_spec, found))
+        self.domains: Sequence[Domain] = tuple(map(_spec, found))
 
     def read(self) -> Sequence[Reading]:
         """Look at every sensor; one that cannot be read is told in `errors`."""
@@ -159,8 +159,8 @@ class HwmonReader(Reader):
         return {}
 
 
-def _spec(sensor: Sensor) -> DomainSpec:
-    return DomainSpec(
+def _spec(sensor: Sensor) -> Domain:
+    return Domain(
         name=sensor.name,
         kind=sensor.kind,
         method="sampled",

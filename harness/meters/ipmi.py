@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 _COMMAND = ("ipmitool", "dcmi", "power", "reading")
 _TIMEOUT_S = 8.0
@@ -82,8 +82,8 @@ class IpmiReader(Reader):
     """Controllers refresh once a second at most."""
 
     def __init__(self, first: str) -> None:
-        self.domains: Sequence[DomainSpec] = (
-            DomainSpec(
+        self.domains: Sequence[Domain] = (
+            Domain(
                 name="node",
                 kind="node",
                 method="sampled",

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from harness.clock import now_ns
 from harness.meters._nvml_fields import Batch
 from harness.meters._sensing import check_options, update_periods_s
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 _ENERGY, _AVERAGE, _INSTANT = 83, 185, 186
 _SCOPE_GPU, _SCOPE_MODULE, _SCOPE_MEMORY = 0, 1, 2
@@ -217,7 +217,7 @@ class NvmlReader(Reader):
         }
         driver = _text(_asked(nvml, nvml.nvmlSystemGetDriverVersion, "unknown"))
         periods = self._periods()
-        self.domains: Sequence[DomainSpec] = tuple(
+        self.domains: Sequence[Domain] = tuple(
             self._spec(made, item, periods, driver) for made in devices for item in _all(made)
         )
 
@@ -232,14 +232,14 @@ class NvmlReader(Reader):
 
     def _spec(
         self, made: Device, wanted: Field, periods: Mapping[str, float | None], driver: str
-    ) -> DomainSpec:
+    ) -> Domain:
         suffix = wanted.domain.removeprefix(made.label)
         sees = f"{made.name} {made.uuid}, driver {driver}, {_source(wanted)}"
         period_s = periods.get(suffix) or _UPDATE_S
         if not periods.get(suffix):
             sees += ", update period assumed: it did not move"
         method: Literal["counter", "sampled"] = "counter" if wanted.is_energy else "sampled"
-        return DomainSpec(
+        return Domain(
             name=wanted.domain,
             kind="gpu",
             method=method,

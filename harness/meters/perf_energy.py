@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.meters._sensing import check_options, stamped
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 _PMU = "sys/bus/event_source/devices/power"
 _SYSCALL = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319}
@@ -109,7 +109,7 @@ class PerfReader(Reader):
         self._opened = opened
         names = {event.name for event, _ in opened}
         self.errors: dict[str, str] = {}
-        self.domains: Sequence[DomainSpec] = tuple(_spec(event, names) for event, _ in opened)
+        self.domains: Sequence[Domain] = tuple(_spec(event, names) for event, _ in opened)
 
     def read(self) -> Sequence[Reading]:
         """Look at every counter; one that cannot be read is told in `errors`."""
@@ -144,10 +144,10 @@ def _parents(event: Event, names: set[str]) -> tuple[str, ...]:
     return (*twin, package, f"{package}-perf", *psys)
 
 
-def _spec(event: Event, names: set[str]) -> DomainSpec:
+def _spec(event: Event, names: set[str]) -> Domain:
     kind: Literal["dram", "cpu"] = "dram" if event.label == "dram" else "cpu"
     highest_w = {"dram": _DRAM_W, "psys": _PSYS_W}.get(event.label, _PACKAGE_W)
-    return DomainSpec(
+    return Domain(
         name=event.name,
         kind=kind,
         method="counter",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options, update_period_s
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_POWERCAP_ROOT"
 _ROOT = "/sys/class/powercap"
@@ -133,9 +133,9 @@ class _Counter:
     def joules(self) -> float:
         return int(os.pread(self.fd, 32, 0)) / 1e6
 
-    def spec(self, *, psys: bool, note: str) -> DomainSpec:
+    def spec(self, *, psys: bool, note: str) -> Domain:
         zone = self.zone
-        return DomainSpec(
+        return Domain(
             name=self.name,
             kind="dram" if zone.label == "dram" else "cpu",
             method="counter",
@@ -176,7 +176,7 @@ class RaplReader(Reader):
     def __init__(self, counters: Sequence[_Counter], notes: Mapping[str, str]) -> None:
         self._counters = counters
         psys = any(counter.zone.label == "psys" for counter in counters)
-        self.domains: Sequence[DomainSpec] = tuple(
+        self.domains: Sequence[Domain] = tuple(
             counter.spec(psys=psys, note=notes.get(counter.name, "")) for counter in counters
         )
         self.errors: dict[str, str] = {}

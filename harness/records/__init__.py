@@ -13,7 +13,7 @@ from harness.records.imported import (
     ImportedStanding,
     PowerFile,
 )
-from harness.records.machine import Machine, MachineFact, Meter
+from harness.records.machine import Machine, MachineFact, MeterStatus
 from harness.records.measure import Domain, IdlePower, SamplerReport
 from harness.records.multi import Front, FrontPoint, MultiCell, MultiRanking, MultiRow
 from harness.records.ruleset import (
@@ -26,7 +26,6 @@ from harness.records.ruleset import (
     ScoreRules,
 )
 from harness.records.run import (
-    Claim,
     DataState,
     Evaluation,
     Event,
@@ -36,12 +35,13 @@ from harness.records.run import (
     Output,
     PredictorCost,
     Run,
+    RunWindow,
     SeedPair,
+    SelfReported,
     Snapshot,
     Submission,
     TuningTrial,
     Usage,
-    Window,
     Workload,
 )
 from harness.records.score import (
@@ -64,7 +64,6 @@ __all__ = [
     "Award",
     "BundleRef",
     "Challenge",
-    "Claim",
     "Comparison",
     "ConfirmRow",
     "Confirmation",
@@ -96,7 +95,7 @@ __all__ = [
     "Manifest",
     "ManifestFile",
     "MeasureRules",
-    "Meter",
+    "MeterStatus",
     "MetricValue",
     "MultiCell",
     "MultiRanking",
@@ -111,10 +110,12 @@ __all__ = [
     "Run",
     "RunRules",
     "RunScore",
+    "RunWindow",
     "SamplerReport",
     "Score",
     "ScoreRules",
     "SeedPair",
+    "SelfReported",
     "SensitivityCheck",
     "Snapshot",
     "Spent",
@@ -126,7 +127,6 @@ __all__ = [
     "TuningTrial",
     "Unranked",
     "Usage",
-    "Window",
     "Workload",
     "dump",
     "load",

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -76,7 +76,7 @@ def _attribute_docstrings(kind: type[Record]) -> Iterator[tuple[str, str]]:
                     yield above.target.id, inspect.cleandoc(text)
 
 
-AnyRecord = TypeVar("AnyRecord", bound=Record)
+Loaded = TypeVar("Loaded")
 
 
 def dump(record: Record) -> bytes:
@@ -92,8 +92,8 @@ def _first_faults(error: ValidationError, limit: int = 3) -> str:
     return "; ".join(texts[:limit]) + more
 
 
-def load(kind: type[AnyRecord], data: bytes | dict[str, Any], where: Path | str) -> AnyRecord:
-    """Read a record of the given kind.
+def load(kind: type[Loaded], data: bytes | dict[str, Any], where: Path | str) -> Loaded:
+    """Read a record of the given kind: a `Record`, or a dataclass that records contain.
 
     Raises:
         RecordError: the data are not that record; the message names `where` and each fault.
@@ -101,10 +101,11 @@ def load(kind: type[AnyRecord], data: bytes | dict[str, Any], where: Path | str)
     try:
         # NaN travels on as such, so that the message can name the key that holds it.
         text = data if isinstance(data, bytes) else json.dumps(data)
-        return kind.model_validate_json(text)
+        record: Loaded = TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
         raise RecordError(
             f"{where}: not a valid {kind.__name__} record: {_first_faults(error)}"
         ) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise RecordError(f"{where}: not a valid {kind.__name__} record: {error}") from error
+    return record

@@ -22,7 +22,7 @@ class MachineFact(Record):
     """What to do about it, where there is something to do."""
 
 
-class Meter(Record):
+class MeterStatus(Record):
     """One meter plug-in as this machine found it."""
 
     name: str

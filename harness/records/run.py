@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.records.base import FORMAT, Record, Status
-from harness.records.machine import Meter
+from harness.records.machine import MeterStatus
 from harness.records.measure import Domain, IdlePower, SamplerReport
 
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
@@ -120,7 +120,7 @@ class Isolation(Record):
     """Folders that were hidden from the submission."""
 
 
-class Window(Record):
+class RunWindow(Record):
     """The run window; times are nanoseconds after the run's origin."""
 
     origin_utc: str
@@ -188,7 +188,7 @@ class Output(Record):
     """Bytes of both kept in `log.txt`."""
 
 
-class Claim(Record):
+class SelfReported(Record):
     """What the submission said of itself: stored, never scored."""
 
     messages: int
@@ -295,13 +295,13 @@ class Run(Record):
     """Of this tuning trial."""
     tuning: TuningTrial | None = None
     """None where nothing was tuned."""
-    window: Window
+    window: RunWindow
     isolation: Isolation
     snapshots: tuple[Snapshot, ...] = ()
     usage: Usage | None = None
     output: Output | None = None
-    claimed: Claim | None = None
-    meters: tuple[Meter, ...] = ()
+    claimed: SelfReported | None = None
+    meters: tuple[MeterStatus, ...] = ()
     """Every meter plug-in, read or not, with the reason."""
     domains: tuple[Domain, ...] = ()
     """What the trace's domains are."""

@@ -9,17 +9,17 @@ from harness.measure.choice import MeterUnavailable, require_opened
 from harness.measure.idle import idle_power
 from harness.measure.metering import Metering, MeteringError
 from harness.records import (
-    Claim,
     Evaluation,
     Finding,
     Isolation,
     Machine,
     Output,
     Run,
+    RunWindow,
     SamplerReport,
+    SelfReported,
     Snapshot,
     Usage,
-    Window,
 )
 from harness.run.bench import Bench, open_bench
 from harness.run.drain import Drain, as_log
@@ -163,11 +163,11 @@ def _measured(bench: Bench, trained: Trained, metering: Metering | None) -> list
     )
 
 
-def _window(bench: Bench, trained: Trained) -> Window:
+def _window(bench: Bench, trained: Trained) -> RunWindow:
     """The stamps of the run, relative to its origin."""
     setup = trained.story.setup_ns
     origin = bench.origin.monotonic_ns
-    return Window(
+    return RunWindow(
         origin_utc=utc_text(bench.origin.wall_ns),
         origin_monotonic_ns=str(origin),
         launch_ns=bench.relative_ns(trained.launch_ns),
@@ -246,7 +246,7 @@ def _run_record(
         snapshots=tuple(_relative(bench, item) for item in held),
         usage=_usage(trained),
         output=_output(trained),
-        claimed=Claim(messages=story.claims_count, dropped=story.dropped_count),
+        claimed=SelfReported(messages=story.claims_count, dropped=story.dropped_count),
         meters=tuple(meters),
         domains=metering.domains if metering else (),
         idle=idle_power(bench.folder, metering.domains) if metering else (),

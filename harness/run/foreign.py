@@ -19,7 +19,7 @@ from harness.records import Run
 from harness.run.submission import NAME
 from harness.storage import make_folder, sync_folder, sync_tree
 from harness.verify import NothingToVerify, Report, verify
-from harness.verify.archive import gather, is_archive, stem, unpack
+from harness.verify.archive import copy_folder, is_archive, stem, unpack
 
 
 class ForeignError(JouleMarkError, ValueError):
@@ -102,7 +102,7 @@ def _checked(path: Path, aside: Path, key: Path | None) -> Report:
             raise ForeignError(
                 f"{path}: neither a bundle's folder nor an archive of one (.tar.gz, .zip)"
             )
-        unpack(path, inner) if packed else gather(path, inner)
+        unpack(path, inner) if packed else copy_folder(path, inner)
         report = verify(inner, key)
     except NothingToVerify as error:
         raise ForeignError(f"{path}: neither a bundle nor a results folder is in it") from error

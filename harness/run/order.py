@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from harness.api import Splits, WorkloadSpec
 from harness.measure.choice import MeterChoice
 from harness.plugins import Launcher
-from harness.records import DataState, Meter, Ruleset, Run, SeedPair, TuningTrial, Workload
+from harness.records import DataState, MeterStatus, Ruleset, Run, SeedPair, TuningTrial, Workload
 from harness.registry import Plugin
 from harness.run.judge import examples_of
 from harness.run.submission import Source
@@ -75,7 +75,7 @@ class Order:
     ruleset: Ruleset
     seeds: SeedPair
     choice: Sequence[MeterChoice]
-    meters: tuple[Meter, ...]
+    meters: tuple[MeterStatus, ...]
     """Every meter plug-in with its availability."""
     launcher_name: str
     launcher: Launcher

@@ -5,11 +5,11 @@ cannot hide itself. A folder alone is checked against itself; within a results t
 the machine's ledger, which witnesses the manifest.
 """
 
-from harness.verify.found import (
+from harness.verify.report import (
     BadArchive,
     BadKey,
     BundleReport,
-    Check,
+    CheckResult,
     LedgerReport,
     NothingToVerify,
     Report,
@@ -21,7 +21,7 @@ __all__ = [
     "BadArchive",
     "BadKey",
     "BundleReport",
-    "Check",
+    "CheckResult",
     "LedgerReport",
     "NothingToVerify",
     "Report",

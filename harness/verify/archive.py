@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from harness.verify.disk import Unreadable, open_plain, walk
-from harness.verify.found import BadArchive
+from harness.verify.report import BadArchive
 
 ENTRIES_MAX = 20_000
 UNPACKED_MAX = 4 << 30
@@ -30,7 +30,7 @@ READS_MAX = 1_000_000
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
-class Item(NamedTuple):
+class ArchiveItem(NamedTuple):
     """One file of an archive, still packed."""
 
     name: str
@@ -62,26 +62,26 @@ class _Guarded:
         return self._file.tell()
 
 
-def _tar_items(file: IO[bytes]) -> Iterator[Item]:
+def _tar_items(file: IO[bytes]) -> Iterator[ArchiveItem]:
     guarded: Any = _Guarded(file)
     with tarfile.open(fileobj=guarded, mode="r:") as tar:
         while (member := tar.next()) is not None:
             if not (member.isreg() or member.isdir()):
                 raise BadArchive(f"{member.name!a}: neither a plain file nor a folder")
             content = tar.extractfile(member) if member.isreg() else None
-            yield Item(member.name, member.isdir(), member.size, content)
+            yield ArchiveItem(member.name, member.isdir(), member.size, content)
             # It keeps each member for ever otherwise.
             tar.members = []  # type: ignore[attr-defined]
 
 
-def _zip_items(file: IO[bytes]) -> Iterator[Item]:
+def _zip_items(file: IO[bytes]) -> Iterator[ArchiveItem]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or info.flag_bits & 1:
                 raise BadArchive(f"{info.filename!a}: a link, an odd file, or encrypted")
             content = None if info.is_dir() else archive.open(info)
-            yield Item(info.orig_filename, info.is_dir(), info.file_size, content)
+            yield ArchiveItem(info.orig_filename, info.is_dir(), info.file_size, content)
 
 
 class _Unpacker:
@@ -93,7 +93,7 @@ class _Unpacker:
         self._bytes = 0
         self._names: dict[str, str] = {}
 
-    def take(self, item: Item) -> None:
+    def take(self, item: ArchiveItem) -> None:
         """Write one item.
 
         Raises:
@@ -117,7 +117,7 @@ class _Unpacker:
     def _too_much(self) -> None:
         raise BadArchive(f"unpacks to more than {self._limit} bytes: a bomb")
 
-    def _place(self, item: Item) -> Path:
+    def _place(self, item: ArchiveItem) -> Path:
         name = item.name.removeprefix("./")
         if item.folder:
             name = name.rstrip("/")
@@ -147,16 +147,16 @@ class _Unpacker:
             raise BadArchive(f"more than {ENTRIES_MAX} entries")
 
 
-def _folder_items(folder: Path) -> Iterator[Item]:
+def _folder_items(folder: Path) -> Iterator[ArchiveItem]:
     """What lies below a folder, as if it had been packed; links are never followed."""
     for entry in walk(folder):
         if entry.kind not in ("file", "folder"):
             raise BadArchive(f"{entry.path!a}: neither a plain file nor a folder")
         if entry.kind == "folder":
-            yield Item(entry.path, folder=True, size_bytes=0, content=None)
+            yield ArchiveItem(entry.path, folder=True, size_bytes=0, content=None)
             continue
         with open_plain(folder, entry.path) as file:
-            yield Item(entry.path, False, os.fstat(file.fileno()).st_size, file)  # noqa: FBT003
+            yield ArchiveItem(entry.path, False, os.fstat(file.fileno()).st_size, file)  # noqa: FBT003
 
 
 def _plain_tar(archive: Path, scratch: Path) -> Path:
@@ -184,7 +184,7 @@ def stem(path: Path) -> str:
     return path.name.removesuffix(suffix) or "archive"
 
 
-def gather(folder: Path, target: Path) -> None:
+def copy_folder(folder: Path, target: Path) -> None:
     """Copy a stranger's folder below a fresh one, by the rules for archives.
 
     Raises:

@@ -29,7 +29,7 @@ class Unreadable(ValueError):
         self.file = file
 
 
-class Entry(NamedTuple):
+class DiskEntry(NamedTuple):
     """One thing below a folder."""
 
     path: str
@@ -46,7 +46,7 @@ def _kind(entry: "os.DirEntry[str]") -> EntryKind:
     return "file" if stat.S_ISREG(mode) else "other"
 
 
-def walk(root: Path) -> Iterator[Entry]:
+def walk(root: Path) -> Iterator[DiskEntry]:
     """Everything below a folder, sorted within each folder; links are named, never followed.
 
     Raises:
@@ -63,7 +63,7 @@ def walk(root: Path) -> Iterator[Entry]:
             path = f"{here}/{name}" if here else name
             if kind == "folder":
                 pending.append(path)
-            yield Entry(path, kind)
+            yield DiskEntry(path, kind)
 
 
 def _listing(root: Path, here: str) -> list[tuple[str, EntryKind]]:
@@ -110,14 +110,14 @@ def read(root: Path, path: str, size_max: int = READ_MAX) -> bytes:
         return file.read(size_max + 1)
 
 
-class Print(NamedTuple):
+class Fingerprint(NamedTuple):
     """A file's fingerprint."""
 
     size_bytes: int
     sha256: str
 
 
-def fingerprint(root: Path, path: str, size_max: int = HASHED_MAX) -> Print:
+def fingerprint(root: Path, path: str, size_max: int = HASHED_MAX) -> Fingerprint:
     """Size and SHA-256 of a plain file.
 
     Raises:
@@ -128,7 +128,7 @@ def fingerprint(root: Path, path: str, size_max: int = HASHED_MAX) -> Print:
         if size_bytes > size_max:
             raise Unreadable(path, f"{size_bytes} bytes are more than a bundle can have")
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Print(file.tell(), digest)
+        return Fingerprint(file.tell(), digest)
 
 
 def exists(root: Path, path: str) -> bool:

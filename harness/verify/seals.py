@@ -7,20 +7,20 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from harness.verify.disk import Unreadable, fingerprint, walk
-from harness.verify.found import Fault, Skip
-from harness.verify.opened import MANIFEST, REQUIRED, SIGNATURE, SUBMISSION, Opened
+from harness.verify.reader import MANIFEST, REQUIRED, SIGNATURE, SUBMISSION, BundleReader
+from harness.verify.report import Problem, SkipCheck
 
 HARNESS = Path(__file__).parents[1]
 LISTED_MAX = 3
 """Names in one message."""
 
 
-def manifest(bundle: Opened) -> Iterator[Fault]:
+def manifest(bundle: BundleReader) -> Iterator[Problem]:
     """The manifest is there and is one."""
     try:
         _ = bundle.manifest
     except Unreadable as error:
-        yield Fault(error.file, str(error))
+        yield Problem(error.file, str(error))
 
 
 def _ill_named(path: str) -> str:
@@ -33,42 +33,42 @@ def _ill_named(path: str) -> str:
     return ""
 
 
-def names(bundle: Opened) -> Iterator[Fault]:
+def names(bundle: BundleReader) -> Iterator[Problem]:
     """Listed paths are relative, plain, inside the bundle, and listed once."""
     seen: set[str] = set()
     for listed in bundle.manifest.files:
         if reason := _ill_named(listed.path):
-            yield Fault(ascii(listed.path), reason)
+            yield Problem(ascii(listed.path), reason)
         if listed.path in seen or listed.path in (MANIFEST, SIGNATURE):
-            yield Fault(listed.path, "is listed twice or must not be listed")
+            yield Problem(listed.path, "is listed twice or must not be listed")
         seen.add(listed.path)
 
 
-def kinds(bundle: Opened) -> Iterator[Fault]:
+def kinds(bundle: BundleReader) -> Iterator[Problem]:
     """Only folders and plain files: no link, pipe, socket or device."""
     for entry in bundle.entries:
         if entry.kind in ("link", "other"):
             what = "a symbolic link" if entry.kind == "link" else "neither file nor folder"
-            yield Fault(ascii(entry.path).strip("'"), what)
+            yield Problem(ascii(entry.path).strip("'"), what)
 
 
-def unlisted(bundle: Opened) -> Iterator[Fault]:
+def unlisted(bundle: BundleReader) -> Iterator[Problem]:
     """Each file of the bundle is in the manifest."""
     known = {listed.path for listed in bundle.manifest.files} | {MANIFEST, SIGNATURE}
     for path in bundle.files:
         if path not in known:
-            yield Fault(ascii(path).strip("'"), "is not in the manifest")
+            yield Problem(ascii(path).strip("'"), "is not in the manifest")
 
 
-def required(bundle: Opened) -> Iterator[Fault]:
+def required(bundle: BundleReader) -> Iterator[Problem]:
     """The files that every bundle has are listed."""
     known = {listed.path for listed in bundle.manifest.files}
     for path in REQUIRED:
         if path not in known:
-            yield Fault(path, "every bundle has it, and the manifest does not list it")
+            yield Problem(path, "every bundle has it, and the manifest does not list it")
 
 
-def contents(bundle: Opened) -> Iterator[Fault]:
+def contents(bundle: BundleReader) -> Iterator[Problem]:
     """Each listed file has the size and the SHA-256 that the manifest says."""
     for listed in bundle.manifest.files:
         if _ill_named(listed.path):
@@ -76,17 +76,19 @@ def contents(bundle: Opened) -> Iterator[Fault]:
         try:
             found = bundle.fingerprint(listed.path)
         except Unreadable as error:
-            yield Fault(listed.path, str(error))
+            yield Problem(listed.path, str(error))
             continue
         if found.size_bytes != listed.size_bytes:
-            yield Fault(
+            yield Problem(
                 listed.path, f"{found.size_bytes} bytes, the manifest says {listed.size_bytes}"
             )
         elif found.sha256 != listed.sha256:
-            yield Fault(listed.path, "its SHA-256 is not the manifest's: the contents were changed")
+            yield Problem(
+                listed.path, "its SHA-256 is not the manifest's: the contents were changed"
+            )
 
 
-def tree_digest(bundle: Opened, paths: Iterable[str], prefix: str) -> str:
+def tree_digest(bundle: BundleReader, paths: Iterable[str], prefix: str) -> str:
     """SHA-256 over `name NUL size NUL sha256 LF` of the files, in the order of their parts."""
     digest = hashlib.sha256()
     for path in paths:
@@ -95,16 +97,16 @@ def tree_digest(bundle: Opened, paths: Iterable[str], prefix: str) -> str:
     return digest.hexdigest()
 
 
-def submission(bundle: Opened) -> Iterator[Fault]:
+def submission(bundle: BundleReader) -> Iterator[Problem]:
     """The source that ran is the one that the run names: digest, count and bytes."""
     stated = bundle.run.submission
     paths = [p for p in bundle.below(SUBMISSION) if "__pycache__" not in p.split("/")]
     if tree_digest(bundle, paths, f"{SUBMISSION}/") != stated.sha256:
-        yield Fault(SUBMISSION, "its digest is not the one in run.json")
+        yield Problem(SUBMISSION, "its digest is not the one in run.json")
     size_bytes = sum(bundle.fingerprint(path).size_bytes for path in paths)
     if (len(paths), size_bytes) != (stated.files_count, stated.size_bytes):
         text = f"{len(paths)} files of {size_bytes} bytes, run.json says {stated.files_count} of"
-        yield Fault(SUBMISSION, f"{text} {stated.size_bytes}")
+        yield Problem(SUBMISSION, f"{text} {stated.size_bytes}")
 
 
 @cache
@@ -118,15 +120,15 @@ def own_digest() -> str:
     return digest.hexdigest()
 
 
-def harness(bundle: Opened) -> Iterator[Fault]:
+def harness(bundle: BundleReader) -> Iterator[Problem]:
     """The harness that sealed it had the very sources of the one that checks.
 
     Another version is no fault; then it only cannot be told from here.
     """
     if bundle.manifest.harness_version != bundle.run.harness_version:
-        yield Fault("run.json", "names another harness version than the manifest")
+        yield Problem("run.json", "names another harness version than the manifest")
     if bundle.manifest.harness_sha256 != own_digest():
-        raise Skip(
+        raise SkipCheck(
             f"sealed by harness {bundle.manifest.harness_version} with sources other than these "
             f"({bundle.manifest.harness_sha256[:12]}, here {own_digest()[:12]})"
         )

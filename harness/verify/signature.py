@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.verify.disk import Unreadable, read
-from harness.verify.found import BadKey, Fault, Skip
-from harness.verify.opened import MANIFEST, SIGNATURE, Opened
+from harness.verify.reader import MANIFEST, SIGNATURE, BundleReader
+from harness.verify.report import BadKey, Problem, SkipCheck
 from harness.verify.strict import tree_of
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -55,7 +55,7 @@ class PublicKey:
         """SHA-256 of the raw key, in hex, as envelopes name it."""
         return hashlib.sha256(self._key.public_bytes_raw()).hexdigest()
 
-    def holds(self, mark: "Mark", message: bytes) -> bool:
+    def holds(self, mark: "EnvelopeSignature", message: bytes) -> bool:
         """Whether this key made the signature, under its own name."""
         from cryptography.exceptions import InvalidSignature
 
@@ -68,7 +68,7 @@ class PublicKey:
         return True
 
 
-class Mark(NamedTuple):
+class EnvelopeSignature(NamedTuple):
     """One signature of an envelope."""
 
     name: str
@@ -113,19 +113,19 @@ def _subject(payload: bytes) -> str:
     raise Unreadable(SIGNATURE, f"the statement is not about {MANIFEST}")
 
 
-def _marks(tree: dict[str, Any]) -> list[Mark]:
+def _marks(tree: dict[str, Any]) -> list[EnvelopeSignature]:
     rows = tree.get("signatures")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise Unreadable(SIGNATURE, "has no signatures")
-    return [Mark(_text(row, "keyid"), _bytes(_text(row, "sig"))) for row in rows]
+    return [EnvelopeSignature(_text(row, "keyid"), _bytes(_text(row, "sig"))) for row in rows]
 
 
-def _told(marks: list[Mark]) -> str:
+def _told(marks: list[EnvelopeSignature]) -> str:
     """The keys by the beginning of their ids, as the envelope has them."""
     return ", ".join(sorted({f"key {ascii(mark.name[:16])[1:-1]}" for mark in marks}))
 
 
-def signers(bundle: Opened) -> tuple[str, ...]:
+def signers(bundle: BundleReader) -> tuple[str, ...]:
     """Ids of the keys that an envelope names, sorted; nobody has checked them here."""
     try:
         tree = tree_of(read(bundle.folder, SIGNATURE), SIGNATURE)
@@ -134,13 +134,13 @@ def signers(bundle: Opened) -> tuple[str, ...]:
         return ()
 
 
-def signed(bundle: Opened, key: PublicKey | None) -> Iterator[Fault]:
+def signed(bundle: BundleReader, key: PublicKey | None) -> Iterator[Problem]:
     """The envelope is about this very manifest, and the given key signed it."""
     if not bundle.has(SIGNATURE):
         if key is not None:
-            yield Fault(SIGNATURE, f"is missing: the bundle is not signed by {key.path}")
+            yield Problem(SIGNATURE, f"is missing: the bundle is not signed by {key.path}")
             return
-        raise Skip("the bundle is not signed")
+        raise SkipCheck("the bundle is not signed")
     try:
         tree = tree_of(read(bundle.folder, SIGNATURE), SIGNATURE)
         kind, payload, marks = (
@@ -150,13 +150,15 @@ def signed(bundle: Opened, key: PublicKey | None) -> Iterator[Fault]:
         )
         subject = _subject(payload)
     except Unreadable as error:
-        yield Fault(SIGNATURE, str(error))
+        yield Problem(SIGNATURE, str(error))
         return
     if kind != PAYLOAD_TYPE:
-        yield Fault(SIGNATURE, f"payload of type {kind!a}")
+        yield Problem(SIGNATURE, f"payload of type {kind!a}")
     if subject != bundle.fingerprint(MANIFEST).sha256:
-        yield Fault(SIGNATURE, "signs another manifest than the one beside it")
+        yield Problem(SIGNATURE, "signs another manifest than the one beside it")
     if key is None:
-        raise Skip(f"said to be signed by {_told(marks)}; name a public key with --key to check it")
+        raise SkipCheck(
+            f"said to be signed by {_told(marks)}; name a public key with --key to check it"
+        )
     if not any(key.holds(mark, encoded(kind, payload)) for mark in marks):
-        yield Fault(SIGNATURE, f"no signature is by {key.path}")
+        yield Problem(SIGNATURE, f"no signature is by {key.path}")

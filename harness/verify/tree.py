@@ -6,29 +6,28 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from harness.verify import chain as ledger
-from harness.verify import contents, seals
+from harness.verify import contents, ledger, seals
 from harness.verify.archive import is_archive, stem, unpack
-from harness.verify.chain import Chain
-from harness.verify.disk import Entry, Unreadable, exists, read, walk
-from harness.verify.found import (
+from harness.verify.disk import DiskEntry, Unreadable, exists, read, walk
+from harness.verify.ledger import LedgerReader
+from harness.verify.reader import MANIFEST, BundleReader
+from harness.verify.report import (
     BundleReport,
-    Check,
-    Fault,
+    CheckResult,
     LedgerReport,
     NothingToVerify,
+    Problem,
     Report,
-    Skip,
-    judged,
+    SkipCheck,
+    run_check,
 )
-from harness.verify.opened import MANIFEST, Opened
 from harness.verify.signature import PublicKey, signed, signers
 
 LEDGERS = "ledgers"
 MARKS = (MANIFEST, "run.json", "events.jsonl")
 """A folder that holds one of these is a bundle, or what is left of one."""
 
-Rule = Callable[[Opened], Iterator[Fault]]
+Rule = Callable[[BundleReader], Iterator[Problem]]
 
 RULES: tuple[tuple[str, Rule], ...] = (
     ("manifest", seals.manifest),
@@ -54,12 +53,12 @@ RULES: tuple[tuple[str, Rule], ...] = (
 """Every check of a bundle by itself, by name."""
 
 
-def _sheltered(rule: Rule, bundle: Opened) -> Iterator[Fault]:
+def _sheltered(rule: Rule, bundle: BundleReader) -> Iterator[Problem]:
     """A check that needs a file which another check refuses is skipped, with that reason."""
     try:
         yield from rule(bundle)
     except Unreadable as error:
-        raise Skip(f"needs {error.file}, which cannot be used") from error
+        raise SkipCheck(f"needs {error.file}, which cannot be used") from error
 
 
 @dataclass(frozen=True)
@@ -68,15 +67,15 @@ class Context:
 
     place: str
     """Its folder below the results folder."""
-    chain: Chain | None
+    chain: LedgerReader | None
     key: PublicKey | None
-    foreign: Chain | None = None
+    foreign: LedgerReader | None = None
     """The ledger of what came from elsewhere."""
     missing: bool = False
     """Whether the results folder has no ledger of the bundle's machine."""
 
 
-def _sealed(bundle: Opened, context: Context) -> BundleReport:
+def _sealed(bundle: BundleReader, context: Context) -> BundleReport:
     place = context.place
     admitted = None if context.foreign is None else context.foreign.foreign(place)
     missing = context.missing and admitted is None
@@ -91,7 +90,7 @@ def _sealed(bundle: Opened, context: Context) -> BundleReport:
     if admitted is not None:
         rules.append(("foreign-row", partial(ledger.admitted, row=admitted)))
     checks = tuple(
-        _by_whom(judged(name, _sheltered(rule, bundle)), context.key) for name, rule in rules
+        _by_whom(run_check(name, _sheltered(rule, bundle)), context.key) for name, rule in rules
     )
     readable = checks[0].verdict == "pass"
     return BundleReport(
@@ -104,7 +103,7 @@ def _sealed(bundle: Opened, context: Context) -> BundleReport:
     )
 
 
-def _by_whom(check: Check, key: PublicKey | None) -> Check:
+def _by_whom(check: CheckResult, key: PublicKey | None) -> CheckResult:
     """A signature that holds says whose it is."""
     if key is None or (check.rule, check.verdict) != ("signature", "pass"):
         return check
@@ -114,7 +113,7 @@ def _by_whom(check: Check, key: PublicKey | None) -> Check:
 # --- bundles without a manifest -----------------------------------------------------------------
 
 
-def _remains(bundle: Opened) -> str:
+def _remains(bundle: BundleReader) -> str:
     """What is left of a run that was cut off, in words."""
     present = [name for name in MARKS[1:] if bundle.has(name)]
     if "events.jsonl" not in present:
@@ -125,22 +124,24 @@ def _remains(bundle: Opened) -> str:
     return f"no manifest; {lines_count} whole lines of events{torn}"
 
 
-def _accounted(bundle: Opened, place: str, chain: Chain | None) -> Iterator[Fault]:
+def _accounted(bundle: BundleReader, place: str, chain: LedgerReader | None) -> Iterator[Problem]:
     """A run without a manifest is one that the ledger started and never finished."""
     started = [] if chain is None else [row for row in chain.started() if row.bundle == place]
     if not started:
-        yield Fault(MANIFEST, f"not a sealed bundle, and no ledger started it: {_remains(bundle)}")
+        yield Problem(
+            MANIFEST, f"not a sealed bundle, and no ledger started it: {_remains(bundle)}"
+        )
     elif chain is not None and chain.finished(started[0].run_id) is not None:
-        yield Fault(MANIFEST, "the ledger says that this run was sealed; its manifest is gone")
+        yield Problem(MANIFEST, "the ledger says that this run was sealed; its manifest is gone")
 
 
-def _incomplete(bundle: Opened, context: Context) -> BundleReport:
+def _incomplete(bundle: BundleReader, context: Context) -> BundleReport:
     place = context.place
     rule = partial(_accounted, place=place, chain=context.chain)
-    checks = [judged("sealed", _sheltered(rule, bundle))]
+    checks = [run_check("sealed", _sheltered(rule, bundle))]
     if checks[0].verdict == "pass":
         text = f"{_remains(bundle)}: the run goes on, or was cut off and counts as failed"
-        checks = [Check("sealed", "skip", text)]
+        checks = [CheckResult("sealed", "skip", text)]
     name = bundle.folder.resolve().name
     return BundleReport(
         bundle=place, state="incomplete", run_id=name, status="aborted", checks=tuple(checks)
@@ -148,7 +149,7 @@ def _incomplete(bundle: Opened, context: Context) -> BundleReport:
 
 
 def _bundle(root: Path, context: Context) -> tuple[BundleReport, int]:
-    bundle = Opened(root / context.place)
+    bundle = BundleReader(root / context.place)
     examine = _sealed if bundle.has(MANIFEST) else _incomplete
     return examine(bundle, context), bundle.bytes_count
 
@@ -165,7 +166,7 @@ def _outermost(folders: list[str]) -> list[str]:
     return kept
 
 
-def _bundles_below(entries: list[Entry]) -> list[str]:
+def _bundles_below(entries: list[DiskEntry]) -> list[str]:
     marked = {
         folder
         for folder, _, name in (entry.path.rpartition("/") for entry in entries)
@@ -174,12 +175,12 @@ def _bundles_below(entries: list[Entry]) -> list[str]:
     return _outermost(sorted(marked))
 
 
-def _loose_links(entries: list[Entry], bundles: list[str]) -> Iterator[Fault]:
+def _loose_links(entries: list[DiskEntry], bundles: list[str]) -> Iterator[Problem]:
     """Links outside of bundles (inside, each bundle reports its own)."""
     inside = tuple(f"{bundle}/" for bundle in bundles)
     for entry in entries:
         if entry.kind in ("link", "other") and not entry.path.startswith(inside):
-            yield Fault(ascii(entry.path).strip("'"), "a link or odd file; it was not followed")
+            yield Problem(ascii(entry.path).strip("'"), "a link or odd file; it was not followed")
 
 
 def _machine_of(place: str) -> str:
@@ -188,7 +189,7 @@ def _machine_of(place: str) -> str:
     return parts[-2] if len(parts) > 1 else ""
 
 
-def _roots(entries: list[Entry], bundles: list[str]) -> list[str]:
+def _roots(entries: list[DiskEntry], bundles: list[str]) -> list[str]:
     """Results folders of the tree, the inner ones first: its own, and each with ledgers of its own.
 
     What a submission brings along, inside of a bundle, is no ledger of ours.
@@ -205,7 +206,7 @@ def _roots(entries: list[Entry], bundles: list[str]) -> list[str]:
     return sorted(own | {""}, key=lambda each: (-len(each.split("/")), not each, each))
 
 
-def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
+def _tree(root: Path, entries: list[DiskEntry], key: PublicKey | None) -> Report:
     """Every results folder below a path, each bundle against the ledgers of the nearest one."""
     left, reports = list(entries), []
     for place in _roots(entries, _bundles_below(entries)):
@@ -219,7 +220,7 @@ def _tree(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
         kind="tree",
         bundles=tuple(bundle for report in reports for bundle in report.bundles),
         ledgers=tuple(ledger for report in reports for ledger in report.ledgers),
-        checks=(judged("tree-links", _loose_links(entries, _bundles_below(entries))),),
+        checks=(run_check("tree-links", _loose_links(entries, _bundles_below(entries))),),
         bytes_count=sum(report.bytes_count for report in reports),
     )
 
@@ -242,10 +243,12 @@ def _moved(report: Report, begin: str) -> Report:
     )
 
 
-def _results(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
+def _results(root: Path, entries: list[DiskEntry], key: PublicKey | None) -> Report:
     bundles = _bundles_below(entries)
     files = [e.path for e in entries if e.path.startswith(f"{LEDGERS}/") and e.kind == "file"]
-    chains = {Path(path).stem: Chain(root, path) for path in files if path.endswith(".jsonl")}
+    chains = {
+        Path(path).stem: LedgerReader(root, path) for path in files if path.endswith(".jsonl")
+    }
     ledgers: list[LedgerReport] = [ledger.report_on(chain) for chain in chains.values()]
     broken = {Path(item.ledger).stem for item in ledgers if item.checks[0].verdict == "fail"}
     foreign = None if ledger.FOREIGN in broken else chains.get(ledger.FOREIGN)
@@ -265,7 +268,7 @@ def _results(root: Path, entries: list[Entry], key: PublicKey | None) -> Report:
     )
 
 
-def _results_above(folder: Path) -> tuple[Path, str, list[Chain]]:
+def _results_above(folder: Path) -> tuple[Path, str, list[LedgerReader]]:
     """The results folder that a bundle lies in, its place there, and the ledgers that concern it.
 
     These are its machine's, and that of what came from elsewhere.
@@ -273,7 +276,7 @@ def _results_above(folder: Path) -> tuple[Path, str, list[Chain]]:
     resolved = folder.resolve()
     for root in list(resolved.parents)[:6]:
         files = [f"{LEDGERS}/{name}.jsonl" for name in (resolved.parent.name, ledger.FOREIGN)]
-        if there := [Chain(root, file) for file in files if exists(root, file)]:
+        if there := [LedgerReader(root, file) for file in files if exists(root, file)]:
             return root, resolved.relative_to(root).as_posix(), there
     return folder, ".", []
 

@@ -1,6 +1,7 @@
 """The joules of one run, term by term: every figure with its source, nothing missing as zero."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def explained(results: Path, **changes: Any) -> ExplainDocument:
 def two_domains(plan: Plan) -> tuple[Domain, ...]:
     """The one that the trace has, and one that nothing was read of."""
     (first,) = domains_of(plan)
-    return first, first.model_copy(update={"name": "gpu-0", "kind": "gpu", "parents": ()})
+    return first, replace(first, name="gpu-0", kind="gpu", parents=())
 
 
 @pytest.mark.parametrize("method", ["counter", "sampled"])
@@ -60,7 +61,7 @@ def test_a_domain_without_readings_has_no_figure_and_says_why(tmp_path: Path) ->
 
 def test_a_meter_of_unknown_class_has_no_uncertainty(tmp_path: Path) -> None:
     (domain,) = domains_of(Plan())
-    vague = domain.model_copy(update={"gain_error_ratio": None})
+    vague = replace(domain, gain_error_ratio=None)
     document = explained(tmp_path, changes={"domains": (vague,)})
     assert document.domains[0].uncertainty_j is None
     assert "unknown uncertainty" in document.total

@@ -8,10 +8,10 @@ import pytest
 
 from harness.cli.listing import COLUMNS, DESCRIBERS, PROBED, item_of, items_of
 from harness.plugins import Availability
-from harness.registry import KINDS, Broken, Plugin, Source, discover
+from harness.registry import KINDS, Broken, Plugin, PluginSource, discover
 from harness.score.calibration import committed_record
 
-SOURCE = Source("thing", Path("/x/thing.py"), "built-in", "")
+SOURCE = PluginSource("thing", Path("/x/thing.py"), "built-in", "")
 
 
 def plugin(**fields: Any) -> Plugin:

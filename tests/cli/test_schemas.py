@@ -40,7 +40,7 @@ def test_every_file_on_disk_has_one(name: str) -> None:
 
 
 def test_descriptions_come_along() -> None:
-    window = schema_of("record-run")["$defs"]["Window"]["properties"]["gun_ns"]
+    window = schema_of("record-run")["$defs"]["RunWindow"]["properties"]["gun_ns"]
     assert "the run window opens" in window["description"]
 
 

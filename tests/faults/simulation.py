@@ -32,7 +32,7 @@ from harness.ledger import Ledger
 from harness.measure.machine import describe
 from harness.plugins import Availability, SandboxRequest
 from harness.records import Machine, Ruleset, SeedPair
-from harness.registry import Plugin, Source
+from harness.registry import Plugin, PluginSource
 from harness.rules.load import load_ruleset
 from harness.run.conductor import run_one
 from harness.run.gun import draw_seeds
@@ -310,7 +310,7 @@ def _order(root: Path, schedule: Schedule, stage: Stage) -> Order:
             ),
         }
     )
-    source = Source("tiny", root / "tiny.py", "tests", "")
+    source = PluginSource("tiny", root / "tiny.py", "tests", "")
     return Order(
         workload=WORKLOAD,
         plugin=Plugin("tiny", WORKLOAD, source),

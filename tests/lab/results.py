@@ -22,6 +22,7 @@ from harness.records import (
     Ruleset,
     Run,
     RunRules,
+    RunWindow,
     SamplerReport,
     ScoreRules,
     SeedPair,
@@ -29,7 +30,6 @@ from harness.records import (
     Status,
     Submission,
     Usage,
-    Window,
     Workload,
     dump,
 )
@@ -172,7 +172,7 @@ def run_record(plan: Plan, run_id: str) -> Run:
         "snapshot_rule": rules_of(plan).run.snapshot_rule,
         "mode": rules_of(plan).run.mode,
         "seeds": seeds_of(plan),
-        "window": Window(
+        "window": RunWindow(
             origin_utc=utc_of(plan), origin_monotonic_ns="1", launch_ns=0,
             gun_ns=_ns(0.0) if plan.gun else None, end_ns=_ns(end_s) if plan.gun else None,
             ended_by="done",

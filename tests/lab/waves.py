@@ -153,7 +153,7 @@ class Setting:
             "power_high_w": self.high_w,
             "gain_error_ratio": self.gain_error,
         }
-        return Domain.model_validate(fields | changes)
+        return Domain(**(fields | changes))  # type: ignore[arg-type]
 
     def stamps_s(self) -> Float:
         """When it is read: a grid, and readings right after each edge, as the conductor asks."""

@@ -138,7 +138,7 @@ def test_groups_of_dead_conductors_are_swept(
 
 
 def test_without_any_every_figure_is_missing() -> None:
-    group = _cgroup.Group()
+    group = _cgroup.Cgroup()
     group.attach(os.getpid())
     group.kill()
     group.remove()

@@ -27,7 +27,7 @@ class Fake:
 
 def plugins(monkeypatch: pytest.MonkeyPatch, **launchers: Any) -> None:
     def plugin(name: str) -> registry.Plugin | registry.Broken:
-        source = registry.Source(name, None, "test", "")
+        source = registry.PluginSource(name, None, "test", "")
         value = launchers[name]
         if isinstance(value, str):
             return registry.Broken(name, value, source)

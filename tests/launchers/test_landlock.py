@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.launchers import _bind, _detached, _identity, _landlock
+from harness.launchers import _identity, _landlock_rules, _restrict, _without_namespace
 from harness.launchers.interpreter import below
 from harness.launchers.landlock import LAUNCHER
 from harness.plugins import SandboxRequest
 
-READ = _bind.EXECUTE | _bind.READ_FILE | _bind.READ_DIR
+READ = _restrict.EXECUTE | _restrict.READ_FILE | _restrict.READ_DIR
 
 
 def _effective(rules: list[tuple[Path, int]], path: Path) -> int:
@@ -36,42 +36,44 @@ def test_everything_but_the_masked_can_be_read(
         (top / name).mkdir(parents=True, exist_ok=True)
         (top / name / "file").write_text("x")
     masks = [top / name for name in masked]
-    rules = list(_landlock.around(top, masks))
+    rules = list(_landlock_rules.around(top, masks))
     for file in top.rglob("file"):
         hidden = any(below(file, mask) for mask in masks)
         allowed = _effective(rules, file)
-        assert bool(allowed & _bind.READ_FILE) is not hidden, file
+        assert bool(allowed & _restrict.READ_FILE) is not hidden, file
         # Names can be listed all the way down, or imports would find nothing.
-        assert allowed & _bind.READ_DIR
+        assert allowed & _restrict.READ_DIR
     assert all(access & ~READ == 0 for _, access in rules)
 
 
 def test_without_masks_one_rule_is_enough(tmp_path: Path) -> None:
-    assert list(_landlock.around(tmp_path, [])) == [(tmp_path, READ)]
-    assert list(_landlock.around(tmp_path, [tmp_path.parent / "elsewhere"])) == [(tmp_path, READ)]
+    assert list(_landlock_rules.around(tmp_path, [])) == [(tmp_path, READ)]
+    assert list(_landlock_rules.around(tmp_path, [tmp_path.parent / "elsewhere"])) == [
+        (tmp_path, READ)
+    ]
 
 
 def test_links_beside_a_mask_grant_nothing(tmp_path: Path) -> None:
     (tmp_path / "masked").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "masked")
-    rules = dict(_landlock.around(tmp_path, [tmp_path / "masked"]))
+    rules = dict(_landlock_rules.around(tmp_path, [tmp_path / "masked"]))
     assert tmp_path / "link" not in rules
 
 
 def test_rights_grow_with_the_interface() -> None:
-    rights = [_bind.all_rights(abi) for abi in range(1, 9)]
+    rights = [_restrict.all_rights(abi) for abi in range(1, 9)]
     assert rights == sorted(rights)
     assert rights[0] == (1 << 13) - 1
-    assert rights[2] & _bind.TRUNCATE
-    assert not rights[3] & _bind.IOCTL_DEV
-    assert rights[4] & _bind.IOCTL_DEV
+    assert rights[2] & _restrict.TRUNCATE
+    assert not rights[3] & _restrict.IOCTL_DEV
+    assert rights[4] & _restrict.IOCTL_DEV
     assert rights[4] == rights[7]
 
 
 def test_probe_tells_why_not() -> None:
     found = LAUNCHER.probe()
     assert found.reason
-    if not _bind.version():
+    if not _restrict.version():
         assert not found.ok
         assert "Landlock" in found.reason
 
@@ -84,7 +86,7 @@ def test_a_closed_interpreter_comes_with_its_cure(
     closed.mkdir(mode=0o700)
     monkeypatch.setattr(_identity, "is_root", lambda: True)
     monkeypatch.setattr(_identity, "unreachable", lambda _paths: closed)
-    monkeypatch.setattr(_bind, "version", lambda: 7)
+    monkeypatch.setattr(_restrict, "version", lambda: 7)
     found = LAUNCHER.probe()
     assert not found.ok
     assert found.reason == f"{closed}: closed to other users, and root's submissions run as one"
@@ -98,8 +100,8 @@ def test_other_failures_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*_: object, **__: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(_bind, "version", lambda: 7)
-    monkeypatch.setattr(_detached, "start", refuse)
+    monkeypatch.setattr(_restrict, "version", lambda: 7)
+    monkeypatch.setattr(_without_namespace, "start", refuse)
     found = LAUNCHER.probe()
     assert (found.ok, found.advice) == (False, "")
     assert "Cannot allocate memory" in found.reason

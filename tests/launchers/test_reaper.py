@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.launchers import _detached, _reaper
+from harness.launchers import _reaper, _without_namespace
 
 PATIENCE_S = 20.0
 ORPHAN = """
@@ -51,9 +51,9 @@ class Watched:
         reading, sending = os.pipe()
         os.write(sending, marshal.dumps({**fields, **plan}))
         os.close(sending)
-        root = str(Path(_detached.__file__).resolve().parents[2])
+        root = str(Path(_without_namespace.__file__).resolve().parents[2])
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _detached._PROGRAM, root, str(reading)],
+            [sys.executable, "-I", "-S", "-c", _without_namespace._PROGRAM, root, str(reading)],
             stdout=subprocess.PIPE,
             env={},
             pass_fds=(reading, writing, held),

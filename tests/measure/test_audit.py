@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +122,8 @@ def crowded(series: Series) -> Series:
 @pytest.mark.parametrize(("asked_s", "said"), [(None, {"gap", "coverage"}), (0.1, set())])
 def test_readings_at_marks_make_no_gap_of_the_grid(asked_s, said):
     case = Setting(constant(200.0), Sensor(update_s=0.001), "sampled", (9.7, 10.3))
-    domain = case.domain().model_copy(
-        update={"read_period_s": asked_s, "update_period_s": None, "averaging_window_s": None}
+    domain = replace(
+        case.domain(), read_period_s=asked_s, update_period_s=None, averaging_window_s=None
     )
     fine = case.trace().columns["gpu-0"]
     t_ns = np.arange(9_500_000_000, 10_500_000_000, 1_000_000)
@@ -198,7 +199,7 @@ def test_two_meters_that_agree_within_their_uncertainty_are_left_in_peace():
 
 def test_an_average_over_a_second_is_not_compared_over_half_a_second():
     trace, domains, case = pair(1.7)
-    slow = [domains[0], domains[1].model_copy(update={"averaging_window_s": 1.0})]
+    slow = [domains[0], replace(domains[1], averaging_window_s=1.0)]
     begin_ns, _ = case.window_ns
     short = audit(trace, slow, (begin_ns, begin_ns + NS_PER_S // 2))
     assert "meters-disagree" not in rules_of(short)

@@ -15,7 +15,7 @@ from harness.measure.choice import (
     require_opened,
 )
 from harness.plugins import Availability
-from harness.registry import PLUGINS_VARIABLE, Plugin, Source, UnknownPlugin
+from harness.registry import PLUGINS_VARIABLE, Plugin, PluginSource, UnknownPlugin
 
 
 class Meter:
@@ -30,7 +30,7 @@ class Meter:
 def probed(
     name: str, meter: Meter | None = None, *, ok: bool = True, reason: str = "there"
 ) -> Probed:
-    source = Source(name, None, "built-in", f"harness.meters.{name}")
+    source = PluginSource(name, None, "built-in", f"harness.meters.{name}")
     plugin = Plugin(name, meter or Meter("hardware", ("cpu",)), source)
     return Probed(name, plugin, Availability(ok=ok, reason=reason, advice="mend it"))
 

@@ -16,7 +16,7 @@ from harness.clock import NS_PER_S, now_ns
 from harness.measure import sampler
 from harness.measure.opening import Opened, open_meter, start_sessions
 from harness.measure.session import MeterSession
-from harness.plugins import DomainSpec, Reader
+from harness.plugins import Domain, Reader
 from tests.lab.waiting import until
 
 ROOT = Path(harness.__file__).parent.parent
@@ -236,9 +236,8 @@ class Silent(Reader):
     """Stands for an opened meter."""
 
     def __init__(self, *names: str) -> None:
-        self.domains: Sequence[DomainSpec] = [
-            DomainSpec(name=name, kind="gpu", method="counter", meter="m", source="s")
-            for name in names
+        self.domains: Sequence[Domain] = [
+            Domain(name=name, kind="gpu", method="counter", meter="m", source="s") for name in names
         ]
 
     def read(self) -> list[Any]:

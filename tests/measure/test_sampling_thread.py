@@ -12,20 +12,20 @@ from harness.clock import NS_PER_S, now_ns
 from harness.measure import sampling_thread as threads
 from harness.measure.sampling_thread import JitterHistogram, SamplingThread, UpdateTracker
 from harness.measure.session import MeterSession
-from harness.plugins import DomainSpec, Reader, Reading
+from harness.plugins import Domain, Reader, Reading
 from tests.lab.waiting import until
 
 
-def spec(name: str = "gpu-0", **changes: object) -> DomainSpec:
+def spec(name: str = "gpu-0", **changes: object) -> Domain:
     fields = {"name": name, "kind": "gpu", "method": "counter", "meter": "m", "source": "s"}
-    return DomainSpec(**(fields | changes))  # type: ignore[arg-type]
+    return Domain(**(fields | changes))  # type: ignore[arg-type]
 
 
 class Scripted(Reader):
     """A reader that gives what it is told to."""
 
     def __init__(self, *rounds: list[Reading] | Exception, name: str = "gpu-0") -> None:
-        self.domains: Sequence[DomainSpec] = (spec(name),)
+        self.domains: Sequence[Domain] = (spec(name),)
         self._rounds = list(rounds)
         self.marks = 0
         self.errors: dict[str, str] = {}

@@ -1,12 +1,12 @@
 """Grace and Jetson sensors, from written trees after the kernel's documented layout."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from harness.measure.energy import disjoint
 from harness.meters import hwmon
-from harness.plugins import DomainSpec, domain_fields
 from harness.records import Domain
 from harness.records.base import load
 from tests.measure.test_machine import written
@@ -38,15 +38,15 @@ JETSON = {
 }
 
 
-def opened(root: Path) -> tuple[dict[str, DomainSpec], dict[str, float | None]]:
+def opened(root: Path) -> tuple[dict[str, Domain], dict[str, float | None]]:
     reader = hwmon.METER.open({"root": str(root)})
     watts = {item.domain: item.power_w for item in reader.read()}
     reader.close()
     return {domain.name: domain for domain in reader.domains}, watts
 
 
-def counted(specs: dict[str, DomainSpec]) -> set[str]:
-    records = [load(Domain, domain_fields(spec), "meter") for spec in specs.values()]
+def counted(specs: dict[str, Domain]) -> set[str]:
+    records = [load(Domain, asdict(spec), "meter") for spec in specs.values()]
     return {item.name for item in disjoint(records)}
 
 

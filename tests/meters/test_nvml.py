@@ -22,12 +22,12 @@ ROOT = Path(harness.__file__).parent.parent
 PROGRAM = """
 import json, sys
 from harness.meters.nvml import METER
-from harness.plugins import domain_fields
+
 probe = METER.probe()
 out = {"ok": probe.ok, "reason": probe.reason}
 if probe.ok:
     reader = METER.open(json.loads(sys.argv[1]))
-    out["domains"] = [domain_fields(each) for each in reader.domains]
+    out["domains"] = [asdict(each) for each in reader.domains]
     out["readings"] = [each._asdict() for each in reader.read()]
     out["vitals"] = reader.vitals()
     out["trouble"] = reader.errors

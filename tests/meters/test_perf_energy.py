@@ -2,6 +2,7 @@
 
 import os
 import struct
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from harness.measure.energy import disjoint
 from harness.meters import perf_energy, rapl
 from harness.meters.perf_energy import Event, PerfReader, cpus, events, open_event
-from harness.plugins import domain_fields
 from harness.records import Domain
 from harness.records.base import load
 from tests.lab import powercap
@@ -81,7 +81,7 @@ def test_beside_powercap_it_is_never_added(tmp_path):
     made = [Event(label, 2, 2**-32, 0, 0) for label in ("package", "dram", "core")]
     second = PerfReader([(event, counter(0)) for event in made])
     both = [*plain.domains, *second.domains]
-    records = [load(Domain, domain_fields(item), "meter") for item in both]
+    records = [load(Domain, asdict(item), "meter") for item in both]
     assert {item.name for item in disjoint(records)} == {"cpu-package-0", "dram-0"}
     alone = [record for record in records if record.meter == "perf-energy"]
     assert {item.name for item in disjoint(alone)} == {"cpu-package-0-perf", "dram-0-perf"}

@@ -1,19 +1,19 @@
 """RAPL zones: their tree, their wraps, their mirrors, and what is told where none can be read."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from harness.measure.energy import disjoint
 from harness.meters import rapl
-from harness.plugins import DomainSpec, domain_fields
 from harness.records import Domain
 from harness.records.base import load
 from tests.lab import powercap
 
 
-def opened(root: Path) -> dict[str, DomainSpec]:
+def opened(root: Path) -> dict[str, Domain]:
     reader = rapl.METER.open({"root": str(root)})
     try:
         return {domain.name: domain for domain in reader.domains}
@@ -21,11 +21,11 @@ def opened(root: Path) -> dict[str, DomainSpec]:
         reader.close()
 
 
-def as_records(specs: dict[str, DomainSpec]) -> list[Domain]:
-    return [load(Domain, domain_fields(spec), "meter") for spec in specs.values()]
+def as_records(specs: dict[str, Domain]) -> list[Domain]:
+    return [load(Domain, asdict(spec), "meter") for spec in specs.values()]
 
 
-def counted(specs: dict[str, DomainSpec]) -> set[str]:
+def counted(specs: dict[str, Domain]) -> set[str]:
     return {item.name for item in disjoint(as_records(specs))}
 
 

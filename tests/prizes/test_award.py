@@ -1,6 +1,7 @@
 """Decisions: a winner only where the data show one, seldom by chance, and with all its evidence."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,7 @@ def test_a_lead_that_is_all_idle_time_does_not_survive_subtracting_it(tmp_path: 
 
 
 def test_meters_of_unknown_uncertainty_leave_it_open(tmp_path: Path) -> None:
-    unknown = {"domains": (domains_of(Plan())[0].model_copy(update={"gain_error_ratio": None}),)}
+    unknown = {"domains": (replace(domains_of(Plan())[0], gain_error_ratio=None),)}
     for name, factor in (("fast", 1.0), ("slow", 1.5)):
         series(tmp_path, entry(name, changes=unknown), [factor * item for item in EIGHT])
     award = decided(tmp_path)

@@ -1,12 +1,13 @@
 """What a prize for energy asks for: with any one of it missing, the award names just that."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.prizes import awards, markdown
-from harness.records import Award, Claim, Finding, Isolation
+from harness.records import Award, Finding, Isolation, SelfReported
 from harness.registry import find
 from harness.rules.load import load_ruleset
 from harness.score.score import score_results
@@ -18,7 +19,7 @@ EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
 
 def domains(**changes: Any) -> dict[str, Any]:
     (domain,) = domains_of(Plan())
-    return {"domains": (domain.model_copy(update={"update_period_s": 0.1} | changes),)}
+    return {"domains": (replace(domain, **({"update_period_s": 0.1} | changes)),)}
 
 
 GOOD = {"provenance": "witnessed", "interleaved_with": "toy-adamw"} | domains()
@@ -26,7 +27,7 @@ LOCKED = Finding(rule="sampling-locked", level="warn", message="the same moment 
 PUBLIC = workload_of(Plan()).model_copy(update={"secrecy": "public"})
 PLAIN = Isolation(launcher="plain", level="none", reason="asked for", uid=0)
 BLIND = domains(method="sampled", averaging_window_s=0.025)
-STEPS = {"claimed": Claim(messages=9, dropped=0)}
+STEPS = {"claimed": SelfReported(messages=9, dropped=0)}
 
 
 def decided(results: Path, changes: dict[str, Any], method: Any = "counter") -> Award:

@@ -21,7 +21,7 @@ from harness.records import (
     MachineFact,
     Manifest,
     ManifestFile,
-    Meter,
+    MeterStatus,
     Record,
     RecordError,
     Ruleset,
@@ -97,7 +97,7 @@ def manifest() -> Manifest:
 
 
 def run() -> Run:
-    meter = Meter(name="rapl", available=False, reason="not readable")
+    meter = MeterStatus(name="rapl", available=False, reason="not readable")
     finding = Finding(rule="gap", level="warn", message="m")
     return run_record(Plan(), "r").model_copy(update={"meters": (meter,), "findings": (finding,)})
 

@@ -23,6 +23,7 @@ from harness.records import (
     Output,
     PredictorCost,
     Run,
+    RunWindow,
     SamplerReport,
     Score,
     SeedPair,
@@ -30,7 +31,6 @@ from harness.records import (
     Status,
     Submission,
     Usage,
-    Window,
     Workload,
     dump,
 )
@@ -103,17 +103,15 @@ DOMAINS = {
 def domains_of(plan: Plan) -> tuple[Domain, ...]:
     """The domains of a plan's meter, as a run records them."""
     return tuple(
-        Domain.model_validate(
-            {
-                "name": name,
-                "kind": kind,
-                "method": method,
-                "meter": plan.meter,
-                "source": "offline tracker" if method == "modelled" else "energy_uj",
-                "parents": ("cpu-package-0",) if name == "cpu-core-0" else (),
-                "simulated": plan.meter == "fake",
-                "wrap_j": 262143.0 if method == "counter" else None,
-            }
+        Domain(
+            name=name,
+            kind=kind,  # type: ignore[arg-type]
+            method=method,  # type: ignore[arg-type]
+            meter=plan.meter,
+            source="offline tracker" if method == "modelled" else "energy_uj",
+            parents=("cpu-package-0",) if name == "cpu-core-0" else (),
+            simulated=plan.meter == "fake",
+            wrap_j=262143.0 if method == "counter" else None,
         )
         for name, kind, method, _ in DOMAINS[plan.meter]
     )
@@ -271,10 +269,10 @@ def _snapshots(plan: Plan, line: Timeline, index: int) -> tuple[Snapshot, ...]:
     )
 
 
-def _window(plan: Plan, line: Timeline, index: int) -> Window:
+def _window(plan: Plan, line: Timeline, index: int) -> RunWindow:
     # Entries take turns, in each hour one run of each.
     turn = zlib.crc32(plan.submission.encode())
-    return Window(
+    return RunWindow(
         origin_utc=f"2026-11-22T{index:02d}:07:25.{turn % 10**9:09d}Z",
         origin_monotonic_ns="8123456789012",
         launch_ns=50_000_000,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,9 +104,7 @@ def test_an_accelerator_far_under_its_limit(made: Made, limit_w: float | None, s
     score = next(s for s in made.scores if s.submission == "cnn-fake")
     each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
     assert each.run is not None
-    domains = tuple(
-        domain.model_copy(update={"power_high_w": limit_w}) for domain in each.run.domains
-    )
+    domains = tuple(replace(domain, power_high_w=limit_w) for domain in each.run.domains)
     assert ("input or launch bound" in texts(changed(each, run={"domains": domains}))) is said
 
 

@@ -1,11 +1,11 @@
 """Each check by itself: what it lets pass, what it finds, under which rule id and how bad."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.records import (
-    Claim,
     DataState,
     Domain,
     Evaluation,
@@ -14,6 +14,7 @@ from harness.records import (
     Machine,
     Ruleset,
     Run,
+    SelfReported,
     Snapshot,
     TuningTrial,
     Usage,
@@ -143,9 +144,7 @@ def test_a_slow_sensor_allows_longer_gaps() -> None:
     report = run_record(Plan(), "r").sampler
     assert report is not None
     pause = report.model_copy(update={"gap_max_s": 2.0})
-    slow = tuple(
-        domain.model_copy(update={"update_period_s": 1.0}) for domain in domains_of(Plan())
-    )
+    slow = tuple(replace(domain, update_period_s=1.0) for domain in domains_of(Plan()))
     assert found("sampler", evidence(sampler=pause, domains=slow)) == []
 
 
@@ -224,7 +223,7 @@ def with_gpus(count: int, seen: Evidence) -> Evidence:
 
 
 def domain(kind: str, name: str) -> Domain:
-    return domains_of(Plan())[0].model_copy(update={"kind": kind, "name": name})
+    return replace(domains_of(Plan())[0], kind=kind, name=name)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -251,9 +250,7 @@ def test_joules_must_cover_all_that_can_work(kinds: list[str], gpus: int, lackin
 @pytest.mark.parametrize(("period_s", "enough"), [(0.1, True), (0.2, False), (None, False)])
 def test_sixty_updates_are_asked_for(period_s: float | None, enough: bool) -> None:
     """The snapshot comes ten seconds after the gun."""
-    slow = tuple(
-        domain.model_copy(update={"update_period_s": period_s}) for domain in domains_of(Plan())
-    )
+    slow = tuple(replace(domain, update_period_s=period_s) for domain in domains_of(Plan()))
     ids = [item.rule for item in found("updates", evidence(None, PRIZE, domains=slow))]
     assert ids == ([] if enough else ["energy-updates-few"])
 
@@ -302,14 +299,14 @@ def blind(**changes: Any) -> tuple[Domain, ...]:
     """A power sensor that sees 25 of 100 ms."""
     (domain,) = domains_of(Plan(method="sampled"))
     seen = {"update_period_s": 0.1, "averaging_window_s": 0.025}
-    return (domain.model_copy(update=seen | changes),)
+    return (replace(domain, **(seen | changes)),)
 
 
 LOCKED = Finding(rule="sampling-locked", level="warn", message="the same moment of each step")
 
 
 def test_a_prize_takes_no_joules_of_a_sensor_in_lockstep() -> None:
-    known: dict[str, Any] = {"claimed": Claim(messages=9, dropped=0)}
+    known: dict[str, Any] = {"claimed": SelfReported(messages=9, dropped=0)}
     locked = evidence(None, PRIZE, domains=blind(), findings=(LOCKED,), **known)
     assert [item.rule for item in found("unlocked", locked)] == ["energy-sampling-locked"]
     assert found("unlocked", evidence(None, PRIZE, domains=blind(), **known)) == []

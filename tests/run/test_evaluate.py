@@ -266,7 +266,7 @@ def test_an_honest_one_is_asked_apart_once(folder: Folder, perform: Perform) -> 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No control group, which forgets nobody: as for a user without rights."""
-    monkeypatch.setattr(_cgroup.Group, "cpu_s", lambda _: None)
+    monkeypatch.setattr(_cgroup.Cgroup, "cpu_s", lambda _: None)
 
 
 # --- what a predictor may cost -------------------------------------------------------------------

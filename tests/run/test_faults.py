@@ -145,7 +145,7 @@ def test_short_writes_lose_nothing(pieces: int, folder: Folder, monkeypatch) -> 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda fd, data: real(fd, bytes(data[: max(1, pieces)])))
         # A launcher's plan is small enough for pipes and memory to take it whole.
-        patch.setattr("harness.launchers._detached.os", _Whole(real))
+        patch.setattr("harness.launchers._without_namespace.os", _Whole(real))
         outcome = attempt(folder)
     assert outcome is not None
     assert outcome.run.status == "ok", outcome.run.reason

@@ -10,7 +10,7 @@ import pytest
 
 import workloads
 from harness.records import DataState
-from harness.registry import Plugin, Source, find
+from harness.registry import Plugin, PluginSource, find
 from harness.run.order import plugin_file, workload_record, workload_version
 from tests.run.made import Folder
 
@@ -101,7 +101,7 @@ def test_every_part_of_a_built_in_task_counts_and_no_torch_is_loaded(name: str) 
 
 
 def test_file_of_a_plugin_from_an_entry_point_is_that_of_its_type() -> None:
-    source = Source("x", None, "distribution", "package.module:NAME")
+    source = PluginSource("x", None, "distribution", "package.module:NAME")
     plugin = Plugin("x", Folder, source)
     assert plugin_file(Plugin("x", SimpleNamespace(), source)).suffix == ".py"
     assert plugin_file(plugin._replace(source=source._replace(path=Path("/a.py")))) == Path("/a.py")

@@ -1,5 +1,6 @@
 """Other integration rules: what each sums, when they agree, and what they cannot be applied to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,11 +84,11 @@ def test_constant_power_is_the_same_by_every_rule(
 def test_a_counter_is_taken_at_its_last_readings_with_wraps_undone() -> None:
     (domain,) = domains_of(Plan())
     found = readings([0, 1, 2, 3], [np.nan] * 4, [90.0, 95.0, 3.0, 10.0])
-    wrapping = domain.model_copy(update={"wrap_j": 100.0, "power_high_w": 20.0})
+    wrapping = replace(domain, wrap_j=100.0, power_high_w=20.0)
     trace = Trace({domain.name: found})
     reader = EnergyReader(trace, [wrapping])
     assert reader.energy_by_rule(domain.name, 1.5, 3.5, LAST) == pytest.approx(15.0)
-    reader = EnergyReader(trace, [domain.model_copy(update={"method": "sampled"})])
+    reader = EnergyReader(trace, [replace(domain, method="sampled")])
     assert reader.energy_by_rule(domain.name, 1.5, 3.5, LAST) is None
 
 

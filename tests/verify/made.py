@@ -32,7 +32,10 @@ t_ns,domain,energy_j,power_w,u_ns
 2000,cpu-package-0,6.5,,40
 9000,cpu-package-0,9.25,,40
 """
-SOURCE = {"submission.toml": b'title = "Entry"\n', "train.py": b"def train(session):\n    pass\n"}
+SOURCE = {
+    "submission.toml": b'title = "Entry"\n',
+    "train.py": b"def train(session):\n    pass\n",
+}
 WEIGHTS = b"\x02\x00\x00\x00\x00\x00\x00\x00{}"
 
 
@@ -98,7 +101,7 @@ def run_tree(run_id: str) -> Tree:
             "target_version": "1", "budget_s": 6.0, "threads": 1, "test_examples": 397,
         },
         "submission": {
-            "name": SUBMISSION, "title": "Entry", "team": "Team", "division": "closed",
+            "name": SUBMISSION, "title": "DiskEntry", "team": "Team", "division": "closed",
             "entry": "python", "sha256": submission_sha256(SOURCE),
             "size_bytes": sum(map(len, SOURCE.values())), "files_count": len(SOURCE),
         },

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.verify import BadArchive, NothingToVerify, verify
-from harness.verify.archive import ENTRIES_MAX, gather, unpack
+from harness.verify.archive import ENTRIES_MAX, copy_folder, unpack
 from tests.verify.made import Results
 
 RUN_ID = "20261122T000000Z-0001"
@@ -201,7 +201,7 @@ def test_a_folder_is_gathered_by_the_same_rules(results: Results, tmp_path: Path
     folder = results.root / results.place(RUN_ID)
     target = tmp_path / "copy"
     target.mkdir()
-    gather(folder, target)
+    copy_folder(folder, target)
     assert verify(folder).ok
     assert {path.relative_to(target) for path in target.rglob("*")} == {
         path.relative_to(folder) for path in folder.rglob("*")
@@ -210,7 +210,7 @@ def test_a_folder_is_gathered_by_the_same_rules(results: Results, tmp_path: Path
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(BadArchive, match="'link': neither a plain file nor a folder"):
-        gather(folder, other)
+        copy_folder(folder, other)
     assert not (other / "link").exists()
 
 

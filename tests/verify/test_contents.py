@@ -41,7 +41,7 @@ def event(place: int, **fields: Any) -> Callable[[Parts], None]:
     return lambda parts: parts.events[place].update(fields)
 
 
-def judged(**fields: Any) -> Callable[[Parts], None]:
+def run_check(**fields: Any) -> Callable[[Parts], None]:
     def change(parts: Parts) -> None:
         assert parts.evaluation is not None
         parts.evaluation.update(fields)
@@ -96,7 +96,7 @@ LIES: list[tuple[str, Callable[[Parts], Any], str]] = [
     ("records", run(extra=1), "extra"),
     ("records", event(0, seq="0"), "events.jsonl:1"),
     ("records", file("ruleset.toml", b"name = "), "not valid TOML"),
-    ("records", judged(values=[{**VALUE, "value": float("nan")}]), "NaN is no JSON number"),
+    ("records", run_check(values=[{**VALUE, "value": float("nan")}]), "NaN is no JSON number"),
     ("records", within("workload", threads=2**60), "beyond 2^53"),
     ("machine-and-rules", run(machine="another"), "run.json says another"),
     ("machine-and-rules", run(ruleset="default"), "run.json says default"),
@@ -116,10 +116,10 @@ LIES: list[tuple[str, Callable[[Parts], Any], str]] = [
     ("snapshots-kept", without("snapshots/0000.safetensors"), "1 of the kept"),
     ("snapshots-kept", snapshot(kept=False), "is no snapshot that run.json says was kept"),
     ("evaluation", no_evaluation, "is missing"),
-    ("evaluation", judged(metric="loss"), "run.json says accuracy"),
-    ("evaluation", judged(examples=10), "10 examples"),
-    ("evaluation", judged(values=[{**VALUE, "snapshot": 3}]), "never accepted"),
-    ("evaluation", judged(values=[VALUE, VALUE]), "valued twice"),
+    ("evaluation", run_check(metric="loss"), "run.json says accuracy"),
+    ("evaluation", run_check(examples=10), "10 examples"),
+    ("evaluation", run_check(values=[{**VALUE, "snapshot": 3}]), "never accepted"),
+    ("evaluation", run_check(values=[VALUE, VALUE]), "valued twice"),
     ("domains", parent("nowhere"), "unknown or a child"),
     ("domains", parent("cpu-package-0"), "unknown or a child"),
     ("domains", lambda p: p.run["domains"].append(p.run["domains"][0]), "share a name"),

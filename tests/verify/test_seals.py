@@ -11,8 +11,8 @@ import pytest
 
 from harness.storage import sha256_tree
 from harness.verify import seals
-from harness.verify.found import Skip
-from harness.verify.opened import Opened
+from harness.verify.reader import BundleReader
+from harness.verify.report import SkipCheck
 from tests.verify.made import Parts, Results
 
 RUN_ID = "20261122T000000Z-0001"
@@ -23,9 +23,9 @@ def folder(tmp_path: Path) -> Path:
     return Results(tmp_path / "results").add(RUN_ID)
 
 
-def faults(check: Callable[[Opened], Any], folder: Path) -> dict[str, str]:
+def faults(check: Callable[[BundleReader], Any], folder: Path) -> dict[str, str]:
     """File to message."""
-    return {fault.file: fault.text for fault in check(Opened(folder))}
+    return {fault.file: fault.text for fault in check(BundleReader(folder))}
 
 
 ALL = (
@@ -40,7 +40,7 @@ ALL = (
 
 
 @pytest.mark.parametrize("check", ALL)
-def test_a_sound_bundle_passes(check: Callable[[Opened], Any], folder: Path) -> None:
+def test_a_sound_bundle_passes(check: Callable[[BundleReader], Any], folder: Path) -> None:
     assert faults(check, folder) == {}
 
 
@@ -117,7 +117,7 @@ def test_compiled_files_do_not_count_as_source(folder: Path) -> None:
 
 
 def test_the_checker_and_the_writer_come_to_the_same_digest(folder: Path) -> None:
-    opened = Opened(folder)
+    opened = BundleReader(folder)
     paths = opened.below("submission")
     ours = seals.tree_digest(opened, paths, "submission/")
     assert ours == sha256_tree(folder / "submission")
@@ -129,5 +129,5 @@ def test_another_harness_is_told_and_is_no_fault(tmp_path: Path) -> None:
         parts.manifest["harness_sha256"] = "f" * 64
 
     folder = Results(tmp_path / "other").add(RUN_ID, other)
-    with pytest.raises(Skip, match="other than these"):
-        list(seals.harness(Opened(folder)))
+    with pytest.raises(SkipCheck, match="other than these"):
+        list(seals.harness(BundleReader(folder)))

@@ -11,10 +11,10 @@ from harness.errors import ExitCode
 if TYPE_CHECKING:
     from harness.cli.documents import BundleItem, CheckItem, VerifyDocument
     from harness.cli.page import Page
-    from harness.verify import Check, Report
+    from harness.verify import CheckResult, Report
 
 
-def _checks(checks: "tuple[Check, ...]") -> "tuple[CheckItem, ...]":
+def _checks(checks: "tuple[CheckResult, ...]") -> "tuple[CheckItem, ...]":
     from harness.cli.documents import CheckItem
 
     return tuple(

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from harness.clock import NS_PER_S, anchor
 from harness.meters._sensing import check_options, number_option
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 OPTIONS = (
     "path",
@@ -260,10 +260,10 @@ class LogReader(Reader):
         self._by_arrival = options.get("clock", "stamp") == "arrival"
         self.errors: dict[str, str] = {}
         kind = _kind(options.get("kind", "wall"))
-        self.domains: Sequence[DomainSpec] = (self._spec(kind, options),)
+        self.domains: Sequence[Domain] = (self._spec(kind, options),)
 
-    def _spec(self, kind: Literal["wall", "node"], options: Mapping[str, str]) -> DomainSpec:
-        return DomainSpec(
+    def _spec(self, kind: Literal["wall", "node"], options: Mapping[str, str]) -> Domain:
+        return Domain(
             name=kind,
             kind=kind,
             method="counter" if self._parser.counts else "sampled",

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from harness.clock import now_ns
 from harness.meters._sensing import check_options, number_option
-from harness.plugins import Availability, DomainSpec, Reader, Reading
+from harness.plugins import Availability, Domain, Reader, Reading
 
 _HEADER = ["t_ns", "domain", "energy_j", "power_w", "u_ns"]
 
@@ -81,11 +81,11 @@ class ReplayReader(Reader):
         self._next = 0
         known = recorded_domains(path)
         names = dict.fromkeys(row.domain for row in self._rows)
-        self.domains: Sequence[DomainSpec] = tuple(
+        self.domains: Sequence[Domain] = tuple(
             self._spec(name, path, known.get(name, {})) for name in names
         )
 
-    def _spec(self, name: str, path: Path, known: Mapping[str, Any]) -> DomainSpec:
+    def _spec(self, name: str, path: Path, known: Mapping[str, Any]) -> Domain:
         has_energy = any(row.domain == name and row.energy_j is not None for row in self._rows)
         method = "counter" if has_energy else "sampled"
         fields = {
@@ -99,7 +99,7 @@ class ReplayReader(Reader):
             "parents": tuple(known.get("parents", ())),
             "simulated": True,
         }
-        return DomainSpec(**fields)
+        return Domain(**fields)
 
     def read(self) -> Sequence[Reading]:
         """All rows whose time has come since the last read.

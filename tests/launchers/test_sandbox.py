@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from harness.clock import NS_PER_S, now_ns
-from harness.launchers._cgroup import Group
+from harness.launchers._cgroup import Cgroup
+from harness.launchers._sandbox import RunningSandbox, own_peak_bytes, wait_readable
 from harness.launchers._status import StatusPipe
-from harness.launchers._supervised import Supervised, own_peak_bytes, wait_readable
 
 PATIENCE_S = 20.0
 FOREVER = "import time; time.sleep(100)"
@@ -25,7 +25,7 @@ LARGE = "x = bytearray(b'x') * (300 << 20)"
 class Tree:
     """A supervised process of ours, the other end of its status pipe, and what was asked of it."""
 
-    sandbox: Supervised
+    sandbox: RunningSandbox
     status: int
     asked: list[str] = field(default_factory=list)
 
@@ -50,12 +50,12 @@ def start() -> Iterator[Start]:
             os.kill(child.pid, signal.SIGKILL)
 
         fields = {"end": end, "clean": lambda: asked.append("clean"), **fields}
-        sandbox = Supervised(
+        sandbox = RunningSandbox(
             root=child.pid,
             pidfd=os.pidfd_open(child.pid),
             child=child,
             status=StatusPipe(reading),
-            group=Group(),
+            group=Cgroup(),
             uid=None,
             inside_source="/source",
             unmet=(),

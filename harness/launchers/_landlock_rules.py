@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.launchers import _bind, _mounts, _seccomp
+from harness.launchers import _mounts, _restrict, _seccomp
 from harness.launchers.interpreter import below, outermost, python_paths
 from harness.plugins import SandboxRequest
 
-_READ = _bind.EXECUTE | _bind.READ_FILE | _bind.READ_DIR
-_DEVICE = _bind.READ_FILE | _bind.WRITE_FILE | _bind.TRUNCATE | _bind.IOCTL_DEV
+_READ = _restrict.EXECUTE | _restrict.READ_FILE | _restrict.READ_DIR
+_DEVICE = _restrict.READ_FILE | _restrict.WRITE_FILE | _restrict.TRUNCATE | _restrict.IOCTL_DEV
 _NODES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # What runtimes read to size their thread pools. `/proc/self` is that of the first process alone.
 _ABOUT = (
@@ -32,7 +32,7 @@ def around(folder: Path, masks: Iterable[Path]) -> Iterator[tuple[Path, int]]:
     if not inside:
         yield folder, _READ
         return
-    yield folder, _bind.READ_DIR
+    yield folder, _restrict.READ_DIR
     if folder in inside:
         return
     for child in sorted(folder.iterdir()):
@@ -59,16 +59,16 @@ def _rules(request: SandboxRequest, scratch: Path, abi: int) -> Iterator[tuple[P
     yield Path("/proc/self"), _READ
     for node in (*map(Path, _NODES), *request.devices):
         yield node, _DEVICE
-    yield scratch.resolve(), _bind.all_rights(abi)
+    yield scratch.resolve(), _restrict.all_rights(abi)
 
 
 def bounds(request: SandboxRequest, scratch: Path) -> dict[str, Any]:
-    """All that `_bind.bind` needs, as plain values.
+    """All that `_restrict.bind` needs, as plain values.
 
     Raises:
         OSError: something asked for does not exist.
     """
-    abi = _bind.version()
+    abi = _restrict.version()
     return {
         "abi": abi,
         "rules": [(str(path), access) for path, access in _rules(request, scratch, abi)],

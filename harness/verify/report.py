@@ -29,7 +29,7 @@ class BadKey(JouleMarkError, ValueError):
     exit_code = ExitCode.USAGE
 
 
-class Fault(NamedTuple):
+class Problem(NamedTuple):
     """One thing that is wrong."""
 
     file: str
@@ -37,12 +37,12 @@ class Fault(NamedTuple):
     text: str
 
 
-class Skip(Exception):
+class SkipCheck(Exception):
     """The check cannot be made here; the message says why."""
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckResult:
     """One named check and how it went."""
 
     rule: str
@@ -64,7 +64,7 @@ class BundleReport:
     run_id: str
     status: str
     """Of the sealed run; `aborted` for an incomplete one."""
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
     signers: tuple[str, ...] = ()
     """Ids of the keys that its signature names; the check `signature` says who was checked."""
 
@@ -85,7 +85,7 @@ class LedgerReport:
     """Hash of the last row: what an organizer publishes."""
     unfinished: tuple[str, ...]
     """Bundles that were started and never finished: each counts as a failed run."""
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
 
     @property
     def ok(self) -> bool:
@@ -101,7 +101,7 @@ class Report:
     kind: Literal["bundle", "tree"]
     bundles: tuple[BundleReport, ...]
     ledgers: tuple[LedgerReport, ...]
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     """Of the tree as a whole."""
     bytes_count: int = 0
     """Bytes that were hashed."""
@@ -123,22 +123,22 @@ class Report:
                 yield from _fault_line(bundle.bundle, check)
 
 
-def _fault_line(where: str, check: Check) -> Iterator[str]:
+def _fault_line(where: str, check: CheckResult) -> Iterator[str]:
     if check.verdict == "fail":
         yield f"{where}: {check.rule}: {check.message}"
 
 
-def judged(rule: str, faults: Iterable[Fault]) -> Check:
+def run_check(rule: str, faults: Iterable[Problem]) -> CheckResult:
     """Run one check to its end and sum up what it found."""
-    found: list[Fault] = []
+    found: list[Problem] = []
     try:
         found.extend(faults)
-    except Skip as reason:
+    except SkipCheck as reason:
         if not found:
-            return Check(rule, "skip", str(reason))
+            return CheckResult(rule, "skip", str(reason))
     if not found:
-        return Check(rule, "pass")
+        return CheckResult(rule, "pass")
     texts = [f"{fault.file}: {fault.text}" for fault in found[:FAULTS_SHOWN]]
     if len(found) > FAULTS_SHOWN:
         texts.append(f"and {len(found) - FAULTS_SHOWN} more")
-    return Check(rule, "fail", "; ".join(texts), found[0].file)
+    return CheckResult(rule, "fail", "; ".join(texts), found[0].file)

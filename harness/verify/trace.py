@@ -35,7 +35,7 @@ def _alike(digits: int, names: tuple[str, ...]) -> re.Pattern[bytes]:
     return re.compile(rb"(?:[0-9]{%d},(?:%b),%b,%b\n)*+" % (digits, either, _MOSTLY, _WHOLE))
 
 
-class Readings:
+class TraceChecker:
     """What is found in the rows of one trace."""
 
     def __init__(self) -> None:

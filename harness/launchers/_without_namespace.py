@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.launchers import _cgroup, _identity, _landlock, _rlimits, _tree
+from harness.launchers import _cgroup, _identity, _landlock_rules, _rlimits, _tree
+from harness.launchers._sandbox import RunningSandbox
 from harness.launchers._status import StatusPipe
-from harness.launchers._supervised import Supervised
 from harness.launchers.interpreter import python_paths
 from harness.plugins import SandboxRequest
 
@@ -45,7 +45,7 @@ class _Parts:
     """Its own HOME and TMPDIR."""
     uid: int | None
     """The user that the command becomes; None: it stays who we are."""
-    group: _cgroup.Group
+    group: _cgroup.Cgroup
     bound: bool
     """Whether Landlock and seccomp hold it."""
 
@@ -74,7 +74,7 @@ class _Parts:
             "rlimits": _rlimits.wanted(self.request.limits, processes=self.processes()),
             "uid": self.uid,
             "parent": os.getpid(),
-            "bounds": _landlock.bounds(self.request, self.scratch) if self.bound else None,
+            "bounds": _landlock_rules.bounds(self.request, self.scratch) if self.bound else None,
         }
 
     def unmet(self) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ def _end(pidfd: int) -> None:
     signal.pidfd_send_signal(pidfd, signal.SIGCONT)
 
 
-def start(request: SandboxRequest, *, bound: bool) -> Supervised:
+def start(request: SandboxRequest, *, bound: bool) -> RunningSandbox:
     """Start a command below a reaper.
 
     Args:
@@ -192,7 +192,7 @@ def start(request: SandboxRequest, *, bound: bool) -> Supervised:
     except BaseException:
         parts.remove()
         raise
-    return Supervised(
+    return RunningSandbox(
         root=child.pid,
         pidfd=pidfd,
         child=child,

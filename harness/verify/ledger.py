@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.records import LedgerRow
 from harness.verify.disk import Unreadable, exists, read
-from harness.verify.found import Check, Fault, LedgerReport, Skip, judged
-from harness.verify.opened import MANIFEST, Opened
+from harness.verify.reader import MANIFEST, BundleReader
+from harness.verify.report import CheckResult, LedgerReport, Problem, SkipCheck, run_check
 from harness.verify.strict import lines_of, record_of, tree_of
 
 GENESIS = "0" * 64
@@ -19,7 +19,7 @@ FOREIGN = "foreign"
 
 
 @dataclass(frozen=True)
-class Line:
+class LedgerLine:
     """One line of a ledger, as it stands and as it reads."""
 
     where: str
@@ -27,7 +27,7 @@ class Line:
     row: LedgerRow
 
 
-class Chain:
+class LedgerReader:
     """One machine's ledger; reading it raises `Unreadable` where it cannot be read at all."""
 
     def __init__(self, results: Path, file: str) -> None:
@@ -36,13 +36,13 @@ class Chain:
         self.file = file
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[LedgerLine, ...]:
         """All rows."""
         data = read(self.results, self.file)
         rows = []
         for number, line in enumerate(lines_of(data, self.file), 1):
             where = f"{self.file}:{number}"
-            rows.append(Line(where, line, record_of(LedgerRow, line, where)))
+            rows.append(LedgerLine(where, line, record_of(LedgerRow, line, where)))
         return tuple(rows)
 
     @property
@@ -71,41 +71,41 @@ def digest_of(data: bytes, where: str) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def readable(chain: Chain) -> Iterator[Fault]:
+def readable(chain: LedgerReader) -> Iterator[Problem]:
     """Every line is a whole, valid row."""
     try:
         _ = chain.lines
     except Unreadable as error:
-        yield Fault(error.file, str(error))
+        yield Problem(error.file, str(error))
 
 
-def written_form(chain: Chain) -> Iterator[Fault]:
+def written_form(chain: LedgerReader) -> Iterator[Problem]:
     """Every line is byte for byte what the row is written as: sorted keys, one space each."""
     for line in chain.lines:
         text = json.dumps(tree_of(line.data, line.where), sort_keys=True)
         if text.encode("ascii") != line.data:
-            yield Fault(line.where, "is not in the form in which rows are written")
+            yield Problem(line.where, "is not in the form in which rows are written")
 
 
-def hashes(chain: Chain) -> Iterator[Fault]:
+def hashes(chain: LedgerReader) -> Iterator[Problem]:
     """Each row's hash is that of its contents."""
     for line in chain.lines:
         if digest_of(line.data, line.where) != line.row.hash:
-            yield Fault(line.where, "the row's hash does not match its contents")
+            yield Problem(line.where, "the row's hash does not match its contents")
 
 
-def order(chain: Chain) -> Iterator[Fault]:
+def order(chain: LedgerReader) -> Iterator[Problem]:
     """Rows are numbered from 0 without a gap, and each names the hash of the one before."""
     previous = GENESIS
     for position, line in enumerate(chain.lines):
         if line.row.seq != position:
-            yield Fault(line.where, f"row {line.row.seq} where {position} should be")
+            yield Problem(line.where, f"row {line.row.seq} where {position} should be")
         if line.row.previous != previous:
-            yield Fault(line.where, "does not follow the row before it")
+            yield Problem(line.where, "does not follow the row before it")
         previous = line.row.hash
 
 
-def pairs(chain: Chain) -> Iterator[Fault]:
+def pairs(chain: LedgerReader) -> Iterator[Problem]:
     """Each run is started once and finished at most once, later, as what it was started.
 
     What came from elsewhere was neither started nor finished here, and stands in a ledger apart.
@@ -115,17 +115,17 @@ def pairs(chain: Chain) -> Iterator[Fault]:
     for line in chain.lines:
         row = line.row
         if (row.kind == "foreign") != (Path(chain.file).stem == FOREIGN):
-            yield Fault(line.where, f"a row of kind {row.kind} in this ledger")
+            yield Problem(line.where, f"a row of kind {row.kind} in this ledger")
         if row.kind == "foreign":
             continue
         if row.kind == "started":
             if row.run_id in opened:
-                yield Fault(line.where, f"run {row.run_id} is started twice")
+                yield Problem(line.where, f"run {row.run_id} is started twice")
             opened[row.run_id] = row
             continue
         before = opened.get(row.run_id)
         if before is None or row.run_id in closed or _what(before) != _what(row):
-            yield Fault(line.where, f"run {row.run_id} is finished without being started as such")
+            yield Problem(line.where, f"run {row.run_id} is finished without being started as such")
         closed.add(row.run_id)
 
 
@@ -134,12 +134,12 @@ def _what(row: LedgerRow) -> tuple[str, ...]:
     return (row.workload, row.submission, row.submission_sha256, row.seed_commitment, row.bundle)
 
 
-def bundles(chain: Chain) -> Iterator[Fault]:
+def bundles(chain: LedgerReader) -> Iterator[Problem]:
     """Every bundle that was sealed is still there."""
     for line in chain.lines:
         sealed = line.row.kind != "started" and line.row.manifest_sha256 is not None
         if sealed and not _present(chain.results, line.row.bundle):
-            yield Fault(line.where, f"the bundle {line.row.bundle!a} is missing")
+            yield Problem(line.where, f"the bundle {line.row.bundle!a} is missing")
 
 
 def _present(results: Path, bundle: str) -> bool:
@@ -160,17 +160,17 @@ CHECKS = (
 )
 
 
-def _run_checks(chain: Chain) -> Iterator[Check]:
-    first = judged("ledger-readable", readable(chain))
+def _run_checks(chain: LedgerReader) -> Iterator[CheckResult]:
+    first = run_check("ledger-readable", readable(chain))
     yield first
     for rule, check in CHECKS[1:]:
         if first.verdict == "pass":
-            yield judged(rule, check(chain))
+            yield run_check(rule, check(chain))
         else:
-            yield Check(rule, "skip", "the ledger cannot be read")
+            yield CheckResult(rule, "skip", "the ledger cannot be read")
 
 
-def report_on(chain: Chain) -> LedgerReport:
+def report_on(chain: LedgerReader) -> LedgerReport:
     """All checks of one ledger."""
     checks = tuple(_run_checks(chain))
     rows = chain.rows if checks[0].verdict == "pass" else ()
@@ -189,7 +189,7 @@ def report_on(chain: Chain) -> LedgerReport:
 # --- a bundle against the ledger ----------------------------------------------------------------
 
 
-def _is_home(bundle: Opened, place: str) -> bool:
+def _is_home(bundle: BundleReader, place: str) -> bool:
     """Whether a bundle lies where its run put it: then the ledger's place is known, too."""
     run = bundle.run
     workload, _, rest = place.partition("/")
@@ -199,8 +199,8 @@ def _is_home(bundle: Opened, place: str) -> bool:
 
 
 def witnessed(
-    bundle: Opened, chain: Chain | None, place: str, *, missing: bool = False
-) -> Iterator[Fault]:
+    bundle: BundleReader, chain: LedgerReader | None, place: str, *, missing: bool = False
+) -> Iterator[Problem]:
     """The ledger's rows of this run say what the bundle says, and name this very manifest.
 
     Args:
@@ -212,15 +212,15 @@ def witnessed(
     if missing and _is_home(bundle, place):
         machine = place.split("/")[-2]
         text = "is missing, so nobody can tell which runs were left out"
-        yield Fault(f"ledgers/{machine}.jsonl", text)
+        yield Problem(f"ledgers/{machine}.jsonl", text)
         return
     if chain is None:
-        raise Skip("no ledger of this machine lies here, so nothing witnesses the manifest")
+        raise SkipCheck("no ledger of this machine lies here, so nothing witnesses the manifest")
     manifest, run = bundle.manifest, bundle.run
     rows = chain.rows
     opened = rows[manifest.ledger_seq] if 0 <= manifest.ledger_seq < len(rows) else None
     if opened is None or (opened.kind, opened.run_id) != ("started", manifest.run_id):
-        yield Fault(MANIFEST, f"row {manifest.ledger_seq} of the ledger did not start this run")
+        yield Problem(MANIFEST, f"row {manifest.ledger_seq} of the ledger did not start this run")
         return
     stated = (
         run.workload.name,
@@ -230,39 +230,41 @@ def witnessed(
         place,
     )
     if _what(opened) != stated:
-        yield Fault("run.json", f"is not what row {opened.seq} of the ledger started")
+        yield Problem("run.json", f"is not what row {opened.seq} of the ledger started")
     yield from _closing_row(bundle, chain)
 
 
-def _closing_row(bundle: Opened, chain: Chain) -> Iterator[Fault]:
+def _closing_row(bundle: BundleReader, chain: LedgerReader) -> Iterator[Problem]:
     """The row that was written after the seal."""
     manifest = bundle.manifest
     closed = chain.finished(manifest.run_id)
     if closed is None:
-        yield Fault(chain.file, f"has no row that finishes run {manifest.run_id}, which is sealed")
+        yield Problem(
+            chain.file, f"has no row that finishes run {manifest.run_id}, which is sealed"
+        )
         return
     if closed.manifest_sha256 != bundle.fingerprint(MANIFEST).sha256:
-        yield Fault(MANIFEST, f"its SHA-256 is not the one in row {closed.seq} of the ledger")
+        yield Problem(MANIFEST, f"its SHA-256 is not the one in row {closed.seq} of the ledger")
     if closed.status != manifest.status:
-        yield Fault(MANIFEST, f"status {manifest.status}, the ledger says {closed.status}")
+        yield Problem(MANIFEST, f"status {manifest.status}, the ledger says {closed.status}")
 
 
-def admitted(bundle: Opened, row: LedgerRow) -> Iterator[Fault]:
+def admitted(bundle: BundleReader, row: LedgerRow) -> Iterator[Problem]:
     """A bundle from elsewhere is the one that was let in."""
     where = f"row {row.seq} of the ledger {FOREIGN}"
     if row.manifest_sha256 != bundle.fingerprint(MANIFEST).sha256:
-        yield Fault(MANIFEST, f"its SHA-256 is not the one in {where}")
+        yield Problem(MANIFEST, f"its SHA-256 is not the one in {where}")
     told = (bundle.manifest.run_id, bundle.manifest.status)
     if told != (row.run_id, row.status):
-        yield Fault(MANIFEST, f"run {told[0]} with status {told[1]}, {where} says otherwise")
+        yield Problem(MANIFEST, f"run {told[0]} with status {told[1]}, {where} says otherwise")
 
 
-def follows(bundle: Opened, chain: Chain | None) -> Iterator[Fault]:
+def follows(bundle: BundleReader, chain: LedgerReader | None) -> Iterator[Problem]:
     """The manifest names the manifest that was sealed before it on this machine."""
     if chain is None:
-        raise Skip("no ledger of this machine lies here")
+        raise SkipCheck("no ledger of this machine lies here")
     manifest = bundle.manifest
     sealed = [row for row in chain.rows if row.manifest_sha256 and row.run_id != manifest.run_id]
     before = [row.manifest_sha256 for row in sealed if row.seq < manifest.ledger_seq]
     if manifest.previous_manifest_sha256 != (before[-1] if before else None):
-        yield Fault(MANIFEST, "names another manifest as the previous one than the ledger does")
+        yield Problem(MANIFEST, "names another manifest as the previous one than the ledger does")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_S, now_ns
-from harness.launchers import _adoption
-from harness.launchers._cgroup import Group
+from harness.launchers import _subreaper
+from harness.launchers._cgroup import Cgroup
 from harness.launchers._status import StatusPipe
 from harness.launchers._tree import TreeMeter
 from harness.plugins import Exit
@@ -37,7 +37,7 @@ def wait_readable(descriptor: int, timeout_s: float) -> bool:
 
 
 @dataclass(kw_only=True)
-class Supervised:
+class RunningSandbox:
     """The `Sandbox` of every launcher here.
 
     One process, `root`, is dead only when all are dead; `child` is the process of ours that
@@ -48,7 +48,7 @@ class Supervised:
     pidfd: int
     child: subprocess.Popen[bytes]
     status: StatusPipe
-    group: Group
+    group: Cgroup
     uid: int | None
     inside_source: str
     unmet: tuple[str, ...]
@@ -158,7 +158,7 @@ class Supervised:
     def _usages(self) -> list[resource.struct_rusage]:
         """The kernel's account: of our own child, then of `root` where that outlived it."""
         found = [self._reap_child()]
-        if self.root != self.child.pid and (usage := _adoption.collect(self.root, self.pidfd)):
+        if self.root != self.child.pid and (usage := _subreaper.collect(self.root, self.pidfd)):
             found.append(usage)
         return found
 

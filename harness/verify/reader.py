@@ -19,16 +19,16 @@ from harness.records import (
 )
 from harness.verify.disk import (
     HASHED_MAX,
-    Entry,
-    Print,
+    DiskEntry,
+    Fingerprint,
     Unreadable,
     exists,
     fingerprint,
     read,
     walk,
 )
-from harness.verify.readings import TRACE_COLUMNS, Readings
 from harness.verify.strict import lines_of, record_of, table_blocks
+from harness.verify.trace import TRACE_COLUMNS, TraceChecker
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.dsse.json"
@@ -50,20 +50,20 @@ class TraceFacts(NamedTuple):
     """Sentences on rows that are wrong."""
 
 
-class Opened:
+class BundleReader:
     """One bundle's folder; whatever cannot be read raises `Unreadable` when it is asked for."""
 
     def __init__(self, folder: Path) -> None:
         """Look at a folder; nothing is read yet."""
         self.folder = folder
-        self._prints: dict[str, Print] = {}
+        self._prints: dict[str, Fingerprint] = {}
         self.bytes_count = 0
         """Bytes hashed so far."""
 
     # --- files ----------------------------------------------------------------------------------
 
     @cached_property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[DiskEntry, ...]:
         """All that lies below the folder."""
         return tuple(walk(self.folder))
 
@@ -72,7 +72,7 @@ class Opened:
         """Plain files below the folder."""
         return tuple(entry.path for entry in self.entries if entry.kind == "file")
 
-    def fingerprint(self, path: str) -> Print:
+    def fingerprint(self, path: str) -> Fingerprint:
         """Size and digest of a file."""
         if path not in self._prints:
             size_max = HASHED_MAX - self.bytes_count
@@ -143,7 +143,7 @@ class Opened:
         header, _, rest = next(blocks, b"").partition(b"\n")
         if header != ",".join(TRACE_COLUMNS).encode():
             raise Unreadable(TRACE, f"the header is not {','.join(TRACE_COLUMNS)}")
-        found = Readings()
+        found = TraceChecker()
         for block in chain((rest,), blocks):
             found.take(block)
         return TraceFacts(dict(found.rows), tuple(found.faults))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.verify.disk import Unreadable
-from harness.verify.opened import Opened
+from harness.verify.reader import BundleReader
 from tests.verify.made import TRACE, Parts, Results
 
 RUN_ID = "20261122T000000Z-0001"
@@ -18,11 +18,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(folder: Path) -> Opened:
-    return Opened(folder)
+def opened(folder: Path) -> BundleReader:
+    return BundleReader(folder)
 
 
-def test_every_record_of_a_sound_bundle_is_read(opened: Opened) -> None:
+def test_every_record_of_a_sound_bundle_is_read(opened: BundleReader) -> None:
     assert opened.manifest.run_id == RUN_ID
     assert opened.run.id == RUN_ID
     assert opened.machine.name == opened.run.machine
@@ -33,7 +33,7 @@ def test_every_record_of_a_sound_bundle_is_read(opened: Opened) -> None:
     assert opened.trace.faults == ()
 
 
-def test_files_are_plain_relative_names(opened: Opened) -> None:
+def test_files_are_plain_relative_names(opened: BundleReader) -> None:
     assert "run.json" in opened.files
     assert "submission/train.py" in opened.files
     assert not [path for path in opened.files if path.startswith("/") or ".." in path]
@@ -41,27 +41,27 @@ def test_files_are_plain_relative_names(opened: Opened) -> None:
     assert opened.below("nothing") == []
 
 
-def test_a_file_is_hashed_once(folder: Path, opened: Opened) -> None:
+def test_a_file_is_hashed_once(folder: Path, opened: BundleReader) -> None:
     first = opened.fingerprint("run.json")
     (folder / "run.json").write_bytes(b"{}")
     assert opened.fingerprint("run.json") == first
     assert opened.bytes_count == first.size_bytes
-    assert Opened(folder).fingerprint("run.json") != first
+    assert BundleReader(folder).fingerprint("run.json") != first
 
 
 def test_all_files_together_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many large ones are as good as one."""
-    monkeypatch.setattr("harness.verify.opened.HASHED_MAX", 1000)
+    monkeypatch.setattr("harness.verify.reader.HASHED_MAX", 1000)
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(bytes(600))
-    opened = Opened(tmp_path)
+    opened = BundleReader(tmp_path)
     assert opened.fingerprint("a").size_bytes == opened.bytes_count == 600
     with pytest.raises(Unreadable, match="more than a bundle can have"):
         opened.fingerprint("b")
     assert opened.fingerprint("a").size_bytes == opened.bytes_count == 600
 
 
-def test_has_tells_of_anything_of_that_name(folder: Path, opened: Opened) -> None:
+def test_has_tells_of_anything_of_that_name(folder: Path, opened: BundleReader) -> None:
     (folder / "dangling").symlink_to("nowhere")
     assert opened.has("run.json")
     assert opened.has("dangling")
@@ -89,7 +89,7 @@ def test_what_is_no_record_is_refused_by_file(
 ) -> None:
     (folder / name).write_bytes(data)
     with pytest.raises(Unreadable) as caught:
-        getattr(Opened(folder), attribute)
+        getattr(BundleReader(folder), attribute)
     assert caught.value.file.startswith(name)
     assert str(caught.value)
 
@@ -97,16 +97,16 @@ def test_what_is_no_record_is_refused_by_file(
 @pytest.mark.parametrize("attribute", ["run", "machine", "evaluation", "events", "trace"])
 def test_a_missing_file_is_unreadable_and_not_empty(tmp_path: Path, attribute: str) -> None:
     with pytest.raises(Unreadable):
-        getattr(Opened(tmp_path), attribute)
+        getattr(BundleReader(tmp_path), attribute)
 
 
-def traced(tmp_path: Path, text: str) -> Opened:
+def traced(tmp_path: Path, text: str) -> BundleReader:
     """A bundle with another trace."""
 
     def change(parts: Parts) -> None:
         parts.files["trace.csv.gz"] = gzip.compress(text.encode(), mtime=0)
 
-    return Opened(Results(tmp_path / "results").add(RUN_ID, change))
+    return BundleReader(Results(tmp_path / "results").add(RUN_ID, change))
 
 
 def test_a_trace_with_other_columns_is_refused(tmp_path: Path) -> None:

@@ -6,40 +6,40 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.verify import BundleReport, Check, LedgerReport, Report
-from harness.verify.found import FAULTS_SHOWN, Fault, Skip, judged
+from harness.verify import BundleReport, CheckResult, LedgerReport, Report
+from harness.verify.report import FAULTS_SHOWN, Problem, SkipCheck, run_check
 
-FAULTS = st.lists(st.builds(Fault, st.text(max_size=5), st.text(max_size=5)), max_size=12)
+FAULTS = st.lists(st.builds(Problem, st.text(max_size=5), st.text(max_size=5)), max_size=12)
 
 
 @given(FAULTS)
-def test_a_pass_is_the_absence_of_faults(faults: list[Fault]) -> None:
-    check = judged("rule", iter(faults))
+def test_a_pass_is_the_absence_of_faults(faults: list[Problem]) -> None:
+    check = run_check("rule", iter(faults))
     assert check.verdict == ("fail" if faults else "pass")
     assert check.file == (faults[0].file if faults else "")
 
 
 @given(FAULTS)
-def test_a_skip_never_hides_a_fault(faults: list[Fault]) -> None:
-    def look() -> Iterator[Fault]:
+def test_a_skip_never_hides_a_fault(faults: list[Problem]) -> None:
+    def look() -> Iterator[Problem]:
         yield from faults
-        raise Skip("no ledger")
+        raise SkipCheck("no ledger")
 
-    check = judged("rule", look())
+    check = run_check("rule", look())
     assert check.verdict == ("fail" if faults else "skip")
     if not faults:
         assert check.message == "no ledger"
 
 
 def test_long_lists_of_faults_are_counted() -> None:
-    faults = [Fault(f"f{number}", "gone") for number in range(FAULTS_SHOWN + 3)]
-    message = judged("rule", iter(faults)).message
+    faults = [Problem(f"f{number}", "gone") for number in range(FAULTS_SHOWN + 3)]
+    message = run_check("rule", iter(faults)).message
     assert "f0: gone" in message
     assert message.endswith("and 3 more")
 
 
 def bundle(*verdicts: str) -> BundleReport:
-    checks = tuple(Check(f"r{n}", v, "why") for n, v in enumerate(verdicts))  # type: ignore[arg-type]
+    checks = tuple(CheckResult(f"r{n}", v, "why") for n, v in enumerate(verdicts))  # type: ignore[arg-type]
     return BundleReport("b", "sealed", "id", "ok", checks)
 
 
@@ -49,7 +49,7 @@ def report(**parts: object) -> Report:
 
 
 def test_one_failure_anywhere_fails_the_whole() -> None:
-    failed = Check("r", "fail", "why")
+    failed = CheckResult("r", "fail", "why")
     assert report(bundles=(bundle("pass", "skip"),)).ok
     assert not report(bundles=(bundle("pass", "fail"),)).ok
     assert not report(checks=(failed,)).ok

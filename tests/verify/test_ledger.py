@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.verify import verify
-from harness.verify.chain import digest_of
+from harness.verify.ledger import digest_of
 from tests.verify.made import GENESIS, Results, sha256
 
 Lines = list[bytes]

@@ -8,7 +8,7 @@ import os
 import stat
 from typing import Any
 
-from harness.launchers import _adoption
+from harness.launchers import _subreaper
 
 # `linux/landlock.h`; the three calls have the same numbers on every processor.
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
@@ -109,7 +109,7 @@ def bind(bounds: dict[str, Any]) -> None:
     ruleset = _ruleset(bounds["abi"])
     for path, access in bounds["rules"]:
         _grant(ruleset, path, access & all_rights(bounds["abi"]))
-    _adoption.prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _subreaper.prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _call(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     os.close(ruleset)
     _filter(bounds["seccomp"])
