@@ -21,6 +21,7 @@ ROOT = Path(harness.__file__).parent.parent
 
 PROGRAM = """
 import json, sys
+from dataclasses import asdict
 from harness.meters.nvml import METER
 
 probe = METER.probe()
