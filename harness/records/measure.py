@@ -9,6 +9,7 @@ __all__ = [
     "METHODS_WEAKEST_FIRST",
     "Domain",
     "DomainKind",
+    "IdlePower",
     "Method",
     "SamplerReport",
     "weakest_method",
