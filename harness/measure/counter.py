@@ -4,7 +4,7 @@ A counter that is read at time s shows the joules up to its last update, at most
 U before s, cut down to its step. It starts again at zero after `wrap_j`.
 
 What the true joules C are at an edge x of the window follows from the updates around x, whose
-times are known to within h (`updates.knots`): h is U / 2 where the counter is read about once a
+times are known to within h (`detect_updates`): h is U / 2 where the counter is read about once a
 period, and half of the spacing of the reads where it is read more often, as it is after a mark.
 The estimate is the line through the updates. It is wrong in two ways:
 
@@ -40,7 +40,7 @@ from harness.measure.series import (
     gap_max_s,
     overlap_s,
 )
-from harness.measure.updates import Knots, ages_s, knots
+from harness.measure.updates import UpdateTimes, ages_s, detect_updates
 from harness.records import Domain
 
 _WRAP_GUESS = 0.25
@@ -181,7 +181,7 @@ class _Prepared:
 
     sensor: Sensor
     steps: Unfolded
-    knots: Knots
+    updates: UpdateTimes
     ages_s: Float
     _edges: "dict[float, _Edge]" = field(default_factory=dict)
     _nears: dict[float, list[_Near]] = field(default_factory=dict)
@@ -200,7 +200,7 @@ class _Prepared:
     def edge(self, x_s: float) -> "_Edge":
         """The true joules at x."""
         if x_s not in self._edges:
-            self._edges[x_s] = _Edge.at(self.knots, x_s)
+            self._edges[x_s] = _Edge.at(self.updates, x_s)
         return self._edges[x_s]
 
     def near(self, x_s: float) -> list[_Near]:
@@ -219,7 +219,7 @@ class _Prepared:
 def _prepared(series: Series, domain: Domain) -> _Prepared:
     sensor = Sensor.of(domain, series)
     steps = _unfold(series, sensor, domain.wrap_j)
-    known = knots(steps.t_s, steps.u_s, steps.total_j, sensor.update_s)
+    known = detect_updates(steps.t_s, steps.u_s, steps.total_j, sensor.update_s)
     changed = series.energy_j[1:] - series.energy_j[:-1] != 0
     ages = ages_s(steps.t_s, steps.u_s, changed, sensor.update_s)
     return _Prepared(sensor, steps, known, ages)
@@ -255,7 +255,7 @@ def curve(
 ) -> tuple[Callable[[Float], Float], Callable[[Float], Float]]:
     """Functions of time for `EnergyCurve`: joules since the first reading, and covered seconds."""
     prepared = _prepared(series, domain)
-    t_s, total_j = prepared.knots.t_s, prepared.knots.total_j
+    t_s, total_j = prepared.updates.t_s, prepared.updates.total_j
     covered = prepared.steps.t_s - prepared.steps.t_s[0] - prepared.lost_s
     watts = np.diff(total_j) / np.diff(t_s)
     # Beyond its updates the curve goes on with their mean power, as `_Edge.at` does.
@@ -295,7 +295,7 @@ class _Edge:
     u_j: float
 
     @classmethod
-    def at(cls, known: Knots, x_s: float) -> "_Edge":
+    def at(cls, known: UpdateTimes, x_s: float) -> "_Edge":
         """The line through the updates at x; beyond them the power of the last ones goes on."""
         t_s, half_s, total_j = known.t_s, known.half_s, known.total_j
         if len(t_s) < 2:  # noqa: PLR2004 - a slope needs two points

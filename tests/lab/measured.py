@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.clock import SystemClock, now_ns
-from harness.measure.audit import Witness, audit
+from harness.measure.audit import Circumstances, audit
 from harness.measure.choice import MeterChoice
 from harness.measure.energy import Energy, EnergyReader
 from harness.measure.metering import Metering
@@ -49,8 +49,8 @@ class Measured:
     def findings(self) -> list[Finding]:
         """All of them, with the faults that the sampler told."""
         assert self.trace is not None
-        witness = Witness(faults=self.faults)
-        return audit(self.trace, list(self.domains.values()), self.window, witness)
+        circumstances = Circumstances(faults=self.faults)
+        return audit(self.trace, list(self.domains.values()), self.window, circumstances)
 
     def rules(self) -> set[str]:
         """Rules of what the readings alone show."""

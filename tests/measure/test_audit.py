@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S, Anchor, VirtualClock
-from harness.measure.audit import Witness, audit, audit_run, drifts
+from harness.measure.audit import Circumstances, Drifts, audit, audit_run
 from harness.measure.metering import Metering
 from harness.measure.series import Series
 from harness.measure.trace import Trace
@@ -164,8 +164,8 @@ def test_faults_of_the_sampler_become_one_finding_a_kind():
     case = setting()
     fault = {"meter": "nvml", "domain": "gpu-0", "message": "GPU is lost", "t_ns": 1}
     other = fault | {"domain": "", "message": "OSError: gone"}
-    witness = Witness(faults=[fault, fault, other])
-    found = audit(case.trace(), [case.domain()], case.window_ns, witness)
+    circumstances = Circumstances(faults=[fault, fault, other])
+    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
     assert [item.message for item in found] == [
         "meter 'nvml', domain 'gpu-0': GPU is lost (2 times)",
         "meter 'nvml': OSError: gone",
@@ -214,64 +214,78 @@ def test_a_part_that_exceeds_its_whole_is_told():
 def test_a_sensor_in_lockstep_with_the_training_step_is_told():
     case = Setting(constant(200.0), Sensor(window_s=0.025), "sampled", WINDOW)
     trace, domains = case.trace(), [case.domain()]
-    locked = audit(trace, domains, case.window_ns, Witness(step_s=0.05))
-    free = audit(trace, domains, case.window_ns, Witness(step_s=0.0473))
+    locked = audit(trace, domains, case.window_ns, Circumstances(step_s=0.05))
+    free = audit(trace, domains, case.window_ns, Circumstances(step_s=0.0473))
     assert rules_of(locked) == {"sampling-locked"}
     assert rules_of(free) == set()
 
 
 def test_a_sensor_that_averages_over_all_of_its_period_cannot_lock():
     case = Setting(constant(200.0), Sensor(window_s=0.1), "sampled", WINDOW)
-    found = audit(case.trace(), [case.domain()], case.window_ns, Witness(step_s=0.1))
+    found = audit(case.trace(), [case.domain()], case.window_ns, Circumstances(step_s=0.1))
     assert found == []
 
 
 # --- clocks ---------------------------------------------------------------------------------------
 
 
-def moments(*happen: Callable[[VirtualClock], None]) -> list[Anchor]:
-    """Anchors a second apart, with something happening to the clock after each."""
+def drifts(anchors: list[Anchor]) -> Drifts:
+    """As the sampler records them."""
+    return {
+        name: [
+            (
+                anchor.monotonic_ns / NS_PER_S,
+                (getattr(anchor, f"{name}_ns") - anchor.monotonic_ns) / NS_PER_S,
+            )
+            for anchor in anchors
+        ]
+        for name in ("wall", "boottime", "raw")
+    }
+
+
+def moments(*happen: Callable[[VirtualClock], None]) -> Drifts:
+    """Drifts a second apart, with something happening to the clock after each."""
     clock = VirtualClock()
     found = [clock.anchor()]
     for item in (*happen, lambda _: None):
         clock.advance(NS_PER_S)
         item(clock)
         found.append(clock.anchor())
-    return found
+    return drifts(found)
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.6, -0.6])
 def test_a_step_of_the_wall_clock_is_told_and_changes_no_joule(step_s):
     case = setting()
-    witness = Witness(anchors=moments(lambda clock: clock.step_wall(round(step_s * NS_PER_S))))
-    found = audit(case.trace(), [case.domain()], case.window_ns, witness)
+    circumstances = Circumstances(
+        drifts=moments(lambda clock: clock.step_wall(round(step_s * NS_PER_S)))
+    )
+    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
     assert [(item.rule, item.level) for item in found] == [("clock-step", "warn")]
     assert f"{step_s:+.3g} s" in found[0].message
 
 
 def test_a_suspend_is_a_failure():
     case = setting()
-    witness = Witness(anchors=moments(lambda clock: clock.suspend(5 * NS_PER_S)))
-    found = audit(case.trace(), [case.domain()], case.window_ns, witness)
+    circumstances = Circumstances(drifts=moments(lambda clock: clock.suspend(5 * NS_PER_S)))
+    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
     assert ("suspended", "fail") in {(item.rule, item.level) for item in found}
 
 
 def test_a_clock_that_is_slewed_is_told():
     case = setting()
     anchors = [Anchor(t, round(t * 1.001), t, t) for t in (0, 10 * NS_PER_S)]
-    found = audit(case.trace(), [case.domain()], case.window_ns, Witness(anchors=anchors))
+    found = audit(
+        case.trace(), [case.domain()], case.window_ns, Circumstances(drifts=drifts(anchors))
+    )
     assert rules_of(found) == {"clock-slew"}
     assert "1000 ppm" in found[0].message
 
 
 def test_a_steady_clock_is_left_in_peace():
     case = setting()
-    witness = Witness(anchors=moments(lambda _: None))
-    assert audit(case.trace(), [case.domain()], case.window_ns, witness) == []
-
-
-def test_no_anchor_gives_no_drift():
-    assert drifts([]) == {}
+    circumstances = Circumstances(drifts=moments(lambda _: None))
+    assert audit(case.trace(), [case.domain()], case.window_ns, circumstances) == []
 
 
 # --- the ruleset's limits -------------------------------------------------------------------------
@@ -279,8 +293,8 @@ def test_no_anchor_gives_no_drift():
 
 def test_an_uncertainty_over_the_rulesets_limit_fails():
     case = setting()
-    witness = Witness(rules=MeasureRules(uncertainty_ratio_max=0.01))
-    found = audit(case.trace(), [case.domain()], case.window_ns, witness)
+    circumstances = Circumstances(rules=MeasureRules(uncertainty_ratio_max=0.01))
+    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
     assert rules_of(found, "fail") == {"uncertainty"}
 
 

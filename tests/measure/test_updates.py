@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.measure.updates import ages_s, knots
+from harness.measure.updates import ages_s, detect_updates
 from tests.lab.waves import Sensor, Setting, constant
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -35,7 +35,7 @@ def test_each_update_came_within_the_time_that_is_stated(seed, followed, jitter)
     setting, moments = watched(seed, followed=followed, jitter=jitter)
     t_s = setting.stamps_s()
     seen = np.searchsorted(moments, t_s, side="right") - 1
-    known = knots(t_s, np.zeros(len(t_s)), seen.astype(float), setting.sensor.update_s)
+    known = detect_updates(t_s, np.zeros(len(t_s)), seen.astype(float), setting.sensor.update_s)
     true_s = moments[known.total_j.astype(int)]
     assert (np.diff(known.t_s) > 0).all()
     # An update that jitters may be later than one period after the one before it.
@@ -49,7 +49,7 @@ def test_watching_after_a_mark_fixes_the_updates_on_both_sides_of_the_edge(seed)
     setting, _ = watched(seed, followed=True)
     t_s = setting.stamps_s()
     shown = setting.sensor.joules(setting.wave, t_s)
-    known = knots(t_s, np.zeros(len(t_s)), shown, setting.sensor.update_s)
+    known = detect_updates(t_s, np.zeros(len(t_s)), shown, setting.sensor.update_s)
     for edge_s in setting.window_s:
         near = int(np.searchsorted(known.t_s, edge_s))
         # Half of the spacing of the looks, and twice the jitter that is allowed for.
@@ -59,7 +59,7 @@ def test_watching_after_a_mark_fixes_the_updates_on_both_sides_of_the_edge(seed)
 
 def test_a_counter_that_does_not_lag_was_brought_up_to_date_at_each_reading():
     t_s, joules = np.arange(4.0), np.array([0.0, 1.0, 1.0, 2.0])
-    known = knots(t_s, np.zeros(4), joules, 0.0)
+    known = detect_updates(t_s, np.zeros(4), joules, 0.0)
     assert known.t_s.tolist() == t_s.tolist()
     assert known.total_j.tolist() == joules.tolist()
     assert not known.half_s.any()
@@ -68,14 +68,14 @@ def test_a_counter_that_does_not_lag_was_brought_up_to_date_at_each_reading():
 def test_a_value_that_stands_for_long_is_a_stretch_without_power_and_no_lag():
     t_s = np.arange(0.0, 3.0, 0.1)
     joules = np.where(t_s < 1.05, t_s * 100, 100.0)
-    known = knots(t_s, np.zeros(len(t_s)), joules, 0.1)
+    known = detect_updates(t_s, np.zeros(len(t_s)), joules, 0.1)
     assert np.interp(2.5, known.t_s, known.total_j) == 100.0
     assert known.total_j[-1] == known.total_j[-5] == 100.0
 
 
 def test_one_value_looked_at_twice_within_a_period_is_one_update():
     t_s, joules = np.array([0.0, 0.06, 0.12]), np.array([5.0, 5.0, 9.0])
-    known = knots(t_s, np.zeros(3), joules, 0.1)
+    known = detect_updates(t_s, np.zeros(3), joules, 0.1)
     assert known.total_j.tolist() == [5.0, 9.0]
     # It still stood at 0.06 s, and the next one was there by 0.12 s.
     first = (known.t_s[0] - known.half_s[0], known.t_s[0] + known.half_s[0])

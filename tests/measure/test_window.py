@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.measure.audit import audit
@@ -85,6 +85,7 @@ def test_power_that_does_not_change_tells_nothing(watts, share):
 
 @settings(max_examples=100)
 @given(SEEDS, st.sampled_from([0.25, 0.5, 1.0]))
+@example(16753454, 0.25)
 def test_updates_that_were_not_all_seen_tell_nothing_of_a_shorter_window(seed, share):
     assert told(card(seed, share, update_s=0.02)) is None
 
