@@ -125,7 +125,7 @@ class Coverage(NamedTuple):
 
 
 def _costs(run: dict[str, Any]) -> list[float]:
-    """Seconds of each snapshot; CPU seconds where the runs were rehearsed side by side."""
+    """Seconds of each snapshot; CPU seconds where the runs were dry_run side by side."""
     found: list[float] = run["time_s"] if run.get("time_s") is not None else run["cpu_s"]
     return found
 

@@ -13,9 +13,9 @@ from harness.records import Finding, Ruleset
 from harness.records.base import FORMAT, Record
 from harness.registry import BrokenPlugin, UnknownPlugin, find
 from harness.rules.evidence import Evidence
-from harness.run.inspection import Step, Verdict, inspect
+from harness.run.dry_run import dry_run, dry_run_step, last_words
+from harness.run.inspection import InspectionStep, StepResult, inspect
 from harness.run.order import Watcher
-from harness.run.rehearsal import dry_run_step, last_words, rehearsed
 from harness.run.series import SeriesRequest
 from harness.run.submission import Source, SubmissionError, open_submission
 from harness.score.cost import check_named
@@ -58,11 +58,11 @@ class CheckDocument(Record):
     exit_code: int
 
 
-def _opened(path: str) -> tuple[Source | None, list[Step]]:
+def _opened(path: str) -> tuple[Source | None, list[InspectionStep]]:
     try:
         return open_submission(path), []
     except SubmissionError as error:
-        return None, [Step("schema", "fail", str(error))]
+        return None, [InspectionStep("schema", "fail", str(error))]
 
 
 def _workload_of(source: Source, asked: str | None) -> str:
@@ -79,24 +79,24 @@ def _workload_of(source: Source, asked: str | None) -> str:
     )
 
 
-def _known(workload: str) -> list[Step]:
+def _known(workload: str) -> list[InspectionStep]:
     """A step that failed where the workload that a submission names is not there."""
     try:
         find("workloads", workload)
     except (UnknownPlugin, BrokenPlugin) as error:
-        return [Step("workload", "fail", f"submission.toml: workloads: {error}")]
+        return [InspectionStep("workload", "fail", f"submission.toml: workloads: {error}")]
     return []
 
 
-def _rule_step(finding: Finding) -> Step:
-    levels: dict[str, Verdict] = {"info": "pass", "warn": "warn", "fail": "fail"}
+def _rule_step(finding: Finding) -> InspectionStep:
+    levels: dict[str, StepResult] = {"info": "pass", "warn": "warn", "fail": "fail"}
     verdict = levels[finding.level]
     if finding.rule in OF_THE_PLACE and verdict == "fail":
         verdict = "warn"
-    return Step(finding.rule, verdict, finding.message, finding.advice)
+    return InspectionStep(finding.rule, verdict, finding.message, finding.advice)
 
 
-def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[Step]:
+def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[InspectionStep]:
     """What the ruleset's checks say of the dry run."""
     evidence = Evidence(
         run=bundle.run,
@@ -108,14 +108,16 @@ def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[Step]:
     found = [item for name in names for item in check_named(name)(evidence)]
     yield from map(_rule_step, found)
     if not found:
-        yield Step("rules", "pass", f"{len(names)} checks of {ruleset.name} have nothing to say")
+        yield InspectionStep(
+            "rules", "pass", f"{len(names)} checks of {ruleset.name} have nothing to say"
+        )
 
 
 def _dry_run(
     request: SeriesRequest, seconds: float, watcher: Watcher
-) -> tuple[list[Step], list[str], int]:
+) -> tuple[list[InspectionStep], list[str], int]:
     """Steps, what was printed where it failed, and an exit code."""
-    with rehearsed(request, seconds, watcher) as bundle:
+    with dry_run(request, seconds, watcher) as bundle:
         step = dry_run_step(bundle)
         if bundle.run.window.ended_by == "interrupt":
             return [step], [], ExitCode.INTERRUPTED
@@ -124,12 +126,12 @@ def _dry_run(
         return [step, *rule_steps(bundle, request.ruleset)], [], ExitCode.OK
 
 
-def _failed(steps: Iterable[Step]) -> bool:
+def _failed(steps: Iterable[InspectionStep]) -> bool:
     return any(step.verdict == "fail" for step in steps)
 
 
 def _document(
-    path: str, request: SeriesRequest, steps: list[Step], ending: tuple[list[str], int]
+    path: str, request: SeriesRequest, steps: list[InspectionStep], ending: tuple[list[str], int]
 ) -> CheckDocument:
     printed, code = ending
     code = code or (ExitCode.INVALID if _failed(steps) else ExitCode.OK)
@@ -168,7 +170,7 @@ def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -
     request = replace(request, workload=workload, submission=str(source.folder))
     steps = _known(workload) or list(inspect(source, workload, request.ruleset.run))
     if _failed(steps):
-        steps.append(Step("dry-run", "skip", "not tried: mend what failed above first"))
+        steps.append(InspectionStep("dry-run", "skip", "not tried: mend what failed above first"))
         return _document(path, request, steps, ([], ExitCode.INVALID))
     more, printed, code = _dry_run(request, seconds, watcher)
     return _document(path, request, [*steps, *more], (printed, code))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from harness.formats.imports import ImportDocument, ImportedItem, Tally
 from harness.records import Finding
-from harness.run.foreign import Entry, let_in
+from harness.run import bundle_import
+from harness.run.bundle_import import ImportResult
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 FORMAT = "bundle"
 
 
-def _findings(entry: Entry) -> tuple[Finding, ...]:
+def _findings(entry: ImportResult) -> tuple[Finding, ...]:
     lost = [
         Finding(
             rule="bundle-unsealed",
@@ -35,9 +36,9 @@ def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocumen
     """Let bundles in, and list them.
 
     Raises:
-        (what `let_in` raises)
+        (what `bundle_import.import_bundles` raises)
     """
-    entry = let_in(path, results, key)
+    entry = bundle_import.import_bundles(path, results, key)
     runs = [item.run for item in entry.admitted]
     names: dict[str, list[str]] = {
         "workload": [run.workload.name for run in runs],

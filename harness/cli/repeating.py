@@ -11,8 +11,8 @@ from harness.errors import ExitCode
 from harness.records import Ruleset, Score
 from harness.records.base import FORMAT, Record
 from harness.records.confirm import Confirmation
-from harness.run.order import Outcome, Watcher
-from harness.run.repeat import checked, repeated, sealed_reference, sealed_series
+from harness.run.order import RunResult, Watcher
+from harness.run.rerun import open_sealed, rerun_request, sealed_reference, sealed_series
 from harness.run.series import SeriesRequest, run_series
 from harness.score.confirm import Halves, Terms, confirm
 from harness.score.group import Group, score_of
@@ -58,7 +58,7 @@ def _halves(own: Sequence[Path], reference: Sequence[Path], ruleset: Ruleset) ->
     return Halves(score, score_over(reference, ruleset))
 
 
-def _split(outcomes: Sequence[Outcome]) -> tuple[list[Path], list[Path]]:
+def _split(outcomes: Sequence[RunResult]) -> tuple[list[Path], list[Path]]:
     own = [outcome.bundle for outcome in outcomes if not outcome.is_reference]
     return own, [outcome.bundle for outcome in outcomes if outcome.is_reference]
 
@@ -73,12 +73,12 @@ def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher)
         watcher: Who looks on.
 
     Raises:
-        RepeatError: the bundle cannot be repeated here.
+        RerunError: the bundle cannot be repeated here.
         MachineBusy: another run holds this machine.
     """
-    bundle = checked(folder)
+    bundle = open_sealed(folder)
     series, reference = sealed_series(bundle), sealed_reference(bundle)
-    with repeated(bundle, request) as anew:
+    with rerun_request(bundle, request) as anew:
         outcomes = run_series(anew, watcher)
     rules = bundle.ruleset
     own, other = _split(outcomes)

@@ -15,7 +15,7 @@ from harness.score.cost import run_score
 
 if TYPE_CHECKING:
     from harness.cli.page import Page
-    from harness.run.order import Outcome
+    from harness.run.order import RunResult
 
 CODE_OF = {
     "ok": ExitCode.OK,
@@ -70,7 +70,7 @@ def worst(codes: Iterable[int]) -> int:
     return next((code for code in WORST_FIRST if code in found), ExitCode.OK)
 
 
-def scored(outcome: "Outcome", results: Path) -> RunItem:
+def scored(outcome: "RunResult", results: Path) -> RunItem:
     """A run under the rules that it ran under."""
     bundle = Bundle(outcome.bundle.resolve())
     row = run_score(bundle, bundle.ruleset, results.resolve())
@@ -85,7 +85,7 @@ def scored(outcome: "Outcome", results: Path) -> RunItem:
     )
 
 
-def _halves(outcomes: "Sequence[Outcome]") -> "tuple[list[Outcome], list[Outcome]]":
+def _halves(outcomes: "Sequence[RunResult]") -> "tuple[list[RunResult], list[RunResult]]":
     """Runs of the submission, and of the reference that alternated with it.
 
     Where a series was stopped before the submission's turn, the reference's runs are all it has.
@@ -113,7 +113,7 @@ def _study(row: RunItem) -> str | None:
     return row.trial.study if row.trial and row.trial.mode == "external" else None
 
 
-def document_of(outcomes: "Sequence[Outcome]", ruleset: Ruleset, results: Path) -> RunDocument:
+def document_of(outcomes: "Sequence[RunResult]", ruleset: Ruleset, results: Path) -> RunDocument:
     """The document of a series with at least one run."""
     own, other = _halves(outcomes)
     rows, reference_rows = ([scored(item, results) for item in half] for half in (own, other))

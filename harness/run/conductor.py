@@ -21,15 +21,15 @@ from harness.records import (
     Snapshot,
     Usage,
 )
-from harness.run.bench import Bench, open_bench
-from harness.run.drain import Drain, as_log
+from harness.run.bundle_writer import BundleWriter, open_bundle
 from harness.run.evaluate import evaluate, release, take_custody
-from harness.run.gun import Ammunition, load_gun
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, Outcome, Watcher, workload_record
+from harness.run.order import Order, RunResult, Watcher, workload_record
+from harness.run.output_capture import OutputCapture, log_text
+from harness.run.prepared_data import PreparedData, prepare_data
 from harness.run.survey import survey_after, survey_before
-from harness.run.train import Scene, Trained, train
-from harness.run.verdict import Verdict, decide, degrade
+from harness.run.train import RunContext, Trained, train
+from harness.run.verdict import StatusReason, decide, degrade
 from harness.storage import write_file
 
 
@@ -40,10 +40,10 @@ class Judged:
     report: SamplerReport | None = None
     evaluation: Evaluation | None = None
     snapshots: list[Snapshot] = field(default_factory=list)
-    drains: list[Drain] = field(default_factory=list)
+    captures: list[OutputCapture] = field(default_factory=list)
 
 
-def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
+def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> RunResult:
     """Run, evaluate, seal: one bundle, complete whatever became of the submission.
 
     Raises:
@@ -54,8 +54,8 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
     watcher.phase("looking at the machine")
     machine = survey_before(order)
     watcher.phase("drawing the data")
-    with load_gun(order.workload, order.seeds.instance) as ammunition:
-        bench = open_bench(order, machine.name)
+    with prepare_data(order.workload, order.seeds.instance) as ammunition:
+        bench = open_bundle(order, machine.name)
         trained, judged = Trained(), Judged()
         metering: Metering | None = None
         try:
@@ -63,7 +63,7 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
             origin_ns, period_s = bench.origin.monotonic_ns, order.ruleset.run.sample_period_s
             metering = Metering.start(order.choice, bench.folder, origin_ns, period_s)
             require_opened(order.choice, metering.failed)
-            train(Scene(order, bench, metering, watcher, interrupt), ammunition, trained)
+            train(RunContext(order, bench, metering, watcher, interrupt), ammunition, trained)
             judged.report = _last_report(metering, trained)
             _judge(bench, trained, judged, ammunition, (watcher, interrupt))
         except (MeteringError, OSError) as error:
@@ -79,7 +79,7 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> Outcome:
                 outcome = _seal(bench, trained, judged, (ammunition, machine, metering))
             finally:
                 bench.close()
-                release(trained.story.held)
+                release(trained.observation.held)
     return outcome
 
 
@@ -94,91 +94,94 @@ def _last_report(metering: Metering, trained: Trained) -> SamplerReport | None:
             message=str(error),
             advice="what was read until then is kept; run again for joules that can rank",
         )
-        trained.story.findings.append(finding)
+        trained.observation.findings.append(finding)
         return None
 
 
 def _fault(trained: Trained, reason: str) -> None:
     """What the harness itself could not do is never laid at the submission's door."""
-    trained.story.ended_by = "fault"
-    trained.story.reason = f"the harness could not go on: {reason}"
+    trained.observation.ended_by = "fault"
+    trained.observation.reason = f"the harness could not go on: {reason}"
 
 
 def _judge(
-    bench: Bench,
+    bench: BundleWriter,
     trained: Trained,
     judged: Judged,
-    ammunition: Ammunition,
+    ammunition: PreparedData,
     attending: tuple[Watcher, Interrupt],
 ) -> None:
     """Hash and keep the snapshots, then evaluate them: all of it off the clock."""
     watcher, interrupt = attending
-    held = trained.story.held
+    held = trained.observation.held
     keep_bytes = bench.order.ruleset.run.kept_snapshot_bytes
     judged.snapshots = take_custody(held, bench.folder / "snapshots", keep_bytes)
-    if trained.story.ended_by in ("violation", "interrupt", "fault") or not held:
+    if trained.observation.ended_by in ("violation", "interrupt", "fault") or not held:
         return
     watcher.phase(f"evaluating {len(held)} snapshots")
-    judged.evaluation, judged.drains = evaluate(
-        bench.order, bench.source, ammunition.splits, trained.story, lambda: interrupt.asked
+    judged.evaluation, judged.captures = evaluate(
+        bench.order, bench.source, ammunition.splits, trained.observation, lambda: interrupt.asked
     )
     if interrupt.asked:
-        trained.story.ended_by = "interrupt"
+        trained.observation.ended_by = "interrupt"
 
 
 def _seal(
-    bench: Bench,
+    bench: BundleWriter,
     trained: Trained,
     judged: Judged,
-    rest: tuple[Ammunition, Machine, Metering | None],
-) -> Outcome:
+    rest: tuple[PreparedData, Machine, Metering | None],
+) -> RunResult:
     """Write down everything that there is, decide the status, and seal."""
     ammunition, machine, metering = rest
     if metering is not None and judged.report is None:
         metering.kill()
-    drains = [*trained.drains, *judged.drains]
-    write_file(bench.folder / "log.txt", as_log(drains))
+    captures = [*trained.captures, *judged.captures]
+    write_file(bench.folder / "log.txt", log_text(captures))
     if judged.evaluation is not None:
         bench.write("eval.json", judged.evaluation)
     bench.write("machine.json", survey_after(machine, bench.folder))
-    findings = [*bench.packing, *trained.story.findings, *_measured(bench, trained, metering)]
-    last_words = trained.drains[1].last_line() if trained.drains else ""
-    verdict = decide(bench.order, trained.story, trained.exit, judged.evaluation, last_words)
+    findings = [*bench.packing, *trained.observation.findings, *_measured(bench, trained, metering)]
+    last_words = trained.captures[1].last_line() if trained.captures else ""
+    verdict = decide(bench.order, trained.observation, trained.exit, judged.evaluation, last_words)
     verdict = degrade(verdict, findings)
     run = _run_record(bench, trained, judged, (ammunition, metering, verdict, tuple(findings)))
     bench.seal(run)
-    return Outcome(run, bench.folder, is_reference=bench.order.is_reference)
+    return RunResult(run, bench.folder, is_reference=bench.order.is_reference)
 
 
-def _measured(bench: Bench, trained: Trained, metering: Metering | None) -> list[Finding]:
+def _measured(bench: BundleWriter, trained: Trained, metering: Metering | None) -> list[Finding]:
     """What the audit of the measurement has to say."""
     if metering is None:
         return []
     return audit_run(
         bench.folder,
         metering.domains,
-        (bench.relative_ns(trained.story.gun_ns), bench.relative_ns(trained.story.end_ns)),
+        (
+            bench.relative_ns(trained.observation.gun_ns),
+            bench.relative_ns(trained.observation.end_ns),
+        ),
         metering,
         bench.order.ruleset.measure,
     )
 
 
-def _window(bench: Bench, trained: Trained) -> RunWindow:
+def _window(bench: BundleWriter, trained: Trained) -> RunWindow:
     """The stamps of the run, relative to its origin."""
-    setup = trained.story.setup_ns
+    setup = trained.observation.setup_ns
     origin = bench.origin.monotonic_ns
     return RunWindow(
         origin_utc=utc_text(bench.origin.wall_ns),
         origin_monotonic_ns=str(origin),
         launch_ns=bench.relative_ns(trained.launch_ns),
         setup_ns=None if setup is None else (setup[0] - origin, setup[1] - origin),
-        gun_ns=bench.relative_ns(trained.story.gun_ns),
-        end_ns=bench.relative_ns(trained.story.end_ns),
-        ended_by=trained.story.ended_by,
+        gun_ns=bench.relative_ns(trained.observation.gun_ns),
+        end_ns=bench.relative_ns(trained.observation.end_ns),
+        ended_by=trained.observation.ended_by,
     )
 
 
-def _relative(bench: Bench, snapshot: Snapshot) -> Snapshot:
+def _relative(bench: BundleWriter, snapshot: Snapshot) -> Snapshot:
     """A snapshot with its stamps relative to the run's origin."""
     kernel_ns = bench.relative_ns(snapshot.kernel_ns)
     change = {"stamp_ns": bench.relative_ns(snapshot.stamp_ns), "kernel_ns": kernel_ns}
@@ -198,9 +201,9 @@ def _usage(trained: Trained) -> Usage | None:
 
 
 def _output(trained: Trained) -> Output | None:
-    if not trained.drains:
+    if not trained.captures:
         return None
-    out, err = trained.drains
+    out, err = trained.captures
     kept = len(out.kept) + len(err.kept)
     return Output(stdout_bytes=out.total_bytes, stderr_bytes=err.total_bytes, kept_bytes=kept)
 
@@ -213,16 +216,16 @@ def _unisolated(order: Order) -> Isolation:
 
 
 def _run_record(
-    bench: Bench,
+    bench: BundleWriter,
     trained: Trained,
     judged: Judged,
-    rest: tuple[Ammunition, Metering | None, Verdict, tuple[Finding, ...]],
+    rest: tuple[PreparedData, Metering | None, StatusReason, tuple[Finding, ...]],
 ) -> Run:
     """`run.json`, whole."""
     ammunition, metering, verdict, findings = rest
     order = bench.order
-    story = trained.story
-    held = judged.snapshots or [item.record for item in story.held]
+    observation = trained.observation
+    held = judged.snapshots or [item.record for item in observation.held]
     chosen = {item.name for item in order.choice}
     meters = [meter.model_copy(update={"chosen": meter.name in chosen}) for meter in order.meters]
     return Run(
@@ -246,7 +249,7 @@ def _run_record(
         snapshots=tuple(_relative(bench, item) for item in held),
         usage=_usage(trained),
         output=_output(trained),
-        claimed=SelfReported(messages=story.claims_count, dropped=story.dropped_count),
+        claimed=SelfReported(messages=observation.claims_count, dropped=observation.dropped_count),
         meters=tuple(meters),
         domains=metering.domains if metering else (),
         idle=idle_power(bench.folder, metering.domains) if metering else (),

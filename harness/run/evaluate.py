@@ -11,14 +11,14 @@ from harness.api import Array, Ask, Splits
 from harness.clock import NS_PER_S
 from harness.plugins import Exit
 from harness.records import Evaluation, MetricValue, PredictorCost, Snapshot
-from harness.run.company import Audit
-from harness.run.drain import Drain
+from harness.run.batch_independence import Audit
 from harness.run.judge import NotFinite, Unjudged, digest, examples_of, judge, passes
 from harness.run.memory import read_bytes
 from harness.run.order import Order
-from harness.run.predictor import Caps, Predictor, PredictorFault, all_at_once, in_lockstep
-from harness.run.stage import Launched, launch_predictor
-from harness.run.watch import Held, Story
+from harness.run.output_capture import OutputCapture
+from harness.run.predictor import Predictor, PredictorCaps, PredictorFault, all_at_once, in_lockstep
+from harness.run.sandboxes import LaunchedSandbox, launch_predictor
+from harness.run.supervisor import HeldSnapshot, Observation
 from harness.storage import write_file
 
 RESTARTS_MAX = 3
@@ -45,14 +45,14 @@ class Evaluator:
         shape = 1
         for length in spec.outputs.shape:
             shape *= length
-        self.caps = Caps(
+        self.caps = PredictorCaps(
             cpu_s=max(rules.predict_cpu_ratio * spec.predict_cpu_s, rules.predict_cpu_floor_s),
             answer_wall_s=rules.answer_wall_s,
             start_wall_s=rules.start_cap_s,
             output_bytes=8 * max(examples_of(splits) * shape, spec.answer_values or 0) + 4096,
         )
         self.exits: list[Exit] = []
-        self.drains: list[Drain] = []
+        self.captures: list[OutputCapture] = []
         self._alone: dict[int, Array | None] = {}
         """Outputs of each snapshot that was the first of its predictor; None: no outputs."""
         self._audited: set[int] = set()
@@ -75,7 +75,7 @@ class Evaluator:
         least_s = max(rules.open_cpu_ratio * spec.predict_cpu_s, rules.predict_cpu_floor_s)
         return min(self.caps.cpu_s, max(least_s, earned_s))
 
-    def values(self, held: Sequence[Held], stop: Callable[[], bool]) -> list[MetricValue]:
+    def values(self, held: Sequence[HeldSnapshot], stop: Callable[[], bool]) -> list[MetricValue]:
         """A value, or a reason, for each snapshot whose bytes are held; in order of index.
 
         They are served in an order drawn from the run's seed, so that a predictor that keeps
@@ -97,7 +97,7 @@ class Evaluator:
         return [values[index] for index in sorted(values)]
 
     def _confirm(
-        self, values: dict[int, MetricValue], held: Sequence[Held], stop: Callable[[], bool]
+        self, values: dict[int, MetricValue], held: Sequence[HeldSnapshot], stop: Callable[[], bool]
     ) -> None:
         """Replace what may count by the value of a predictor that has seen nothing else.
 
@@ -120,7 +120,9 @@ class Evaluator:
                 self._give_up(values, by_index)
                 return
 
-    def _give_up(self, values: dict[int, MetricValue], by_index: Mapping[int, Held]) -> None:
+    def _give_up(
+        self, values: dict[int, MetricValue], by_index: Mapping[int, HeldSnapshot]
+    ) -> None:
         for index in list(self._unconfirmed(values)):
             value = values[index]
             record = by_index[index].record
@@ -133,7 +135,9 @@ class Evaluator:
         ready = (i for i in passing if i in counting and i in self._alone)
         return next((i for i in ready if i not in self._audited), None)
 
-    def _audit(self, values: dict[int, MetricValue], held: Held, stop: Callable[[], bool]) -> None:
+    def _audit(
+        self, values: dict[int, MetricValue], held: HeldSnapshot, stop: Callable[[], bool]
+    ) -> None:
         """Ask once more for a few examples, away from the others; no value if that was its luck."""
         index, workload = held.record.index, self._order.workload
         value, beside = values[index], self._alone[index]
@@ -150,7 +154,7 @@ class Evaluator:
         if audit.reason:
             values[index] = _without(held.record, audit.reason, value.wall_s, value.cpu_s)
 
-    def _ask_apart(self, held: Held, few: Splits) -> Array:
+    def _ask_apart(self, held: HeldSnapshot, few: Splits) -> Array:
         """Outputs of a predictor that sees nothing but these examples.
 
         Raises:
@@ -158,7 +162,7 @@ class Evaluator:
         """
         assert held.descriptor is not None
         launched = launch_predictor(self._order, self._source)
-        self.drains += launched.drains
+        self.captures += launched.captures
         predictor = Predictor(launched.sandbox, launched.channel, self.caps)
         try:
             with predictor:
@@ -175,10 +179,12 @@ class Evaluator:
                     return
                 yield index
 
-    def _serve(self, waiting: list[Held], stop: Callable[[], bool]) -> Iterator[MetricValue]:
+    def _serve(
+        self, waiting: list[HeldSnapshot], stop: Callable[[], bool]
+    ) -> Iterator[MetricValue]:
         """Serve from the list until it is empty or the predictor has to go."""
         launched = launch_predictor(self._order, self._source)
-        self.drains += launched.drains
+        self.captures += launched.captures
         predictor = Predictor(launched.sandbox, launched.channel, self.caps)
         try:
             with predictor:
@@ -194,12 +200,12 @@ class Evaluator:
         finally:
             self._bury(predictor, launched)
 
-    def _bury(self, predictor: Predictor, launched: Launched) -> None:
+    def _bury(self, predictor: Predictor, launched: LaunchedSandbox) -> None:
         self.exits.append(predictor.end())
-        for drain in launched.drains:
-            drain.finish()
+        for capture in launched.captures:
+            capture.finish()
 
-    def _one(self, predictor: Predictor, held: Held) -> tuple[MetricValue, bool]:
+    def _one(self, predictor: Predictor, held: HeldSnapshot) -> tuple[MetricValue, bool]:
         assert held.descriptor is not None
         try:
             cap_s = self._cap_cpu_s(held.record)
@@ -248,7 +254,7 @@ def _interactive(
     return drive
 
 
-def _last(held: Sequence[Held]) -> int | None:
+def _last(held: Sequence[HeldSnapshot]) -> int | None:
     """Index of the last snapshot that may count."""
     return max((item.record.index for item in held if item.record.accepted), default=None)
 
@@ -274,12 +280,12 @@ def _instance_facts(order: Order, splits: Splits) -> dict[str, float]:
 
 
 def evaluate(
-    order: Order, source: Path, splits: Splits, story: Story, stop: Callable[[], bool]
-) -> tuple[Evaluation, list[Drain]]:
+    order: Order, source: Path, splits: Splits, observation: Observation, stop: Callable[[], bool]
+) -> tuple[Evaluation, list[OutputCapture]]:
     """The metric of every held snapshot of a run that began, and the predictors' output."""
-    assert story.gun_ns is not None
-    evaluator = Evaluator(order, source, splits, story.gun_ns)
-    values = evaluator.values(story.held, stop)
+    assert observation.gun_ns is not None
+    evaluator = Evaluator(order, source, splits, observation.gun_ns)
+    values = evaluator.values(observation.held, stop)
     cpu = [item.cpu_s for item in evaluator.exits if item.cpu_s is not None]
     peaks = [item.peak_rss_bytes for item in evaluator.exits if item.peak_rss_bytes is not None]
     cost = PredictorCost(
@@ -295,10 +301,10 @@ def evaluate(
         predictor=cost if evaluator.exits else None,
         facts=_instance_facts(order, splits),
     )
-    return evaluation, evaluator.drains
+    return evaluation, evaluator.captures
 
 
-def take_custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Snapshot]:
+def take_custody(held: Sequence[HeldSnapshot], folder: Path, keep_bytes: int) -> list[Snapshot]:
     """Hash every held snapshot and keep the latest ones on disk, up to a total size.
 
     Raises:
@@ -312,7 +318,7 @@ def take_custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Sn
         raise
 
 
-def _custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Snapshot]:
+def _custody(held: Sequence[HeldSnapshot], folder: Path, keep_bytes: int) -> list[Snapshot]:
     records = {item.record.index: item.record for item in held}
     kept_bytes = 0
     for item in reversed(held):
@@ -329,7 +335,7 @@ def _custody(held: Sequence[Held], folder: Path, keep_bytes: int) -> list[Snapsh
     return [records[index] for index in sorted(records)]
 
 
-def release(held: Sequence[Held]) -> None:
+def release(held: Sequence[HeldSnapshot]) -> None:
     """Close the descriptors; the memory goes with them."""
     for item in held:
         if item.descriptor is not None:

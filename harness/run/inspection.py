@@ -8,8 +8,7 @@ from typing import Literal, NamedTuple
 
 from harness.records import RunRules
 from harness.registry import find
-from harness.run.declared import SOURCE_BYTES_MAX, Undeclared, read_plain
-from harness.run.packing import LOCK, check_lock, packing_findings
+from harness.run.source_checks import LOCK, check_lock, source_findings
 from harness.run.submission import (
     FILES_MAX,
     Source,
@@ -18,26 +17,27 @@ from harness.run.submission import (
     check_fits,
     files_of,
 )
+from harness.run.untrusted_files import SOURCE_BYTES_MAX, UnusableFile, read_plain
 
-Verdict = Literal["pass", "warn", "fail", "skip"]
+StepResult = Literal["pass", "warn", "fail", "skip"]
 """`skip`: it could not be looked at, for the reason given, and is no pass."""
 
 
-class Step(NamedTuple):
+class InspectionStep(NamedTuple):
     """One thing that was looked at."""
 
     rule: str
-    verdict: Verdict
+    verdict: StepResult
     message: str
     advice: str = ""
 
 
-def _guarded(rule: str, look: Callable[[], str]) -> Step:
+def _guarded(rule: str, look: Callable[[], str]) -> InspectionStep:
     """A look that raises `SubmissionError` where something is wrong."""
     try:
-        return Step(rule, "pass", look())
+        return InspectionStep(rule, "pass", look())
     except SubmissionError as error:
-        return Step(rule, "fail", str(error))
+        return InspectionStep(rule, "fail", str(error))
 
 
 def size_text(source: Source, rules: RunRules) -> str:
@@ -64,7 +64,7 @@ def _parsed(path: Path) -> ast.Module:
     """
     try:
         return ast.parse(read_plain(path, SOURCE_BYTES_MAX), str(path))
-    except (OSError, Undeclared) as error:
+    except (OSError, UnusableFile) as error:
         raise SubmissionError(f"{path}: {error}") from error
     except SyntaxError as error:
         raise SubmissionError(f"{path}, line {error.lineno}: {error.msg}") from error
@@ -141,16 +141,16 @@ def _lock_text(source: Source) -> str:
     return f"every line of {LOCK} is pinned and hashed" if there else f"no {LOCK}"
 
 
-def _packing(source: Source) -> Iterator[Step]:
+def _packing(source: Source) -> Iterator[InspectionStep]:
     try:
-        found = list(packing_findings(source.folder))
+        found = list(source_findings(source.folder))
     except SubmissionError:
         return  # told by the step on its size
     for item in found:
-        verdict: Verdict = "pass" if item.level == "info" else "warn"
-        yield Step(item.rule, verdict, item.message, item.advice)
+        verdict: StepResult = "pass" if item.level == "info" else "warn"
+        yield InspectionStep(item.rule, verdict, item.message, item.advice)
     if not found:
-        yield Step("source-opaque", "pass", "every file is text that people can read")
+        yield InspectionStep("source-opaque", "pass", "every file is text that people can read")
 
 
 def _fits_text(source: Source, workload: str) -> str:
@@ -164,7 +164,7 @@ def _division_text(source: Source, workload: str) -> str:
     return f"{workload} has divisions {', '.join(divisions)}"
 
 
-def inspect(source: Source, workload: str, rules: RunRules) -> Iterator[Step]:
+def inspect(source: Source, workload: str, rules: RunRules) -> Iterator[InspectionStep]:
     """All that can be told without running anything.
 
     Args:
@@ -172,7 +172,9 @@ def inspect(source: Source, workload: str, rules: RunRules) -> Iterator[Step]:
         workload: The workload that it is to be run on, one that there is.
         rules: What the ruleset allows.
     """
-    yield Step("schema", "pass", f"submission.toml is valid; division {source.file.division}")
+    yield InspectionStep(
+        "schema", "pass", f"submission.toml is valid; division {source.file.division}"
+    )
     yield _guarded("workload", lambda: _fits_text(source, workload))
     yield _guarded("division", lambda: _division_text(source, workload))
     yield _guarded("entry", lambda: _entry_text(source))

@@ -55,7 +55,7 @@ class Watcher(Protocol):
         ...
 
 
-class Outcome(NamedTuple):
+class RunResult(NamedTuple):
     """A finished run and where its bundle lies."""
 
     run: Run

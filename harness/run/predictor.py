@@ -36,7 +36,7 @@ class PredictorFault(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caps:
+class PredictorCaps:
     """What one snapshot's evaluation may cost."""
 
     cpu_s: float
@@ -45,7 +45,7 @@ class Caps:
     output_bytes: int
 
 
-class Answer(NamedTuple):
+class PredictorAnswer(NamedTuple):
     """Outputs and what they cost, loading included."""
 
     outputs: Array
@@ -81,7 +81,7 @@ def in_lockstep(inputs: Arrays) -> Callable[[Ask], Array]:
 class Predictor:
     """One predictor process; it serves all snapshots of a run unless it breaks a cap."""
 
-    def __init__(self, sandbox: Sandbox, channel: socket.socket, caps: Caps) -> None:
+    def __init__(self, sandbox: Sandbox, channel: socket.socket, caps: PredictorCaps) -> None:
         """Take over a launched predictor."""
         self._sandbox = sandbox
         self._channel = channel
@@ -116,7 +116,7 @@ class Predictor:
 
     def evaluate(
         self, weights: int, drive: Callable[[Ask], Array], cap_cpu_s: float | None = None
-    ) -> Answer:
+    ) -> PredictorAnswer:
         """Outputs of one snapshot.
 
         Args:
@@ -137,7 +137,7 @@ class Predictor:
         outputs = drive(self._ask)
         self._metered = False
         self._count += 1
-        return Answer(outputs, (now_ns() - begin_ns) / NS_PER_S, self._spent_s())
+        return PredictorAnswer(outputs, (now_ns() - begin_ns) / NS_PER_S, self._spent_s())
 
     def _ask(self, inputs: Arrays) -> Array:
         named = [{"name": name, "index": index} for index, name in enumerate(inputs)]

@@ -13,10 +13,10 @@ from harness.measure.choice import choose as choose_meters
 from harness.records import Ruleset, SeedPair, TuningTrial
 from harness.registry import Plugin, UnknownPlugin, discover, find
 from harness.run.conductor import run_one
-from harness.run.gun import declared_seeds, draw_seeds, new_secret, reference_goes_first
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, Outcome, Progress, Provenance, Watcher
-from harness.run.packing import check_lock
+from harness.run.order import Order, Progress, Provenance, RunResult, Watcher
+from harness.run.seeds import declared_seeds, draw_seeds, new_secret, reference_goes_first
+from harness.run.source_checks import check_lock
 from harness.run.submission import (
     Source,
     SubmissionError,
@@ -24,10 +24,10 @@ from harness.run.submission import (
     check_fits,
     open_submission,
 )
-from harness.run.tuning import Trial, external_trials
+from harness.run.tuning import PlannedRun, external_trials
 from harness.sign import SignError, load_key
 
-__all__ = ["Outcome", "Progress", "SeriesRequest", "Watcher", "run_series"]
+__all__ = ["Progress", "RunResult", "SeriesRequest", "Watcher", "run_series"]
 
 REFERENCE_SUFFIX = "-adamw"
 """The reference submission of a workload is named after it, with this suffix."""
@@ -158,7 +158,7 @@ def _check_tunable(request: SeriesRequest, source: Source) -> None:
         )
 
 
-def trials(request: SeriesRequest, source: Source) -> list[Trial]:
+def trials(request: SeriesRequest, source: Source) -> list[PlannedRun]:
     """What each run of the series tries.
 
     Raises:
@@ -171,7 +171,7 @@ def trials(request: SeriesRequest, source: Source) -> list[Trial]:
         return [item._replace(hyperparameters=request.hyperparameters | item.hyperparameters)
                 for item in drawn]  # fmt: skip
     tuning = TuningTrial(mode="self") if request.tuning == "self" else None
-    return [Trial(pair, request.hyperparameters, tuning) for pair in seeds_of(request)]
+    return [PlannedRun(pair, request.hyperparameters, tuning) for pair in seeds_of(request)]
 
 
 def _interleaved(order: Order, reference: Source) -> list[Order]:
@@ -243,14 +243,14 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
         yield from [order] if reference is None else _interleaved(order, reference)
 
 
-def run_series(request: SeriesRequest, watcher: Watcher) -> list[Outcome]:
+def run_series(request: SeriesRequest, watcher: Watcher) -> list[RunResult]:
     """Run every seed; after an interrupt the rest is left out.
 
     Raises:
         MachineBusy: another run holds this machine.
         (and what `orders` raises)
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[RunResult] = []
     ordered = list(orders(request))
     with machine_lock(), Interrupt() as interrupt:
         for order in ordered:

@@ -14,8 +14,8 @@ from pydantic import Field, field_validator
 from harness.errors import JouleMarkError
 from harness.records import Record, RecordError, Submission, load
 from harness.registry import find
-from harness.run.declared import Undeclared, module_fault, read_tree
 from harness.run.tuning import Tuning
+from harness.run.untrusted_files import UnusableFile, module_fault, read_tree
 from harness.storage import sha256_tree
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -107,7 +107,7 @@ def open_submission(name_or_path: str) -> Source:
         raise SubmissionError(f"{path}: cannot be read: {error.strerror}") from error
     except RecordError as error:
         raise SubmissionError(str(error)) from error
-    except Undeclared as error:
+    except UnusableFile as error:
         raise SubmissionError(f"{path}: {error}") from error
 
 

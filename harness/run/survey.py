@@ -7,7 +7,7 @@ from harness.measure.preflight import facts
 from harness.measure.watch import watched
 from harness.records import Machine
 from harness.run.order import Order
-from harness.run.stage import versions
+from harness.run.sandboxes import versions
 
 
 def survey_before(order: Order) -> Machine:

@@ -12,13 +12,13 @@ from harness.plugins import Exit
 from harness.records import Finding, Isolation
 from harness.records.measure import weakest_method
 from harness.run import protocol
-from harness.run.bench import Bench
-from harness.run.drain import Drain
-from harness.run.gun import Ammunition
+from harness.run.bundle_writer import BundleWriter
 from harness.run.interrupt import Interrupt
 from harness.run.order import Order, Progress, Watcher
-from harness.run.stage import Launched, launch_submission, mask_folders
-from harness.run.watch import Story, Terms, Watch
+from harness.run.output_capture import OutputCapture
+from harness.run.prepared_data import PreparedData
+from harness.run.sandboxes import LaunchedSandbox, launch_submission, mask_folders
+from harness.run.supervisor import Observation, RunLimits, Supervisor
 
 _TICK_NS = NS_PER_S
 _REAP_S = 10.0
@@ -34,32 +34,32 @@ CPU_LOST = Finding(
 class Trained:
     """What the timed part brought; whatever is missing stays None."""
 
-    story: Story = field(default_factory=Story)
+    observation: Observation = field(default_factory=Observation)
     launch_ns: int | None = None
     exit: Exit | None = None
     window_cpu_s: float | None = None
     isolation: Isolation | None = None
-    drains: list[Drain] = field(default_factory=list)
+    captures: list[OutputCapture] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Scene:
+class RunContext:
     """Everybody who takes part."""
 
     order: Order
-    bench: Bench
+    bench: BundleWriter
     metering: Metering
     watcher: Watcher
     interrupt: Interrupt
 
 
-class Display:
+class LiveProgress:
     """Tells the watcher, at most once a second, from the sampler's own status lines."""
 
-    def __init__(self, scene: Scene, story: Callable[[], Story]) -> None:
-        """Tell of a scene whose story grows."""
+    def __init__(self, scene: RunContext, observation: Callable[[], Observation]) -> None:
+        """Tell of a scene whose observation grows."""
         self._scene = scene
-        self._story = story
+        self._story = observation
         self._next_ns = 0
         self._joules_at_gun: float | None = None
 
@@ -106,7 +106,7 @@ class Display:
         return weakest_method(domain.method for domain in self._scene.metering.domains)
 
 
-def train(scene: Scene, ammunition: Ammunition, trained: Trained) -> None:
+def train(scene: RunContext, ammunition: PreparedData, trained: Trained) -> None:
     """Run the submission from launch to the death of its last process.
 
     `trained` is filled as things happen, so that an exception loses nothing.
@@ -115,15 +115,15 @@ def train(scene: Scene, ammunition: Ammunition, trained: Trained) -> None:
         OSError: the sandbox could not be started.
     """
     order = scene.order
-    terms = Terms(rules=order.ruleset.run, budget_s=order.window_s)
+    limits = RunLimits(rules=order.ruleset.run, budget_s=order.window_s)
     _idle(scene, "idle_before")
     scene.watcher.phase("starting the sandbox")
     trained.launch_ns = now_ns()
-    launched = launch_submission(order, scene.bench.source, terms.spacing_s)
-    trained.drains.extend(launched.drains)
-    display = Display(scene, lambda: trained.story)
-    watch = Watch(launched.sandbox, launched.channel, terms, scene.bench.events, display.tick)
-    trained.story = watch.story
+    launched = launch_submission(order, scene.bench.source, limits.spacing_s)
+    trained.captures.extend(launched.captures)
+    display = LiveProgress(scene, lambda: trained.observation)
+    watch = Supervisor(launched.sandbox, launched.channel, limits, scene.bench.events, display.tick)
+    trained.observation = watch.observation
     gun_cpu_s = None
     try:
         scene.bench.events.append(trained.launch_ns, "launch", launcher=order.launcher_name)
@@ -138,7 +138,7 @@ def train(scene: Scene, ammunition: Ammunition, trained: Trained) -> None:
     _idle(scene, "idle_after")
 
 
-def _idle(scene: Scene, name: str) -> None:
+def _idle(scene: RunContext, name: str) -> None:
     """Measure the machine at rest, where the ruleset asks for it; reported, never subtracted."""
     idle_s = scene.order.ruleset.run.idle_s
     if idle_s <= 0:
@@ -152,7 +152,7 @@ def _idle(scene: Scene, name: str) -> None:
     scene.bench.events.append(now_ns(), name, edge="end")
 
 
-def _isolation(order: Order, launched: Launched) -> Isolation:
+def _isolation(order: Order, launched: LaunchedSandbox) -> Isolation:
     """The wall as it stands."""
     sandbox = launched.sandbox
     masked = () if order.launcher.level == "none" else mask_folders(order.workload.mask)
@@ -166,16 +166,16 @@ def _isolation(order: Order, launched: Launched) -> Isolation:
     )
 
 
-def _same_python(watch: Watch) -> bool:
+def _same_python(watch: Supervisor) -> bool:
     """An interpreter that found another library path is another interpreter: stop."""
-    if watch.story.runtime == protocol.runtime():
+    if watch.observation.runtime == protocol.runtime():
         return True
-    text = f"another Python ran inside: {watch.story.runtime!a}, not {protocol.runtime()}"
+    text = f"another Python ran inside: {watch.observation.runtime!a}, not {protocol.runtime()}"
     watch.stop("fault", text)
     return False
 
 
-def _setup(watch: Watch, order: Order, ammunition: Ammunition) -> bool:
+def _setup(watch: Supervisor, order: Order, ammunition: PreparedData) -> bool:
     """Where the ruleset allows it, let the submission compile and warm up on noise."""
     if order.ruleset.run.setup_s <= 0 or order.source.file.command:
         return True
@@ -187,7 +187,9 @@ def _setup(watch: Watch, order: Order, ammunition: Ammunition) -> bool:
     return watch.setup(fields)
 
 
-def _fire(scene: Scene, watch: Watch, launched: Launched, ammunition: Ammunition) -> float | None:
+def _fire(
+    scene: RunContext, watch: Supervisor, launched: LaunchedSandbox, ammunition: PreparedData
+) -> float | None:
     """Send the training data; returns the CPU seconds used before."""
     order = scene.order
     splits: list[dict[str, Any]] = [
@@ -208,19 +210,19 @@ def _fire(scene: Scene, watch: Watch, launched: Launched, ammunition: Ammunition
     return gun_cpu_s
 
 
-def _end(scene: Scene, watch: Watch, launched: Launched, trained: Trained) -> None:
+def _end(scene: RunContext, watch: Supervisor, launched: LaunchedSandbox, trained: Trained) -> None:
     """Kill what is left, wait for the last death, account for everything: each whatever fails."""
 
     def account() -> None:
         trained.exit = launched.sandbox.reap(_REAP_S)
         if trained.exit.cpu_lost:
-            trained.story.findings.append(CPU_LOST)
+            trained.observation.findings.append(CPU_LOST)
 
     with ExitStack() as steps:  # the last one pushed is the first to be done
-        for drain in launched.drains:
-            steps.callback(drain.finish)
+        for capture in launched.captures:
+            steps.callback(capture.finish)
         steps.callback(launched.channel.close)
         steps.callback(account)
         steps.callback(scene.metering.mark)
-        steps.callback(watch.bury)
+        steps.callback(watch.await_exit)
         steps.callback(watch.stop, "fault", "the harness could not go on")

@@ -14,7 +14,7 @@ METHOD = "Halton, scrambled by SHA-256 of secret|study|tuning (first 8 bytes, bi
 """Written into each trial, so that anybody can draw its point again from the revealed secret."""
 
 
-class Range(Record):
+class ParameterRange(Record):
     """A dimension between two numbers; whole numbers at both ends draw whole numbers."""
 
     min: int | float
@@ -41,11 +41,12 @@ class Range(Record):
 
 
 def _sort_of(value: Any) -> str:
-    return "range" if isinstance(value, dict | Range) else "choice"
+    return "range" if isinstance(value, dict | ParameterRange) else "choice"
 
 
 Dimension = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[list[Value], Tag("choice")], Discriminator(_sort_of)
+    Annotated[ParameterRange, Tag("range")] | Annotated[list[Value], Tag("choice")],
+    Discriminator(_sort_of),
 ]
 """A range, or a list of values of which each is as likely."""
 
@@ -60,7 +61,7 @@ class Tuning(Record):
     @classmethod
     def _choices(cls, space: dict[str, Dimension]) -> dict[str, Dimension]:
         for name, dimension in space.items():
-            if isinstance(dimension, Range):
+            if isinstance(dimension, ParameterRange):
                 continue
             if not dimension:
                 raise ValueError(f"{name} has no value to choose from; name some, or leave it out")
@@ -73,7 +74,7 @@ class Tuning(Record):
 
 def placed(dimension: Dimension, u: float) -> Value:
     """The value at a place between 0 and 1 of a dimension."""
-    if not isinstance(dimension, Range):
+    if not isinstance(dimension, ParameterRange):
         return dimension[min(int(u * len(dimension)), len(dimension) - 1)]
     low, high = dimension.min, dimension.max
     if dimension.scaling == "log":
@@ -111,7 +112,7 @@ def study_seed(secret: bytes, study: int) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-class Trial(NamedTuple):
+class PlannedRun(NamedTuple):
     """One run of a series: its seeds, and what it tries."""
 
     seeds: SeedPair
@@ -121,7 +122,7 @@ class Trial(NamedTuple):
 
 def external_trials(
     space: dict[str, Dimension], seeds: list[SeedPair], trials_count: int
-) -> list[Trial]:
+) -> list[PlannedRun]:
     """The trials of all studies: those of one study after each other, each with seeds of its own.
 
     Args:
@@ -136,5 +137,5 @@ def external_trials(
         for number, point in enumerate(draw_points(space, seed, trials_count)):
             place = {"study": study, "trial": number, "trials_count": trials_count}
             tuning = TuningTrial(mode="external", **place, method=METHOD)
-            found.append(Trial(mine[number], point, tuning))
+            found.append(PlannedRun(mine[number], point, tuning))
     return found

@@ -12,7 +12,7 @@ from harness.cli.page import Page
 from harness.cli.series import CODE_OF, WORST_FIRST, code_of, document_of, show, show_next, worst
 from harness.records import Status
 from harness.rules.load import load_ruleset
-from harness.run.order import Outcome
+from harness.run.order import RunResult
 from tests.lab.results import Plan, write_run
 
 
@@ -44,9 +44,9 @@ def test_the_worst_run_decides_in_any_order() -> None:
             assert worst(codes) == worst(reversed(codes)) == expected
 
 
-def outcomes(results: Path, *plans: Plan) -> list[Outcome]:
+def outcomes(results: Path, *plans: Plan) -> list[RunResult]:
     folders = [write_run(results, plan) for plan in plans]
-    return [Outcome(Bundle(folder).run, folder) for folder in folders]
+    return [RunResult(Bundle(folder).run, folder) for folder in folders]
 
 
 def table(results: Path, *plans: Plan) -> tuple[str, int]:
@@ -105,14 +105,14 @@ def test_mixed_series_end_with_the_worst(tmp_path: Path) -> None:
 # --- interleaved with the reference --------------------------------------------------------------
 
 
-def pair_of(tmp_path: Path, status: str = "ok") -> list[Outcome]:
+def pair_of(tmp_path: Path, status: str = "ok") -> list[RunResult]:
     """One run of a submission and one of the reference, which ended as told."""
     made = []
     for seed, reference in ((1, False), (2, True)):
         ended: Any = status if reference else "ok"
         plan = Plan(seed=seed, status=ended, changes={"interleaved_with": "other"})
         folder = write_run(tmp_path, plan)
-        made.append(Outcome(Bundle(folder).run, folder, reference))
+        made.append(RunResult(Bundle(folder).run, folder, reference))
     return made
 
 

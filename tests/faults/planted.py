@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from harness import bundle, ledger, storage
-from harness.run import bench, conductor, watch
+from harness.run import bundle_writer, conductor, supervisor
 from tests.faults.simulation import repeat
 
 
@@ -48,28 +48,31 @@ PLANTS = {
         conductor, "_judge", "    if interrupt.asked:", "    if False:"
     ),
     "snapshots after the budget count": Plant(
-        watch.Watch, "_late", "sent_ns > gun_ns + self._terms.budget_s * NS_PER_S", "False"
+        supervisor.Supervisor,
+        "_late",
+        "sent_ns > gun_ns + self._limits.budget_s * NS_PER_S",
+        "False",
     ),
     "seals are not checked": Plant(
-        watch, "check_sealed", "if seals & SEALS != SEALS:", "if False:"
+        supervisor, "check_sealed", "if seals & SEALS != SEALS:", "if False:"
     ),
     "a bundle is sealed and not signed, although there is a key": Plant(
-        bench.Bench, "seal", "refused = self._sign(manifest)", "refused = None"
+        bundle_writer.BundleWriter, "seal", "refused = self._sign(manifest)", "refused = None"
     ),
     "a sampler that died is not told of": Plant(
-        conductor, "_last_report", "trained.story.findings.append(finding)", "pass"
+        conductor, "_last_report", "trained.observation.findings.append(finding)", "pass"
     ),
     "a failed measurement does not degrade": Plant(
         conductor, "_seal", "verdict = degrade(verdict, findings)", "pass"
     ),
     "a fault of the harness is not told from the submission's": Plant(
-        conductor, "_fault", 'trained.story.ended_by = "fault"', "pass"
+        conductor, "_fault", 'trained.observation.ended_by = "fault"', "pass"
     ),
     "runs that were sealed and cut off are never closed": Plant(
-        bench, "open_bench", "_finish_sealed(ledger, order.results.resolve())", "pass"
+        bundle_writer, "open_bundle", "_finish_sealed(ledger, order.results.resolve())", "pass"
     ),
     "the last snapshot of a run that was cut short is leaked": Plant(
-        watch.Watch, "bury", "self._promote_last()", "pass"
+        supervisor.Supervisor, "await_exit", "self._promote_last()", "pass"
     ),
 }
 

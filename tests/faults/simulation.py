@@ -35,9 +35,9 @@ from harness.records import Machine, Ruleset, SeedPair
 from harness.registry import Plugin, PluginSource
 from harness.rules.load import load_ruleset
 from harness.run.conductor import run_one
-from harness.run.gun import draw_seeds
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, Outcome
+from harness.run.order import Order, RunResult
+from harness.run.seeds import draw_seeds
 from harness.run.submission import open_submission
 from tests.faults import checker, meters
 from tests.faults.disk import Disk, Killed, Kind, Strike
@@ -250,7 +250,7 @@ class Aftermath:
     world: World
     disk: Disk
     results: Path
-    outcome: Outcome | None = None
+    outcome: RunResult | None = None
     error: str = ""
     leaked: int = 0
 
@@ -372,15 +372,19 @@ def _injected(world: World, disk: Disk, stage: Stage, schedule: Schedule) -> Ite
     chance = random.Random(schedule.seed + (1 << 40))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.clock.time", Time(world))
-        patch.setattr("harness.run.watch.select", Select(world, "submission"))
+        patch.setattr("harness.run.supervisor.select", Select(world, "submission"))
         patch.setattr("harness.run.predictor.select", Select(world, "predictor"))
-        patch.setattr("harness.run.drain.Thread", lambda target, **_: Thread(world, target))
+        patch.setattr(
+            "harness.run.output_capture.Thread", lambda target, **_: Thread(world, target)
+        )
         patch.setattr("harness.run.protocol.pair", stage.pair)
         patch.setattr("harness.run.conductor.Metering", meters.starter(world, schedule.meter))
         patch.setattr("harness.run.conductor.survey_before", lambda _order: _machine())
         patch.setattr("harness.run.conductor.survey_after", lambda machine, _folder: machine)
-        patch.setattr("harness.run.bench.harness_sha256", _sources)
-        patch.setattr("harness.run.bench.secrets.token_hex", lambda n: chance.randbytes(n).hex())
+        patch.setattr("harness.run.bundle_writer.harness_sha256", _sources)
+        patch.setattr(
+            "harness.run.bundle_writer.secrets.token_hex", lambda n: chance.randbytes(n).hex()
+        )
         patch.setattr(Ledger, "append", _noting(world))
         for name, call in disk.patched().items():
             patch.setattr(os, name, call)

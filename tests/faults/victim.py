@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S, SystemClock, now_ns
-from harness.run import bench, conductor, train, watch
+from harness.run import bundle_writer, conductor, supervisor, train
 from harness.run.interrupt import Interrupt
 from tests.run.made import Folder, Silent
 
@@ -105,15 +105,15 @@ def _wrapped(real: Callable[..., Any], strike: Callable[[], None], *, before: bo
 
 PLACES: dict[str, tuple[Any, str, bool]] = {
     "launch": (train, "launch_submission", False),
-    "ready": (watch.Watch, "until_ready", False),
-    "gun": (watch.Watch, "fire", False),
-    "mid-snapshot": (watch, "check_sealed", True),
-    "first snapshot": (watch.Watch, "_take", False),
-    "done": (watch.Watch, "stop", True),
-    "bury": (watch.Watch, "bury", True),
+    "ready": (supervisor.Supervisor, "until_ready", False),
+    "gun": (supervisor.Supervisor, "fire", False),
+    "mid-snapshot": (supervisor, "check_sealed", True),
+    "first snapshot": (supervisor.Supervisor, "_take", False),
+    "done": (supervisor.Supervisor, "stop", True),
+    "bury": (supervisor.Supervisor, "await_exit", True),
     "evaluation": (conductor, "evaluate", True),
-    "before manifest": (bench, "seal", True),
-    "before ledger row": (bench, "seal", False),
+    "before manifest": (bundle_writer, "seal", True),
+    "before ledger row": (bundle_writer, "seal", False),
 }
 """Module or class, function, and whether the blow falls before it or after."""
 

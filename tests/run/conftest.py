@@ -7,7 +7,7 @@ import pytest
 
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
-from harness.run.order import Outcome
+from harness.run.order import RunResult
 from tests.run.made import (
     HONEST,
     AskedAfter,
@@ -48,7 +48,7 @@ def perform(folder: Folder) -> Perform:
         more: str = "",
         interrupt: Interrupt | None = None,
         **changes: Any,
-    ) -> Outcome:
+    ) -> RunResult:
         folder.entry(train, more=more)
         asked = interrupt or Interrupt()
         watcher = asked.watcher if isinstance(asked, AskedAfter) else Silent()

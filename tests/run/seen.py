@@ -6,7 +6,7 @@ from typing import Any
 from harness.bundle import EventLog
 from harness.clock import NS_PER_S, now_ns
 from harness.records import Event, RunRules, load
-from harness.run.watch import Story, Terms, Watch
+from harness.run.supervisor import Observation, RunLimits, Supervisor
 from tests.run.stand_in import StandIn
 
 
@@ -17,9 +17,9 @@ class Seen:
         self.path = path
         self.sandbox = StandIn(program)
         self.log = EventLog(path, 0)
-        self.terms = Terms(rules=RunRules(**rules), budget_s=budget_s)
+        self.terms = RunLimits(rules=RunRules(**rules), budget_s=budget_s)
         self.ticks: list[int] = []
-        self.watch = Watch(self.sandbox, self.sandbox.channel, self.terms, self.log, self.tick)
+        self.watch = Supervisor(self.sandbox, self.sandbox.channel, self.terms, self.log, self.tick)
         self.exit: Any = None
 
     def tick(self) -> bool:
@@ -28,8 +28,8 @@ class Seen:
         return False
 
     @property
-    def story(self) -> Story:
-        return self.watch.story
+    def observation(self) -> Observation:
+        return self.watch.observation
 
     def run(self) -> "Seen":
         """From ready to the end, as `train` does it."""
@@ -39,7 +39,7 @@ class Seen:
                 self.watch.until_end()
         finally:
             self.watch.stop("fault", "the test could not go on")
-            self.watch.bury()
+            self.watch.await_exit()
         self.exit = self.sandbox.reap(5)
         return self
 
@@ -55,6 +55,6 @@ class Seen:
     @property
     def window_s(self) -> float:
         """Length of the run window."""
-        assert self.story.end_ns is not None
-        assert self.story.gun_ns is not None
-        return (self.story.end_ns - self.story.gun_ns) / NS_PER_S
+        assert self.observation.end_ns is not None
+        assert self.observation.gun_ns is not None
+        return (self.observation.end_ns - self.observation.gun_ns) / NS_PER_S

@@ -15,7 +15,7 @@ from harness.measure.choice import MeterUnavailable
 from harness.records import Run
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
-from harness.run.order import Outcome
+from harness.run.order import RunResult
 from harness.run.submission import SubmissionError
 from tests.run.made import AskedAfter, Folder, Perform, Silent, check_bundle, children, logs
 
@@ -37,7 +37,7 @@ def train(session):
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def honest(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """One honest run with a fake meter, looked at by many tests."""
     with pytest.MonkeyPatch.context() as patch:
         made = Folder(tmp_path_factory.mktemp("honest"))
@@ -166,7 +166,7 @@ def test_second_ctrl_c_still_seals(folder: Folder) -> None:
         run_one(folder.order(), Impatient(), Interrupt())
     (manifest,) = folder.results.rglob("manifest.json")
     run = Bundle(manifest.parent, checked=True).run
-    check_bundle(Outcome(run, manifest.parent), folder.results)
+    check_bundle(RunResult(run, manifest.parent), folder.results)
     assert run.status == "aborted"
     assert children() == []
 

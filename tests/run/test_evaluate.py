@@ -21,7 +21,7 @@ from harness.run.evaluate import (
     take_custody,
 )
 from harness.run.memory import sealed
-from harness.run.watch import Held
+from harness.run.supervisor import HeldSnapshot
 from harness.storage import write_all
 from tests.run.made import Folder, Perform
 
@@ -43,7 +43,7 @@ def several(count: int, predictor: str = "") -> str:
     return SEVERAL.replace("COUNT", str(count)) + predictor
 
 
-def held(index: int, data: bytes | None) -> Held:
+def held(index: int, data: bytes | None) -> HeldSnapshot:
     record = Snapshot(
         index=index,
         step=index,
@@ -53,8 +53,8 @@ def held(index: int, data: bytes | None) -> Held:
         accepted=data is not None,
     )
     if data is None:
-        return Held(record, None)
-    return Held(record, sealed("w", lambda descriptor: write_all(descriptor, data)))
+        return HeldSnapshot(record, None)
+    return HeldSnapshot(record, sealed("w", lambda descriptor: write_all(descriptor, data)))
 
 
 # --- custody -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from harness.bundle import MANIFEST, Bundle
 from harness.ledger import read_ledger
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
-from harness.run.order import Outcome
+from harness.run.order import RunResult
 from harness.run.submission import SubmissionError
 from harness.score.cost import run_score
 from harness.storage import sha256_file
@@ -74,7 +74,7 @@ def check_disk(results: Path) -> None:
                 )
 
 
-def attempt(folder: Folder) -> Outcome | None:
+def attempt(folder: Folder) -> RunResult | None:
     """One run of an honest submission; None where the harness gave up with an OSError."""
     before = (own_fds(), own_children())
     try:
@@ -92,7 +92,7 @@ def attempt(folder: Folder) -> Outcome | None:
     return outcome
 
 
-def check(outcome: Outcome | None) -> None:
+def check(outcome: RunResult | None) -> None:
     """An honest submission is never blamed for what the machine did."""
     if outcome is None:
         return

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.records import RunRules
-from harness.run.inspection import Step, _names, _parsed, inspect, size_text
-from harness.run.packing import READABLE_BYTES_MAX
+from harness.run.inspection import InspectionStep, _names, _parsed, inspect, size_text
+from harness.run.source_checks import READABLE_BYTES_MAX
 from harness.run.submission import FILES_MAX, SubmissionError, open_submission
 from tests.run.made import HONEST, Folder
 
@@ -20,14 +20,16 @@ RULES = RunRules()
 HASH = "--hash=sha256:" + "0" * 64
 
 
-def looked(path: Path, workload: str = "tiny", rules: RunRules = RULES) -> dict[str, Step]:
+def looked(
+    path: Path, workload: str = "tiny", rules: RunRules = RULES
+) -> dict[str, InspectionStep]:
     steps = list(inspect(open_submission(str(path)), workload, rules))
     found = {step.rule: step for step in steps}
     assert len(found) == len(steps), "two steps of one name"
     return found
 
 
-def failed(steps: dict[str, Step]) -> set[str]:
+def failed(steps: dict[str, InspectionStep]) -> set[str]:
     return {name for name, step in steps.items() if step.verdict == "fail"}
 
 

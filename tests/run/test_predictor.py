@@ -12,7 +12,7 @@ import pytest
 from harness.api import Ask
 from harness.clock import NS_PER_S, now_ns
 from harness.run.memory import sealed
-from harness.run.predictor import Caps, Predictor, PredictorFault, all_at_once, in_lockstep
+from harness.run.predictor import Predictor, PredictorCaps, PredictorFault, all_at_once, in_lockstep
 from harness.storage import write_all
 from tests.run.stand_in import StandIn
 
@@ -48,7 +48,7 @@ def serve():
         for fd in fds: os.close(fd)
 
 """
-CAPS = Caps(cpu_s=5.0, answer_wall_s=20.0, start_wall_s=20.0, output_bytes=4096)
+CAPS = PredictorCaps(cpu_s=5.0, answer_wall_s=20.0, start_wall_s=20.0, output_bytes=4096)
 INPUTS = {"x": np.arange(12, dtype=np.float32).reshape(3, 4)}
 WHOLE = all_at_once(INPUTS)
 
@@ -76,7 +76,7 @@ def begin() -> Iterator[Begin]:
         sandbox = StandIn(SERVER + program + "\nserve()\n")
         made.append(sandbox)
         values = {name: getattr(CAPS, name) for name in CAPS.__dataclass_fields__}
-        return Predictor(sandbox, sandbox.channel, Caps(**{**values, **caps})), sandbox
+        return Predictor(sandbox, sandbox.channel, PredictorCaps(**{**values, **caps})), sandbox
 
     yield start
     for sandbox in made:

@@ -10,10 +10,10 @@ import pytest
 
 from harness.api import Splits
 from harness.run import readonly
-from harness.run.gun import load_gun
 from harness.run.memory import check_sealed, map_array
+from harness.run.prepared_data import prepare_data
 from harness.run.readonly import file_of, open_readonly
-from tests.run.test_gun import open_fds, spec
+from tests.run.test_prepared_data import open_fds, spec
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_descriptor_that_is_not_read_only_is_refused(
 @pytest.mark.needs("bubblewrap")
 def test_the_gun_hands_over_files_as_files_and_the_rest_sealed(table: Path) -> None:
     before = open_fds()
-    with load_gun(spec(lambda _: splits_of(table)), 0) as ammunition:
+    with prepare_data(spec(lambda _: splits_of(table)), 0) as ammunition:
         whole, labels, part = ammunition.descriptors
         assert os.fstat(whole).st_ino == table.stat().st_ino
         with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
@@ -147,7 +147,7 @@ def test_without_bubblewrap_the_gun_seals_a_copy(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readonly, "_programs", lambda: iter([Path("/bin/false")]))
-    with load_gun(spec(lambda _: splits_of(table)), 0) as ammunition:
+    with prepare_data(spec(lambda _: splits_of(table)), 0) as ammunition:
         for descriptor in ammunition.descriptors:
             assert check_sealed(descriptor, 1 << 20)
         np.testing.assert_array_equal(map_array(ammunition.descriptors[0]), mapped(table))

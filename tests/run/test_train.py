@@ -12,8 +12,8 @@ from harness.records import Domain
 from harness.run import protocol
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
-from harness.run.train import Display
-from harness.run.watch import Story
+from harness.run.supervisor import Observation
+from harness.run.train import LiveProgress
 from tests.run.made import AskedAfter, Folder, Perform, Silent
 
 
@@ -45,13 +45,13 @@ class Stage:
     def __init__(self, *domains: Domain, asked: bool = False) -> None:
         self.metering = Metering(*domains)
         self.watcher = Silent()
-        self.story = Story()
+        self.observation = Observation()
         order = SimpleNamespace(index=1, count=3, budget_s=5.0)
         interrupt = SimpleNamespace(asked=asked)
         scene: Any = SimpleNamespace(
             order=order, metering=self.metering, watcher=self.watcher, interrupt=interrupt
         )
-        self.display = Display(scene, lambda: self.story)
+        self.display = LiveProgress(scene, lambda: self.observation)
 
     def tick(self) -> Any:
         """One look, a second later."""
@@ -95,7 +95,7 @@ def test_joules_begin_at_the_gun() -> None:
     stage = Stage(domain("cpu"))
     stage.metering.tell(cpu=(50.0, 70.0))
     assert stage.tick().joules is None
-    stage.story.gun_ns = 1
+    stage.observation.gun_ns = 1
     assert stage.tick().joules == 0.0
     stage.metering.tell(cpu=(50.0, 95.0))
     assert stage.tick().joules == 25.0

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import RecordError, load
-from harness.run.gun import draw_seeds
+from harness.run.seeds import draw_seeds
 from harness.run.series import orders, run_series, seeds_of
 from harness.run.submission import SubmissionError, open_submission
 from harness.run.tuning import (
     METHOD,
-    Range,
+    ParameterRange,
     Tuning,
     draw_points,
     external_trials,
@@ -86,7 +86,7 @@ UNIT = st.floats(0.0, 1.0, exclude_max=True)
 
 @given(UNIT, st.floats(1e-6, 1e3), st.floats(1.001, 1e6), st.sampled_from(["linear", "log"]))
 def test_a_point_lies_in_its_range(u: float, low: float, ratio: float, scaling: str) -> None:
-    dimension = Range(min=low, max=low * ratio, scaling=scaling)  # type: ignore[arg-type]
+    dimension = ParameterRange(min=low, max=low * ratio, scaling=scaling)  # type: ignore[arg-type]
     value = placed(dimension, u)
     assert isinstance(value, float)
     assert low <= value <= low * ratio
@@ -94,17 +94,17 @@ def test_a_point_lies_in_its_range(u: float, low: float, ratio: float, scaling: 
 
 @given(UNIT, st.integers(1, 50), st.integers(1, 50), st.sampled_from(["linear", "log"]))
 def test_whole_ends_draw_whole_numbers(u: float, low: int, more: int, scaling: str) -> None:
-    value = placed(Range(min=low, max=low + more, scaling=scaling), u)  # type: ignore[arg-type]
+    value = placed(ParameterRange(min=low, max=low + more, scaling=scaling), u)  # type: ignore[arg-type]
     assert isinstance(value, int)
     assert low <= value <= low + more
 
 
 def test_scales_put_the_middle_where_they_say() -> None:
-    assert placed(Range(min=0.0, max=10.0), 0.5) == 5.0
-    assert placed(Range(min=1e-4, max=1.0, scaling="log"), 0.5) == pytest.approx(1e-2)
+    assert placed(ParameterRange(min=0.0, max=10.0), 0.5) == 5.0
+    assert placed(ParameterRange(min=1e-4, max=1.0, scaling="log"), 0.5) == pytest.approx(1e-2)
     drawn = [placed(["a", "b", "c", "d"], (k + 0.5) / 8) for k in range(8)]
     assert [drawn.count(item) for item in "abcd"] == [2, 2, 2, 2]
-    counts = [placed(Range(min=1, max=4), (k + 0.5) / 40) for k in range(40)]
+    counts = [placed(ParameterRange(min=1, max=4), (k + 0.5) / 40) for k in range(40)]
     assert [counts.count(item) for item in (1, 2, 3, 4)] == [10, 10, 10, 10]
 
 

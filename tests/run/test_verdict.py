@@ -16,8 +16,8 @@ from harness.rules.load import load_ruleset
 from harness.run.evaluate import DIVERGED
 from harness.run.judge import passes
 from harness.run.order import Order
-from harness.run.verdict import Verdict, counted, decide, degrade
-from harness.run.watch import EARLY, Held, Story
+from harness.run.supervisor import EARLY, HeldSnapshot, Observation
+from harness.run.verdict import StatusReason, counted, decide, degrade
 from tests.run.test_judge import spec
 
 rules = cache(load_ruleset)
@@ -37,7 +37,7 @@ def order(better: Any = "higher", target: float = 0.9, ruleset: str = "smoke") -
     return made
 
 
-def snapshot(index: int, refused: str = "") -> Held:
+def snapshot(index: int, refused: str = "") -> HeldSnapshot:
     record = Snapshot(
         index=index,
         step=None,
@@ -47,12 +47,14 @@ def snapshot(index: int, refused: str = "") -> Held:
         accepted=not refused,
         refused=refused,
     )
-    return Held(record, None)
+    return HeldSnapshot(record, None)
 
 
-def story(ended_by: Any = "done", snapshots: int = 1, *, gun: bool = True, why: str = "") -> Story:
+def observation(
+    ended_by: Any = "done", snapshots: int = 1, *, gun: bool = True, why: str = ""
+) -> Observation:
     held = [snapshot(index) for index in range(snapshots)]
-    return Story(ended_by=ended_by, reason=why, gun_ns=1 if gun else None, held=held)
+    return Observation(ended_by=ended_by, reason=why, gun_ns=1 if gun else None, held=held)
 
 
 def evaluation(*values: float | str | None) -> Evaluation:
@@ -70,8 +72,8 @@ def evaluation(*values: float | str | None) -> Evaluation:
 
 
 def decided(
-    seen: Story, exit_: Exit | None = KILLED, found: Evaluation | None = None, **more: Any
-) -> Verdict:
+    seen: Observation, exit_: Exit | None = KILLED, found: Evaluation | None = None, **more: Any
+) -> StatusReason:
     return decide(order(**more), seen, exit_, found, "its last words")
 
 
@@ -104,34 +106,36 @@ def index_of(*seen: Any) -> int | None:
 
 def test_final_takes_the_last_even_where_an_earlier_one_passes() -> None:
     found = evaluation(0.95, 0.99, 0.1)
-    assert index_of(found, story(snapshots=3), order(ruleset="default")) == 2
-    assert decided(story(snapshots=3), found=found, ruleset="default").status == "target_missed"
+    assert index_of(found, observation(snapshots=3), order(ruleset="default")) == 2
+    assert (
+        decided(observation(snapshots=3), found=found, ruleset="default").status == "target_missed"
+    )
 
 
 def test_first_passing_takes_the_first_that_passes_else_the_last() -> None:
-    assert index_of(evaluation(0.1, 0.95, 0.99), story(snapshots=3), order()) == 1
-    assert index_of(evaluation(0.1, 0.2, 0.3), story(snapshots=3), order()) == 2
-    assert index_of(evaluation(None, 0.95), story(snapshots=2), order()) == 1
+    assert index_of(evaluation(0.1, 0.95, 0.99), observation(snapshots=3), order()) == 1
+    assert index_of(evaluation(0.1, 0.2, 0.3), observation(snapshots=3), order()) == 2
+    assert index_of(evaluation(None, 0.95), observation(snapshots=2), order()) == 1
 
 
 def test_final_that_has_no_value_does_not_fall_back_on_an_earlier_one() -> None:
     found = evaluation(0.99, "no outputs")
-    verdict = decided(story(snapshots=2), found=found, ruleset="default")
+    verdict = decided(observation(snapshots=2), found=found, ruleset="default")
     assert verdict == ("invalid", "snapshot 1: no outputs")
 
 
 @pytest.mark.parametrize("ruleset", ["smoke", "default"])
 def test_refused_snapshots_never_count(ruleset: str) -> None:
-    seen = story(snapshots=1)
+    seen = observation(snapshots=1)
     seen.held.append(snapshot(1, EARLY))
     assert index_of(evaluation(0.2, 0.99), seen, order(ruleset=ruleset)) == 0
-    only = Story(ended_by="done", gun_ns=1, held=[snapshot(0, "sent after the budget")])
+    only = Observation(ended_by="done", gun_ns=1, held=[snapshot(0, "sent after the budget")])
     assert index_of(evaluation(0.99), only, order(ruleset=ruleset)) is None
     assert decided(only, found=evaluation(0.99), ruleset=ruleset).status == "invalid"
 
 
 def test_nothing_evaluated_counts_nothing() -> None:
-    assert index_of(None, story(), order()) is None
+    assert index_of(None, observation(), order()) is None
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -140,39 +144,74 @@ PASSED, MISSED, NOTHING = evaluation(0.95), evaluation(0.5), evaluation()
 NAN = evaluation(f"{DIVERGED}3 of 4 outputs are not finite")
 CORRUPT = evaluation("the snapshot is no valid safetensors file")
 
-TABLE: list[tuple[str, Story, Exit | None, Evaluation | None, str, str]] = [
-    ("done", story(), KILLED, PASSED, "ok", "reached the target: m 0.9500 at snapshot 0"),
-    ("own exit", story("exit"), CLEAN, PASSED, "ok", "reached"),
-    ("budget, passed before", story("budget"), KILLED, PASSED, "ok", "reached"),
-    ("missed", story(), KILLED, MISSED, "target_missed", "missed the target"),
-    ("own exit, missed", story("exit"), CLEAN, MISSED, "target_missed", "target >= 0.9"),
-    ("budget, missed", story("budget"), KILLED, MISSED, "budget_exceeded", "short of it"),
-    ("budget, none", story("budget", 0), KILLED, None, "budget_exceeded", "no snapshot"),
-    ("done, none", story("done", 0), KILLED, None, "invalid", "never handed over"),
-    ("exit, none", story("exit", 0), CLEAN, None, "invalid", "never handed over"),
-    ("nan", story(), KILLED, NAN, "diverged", "snapshot 0: 3 of 4 outputs are not finite"),
-    ("nan at the budget", story("budget"), KILLED, NAN, "diverged", "not finite"),
-    ("corrupt", story(), KILLED, CORRUPT, "invalid", "no valid safetensors"),
-    ("code", story("exit"), Exit(3, None, 1, 1), PASSED, "crashed", "code 3; its last line: its"),
-    ("code early", story("exit", 0, gun=False), Exit(1, None, 1, 1), None, "crashed", "before the"),
-    ("0 early", story("exit", 0, gun=False), CLEAN, None, "crashed", "exited before the gun"),
-    ("segfault", story("exit"), Exit(None, 11, 1, 1), PASSED, "killed", "signal 11"),
-    ("either", story("exit"), Exit(137, 9, 1, 1), PASSED, "killed", "or exited with 137"),
-    ("unknown end", story("exit"), Exit(None, None, 1, 1), PASSED, "killed", "an unknown signal"),
-    ("oom", story("exit"), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),
-    ("oom then done", story(), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),
-    ("violation", story("violation", why="broke it"), KILLED, PASSED, "invalid", "broke it"),
-    ("interrupt", story("interrupt"), KILLED, PASSED, "aborted", "operator"),
-    ("interrupt beats oom", story("interrupt"), Exit(None, 9, 1, 1, True), None, "aborted", "oper"),
-    ("fault", story("fault", why="disk full"), KILLED, PASSED, "aborted", "disk full"),
-    ("fault, no exit", story("fault"), None, None, "aborted", "harness"),
-    ("start cap", story("start_cap", 0, gun=False), KILLED, None, "killed", "not ready within"),
-    ("setup cap", story("setup_cap", 0, gun=False), KILLED, None, "killed", "setup()"),
+TABLE: list[tuple[str, Observation, Exit | None, Evaluation | None, str, str]] = [
+    ("done", observation(), KILLED, PASSED, "ok", "reached the target: m 0.9500 at snapshot 0"),
+    ("own exit", observation("exit"), CLEAN, PASSED, "ok", "reached"),
+    ("budget, passed before", observation("budget"), KILLED, PASSED, "ok", "reached"),
+    ("missed", observation(), KILLED, MISSED, "target_missed", "missed the target"),
+    ("own exit, missed", observation("exit"), CLEAN, MISSED, "target_missed", "target >= 0.9"),
+    ("budget, missed", observation("budget"), KILLED, MISSED, "budget_exceeded", "short of it"),
+    ("budget, none", observation("budget", 0), KILLED, None, "budget_exceeded", "no snapshot"),
+    ("done, none", observation("done", 0), KILLED, None, "invalid", "never handed over"),
+    ("exit, none", observation("exit", 0), CLEAN, None, "invalid", "never handed over"),
+    ("nan", observation(), KILLED, NAN, "diverged", "snapshot 0: 3 of 4 outputs are not finite"),
+    ("nan at the budget", observation("budget"), KILLED, NAN, "diverged", "not finite"),
+    ("corrupt", observation(), KILLED, CORRUPT, "invalid", "no valid safetensors"),
+    (
+        "code",
+        observation("exit"),
+        Exit(3, None, 1, 1),
+        PASSED,
+        "crashed",
+        "code 3; its last line: its",
+    ),
+    (
+        "code early",
+        observation("exit", 0, gun=False),
+        Exit(1, None, 1, 1),
+        None,
+        "crashed",
+        "before the",
+    ),
+    ("0 early", observation("exit", 0, gun=False), CLEAN, None, "crashed", "exited before the gun"),
+    ("segfault", observation("exit"), Exit(None, 11, 1, 1), PASSED, "killed", "signal 11"),
+    ("either", observation("exit"), Exit(137, 9, 1, 1), PASSED, "killed", "or exited with 137"),
+    (
+        "unknown end",
+        observation("exit"),
+        Exit(None, None, 1, 1),
+        PASSED,
+        "killed",
+        "an unknown signal",
+    ),
+    ("oom", observation("exit"), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),
+    ("oom then done", observation(), Exit(None, 9, 1, 1, oom=True), PASSED, "oom", "memory limit"),
+    ("violation", observation("violation", why="broke it"), KILLED, PASSED, "invalid", "broke it"),
+    ("interrupt", observation("interrupt"), KILLED, PASSED, "aborted", "operator"),
+    (
+        "interrupt beats oom",
+        observation("interrupt"),
+        Exit(None, 9, 1, 1, True),
+        None,
+        "aborted",
+        "oper",
+    ),
+    ("fault", observation("fault", why="disk full"), KILLED, PASSED, "aborted", "disk full"),
+    ("fault, no exit", observation("fault"), None, None, "aborted", "harness"),
+    (
+        "start cap",
+        observation("start_cap", 0, gun=False),
+        KILLED,
+        None,
+        "killed",
+        "not ready within",
+    ),
+    ("setup cap", observation("setup_cap", 0, gun=False), KILLED, None, "killed", "setup()"),
 ]
 
 
 @pytest.mark.parametrize("case", TABLE, ids=[row[0] for row in TABLE])
-def test_table(case: tuple[str, Story, Exit | None, Evaluation | None, str, str]) -> None:
+def test_table(case: tuple[str, Observation, Exit | None, Evaluation | None, str, str]) -> None:
     _, seen, exit_, found, status, said = case
     verdict = decided(seen, exit_, found)
     assert verdict.status == status
@@ -190,12 +229,12 @@ def test_table_has_every_status_that_decide_can_give() -> None:
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_without_a_metric_nothing_is_ok(found: Any, ended: str, better: Any) -> None:
     for exit_ in (CLEAN, KILLED, None):
-        verdict = decided(story(ended), exit_, found, better=better, target=0.0)
+        verdict = decided(observation(ended), exit_, found, better=better, target=0.0)
         assert verdict.status not in ("ok", "target_missed")
 
 
 def test_lower_is_better_reads_so() -> None:
-    verdict = decided(story(), KILLED, evaluation(0.5), better="lower", target=0.9)
+    verdict = decided(observation(), KILLED, evaluation(0.5), better="lower", target=0.9)
     assert verdict.status == "ok"
     assert "target <= 0.9" in verdict.reason
 
@@ -209,19 +248,19 @@ def finding(level: Any) -> Finding:
 
 @pytest.mark.parametrize("status", ["ok", "target_missed"])
 def test_a_failed_measurement_degrades_what_was_scored(status: Any) -> None:
-    verdict = degrade(Verdict(status, "why"), [finding("warn"), finding("fail")])
+    verdict = degrade(StatusReason(status, "why"), [finding("warn"), finding("fail")])
     assert verdict == ("degraded", "readings are missing for 3 s (why)")
 
 
 @pytest.mark.parametrize("status", ["crashed", "aborted", "invalid", "budget_exceeded", "oom"])
 def test_a_failed_run_stays_what_it_is(status: Any) -> None:
-    assert degrade(Verdict(status, "why"), [finding("fail")]) == (status, "why")
+    assert degrade(StatusReason(status, "why"), [finding("fail")]) == (status, "why")
 
 
 @pytest.mark.parametrize("level", ["info", "warn"])
 def test_lesser_findings_change_nothing(level: Any) -> None:
-    assert degrade(Verdict("ok", "why"), [finding(level)]) == ("ok", "why")
-    assert degrade(Verdict("ok", "why"), []) == ("ok", "why")
+    assert degrade(StatusReason("ok", "why"), [finding(level)]) == ("ok", "why")
+    assert degrade(StatusReason("ok", "why"), []) == ("ok", "why")
 
 
 # --- quality at the budget ------------------------------------------------------------------------
@@ -229,13 +268,17 @@ def test_lesser_findings_change_nothing(level: Any) -> None:
 
 def test_where_quality_ranks_a_kill_at_the_budget_is_no_failure_and_the_target_no_bar() -> None:
     for ended in ("budget", "done"):
-        found = decided(story(ended, snapshots=2), found=evaluation(0.99, 0.2), ruleset="haet-2021")
+        found = decided(
+            observation(ended, snapshots=2), found=evaluation(0.99, 0.2), ruleset="haet-2021"
+        )
         assert found.status == "ok"
         assert "at snapshot 1, within 600 s" in found.reason
 
 
 def test_where_quality_ranks_nothing_handed_over_is_still_no_result() -> None:
-    nothing = decided(story("budget", snapshots=0), found=evaluation(), ruleset="haet-2021")
+    nothing = decided(observation("budget", snapshots=0), found=evaluation(), ruleset="haet-2021")
     assert nothing.status == "budget_exceeded"
-    broken = decided(story(snapshots=1), found=evaluation("diverged: NaN"), ruleset="haet-2021")
+    broken = decided(
+        observation(snapshots=1), found=evaluation("diverged: NaN"), ruleset="haet-2021"
+    )
     assert broken.status in ("diverged", "invalid")

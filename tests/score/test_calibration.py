@@ -70,7 +70,7 @@ def test_broken_or_lone_runs_calibrate_nothing(tmp_path: Path) -> None:
 SUBJECT = Subject("toy", None, "toy-adamw", None, "higher", 4, 0.9, 10.0)
 
 
-def rehearsed(seed: int, final: float, cpu_s: float) -> CalibrationRun:
+def dry_run(seed: int, final: float, cpu_s: float) -> CalibrationRun:
     return CalibrationRun(
         seed=seed,
         steps=(10, 20),
@@ -83,7 +83,7 @@ def rehearsed(seed: int, final: float, cpu_s: float) -> CalibrationRun:
 
 
 def test_cpu_seconds_stand_in_where_no_clock_was_kept() -> None:
-    runs = [rehearsed(index, 0.95 + index / 1000, 4.0 + index) for index in range(3)]
+    runs = [dry_run(index, 0.95 + index / 1000, 4.0 + index) for index in range(3)]
     record = summed(SUBJECT, runs)
     assert record.suggested_budget_s == pytest.approx(15.0)
     assert record.median_steps_to_target == 20
@@ -93,7 +93,7 @@ def test_cpu_seconds_stand_in_where_no_clock_was_kept() -> None:
 
 
 def test_a_run_without_any_clock_calibrates_nothing() -> None:
-    runs = [rehearsed(index, 0.95, 4.0).model_copy(update={"cpu_s": None}) for index in range(2)]
+    runs = [dry_run(index, 0.95, 4.0).model_copy(update={"cpu_s": None}) for index in range(2)]
     with pytest.raises(CalibrationError, match="seed 0 has neither seconds nor CPU seconds"):
         summed(SUBJECT, runs)
 

@@ -89,10 +89,10 @@ def COMMAND(bundle: Path, margin: float, results: Path, **options: Any) -> Answe
     from harness.bundle import Bundle
     from harness.cli.display import display_for
     from harness.cli.repeating import rerun
-    from harness.run.repeat import checked
+    from harness.run.rerun import open_sealed
     from harness.run.series import SeriesRequest
 
-    sealed: Bundle = checked(bundle)
+    sealed: Bundle = open_sealed(bundle)
     request = SeriesRequest(
         workload=sealed.run.workload.name,
         ruleset=sealed.ruleset,

@@ -8,7 +8,7 @@ from harness.bundle import Bundle
 from harness.cli.documents import DemoDocument
 from harness.cli.verbs.demo import RULESET, WORKLOAD, entrants
 from harness.run import series
-from harness.run.order import Outcome, Watcher
+from harness.run.order import RunResult, Watcher
 from harness.run.series import SeriesRequest
 from tests.lab.results import Plan, write_run
 
@@ -18,7 +18,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[SeriesRequest]:
     """Requests that a stand-in conductor answered."""
     requests: list[SeriesRequest] = []
 
-    def conduct(request: SeriesRequest, watcher: Watcher) -> list[Outcome]:
+    def conduct(request: SeriesRequest, watcher: Watcher) -> list[RunResult]:
         requests.append(request)
         watcher.phase("training")
         name = str(request.submission)
@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[SeriesRequest]:
             for seed in (1, 2, 3)
         ]  # fmt: skip
         folders = [write_run(request.results, plan) for plan in plans]
-        return [Outcome(Bundle(folder).run, folder) for folder in folders]
+        return [RunResult(Bundle(folder).run, folder) for folder in folders]
 
     monkeypatch.setattr(series, "run_series", conduct)
     return requests

@@ -132,11 +132,11 @@ def test_what_is_no_bundle_is_told(folder: Folder, joulemark, place: str) -> Non
 
 
 def test_new_bundles_are_whole(folder: Folder, sealed: Path) -> None:
-    from harness.run.repeat import checked, repeated
+    from harness.run.rerun import open_sealed, rerun_request
 
-    with repeated(checked(sealed), folder.request(seeds_count=1)) as request:
+    with rerun_request(open_sealed(sealed), folder.request(seeds_count=1)) as request:
         for outcome in run_series(request, Silent()):
-            assert checked(outcome.bundle).run == outcome.run
+            assert open_sealed(outcome.bundle).run == outcome.run
             check_bundle(outcome, folder.results)
 
 

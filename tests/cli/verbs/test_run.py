@@ -9,7 +9,7 @@ from harness.bundle import Bundle
 from harness.cli.documents import RunDocument
 from harness.records import TuningTrial
 from harness.run import series
-from harness.run.order import Outcome, Progress, Watcher
+from harness.run.order import Progress, RunResult, Watcher
 from harness.run.series import SeriesRequest
 from tests.lab.results import Plan, seeds_of, write_run
 
@@ -21,14 +21,14 @@ class Conductor:
         self.plans = [Plan(seed=1), Plan(seed=2)]
         self.request: SeriesRequest | None = None
 
-    def __call__(self, request: SeriesRequest, watcher: Watcher) -> list[Outcome]:
+    def __call__(self, request: SeriesRequest, watcher: Watcher) -> list[RunResult]:
         self.request = request
         outcomes = []
         for plan in self.plans:
             watcher.phase("training")
             watcher.progress(Progress(0, 2, 1.0, 6.0, None, None, None, 0))
             folder = write_run(request.results, plan)
-            outcomes.append(Outcome(Bundle(folder).run, folder))
+            outcomes.append(RunResult(Bundle(folder).run, folder))
         return outcomes
 
 

@@ -16,7 +16,7 @@ from harness.clock import NS_PER_S
 from harness.records import Snapshot
 from harness.run.evaluate import release
 from harness.run.memory import read_bytes
-from harness.run.watch import EARLY, Bucket
+from harness.run.supervisor import EARLY, RateLimiter
 from tests.run.seen import Seen
 
 BUDGET_S = 0.3
@@ -41,7 +41,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Seen]]:
     yield start
     for seen in made:
         assert seen.sandbox.dead() or seen.exit is None
-        release(seen.story.held)
+        release(seen.observation.held)
         seen.log.close()
         seen.sandbox.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before, "a descriptor leaked"
@@ -58,14 +58,19 @@ def perform(begin: Callable[..., Seen]) -> Callable[..., Seen]:
 
 def test_done_is_the_end_and_kills_at_once(perform) -> None:
     seen = perform("start(); snapshot(step=3, note='n'); send('done'); time.sleep(60)", 30.0)
-    assert seen.story.ended_by == "done"
+    assert seen.observation.ended_by == "done"
     assert seen.exit.signal == 9
     assert seen.window_s < PATIENCE_S
     assert seen.kinds() == ["ready", "gun", "snapshot", "done", "kill", "end"]
-    (held,) = seen.story.held
+    (held,) = seen.observation.held
     assert (held.record.step, held.record.note, held.record.accepted) == (3, "n", True)
     assert read_bytes(held.descriptor) == b"weights"
-    assert seen.story.gun_ns < held.record.kernel_ns <= held.record.stamp_ns < seen.story.end_ns
+    assert (
+        seen.observation.gun_ns
+        < held.record.kernel_ns
+        <= held.record.stamp_ns
+        < seen.observation.end_ns
+    )
 
 
 def test_the_first_number_that_is_none_is_a_finding(perform) -> None:
@@ -76,10 +81,10 @@ def test_the_first_number_that_is_none_is_a_finding(perform) -> None:
         send("done")
         """
     seen = perform(program, 30.0)
-    (finding,) = seen.story.findings
+    (finding,) = seen.observation.findings
     assert finding.rule == "claimed-not-finite"
     assert finding.message == "the submission logged '<\\x1b>' as inf"
-    assert seen.story.claims_count == 3
+    assert seen.observation.claims_count == 3
 
 
 def test_events_are_ordered_and_numbered(perform) -> None:
@@ -95,18 +100,18 @@ def test_events_are_ordered_and_numbered(perform) -> None:
     assert seen.kinds() == ["ready", "gun", "span", "log", "span", "done", "kill", "end"]
     logged = seen.events()[3]
     assert logged.data == {"loss": 0.5, "step": 1}, "the message's own step wins"
-    assert seen.story.claims_count == 3
+    assert seen.observation.claims_count == 3
 
 
 def test_own_exit_is_told_with_its_code(perform) -> None:
     seen = perform("start(); snapshot(); sys.exit(7)", 30.0)
-    assert (seen.story.ended_by, seen.exit.code, seen.sandbox.kills) == ("exit", 7, 0)
-    assert len(seen.story.held) == 1, "what was sent before the exit counts"
+    assert (seen.observation.ended_by, seen.exit.code, seen.sandbox.kills) == ("exit", 7, 0)
+    assert len(seen.observation.held) == 1, "what was sent before the exit counts"
 
 
 def test_budget_kills(perform) -> None:
     seen = perform("start(); time.sleep(60)")
-    assert (seen.story.ended_by, seen.exit.signal) == ("budget", 9)
+    assert (seen.observation.ended_by, seen.exit.signal) == ("budget", 9)
     assert BUDGET_S <= seen.window_s < BUDGET_S + PATIENCE_S
 
 
@@ -118,7 +123,7 @@ def test_signals_of_its_own_do_not_help(perform) -> None:
         start()
         while True: pass
         """
-    assert perform(program).story.ended_by == "budget"
+    assert perform(program).observation.ended_by == "budget"
 
 
 # --- before the gun ------------------------------------------------------------------------------
@@ -126,14 +131,14 @@ def test_signals_of_its_own_do_not_help(perform) -> None:
 
 def test_ready_that_never_comes_meets_the_start_cap(perform) -> None:
     seen = perform("time.sleep(60)", start_cap_s=0.15)
-    assert (seen.story.ended_by, seen.story.gun_ns) == ("start_cap", None)
+    assert (seen.observation.ended_by, seen.observation.gun_ns) == ("start_cap", None)
     assert seen.exit.signal == 9
 
 
 @pytest.mark.parametrize("program", ["sys.exit(3)", "os._exit(3)"])
 def test_exit_before_ready_is_an_exit(perform, program: str) -> None:
     seen = perform(program)
-    assert (seen.story.ended_by, seen.story.gun_ns, seen.exit.code) == ("exit", None, 3)
+    assert (seen.observation.ended_by, seen.observation.gun_ns, seen.exit.code) == ("exit", None, 3)
 
 
 @pytest.mark.parametrize(
@@ -167,9 +172,9 @@ def test_exit_before_ready_is_an_exit(perform, program: str) -> None:
 )
 def test_violation_ends_the_run(perform, program: str, said: str) -> None:
     seen = perform(f"{program}; time.sleep(60)", 30.0, snapshot_bytes_max=1000)
-    assert seen.story.ended_by == "violation"
-    assert said in seen.story.reason
-    assert seen.story.reason.startswith("broke the protocol: ")
+    assert seen.observation.ended_by == "violation"
+    assert said in seen.observation.reason
+    assert seen.observation.reason.startswith("broke the protocol: ")
     assert seen.exit.signal == 9
     assert "violation" in seen.kinds()
 
@@ -182,29 +187,29 @@ def _setup(seen: Seen) -> bool:
         return seen.watch.until_ready() and seen.watch.setup({"shapes": []})
     finally:
         seen.watch.stop("fault")
-        seen.watch.bury()
+        seen.watch.await_exit()
         seen.exit = seen.sandbox.reap(5)
 
 
 def test_setup_is_timed(begin) -> None:
     seen = begin("ready(); assert word()[0]['type'] == 'setup'; send('setup_done')", setup_s=20.0)
     assert _setup(seen)
-    first, last = seen.story.setup_ns
+    first, last = seen.observation.setup_ns
     assert 0 < last - first < 20 * NS_PER_S
 
 
 def test_setup_is_capped(begin) -> None:
     seen = begin("start(); time.sleep(60)", setup_s=0.15)
     assert not _setup(seen)
-    assert seen.story.ended_by == "setup_cap"
-    first, last = seen.story.setup_ns
+    assert seen.observation.ended_by == "setup_cap"
+    first, last = seen.observation.setup_ns
     assert last - first >= 0.15 * NS_PER_S
 
 
 def test_snapshot_during_setup_is_out_of_turn(begin) -> None:
     seen = begin("start(); snapshot(); send('setup_done')", setup_s=20.0)
     assert not _setup(seen)
-    assert "'snapshot' out of turn" in seen.story.reason
+    assert "'snapshot' out of turn" in seen.observation.reason
 
 
 # --- hanging up ----------------------------------------------------------------------------------
@@ -216,10 +221,10 @@ def test_snapshot_during_setup_is_out_of_turn(begin) -> None:
 def test_end_of_file_is_no_death_and_nobody_spins(perform, how: str) -> None:
     """An early end of file may hide work that goes on: only the pidfd tells of death."""
     seen = perform(f"start(); snapshot(); {how}; time.sleep(60)", LONG_S)
-    assert seen.story.ended_by == "budget"
+    assert seen.observation.ended_by == "budget"
     assert seen.window_s >= LONG_S
-    assert len(seen.story.held) == 1
-    assert seen.story.held[0].record.accepted
+    assert len(seen.observation.held) == 1
+    assert seen.observation.held[0].record.accepted
     assert len(seen.ticks) < 40, "the loop waits"
 
 
@@ -233,8 +238,8 @@ def test_a_copy_of_the_socket_in_a_child_keeps_nothing_open(perform) -> None:
         os._exit(0)
         """
     seen = perform(program, 30.0)
-    assert seen.story.ended_by == "exit"
-    assert len(seen.story.held) == 1
+    assert seen.observation.ended_by == "exit"
+    assert len(seen.observation.held) == 1
 
 
 def test_snapshot_of_one_that_never_read_the_gun_is_not_lost(perform) -> None:
@@ -248,8 +253,8 @@ def test_snapshot_of_one_that_never_read_the_gun_is_not_lost(perform) -> None:
         os._exit(0)
         """
     seen = perform(program, 30.0)
-    assert [held.record.step for held in seen.story.held] == [1, 2]
-    assert (seen.story.ended_by, seen.exit.code) == ("exit", 0)
+    assert [held.record.step for held in seen.observation.held] == [1, 2]
+    assert (seen.observation.ended_by, seen.exit.code) == ("exit", 0)
 
 
 # --- floods --------------------------------------------------------------------------------------
@@ -263,18 +268,18 @@ def test_logs_above_the_rate_are_dropped_and_counted(perform) -> None:
         time.sleep(60)
         """
     seen = perform(program, 30.0, log_rate_hz=1.0, messages_burst=1000)
-    assert seen.story.ended_by == "done"
-    assert seen.story.claims_count + seen.story.dropped_count == 40
-    assert seen.story.claims_count == seen.kinds().count("log") < 35
-    assert seen.story.dropped_count > 0
+    assert seen.observation.ended_by == "done"
+    assert seen.observation.claims_count + seen.observation.dropped_count == 40
+    assert seen.observation.claims_count == seen.kinds().count("log") < 35
+    assert seen.observation.dropped_count > 0
 
 
 @pytest.mark.parametrize("kind", ["'log', scalars={}", "'span', name='x', edge='begin'"])
 def test_a_flood_is_ended(perform, kind: str) -> None:
     program = f"start()\nwhile True: send({kind})"
     seen = perform(program, 30.0, log_rate_hz=10.0, messages_burst=100)
-    assert seen.story.ended_by == "violation"
-    assert "more log and span messages" in seen.story.reason
+    assert seen.observation.ended_by == "violation"
+    assert "more log and span messages" in seen.observation.reason
     assert seen.kinds().count("log") <= 100
 
 
@@ -282,7 +287,7 @@ def test_a_flood_is_ended(perform, kind: str) -> None:
 def test_bucket_never_lets_more_through_than_burst_and_rate(
     gaps: list[int], rate_hz: float, burst: int
 ) -> None:
-    bucket = Bucket(rate_hz, burst)
+    bucket = RateLimiter(rate_hz, burst)
     stamps, t_ns = [], 0
     for gap in gaps:
         t_ns += gap
@@ -294,7 +299,7 @@ def test_bucket_never_lets_more_through_than_burst_and_rate(
 
 
 def test_bucket_lets_everything_through_below_its_rate() -> None:
-    bucket = Bucket(10.0, 1)
+    bucket = RateLimiter(10.0, 1)
     assert all(bucket.take(i * NS_PER_S // 9) for i in range(100))
 
 
@@ -310,7 +315,7 @@ def test_spacing_under_first_passing(perform) -> None:
         send("done")
         """
     seen = perform(program, 4.0, **FIRST)
-    records = [held.record for held in seen.story.held]
+    records = [held.record for held in seen.observation.held]
     taken = [record for record in records if record.accepted]
     assert records[0].accepted
     assert records[-1].accepted, "the last of a run counts however soon it came"
@@ -318,7 +323,7 @@ def test_spacing_under_first_passing(perform) -> None:
     for one, other in pairwise(taken[:-1]):
         assert other.stamp_ns - one.stamp_ns >= 0.9 * 0.2 * NS_PER_S
     assert {record.refused for record in records if not record.accepted} == {EARLY}
-    held = [item for item in seen.story.held if item.descriptor is not None]
+    held = [item for item in seen.observation.held if item.descriptor is not None]
     assert [item.record.index for item in held] == [item.index for item in taken]
 
 
@@ -327,28 +332,30 @@ def test_a_second_interrupt_while_it_dies_leaks_no_snapshot(begin, monkeypatch) 
     seen = begin("start(); snapshot(); snapshot(); time.sleep(60)", 30.0, **FIRST)
     assert seen.watch.until_ready()
     seen.watch.fire({}, [])
-    seen.watch._tick = lambda: len(seen.story.held) == 2
+    seen.watch._tick = lambda: len(seen.observation.held) == 2
     seen.watch.until_end()
-    assert seen.story.held[-1].record.refused == EARLY
+    assert seen.observation.held[-1].record.refused == EARLY
 
     def again() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(seen.watch, "_await_death", again)
     with pytest.raises(KeyboardInterrupt):
-        seen.watch.bury()
+        seen.watch.await_exit()
     assert seen.watch._early is None
-    assert seen.story.held[-1].descriptor is not None, "whoever releases what is held closes it"
+    assert seen.observation.held[-1].descriptor is not None, (
+        "whoever releases what is held closes it"
+    )
     seen.exit = seen.sandbox.reap(5)
 
 
 def test_final_keeps_the_newest(perform) -> None:
     program = "start()\nfor i in range(9): snapshot(str(i).encode())\nsend('done')"
     seen = perform(program, 30.0, snapshots_max=3)
-    kept = [item for item in seen.story.held if item.descriptor is not None]
+    kept = [item for item in seen.observation.held if item.descriptor is not None]
     assert [read_bytes(item.descriptor) for item in kept] == [b"6", b"7", b"8"]
-    assert [item.record.accepted for item in seen.story.held] == [False] * 6 + [True] * 3
-    assert seen.story.held[0].record.refused == "superseded by later snapshots"
+    assert [item.record.accepted for item in seen.observation.held] == [False] * 6 + [True] * 3
+    assert seen.observation.held[0].record.refused == "superseded by later snapshots"
 
 
 def test_ten_thousand_snapshots_leave_few_descriptors(perform) -> None:
@@ -359,17 +366,17 @@ def test_ten_thousand_snapshots_leave_few_descriptors(perform) -> None:
         send("done")
         """
     seen = perform(program, 60.0, snapshots_max=5)
-    assert len(seen.story.held) == 2000
-    assert sum(item.descriptor is not None for item in seen.story.held) == 5
+    assert len(seen.observation.held) == 2000
+    assert sum(item.descriptor is not None for item in seen.observation.held) == 5
 
 
 @pytest.mark.parametrize("rules", [{"snapshots_max": 2}, {**FIRST, "snapshots_max": 2}])
 def test_a_flood_of_snapshots_is_ended(perform, monkeypatch, rules: dict[str, Any]) -> None:
-    monkeypatch.setattr("harness.run.watch.HANDED_OVER_MAX", 60)
+    monkeypatch.setattr("harness.run.supervisor.HANDED_OVER_MAX", 60)
     seen = perform("start()\nfd = memfd()\nwhile True: send('snapshot', [fd])", 30.0, **rules)
-    assert seen.story.ended_by == "violation"
-    assert "more than 60 snapshots" in seen.story.reason
-    assert len(seen.story.held) == seen.kinds().count("snapshot") == 60
+    assert seen.observation.ended_by == "violation"
+    assert "more than 60 snapshots" in seen.observation.reason
+    assert len(seen.observation.held) == seen.kinds().count("snapshot") == 60
 
 
 def test_only_the_latest_receipt_is_told(begin) -> None:
@@ -379,18 +386,18 @@ def test_only_the_latest_receipt_is_told(begin) -> None:
             Snapshot(index=index, step=None, note="", stamp_ns=10**9 + late_ns, kernel_ns=10**9,
                      size_bytes=1, sha256=None, accepted=True, refused="")
         )  # fmt: skip
-    (finding,) = seen.story.findings
+    (finding,) = seen.observation.findings
     assert finding.message == "snapshot 1 was stamped 0.050 s after its send"
     seen.watch.stop("fault", "the test is over")
-    seen.watch.bury()
+    seen.watch.await_exit()
     seen.exit = seen.sandbox.reap(5)
 
 
 def test_bytes_of_all_snapshots_together_are_limited(perform) -> None:
     program = "start()\nfor i in range(4): snapshot(b'x' * 400)\nsend('done')"
     seen = perform(program, 30.0, snapshots_bytes_max=1000)
-    assert [item.record.accepted for item in seen.story.held] == [True, True, False, False]
-    assert "together exceed 1000 bytes" in seen.story.held[2].record.refused
+    assert [item.record.accepted for item in seen.observation.held] == [True, True, False, False]
+    assert "together exceed 1000 bytes" in seen.observation.held[2].record.refused
 
 
 def test_what_is_sent_after_the_budget_does_not_count_however_late_it_is_read(begin) -> None:
@@ -406,18 +413,18 @@ def test_what_is_sent_after_the_budget_does_not_count_however_late_it_is_read(be
     seen = begin(program, LONG_S)
 
     def slow() -> bool:
-        if seen.story.gun_ns:
+        if seen.observation.gun_ns:
             assert seen.sandbox.process.stderr.read(4) == b"sent"
         return False
 
     seen.watch._tick = slow
     seen.run()
-    assert seen.story.ended_by == "budget"
-    first, second = (item.record for item in seen.story.held)
+    assert seen.observation.ended_by == "budget"
+    first, second = (item.record for item in seen.observation.held)
     assert first.accepted, "sent in time, read late"
     assert first.stamp_ns - first.kernel_ns > 0.3 * NS_PER_S
     assert (second.accepted, second.refused) == (False, "sent after the budget")
-    assert {finding.rule for finding in seen.story.findings} == {"stamp-late"}
+    assert {finding.rule for finding in seen.observation.findings} == {"stamp-late"}
 
 
 def test_later_writes_to_a_snapshot_do_not_reach_what_is_held(perform) -> None:
@@ -432,7 +439,7 @@ def test_later_writes_to_a_snapshot_do_not_reach_what_is_held(perform) -> None:
         send("done")
         """
     seen = perform(program, 30.0)
-    assert read_bytes(seen.story.held[0].descriptor) == b"before"
+    assert read_bytes(seen.observation.held[0].descriptor) == b"before"
     assert "log" in seen.kinds()
 
 
@@ -441,9 +448,9 @@ def test_later_writes_to_a_snapshot_do_not_reach_what_is_held(perform) -> None:
 
 def test_interrupt_ends_it(begin) -> None:
     seen = begin("start(); snapshot(); time.sleep(60)", 30.0)
-    seen.watch._tick = lambda: bool(seen.story.held)
+    seen.watch._tick = lambda: bool(seen.observation.held)
     seen.run()
-    assert (seen.story.ended_by, seen.exit.signal) == ("interrupt", 9)
+    assert (seen.observation.ended_by, seen.exit.signal) == ("interrupt", 9)
     assert seen.window_s < PATIENCE_S
 
 
@@ -451,12 +458,12 @@ def test_interrupt_before_ready_ends_it(begin) -> None:
     seen = begin("time.sleep(60)", 30.0)
     seen.watch._tick = lambda: True
     seen.run()
-    assert (seen.story.ended_by, seen.story.gun_ns) == ("interrupt", None)
+    assert (seen.observation.ended_by, seen.observation.gun_ns) == ("interrupt", None)
 
 
 def test_first_reason_stays(perform) -> None:
     seen = perform("start(); send('done'); raw(b'rubbish'); time.sleep(60)", 30.0)
-    assert seen.story.ended_by == "done"
+    assert seen.observation.ended_by == "done"
 
 
 def test_a_full_disk_does_not_keep_anybody_alive(begin, monkeypatch) -> None:
@@ -471,9 +478,9 @@ def test_a_full_disk_does_not_keep_anybody_alive(begin, monkeypatch) -> None:
     with pytest.raises(OSError, match="No space"):
         seen.watch.stop("fault")
     with pytest.raises(OSError, match="No space"):
-        seen.watch.bury()
+        seen.watch.await_exit()
     assert seen.sandbox.dead()
-    assert seen.story.end_ns is not None
+    assert seen.observation.end_ns is not None
     seen.exit = seen.sandbox.reap(5)
 
 
@@ -484,16 +491,16 @@ def test_death_between_ready_and_gun_is_its_own_exit(begin) -> None:
         time.sleep(0.01)
     seen.watch.fire({}, [])
     seen.watch.until_end()
-    seen.watch.bury()
+    seen.watch.await_exit()
     seen.exit = seen.sandbox.reap(5)
-    assert (seen.story.ended_by, seen.exit.code) == ("exit", 4)
+    assert (seen.observation.ended_by, seen.exit.code) == ("exit", 4)
 
 
 def test_data_that_cannot_be_sent_are_the_harness_s_fault(begin) -> None:
     seen = begin("start(); time.sleep(60)", 30.0)
     assert seen.watch.until_ready()
     seen.watch.fire({}, [99_999])
-    assert seen.story.ended_by == "fault"
-    assert "could not be sent: Bad file descriptor" in seen.story.reason
-    seen.watch.bury()
+    assert seen.observation.ended_by == "fault"
+    assert "could not be sent: Bad file descriptor" in seen.observation.reason
+    seen.watch.await_exit()
     seen.exit = seen.sandbox.reap(5)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from harness.plugins import SandboxRequest
-from harness.run import stage
-from harness.run.stage import launch_predictor, launch_submission, mask_folders, versions
+from harness.run import sandboxes
+from harness.run.sandboxes import launch_predictor, launch_submission, mask_folders, versions
 from tests.run.made import Folder
 
 
@@ -42,8 +42,8 @@ def asked(folder: Folder):
         else:
             launched = launch_submission(order, entry, 0.5)
         launched.channel.close()
-        for drain in launched.drains:
-            drain.finish()
+        for capture in launched.captures:
+            capture.finish()
         (request,) = launcher.requests
         return request, json.loads(request.command[-1])
 
@@ -110,8 +110,8 @@ def test_closed_predictor_runs_nothing_of_the_submission(folder: Folder) -> None
     object.__setattr__(order, "launcher", launcher)
     launched = launch_predictor(order, order.source.folder)
     launched.channel.close()
-    for drain in launched.drains:
-        drain.finish()
+    for capture in launched.captures:
+        capture.finish()
     config = json.loads(launcher.requests[0].command[-1])
     assert (config["division"], config["command"], config["imports"]) == ("closed", [], ["torch"])
 
@@ -172,16 +172,16 @@ def test_cards_and_what_they_need_are_shown(tmp_path, monkeypatch):
     devices = nodes(
         tmp_path, "nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "null", "nvidia-caps"
     )
-    shown = [path.name for path in stage.gpu_nodes(devices)]
+    shown = [path.name for path in sandboxes.gpu_nodes(devices)]
     assert shown == ["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"]
 
 
 def test_no_card_means_no_device(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert stage.gpu_nodes(nodes(tmp_path, "nvidiactl", "null")) == ()
+    assert sandboxes.gpu_nodes(nodes(tmp_path, "nvidiactl", "null")) == ()
 
 
 @pytest.mark.parametrize("hidden", ["", " ", "-1"])
 def test_hidden_cards_are_hidden(tmp_path, monkeypatch, hidden):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-    assert stage.gpu_nodes(nodes(tmp_path, "nvidia0", "nvidiactl")) == ()
+    assert sandboxes.gpu_nodes(nodes(tmp_path, "nvidia0", "nvidiactl")) == ()

@@ -12,13 +12,13 @@ from harness.bundle import Bundle
 from harness.records import Status
 from harness.registry import find
 from harness.rules.load import load_ruleset
-from harness.run.rehearsal import (
+from harness.run.dry_run import (
     ADVICE,
     LOG_BYTES,
     OVERTIME_S,
+    dry_run,
     dry_run_step,
     last_words,
-    rehearsed,
     shortened,
 )
 from tests.lab.results import Plan, reseal, write_run
@@ -164,7 +164,7 @@ def test_only_the_end_of_a_long_log_is_told(tmp_path: Path) -> None:
 
 def test_a_dry_run_is_kept_nowhere(folder: Folder) -> None:
     request = folder.request("entry", seeds_count=5, meters=("fake",), interleave=True)
-    with rehearsed(request, 4.0, Silent()) as bundle:
+    with dry_run(request, 4.0, Silent()) as bundle:
         run, place = bundle.run, bundle.folder
         step = dry_run_step(bundle)
         assert bundle.trace_path is None
@@ -178,7 +178,7 @@ def test_a_dry_run_is_kept_nowhere(folder: Folder) -> None:
 
 def test_a_crash_is_told_with_its_last_words(folder: Folder) -> None:
     folder.entry("def train(session):\n    raise RuntimeError('the third layer is missing')\n")
-    with rehearsed(folder.request(), 4.0, Silent()) as bundle:
+    with dry_run(folder.request(), 4.0, Silent()) as bundle:
         step, words = dry_run_step(bundle), last_words(bundle)
     assert step.verdict == "fail"
     assert step.message.startswith("crashed: ")
@@ -189,6 +189,6 @@ def test_a_crash_is_told_with_its_last_words(folder: Folder) -> None:
 def test_a_declared_seed_is_not_spent_on_a_rehearsal(folder: Folder) -> None:
     folder.entry(HONEST)
     request = folder.request("entry", declared_seeds=(7, 8))
-    with rehearsed(request, 4.0, Silent()) as bundle:
+    with dry_run(request, 4.0, Silent()) as bundle:
         assert bundle.run.seeds.source == "harness"
     assert request.declared_seeds == (7, 8)

@@ -1,6 +1,6 @@
 """The predictor's shim in the second sandbox: weights and inputs in, outputs out, no labels.
 
-Started by `entry.py predict FD FOLDER JSON`. The closed division runs the workload's own model
+Started by `sandbox_main.py predict FD FOLDER JSON`. The closed division runs the workload's model
 here; the open division brings `predictor(weights, workload)`.
 """
 
@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 1024
 """Rows of one forward pass: bounds memory, does not change the result of a row."""
 
 
-class Refused(ValueError):
+class WeightsRefused(ValueError):
     """Weights that do not fit; the text goes to the conductor."""
 
 
@@ -38,13 +38,13 @@ def _check_state(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     """
     if set(given) != set(own):
         odd = sorted(set(given) ^ set(own))[:3]
-        raise Refused(
+        raise WeightsRefused(
             f"weights are not those of the workload's model: {', '.join(map(ascii, odd))}"
         )
     for name, tensor in own.items():
         there = given[name]
         if there.shape != tensor.shape or there.dtype != tensor.dtype:
-            raise Refused(
+            raise WeightsRefused(
                 f"weight '{name}' is {there.dtype}{list(there.shape)}, "
                 f"not {tensor.dtype}{list(tensor.shape)}"
             )
@@ -118,12 +118,12 @@ def _read_weights(descriptor: int) -> Mapping[str, Any]:
 
         return load_numpy(data)
     except Exception as error:  # the reader has an exception type of its own
-        raise Refused(
+        raise WeightsRefused(
             f"the snapshot is no valid safetensors file ({type(error).__name__})"
         ) from error
 
 
-class Server:
+class PredictorServer:
     """Answers the conductor, strictly in turn."""
 
     def __init__(self, channel: socket.socket, config: Config) -> None:
@@ -171,7 +171,7 @@ class Server:
                 traceback.print_exc()
                 text = (
                     f"{type(error).__name__}: {error}"
-                    if not isinstance(error, Refused)
+                    if not isinstance(error, WeightsRefused)
                     else (str(error))
                 )
                 protocol.send(self._channel, "failed", {"id": word["id"], "reason": text[:500]})
@@ -201,7 +201,7 @@ def main(arguments: list[str]) -> None:
     config: Config = {**json.loads(arguments[2]), "source": arguments[1]}
     if config["command"]:
         _become(config, channel)
-    server = Server(channel, config)
+    server = PredictorServer(channel, config)
     fields = {"protocol": protocol.VERSION, "runtime": protocol.runtime()}
     protocol.send(channel, "ready", fields)
     server.serve()

@@ -7,7 +7,7 @@ from threading import Thread
 _PIECE_BYTES = 1 << 16
 
 
-class Drain:
+class OutputCapture:
     """One pipe, read by a thread of its own, so that a flood never delays a stamp."""
 
     def __init__(self, name: str, keep_bytes: int) -> None:
@@ -68,10 +68,10 @@ class Drain:
         return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def as_log(drains: list[Drain]) -> bytes:
+def log_text(captures: list[OutputCapture]) -> bytes:
     """All outputs as one text, each under a heading with its size."""
     parts = [
-        f"==== {drain.name}: {drain.total_bytes} bytes ====\n".encode() + drain.kept + b"\n"
-        for drain in drains
+        f"==== {capture.name}: {capture.total_bytes} bytes ====\n".encode() + capture.kept + b"\n"
+        for capture in captures
     ]
     return b"".join(parts).decode(errors="backslashreplace").encode()

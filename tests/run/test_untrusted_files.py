@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import RunRules
-from harness.run.declared import (
+from harness.run.inspection import inspect
+from harness.run.protocol import MESSAGE_BYTES_MAX, encode
+from harness.run.source_checks import LOCK, check_lock, is_text
+from harness.run.submission import SubmissionError, open_submission
+from harness.run.untrusted_files import (
     DECLARED_BYTES_MAX,
     FILE_BYTES_MAX,
     INTEGER_MAX,
-    Undeclared,
+    UnusableFile,
     module_fault,
     read_plain,
     read_tree,
 )
-from harness.run.inspection import inspect
-from harness.run.packing import LOCK, check_lock, is_text
-from harness.run.protocol import MESSAGE_BYTES_MAX, encode
-from harness.run.submission import SubmissionError, open_submission
 
 TOML = 'title = "T"\nteam = "t"\ndivision = "open"\nworkloads = ["digits-mlp"]\n'
 
@@ -35,7 +35,7 @@ def written(folder: Path, text: str) -> Path:
 
 def fault(folder: Path, text: str) -> str:
     """What is said of a file."""
-    with pytest.raises(Undeclared) as caught:
+    with pytest.raises(UnusableFile) as caught:
         read_tree(written(folder, text))
     return str(caught.value)
 
@@ -82,7 +82,7 @@ def test_a_file_larger_than_any_memory_is_not_read(tmp_path: Path) -> None:
     with sparse.open("wb") as file:
         file.truncate(1 << 40)
     assert not is_text(sparse)
-    with pytest.raises(Undeclared, match="larger than 1000 bytes"):
+    with pytest.raises(UnusableFile, match="larger than 1000 bytes"):
         read_plain(sparse, 1000)
 
 
@@ -107,7 +107,7 @@ def test_a_limit_is_a_limit(
     if size <= limit:
         assert read_plain(path, limit) == bytes(size)
     else:
-        with pytest.raises(Undeclared):
+        with pytest.raises(UnusableFile):
             read_plain(path, limit)
 
 
@@ -154,7 +154,7 @@ def test_what_is_declared_fits_into_one_message(letter: str, tmp_path: Path) -> 
         path = written(tmp_path, TOML + f'hyperparameters = {{ a = "{letter * count}" }}\n')
         try:
             tree = read_tree(path)
-        except Undeclared:
+        except UnusableFile:
             continue
         largest = max(largest, count)
         message = encode("go", {"hyperparameters": tree["hyperparameters"]})

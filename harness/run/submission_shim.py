@@ -1,6 +1,6 @@
 """The shim in the sandbox: says ready, waits for the gun, then runs the submission's first line.
 
-Started by `entry.py train FD FOLDER JSON`. Before the gun it imports the harness's API, the
+Started by `sandbox_main.py train FD FOLDER JSON`. Before the gun it imports the harness's API, the
 workload and the packages that the submission declared, and nothing of the submission's own.
 """
 

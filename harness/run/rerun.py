@@ -20,28 +20,28 @@ PLACE = 4
 """Folders of a bundle's place in its results: workload, submission, machine, run."""
 
 
-class RepeatError(JouleMarkError, ValueError):
+class RerunError(JouleMarkError, ValueError):
     """A bundle that cannot be repeated here; the message says why and what to do."""
 
 
-def checked(folder: Path) -> Bundle:
+def open_sealed(folder: Path) -> Bundle:
     """A sealed bundle of which every check holds.
 
     Raises:
-        RepeatError: it is incomplete, or not as it was sealed.
+        RerunError: it is incomplete, or not as it was sealed.
     """
     try:
         report = verify(folder)
     except NothingToVerify as error:
-        raise RepeatError(str(error)) from error
+        raise RerunError(str(error)) from error
     if report.kind != "bundle":
-        raise RepeatError(
+        raise RerunError(
             f"{folder}: not a bundle but a folder of {len(report.bundles)}; name one of them"
         )
     faults = list(report.faults())
     if faults or report.bundles[0].state != "sealed":
         what = faults[0] if faults else "the run was cut off and never sealed"
-        raise RepeatError(f"{folder}: not as it was sealed, so there is nothing to repeat: {what}")
+        raise RerunError(f"{folder}: not as it was sealed, so there is nothing to repeat: {what}")
     return Bundle(folder.resolve(), checked=True)
 
 
@@ -73,12 +73,12 @@ def sealed_series(bundle: Bundle) -> list[Bundle]:
     """The bundle and the others of its series beside it, each checked.
 
     Raises:
-        RepeatError: one of them is not as it was sealed.
+        RerunError: one of them is not as it was sealed.
     """
     if not in_place(bundle):
         return [bundle]
     beside = sorted(path.parent for path in bundle.folder.parent.glob("*/manifest.json"))
-    others = [checked(path) for path in beside if path != bundle.folder]
+    others = [open_sealed(path) for path in beside if path != bundle.folder]
     return [bundle, *(other for other in others if _alike(other, bundle))]
 
 
@@ -94,8 +94,8 @@ def sealed_reference(bundle: Bundle) -> list[Bundle]:
     found = []
     for path in sorted(place.glob("*/manifest.json")):
         try:
-            other = checked(path.parent)
-        except (RepeatError, BundleError):
+            other = open_sealed(path.parent)
+        except (RerunError, BundleError):
             continue
         same = other.run.workload.version == bundle.run.workload.version
         if same and other.ruleset == bundle.ruleset:
@@ -107,13 +107,13 @@ def _check_workload(bundle: Bundle) -> None:
     """Refuse a workload that has changed since: its old scores are stale.
 
     Raises:
-        RepeatError: its definition is not the one that was run.
+        RerunError: its definition is not the one that was run.
         UnknownPlugin: it is not there at all.
     """
     sealed = bundle.run.workload
     here = workload_version(plugin_file(find("workloads", sealed.name)))
     if here != sealed.version:
-        raise RepeatError(
+        raise RerunError(
             f"workload '{sealed.name}' is version {here} here, the bundle ran {sealed.version}; "
             "install the version of joulemark that it was run with "
             f"({bundle.run.harness_version})"
@@ -133,7 +133,7 @@ def _is_reference(folder: Path, workload: str) -> bool:
 
 
 @contextmanager
-def repeated(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequest]:
+def rerun_request(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequest]:
     """An order to repeat a sealed run, with its frozen source on disk while entered.
 
     Args:
@@ -141,7 +141,7 @@ def repeated(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequest]:
         request: What the organizer decides: seeds, meters, launcher, results.
 
     Raises:
-        RepeatError: the workload is another by now, or the source is not the one that was run.
+        RerunError: the workload is another by now, or the source is not the one that was run.
         SubmissionError: the source cannot be opened.
     """
     _check_workload(bundle)
@@ -150,7 +150,7 @@ def repeated(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequest]:
         folder = Path(scratch) / run.submission.name
         shutil.copytree(bundle.folder / "submission", folder)
         if sha256_tree(folder) != run.submission.sha256:
-            raise RepeatError(f"{bundle.folder}/submission: not the source that run.json names")
+            raise RerunError(f"{bundle.folder}/submission: not the source that run.json names")
         open_entry(str(folder), run.workload.name)
         yield replace(
             request,

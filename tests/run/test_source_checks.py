@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.run.packing import (
+from harness.run.series import run_series
+from harness.run.source_checks import (
     DATA_BYTES_MAX,
     READABLE_BYTES_MAX,
     check_lock,
     data_bytes,
     data_files,
     opaque_files,
-    packing_findings,
+    source_findings,
 )
-from harness.run.series import run_series
 from harness.run.submission import SubmissionError
 from tests.run.made import Folder, Silent, check_bundle
 
@@ -81,7 +81,7 @@ def test_lock_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def packing_rules(folder: Path) -> list[str]:
-    return [packing_finding.rule for packing_finding in packing_findings(folder)]
+    return [packing_finding.rule for packing_finding in source_findings(folder)]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, data: bytes, opaque: bool) 
 def test_largest_come_first_and_the_rest_is_counted(tmp_path: Path) -> None:
     for size in range(1, 9):
         (tmp_path / f"{size}.bin").write_bytes(b"\0" * size)
-    (finding,) = packing_findings(tmp_path)
+    (finding,) = source_findings(tmp_path)
     assert finding.message.startswith("8 files")
     assert finding.message.index("8.bin (8 bytes)") < finding.message.index("7.bin")
     assert finding.message.endswith("and 3 more")
@@ -140,7 +140,7 @@ def test_weights_in_a_text_are_told_however_they_are_written(tmp_path: Path, cod
     assert len(WEIGHTS) < size_bytes <= len(text)
     (finding,) = [
         packing_finding
-        for packing_finding in packing_findings(tmp_path)
+        for packing_finding in source_findings(tmp_path)
         if packing_finding.rule == "source-data"
     ]
     assert finding.level == "warn"

@@ -1,15 +1,12 @@
-"""What is ready when the gun goes off: the drawn data, sealed, and the seeds of the run."""
+"""Training data made immutable before the start signal."""
 
-import hashlib
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from harness.api import Arrays, Splits, WorkloadSpec
-from harness.records import SeedPair
 from harness.run.memory import reopened, sealed_array
 from harness.run.protocol import close_all
 from harness.run.readonly import file_of, open_readonly
@@ -18,47 +15,8 @@ SPLITS = ("train", "validation")
 """What a submission gets; the test split stays with the judge."""
 
 
-def _derived(secret: bytes, index: int, purpose: str, bits: int) -> int:
-    """A seed from a secret, so that one commitment covers a whole series."""
-    digest = hashlib.sha256(secret + f"|{index}|{purpose}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> (64 - bits)
-
-
-def draw_seeds(secret: bytes, index: int) -> SeedPair:
-    """The seeds of run `index` of a series whose secret the harness drew."""
-    return SeedPair(
-        session=_derived(secret, index, "session", 31),
-        instance=_derived(secret, index, "instance", 53),
-        source="harness",
-        commitment=hashlib.sha256(secret).hexdigest(),
-        secret=secret.hex(),
-        index=index,
-    )
-
-
-def declared_seeds(value: int) -> SeedPair:
-    """The seeds of a run whose seed a person chose: repeatable, so it may rehearse, not win."""
-    secret = f"declared {value}".encode()
-    drawn = draw_seeds(secret, 0)
-    return drawn.model_copy(update={"session": value, "source": "declared"})
-
-
-def reference_goes_first(seeds: SeedPair) -> bool:
-    """Which half of an interleaved pair runs first, drawn from the secret like the seeds.
-
-    Nobody can choose it, and everybody can recompute it once the secret is revealed.
-    """
-    drawn = seeds.session if seeds.source == "declared" else seeds.index
-    return bool(_derived(bytes.fromhex(seeds.secret), drawn, "order", 1))
-
-
-def new_secret() -> bytes:
-    """128 bits from the kernel."""
-    return secrets.token_bytes(16)
-
-
 @dataclass(frozen=True)
-class Ammunition:
+class PreparedData:
     """Training data that nobody can alter, and the test split; closes its descriptors at exit."""
 
     splits: Splits
@@ -107,7 +65,7 @@ def _mapped(named: list[tuple[str, Any]]) -> dict[str, int]:
     return {} if opened is None else dict(zip(files, opened, strict=True))
 
 
-def load_gun(workload: WorkloadSpec, instance_seed: int) -> Ammunition:
+def prepare_data(workload: WorkloadSpec, instance_seed: int) -> PreparedData:
     """Draw the instance and make what the submission will get unalterable.
 
     Arrays that map a file are handed over as that file, on a read-only mount, since they may be
@@ -129,4 +87,4 @@ def load_gun(workload: WorkloadSpec, instance_seed: int) -> Ammunition:
         close_all(held.values())
         raise
     names = tuple(name for name, _ in named)
-    return Ammunition(splits, names, tuple(held[name] for name in names))
+    return PreparedData(splits, names, tuple(held[name] for name in names))

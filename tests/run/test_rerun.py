@@ -7,11 +7,11 @@ import pytest
 
 from harness.bundle import Bundle
 from harness.rules.load import load_ruleset
-from harness.run.repeat import (
-    RepeatError,
-    checked,
+from harness.run.rerun import (
+    RerunError,
     in_place,
-    repeated,
+    open_sealed,
+    rerun_request,
     sealed_reference,
     sealed_series,
 )
@@ -39,7 +39,7 @@ def test_a_sealed_bundle_holds_and_is_named_whole(
     sealed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(sealed.parent)
-    bundle = checked(Path(sealed.name))
+    bundle = open_sealed(Path(sealed.name))
     assert bundle.folder == sealed
     assert in_place(bundle)
 
@@ -49,34 +49,34 @@ def test_one_changed_byte_and_there_is_nothing_to_repeat(sealed: Path, name: str
     path = sealed / name
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(RepeatError, match="not as it was sealed") as caught:
-        checked(sealed)
+    with pytest.raises(RerunError, match="not as it was sealed") as caught:
+        open_sealed(sealed)
     assert str(sealed) in str(caught.value)
     assert name in str(caught.value)
 
 
 def test_a_run_that_was_cut_off_is_not_repeated(sealed: Path) -> None:
     (sealed / "manifest.json").unlink()
-    with pytest.raises(RepeatError):
-        checked(sealed)
+    with pytest.raises(RerunError):
+        open_sealed(sealed)
 
 
 def test_a_folder_of_bundles_is_told_to_name_one(sealed: Path, folder: Folder) -> None:
-    with pytest.raises(RepeatError, match="a folder of 2; name one of them"):
-        checked(folder.results)
+    with pytest.raises(RerunError, match="a folder of 2; name one of them"):
+        open_sealed(folder.results)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "plugins"])
 def test_what_holds_no_bundle_is_told_by_name(folder: Folder, name: str) -> None:
-    with pytest.raises(RepeatError, match=name):
-        checked(folder.root / name)
+    with pytest.raises(RerunError, match=name):
+        open_sealed(folder.root / name)
 
 
 # --- the series of a run --------------------------------------------------------------------------
 
 
 def test_runs_of_one_series_are_found_beside_each_other(sealed: Path) -> None:
-    found = sealed_series(checked(sealed))
+    found = sealed_series(open_sealed(sealed))
     assert [item.folder for item in found] == [sealed, other_of(sealed)]
 
 
@@ -84,15 +84,15 @@ def test_runs_of_a_changed_source_are_no_series(sealed: Path, folder: Folder) ->
     folder.entry(HONEST + "    # changed\n")
     (changed,) = run_series(folder.request(), Silent())
     assert changed.bundle.parent.resolve() == sealed.parent
-    found = {sealed_sery.folder for sealed_sery in sealed_series(checked(sealed))}
+    found = {sealed_sery.folder for sealed_sery in sealed_series(open_sealed(sealed))}
     assert found == {sealed, *sealed.parent.iterdir()} - {changed.bundle.resolve()}
-    alone = sealed_series(checked(changed.bundle))
+    alone = sealed_series(open_sealed(changed.bundle))
     assert [item.folder for item in alone] == [changed.bundle.resolve()]
 
 
 def test_runs_under_other_rules_are_no_series(sealed: Path, folder: Folder) -> None:
     (other,) = run_series(folder.request("entry", "run.snapshots_max=7"), Silent())
-    found = [sealed_sery.folder for sealed_sery in sealed_series(checked(sealed))]
+    found = [sealed_sery.folder for sealed_sery in sealed_series(open_sealed(sealed))]
     assert len(found) == 2
     assert other.bundle.resolve() not in found
 
@@ -101,8 +101,8 @@ def test_a_spoilt_run_beside_it_is_no_silent_loss(sealed: Path) -> None:
     spoilt = other_of(sealed) / "run.json"
     spoilt.chmod(0o644)
     spoilt.write_bytes(spoilt.read_bytes().replace(b'"ok"', b'"oom"'))
-    with pytest.raises(RepeatError, match=spoilt.parent.name):
-        sealed_series(checked(sealed))
+    with pytest.raises(RerunError, match=spoilt.parent.name):
+        sealed_series(open_sealed(sealed))
 
 
 def test_a_copy_elsewhere_is_a_series_of_one_without_a_yardstick(
@@ -110,7 +110,7 @@ def test_a_copy_elsewhere_is_a_series_of_one_without_a_yardstick(
 ) -> None:
     copy = tmp_path / "copy" / sealed.name
     shutil.copytree(sealed, copy)
-    bundle = checked(copy)
+    bundle = open_sealed(copy)
     assert not in_place(bundle)
     assert sealed_series(bundle) == [bundle]
     assert sealed_reference(bundle) == []
@@ -122,9 +122,9 @@ def test_trials_of_tuning_are_no_series(folder: Folder) -> None:
     request = folder.request(seeds_count=1, tuning="external", trials_count=2)
     first, second = run_series(request, Silent())
     assert first.run.hyperparameters != second.run.hyperparameters
-    bundle = checked(first.bundle.resolve())
+    bundle = open_sealed(first.bundle.resolve())
     assert sealed_series(bundle) == [bundle]
-    with repeated(bundle, folder.request()) as again:
+    with rerun_request(bundle, folder.request()) as again:
         assert again.hyperparameters == first.run.hyperparameters
         assert again.tuning == ""
 
@@ -135,25 +135,25 @@ def test_trials_of_tuning_are_no_series(folder: Folder) -> None:
 def test_runs_of_the_reference_are_the_yardstick_if_their_rules_are_the_same(
     sealed: Path, folder: Folder
 ) -> None:
-    assert sealed_reference(checked(sealed)) == []
+    assert sealed_reference(open_sealed(sealed)) == []
     folder.entry(HONEST, name="tiny-adamw")
     (same,) = run_series(folder.request("tiny-adamw"), Silent())
     run_series(folder.request("tiny-adamw", "run.snapshots_max=7"), Silent())
-    found = [item.folder for item in sealed_reference(checked(sealed))]
+    found = [item.folder for item in sealed_reference(open_sealed(sealed))]
     assert found == [same.bundle.resolve()]
     (same.bundle / "run.json").chmod(0o644)
     (same.bundle / "run.json").write_bytes(b"{}")
-    assert sealed_reference(checked(sealed)) == [], "a yardstick that cannot be read is none"
+    assert sealed_reference(open_sealed(sealed)) == [], "a yardstick that cannot be read is none"
 
 
 # --- the order ------------------------------------------------------------------------------------
 
 
 def test_the_frozen_source_is_ordered_under_the_sealed_rules(sealed: Path, folder: Folder) -> None:
-    bundle = checked(sealed)
+    bundle = open_sealed(sealed)
     folder.entry("def train(session): raise SystemExit('never run')\n")
     asked = folder.request("something", seeds_count=3, hyperparameters={"lr": 1.0})
-    with repeated(bundle, asked) as request:
+    with rerun_request(bundle, asked) as request:
         place = Path(str(request.submission))
         assert sha256_tree(place) == bundle.run.submission.sha256
         assert place.name == "entry"
@@ -171,7 +171,7 @@ def test_the_rules_of_the_order_are_the_bundles_and_not_the_organizers(
     (outcome,) = run_series(folder.request("entry", "run.snapshots_max=7"), Silent())
     asked = folder.request()
     assert asked.ruleset == load_ruleset("smoke")
-    with repeated(checked(outcome.bundle), asked) as request:
+    with rerun_request(open_sealed(outcome.bundle), asked) as request:
         assert request.ruleset.run.snapshots_max == 7
 
 
@@ -186,18 +186,18 @@ def test_it_alternates_with_the_reference_unless_that_is_itself(
         (path / "__pycache__" / "train.pyc").write_bytes(b"x")
     if reference == "other":
         (path / "train.py").write_text("def train(session): ...\n")
-    with repeated(checked(sealed), folder.request()) as request:
+    with rerun_request(open_sealed(sealed), folder.request()) as request:
         assert request.interleave is (reference == "other")
 
 
 def test_a_workload_that_changed_since_is_refused_with_both_versions(
     sealed: Path, folder: Folder
 ) -> None:
-    bundle = checked(sealed)
+    bundle = open_sealed(sealed)
     folder.workload.write_text(folder.workload.read_text().replace("rows) % 2", "rows)  % 2"))
     with (
-        pytest.raises(RepeatError, match=f"the bundle ran {bundle.run.workload.version}"),
-        repeated(bundle, folder.request()),
+        pytest.raises(RerunError, match=f"the bundle ran {bundle.run.workload.version}"),
+        rerun_request(bundle, folder.request()),
     ):
         pytest.fail("an order was given")
 
@@ -208,7 +208,7 @@ def test_a_source_that_is_not_the_one_that_was_run_is_refused(sealed: Path, fold
     path.chmod(0o644)
     path.write_text("def train(session): ...\n")
     with (
-        pytest.raises(RepeatError, match=r"not the source that run\.json names"),
-        repeated(bundle, folder.request()),
+        pytest.raises(RerunError, match=r"not the source that run\.json names"),
+        rerun_request(bundle, folder.request()),
     ):
         pytest.fail("an order was given")

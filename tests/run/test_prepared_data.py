@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
-from harness.run.gun import declared_seeds, draw_seeds, load_gun, new_secret
 from harness.run.memory import check_sealed, map_array
+from harness.run.prepared_data import prepare_data
+from harness.run.seeds import declared_seeds, draw_seeds, new_secret
 
 
 def spec(data: Any) -> WorkloadSpec:
@@ -93,7 +94,7 @@ def test_declared_seeds_repeat_and_say_so() -> None:
 
 def test_training_data_are_sealed_and_the_test_split_stays() -> None:
     splits = draw(3)
-    with load_gun(spec(draw), 3) as ammunition:
+    with prepare_data(spec(draw), 3) as ammunition:
         assert ammunition.names == ("train/x", "train/y", "validation/x")
         wanted = [splits.train["x"], splits.train["y"], splits.validation["x"]]
         for descriptor, array in zip(ammunition.descriptors, wanted, strict=True):
@@ -105,7 +106,7 @@ def test_training_data_are_sealed_and_the_test_split_stays() -> None:
 
 
 def test_shapes_tell_no_value() -> None:
-    with load_gun(spec(draw), 0) as ammunition:
+    with prepare_data(spec(draw), 0) as ammunition:
         assert ammunition.shapes() == [
             {"name": "train/x", "shape": [6, 2], "dtype": "<f4"},
             {"name": "train/y", "shape": [6], "dtype": "<i8"},
@@ -115,7 +116,7 @@ def test_shapes_tell_no_value() -> None:
 
 def test_descriptors_are_closed_at_the_end() -> None:
     before = open_fds()
-    with load_gun(spec(draw), 0):
+    with prepare_data(spec(draw), 0):
         assert open_fds() == before + 3
     assert open_fds() == before
 
@@ -133,7 +134,7 @@ def test_descriptors_are_closed_where_an_array_cannot_be_handed_over() -> None:
 
     before = open_fds()
     with pytest.raises(ValueError, match="Python objects"):
-        load_gun(spec(odd), 0)
+        prepare_data(spec(odd), 0)
     assert open_fds() == before
 
 
@@ -151,6 +152,6 @@ def test_a_full_memory_leaves_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "open", failing)
     with pytest.raises(OSError, match="Too many"):
-        load_gun(spec(draw), 0)
+        prepare_data(spec(draw), 0)
     monkeypatch.undo()
     assert open_fds() == before

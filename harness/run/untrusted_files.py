@@ -23,7 +23,7 @@ INTEGER_MAX = 2**53 - 1
 _CARRIED = ("hyperparameters", "imports", "command", "predict_command")
 
 
-class Undeclared(ValueError):
+class UnusableFile(ValueError):
     """A submission.toml that cannot be used; the text says why and what to do."""
 
 
@@ -36,16 +36,16 @@ def read_tree(path: Path) -> dict[str, Any]:
     """
     try:
         tree = tomllib.loads(read_plain(path, FILE_BYTES_MAX).decode("utf-8"))
-    except Undeclared:
+    except UnusableFile:
         raise
     except (ValueError, RecursionError) as error:
-        raise Undeclared(f"not valid TOML of texts, finite numbers and lists: {error}") from error
+        raise UnusableFile(f"not valid TOML of texts, finite numbers and lists: {error}") from error
     for key, value in _leaves(tree, ""):
         if fault := _fault(value):
-            raise Undeclared(f"{key!a} {fault}")
+            raise UnusableFile(f"{key!a} {fault}")
     carried = {key: tree.get(key) for key in _CARRIED}
     if len(json.dumps(carried, default=str)) > DECLARED_BYTES_MAX:
-        raise Undeclared(
+        raise UnusableFile(
             f"{', '.join(_CARRIED)} together exceed {DECLARED_BYTES_MAX} bytes as JSON"
         )
     return tree
@@ -61,13 +61,13 @@ def read_plain(path: Path, size_max: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Undeclared("cannot be read: no plain file; copy its contents in")
+            raise UnusableFile("cannot be read: no plain file; copy its contents in")
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(size_max + 1)
     finally:
         os.close(descriptor)
     if len(data) > size_max:
-        raise Undeclared(f"larger than {size_max} bytes")
+        raise UnusableFile(f"larger than {size_max} bytes")
     return data
 
 

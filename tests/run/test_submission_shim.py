@@ -14,9 +14,9 @@ import safetensors.numpy
 
 from harness.run import protocol
 from harness.run.conductor import run_one
-from harness.run.inside import SocketChannel, _arrays, _await_kill, _setup, _wait
 from harness.run.interrupt import Interrupt
 from harness.run.memory import read_bytes, sealed_array
+from harness.run.submission_shim import SocketChannel, _arrays, _await_kill, _setup, _wait
 from tests.run.made import Folder, Perform, Silent, logs
 
 
@@ -31,7 +31,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that a test sets."""
     now = [0.0]
-    monkeypatch.setattr("harness.run.inside.now_ns", lambda: int(now[0] * 1e9))
+    monkeypatch.setattr("harness.run.submission_shim.now_ns", lambda: int(now[0] * 1e9))
     return now
 
 
@@ -140,7 +140,7 @@ def test_word_of_the_conductor_arrives_with_all_its_descriptors(ends) -> None:
 
 def test_entry_without_setup_says_at_once_that_it_is_done(ends, monkeypatch) -> None:
     here, there = ends
-    monkeypatch.setattr("harness.run.inside._load_function", lambda *_: None)
+    monkeypatch.setattr("harness.run.submission_shim._load_function", lambda *_: None)
     shapes = [{"name": "train/x", "shape": [2, 3], "dtype": "<f4"}]
     config: dict[str, Any] = {}
     _setup(config, SocketChannel(there, 0.0), {"shapes": shapes})

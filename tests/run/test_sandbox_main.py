@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.run import entry
+from harness.run import sandbox_main
 
-ENTRY = Path(entry.__file__)
+ENTRY = Path(sandbox_main.__file__)
 
 
 def start(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program in an interpreter that has no site-packages but can load the file."""
     prelude = (
         "import importlib.util, sys\n"
-        f"spec = importlib.util.spec_from_file_location('entry', {str(ENTRY)!r})\n"
-        "entry = importlib.util.module_from_spec(spec); spec.loader.exec_module(entry)\n"
+        f"spec = importlib.util.spec_from_file_location('sandbox_main', {str(ENTRY)!r})\n"
+        "sandbox_main = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(sandbox_main)\n"
     )
     return subprocess.run(
         [sys.executable, "-I", "-S", "-c", prelude + code, *arguments],
@@ -29,7 +30,7 @@ def start(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_both_packages_are_found_at_their_own_places() -> None:
     done = start(
-        "sys.meta_path.append(entry.Packages)\n"
+        "sys.meta_path.append(sandbox_main.PackageFinder)\n"
         "import harness, workloads, harness.clock\n"
         "print(harness.__file__, workloads.__file__, harness.clock.now_ns() > 0)\n"
     )
@@ -43,8 +44,8 @@ def test_both_packages_are_found_at_their_own_places() -> None:
 
 @pytest.mark.parametrize("name", ["tests", "benchmarks", "docs", "conftest", "os.path2"])
 def test_nothing_else_beside_them_can_be_imported(name: str) -> None:
-    assert entry.Packages.find_spec(name) is None
-    done = start(f"sys.meta_path.append(entry.Packages)\nimport {name}\n")
+    assert sandbox_main.PackageFinder.find_spec(name) is None
+    done = start(f"sys.meta_path.append(sandbox_main.PackageFinder)\nimport {name}\n")
     assert done.returncode != 0
     assert "ModuleNotFoundError" in done.stderr
 
@@ -54,7 +55,7 @@ def test_without_it_they_are_not_there() -> None:
 
 
 def test_a_fault_is_the_last_word_and_the_exit_code_is_one() -> None:
-    done = start("entry.main(['no such role'])\n")
+    done = start("sandbox_main.main(['no such role'])\n")
     assert done.returncode == 1
     assert "KeyError" in done.stderr
 
@@ -64,16 +65,16 @@ def test_the_end_skips_what_an_interpreter_does_at_its_end() -> None:
         "import atexit, types\n"
         "atexit.register(print, 'late')\n"
         "sys.modules['quiet'] = types.SimpleNamespace(main=lambda rest: print(rest, flush=True))\n"
-        "entry.ROLES['quiet'] = 'quiet'\n"
-        "entry.main(['quiet', 'a', 'b'])\n"
+        "sandbox_main.ROLES['quiet'] = 'quiet'\n"
+        "sandbox_main.main(['quiet', 'a', 'b'])\n"
     )
     done = start(code)
     assert (done.returncode, done.stdout) == (0, "['a', 'b']\n")
 
 
 def test_a_role_is_played_by_a_module_of_the_harness() -> None:
-    assert set(entry.ROLES) == {"train", "predict"}
-    for module in entry.ROLES.values():
+    assert set(sandbox_main.ROLES) == {"train", "predict"}
+    for module in sandbox_main.ROLES.values():
         path = ENTRY.parents[2] / Path(*module.split(".")).with_suffix(".py")
         assert path.is_file()
         assert "def main(arguments: list[str]) -> None:" in path.read_text()

@@ -8,58 +8,58 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.run.drain import Drain, as_log
+from harness.run.output_capture import OutputCapture, log_text
 
 
-def drained(data: list[bytes], keep_bytes: int) -> Drain:
-    drain = Drain("out", keep_bytes)
-    writer = os.dup(drain.write_end)
-    drain.start()
+def drained(data: list[bytes], keep_bytes: int) -> OutputCapture:
+    capture = OutputCapture("out", keep_bytes)
+    writer = os.dup(capture.write_end)
+    capture.start()
     for piece in data:
         os.write(writer, piece)
     os.close(writer)
-    drain.finish()
-    return drain
+    capture.finish()
+    return capture
 
 
 @settings(max_examples=60)
 @given(st.lists(st.binary(max_size=300), max_size=12), st.integers(0, 400))
 def test_all_is_counted_and_both_ends_are_kept(data: list[bytes], keep_bytes: int) -> None:
-    drain = drained(data, keep_bytes)
+    capture = drained(data, keep_bytes)
     whole = b"".join(data)
     half = max(1, keep_bytes // 2)
-    assert drain.total_bytes == len(whole)
-    assert drain.kept.startswith(whole[:half])
-    assert drain.kept.endswith(whole[half:][-half:])
+    assert capture.total_bytes == len(whole)
+    assert capture.kept.startswith(whole[:half])
+    assert capture.kept.endswith(whole[half:][-half:])
     if len(whole) <= 2 * half:
-        assert drain.kept == whole
+        assert capture.kept == whole
     else:
         gap = f"\n[... {len(whole) - 2 * half} bytes not kept ...]\n".encode()
-        assert drain.kept == whole[:half] + gap + whole[-half:]
+        assert capture.kept == whole[:half] + gap + whole[-half:]
 
 
 def test_a_flood_is_counted_in_bounded_memory() -> None:
-    drain = Drain("out", 2000)
+    capture = OutputCapture("out", 2000)
     program = "import os\nfor _ in range(320): os.write(1, b'x' * 65536)\nos.write(1, b'last')"
-    child = subprocess.Popen([sys.executable, "-S", "-c", program], stdout=drain.write_end)
-    drain.start()
+    child = subprocess.Popen([sys.executable, "-S", "-c", program], stdout=capture.write_end)
+    capture.start()
     assert child.wait(30) == 0
-    drain.finish()
-    assert drain.total_bytes == 320 * 65536 + 4
-    assert len(drain.kept) < 2100
-    assert drain.kept.endswith(b"last")
-    assert drain._tail_bytes <= 1000 + 65536, "the queue behind it is bounded, too"
+    capture.finish()
+    assert capture.total_bytes == 320 * 65536 + 4
+    assert len(capture.kept) < 2100
+    assert capture.kept.endswith(b"last")
+    assert capture._tail_bytes <= 1000 + 65536, "the queue behind it is bounded, too"
 
 
 def test_finish_does_not_wait_for_a_writer_that_stays() -> None:
-    drain = Drain("out", 100)
-    writer = os.dup(drain.write_end)
-    drain.start()
+    capture = OutputCapture("out", 100)
+    writer = os.dup(capture.write_end)
+    capture.start()
     os.write(writer, b"hello")
-    drain.finish(timeout_s=0.05)
+    capture.finish(timeout_s=0.05)
     os.close(writer)
-    drain.finish()
-    assert drain.kept == b"hello"
+    capture.finish()
+    assert capture.kept == b"hello"
 
 
 def test_no_descriptor_is_left() -> None:
@@ -85,5 +85,5 @@ def test_last_line_can_be_printed_whatever_was_written() -> None:
 
 
 def test_log_is_utf_8_under_headings() -> None:
-    log = as_log([drained([b"fine\n"], 100), drained([b"\xff\xfe"], 100)])
+    log = log_text([drained([b"fine\n"], 100), drained([b"\xff\xfe"], 100)])
     assert log.decode() == "==== out: 5 bytes ====\nfine\n\n==== out: 2 bytes ====\n\\xff\\xfe\n"

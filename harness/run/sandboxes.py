@@ -14,19 +14,19 @@ from typing import Any
 from harness.launchers.interpreter import python_paths
 from harness.plugins import Limits, Sandbox, SandboxRequest
 from harness.run import protocol
-from harness.run.drain import Drain
 from harness.run.order import WORKLOADS_PACKAGE, Order
+from harness.run.output_capture import OutputCapture
 
 _HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
-class Launched:
+class LaunchedSandbox:
     """A started sandbox with the conductor's ends of its socket and pipes."""
 
     sandbox: Sandbox
     channel: socket.socket
-    drains: tuple[Drain, Drain]
+    captures: tuple[OutputCapture, OutputCapture]
 
 
 def mask_folders(names: Sequence[str]) -> tuple[Path, ...]:
@@ -103,14 +103,14 @@ def _limits(order: Order) -> Limits:
     return Limits(memory_bytes=rules.memory_bytes_max, processes=rules.processes_max)
 
 
-def _launch(order: Order, source: Path, role: str, config: Mapping[str, Any]) -> Launched:
+def _launch(order: Order, source: Path, role: str, config: Mapping[str, Any]) -> LaunchedSandbox:
     """Start a role in a sandbox; its socket, its pipes and nothing else reach the outside."""
     masks = mask_folders(order.workload.mask)
     here, there = protocol.pair()
     keep = order.ruleset.run.output_bytes_max // 2
-    drains = (Drain("standard output", keep), Drain("standard error", keep))
+    captures = (OutputCapture("standard output", keep), OutputCapture("standard error", keep))
     # Unbuffered: what was printed before a kill is in the log.
-    entry = (sys.executable, "-I", "-u", "-X", "utf8", str(_HERE / "entry.py"))
+    entry = (sys.executable, "-I", "-u", "-X", "utf8", str(_HERE / "sandbox_main.py"))
     command = (*entry, role, str(there.fileno()), "{source}")
     request = SandboxRequest(
         command=(*command, json.dumps(config)),
@@ -120,8 +120,8 @@ def _launch(order: Order, source: Path, role: str, config: Mapping[str, Any]) ->
         env=_environment(order.threads),
         pass_fds=(there.fileno(),),
         devices=gpu_nodes() if role == "train" else (),
-        stdout=drains[0].write_end,
-        stderr=drains[1].write_end,
+        stdout=captures[0].write_end,
+        stderr=captures[1].write_end,
         limits=_limits(order),
     )
     try:
@@ -131,12 +131,12 @@ def _launch(order: Order, source: Path, role: str, config: Mapping[str, Any]) ->
         raise
     finally:
         there.close()
-        for drain in drains:
-            drain.start()
-    return Launched(sandbox, here, drains)
+        for capture in captures:
+            capture.start()
+    return LaunchedSandbox(sandbox, here, captures)
 
 
-def launch_submission(order: Order, source: Path, spacing_s: float) -> Launched:
+def launch_submission(order: Order, source: Path, spacing_s: float) -> LaunchedSandbox:
     """Start the submission's sandbox; its own code runs only after the gun.
 
     Raises:
@@ -156,7 +156,7 @@ def launch_submission(order: Order, source: Path, spacing_s: float) -> Launched:
     return _launch(order, source, "train", config)
 
 
-def launch_predictor(order: Order, source: Path) -> Launched:
+def launch_predictor(order: Order, source: Path) -> LaunchedSandbox:
     """Start the predictor's sandbox: no training data, no labels.
 
     Raises:

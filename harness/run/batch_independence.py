@@ -31,7 +31,7 @@ T_MIN = 3.733
 Array = npt.NDArray[Any]
 
 
-class Undecided(ValueError):
+class Inconclusive(ValueError):
     """So few examples have no metric even where all were asked."""
 
 
@@ -73,7 +73,7 @@ def _loss(alone: Array, beside: Array, few: Splits, workload: WorkloadSpec) -> f
     try:
         together, _ = judge(beside, workload, few)
     except Unjudged as error:
-        raise Undecided(str(error)) from error
+        raise Inconclusive(str(error)) from error
     apart, _ = judge(alone, workload, few)
     return together - apart if workload.metric.better == "higher" else apart - together
 
@@ -143,7 +143,7 @@ class Audit:
         try:
             check_outputs(alone, self._workload.outputs, len(self._rows[-1]))
             self._weigh()
-        except Undecided:
+        except Inconclusive:
             self._waiting.clear()
         except Unjudged as fault:
             self.refuse(str(fault))

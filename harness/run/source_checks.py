@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.records import Finding
-from harness.run.declared import SOURCE_BYTES_MAX, Undeclared, read_plain
 from harness.run.protocol import PACKAGES_FOLDER as SITE
 from harness.run.submission import SubmissionError, files_of
+from harness.run.untrusted_files import SOURCE_BYTES_MAX, UnusableFile, read_plain
 
 LOCK = "requirements.lock"
 """Packages of a submission, each with its hashes, as `pip install --require-hashes` reads them."""
@@ -80,7 +80,7 @@ def check_lock(folder: Path) -> None:
         text = read_plain(path, SOURCE_BYTES_MAX).decode("utf-8")
     except FileNotFoundError:
         return
-    except Undeclared as error:
+    except UnusableFile as error:
         raise SubmissionError(f"{path}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SubmissionError(f"{path}: cannot be read as text: {error}") from error
@@ -158,7 +158,7 @@ def _listed(files: list[tuple[str, int]]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def packing_findings(folder: Path) -> Iterator[Finding]:
+def source_findings(folder: Path) -> Iterator[Finding]:
     """What a reviewer has to look at, by rule.
 
     `source-opaque`: files that nobody can read; `source-data`: texts with stored values in them;

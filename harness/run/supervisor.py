@@ -29,7 +29,7 @@ DEATH_CAP_S = 30.0
 """A killed namespace is dead within milliseconds; beyond this the machine is at fault."""
 
 
-class Held(NamedTuple):
+class HeldSnapshot(NamedTuple):
     """A snapshot in the conductor's possession."""
 
     record: Snapshot
@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
 
 @dataclass
-class Story:
+class Observation:
     """What was seen of one submission; filled by the watch, read by the conductor."""
 
     ended_by: EndedBy = "fault"
@@ -47,14 +47,14 @@ class Story:
     end_ns: int | None = None
     setup_ns: tuple[int, int] | None = None
     runtime: str = ""
-    held: list[Held] = field(default_factory=list)
+    held: list[HeldSnapshot] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     claims_count: int = 0
     dropped_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class RunLimits:
     """The bounds that a submission is watched against."""
 
     rules: RunRules
@@ -68,7 +68,7 @@ class Terms:
         return self.budget_s / self.rules.snapshots_max
 
 
-class Bucket:
+class RateLimiter:
     """A token bucket for log and span messages."""
 
     def __init__(self, rate_hz: float, burst: int) -> None:
@@ -90,14 +90,14 @@ class Bucket:
         return True
 
 
-class Watch:
+class Supervisor:
     """One submission's conductor-side loop: it stamps, checks, keeps, and kills in time."""
 
     def __init__(
         self,
         sandbox: Sandbox,
         channel: socket.socket,
-        terms: Terms,
+        limits: RunLimits,
         events: EventLog,
         tick: Callable[[], bool],
     ) -> None:
@@ -106,13 +106,13 @@ class Watch:
         Args:
             sandbox: What was launched.
             channel: The conductor's end of the socket.
-            terms: Ruleset and budget.
+            limits: Ruleset and budget.
             events: Where everything is written down.
             tick: Called a few times a second; true asks to abort.
         """
         self._sandbox = sandbox
         self._channel = channel
-        self._terms = terms
+        self._limits = limits
         self._events = events
         self._tick = tick
         self._silent_ns = now_ns()
@@ -120,8 +120,8 @@ class Watch:
         self._poll.register(channel, select.POLLIN)
         self._poll.register(sandbox.pidfd, select.POLLIN)
         self._open = True
-        self._claims = Bucket(terms.rules.log_rate_hz, int(terms.rules.log_rate_hz))
-        self._excess = Bucket(terms.rules.log_rate_hz, terms.rules.messages_burst)
+        self._claims = RateLimiter(limits.rules.log_rate_hz, int(limits.rules.log_rate_hz))
+        self._excess = RateLimiter(limits.rules.log_rate_hz, limits.rules.messages_burst)
         self._next_ns = 0
         self._bytes_held = 0
         self._accepted_count = 0
@@ -129,43 +129,43 @@ class Watch:
         self._latest_s = 0.0
         self._killed = False
         self._early: int | None = None
-        self.story = Story()
+        self.observation = Observation()
 
     # --- phases ---------------------------------------------------------------------------------
 
     def until_ready(self) -> bool:
         """Wait for `ready`; false where the submission died, hung or broke the protocol first."""
-        cap_ns = now_ns() + int(self._terms.rules.start_cap_s * NS_PER_S)
+        cap_ns = now_ns() + int(self._limits.rules.start_cap_s * NS_PER_S)
         return self._until("ready", cap_ns, "start_cap")
 
     def setup(self, fields: Mapping[str, Any]) -> bool:
         """Let the submission's `setup` run, capped; false where it did not finish."""
         begin_ns = now_ns()
         protocol.send(self._channel, "setup", fields)
-        cap_ns = begin_ns + int(self._terms.rules.setup_s * NS_PER_S)
+        cap_ns = begin_ns + int(self._limits.rules.setup_s * NS_PER_S)
         finished = self._until("setup_done", cap_ns, "setup_cap")
-        self.story.setup_ns = (begin_ns, now_ns())
+        self.observation.setup_ns = (begin_ns, now_ns())
         return finished
 
     def fire(self, fields: Mapping[str, Any], fds: Sequence[int]) -> None:
         """The gun: stamp, then send the training data; the run window is open."""
-        self.story.gun_ns = now_ns()
+        self.observation.gun_ns = now_ns()
         try:
             protocol.send(self._channel, "go", fields, fds)
         except ConnectionError:
             pass  # it is dead or hung up, which the loop tells apart
         except OSError as error:
             self.stop("fault", f"the training data could not be sent: {error.strerror}")
-        self._events.append(self.story.gun_ns, "gun", budget_s=self._terms.budget_s)
+        self._events.append(self.observation.gun_ns, "gun", budget_s=self._limits.budget_s)
 
     def until_end(self) -> None:
         """Take messages until `done`, the budget, a violation, or death."""
-        assert self.story.gun_ns is not None
-        deadline_ns = self.story.gun_ns + int(self._terms.budget_s * NS_PER_S)
+        assert self.observation.gun_ns is not None
+        deadline_ns = self.observation.gun_ns + int(self._limits.budget_s * NS_PER_S)
         if self._until("done", deadline_ns, "budget"):
             self.stop("done")
 
-    def bury(self) -> None:
+    def await_exit(self) -> None:
         """Wait until the last process is dead, stamp that, and empty the socket.
 
         Raises:
@@ -173,9 +173,9 @@ class Watch:
         """
         try:
             self._await_death()
-            self.story.end_ns = now_ns()
+            self.observation.end_ns = now_ns()
             # Before what is drained, which gets later stamps: events never go back in time.
-            self._events.append(self.story.end_ns, "end", ended_by=self.story.ended_by)
+            self._events.append(self.observation.end_ns, "end", ended_by=self.observation.ended_by)
             while self._open and self._take_one():
                 pass
         finally:
@@ -194,8 +194,8 @@ class Watch:
         """Note why, once, and kill the whole tree."""
         if not self._killed:
             self._killed = True
-            self.story.ended_by = ended_by
-            self.story.reason = reason
+            self.observation.ended_by = ended_by
+            self.observation.reason = reason
             stamp_ns = now_ns()
             self._sandbox.kill()  # first, since the disk may be full
             self._events.append(stamp_ns, "kill", why=ended_by)
@@ -219,7 +219,7 @@ class Watch:
             if self._channel.fileno() in ready and self._serve() == kind:
                 return True
             if self._sandbox.pidfd in ready and self._channel.fileno() not in ready:
-                self.story.ended_by = "exit"
+                self.observation.ended_by = "exit"
                 self._killed = True
                 return False
         return False
@@ -270,21 +270,21 @@ class Watch:
         else:
             self._events.append(received.stamp_ns, message.kind)
         if message.kind == "ready":
-            self.story.runtime = message.fields["runtime"]
+            self.observation.runtime = message.fields["runtime"]
 
     def _expected(self) -> tuple[str, ...]:
-        if self.story.gun_ns is not None:
+        if self.observation.gun_ns is not None:
             return ("snapshot", "log", "span", "done")
-        return ("setup_done", "log", "span") if self.story.runtime else ("ready",)
+        return ("setup_done", "log", "span") if self.observation.runtime else ("ready",)
 
     def _claim(self, message: Message, stamp_ns: int) -> None:
         """Write down what the submission says of itself, within the rate."""
         if not self._excess.take(stamp_ns):
             raise Violation("more log and span messages than the ruleset allows")
         if not self._claims.take(stamp_ns):
-            self.story.dropped_count += 1
+            self.observation.dropped_count += 1
             return
-        self.story.claims_count += 1
+        self.observation.claims_count += 1
         fields = dict(message.fields)
         scalars, odd = fields.pop("scalars", {}), fields.pop("nonfinite", {})
         self._events.append(stamp_ns, message.kind, **{**scalars, **odd, **fields})
@@ -294,32 +294,34 @@ class Watch:
     def _tell_nonfinite(self, odd: Mapping[str, str], step: int | None) -> None:
         """The first NaN or infinity that was logged is a finding; more would say no more."""
         rule = "claimed-not-finite"
-        if any(finding.rule == rule for finding in self.story.findings):
+        if any(finding.rule == rule for finding in self.observation.findings):
             return
         name, value = next(iter(odd.items()))
         when = "" if step is None else f" at step {step}"
         message = f"the submission logged {name!a} as {value}{when}"
         advice = "it may have diverged; what counts is its snapshots' metric"
-        self.story.findings.append(Finding(rule=rule, level="info", message=message, advice=advice))
+        self.observation.findings.append(
+            Finding(rule=rule, level="info", message=message, advice=advice)
+        )
 
     # --- snapshots ------------------------------------------------------------------------------
 
     def _take(self, message: Message, received: Received) -> None:
         """Check the seals, take possession, then stamp."""
         descriptor = received.fds[0]
-        if len(self.story.held) >= HANDED_OVER_MAX:
+        if len(self.observation.held) >= HANDED_OVER_MAX:
             os.close(descriptor)
             raise Violation(f"more than {HANDED_OVER_MAX} snapshots handed over")
         try:
-            size_bytes = check_sealed(descriptor, self._terms.rules.snapshot_bytes_max)
+            size_bytes = check_sealed(descriptor, self._limits.rules.snapshot_bytes_max)
         except Unsealed as error:
             os.close(descriptor)
-            raise Violation(f"snapshot {len(self.story.held)}: {error}") from error
+            raise Violation(f"snapshot {len(self.observation.held)}: {error}") from error
         stamp_ns = now_ns()
         kernel_ns = self._kernel_ns(received)
         refused = self._refusal(stamp_ns, kernel_ns, size_bytes)
         record = Snapshot(
-            index=len(self.story.held),
+            index=len(self.observation.held),
             step=message.fields["step"],
             note=message.fields["note"],
             stamp_ns=stamp_ns,
@@ -357,18 +359,18 @@ class Watch:
 
     def _late(self, sent_ns: int, gun_ns: int) -> str:
         """Why a snapshot came too late, or nothing."""
-        if sent_ns > gun_ns + self._terms.budget_s * NS_PER_S:
+        if sent_ns > gun_ns + self._limits.budget_s * NS_PER_S:
             return "sent after the budget"
-        if self.story.end_ns is not None and sent_ns > self.story.end_ns:
+        if self.observation.end_ns is not None and sent_ns > self.observation.end_ns:
             return "received after the end, and nothing witnesses that it was sent before"
         return ""
 
     def _refusal(self, stamp_ns: int, kernel_ns: int | None, size_bytes: int) -> str:
         """Why a snapshot does not count, or nothing."""
-        assert self.story.gun_ns is not None
-        rules = self._terms.rules
+        assert self.observation.gun_ns is not None
+        rules = self._limits.rules
         sent_ns = kernel_ns if kernel_ns is not None else stamp_ns
-        if late := self._late(sent_ns, self.story.gun_ns):
+        if late := self._late(sent_ns, self.observation.gun_ns):
             return late
         if self._bytes_held + size_bytes > rules.snapshots_bytes_max:
             return f"all snapshots together exceed {rules.snapshots_bytes_max} bytes"
@@ -387,12 +389,12 @@ class Watch:
             self._hold_refused(record, descriptor)
             return
         # The shim starts its own spacing after the send, so a tenth is forgiven for the way.
-        self._next_ns = record.stamp_ns + int(0.9 * self._terms.spacing_s * NS_PER_S)
+        self._next_ns = record.stamp_ns + int(0.9 * self._limits.spacing_s * NS_PER_S)
         self._bytes_held += record.size_bytes
         self._accepted_count += 1
-        self._kept.append(len(self.story.held))
-        self.story.held.append(Held(record, descriptor))
-        if self._terms.rules.snapshot_rule == "final":
+        self._kept.append(len(self.observation.held))
+        self.observation.held.append(HeldSnapshot(record, descriptor))
+        if self._limits.rules.snapshot_rule == "final":
             self._drop_surplus()
         self._witness(record)
 
@@ -402,7 +404,7 @@ class Watch:
             self._early = descriptor
         else:
             os.close(descriptor)
-        self.story.held.append(Held(record, None))
+        self.observation.held.append(HeldSnapshot(record, None))
 
     def _forget_early(self) -> None:
         if self._early is not None:
@@ -413,23 +415,23 @@ class Watch:
         """The last snapshot of a run counts however soon it came: one more look, no more."""
         if self._early is None:
             return
-        last = self.story.held[-1]
+        last = self.observation.held[-1]
         accepted = last.record.model_copy(update={"accepted": True, "refused": ""})
-        self.story.held[-1] = Held(accepted, self._early)
+        self.observation.held[-1] = HeldSnapshot(accepted, self._early)
         self._early = None
 
     def _drop_surplus(self) -> None:
         """Under `final` keep the newest `snapshots_max`: only the last one counts anyway."""
-        while len(self._kept) > self._terms.rules.snapshots_max:
+        while len(self._kept) > self._limits.rules.snapshots_max:
             position = self._kept.popleft()
-            held = self.story.held[position]
+            held = self.observation.held[position]
             assert held.descriptor is not None
             os.close(held.descriptor)
             self._bytes_held -= held.record.size_bytes
             dropped = held.record.model_copy(
                 update={"accepted": False, "refused": "superseded by later snapshots"}
             )
-            self.story.held[position] = Held(dropped, None)
+            self.observation.held[position] = HeldSnapshot(dropped, None)
 
     def _witness(self, record: Snapshot) -> None:
         """A receipt that lags the kernel's stamp is scored all the same, and the worst one told."""
@@ -439,8 +441,8 @@ class Watch:
         if late_s <= self._latest_s:
             return
         self._latest_s = late_s
-        told = [item for item in self.story.findings if item.rule != "stamp-late"]
+        told = [item for item in self.observation.findings if item.rule != "stamp-late"]
         message = f"snapshot {record.index} was stamped {late_s:.3f} s after its send"
         advice = "the receipt counts; keep the machine free of other load"
         finding = Finding(rule="stamp-late", level="info", message=message, advice=advice)
-        self.story.findings[:] = [*told, finding]
+        self.observation.findings[:] = [*told, finding]

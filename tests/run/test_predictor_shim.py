@@ -14,8 +14,14 @@ from torch import nn
 
 from harness.api import Outputs
 from harness.run import protocol
-from harness.run.inside_predictor import ROWS_AT_ONCE, Refused, Server, _closed, _read_weights
 from harness.run.memory import read_array, sealed, sealed_array
+from harness.run.predictor_shim import (
+    ROWS_AT_ONCE,
+    PredictorServer,
+    WeightsRefused,
+    _closed,
+    _read_weights,
+)
 from harness.run.weights import pack
 from harness.storage import write_all
 from tests.run.test_judge import spec
@@ -109,7 +115,7 @@ def test_log_probabilities_are_normalised_here() -> None:
 )
 def test_other_weights_are_refused_by_name(change: dict[str, Any], said: str) -> None:
     weights = {**state(Net()), **change}
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(WeightsRefused, match=said):
         _closed({name: item for name, item in weights.items() if item is not None}, WORKLOAD)
 
 
@@ -118,7 +124,7 @@ def test_other_weights_are_refused_by_name(change: dict[str, Any], said: str) ->
 )
 def test_what_is_no_safetensors_is_refused_and_closed(data: bytes) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    with pytest.raises(Refused, match="no valid safetensors"):
+    with pytest.raises(WeightsRefused, match="no valid safetensors"):
         _read_weights(sealed("w", lambda descriptor: write_all(descriptor, data)))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
@@ -133,13 +139,13 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield here, there
 
 
-def server(ends: Any, workload: Any, monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setattr("harness.run.inside_predictor.load_target", lambda *_: workload)
+def server(ends: Any, workload: Any, monkeypatch: pytest.MonkeyPatch) -> PredictorServer:
+    monkeypatch.setattr("harness.run.predictor_shim.load_target", lambda *_: workload)
     config = {"workload": {}, "division": "closed", "threads": torch.get_num_threads()}
-    return Server(ends[1], config)
+    return PredictorServer(ends[1], config)
 
 
-def answered(made: Server, **inputs: np.ndarray) -> np.ndarray:
+def answered(made: PredictorServer, **inputs: np.ndarray) -> np.ndarray:
     fds = [sealed_array(name, array) for name, array in inputs.items()]
     named = [{"name": name, "index": index} for index, name in enumerate(inputs)]
     descriptor = made.answer({"inputs": named}, fds)
@@ -175,7 +181,7 @@ def test_nothing_of_one_snapshot_reaches_the_next(ends, monkeypatch) -> None:
 def test_a_snapshot_that_does_not_fit_leaves_no_model_behind(ends, monkeypatch) -> None:
     made = server(ends, WORKLOAD, monkeypatch)
     made.load(pack(state(Net())))
-    with pytest.raises(Refused):
+    with pytest.raises(WeightsRefused):
         made.load(pack({"w": np.zeros(1)}))
     with pytest.raises(AssertionError):
         answered(made, x=np.ones((2, 4), np.float32))

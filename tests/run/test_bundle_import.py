@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.ledger import Ledger, read_ledger
-from harness.run.foreign import Entry, ForeignError, let_in
+from harness.run.bundle_import import BundleImportError, ImportResult, import_bundles
 from harness.score.score import score_results
 from harness.sign import generate, load_key, sign
 from harness.verify import BadArchive, verify
@@ -72,7 +72,7 @@ def test_a_sound_bundle_is_kept_byte_for_byte(
     bundle: Path, ours: Path, tmp_path: Path, how: str
 ) -> None:
     path = bundle if how == "folder" else packed(bundle, tmp_path / f"x{how}")
-    (admitted,) = let_in(path, ours).admitted
+    (admitted,) = import_bundles(path, ours).admitted
     assert admitted.bundle == ours / "tiny" / "entry" / MACHINE / RUN_ID
     assert tree_of(admitted.bundle) == tree_of(bundle)
     (row,) = read_ledger(ours / "ledgers" / "foreign.jsonl")
@@ -85,7 +85,7 @@ def test_a_sound_bundle_is_kept_byte_for_byte(
 def test_a_whole_tree_comes_in_and_says_what_was_cut_off(theirs: Results, ours: Path) -> None:
     theirs.add(OTHER_ID)
     theirs.start_only("20261122T000200Z-0003")
-    entry = let_in(theirs.root, ours)
+    entry = import_bundles(theirs.root, ours)
     assert [item.run.id for item in entry.admitted] == [RUN_ID, OTHER_ID]
     assert entry.left_out == (theirs.place("20261122T000200Z-0003"),)
     assert not (ours / theirs.place("20261122T000200Z-0003")).exists()
@@ -94,7 +94,7 @@ def test_a_whole_tree_comes_in_and_says_what_was_cut_off(theirs: Results, ours: 
 
 
 def test_score_and_checker_see_it(bundle: Path, ours: Path) -> None:
-    let_in(bundle, ours)
+    import_bundles(bundle, ours)
     (score,) = score_results(ours)
     assert (score.workload, score.submission, score.n) == ("tiny", "entry", 1)
     checks = {check.rule: check for check in verify(ours).bundles[0].checks}
@@ -108,16 +108,16 @@ def test_it_stands_beside_our_own_machine_of_the_same_name(bundle: Path, tmp_pat
     """Their row 0 is not our row 0: the two ledgers are kept apart."""
     mine = Results(tmp_path / "mine")
     mine.add(OTHER_ID)
-    let_in(bundle, mine.root)
+    import_bundles(bundle, mine.root)
     report = verify(mine.root)
     assert report.ok, list(report.faults())
     assert {item.run_id for item in report.bundles} == {RUN_ID, OTHER_ID}
 
 
 def test_a_second_import_changes_nothing(bundle: Path, ours: Path) -> None:
-    let_in(bundle, ours)
+    import_bundles(bundle, ours)
     before = tree_of(ours)
-    (again,) = let_in(bundle, ours).admitted
+    (again,) = import_bundles(bundle, ours).admitted
     assert not again.fresh
     assert tree_of(ours) == before
 
@@ -131,15 +131,15 @@ def test_an_import_cut_off_before_its_row_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "append", cut)
         with pytest.raises(KeyboardInterrupt):
-            let_in(bundle, ours)
+            import_bundles(bundle, ours)
     assert verify(ours / "tiny" / "entry" / MACHINE / RUN_ID).ok
-    let_in(bundle, ours)
+    import_bundles(bundle, ours)
     assert len(read_ledger(ours / "ledgers" / "foreign.jsonl")) == 1
 
 
 def test_our_own_bundle_coming_back_is_no_stranger(theirs: Results, tmp_path: Path) -> None:
     path = packed(theirs.root / theirs.place(RUN_ID), tmp_path / "back.zip")
-    (admitted,) = let_in(path, theirs.root).admitted
+    (admitted,) = import_bundles(path, theirs.root).admitted
     assert not admitted.fresh
     assert read_ledger(theirs.root / "ledgers" / "foreign.jsonl") == []
 
@@ -159,7 +159,7 @@ def reseal(folder: Path, change: Callable[[Path], None]) -> None:
 
 
 def test_a_later_change_is_found_by_the_row(bundle: Path, ours: Path) -> None:
-    (admitted,) = let_in(bundle, ours).admitted
+    (admitted,) = import_bundles(bundle, ours).admitted
     reseal(admitted.bundle, replaced("log.txt", b"better"))
     (fault,) = verify(ours).faults()
     assert "foreign-row" in fault
@@ -167,14 +167,14 @@ def test_a_later_change_is_found_by_the_row(bundle: Path, ours: Path) -> None:
 
 
 def test_a_removed_bundle_is_missed(bundle: Path, ours: Path) -> None:
-    (admitted,) = let_in(bundle, ours).admitted
+    (admitted,) = import_bundles(bundle, ours).admitted
     (admitted.bundle / "manifest.json").unlink()
     assert any("is missing" in fault for fault in verify(ours).faults())
 
 
 def test_a_machines_ledger_takes_no_foreign_rows(bundle: Path, ours: Path) -> None:
     """Else a bundle from elsewhere could be passed off as one that was made here."""
-    let_in(bundle, ours)
+    import_bundles(bundle, ours)
     (ours / "ledgers" / "foreign.jsonl").rename(ours / "ledgers" / f"{MACHINE}.jsonl")
     assert any("a row of kind foreign" in fault for fault in verify(ours).faults())
 
@@ -193,8 +193,8 @@ def organized(tmp_path: Path) -> Path:
 
 
 def test_nobody_raises_his_own_tier(organized: Path, ours: Path) -> None:
-    with pytest.raises(ForeignError, match="provenance is 'organizer'; name with --key"):
-        let_in(organized, ours)
+    with pytest.raises(BundleImportError, match="provenance is 'organizer'; name with --key"):
+        import_bundles(organized, ours)
     assert nothing_of_it(ours)
 
 
@@ -204,10 +204,10 @@ def test_a_tier_is_kept_where_its_signature_holds(
     for name in ("organizer", "somebody"):
         generate(tmp_path / name)
     sign(organized, load_key(tmp_path / "somebody"))
-    with pytest.raises(ForeignError, match="no signature is by"):
-        let_in(organized, ours, tmp_path / "organizer.pub")
+    with pytest.raises(BundleImportError, match="no signature is by"):
+        import_bundles(organized, ours, tmp_path / "organizer.pub")
     sign(organized, load_key(tmp_path / "organizer"))
-    (admitted,) = let_in(organized, ours, tmp_path / "organizer.pub").admitted
+    (admitted,) = import_bundles(organized, ours, tmp_path / "organizer.pub").admitted
     assert admitted.run.provenance == "organizer"
 
 
@@ -258,8 +258,8 @@ def test_a_bundle_that_seals_nonsense_is_refused(name: str, bundle: Path, ours: 
     before = sha256((bundle / "manifest.json").read_bytes())
     reseal(bundle, change)
     assert sha256((bundle / "manifest.json").read_bytes()) != before, "the change took"
-    with pytest.raises(ForeignError, match=said) as caught:
-        let_in(bundle, ours)
+    with pytest.raises(BundleImportError, match=said) as caught:
+        import_bundles(bundle, ours)
     assert str(caught.value).isprintable()
     assert "nothing was let in" in str(caught.value)
     assert nothing_of_it(ours)
@@ -278,15 +278,15 @@ def test_a_changed_file_is_refused(
     name: str, spoil: Callable[[bytes], bytes], bundle: Path, ours: Path
 ) -> None:
     (bundle / name).write_bytes(spoil((bundle / name).read_bytes()))
-    with pytest.raises(ForeignError, match="nothing was let in"):
-        let_in(bundle, ours)
+    with pytest.raises(BundleImportError, match="nothing was let in"):
+        import_bundles(bundle, ours)
     assert nothing_of_it(ours)
 
 
 def test_one_bad_bundle_keeps_the_good_ones_out(theirs: Results, ours: Path) -> None:
     (theirs.add(OTHER_ID) / "log.txt").write_text("changed")
-    with pytest.raises(ForeignError, match=OTHER_ID):
-        let_in(theirs.root, ours)
+    with pytest.raises(BundleImportError, match=OTHER_ID):
+        import_bundles(theirs.root, ours)
     assert nothing_of_it(ours)
 
 
@@ -295,10 +295,10 @@ def test_another_bundle_in_the_place_is_never_replaced(
 ) -> None:
     other = Results(tmp_path / "other")
     folder = other.add(RUN_ID, lambda parts: parts.files.update({"log.txt": b"other"}))
-    let_in(folder, ours)
+    import_bundles(folder, ours)
     before = tree_of(ours)
-    with pytest.raises(ForeignError, match="nothing replaces it"):
-        let_in(bundle, ours)
+    with pytest.raises(BundleImportError, match="nothing replaces it"):
+        import_bundles(bundle, ours)
     assert tree_of(ours) == before
 
 
@@ -320,8 +320,8 @@ def test_a_name_that_leads_elsewhere_is_refused(
     folder = Results(tmp_path / "named").add(RUN_ID, renamed(key, name))
     alone = tmp_path / RUN_ID
     folder.rename(alone)
-    with pytest.raises(ForeignError) as caught:
-        let_in(alone, ours)
+    with pytest.raises(BundleImportError) as caught:
+        import_bundles(alone, ours)
     assert str(caught.value).isprintable()
     assert nothing_of_it(ours)
 
@@ -330,8 +330,8 @@ def test_no_machine_is_called_as_the_ledger_of_strangers(tmp_path: Path, ours: P
     folder = Results(tmp_path / "named").add(RUN_ID, renamed("machine", "foreign"))
     alone = tmp_path / RUN_ID
     folder.rename(alone)
-    with pytest.raises(ForeignError, match="'foreign' is no name for a folder"):
-        let_in(alone, ours)
+    with pytest.raises(BundleImportError, match="'foreign' is no name for a folder"):
+        import_bundles(alone, ours)
 
 
 # --- folders and archives as such ----------------------------------------------------------------
@@ -358,7 +358,7 @@ def test_an_odd_folder_is_refused_before_it_is_read(
 ) -> None:
     spoil(bundle)
     with pytest.raises(BadArchive, match=said):
-        let_in(bundle, ours)
+        import_bundles(bundle, ours)
     assert nothing_of_it(ours)
 
 
@@ -398,7 +398,7 @@ def test_a_hostile_archive_leaves_nothing(name: str, ours: Path, tmp_path: Path)
     path.write_bytes(build())
     before = {element.name for element in tmp_path.iterdir()}
     with pytest.raises(BadArchive, match=said):
-        let_in(path, ours)
+        import_bundles(path, ours)
     assert nothing_of_it(ours)
     assert {item.name for item in tmp_path.iterdir()} - before == {"ours"}
 
@@ -410,12 +410,12 @@ def test_what_holds_no_bundle_is_refused(what: str, tmp_path: Path, ours: Path) 
         path.write_text("x")
     elif what == "empty":
         path.mkdir()
-    with pytest.raises(ForeignError, match=r"neither a bundle"):
-        let_in(path, ours)
+    with pytest.raises(BundleImportError, match=r"neither a bundle"):
+        import_bundles(path, ours)
     assert nothing_of_it(ours)
 
 
 def test_an_entry_tells_where_its_rows_are(bundle: Path, ours: Path) -> None:
-    entry: Entry = let_in(bundle, ours)
+    entry: ImportResult = import_bundles(bundle, ours)
     assert entry.ledger == ours / "ledgers" / "foreign.jsonl"
     assert entry.ledger.is_file()

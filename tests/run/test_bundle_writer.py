@@ -12,7 +12,7 @@ import pytest
 from harness.bundle import MANIFEST, SIGNATURE, Bundle
 from harness.ledger import GENESIS, LedgerError, read_ledger
 from harness.records import Run
-from harness.run.bench import Bench, open_bench
+from harness.run.bundle_writer import BundleWriter, open_bundle
 from harness.run.readme import README_TEXT
 from harness.run.submission import SubmissionError
 from harness.sign import generate, load_key, sign
@@ -24,7 +24,7 @@ __all__ = ["honest"]
 
 
 def test_a_run_is_in_the_ledger_before_anything_happens(folder: Folder) -> None:
-    bench = open_bench(folder.order(), "machine-1")
+    bench = open_bundle(folder.order(), "machine-1")
     (row,) = read_ledger(folder.results / "ledgers" / "machine-1.jsonl")
     assert (row.kind, row.run_id, row.previous, row.status) == (
         "started",
@@ -39,7 +39,7 @@ def test_a_run_is_in_the_ledger_before_anything_happens(folder: Folder) -> None:
 
 
 def test_an_open_bench_holds_source_rules_and_readme(folder: Folder) -> None:
-    bench = open_bench(folder.order("entry", "run.idle_s=1.5"), "m")
+    bench = open_bundle(folder.order("entry", "run.idle_s=1.5"), "m")
     names = {path.name for path in bench.folder.iterdir()}
     assert names == {"README.txt", "ruleset.toml", "events.jsonl", "submission"}
     assert (bench.source / "train.py").read_text() == (
@@ -51,7 +51,7 @@ def test_an_open_bench_holds_source_rules_and_readme(folder: Folder) -> None:
 
 def test_two_runs_of_one_second_have_folders_of_their_own(folder: Folder) -> None:
     order = folder.order()
-    benches = [open_bench(order, "m") for _ in range(3)]
+    benches = [open_bundle(order, "m") for _ in range(3)]
     assert len({bench.folder for bench in benches}) == 3
     assert [bench.row.seq for bench in benches] == [0, 1, 2]
     for bench in benches:
@@ -61,9 +61,9 @@ def test_two_runs_of_one_second_have_folders_of_their_own(folder: Folder) -> Non
 def test_a_name_that_is_taken_is_drawn_again(folder: Folder, monkeypatch) -> None:
     order = folder.order()
     drawn = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr("harness.run.bench.utc_compact", lambda _: "20260101T000000Z")
-    monkeypatch.setattr("harness.run.bench.secrets.token_hex", lambda _: next(drawn))
-    benches = [open_bench(order, "m") for _ in range(2)]
+    monkeypatch.setattr("harness.run.bundle_writer.utc_compact", lambda _: "20260101T000000Z")
+    monkeypatch.setattr("harness.run.bundle_writer.secrets.token_hex", lambda _: next(drawn))
+    benches = [open_bundle(order, "m") for _ in range(2)]
     assert [bench.run_id[-4:] for bench in benches] == ["aaaa", "bbbb"]
     assert [bench.folder.name for bench in benches] == [bench.run_id for bench in benches]
     for bench in benches:
@@ -71,7 +71,7 @@ def test_a_name_that_is_taken_is_drawn_again(folder: Folder, monkeypatch) -> Non
 
 
 def test_stamps_are_relative_to_the_origin_and_missing_stays_missing(folder: Folder) -> None:
-    bench = open_bench(folder.order(), "m")
+    bench = open_bundle(folder.order(), "m")
     assert bench.relative_ns(bench.origin.monotonic_ns + 5) == 5
     assert bench.relative_ns(None) is None
     bench.close()
@@ -83,7 +83,7 @@ def test_source_that_cannot_be_frozen_leaves_nothing(folder: Folder) -> None:
     (order.source.folder / "sub").mkdir()
     (order.source.folder / "sub" / "link").symlink_to("/etc/passwd")
     with pytest.raises(SubmissionError, match="neither a plain file"):
-        open_bench(order, "m")
+        open_bundle(order, "m")
     assert [path for path in folder.results.rglob("*") if path.is_file()] == []
     assert list((folder.results / "tiny" / "entry" / "m").iterdir()) == []
 
@@ -92,18 +92,18 @@ def test_a_broken_ledger_takes_no_run(folder: Folder) -> None:
     (folder.results / "ledgers").mkdir(parents=True)
     (folder.results / "ledgers" / "m.jsonl").write_text("{}\n")
     with pytest.raises(LedgerError, match=r"m\.jsonl:1"):
-        open_bench(folder.order(), "m")
+        open_bundle(folder.order(), "m")
     assert list((folder.results / "tiny" / "entry" / "m").iterdir()) == []
 
 
-def record_for(bench: Bench, honest) -> Run:
+def record_for(bench: BundleWriter, honest) -> Run:
     """The record of an honest run, as if it had been this one."""
     tree = {**json.loads((honest.bundle / "run.json").read_text()), "id": bench.run_id}
     return Run.model_validate_json(json.dumps(tree))
 
 
 def test_seal_lists_every_file_and_closes_the_row(folder: Folder, honest) -> None:
-    bench = open_bench(folder.order(), "m")
+    bench = open_bundle(folder.order(), "m")
     bench.events.append(bench.origin.monotonic_ns, "launch", launcher="plain")
     digest = bench.seal(record_for(bench, honest))
     assert digest == hashlib.sha256((bench.folder / MANIFEST).read_bytes()).hexdigest()
@@ -127,7 +127,7 @@ def key(tmp_path: Path) -> Path:
 
 def test_with_a_key_a_sealed_bundle_is_signed(folder: Folder, honest, key: Path) -> None:
     """The signature is there before the manifest is, and the manifest before the ledger's row."""
-    bench = open_bench(folder.order(key=key), "m")
+    bench = open_bundle(folder.order(key=key), "m")
     digest = bench.seal(record_for(bench, honest))
     envelope = json.loads((bench.folder / SIGNATURE).read_bytes())
     statement = json.loads(base64.b64decode(envelope["payload"]))
@@ -142,7 +142,7 @@ def test_with_a_key_a_sealed_bundle_is_signed(folder: Folder, honest, key: Path)
 def test_no_run_is_lost_for_want_of_a_signature(
     folder: Folder, honest, key: Path, monkeypatch
 ) -> None:
-    bench = open_bench(folder.order(key=key), "m")
+    bench = open_bundle(folder.order(key=key), "m")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,6 +1,6 @@
 """The first line inside a sandbox: makes harness and workloads importable, then plays its role.
 
-Started as `python -I -X utf8 entry.py ROLE FD FOLDER JSON`, where ROLE is `train` or `predict`.
+Started as `python -I -X utf8 sandbox_main.py ROLE FD FOLDER JSON`; ROLE is `train` or `predict`.
 """
 
 import importlib.util
@@ -11,11 +11,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-ROLES = {"train": "harness.run.inside", "predict": "harness.run.inside_predictor"}
+ROLES = {"train": "harness.run.submission_shim", "predict": "harness.run.predictor_shim"}
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class Packages:
+class PackageFinder:
     """Finds the two packages at their own places, without a look at the folder around them.
 
     That folder need not be readable inside, and nothing else in it can be imported.
@@ -36,7 +36,7 @@ class Packages:
 
 def main(arguments: list[str]) -> None:
     """Play the role, and end without the interpreter's own exit, which costs torch a second."""
-    sys.meta_path.append(Packages)
+    sys.meta_path.append(PackageFinder)
     role, *rest = arguments
     try:
         importlib.import_module(ROLES[role]).main(rest)

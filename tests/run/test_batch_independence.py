@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
-from harness.run.company import (
+from harness.run.batch_independence import (
     EXAMPLES_MIN,
     GROUPS,
     PART_MAX,

@@ -10,7 +10,7 @@ from harness.api import WorkloadSpec
 from harness.bundle import Bundle
 from harness.records import Ruleset, Run
 from harness.registry import find
-from harness.run.inspection import Step
+from harness.run.inspection import InspectionStep
 from harness.run.order import Watcher
 from harness.run.series import SeriesRequest, run_series
 
@@ -38,7 +38,7 @@ def shortened(ruleset: Ruleset, workload: WorkloadSpec, seconds: float) -> Rules
 
 
 @contextmanager
-def rehearsed(request: SeriesRequest, seconds: float, watcher: Watcher) -> Iterator[Bundle]:
+def dry_run(request: SeriesRequest, seconds: float, watcher: Watcher) -> Iterator[Bundle]:
     """The bundle of a dry run, there while entered.
 
     Args:
@@ -83,10 +83,10 @@ def _told(bundle: Bundle) -> str:
     return f"handed over {len(run.snapshots)} {noun}{seconds}{worth}"
 
 
-def _out_of_time(bundle: Bundle, run: Run) -> Step:
+def _out_of_time(bundle: Bundle, run: Run) -> InspectionStep:
     if bundle.evaluation and any(value.value is not None for value in bundle.evaluation.values):
-        return Step("dry-run", "pass", f"{_told(bundle)}; it was stopped as planned")
-    return Step(
+        return InspectionStep("dry-run", "pass", f"{_told(bundle)}; it was stopped as planned")
+    return InspectionStep(
         "dry-run",
         "warn",
         f"trained until it was stopped after {run.workload.budget_s + OVERTIME_S:g} s and handed "
@@ -95,11 +95,11 @@ def _out_of_time(bundle: Bundle, run: Run) -> Step:
     )
 
 
-def dry_run_step(bundle: Bundle) -> Step:
+def dry_run_step(bundle: Bundle) -> InspectionStep:
     """What the dry run showed; missing the target in so short a time is no fault."""
     run = bundle.run
     if run.status in ("ok", "target_missed", "degraded"):
-        return Step("dry-run", "pass", f"{_told(bundle)}; nothing was measured")
+        return InspectionStep("dry-run", "pass", f"{_told(bundle)}; nothing was measured")
     if run.status == "budget_exceeded":
         return _out_of_time(bundle, run)
-    return Step("dry-run", "fail", f"{run.status}: {run.reason}", ADVICE[run.status])
+    return InspectionStep("dry-run", "fail", f"{run.status}: {run.reason}", ADVICE[run.status])

@@ -14,15 +14,15 @@ from harness.ledger import Ledger
 from harness.records import Finding, LedgerRow, Manifest, Record, Run, Status, Submission, dump
 from harness.rules.load import as_toml
 from harness.run.order import Order
-from harness.run.packing import LOCK, packages_bytes, packing_findings
 from harness.run.readme import README_TEXT
+from harness.run.source_checks import LOCK, packages_bytes, source_findings
 from harness.run.submission import freeze
 from harness.sign import sign_ahead
 from harness.storage import make_folder, sha256_file, write_file
 
 
 @dataclass(frozen=True)
-class Bench:
+class BundleWriter:
     """An opened bundle folder; everything in it is written through here."""
 
     order: Order
@@ -138,7 +138,7 @@ def _frozen(order: Order, target: Path) -> Submission:
     return submission.model_copy(update=change)
 
 
-def open_bench(order: Order, machine: str) -> Bench:
+def open_bundle(order: Order, machine: str) -> BundleWriter:
     """Freeze the submission, open the folder, and enter the run into the ledger.
 
     Raises:
@@ -150,7 +150,7 @@ def open_bench(order: Order, machine: str) -> Bench:
     run_id, folder = _fresh_folder(order, machine, origin)
     try:
         submission = _frozen(order, folder / "submission")
-        packing = tuple(packing_findings(folder / "submission"))
+        packing = tuple(source_findings(folder / "submission"))
         ledger = Ledger(order.results.resolve(), machine)
         _finish_sealed(ledger, order.results.resolve())
         row = _append(ledger, "started", row_fields(order, run_id, folder, submission), None, None)
@@ -161,7 +161,7 @@ def open_bench(order: Order, machine: str) -> Bench:
     write_file(folder / "ruleset.toml", as_toml(order.ruleset).encode())
     events = EventLog(folder / "events.jsonl", origin.monotonic_ns)
     fixed = (order, machine, run_id, folder, origin)
-    return Bench(*fixed, submission, events, ledger, row, packing)
+    return BundleWriter(*fixed, submission, events, ledger, row, packing)
 
 
 def _finish_sealed(ledger: Ledger, results: Path) -> None:

@@ -22,11 +22,11 @@ from harness.verify import NothingToVerify, Report, verify
 from harness.verify.archive import copy_folder, is_archive, stem, unpack
 
 
-class ForeignError(JouleMarkError, ValueError):
+class BundleImportError(JouleMarkError, ValueError):
     """Bundles that are not let in; the message names what is wrong and says that none was."""
 
 
-class Admitted(NamedTuple):
+class ImportedBundle(NamedTuple):
     """One bundle that is in the results now."""
 
     run: Run
@@ -35,10 +35,10 @@ class Admitted(NamedTuple):
     """False where the very same bundle lay there already."""
 
 
-class Entry(NamedTuple):
+class ImportResult(NamedTuple):
     """What became of an import."""
 
-    admitted: tuple[Admitted, ...]
+    admitted: tuple[ImportedBundle, ...]
     left_out: tuple[str, ...]
     """Runs that were started and never sealed, by their place: they count as failed there."""
     ledger: Path
@@ -48,13 +48,13 @@ def _place(bundle: Bundle) -> Path:
     """Where a bundle belongs below a results folder.
 
     Raises:
-        ForeignError: a name of it is no name for a folder.
+        BundleImportError: a name of it is no name for a folder.
     """
     run = bundle.run
     parts = (run.workload.name, run.submission.name, run.machine, run.id)
     for part in parts:
         if not NAME.fullmatch(part) or part == FOREIGN:
-            raise ForeignError(
+            raise BundleImportError(
                 f"nothing was let in: {bundle.folder.name}: {part!a} is no name for a folder"
             )
     return Path(*parts)
@@ -64,11 +64,11 @@ def _check_tier(bundle: Bundle, key: Path | None) -> None:
     """A tier above `self` is the word of whoever ran it, and needs that person's signature.
 
     Raises:
-        ForeignError: nobody vouches for it.
+        BundleImportError: nobody vouches for it.
     """
     tier = bundle.run.provenance
     if tier != "self" and key is None:
-        raise ForeignError(
+        raise BundleImportError(
             f"nothing was let in: {bundle.run.id} says of itself that its provenance is '{tier}'; "
             "name with --key the public key of whoever vouches for that and signed it"
         )
@@ -92,22 +92,26 @@ def _checked(path: Path, aside: Path, key: Path | None) -> Report:
 
     Raises:
         BadArchive: an archive or folder that breaks a rule.
-        ForeignError: nothing is there, or a check of it fails.
+        BundleImportError: nothing is there, or a check of it fails.
     """
     packed = path.is_file() and is_archive(path)
     inner = aside / "in" / (stem(path) if packed else path.resolve().name or "folder")
     inner.mkdir(parents=True)
     try:
         if not (packed or path.is_dir()):
-            raise ForeignError(
+            raise BundleImportError(
                 f"{path}: neither a bundle's folder nor an archive of one (.tar.gz, .zip)"
             )
         unpack(path, inner) if packed else copy_folder(path, inner)
         report = verify(inner, key)
     except NothingToVerify as error:
-        raise ForeignError(f"{path}: neither a bundle nor a results folder is in it") from error
+        raise BundleImportError(
+            f"{path}: neither a bundle nor a results folder is in it"
+        ) from error
     if fault := next(report.faults(), ""):
-        raise ForeignError(f"{path}: nothing was let in: {fault.replace(str(inner), str(path))}")
+        raise BundleImportError(
+            f"{path}: nothing was let in: {fault.replace(str(inner), str(path))}"
+        )
     return report
 
 
@@ -115,7 +119,7 @@ def _is_there(bundle: Bundle, target: Path) -> bool:
     """Whether the very same bundle lies in its place already.
 
     Raises:
-        ForeignError: another one does.
+        BundleImportError: another one does.
     """
     if not target.exists():
         return False
@@ -124,7 +128,7 @@ def _is_there(bundle: Bundle, target: Path) -> bool:
     except BundleError:
         same = False
     if not same:
-        raise ForeignError(
+        raise BundleImportError(
             f"nothing was let in: {target}: something else lies there, and nothing replaces it"
         )
     return True
@@ -154,7 +158,7 @@ def _enter(bundle: Bundle, place: Path, ledger: Ledger) -> None:
     )
 
 
-def _admit(bundle: Bundle, results: Path, ledger: Ledger) -> Admitted:
+def _admit(bundle: Bundle, results: Path, ledger: Ledger) -> ImportedBundle:
     """Keep one bundle; what an earlier import left undone is done now."""
     run, place = bundle.run, _place(bundle)
     fresh = not _is_there(bundle, results / place)
@@ -163,7 +167,7 @@ def _admit(bundle: Bundle, results: Path, ledger: Ledger) -> Admitted:
     rows = read_ledger(ledger.path)
     if not (any(row.bundle == place.as_posix() for row in rows) or _made_here(results, run)):
         _enter(Bundle(results / place), place, ledger)
-    return Admitted(run, results / place, fresh)
+    return ImportedBundle(run, results / place, fresh)
 
 
 def _made_here(results: Path, run: Run) -> bool:
@@ -172,7 +176,7 @@ def _made_here(results: Path, run: Run) -> bool:
     return any(row.run_id == run.id for row in rows)
 
 
-def let_in(path: Path, results: Path, key: Path | None = None) -> Entry:
+def import_bundles(path: Path, results: Path, key: Path | None = None) -> ImportResult:
     """Take bundles of somebody else's into a results folder; all of them or none.
 
     Args:
@@ -183,7 +187,7 @@ def let_in(path: Path, results: Path, key: Path | None = None) -> Entry:
     Raises:
         BadArchive: the archive or folder breaks a rule, or is damaged.
         BadKey: the key cannot be used.
-        ForeignError: a check fails, a name is none, or another bundle lies in the place.
+        BundleImportError: a check fails, a name is none, or another bundle lies in the place.
         LedgerError: the ledger `foreign` is damaged.
         OSError: the results folder cannot be written.
     """
@@ -198,4 +202,4 @@ def let_in(path: Path, results: Path, key: Path | None = None) -> Entry:
         ledger = Ledger(results, FOREIGN)
         admitted = tuple(_admit(bundle, results, ledger) for bundle in found)
     left = tuple(element.bundle for element in report.bundles if element.state != "sealed")
-    return Entry(admitted, left, ledger.path)
+    return ImportResult(admitted, left, ledger.path)

@@ -1,0 +1,45 @@
+"""The seeds of a series, derived from one secret."""
+
+import hashlib
+import secrets
+
+from harness.records import SeedPair
+
+
+def _derived(secret: bytes, index: int, purpose: str, bits: int) -> int:
+    """A seed from a secret, so that one commitment covers a whole series."""
+    digest = hashlib.sha256(secret + f"|{index}|{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> (64 - bits)
+
+
+def draw_seeds(secret: bytes, index: int) -> SeedPair:
+    """The seeds of run `index` of a series whose secret the harness drew."""
+    return SeedPair(
+        session=_derived(secret, index, "session", 31),
+        instance=_derived(secret, index, "instance", 53),
+        source="harness",
+        commitment=hashlib.sha256(secret).hexdigest(),
+        secret=secret.hex(),
+        index=index,
+    )
+
+
+def declared_seeds(value: int) -> SeedPair:
+    """The seeds of a run whose seed a person chose: repeatable, so it may rehearse, not win."""
+    secret = f"declared {value}".encode()
+    drawn = draw_seeds(secret, 0)
+    return drawn.model_copy(update={"session": value, "source": "declared"})
+
+
+def reference_goes_first(seeds: SeedPair) -> bool:
+    """Which half of an interleaved pair runs first, drawn from the secret like the seeds.
+
+    Nobody can choose it, and everybody can recompute it once the secret is revealed.
+    """
+    drawn = seeds.session if seeds.source == "declared" else seeds.index
+    return bool(_derived(bytes.fromhex(seeds.secret), drawn, "order", 1))
+
+
+def new_secret() -> bytes:
+    """128 bits from the kernel."""
+    return secrets.token_bytes(16)
