@@ -55,7 +55,7 @@ KINDS = {
             "formats",
             ("harness.formats", "harness.archives.formats", "harness.powerlogs"),
             "FORMAT",
-            beside=("exports", "files", "format", "imported", "imports", "text"),
+            beside=("exports", "files", "format", "imported", "imports", "log", "table", "text"),
         ),
         PluginKind("pages", ("harness.report.pages", "harness.archives.pages"), "PAGE"),
     )

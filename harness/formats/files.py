@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from harness.formats.format import Archive, complaint, require_path, require_runs, unique_runs
+from harness.formats.format import Archive, make_finding, require_path, require_runs, sorted_runs
 from harness.formats.text import Text, TextError, read_text
-from harness.measure.power import integrate
 from harness.records import Finding, ImportedRun
 
 ReadFile = Callable[[Text, str], Iterable[ImportedRun | Finding]]
@@ -29,9 +26,9 @@ def _one(file: Path, rule: str, read_file: ReadFile) -> Iterator[ImportedRun | F
     try:
         yield from read_file(read_text(file), file.parent.name)
     except TextError as error:
-        yield complaint(rule, str(error), "fail")
+        yield make_finding(rule, str(error), "fail")
     except csv.Error as error:
-        yield complaint(rule, f"{file}: no table: {error}", "fail")
+        yield make_finding(rule, f"{file}: no table: {error}", "fail")
 
 
 def read_files(path: Path, patterns: Sequence[str], expected: str, read_file: ReadFile) -> Archive:
@@ -46,7 +43,7 @@ def read_files(path: Path, patterns: Sequence[str], expected: str, read_file: Re
     for file in _matching(path.resolve(), patterns):
         for found in _one(file, "unreadable-file", read_file):
             findings.append(found) if isinstance(found, Finding) else runs.append(found)
-    return require_runs(Archive(unique_runs(_apart(runs)), findings), path, expected)
+    return require_runs(Archive(sorted_runs(_apart(runs)), findings), path, expected)
 
 
 def _apart(runs: Sequence[ImportedRun]) -> Iterator[ImportedRun]:
@@ -70,22 +67,3 @@ def recording(text: Text, folder: str, source_format: str, **fields: Any) -> Imp
         "sha256": text.sha256,
     }
     return ImportedRun(source_format=source_format, **(named | fields))
-
-
-def trapezoid(points: Sequence[tuple[float, float]]) -> float:
-    """∫ p dt in joules over (seconds, watts) in the order of time."""
-    if not points:
-        return 0.0
-    t_s, watts = np.array(points, dtype=np.float64).T
-    return integrate(t_s, watts, t_s[0], t_s[-1])
-
-
-def in_order(
-    text: Text, rule: str, points: Sequence[tuple[float, float]]
-) -> tuple[list[tuple[float, float]], list[Finding]]:
-    """Points sorted by time, and what was wrong with their order."""
-    ordered = sorted(points, key=lambda point: point[0])
-    if list(points) == ordered:
-        return ordered, []
-    message = f"{text.path}: readings are out of order or the clock was set back; sorted by time"
-    return ordered, [complaint(rule, message)]

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from harness.errors import JouleMarkError
-from harness.records import Finding, ImportedRun, ImportedScore, ImportedStanding, Ruleset
+
+if TYPE_CHECKING:  # pydantic takes long to load, and the sampler process must not load it
+    from harness.records import Finding, ImportedRun, ImportedScore, ImportedStanding, Ruleset
 
 
 class FormatError(JouleMarkError, ValueError):
@@ -16,17 +18,17 @@ class FormatError(JouleMarkError, ValueError):
 class Archive(NamedTuple):
     """What an archive holds."""
 
-    runs: list[ImportedRun]
-    findings: list[Finding]
+    runs: "list[ImportedRun]"
+    findings: "list[Finding]"
     """About files that gave no run, and about the archive as a whole."""
 
 
 class Outcome(NamedTuple):
     """Scores of imported runs under the rules of their own field."""
 
-    scores: tuple[ImportedScore, ...]
-    leaderboard: tuple[ImportedStanding, ...]
-    findings: tuple[Finding, ...]
+    scores: "tuple[ImportedScore, ...]"
+    leaderboard: "tuple[ImportedStanding, ...]"
+    findings: "tuple[Finding, ...]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Export(NamedTuple):
     """Files to be written, by their path below the folder that the user names."""
 
     files: dict[str, bytes]
-    findings: list[Finding]
+    findings: "list[Finding]"
     """About what could not be written."""
 
 
@@ -61,7 +63,7 @@ class Format:
     Raises:
         FormatError: there is nothing of this format at the path.
     """
-    score: Callable[[Sequence[ImportedRun], Ruleset], Outcome] | None = None
+    score: "Callable[[Sequence[ImportedRun], Ruleset], Outcome] | None" = None
     """Score imported runs under a ruleset with a section `imported` for this format.
 
     Raises:
@@ -75,10 +77,12 @@ class Format:
     """
 
 
-def complaint(
+def make_finding(
     rule: str, message: str, level: Literal["info", "warn", "fail"] = "warn", advice: str = ""
-) -> Finding:
+) -> "Finding":
     """A finding of an importer or exporter; the rule's id starts with the format's name."""
+    from harness.records import Finding
+
     return Finding(rule=rule, level=level, message=message, advice=advice)
 
 
@@ -103,6 +107,6 @@ def require_runs(archive: Archive, path: Path, expected: str) -> Archive:
     return archive
 
 
-def unique_runs(runs: Iterable[ImportedRun]) -> list[ImportedRun]:
+def sorted_runs(runs: "Iterable[ImportedRun]") -> "list[ImportedRun]":
     """Runs in a fixed order that does not depend on the order of files on disk."""
     return sorted(runs, key=lambda run: (run.submission, run.machine, run.workload, run.run))

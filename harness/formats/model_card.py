@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.formats.format import Export, ExportRequest, Format, FormatError, complaint
+from harness.formats.format import Export, ExportRequest, Format, FormatError, make_finding
 from harness.formats.text import slug
 from harness.records import Finding
 
@@ -67,7 +67,7 @@ def write(request: ExportRequest) -> Export:
         name = "/".join(slug(entry[key]) for key in ("workload", "submission", "machine"))
         if entry["energy_to_target_j"] is None:
             message = f"{name}: no joules, so no emissions"
-            findings.append(complaint("card-energy", message, "info"))
+            findings.append(make_finding("card-energy", message, "info"))
         else:
             files[f"{name}/README.md"] = _card(entry, intensity, request.options)
     if not files:

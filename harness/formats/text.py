@@ -105,8 +105,8 @@ def number(text: str) -> float | None:
 
 
 def delimiter_of(header: str) -> str:
-    """What separates a header's fields: a tab, a semicolon, else a comma."""
-    return next((mark for mark in ("\t", ";") if mark in header), ",")
+    """What separates a header's fields: the most frequent of comma, semicolon and tab."""
+    return max(",;\t", key=header.count)
 
 
 def columns(header: str, delimiter: str) -> list[str]:

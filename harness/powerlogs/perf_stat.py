@@ -1,24 +1,36 @@
 """`perf stat -I MS -x SEP -e power/energy-pkg/,...`: joules of each interval, by event and socket.
 
-perf quotes nothing: with `-x,` a locale's decimal comma splits each figure, which is put together
-again by its digits (nine of the time, two of the joules). Without `-x` the fields are columns
-between blanks, and thousands are grouped as the locale does. The event's place in a line
-tells where value and unit are, with or without interval and socket; a summary below the intervals
-is not added to them.
-`energy-psys` contains the package and `energy-cores` and `energy-gpu` lie in it: the total adds
+perf quotes nothing: with `-x,` a locale's decimal comma splits figures, which are joined again by
+their number of digits (nine of the time, two of the joules). Without `-x` the fields are columns
+separated by blanks, and thousands are grouped as the locale does. Value and unit come before the
+event, whatever comes before them. A summary below the intervals is not added to them.
+`energy-psys` contains the package, which contains `energy-cores` and `energy-gpu`: the total adds
 packages and memory only.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timezone
+from typing import TYPE_CHECKING
 
-from harness.formats.files import read_files, recording
-from harness.formats.format import Archive, Format, complaint
+from harness.clock import NS_PER_S
+from harness.formats.format import make_finding
 from harness.formats.text import Text, TextError, number, shown
-from harness.records import Finding, ImportedRun
+from harness.plugins import Reading
+from harness.powerlogs.log import (
+    Accumulator,
+    LineError,
+    LogParser,
+    by_domain,
+    energies,
+    joules_of,
+    parse,
+    power_log,
+)
+
+if TYPE_CHECKING:
+    from harness.records import Finding, ImportedRun
 
 EXPECTED = "the output of perf stat -I MS -x ';' -e power/energy-pkg/,power/energy-ram/"
 EVENT = re.compile(r"(?:power/)?energy-(pkg|ram|psys|cores|gpu)/?\w*")
@@ -30,127 +42,124 @@ SEPARATORS = (";", "\t", "|", ",")
 SPLIT_TIME = re.compile(r"^(\s*\d+),(\d{9})(?=,)")
 SPLIT_VALUE = re.compile(r"(\d),(\d\d)(?=,Joules,)")
 BLANKS = re.compile(r"[ \t]+")
+STARTED = re.compile(r"# started on (\w+ \w+ +\d+ [\d:]+ \d+)")
 ELAPSED = re.compile(r"\s*(\d+[.,]\d+) seconds time elapsed")
 GROUPED = re.compile(r"\d{1,3}([.,\u00a0\u202f'])\d{3}(?:\1\d{3})*[.,]\d\d")
 """A figure of joules as perf writes it for people: `1,024.68`."""
 
 
-class _Count(NamedTuple):
-    """One line."""
+class PerfParser(LogParser):
+    """Lines of `perf stat`; domains are `cpu-package`, `dram` ..., with `-S0` for a socket."""
 
-    time_s: float | None
-    """None without `-I`."""
-    domain: str
-    joules: float
+    method = "counter"
 
+    def __init__(self, zone: timezone | None = UTC) -> None:
+        super().__init__(zone)
+        self._separator: str | None = None
+        """None before the first event, and where blanks separate columns."""
+        self._start_ns = 0
+        self._counters = Accumulator()
+        self.times_s: list[float] = []
+        """Time of each reading since the start."""
+        self.summary_joules: dict[str, float] = defaultdict(float)
+        """Joules by domain of lines without a time."""
+        self.summary_count = 0
+        """Number of these lines."""
 
-def _has_event(fields: Iterable[str]) -> bool:
-    return any(EVENT.fullmatch(field.strip()) for field in fields)
+    @classmethod
+    def recognizes(cls, lines: Sequence[str]) -> bool:
+        """Whether a line has an energy event."""
+        return any(map(EVENT.search, lines))
 
-
-def _separator(text: Text) -> str | None:
-    """The separator of the first line with an event; None: blanks.
-
-    Raises:
-        TextError: there is none.
-    """
-    for line in text.lines:
-        if EVENT.search(line):
-            return next((mark for mark in SEPARATORS if _has_event(line.split(mark))), None)
-    raise TextError(f"{text.path}: no event energy-pkg, energy-ram or energy-psys")
-
-
-def _fields(line: str, separator: str | None) -> list[str]:
-    if separator == "," and "." not in line:
-        line = SPLIT_VALUE.sub(r"\1.\2", SPLIT_TIME.sub(r"\1.\2", line))
-    # Only blanks part columns: a narrow one may group the thousands of a figure.
-    parts = line.split(separator) if separator else BLANKS.split(line.strip(" \t"))
-    return [field.strip() for field in parts]
-
-
-def _joules(field: str, separator: str | None) -> float | None:
-    if separator is None and (found := GROUPED.fullmatch(field)):
-        field = field.replace(found[1], "")
-    return number(field)
-
-
-def _count(line: str, separator: str | None) -> _Count:
-    """One interval of one event.
-
-    Raises:
-        ValueError: why it says nothing.
-    """
-    fields = _fields(line, separator)
-    place = next(i for i, field in enumerate(fields) if EVENT.fullmatch(field))
-    found = EVENT.fullmatch(fields[place])
-    if place < 2 or found is None:  # noqa: PLR2004 - value and unit stand before
-        raise ValueError("no value and unit before the event")
-    value = _joules(fields[place - 2], separator)
-    factor = UNITS.get(fields[place - 1].lower())
-    if value is None or factor is None:
-        raise ValueError(shown(fields[place - 2]))
-    head = fields[: place - 2]
-    socket = next((field for field in head if SOCKET.fullmatch(field)), "")
-    domain = DOMAINS[found[1]] + (f"-{socket}" if socket else "")
-    time_s = number(head[0]) if head and not SOCKET.fullmatch(head[0]) else None
-    return _Count(time_s, domain, value * factor)
-
-
-def _counts(text: Text, separator: str | None) -> Iterator[_Count | Finding]:
-    for line_number, line in enumerate(text.lines, 1):
+    def feed(self, line: str) -> list[Reading]:
+        """Parse a line: joules of one event in one interval, added to a counter."""
+        if started := STARTED.match(line):
+            self._start_ns = self._read_start(started[1])
         if line.lstrip().startswith("#") or not EVENT.search(line):
-            continue
+            return []
+        if self._separator is None:
+            fits = (mark for mark in SEPARATORS if any(map(EVENT.fullmatch, _strip(line, mark))))
+            self._separator = next(fits, None)
         try:
-            yield _count(line, separator)
-        except (ValueError, StopIteration) as error:
-            message = f"{text.path}, line {line_number}: left out: no joules: {error}"
-            yield complaint("perf-row", message)
+            time_s, domain, joules = self._parse_event(line)
+        except LineError as error:
+            raise LineError(f"no joules: {error}") from error
+        if time_s is None:
+            self.summary_joules[domain] += joules
+            self.summary_count += 1
+            return []
+        self.times_s.append(time_s)
+        end_ns = self._start_ns + round(time_s * NS_PER_S)
+        return self._counters.add(domain, joules, self._start_ns, end_ns)
+
+    def _read_start(self, stamp: str) -> int:
+        try:
+            moment = datetime.strptime(stamp, "%a %b %d %H:%M:%S %Y")  # noqa: DTZ007 - placed below
+        except ValueError:
+            return 0
+        moment = moment.replace(tzinfo=self.zone) if self.zone else moment.astimezone()
+        return round(moment.timestamp()) * NS_PER_S
+
+    def _parse_event(self, line: str) -> tuple[float | None, str, float]:
+        """Seconds since the start, domain and joules of a line."""
+        fields = self._fields(line)
+        found = next(((i, m) for i, f in enumerate(fields) if (m := EVENT.fullmatch(f))), None)
+        if found is None or found[0] < 2:  # noqa: PLR2004 - value and unit come before the event
+            raise LineError("no value and unit before the event")
+        place, event = found
+        figure, unit = fields[place - 2], fields[place - 1]
+        if self._separator is None and (grouped := GROUPED.fullmatch(figure)):
+            figure = figure.replace(grouped[1], "")
+        value, factor = number(figure), UNITS.get(unit.lower())
+        if value is None or factor is None:
+            raise LineError(shown(figure))
+        head = fields[: place - 2]
+        socket = next((f"-{field}" for field in head if SOCKET.fullmatch(field)), "")
+        time_s = number(head[0]) if head and not SOCKET.fullmatch(head[0]) else None
+        return time_s, DOMAINS[event[1]] + socket, value * factor
+
+    def _fields(self, line: str) -> list[str]:
+        if self._separator == "," and "." not in line:
+            line = SPLIT_VALUE.sub(r"\1.\2", SPLIT_TIME.sub(r"\1.\2", line))
+        # Only ordinary blanks separate columns: a narrow one may group the digits of a figure.
+        return _strip(line, self._separator) if self._separator else BLANKS.split(line.strip(" \t"))
 
 
-def _elapsed_s(text: Text) -> float | None:
-    """Seconds below a summary for people."""
-    return next((number(found[1]) for line in text.lines if (found := ELAPSED.match(line))), None)
+def _strip(line: str, separator: str) -> list[str]:
+    return [field.strip() for field in line.split(separator)]
 
 
-def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
-    counts: list[_Count] = []
-    findings: list[Finding] = []
-    for found in _counts(text, _separator(text)):
-        findings.append(found) if isinstance(found, Finding) else counts.append(found)
-    timed = [count for count in counts if count.time_s is not None]
-    if timed and len(timed) < len(counts):
-        message = f"{text.path}: {len(counts) - len(timed)} lines without a time, as perf's summary"
-        findings.append(complaint("perf-summary", f"{message}, are not added", "info"))
-    joules: dict[str, float] = defaultdict(float)
-    for item in timed or counts:
-        joules[item.domain] += item.joules
-    times = [item.time_s for item in timed if item.time_s is not None]
-    if not joules:
-        raise TextError(f"{text.path}: no joules: {findings[0].message if findings else 'no line'}")
-    if times != sorted(times):
-        message = f"{text.path}: intervals are out of order, or two recordings lie in one file"
-        findings.append(complaint("perf-order", message))
-    total = [value for domain, value in joules.items() if domain.startswith(ADDED)]
+def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
+    from harness.formats.files import recording
+
+    if not PerfParser.recognizes(text.lines):
+        raise TextError(f"{text.path}: no event energy-pkg, energy-ram or energy-psys")
+    parser = PerfParser()
+    readings, findings = parse(text, parser, "perf-row")
+    if not readings and not parser.summary_joules:
+        why = findings[0].message if findings else "no line"
+        raise TextError(f"{text.path}: no joules: {why}")
+    times_s = parser.times_s
+    if times_s and parser.summary_count:
+        message = f"{text.path}: {parser.summary_count} lines without a time, as perf's summary"
+        findings.append(make_finding("perf-summary", f"{message}, are not added", "info"))
+    if times_s != sorted(times_s):
+        message = f"{text.path}: intervals are out of order, or two recordings are in one file"
+        findings.append(make_finding("perf-order", message))
+    joules = {name: joules_of(own) for name, own in by_domain(readings).items()}
+    elapsed = (number(found[1]) for line in text.lines if (found := ELAPSED.match(line)))
     yield recording(
         text,
         folder,
         "perf-stat",
-        time_s=max(times) if times else _elapsed_s(text),
-        energy_by_method_j={"window": sum(total)} if total else {},
-        energy_by_domain_j=dict(joules),
+        **energies(joules or parser.summary_joules, ADDED),
+        time_s=max(times_s) if times_s else next(elapsed, None),
         energy_kind="counter",
         facts={"scope": "cpu"},
         findings=tuple(findings),
     )
 
 
-def read(path: Path) -> Archive:
-    """Read one file, or every `*.csv`, `*.txt` and `*.perf` below a folder.
-
-    Raises:
-        FormatError: no file is at the path.
-    """
-    return read_files(path, ("*.csv", "*.txt", "*.perf"), EXPECTED, _read_file)
-
-
-FORMAT = Format(name="perf-stat", title="perf stat's energy events", read=read)
+FORMAT = power_log(
+    "perf-stat", "perf stat's energy events", ("*.csv", "*.txt", "*.perf"), EXPECTED, _read_file
+)

@@ -1,181 +1,162 @@
-"""SPEC PTDaemon's `spl.txt`: readings of a power analyser, a run for each mark.
+"""SPEC PTDaemon's `spl.txt`: readings of a power analyser; each mark is a run.
 
-Labels stand before values (`Watts,22.95`); channels repeat them behind `Ch1`, `Ch2`, below a total
-that stands before them and is not added to them. Dates are month first, as MLPerf's checker reads
-them, unless that is no date. Readings of zero or less are no readings, as there. `ranging` marks
-are trial runs that find the ranges of the analyser. Notices and errors stand among the readings.
+A label comes before its value (`Watts,22.95`). Channels repeat the labels after `Ch1`, `Ch2`; the
+total, if there is one, comes before them and is not added to them. In dates the month comes first,
+as MLPerf's checker reads them, unless some date of the file has no such month. The importer leaves
+out readings of zero or less, as that checker does. `ranging` marks are trial runs that find the
+ranges of the analyser. Notices and errors are not readings.
 """
 
 import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from itertools import pairwise
+from datetime import UTC, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from harness.formats.files import in_order, read_files, recording, trapezoid
-from harness.formats.format import Archive, Format, complaint
+from harness.clock import NS_PER_S
+from harness.formats.format import make_finding
 from harness.formats.text import Text, TextError, number
-from harness.records import Finding, ImportedRun
+from harness.plugins import Reading
+from harness.powerlogs.log import (
+    DAY_MONTH_YEAR,
+    LineError,
+    LogParser,
+    energies,
+    joules_of,
+    parse,
+    power_log,
+    sort_by_time,
+)
+
+if TYPE_CHECKING:
+    from harness.records import Finding, ImportedRun
 
 EXPECTED = "an spl.txt of PTDaemon, or a folder of such"
-STAMP = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4}) (\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,6}))?")
-TOLD = re.compile(r"Time,[^,]*,(?:NOTICE|WARNING|ERROR)\b")
+NOTICE = re.compile(r"Time,[^,]*,(?:NOTICE|WARNING|ERROR)\b")
 CHANNEL = re.compile(r"Ch\d+")
 MONTHS = 12
 UNMARKED = "notset"
 """What PTDaemon writes for a mark before one is set."""
 
 ROOT = "results"
-"""Folder of MLPerf below which a system's, a model's and a scenario's folders lie."""
+"""Folder of MLPerf that holds the folders of a system, a model and a scenario."""
 
-PLACES = 4
+DEPTH = 4
 """Folders from there to `performance`."""
 
 
-class _Sample(NamedTuple):
-    """One line."""
+class PtdaemonParser(LogParser):
+    """Lines of an `spl.txt`; its domain is `wall`."""
 
-    line: int
-    stamp: tuple[int, ...]
-    """First and second number of the date, year, hour, minute, second, microsecond."""
-    watts: dict[str, float]
-    """By channel; the total, or a single one, has an empty name."""
-    mark: str
+    def __init__(self, zone: timezone | None = UTC, *, day_first: bool = False) -> None:
+        super().__init__(zone)
+        self.day_first = day_first
+        self.marks: list[str] = []
+        """Mark of each reading."""
+        self.channels: dict[str, tuple[str, ...]] = {}
+        """Channels of the first reading of each mark."""
 
-    @property
-    def power_w(self) -> float:
-        """The total that the line states, else of its channels."""
-        return self.watts.get("", math.fsum(self.watts.values()))
+    @classmethod
+    def recognizes(cls, lines: Sequence[str]) -> bool:
+        """Whether the first line is a reading."""
+        return lines[0].startswith("Time,") and "Watts" in lines[0].split(",")
+
+    def feed(self, line: str) -> list[Reading]:
+        """Parse a line: watts of the total, else the sum over channels."""
+        if not line.startswith("Time,") or NOTICE.match(line):
+            return []
+        fields = [field.strip() for field in line.split(",")]
+        try:
+            t_ns = self.time_ns(fields[1], day_first=self.day_first)
+        except LineError as error:
+            raise LineError(f"no time as MM-DD-YYYY HH:MM:SS.mmm: {error}") from error
+        watts, mark = _labelled(fields[2:])
+        if not watts:
+            raise LineError("no number behind Watts")
+        self.marks.append(mark)
+        self.channels.setdefault(mark, tuple(sorted(filter(None, watts))))
+        return [Reading(t_ns, "wall", None, watts.get("", math.fsum(watts.values())))]
 
 
-def _sample(line_number: int, line: str) -> _Sample:
-    """One line's fields.
-
-    Raises:
-        ValueError: what is wrong with it.
-    """
-    fields = [field.strip() for field in line.split(",")]
-    found = STAMP.fullmatch(fields[1]) if len(fields) > 1 else None
-    if found is None:
-        raise ValueError("no time as MM-DD-YYYY HH:MM:SS.mmm")
-    *parts, micro = found.groups(default="0")
-    stamp = (*(int(part) for part in parts), int(micro.ljust(6, "0")))
-    channel, mark = "", ""
+def _labelled(fields: Sequence[str]) -> tuple[dict[str, float], str]:
+    """Watts by channel, the total under an empty name, and the mark."""
     watts: dict[str, float] = {}
-    for label, value in pairwise(fields[2:]):
+    channel, mark = "", ""
+    for label, value, after in zip(fields, fields[1:], [*fields[2:], ""], strict=False):
         if CHANNEL.fullmatch(label):
             channel = label
-        elif label == "Watts" and (power := number(value)) is not None:
-            watts[channel] = power
-        elif label == "Mark":
-            mark = "" if value == UNMARKED else value
-    if not watts:
-        raise ValueError("no number behind Watts")
-    return _Sample(line_number, stamp, watts, mark)
+        elif label == "Watts":
+            if after.isdecimal():
+                raise LineError(f"a decimal comma and commas between columns: {value},{after}")
+            if (power := number(value)) is not None:
+                watts[channel] = power
+        elif label == "Mark" and value != UNMARKED:
+            mark = value
+    return watts, mark
 
 
-def _samples(text: Text) -> Iterator[_Sample | Finding]:
-    for line_number, line in enumerate(text.lines, 1):
-        if not line.startswith("Time,") or TOLD.match(line):
-            continue
-        try:
-            yield _sample(line_number, line)
-        except ValueError as error:
-            message = f"{text.path}, line {line_number}: left out: {error}"
-            yield complaint("ptdaemon-row", message)
-
-
-def _seconds(sample: _Sample, *, day_first: bool) -> float | None:
-    first, second, year, hour, minute, second_, micro = sample.stamp
-    day, month = (first, second) if day_first else (second, first)
-    try:
-        moment = datetime(year, month, day, hour, minute, second_, micro, tzinfo=UTC)
-    except ValueError:
-        return None
-    return moment.timestamp()
-
-
-def _day_first(samples: Sequence[_Sample]) -> bool:
-    """Whether the first number of some date can be no month."""
-    return any(sample.stamp[0] > MONTHS for sample in samples)
-
-
-def _points(samples: Sequence[_Sample], *, day_first: bool) -> list[tuple[float, float]]:
-    found = []
-    for sample in samples:
-        at = _seconds(sample, day_first=day_first)
-        if at is not None and sample.power_w > 0:
-            found.append((at, sample.power_w))
-    # Stamps end with microseconds at most: what lies below is a float's own error.
-    return [(round(at - found[0][0], 6), power) for at, power in found]
-
-
-def _place(path: Path, folder: str, mark: str) -> dict[str, str]:
-    """Names of a run: MLPerf's folders tell submitter, system, model and scenario."""
+def _names(path: Path, folder: str, mark: str) -> dict[str, str]:
+    """Names of a run: MLPerf's folders state submitter, system, model and scenario."""
     parents = path.parent.parts
-    for index in range(len(parents) - PLACES, 0, -1):
-        if parents[index] == ROOT and parents[index + PLACES] == "performance":
-            machine, model, scenario = parents[index + 1 : index + PLACES]
-            submitter, workload = parents[index - 1], f"{model}/{scenario}"
-            return {"submission": submitter, "machine": machine, "workload": workload}
+    for index in range(len(parents) - DEPTH, 0, -1):
+        if parents[index] == ROOT and parents[index + DEPTH] == "performance":
+            machine, model, scenario = parents[index + 1 : index + DEPTH]
+            workload = f"{model}/{scenario}"
+            return {"submission": parents[index - 1], "machine": machine, "workload": workload}
     return {"submission": folder, "workload": mark or path.stem}
 
 
 def _run(
-    text: Text, folder: str, mark: str, samples: Sequence[_Sample], *, day_first: bool
-) -> ImportedRun:
-    points, findings = in_order(text, "ptdaemon-order", _points(samples, day_first=day_first))
-    skipped = len(samples) - len(points)
-    if skipped:
+    text: Text, folder: str, mark: str, readings: Sequence[Reading], parser: PtdaemonParser
+) -> "ImportedRun":
+    from harness.formats.files import recording
+
+    own = [reading for reading in readings if (reading.power_w or 0) > 0]
+    findings = sort_by_time(text, "ptdaemon-order", own)
+    if skipped := len(readings) - len(own):
         message = f"{text.path}: {skipped} readings of {mark or 'no mark'} are not above zero"
-        findings.append(complaint("ptdaemon-zero", message, "info"))
-    measured = len(points) > 1
-    mean_w = sum(power for _, power in points) / len(points) if points else None
+        findings.append(make_finding("ptdaemon-zero", message, "info"))
+    joules = joules_of(own)
+    watts = [reading.power_w or 0.0 for reading in own]
     return recording(
         text,
         folder,
         "ptdaemon",
+        **energies({"wall": joules}),
         run=mark or text.path.stem,
-        time_s=points[-1][0] - points[0][0] if measured else None,
-        energy_by_method_j={"window": trapezoid(points)} if measured else {},
-        energy_by_domain_j={"wall": trapezoid(points)} if measured else {},
-        energy_kind="sampled" if measured else None,
+        time_s=None if joules is None else (own[-1].t_ns - own[0].t_ns) / NS_PER_S,
+        energy_kind=None if joules is None else "sampled",
         facts={
-            "mean_w": mean_w,
-            "readings_count": len(points),
-            "day_first": day_first,
+            "mean_w": sum(watts) / len(watts) if watts else None,
+            "readings_count": len(own),
+            "day_first": parser.day_first,
             "ranging": mark.endswith("_ranging"),
-            "channels": ", ".join(sorted(filter(None, samples[0].watts))) or None,
+            "channels": ", ".join(parser.channels[mark]) or None,
         },
         findings=tuple(findings),
-        **_place(text.path, folder, mark),
+        **_names(text.path, folder, mark),
     )
 
 
-def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
-    by_mark: dict[str, list[_Sample]] = defaultdict(list)
-    for found in _samples(text):
-        if isinstance(found, Finding):
-            yield found
-        else:
-            by_mark[found.mark].append(found)
-    if not by_mark:
+def _is_day_first(lines: Sequence[str]) -> bool:
+    """Whether the first number of some date can be no month."""
+    stamps = (line.split(",")[1].strip() for line in lines if line.startswith("Time,"))
+    return any((d := DAY_MONTH_YEAR.fullmatch(s)) and int(d[1]) > MONTHS for s in stamps)
+
+
+def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
+    parser = PtdaemonParser(day_first=_is_day_first(text.lines))
+    readings, findings = parse(text, parser, "ptdaemon-row")
+    yield from findings
+    marks: dict[str, list[Reading]] = defaultdict(list)
+    for reading, mark in zip(readings, parser.marks, strict=True):
+        marks[mark].append(reading)
+    if not marks:
         raise TextError(f"{text.path}: no line of the form Time,...,Watts,...")
-    day_first = _day_first([sample for samples in by_mark.values() for sample in samples])
-    for mark, samples in sorted(by_mark.items()):
-        yield _run(text, folder, mark, samples, day_first=day_first)
+    for mark, own in sorted(marks.items()):
+        yield _run(text, folder, mark, own, parser)
 
 
-def read(path: Path) -> Archive:
-    """Read one file, or every `spl*.txt` below a folder.
-
-    Raises:
-        FormatError: no file is at the path.
-    """
-    return read_files(path, ("spl*.txt",), EXPECTED, _read_file)
-
-
-FORMAT = Format(name="ptdaemon", title="SPEC PTDaemon's readings", read=read)
+FORMAT = power_log("ptdaemon", "SPEC PTDaemon's readings", ("spl*.txt",), EXPECTED, _read_file)

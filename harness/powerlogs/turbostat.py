@@ -1,49 +1,52 @@
-"""turbostat's table: joules (`--Joules`) or watts of each interval, of its summary rows.
+"""turbostat's table: joules (`--Joules`) or watts of each interval, from its summary rows.
 
-Watts need the length of each interval: from `Time_Of_Day_Seconds`, or from the line `5.003 sec`
-above the one table of a command that turbostat ran. Its column `usec` is no length: it tells how
-long reading the counters took. Without lengths mean watts are told and no joules. Cores lie inside
-the package and the graphics too, and all of it inside the system's own sensor, so the total adds
-package and memory only.
+Watts need the length of the interval: from `Time_Of_Day_Seconds`, or from the line `5.003 sec`
+above the only table of a command that turbostat ran. The column `usec` is no length: it is the time
+that reading the counters took. Without lengths the importer keeps mean watts and no joules. Cores
+and graphics are parts of the package, and the system's own sensor covers all of it, so the total
+adds package and memory only.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import UTC, timezone
+from typing import TYPE_CHECKING, NamedTuple
 
-from harness.formats.files import read_files, recording
-from harness.formats.format import Archive, Format, complaint
+from harness.clock import NS_PER_S
+from harness.formats.format import make_finding
 from harness.formats.text import Text, TextError, number, shown
-from harness.records import Finding, ImportedRun
+from harness.plugins import Reading
+from harness.powerlogs.log import (
+    Accumulator,
+    LineError,
+    LogParser,
+    by_domain,
+    energies,
+    joules_of,
+    parse,
+    power_log,
+)
+
+if TYPE_CHECKING:
+    from harness.records import Finding, ImportedRun
 
 EXPECTED = "the output of turbostat --Joules, or with Time_Of_Day_Seconds"
-WATTS = {
-    "PkgWatt": "cpu-package",
-    "CorWatt": "cpu-cores",
-    "GFXWatt": "igpu",
-    "RAMWatt": "dram",
-    "SysWatt": "node",
-}
-JOULES = {
-    "Pkg_J": "cpu-package",
-    "Cor_J": "cpu-cores",
-    "GFX_J": "igpu",
-    "RAM_J": "dram",
-    "Sys_J": "node",
-}
+DOMAINS = {"Pkg": "cpu-package", "Cor": "cpu-cores", "GFX": "igpu", "RAM": "dram", "Sys": "node"}
+WATTS = {f"{name}Watt": domain for name, domain in DOMAINS.items()}
+JOULES = {f"{name}_J": domain for name, domain in DOMAINS.items()}
+ADDED = ("cpu-package", "dram")
+
 PLACES = ("Package", "Node", "Die", "Core", "CPU")
-"""Columns that hold a dash in the summary of all."""
+"""Columns that hold a dash in the summary of all processors."""
 
 CLOCK = "Time_Of_Day_Seconds"
 LENGTH = re.compile(r"(\d+[.,]\d+) sec")
 """The line above the table of `turbostat COMMAND`."""
-ADDED = ("cpu-package", "dram")
+
 SPLIT = re.compile(r"[\t,;]|\s+")
 JOINT = re.compile(r"(?<=[^\s,;])(?=Any%C0|GFX%C0|CPUGFX%|Pkg%pc2|RAMWatt|RAM_J)")
-"""Where versions of turbostat before 2017 forgot the mark between two names ..."""
+"""Where versions of turbostat before 2017 omitted the separator between two names ..."""
 
 PAIR = re.compile(r"(?:\d+\.\d\d){2,}")
 """... and between two figures, as in `261.67100.52`."""
@@ -51,17 +54,17 @@ PAIR = re.compile(r"(?:\d+\.\d\d){2,}")
 FIGURE = re.compile(r"\d+\.\d\d")
 
 
-class _Interval(NamedTuple):
+class Interval(NamedTuple):
     """One summary row."""
 
     end_s: float | None
-    length_s: float | None
     values: dict[str, float]
     """Watts or joules by column."""
 
-
-def _is_header(fields: list[str]) -> bool:
-    return any(name in fields for name in (*WATTS, *JOULES))
+    @property
+    def has_joules(self) -> bool:
+        """Whether the row states joules, so that its length is not needed."""
+        return bool(self.values.keys() & JOULES.keys())
 
 
 def _fields(line: str) -> list[str]:
@@ -73,136 +76,144 @@ def _fields(line: str) -> list[str]:
     ]
 
 
-def _interval(names: list[str], fields: list[str], length_s: float | None) -> _Interval | None:
-    """A row of the summary; None for one of a single processor, which may be shorter.
+class TurbostatParser(LogParser):
+    """Lines of turbostat; domains are `cpu-package`, `cpu-cores`, `igpu`, `dram` and `node`.
 
-    Raises:
-        ValueError: a figure is no number, or some are not there.
+    The first interval is as long as the second one, whose length is known from the clock.
     """
-    row = dict(zip(names, fields, strict=False))
-    places = [row[name] for name in PLACES if name in row]
-    if places and any(place != "-" for place in places):
-        return None
-    if len(fields) != len(names):
-        raise ValueError(f"{len(fields)} fields, {len(names)} named")
-    values = {}
-    for name in (*WATTS, *JOULES):
-        if name in row:
-            value = number(row[name])
-            if value is None:
-                raise ValueError(f"{name} is {shown(row[name])}")
-            values[name] = value
-    return _Interval(number(row.get(CLOCK, "")), length_s, values)
 
+    method = "counter"
 
-def _lost(names: list[str], fields: list[str]) -> _Interval | None:
-    """A row without figures, whose clock still ends the interval; None where that is cut too."""
-    end_s = number(dict(zip(names, fields, strict=False)).get(CLOCK, ""))
-    return None if end_s is None or len(fields) != len(names) else _Interval(end_s, None, {})
+    def __init__(self, zone: timezone | None = UTC) -> None:
+        super().__init__(zone)
+        self._names: list[str] = []
+        self._stated_s: float | None = None
+        self._end_s: float | None = None
+        self._waiting: Interval | None = None
+        self._held: list[Reading] = []
+        self._counters = Accumulator()
+        self.lengths_s: list[float | None] = []
+        """Length of each interval; None where it is unknown."""
+        self.without_joules_count = 0
+        """Intervals of watts without a length."""
+        self.watts: dict[str, list[float]] = defaultdict(list)
+        """Watts of each interval by domain."""
 
+    @classmethod
+    def recognizes(cls, lines: Sequence[str]) -> bool:
+        """Whether a line is turbostat's header."""
+        return any({*WATTS, *JOULES} & set(_fields(line)) for line in lines)
 
-def _intervals(text: Text) -> Iterator[_Interval | Finding]:
-    names: list[str] = []
-    length_s: float | None = None
-    for line_number, line in enumerate(text.lines, 1):
+    def feed(self, line: str) -> list[Reading]:
+        """Parse a line: readings end with the interval of a summary row."""
         fields = _fields(line)
-        if _is_header(fields):
-            names = fields
-        elif stated := LENGTH.fullmatch(line.strip()):
-            length_s = number(stated[1])
-        elif names and fields:
-            try:
-                found = _interval(names, fields, length_s)
-            except ValueError as error:
-                message = f"{text.path}, line {line_number}: left out: {error}"
-                yield complaint("turbostat-row", message)
-                found = _lost(names, fields)
-            if found is not None:
-                length_s = None
-                yield found
+        if {*WATTS, *JOULES} & set(fields):
+            self._names = fields
+            return []
+        if stated := LENGTH.fullmatch(line.strip()):
+            self._stated_s = number(stated[1])
+            return []
+        if not self._names or not fields:
+            return []
+        row = dict(zip(self._names, fields, strict=False))
+        if any(row.get(name, "-") != "-" for name in PLACES):
+            return []  # a single processor
+        end_s = number(row.get(CLOCK, ""))
+        if len(fields) != len(self._names):
+            raise LineError(f"{len(fields)} fields, {len(self._names)} named")
+        values = {name: number(row[name]) for name in (*WATTS, *JOULES) if name in row}
+        bad = next((name for name, value in values.items() if value is None), None)
+        if bad is None:
+            interval = Interval(end_s, {name: value or 0.0 for name, value in values.items()})
+            return self._advance(interval)
+        if end_s is not None:
+            self._held = self._advance(Interval(end_s, {}))
+        raise LineError(f"{bad} is {shown(row[bad])}")
 
+    def _advance(self, interval: Interval) -> list[Reading]:
+        stated_s, self._stated_s = self._stated_s, None
+        before_s, self._end_s = self._end_s, interval.end_s
+        clocked_s = None
+        if interval.end_s is not None and before_s is not None:
+            clocked_s = interval.end_s - before_s
+        readings, self._held = self._held, []
+        if self._waiting is not None:
+            readings += self._close(self._waiting, clocked_s)
+            self._waiting = None
+        elif stated_s is None and not self.lengths_s:
+            self._waiting = interval
+            return []
+        length_s = clocked_s if stated_s is None else stated_s
+        return readings + self._close(interval, length_s)
 
-def _lengths(rows: list[_Interval]) -> list[float | None]:
-    """Seconds of each interval: as stated, or by the clock; the first one's is the second one's."""
-    ends = [row.end_s for row in rows]
-    known = [b - a if a is not None and b is not None else None for a, b in pairwise(ends)]
-    clocked = [known[0], *known] if known else [None]
-    stated = [row.length_s for row in rows]
-    return [b if a is None else a for a, b in zip(stated, clocked, strict=True)]
-
-
-def _joules(rows: list[_Interval], lengths: list[float | None]) -> dict[str, float]:
-    found: dict[str, float] = defaultdict(float)
-    for row, length_s in zip(rows, lengths, strict=True):
-        for name, value in row.values.items():
-            if name in JOULES:
-                found[JOULES[name]] += value
-            elif not set(row.values) & set(JOULES) and length_s is not None:
-                found[WATTS[name]] += value * length_s
-    return dict(found)
-
-
-def _mean_w(rows: list[_Interval]) -> dict[str, float]:
-    """Mean power by domain: all that watts without a length come to."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        for name, value in row.values.items():
+    def _close(self, interval: Interval, length_s: float | None) -> list[Reading]:
+        self.lengths_s.append(length_s)
+        for name, value in interval.values.items():
             if name in WATTS:
-                found[WATTS[name]].append(value)
-    return {f"{name}_mean_w": sum(item) / len(item) for name, item in found.items()}
+                self.watts[WATTS[name]].append(value)
+        if interval.has_joules:
+            joules = {JOULES[name]: v for name, v in interval.values.items() if name in JOULES}
+        else:
+            joules = {WATTS[name]: v * (length_s or 0.0) for name, v in interval.values.items()}
+            if length_s is None:
+                self.without_joules_count += 1
+                return []
+        end_ns = (self.near_ns or 0) if interval.end_s is None else round(interval.end_s * NS_PER_S)
+        start_ns = end_ns - round((length_s or 0.0) * NS_PER_S)
+        return [
+            reading
+            for domain, value in joules.items()
+            for reading in self._counters.add(domain, value, start_ns, end_ns)
+        ]
+
+    def finish(self) -> list[Reading]:
+        """Close the first interval of a log that has only one, of unknown length."""
+        waiting, self._waiting = self._waiting, None
+        return self._held + ([] if waiting is None else self._close(waiting, None))
 
 
-def _told(
-    text: Text, rows: list[_Interval], joules: dict[str, float], known: list[float]
-) -> Iterator[Finding]:
-    if not joules:
-        message = (
-            f"{text.path}: watts without the length of an interval, so no joules; record with "
-            "--Joules or --show Time_Of_Day_Seconds"
-        )
-        yield complaint("turbostat-length", message)
-    elif len(known) < len(rows) and not any(set(row.values) & set(JOULES) for row in rows):
-        message = (
-            f"{text.path}: {len(rows) - len(known)} intervals have no length: not in the joules"
-        )
-        yield complaint("turbostat-length", message)
-    if any(item <= 0 for item in known):
+def _check(text: Text, parser: TurbostatParser, *, has_joules: bool) -> "Iterator[Finding]":
+    if not has_joules:
+        message = f"{text.path}: watts without the length of an interval, so no joules"
+        advice = "record with --Joules or --show Time_Of_Day_Seconds"
+        yield make_finding("turbostat-length", f"{message}; {advice}")
+    elif parser.without_joules_count:
+        count = parser.without_joules_count
+        message = f"{text.path}: {count} intervals have no length: not in the joules"
+        yield make_finding("turbostat-length", message)
+    if any(length_s is not None and length_s <= 0 for length_s in parser.lengths_s):
         message = f"{text.path}: the clock stands still or runs back between two rows"
-        yield complaint("turbostat-order", message)
+        yield make_finding("turbostat-order", message)
 
 
-def _read_file(text: Text, folder: str) -> Iterator[ImportedRun | Finding]:
-    rows: list[_Interval] = []
-    findings: list[Finding] = []
-    for found in _intervals(text):
-        findings.append(found) if isinstance(found, Finding) else rows.append(found)
-    if not rows:
+def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
+    from harness.formats.files import recording
+
+    parser = TurbostatParser()
+    readings, findings = parse(text, parser, "turbostat-row")
+    if not parser.lengths_s:
+        yield from findings
         raise TextError(f"{text.path}: no summary row with PkgWatt or Pkg_J")
-    lengths = _lengths(rows)
-    joules = _joules(rows, lengths)
-    known = [length for length in lengths if length is not None]
-    total = [value for domain, value in joules.items() if domain in ADDED]
+    domains = by_domain(readings)
+    lengths_s = [length_s for length_s in parser.lengths_s if length_s is not None]
+    joules = energies({domain: joules_of(own) for domain, own in domains.items()}, ADDED)
+    means = {f"{domain}_mean_w": sum(w) / len(w) for domain, w in parser.watts.items()}
     yield recording(
         text,
         folder,
         "turbostat",
-        time_s=sum(known) if len(known) == len(rows) else None,
-        energy_by_method_j={"window": sum(total)} if total else {},
-        energy_by_domain_j=joules,
-        energy_kind="counter" if joules else None,
-        facts={"scope": "cpu", "intervals_count": len(rows)} | _mean_w(rows),
-        findings=(*findings, *_told(text, rows, joules, known)),
+        **joules,
+        time_s=sum(lengths_s) if len(lengths_s) == len(parser.lengths_s) else None,
+        energy_kind="counter" if domains else None,
+        facts={"scope": "cpu", "intervals_count": len(parser.lengths_s)} | means,
+        findings=(*findings, *_check(text, parser, has_joules=bool(domains))),
     )
 
 
-def read(path: Path) -> Archive:
-    """Read one file, or every `*.txt`, `*.tsv`, `*.csv`, `*.log` and `*.out` below a folder.
-
-    Raises:
-        FormatError: no file is at the path.
-    """
-    patterns = ("*.txt", "*.tsv", "*.csv", "*.log", "*.out")
-    return read_files(path, patterns, EXPECTED, _read_file)
-
-
-FORMAT = Format(name="turbostat", title="turbostat's tables", read=read)
+FORMAT = power_log(
+    "turbostat",
+    "turbostat's tables",
+    ("*.txt", "*.tsv", "*.csv", "*.log", "*.out"),
+    EXPECTED,
+    _read_file,
+)

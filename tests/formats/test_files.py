@@ -3,14 +3,13 @@
 import csv
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.formats.files import in_order, read_files, recording, trapezoid
+from harness.formats.files import read_files, recording
 from harness.formats.format import Archive, FormatError
 from harness.formats.text import Text, TextError
 from harness.records import Finding, ImportedRun
@@ -82,47 +81,6 @@ def test_what_holds_nothing_is_refused_with_what_was_expected(tmp_path: Path) ->
         read(tmp_path)
     with pytest.raises(FormatError, match="no such file or folder; expected a folder of logs"):
         read(tmp_path / "none")
-
-
-@given(st.floats(0, 1e5), st.lists(st.floats(0, 1e5), min_size=2, unique=True))
-def test_constant_power_is_power_times_time(watts: float, times: list[float]) -> None:
-    times.sort()
-    found = trapezoid([(time, watts) for time in times])
-    assert found == pytest.approx(watts * (times[-1] - times[0]), rel=1e-9, abs=1e-9)
-
-
-@given(POINTS, st.integers(0, 19))
-def test_a_cut_at_a_reading_loses_no_joules(points: list[tuple[float, float]], cut: int) -> None:
-    points.sort()
-    at = min(cut, len(points) - 1)
-    parts = trapezoid(points[: at + 1]) + trapezoid(points[at:])
-    assert parts == pytest.approx(trapezoid(points), rel=1e-9, abs=1e-9)
-
-
-@given(POINTS, st.floats(-1e4, 1e4))
-def test_joules_do_not_hang_on_the_clocks_zero(
-    points: list[tuple[float, float]], shift: float
-) -> None:
-    points.sort()
-    moved = [(time + shift, watts) for time, watts in points]
-    assert trapezoid(moved) == pytest.approx(trapezoid(points), rel=1e-6, abs=1e-3)
-
-
-@given(POINTS)
-def test_milliwatts_are_a_thousandth(points: list[tuple[float, float]]) -> None:
-    milli = [(time, watts * 1000) for time, watts in points]
-    assert trapezoid(milli) / 1000 == pytest.approx(trapezoid(points), rel=1e-6, abs=1e-6)
-
-
-@given(POINTS)
-def test_readings_out_of_order_are_sorted_and_told(points: list[tuple[float, float]]) -> None:
-    ordered, findings = in_order(TEXT, "made-order", points)
-    assert sorted(ordered) == sorted(points)
-    assert all(a[0] <= b[0] for a, b in pairwise(ordered))
-    back = any(a[0] > b[0] for a, b in pairwise(points))
-    assert [finding.rule for finding in findings] == (["made-order"] if back else [])
-    assert all("power.csv: readings are out of order" in finding.message for finding in findings)
-    assert in_order(TEXT, "made-order", ordered) == (ordered, [])
 
 
 @given(st.sampled_from([math.nan, math.inf]))

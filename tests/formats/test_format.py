@@ -10,10 +10,10 @@ from harness.formats.format import (
     Archive,
     Format,
     FormatError,
-    complaint,
+    make_finding,
     require_path,
     require_runs,
-    unique_runs,
+    sorted_runs,
 )
 from harness.records import ImportedRun
 from harness.registry import find, sources
@@ -38,12 +38,12 @@ def test_the_order_on_disk_does_not_matter(
     orders: tuple[list[tuple[str, str, str, str]], list[tuple[str, str, str, str]]],
 ) -> None:
     one, two = ([made(item) for item in order] for order in orders)
-    assert unique_runs(one) == unique_runs(two)
-    assert len(unique_runs(one)) == len(one)
+    assert sorted_runs(one) == sorted_runs(two)
+    assert len(sorted_runs(one)) == len(one)
 
 
 def test_a_reason_alone_is_an_answer_and_nothing_is_none(tmp_path: Path) -> None:
-    told = Archive([], [complaint("x", "no run")])
+    told = Archive([], [make_finding("x", "no run")])
     assert require_runs(told, tmp_path, "logs") is told
     with pytest.raises(FormatError, match="nothing to import; expected logs"):
         require_runs(Archive([], []), tmp_path, "logs")

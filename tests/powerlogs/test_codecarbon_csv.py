@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.formats.format import FormatError
-from harness.powerlogs.codecarbon_csv import read
+from harness.powerlogs.codecarbon_csv import FORMAT
 from harness.records import ImportedRun
+from tests.powerlogs.importing import import_log
 
 ROW = {
     "timestamp": "2026-01-01T00:00:00", "project_name": "mnist", "run_id": "r1", "duration": "10.0",
@@ -26,7 +27,7 @@ def runs(path: Path, text: str) -> list[ImportedRun]:
     file = path / "lab" / "emissions.csv"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, newline="")
-    return read(file).runs
+    return import_log(FORMAT, file).runs
 
 
 def test_kilowatt_hours_become_modelled_joules(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_the_last_total_of_a_run_counts(tmp_path: Path) -> None:
     found = {run.run: run for run in runs(tmp_path, table(ROW, later, other))}
     assert found["r1"].time_s == 20.0
     assert set(found) == {"r1", "r2"}
-    findings = read(tmp_path / "lab/emissions.csv").findings
+    findings = import_log(FORMAT, tmp_path / "lab/emissions.csv").findings
     assert findings[0].rule == "codecarbon-total"
 
 
@@ -74,8 +75,8 @@ def test_line_ends_marks_and_semicolons(tmp_path: Path, end: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: no columns duration and energy_consumed"),
-        ("a,b\n1,2\n", "line 1: no columns duration and energy_consumed"),
+        ("", "line 1: no column duration, energy_consumed"),
+        ("a,b\n1,2\n", "line 1: no column duration, energy_consumed"),
         (table(ROW | {"energy_consumed": "much"}), "line 2: left out: no number"),
         (table(ROW | {"energy_consumed": "-1"}), "line 2: left out: no number"),
         (table(ROW)[:-9], "line 2: left out: 12 fields, 13 named"),
@@ -84,7 +85,7 @@ def test_line_ends_marks_and_semicolons(tmp_path: Path, end: str) -> None:
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
     assert runs(tmp_path, text) == []
-    assert said in read(tmp_path / "lab").findings[0].message
+    assert said in import_log(FORMAT, tmp_path / "lab").findings[0].message
 
 
 def test_a_bad_row_does_not_lose_the_others(tmp_path: Path) -> None:
@@ -94,6 +95,6 @@ def test_a_bad_row_does_not_lose_the_others(tmp_path: Path) -> None:
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="expected an emissions"):
-        read(tmp_path / "nowhere")
+        import_log(FORMAT, tmp_path / "nowhere")
     with pytest.raises(FormatError, match="nothing to import"):
-        read(tmp_path)
+        import_log(FORMAT, tmp_path)

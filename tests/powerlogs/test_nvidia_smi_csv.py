@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.powerlogs.nvidia_smi_csv import gpus_of_bursts, read, seconds, watts
+from harness.powerlogs.nvidia_smi_csv import FORMAT, gpus_in_bursts, watts
 from harness.records import ImportedRun
+from tests.powerlogs.importing import import_log
 
 HEADER = "timestamp, index, name, power.draw [W]\n"
 
@@ -16,7 +17,7 @@ HEADER = "timestamp, index, name, power.draw [W]\n"
 def only(path: Path, text: str) -> ImportedRun:
     file = path / "gpu.csv"
     file.write_text(text, newline="")
-    (run,) = read(file).runs
+    (run,) = import_log(FORMAT, file).runs
     return run
 
 
@@ -90,7 +91,7 @@ def test_gpus_without_any_mark_go_by_their_bursts(tmp_path: Path, gpus: int, apa
 
 @given(st.lists(st.floats(0.5, 1.5), min_size=6, max_size=40))
 def test_one_gpu_with_jitter_is_no_burst(steps: list[float]) -> None:
-    assert gpus_of_bursts(list(accumulate(steps))) == 1
+    assert gpus_in_bursts(list(accumulate(steps))) == 1
 
 
 def test_sensors_that_say_nothing_are_missing_not_zero(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_a_clock_set_back_and_a_gap_are_told(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "gpu.csv").write_text(text)
-    archive = read(tmp_path)
+    archive = import_log(FORMAT, tmp_path)
     assert archive.runs == []
     assert said in archive.findings[-1].message
 
@@ -134,5 +135,3 @@ def test_fields() -> None:
     assert watts("39430 mW") == 39.43
     assert watts("-1 W") is None
     assert watts("ERR!") is None
-    assert seconds("2018/10/10 13:06:03.419") == pytest.approx(1539176763.419)
-    assert seconds("10 Oct 2018") is None

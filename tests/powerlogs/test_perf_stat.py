@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.powerlogs.perf_stat import read
+from harness.powerlogs.perf_stat import FORMAT
 from harness.records import ImportedRun
+from tests.powerlogs.importing import import_log
 
 
 def only(path: Path, text: str) -> ImportedRun:
     file = path / "perf.txt"
     file.write_text(text, newline="")
-    (run,) = read(file).runs
+    (run,) = import_log(FORMAT, file).runs
     return run
 
 
@@ -132,7 +133,7 @@ def test_what_was_not_counted_is_missing_not_zero(tmp_path: Path, said: str) -> 
 )
 def test_nothing_in_it(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "perf.txt").write_text(text)
-    archive = read(tmp_path)
+    archive = import_log(FORMAT, tmp_path)
     assert archive.runs == []
     assert said in archive.findings[0].message
 

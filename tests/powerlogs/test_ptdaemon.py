@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.powerlogs.ptdaemon import read
+from harness.powerlogs.ptdaemon import FORMAT
 from harness.records import ImportedRun
+from tests.powerlogs.importing import import_log
 
 
 def lines(mark: str, *watts: float, day: str = "12-28-2020") -> str:
@@ -18,7 +19,7 @@ def lines(mark: str, *watts: float, day: str = "12-28-2020") -> str:
 def runs(path: Path, text: str) -> dict[str, ImportedRun]:
     file = path / "spl.txt"
     file.write_text(text, newline="")
-    return {run.run: run for run in read(file).runs}
+    return {run.run: run for run in import_log(FORMAT, file).runs}
 
 
 def test_marks_are_runs(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_notices_are_no_readings_and_no_complaint(tmp_path: Path) -> None:
     )
     run = runs(tmp_path, told + lines("x", 10, 10))["x"]
     assert run.time_s == pytest.approx(1.0)
-    assert (run.findings, read(tmp_path).findings) == ((), [])
+    assert (run.findings, import_log(FORMAT, tmp_path).findings) == ((), [])
 
 
 def test_a_mark_that_is_not_set_is_no_name(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_the_folders_of_mlperf_inference_give_the_names(tmp_path: Path) -> None:
     for name, mark in (("ranging", "7_ranging"), ("run_1", "7_testing")):
         (place / name).mkdir(parents=True)
         (place / name / "spl.txt").write_text(lines(mark, 10, 10))
-    found = read(tmp_path).runs
+    found = import_log(FORMAT, tmp_path).runs
     assert {(run.submission, run.machine, run.workload) for run in found} == {
         ("acme", "edge-1", "bert-99/offline")
     }
@@ -118,7 +119,7 @@ def test_a_bad_line_is_named_and_loses_only_itself(tmp_path: Path) -> None:
     text = "Time,yesterday,Watts,10\nTime,12-28-2020 15:21:14.682,Watts,,Mark,x\n"
     archive_text = text + lines("x", 10, 10) + "Time,12-28-20"
     assert runs(tmp_path, archive_text)["x"].time_s == pytest.approx(1.0)
-    messages = [finding.message for finding in read(tmp_path).findings]
+    messages = [finding.message for finding in import_log(FORMAT, tmp_path).findings]
     assert "line 1: left out: no time as" in messages[0]
     assert "line 2: left out: no number behind Watts" in messages[1]
     assert "line 5" in messages[2]
@@ -127,4 +128,4 @@ def test_a_bad_line_is_named_and_loses_only_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "x\n", "Time,x\n"])
 def test_nothing_in_it(tmp_path: Path, text: str) -> None:
     assert runs(tmp_path, text) == {}
-    assert "no line of the form" in read(tmp_path).findings[-1].message
+    assert "no line of the form" in import_log(FORMAT, tmp_path).findings[-1].message

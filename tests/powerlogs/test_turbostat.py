@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.powerlogs.turbostat import read
+from harness.powerlogs.turbostat import FORMAT
 from harness.records import ImportedRun
+from tests.powerlogs.importing import import_log
 
 JOULES = (
     "Core\tCPU\tBusy%\tPkg_J\tCor_J\tRAM_J\n"
@@ -24,7 +25,7 @@ WATTS = (
 def only(path: Path, text: str) -> ImportedRun:
     file = path / "turbo.txt"
     file.write_text(text, newline="")
-    (run,) = read(file).runs
+    (run,) = import_log(FORMAT, file).runs
     return run
 
 
@@ -115,7 +116,7 @@ def test_a_row_without_figures_still_ends_its_interval(tmp_path: Path) -> None:
     text = "Time_Of_Day_Seconds\tPkgWatt\n1.0\t20.0\n2.0\t**.**\n3.0\t30.0\n"
     file = tmp_path / "turbo.txt"
     file.write_text(text)
-    (run,) = read(file).runs
+    (run,) = import_log(FORMAT, file).runs
     assert run.energy_by_method_j == {"window": pytest.approx(50.0)}
     assert run.time_s == 3.0
     assert run.facts["cpu-package_mean_w"] == 25.0
@@ -138,6 +139,6 @@ def test_a_cut_row_is_named(tmp_path: Path) -> None:
 )
 def test_nothing_in_it(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "turbo.txt").write_text(text)
-    archive = read(tmp_path)
+    archive = import_log(FORMAT, tmp_path)
     assert archive.runs == []
     assert said in archive.findings[-1].message

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 from harness.formats.format import (
     Archive,
-    complaint,
+    make_finding,
     require_path,
     require_runs,
-    unique_runs,
+    sorted_runs,
 )
 from harness.formats.text import (
     Text,
@@ -100,7 +100,7 @@ def _places(root: Path) -> Iterator[_Place | Finding]:
                 found = WORKLOAD.fullmatch(task.name)
                 if not found:
                     message = f"{task.path}: no workload folder (its name ends in no framework)"
-                    yield complaint("algoperf-folder", message, "info")
+                    yield make_finding("algoperf-folder", message, "info")
                     continue
                 trials = [item.name for item in _folders(task.path) if TRIAL.fullmatch(item.name)]
                 for trial in sorted(trials, key=_order):
@@ -121,7 +121,7 @@ def _named(places: Sequence[_Place], root: Path) -> tuple[list[_Place], list[Fin
             f"{root}: several folders are named {', '.join(shared)}; these submissions go by "
             "their paths"
         )
-        findings.append(complaint("algoperf-name", message))
+        findings.append(make_finding("algoperf-name", message))
     named = [
         place._replace(submission=place.home.relative_to(root).as_posix())
         if place.submission in shared
@@ -149,7 +149,7 @@ def _boards(root: Path, homes: Iterable[Path]) -> Iterator[Finding]:
         named = ", ".join(sorted(item.relative_to(root).as_posix() for item in found))
         message = f"{root}: holds several boards ({named}), whose submissions do not compete"
         advice = "import each into a results folder of its own"
-        yield complaint("algoperf-boards", message, advice=advice)
+        yield make_finding("algoperf-boards", message, advice=advice)
 
 
 class _Header(NamedTuple):
@@ -198,7 +198,7 @@ def _row_fault(text: Text, line_number: int, width: int, fields: Sequence[str]) 
     last = not text.whole and line_number == len(text.lines)
     cut = "; the file seems to be cut off" if last else ""
     message = f"{text.path}, line {line_number}: left out: {why}{cut}"
-    return complaint("algoperf-row", message)
+    return make_finding("algoperf-row", message)
 
 
 def _rows(text: Text, header: _Header) -> Iterator[tuple[float, list[str]] | Finding]:
@@ -246,10 +246,10 @@ def _order_findings(text: Text, times: Sequence[float]) -> list[Finding]:
     back = next((i for i in range(1, len(times)) if times[i] < times[i - 1]), None)
     if back is not None:
         message = f"{text.path}: evaluation {back + 1} is earlier than the one before it"
-        return [complaint("algoperf-order", message)]
+        return [make_finding("algoperf-order", message)]
     if len(set(times)) < len(times):
         message = f"{text.path}: some evaluations are there twice"
-        return [complaint("algoperf-duplicate", message)]
+        return [make_finding("algoperf-duplicate", message)]
     return []
 
 
@@ -276,7 +276,7 @@ def _import_trial(place: _Place, root: Path, machine: str) -> ImportedRun:
         text = read_text(path)
         curve, findings = _evaluations(text)
     except TextError as error:
-        fault = (complaint("algoperf-unreadable", str(error), "fail"),)
+        fault = (make_finding("algoperf-unreadable", str(error), "fail"),)
         why = "its evaluations cannot be read"
         return _run(place, source, machine, status="invalid", reason=why, sha256="", findings=fault)
     return _run(
@@ -341,4 +341,4 @@ def read(path: Path) -> Archive:
     runs = [
         _import_trial(place, root, machines.get(place.submission, "unknown")) for place in places
     ]
-    return require_runs(Archive(unique_runs(runs), [*findings, *told]), path, EXPECTED)
+    return require_runs(Archive(sorted_runs(runs), [*findings, *told]), path, EXPECTED)

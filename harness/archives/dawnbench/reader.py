@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from harness.formats.format import (
     Archive,
-    complaint,
+    make_finding,
     require_path,
     require_runs,
-    unique_runs,
+    sorted_runs,
 )
 from harness.formats.text import Text, TextError, columns, number, read_text, shown
 from harness.records import Curve, Finding, ImportedRun
@@ -109,7 +109,7 @@ def _rows(text: Text, table: _Table) -> Iterator[tuple[float, list[str]] | Findi
         if hours is None or hours < 0:
             cut = "; the file seems to be cut off" if line_number == len(text.lines) else ""
             message = f"{text.path}, line {line_number}: left out: no number of hours{cut}"
-            yield complaint("dawnbench-row", message)
+            yield make_finding("dawnbench-row", message)
         else:
             yield hours, fields
 
@@ -137,7 +137,7 @@ def _righted(text: Text, table: _Table) -> tuple[_Table, list[Finding]]:
         "are taken as exchanged"
     )
     righted = table._replace(hours=table.epoch, epoch=table.hours)
-    return righted, [complaint("dawnbench-exchanged", message)]
+    return righted, [make_finding("dawnbench-exchanged", message)]
 
 
 def _scale(task: str, values: Sequence[float | None]) -> float:
@@ -158,7 +158,7 @@ def _metric(
         return values, []
     message = f"{text.path}: {name} is on the other scale than {task}'s; multiplied by {factor:g}"
     scaled = tuple(None if value is None else value * factor for value in values)
-    return scaled, [complaint("dawnbench-scale", message, "info")]
+    return scaled, [make_finding("dawnbench-scale", message, "info")]
 
 
 def _curve(text: Text, task: str) -> tuple[Curve, list[Finding]]:
@@ -198,7 +198,7 @@ def _order(text: Text, times: Sequence[float]) -> list[Finding]:
     if falls >= len(times) * FALLS_TO_TELL:
         total = math.fsum(times) / SECONDS_PER_HOUR
         message += f"; they seem to be each line's own, and add up to {total:.6g} h"
-    return [complaint("dawnbench-order", message)]
+    return [make_finding("dawnbench-order", message)]
 
 
 def _description(path: Path) -> dict[str, Any]:
@@ -235,14 +235,14 @@ def _missing(path: Path, said: dict[str, Any]) -> list[Finding]:
     if not lacking:
         return []
     message = f"{path}: lacks {', '.join(lacking)}"
-    return [complaint("dawnbench-description", message, "info")]
+    return [make_finding("dawnbench-description", message, "info")]
 
 
 def _entry(task: str, path: Path, root: Path) -> ImportedRun | Finding:
     try:
         said = _description(path)
     except TextError as error:
-        return complaint("dawnbench-unreadable", str(error), "fail")
+        return make_finding("dawnbench-unreadable", str(error), "fail")
     hardware = said.get("hardware")
     base: dict[str, Any] = {
         "source_format": "dawnbench",
@@ -257,7 +257,7 @@ def _entry(task: str, path: Path, root: Path) -> ImportedRun | Finding:
         text = read_text(path.with_suffix(".tsv"))
         curve, findings = _curve(text, task)
     except TextError as error:
-        fault = (complaint("dawnbench-unreadable", str(error), "fail"),)
+        fault = (make_finding("dawnbench-unreadable", str(error), "fail"),)
         why = f"its table cannot be read: {shown(str(error))}"
         return ImportedRun(**base, status="invalid", reason=why, sha256="", findings=fault)
     return ImportedRun(
@@ -274,7 +274,7 @@ def _orphans(folder: Path) -> Iterator[Finding]:
     for path in sorted(folder.glob("*.tsv")):
         if not path.with_suffix(".json").exists():
             message = f"{path}: no description {path.stem}.json beside it, so no entry"
-            yield complaint("dawnbench-orphan", message, "info")
+            yield make_finding("dawnbench-orphan", message, "info")
 
 
 def _folders(root: Path) -> list[Path]:
@@ -299,4 +299,4 @@ def read(path: Path) -> Archive:
             found = _entry(folder.parent.name, entry, root)
             findings.append(found) if isinstance(found, Finding) else runs.append(found)
         findings += _orphans(folder)
-    return require_runs(Archive(unique_runs(runs), findings), path, EXPECTED)
+    return require_runs(Archive(sorted_runs(runs), findings), path, EXPECTED)

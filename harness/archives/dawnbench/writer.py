@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from harness.archives.mlperf.writer import RunToWrite, runs_to_write
-from harness.formats.format import Export, ExportRequest, FormatError, complaint
+from harness.formats.format import Export, ExportRequest, FormatError, make_finding
 from harness.formats.text import slug
 from harness.records import Finding
 
@@ -75,7 +75,7 @@ def write(request: ExportRequest) -> Export:
         task, entry = slug(run.entry["workload"]), slug(run.entry["submission"])
         if column is None:
             message = f"{entry} on {task}: DAWNBench has no column for {run.entry['metric_name']}"
-            findings.append(complaint("dawnbench-metric", message, "info"))
+            findings.append(make_finding("dawnbench-metric", message, "info"))
             continue
         stem = f"{task}/train/{entry}_{slug(run.entry['machine'])}_{run.score['seed']}"
         table = "\n".join([f"epoch\thours\t{column[0]}", *_rows(run, column[1])])

@@ -13,7 +13,7 @@ from harness.archives.mlperf.writer import (
     runs_to_write,
 )
 from harness.bundle import BundleError
-from harness.formats.format import Export, ExportRequest, Format, FormatError, complaint
+from harness.formats.format import Export, ExportRequest, Format, FormatError, make_finding
 from harness.formats.text import slug
 from harness.records import Finding
 
@@ -120,7 +120,7 @@ def write(request: ExportRequest) -> Export:
             if readings := power_readings(run):
                 files[power] = power_log(run, readings)
         except BundleError as error:
-            findings.append(complaint("mllog-bundle", f"left out: {error}", "fail"))
+            findings.append(make_finding("mllog-bundle", f"left out: {error}", "fail"))
     if not counts:
         raise FormatError(f"{request.results}: no scored run to write")
     return Export(files, findings)

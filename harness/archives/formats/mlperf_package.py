@@ -17,7 +17,7 @@ from harness.archives.mlperf.writer import (
     result_log,
     runs_to_write,
 )
-from harness.formats.format import Export, ExportRequest, Format, FormatError, complaint
+from harness.formats.format import Export, ExportRequest, Format, FormatError, make_finding
 from harness.formats.text import slug
 from harness.records import Finding
 
@@ -78,11 +78,11 @@ def _findings(org: str, alias: str, runs: list[RunToWrite]) -> list[Finding]:
     if len(runs) != due:
         message = f"{org}: {len(runs)} runs, MLPerf's checker wants {due} for {alias}"
         advice = "choose another alias by --option alias=NAME"
-        found.append(complaint("package-count", message, "info", advice))
+        found.append(make_finding("package-count", message, "info", advice))
     values = [run.score["metric"] for run in runs if run.score["metric"] is not None]
     if values and min(values) >= RATIO_MAX:
         message = f"{org}: no metric below 1, which MLPerf's checker wants of {alias}"
-        found.append(complaint("package-metric", message))
+        found.append(make_finding("package-metric", message))
     return found
 
 
@@ -105,7 +105,7 @@ def _package(
     findings = _findings(org, alias, runs)
     if any(readings) and not all(readings):
         message = f"{org}: some runs have no joules, so none is written with any"
-        findings.append(complaint("package-energy", message))
+        findings.append(make_finding("package-energy", message))
     return files, findings
 
 

@@ -19,10 +19,10 @@ from harness.archives.mlperf.lines import Line, as_number, parse_log
 from harness.archives.mlperf.power import PowerLog, Window, read_power
 from harness.formats.format import (
     Archive,
-    complaint,
+    make_finding,
     require_path,
     require_runs,
-    unique_runs,
+    sorted_runs,
 )
 from harness.formats.text import TextError, read_bytes, read_text, shown
 from harness.records import Curve, Finding, ImportedRun, Status
@@ -102,7 +102,7 @@ def _json(path: Path) -> tuple[dict[str, Any], list[Finding]]:
         why = "it holds no object"
     except (TextError, ValueError, RecursionError) as error:
         why = str(error)
-    return {}, [complaint("mlperf-json", f"{path}: not used: {why}")]
+    return {}, [make_finding("mlperf-json", f"{path}: not used: {why}")]
 
 
 def _folders(submitter: Path) -> Iterator[_Folder | Finding]:
@@ -223,10 +223,10 @@ def _power(
         try:
             logs.append(read_power(path, path.relative_to(root).as_posix(), window))
         except TextError as error:
-            findings.append(complaint("mlperf-power-unreadable", str(error), "fail"))
+            findings.append(make_finding("mlperf-power-unreadable", str(error), "fail"))
     if not any(log.file.kind == "node" for log in logs) and (folder.path / "power").is_dir():
         message = f"{folder.path}: no node's power log for {result}"
-        findings.append(complaint("mlperf-power-missing", message, "fail"))
+        findings.append(make_finding("mlperf-power-missing", message, "fail"))
     return logs, findings
 
 
@@ -273,7 +273,7 @@ def _import_run(folder: _Folder, result: str, root: Path) -> tuple[ImportedRun, 
     try:
         text = read_text(path)
     except TextError as error:
-        findings = (complaint("mlperf-unreadable", str(error), "fail"),)
+        findings = (make_finding("mlperf-unreadable", str(error), "fail"),)
         base |= {"status": "invalid", "reason": "its log cannot be read", "sha256": ""}
         return ImportedRun(**base, findings=findings), []
     log = parse_log(path, text.lines, KEYS)
@@ -308,7 +308,7 @@ def _measured(
 def _told(path: Path, timed: _Timed) -> list[Finding]:
     if timed.status == "ok":
         return []
-    return [complaint("mlperf-run-status", f"{path}: {timed.reason}")]
+    return [make_finding("mlperf-run-status", f"{path}: {timed.reason}")]
 
 
 def _audited(logs: Sequence[PowerLog], timed: _Timed) -> list[Finding]:
@@ -339,4 +339,4 @@ def read(path: Path) -> Archive:
                 runs.append(run)
                 logs += own
         findings += audit_copies(logs)
-    return require_runs(Archive(unique_runs(runs), findings), path, EXPECTED)
+    return require_runs(Archive(sorted_runs(runs), findings), path, EXPECTED)

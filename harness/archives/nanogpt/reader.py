@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.formats.files import read_files, recording
-from harness.formats.format import Archive, complaint
+from harness.formats.format import Archive, make_finding
 from harness.formats.text import Text, TextError
 from harness.records import Curve, Finding, ImportedRun
 
@@ -87,7 +87,7 @@ def _evals(text: Text) -> Iterator[_Eval | Finding]:
             yield _eval(found)
         elif LINE.match(line):
             message = f"{text.path}, line {line_number}: left out: no val_loss and train_time"
-            yield complaint("nanogpt-row", message)
+            yield make_finding("nanogpt-row", message)
 
 
 def _runs(evals: Sequence[_Eval]) -> list[list[_Eval]]:
@@ -117,7 +117,7 @@ def _run(
     told = list(findings)
     if not whole:
         message = f"{text.path}: ends at step {last.step:g} of {last.steps:g}"
-        told.append(complaint("nanogpt-cut", message))
+        told.append(make_finding("nanogpt-cut", message))
     submission, track = _place(text.path, folder)
     return recording(
         text,
@@ -156,7 +156,7 @@ def _clockless(text: Text, folder: str) -> ImportedRun:
             "steps_count": float(found[-1][1]),
             "track": track,
         },
-        findings=(complaint("nanogpt-clock", message),),
+        findings=(make_finding("nanogpt-clock", message),),
     )
 
 
@@ -190,7 +190,7 @@ def _without_copies(archive: Archive, path: Path) -> Archive:
         else:
             where = f"{path.resolve()}: {run.source} in {run.submission}"
             message = f"{where}: {run.run} is the run {first.run} again: counted once"
-            findings.append(complaint("nanogpt-copy", message, "info"))
+            findings.append(make_finding("nanogpt-copy", message, "info"))
     return Archive(kept, findings)
 
 

@@ -1,21 +1,25 @@
-"""Follows the log of an external meter: PTDaemon's `spl.txt`, or a table with named columns.
+"""Follows the log of another tool while it grows: an external meter, nvidia-smi, turbostat, perf.
 
-The stamps are of another clock. Each row that arrives while we follow shows how far that clock is
-off; rows whose clock is off by more than a few seconds are refused with the remedy, since joules
-at the wrong time are wrong joules.
+The stamps are of another clock. The arrival of each row shows how far that clock is off; rows whose
+clock is off by more than a few seconds are refused with the remedy, since joules at the wrong time
+are wrong joules.
 """
 
-import csv
-import math
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from harness.clock import NS_PER_S, anchor
+from harness.formats.text import split_lines
 from harness.meters._sensing import check_options, number_option
 from harness.plugins import Availability, Domain, Reader, Reading
+from harness.powerlogs.log import LineError
+from harness.powerlogs.meters._logs import describe_domain, parents_of, parser_for
+from harness.powerlogs.nvidia_smi_csv import NvidiaSmiParser
+from harness.powerlogs.ptdaemon import PtdaemonParser
+from harness.powerlogs.table import TableParser
 
 OPTIONS = (
     "path",
@@ -30,109 +34,17 @@ OPTIONS = (
     "max_w",
 )
 
-_OFF_LIMIT_S = 5.0
-"""A row that arrives later than this after its stamp, or before it, has a wrong clock."""
+_CLOCK_OFF_S_MAX = 5.0
+"""A row that arrives later than this after its stamp has a wrong clock ..."""
+
+_CLOCK_AHEAD_S_MAX = 1.0
+"""... as has one that arrives earlier than this before its stamp."""
 
 _STAMP_U_NS = NS_PER_S // 2
-"""Doubt of a stamp of another machine's clock that is synchronised over the network."""
+"""Uncertainty of a stamp of another machine's clock that is synchronised over the network."""
 
-_TIME_NAMES = ("time", "timestamp", "datetime", "date", "t", "t_s", "utc")
-_POWER_NAMES = {
-    **dict.fromkeys(("watts", "watt", "w", "power", "power_w", "power (w)", "power[w]"), 1.0),
-    **dict.fromkeys(("active power", "active power (w)", "p", "power_watts"), 1.0),
-    **dict.fromkeys(("power_kw", "kw", "power (kw)"), 1e3),
-    **dict.fromkeys(("power_mw", "mw", "power (mw)"), 1e-3),
-}
-_ENERGY_NAMES = {
-    **dict.fromkeys(("energy_j", "joules", "j", "energy (j)"), 1.0),
-    **dict.fromkeys(("energy_wh", "wh", "energy (wh)"), 3.6e3),
-    **dict.fromkeys(("energy_kwh", "kwh", "energy (kwh)"), 3.6e6),
-}
-_SPL_TIMES = ("%m-%d-%Y %H:%M:%S.%f", "%d-%m-%Y %H:%M:%S.%f")
-
-
-class Row(NamedTuple):
-    """One line of the log."""
-
-    wall_s: float
-    """Seconds since 1970 by the meter's clock."""
-    energy_j: float | None
-    power_w: float | None
-
-
-class Layout(NamedTuple):
-    """Where a table keeps what."""
-
-    delimiter: str
-    time: int
-    power: tuple[int, float] | None
-    """Column and watts for one of its units."""
-    energy: tuple[int, float] | None
-    columns_count: int
-
-
-def cells(line: str, delimiter: str) -> list[str]:
-    """The cells of a line, whose quotes may hold the delimiter.
-
-    Raises:
-        ValueError: it is no line of a table.
-    """
-    try:
-        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    except csv.Error as error:
-        raise ValueError(f"{error}: {line[:60]!r}") from error
-
-
-def decode(data: bytes) -> str:
-    """Text of a log, whatever byte order mark its meter's program put before it."""
-    for mark, encoding in (
-        (b"\xef\xbb\xbf", "utf-8-sig"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-    ):
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    return data.decode("utf-8", "replace")
-
-
-def seconds(text: str, zone: timezone | None, near_s: float) -> float:
-    """A stamp as seconds since 1970.
-
-    Args:
-        text: ISO 8601, seconds or milliseconds since 1970, or PTDaemon's own form, whose day and
-            month stand in either order: the one nearer to `near_s` is meant.
-        zone: of stamps that name none; None for this machine's.
-        near_s: seconds since 1970 about now.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    text = text.strip().strip('"')
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        return number / 1000 if number > 1e11 else number  # noqa: PLR2004 - milliseconds
-    moments = [moment.timestamp() for moment in _moments(text, zone)]
-    if not moments:
-        raise ValueError(f"'{text}' is no time stamp that is known here")
-    return min(moments, key=lambda moment: abs(moment - near_s))
-
-
-def _moments(text: str, zone: timezone | None) -> list[datetime]:
-    found = []
-    for form in ("", *_SPL_TIMES):
-        try:
-            moment = datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007
-        except ValueError:
-            continue
-        found.append(moment if moment.tzinfo else _placed(moment, zone))
-    return found
-
-
-def _placed(moment: datetime, zone: timezone | None) -> datetime:
-    return moment.replace(tzinfo=zone) if zone else moment.astimezone()
+_ENCODINGS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+"""By byte order mark; any other log is UTF-8."""
 
 
 def zone_of(text: str) -> timezone | None:
@@ -153,92 +65,6 @@ def zone_of(text: str) -> timezone | None:
     return timezone(sign * timedelta(hours=int(hours), minutes=int(minutes or 0)))
 
 
-def layout_of(header: str, options: Mapping[str, str]) -> Layout:
-    """The columns of a table, by the names that the options give or by usual ones.
-
-    Raises:
-        ValueError: the time or every figure is missing; the message lists the columns.
-    """
-    delimiter = max(";\t,", key=header.count)
-    names = [name.strip().lower() for name in cells(header, delimiter)]
-
-    def where(option: str, known: Sequence[str]) -> int | None:
-        wanted = options.get(option, "").lower()
-        candidates = [wanted] if wanted else known
-        found = next((candidate for candidate in candidates if candidate in names), None)
-        if found is not None and names.count(found) > 1:
-            raise ValueError(
-                f"more than one column is called '{found}'; give each a name of its own"
-            )
-        return None if found is None else names.index(found)
-
-    time, power = where("time", _TIME_NAMES), where("power", tuple(_POWER_NAMES))
-    energy = where("energy", tuple(_ENERGY_NAMES))
-    if time is None or (power is None and energy is None):
-        lacking = "time" if time is None else "power or energy"
-        raise ValueError(
-            f"no column of {lacking} among: {', '.join(names)}; "
-            "name them with time=..., power=... or energy=..."
-        )
-    return Layout(
-        delimiter,
-        time,
-        None if power is None else (power, _POWER_NAMES.get(names[power], 1.0)),
-        None if energy is None else (energy, _ENERGY_NAMES.get(names[energy], 1.0)),
-        len(names),
-    )
-
-
-def _value(text: str, *, decimal_comma: bool) -> float:
-    clean = text.strip().strip('"')
-    value = float(clean.replace(",", ".") if decimal_comma else clean)
-    if not math.isfinite(value):
-        raise ValueError(f"'{clean}' is no figure")
-    return value
-
-
-class Parser:
-    """Turns lines of one log into rows."""
-
-    def __init__(self, first: str, options: Mapping[str, str]) -> None:
-        self.is_spl = first.startswith("Time,") and "Watts" in first.split(",")
-        self.layout = None if self.is_spl else layout_of(first, options)
-        self._zone = zone_of(options.get("tz", "local"))
-
-    @property
-    def counts(self) -> bool:
-        """Whether the log has an energy counter."""
-        return self.layout is not None and self.layout.energy is not None
-
-    def row(self, line: str, near_s: float) -> Row:
-        """One line.
-
-        Raises:
-            ValueError: it is no row of this log.
-        """
-        if self.layout is None:
-            fields = line.split(",")
-            at = fields.index("Watts") + 1
-            if "".join(fields[at + 1 : at + 2]).strip().isdecimal():
-                raise ValueError(f"a decimal comma beside commas that part columns: {line[:60]!r}")
-            power_w = _value(fields[at], decimal_comma=False)
-            return Row(seconds(fields[1], self._zone, near_s), None, power_w)
-        layout = self.layout
-        fields = cells(line, layout.delimiter)
-        if len(fields) > layout.columns_count:
-            raise ValueError(
-                f"more columns than the {layout.columns_count} of the header: {line[:60]!r}"
-            )
-        if len(fields) <= max(layout.time, *(c[0] for c in (layout.power, layout.energy) if c)):
-            raise ValueError(f"too few columns: {line[:60]!r}")
-        comma = layout.delimiter != ","
-        energy, power = (
-            None if column is None else _value(fields[column[0]], decimal_comma=comma) * column[1]
-            for column in (layout.energy, layout.power)
-        )
-        return Row(seconds(fields[layout.time], self._zone, near_s), energy, power)
-
-
 class LogReader(Reader):
     """Follows a growing file from where it ends now."""
 
@@ -246,46 +72,73 @@ class LogReader(Reader):
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._path = Path(options["path"])
-        self._offset_s = number_option("logfile", options, "offset_s") or 0.0
-        text = decode(self._path.read_bytes())
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        if not first:
-            raise ValueError(f"{self._path}: the log is empty; start the meter's program first")
-        self._parser = Parser(first, options)
-        marks = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-        self._utf16 = marks.get(self._path.read_bytes()[:2])
-        self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        self._at = os.lseek(self._fd, 0, os.SEEK_END)
+        self._offset_ns = round((number_option("logfile", options, "offset_s") or 0.0) * NS_PER_S)
+        self._uses_arrival = options.get("clock", "stamp") == "arrival"
+        self._kind = options.get("kind", "wall")
+        if self._kind not in ("wall", "node"):
+            raise ValueError(f"logfile meter: option kind: '{self._kind}' is neither wall nor node")
+        data = self._path.read_bytes()
+        self._encoding = _ENCODINGS.get(data[:2], "utf-8")
+        self._newline = "\n".encode(self._encoding)
+        self._at = data.rfind(self._newline) + len(self._newline) if self._newline in data else 0
         self._rest = b""
-        self._by_arrival = options.get("clock", "stamp") == "arrival"
+        lines = self._decode(data[: self._at])
+        if not lines:
+            raise ValueError(f"{self._path}: the log is empty; start the meter's program first")
+        self._parser = parser_for(lines, zone_of(options.get("tz", "local")), options)
         self.errors: dict[str, str] = {}
-        kind = _kind(options.get("kind", "wall"))
-        self.domains: Sequence[Domain] = (self._spec(kind, options),)
+        self.domains: Sequence[Domain] = self._describe(lines, options)
+        self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
 
-    def _spec(self, kind: Literal["wall", "node"], options: Mapping[str, str]) -> Domain:
-        return Domain(
-            name=kind,
-            kind=kind,
-            method="counter" if self._parser.counts else "sampled",
-            meter="logfile",
-            source=f"log {self._path.name}{' of PTDaemon' if self._parser.is_spl else ''}",
-            update_period_s=1.0,
-            averaging_window_s=None if self._parser.counts else 1.0,
-            power_low_w=0.0,
-            power_high_w=number_option("logfile", options, "max_w", 0.0),
-            gain_error_ratio=number_option("logfile", options, "accuracy", 0.0),
-        )
+    def _decode(self, data: bytes) -> list[str]:
+        """Lines without blank ones."""
+        text = data.decode(self._encoding, "replace").removeprefix("\ufeff")
+        return [line for line in split_lines(text) if line.strip()]
 
-    def _lines(self) -> list[str]:
+    def _describe(self, lines: Sequence[str], options: Mapping[str, str]) -> list[Domain]:
+        """The domains of the rows that were there before."""
+        readings: list[Reading] = []
+        self._parser.near_ns = anchor().wall_ns
+        for number, line in enumerate(lines):
+            # The header comes first, and without it no line can be read.
+            with contextlib.suppress(*([LineError] if number else [])):
+                readings += self._parser.feed(line)
+        is_external = isinstance(self._parser, TableParser | PtdaemonParser)
+        names = dict.fromkeys(reading.domain for reading in readings)
+        if is_external:
+            names = {"wall": None}
+        elif not names:
+            raise ValueError(f"{self._path}: no reading yet; start the program a moment earlier")
+        if isinstance(self._parser, NvidiaSmiParser) and not self._parser.identity_column:
+            raise ValueError(f"{self._path}: no column identifies the GPU; record with index")
+        has_energy = getattr(self._parser, "has_energy", self._parser.method == "counter")
+        is_ptdaemon = isinstance(self._parser, PtdaemonParser)
+        return [
+            describe_domain(
+                self._name(name),
+                has_energy=has_energy,
+                meter="logfile",
+                source=f"log {self._path.name}{' of PTDaemon' if is_ptdaemon else ''}",
+                parents=parents_of(name, names),
+                update_period_s=1.0,
+                averaging_window_s=None if has_energy else 1.0,
+                power_low_w=0.0,
+                power_high_w=number_option("logfile", options, "max_w", 0.0),
+                gain_error_ratio=number_option("logfile", options, "accuracy", 0.0),
+            )
+            for name in names
+        ]
+
+    def _name(self, domain: str) -> str:
+        return self._kind if domain == "wall" else domain
+
+    def _new_lines(self) -> list[str]:
         data = os.pread(self._fd, 1 << 20, self._at)
         if not data and os.fstat(self._fd).st_size < self._at:
             raise OSError(f"{self._path} has become shorter; its program began a new log")
         self._at += len(data)
-        feed = "\n".encode(self._utf16 or "utf-8")
-        whole, found, self._rest = (self._rest + data).rpartition(feed)
-        if not found:
-            return []
-        return (whole.decode(self._utf16, "replace") if self._utf16 else decode(whole)).splitlines()
+        complete, found, self._rest = (self._rest + data).rpartition(self._newline)
+        return self._decode(complete) if found else []
 
     def read(self) -> Sequence[Reading]:
         """Rows that have arrived since the last read, stamped on this machine's clock.
@@ -294,52 +147,42 @@ class LogReader(Reader):
             OSError: the log was cut off.
         """
         self.errors = {}
-        lines = [line for line in self._lines() if line.strip()]
-        if not lines:
-            return []
+        lines = self._new_lines()
         here = anchor()
-        arrived_s = here.wall_ns / NS_PER_S
+        self._parser.near_ns = here.wall_ns
         readings = []
         for line in lines:
             try:
-                row = self._parser.row(line, arrived_s)
-            except (ValueError, IndexError) as error:
-                self.errors[self.domains[0].name] = f"a line of the log is no reading: {error}"
+                found = self._parser.feed(line)
+            except LineError as error:
+                self._complain(f"a line of the log is no reading: {error}")
                 continue
-            late_s = arrived_s - (row.wall_s + self._offset_s)
-            if self._refused(late_s):
-                continue
-            back_ns = 0 if self._by_arrival else round(late_s * NS_PER_S)
-            t_ns = here.monotonic_ns - back_ns
-            name = self.domains[0].name
-            readings.append(Reading(t_ns, name, row.energy_j, row.power_w, _STAMP_U_NS))
+            for reading in found:
+                late_ns = 0 if self._uses_arrival else here.wall_ns - reading.t_ns - self._offset_ns
+                if self._accepts(late_ns / NS_PER_S):
+                    name, t_ns = self._name(reading.domain), here.monotonic_ns - late_ns
+                    readings.append(reading._replace(t_ns=t_ns, domain=name, u_ns=_STAMP_U_NS))
         return readings
 
-    def _refused(self, late_s: float) -> bool:
-        """Whether the meter's clock is too far off, which is then told with the remedy."""
-        if self._by_arrival or -1.0 <= late_s <= _OFF_LIMIT_S:
-            return False
-        hours = late_s / 3600
+    def _complain(self, message: str) -> None:
+        self.errors[self.domains[0].name] = message
+
+    def _accepts(self, late_s: float) -> bool:
+        """Whether the log's clock is close enough; if not, the trouble states the remedy."""
+        if -_CLOCK_AHEAD_S_MAX <= late_s <= _CLOCK_OFF_S_MAX:
+            return True
         side = "behind" if late_s > 0 else "ahead of"
-        self.errors[self.domains[0].name] = (
-            f"the log's clock is {abs(late_s):.1f} s ({abs(hours):.2f} h) {side} this machine's: "
-            f"set the zone with tz=..., the rest with offset_s={late_s:.0f}, "
+        self._complain(
+            f"the log's clock is {abs(late_s):.1f} s ({abs(late_s) / 3600:.2f} h) {side} this "
+            f"machine's: set the zone with tz=..., the rest with offset_s={late_s:.0f}, "
             "or take the time of arrival with clock=arrival"
         )
-        return True
+        return False
 
     def close(self) -> Mapping[str, float]:
         """Close the file."""
         os.close(self._fd)
         return {}
-
-
-def _kind(text: str) -> Literal["wall", "node"]:
-    if text == "wall":
-        return "wall"
-    if text == "node":
-        return "node"
-    raise ValueError(f"logfile meter: option kind: '{text}' is neither wall nor node")
 
 
 class LogMeter:
@@ -349,7 +192,7 @@ class LogMeter:
     kinds = ("wall",)
 
     def probe(self) -> Availability:
-        """There for whoever names a log."""
+        """Always available; it needs the path of a log."""
         return Availability(
             ok=True, reason="follows the log of an external meter: --meter logfile:path=spl.txt"
         )

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.clock import NS_PER_S, anchor, now_ns
+from harness.powerlogs.log import time_ns
 from harness.powerlogs.meters import logfile
-from harness.powerlogs.meters.logfile import LogReader, decode, layout_of, seconds, zone_of
+from harness.powerlogs.meters.logfile import LogReader, zone_of
+from harness.powerlogs.table import TableParser
 
 SPL = "Time,{},Watts,{:.6f},Volts,228.570000,Amps,0.206430,PF,0.486400,Mark,notset\n"
 
@@ -90,7 +92,7 @@ def test_a_quoted_cell_may_hold_the_delimiter(tmp_path):
 
 def test_two_columns_of_one_name_are_refused():
     with pytest.raises(ValueError, match="more than one column is called 'watts'"):
-        layout_of("time,watts,watts", {})
+        TableParser().feed("time,watts,watts")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
@@ -116,8 +118,10 @@ def test_columns_with_names_of_their_own_are_named_by_options(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_no_part_of_the_first_column(encoding):
-    assert layout_of(decode("time,watts".encode(encoding)), {}).time == 0
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path, encoding):
+    path = tmp_path / "log.csv"
+    path.write_bytes("time,watts\n".encode(encoding))
+    logfile.METER.open({"path": str(path)}).close()
 
 
 def test_a_log_in_utf_16_is_followed(tmp_path):
@@ -197,20 +201,20 @@ def test_a_log_that_is_begun_anew_is_told(tmp_path):
 
 
 def test_day_and_month_are_told_apart_by_what_is_near():
-    near = datetime(2026, 2, 3, 12, tzinfo=UTC).timestamp()
+    near = int(datetime(2026, 2, 3, 12, tzinfo=UTC).timestamp())
     for text in ("02-03-2026 12:00:00.000", "03-02-2026 12:00:00.000"):
-        assert seconds(text, zone_of("utc"), near) == near
+        assert time_ns(text, zone_of("utc"), near * NS_PER_S) == near * NS_PER_S
 
 
 def test_seconds_and_milliseconds_since_1970_are_told_apart():
-    assert seconds("1700000000.5", None, 0) == 1700000000.5
-    assert seconds("1700000000500", None, 0) == 1700000000.5
+    assert time_ns("1700000000.5", None) == 1_700_000_000_500_000_000
+    assert time_ns("1700000000500", None) == 1_700_000_000_500_000_000
 
 
 def test_a_stamp_with_a_zone_needs_no_option():
     moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
     text = (moment + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S+02:00")
-    assert seconds(text, None, 0) == moment.timestamp()
+    assert time_ns(text, None) == moment.timestamp() * NS_PER_S
 
 
 @pytest.mark.parametrize(
@@ -355,3 +359,45 @@ def test_a_kind_that_no_meter_outside_can_have_is_refused(tmp_path):
     path.write_text("time,watts\n")
     with pytest.raises(ValueError, match="'gpu' is neither wall nor node"):
         logfile.METER.open({"path": str(path), "kind": "gpu"})
+
+
+NVIDIA = "timestamp, index, power.draw [W]\n"
+
+
+def test_nvidia_smi_is_followed_by_gpu(tmp_path):
+    form = "%Y/%m/%d %H:%M:%S.%f"
+    before = "".join(f"{stamp(form)[:-3]}, {gpu}, 70.00 W\n" for gpu in (0, 1))
+    after = "".join(f"{stamp(form)[:-3]}, {gpu}, {watts} W\n" for gpu, watts in ((0, 80), (1, 90)))
+    reader, readings = followed(tmp_path / "gpu.csv", NVIDIA + before, after)
+    assert [(domain.name, domain.kind) for domain in reader.domains] == [
+        ("gpu-0", "gpu"),
+        ("gpu-1", "gpu"),
+    ]
+    assert [(item.domain, item.power_w) for item in readings] == [("gpu-0", 80.0), ("gpu-1", 90.0)]
+    reader.close()
+
+
+def test_turbostat_is_followed_as_a_counter(tmp_path):
+    head = "Time_Of_Day_Seconds\tCPU\tPkgWatt\tCorWatt\n"
+    now = anchor().wall_ns / NS_PER_S
+    rows = [f"{now + i:.6f}\t-\t{10 * (i + 3)}\t5\n" for i in (-2, -1, 0)]
+    reader, readings = followed(tmp_path / "turbo.txt", head + "".join(rows[:2]), rows[2])
+    package, cores = reader.domains
+    assert (package.name, package.method, cores.parents) == (
+        "cpu-package", "counter", ("cpu-package",),
+    )  # fmt: skip
+    assert [item.energy_j for item in readings] == pytest.approx([60.0, 15.0], rel=1e-4)
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (NVIDIA, "no reading yet"),
+        ("timestamp, power.draw [W]\n2026/01/01 00:00:00, 5 W\n", "no column identifies the GPU"),
+    ],
+)
+def test_a_log_whose_domains_are_unknown_is_refused(tmp_path, text, fault):
+    (tmp_path / "gpu.csv").write_text(text)
+    with pytest.raises(ValueError, match=fault):
+        logfile.METER.open({"path": str(tmp_path / "gpu.csv")})

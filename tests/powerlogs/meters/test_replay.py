@@ -84,7 +84,7 @@ def test_a_bundle_brings_what_its_record_says(tmp_path):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("a,b\n", "the first line is not"),
+        ("a,b\n", "line 1: no column of time"),
         (HEADER, "no reading in it"),
         (HEADER + "1,gpu-0,many,,0\n", "line 2"),
         (HEADER + "1,gpu-0,1.0\n", "line 2"),
@@ -118,17 +118,17 @@ def test_two_rows_of_one_moment_need_not_have_the_same_figures(tmp_path, stopped
 
 
 def test_an_empty_figure_is_missing_and_not_zero(tmp_path):
-    (row,) = replay.rows_of(recording(tmp_path, HEADER + "5,gpu-0,,0,\n"))
+    (row,) = replay.readings_of(recording(tmp_path, HEADER + "5,gpu-0,,0,\n"))
     assert row.energy_j is None
     assert row.power_w == 0.0
     assert row.u_ns == 0
 
 
 def test_a_plain_table_plays_as_a_packed_one_does(tmp_path):
-    packed = replay.rows_of(recording(tmp_path))
+    packed = replay.readings_of(recording(tmp_path))
     plain = tmp_path / "trace.csv"
     plain.write_text(ROWS)
-    assert replay.rows_of(plain) == packed
+    assert replay.readings_of(plain) == packed
 
 
 def test_rows_out_of_order_are_played_in_the_order_of_time(tmp_path, stopped):
@@ -187,3 +187,13 @@ def test_an_option_that_it_does_not_have_is_named_with_those_it_has(tmp_path):
 def test_a_recording_that_is_not_there_is_told_by_its_path(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"trace\.csv\.gz"):
         replay.METER.open({"path": str(tmp_path)})
+
+
+def test_a_log_of_another_tool_plays_as_well(tmp_path, stopped):
+    log = tmp_path / "perf.txt"
+    log.write_text("1.0;20.5;Joules;power/energy-pkg/;1\n2.0;30.0;Joules;power/energy-pkg/;1\n")
+    reader = replay.METER.open({"path": str(log)})
+    (domain,) = reader.domains
+    assert (domain.name, domain.kind, domain.method) == ("cpu-package", "cpu", "counter")
+    stopped[0] += 2_000_000_000
+    assert [item.energy_j for item in reader.read()] == [0.0, 20.5, 50.5]
