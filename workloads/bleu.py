@@ -48,9 +48,9 @@ def corpus_bleu(translations: Sequence[str], references: Sequence[str]) -> float
         tokens, wanted = words(text), words(truth)
         ours, theirs = ours + len(tokens), theirs + len(wanted)
         for order in range(ORDER):
-            found = _grams(tokens, order + 1)
-            hits[order] += (found & _grams(wanted, order + 1)).total()
-            totals[order] += found.total()
+            result = _grams(tokens, order + 1)
+            hits[order] += (result & _grams(wanted, order + 1)).total()
+            totals[order] += result.total()
     if not hits[0] or not all(totals):
         return 0.0
     logs, missed = 0.0, 0

@@ -15,10 +15,10 @@ def average_precision(scores: npt.NDArray[np.float64], truth: npt.NDArray[np.boo
     `average_precision_score`. `truth` must hold at least one true row.
     """
     order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(truth[order])
+    result = np.cumsum(truth[order])
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    precision = found[last] / (last + 1)
-    gained = np.diff(found[last], prepend=0) / found[-1]
+    precision = result[last] / (last + 1)
+    gained = np.diff(result[last], prepend=0) / result[-1]
     return float(np.sum(gained * precision))
 
 
@@ -27,20 +27,20 @@ def mean_average_precision(outputs: Array, labels: Arrays, _facts: Mapping[str, 
 
     Args:
         outputs: Scores (rows, tasks).
-        labels: `y` (rows, tasks): 1, 0, or less than 0 where nobody knows.
+        labels: `y` (rows, tasks): 1, 0, or less than 0 where the label is missing.
 
     Raises:
         ValueError: no task has both.
     """
-    found = []
+    result = []
     for scores, truth in zip(outputs.T.astype(np.float64), labels["y"].T, strict=True):
         known = truth >= 0
         positive = truth[known] == 1
         if positive.any() and not positive.all():
-            found.append(average_precision(scores[known], positive))
-    if not found:
+            result.append(average_precision(scores[known], positive))
+    if not result:
         raise ValueError("no task has both truths among the hidden rows; give a larger set")
-    return float(np.mean(found))
+    return float(np.mean(result))
 
 
 def known_cross_entropy(outputs: Array, labels: Arrays, _facts: Mapping[str, float]) -> float:

@@ -21,8 +21,8 @@ def scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "root"))
     packed = find("workloads", "cifar10-94").value.packed
     packed.prepare(cifar_python(tmp_path / "originals"), tmp_path / "root", partial=True)
-    found: dict[str, Any] = load_submission(NAME)[0].__globals__
-    return found
+    result: dict[str, Any] = load_submission(NAME)[0].__globals__
+    return result
 
 
 def test_it_says_that_it_is_unverified() -> None:
@@ -42,7 +42,7 @@ def test_whitened_patches_have_unit_variance(scope: dict[str, Any]) -> None:
     assert torch.allclose(flat @ flat.T / flat.shape[1], torch.eye(12), atol=0.01)
 
 
-def test_each_image_is_mirrored_in_every_second_epoch(scope: dict[str, Any]) -> None:
+def test_every_image_is_mirrored_in_every_second_epoch(scope: dict[str, Any]) -> None:
     images = torch.rand(6, 3, 4, 4)
     flips = [scope["alternating_flips"](images, epoch) for epoch in (0, 1, 2)]
     assert torch.equal(flips[0], flips[2])

@@ -75,5 +75,5 @@ def test_rows_of_bytes_are_scored_as_their_texts() -> None:
             [np.pad(np.frombuffer(t.encode(), np.uint8), (0, 100 - len(t))) for t in given_]
         )
 
-    found = bleu(rows(ours).astype(np.float32), {"y": rows(theirs)}, {})
-    assert found == pytest.approx(score, rel=1e-12)
+    result = bleu(rows(ours).astype(np.float32), {"y": rows(theirs)}, {})
+    assert result == pytest.approx(score, rel=1e-12)

@@ -49,7 +49,7 @@ def test_every_workload_has_a_record_and_no_record_is_stray() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(NAMES)
 
 
-def test_record_is_found_by_its_workload(record: Calibration) -> None:
+def test_record_is_located_by_its_workload(record: Calibration) -> None:
     assert committed_record(record.workload) == record
     assert committed_record("no-such-workload") is None
 
@@ -78,7 +78,7 @@ def test_record_has_runs_enough_of_the_reference_with_distinct_seeds(record: Cal
     assert len({run.seed for run in record.runs}) == len(record.runs) >= least
 
 
-def test_each_run_has_one_clock_that_runs_forward(record: Calibration) -> None:
+def test_every_run_has_one_clock_that_runs_forward(record: Calibration) -> None:
     """Seconds of a run through the harness, or CPU seconds of a rehearsal; never both."""
     for run in record.runs:
         clocks = [item for item in (run.time_s, run.cpu_s) if item is not None]
@@ -127,7 +127,7 @@ def test_budget_leaves_nine_times_the_full_schedule(record: Calibration) -> None
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_instances_are_told_apart_from_runs(name: str) -> None:
+def test_instances_are_different_from_runs(name: str) -> None:
     spread = read(name).instances
     assert spread is not None
     assert spread.instances_count >= 8
@@ -140,9 +140,9 @@ def test_instances_are_told_apart_from_runs(name: str) -> None:
 def test_spread_between_instances_is_what_runs_leave() -> None:
     generator = np.random.default_rng(0)
     level = generator.normal(0, 3, (4_000, 1))
-    found = spread_of(level + generator.normal(0, 1, (4_000, 3)))
-    assert found.deviation_runs == pytest.approx(1, rel=0.05)
-    assert found.deviation_instances == pytest.approx(3, rel=0.05)
+    result = spread_of(level + generator.normal(0, 1, (4_000, 3)))
+    assert result.deviation_runs == pytest.approx(1, rel=0.05)
+    assert result.deviation_instances == pytest.approx(3, rel=0.05)
     alike = spread_of(np.array([[0.0, 2.0], [2.0, 0.0], [1.0, 1.0]]))
     assert alike.deviation_instances == 0
 

@@ -22,12 +22,12 @@ def rows() -> tuple[CatalogueRow, ...]:
 
 def methods_of_submissions() -> dict[str, set[str]]:
     """Methods that the listed submissions name, by submission."""
-    found = {}
+    result = {}
     for item in discover("submissions"):
         assert isinstance(item, Plugin)
         tree = tomllib.loads((item.value / "submission.toml").read_text(encoding="utf-8"))
-        found[item.name] = set(tree.get("methods", ()))
-    return found
+        result[item.name] = set(tree.get("methods", ()))
+    return result
 
 
 def test_every_row_of_the_list_is_there_in_its_order() -> None:

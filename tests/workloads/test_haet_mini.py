@@ -62,7 +62,7 @@ def given(spec: WorkloadSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return root
 
 
-def test_without_a_folder_the_stand_in_is_drawn_anew_for_each_run(spec: WorkloadSpec) -> None:
+def test_without_a_folder_the_stand_in_is_drawn_for_every_run(spec: WorkloadSpec) -> None:
     first, again, other = (spec.data(seed) for seed in (1, 1, 2))
     assert first.facts["synthetic"] == 1.0
     assert np.array_equal(first.train["x"], again.train["x"])
@@ -78,7 +78,7 @@ def test_an_organizers_set_takes_its_place(
     assert not splits.facts.get("synthetic", 0.0)
 
 
-def test_a_folder_that_lacks_the_set_is_no_reason_for_the_stand_in(
+def test_a_folder_without_the_set_is_no_reason_for_the_stand_in(
     spec: WorkloadSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
@@ -120,11 +120,11 @@ def test_untrained_model_gives_scores_and_misses_the_target(spec: WorkloadSpec) 
 def test_moved_images_are_whole_images_or_their_mirror_images() -> None:
     moved = load_submission("haet-mini-adamw")[0].__globals__["moved"]
     images = np.random.default_rng(0).integers(0, 255, (60, 3, 32, 32), dtype=np.uint8)
-    found = moved(images, np.random.default_rng(1))
-    assert found.shape == images.shape
+    result = moved(images, np.random.default_rng(1))
+    assert result.shape == images.shape
     padded = np.pad(images, ((0, 0), (0, 0), (4, 4), (4, 4)), mode="reflect")
     kinds = set()
-    for picture, one in zip(padded, found, strict=True):
+    for picture, one in zip(padded, result, strict=True):
         offers = {
             mirrored: any(
                 np.array_equal(picture[:, a : a + 32, b : b + 32], one[..., ::step])

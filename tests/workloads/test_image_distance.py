@@ -40,12 +40,12 @@ def test_shuffled_pixels_are_at_one_and_others_of_the_kind_near_nil() -> None:
 
 def test_the_more_noise_the_farther() -> None:
     noise = np.random.default_rng(4).normal(size=OTHER.shape)
-    found = [distance(np.clip(OTHER + share * noise, -1, 1)) for share in (0.0, 0.2, 0.5, 2.0)]
-    assert found == sorted(found)
-    assert found[-1] > 5 * found[0]
+    result = [distance(np.clip(OTHER + share * noise, -1, 1)) for share in (0.0, 0.2, 0.5, 2.0)]
+    assert result == sorted(result)
+    assert result[-1] > 5 * result[0]
 
 
-def test_a_normal_fit_of_all_pixels_is_told_from_images() -> None:
+def test_a_normal_fit_of_all_pixels_differs_from_images() -> None:
     flat = REAL.reshape(400, -1)
     drawn = np.random.default_rng(5).normal(size=(400, 400)) @ (flat - flat.mean(0)) / 400**0.5
     assert distance(drawn + flat.mean(0)) > 2 * distance(OTHER)

@@ -138,10 +138,10 @@ def test_initial_weights_hang_on_the_global_seed_alone(spec: WorkloadSpec) -> No
 def test_masks_are_folders_that_exist(spec: WorkloadSpec) -> None:
     for mask in spec.mask:
         package, _, rest = mask.partition("/")
-        found = importlib.util.find_spec(package)
-        assert found is not None
-        assert found.submodule_search_locations is not None
-        assert Path(found.submodule_search_locations[0], rest).is_dir()
+        result = importlib.util.find_spec(package)
+        assert result is not None
+        assert result.submodule_search_locations is not None
+        assert Path(result.submodule_search_locations[0], rest).is_dir()
 
 
 def test_workloads_without_a_mask_are_generated(spec: WorkloadSpec) -> None:
@@ -168,7 +168,7 @@ def test_data_cannot_be_made_where_masked_folders_are_empty() -> None:
     assert done.stdout.split() == names
 
 
-def test_each_workload_has_its_reference() -> None:
+def test_every_workload_has_its_reference() -> None:
     names = {submission.name for submission in SUBMISSIONS}
     assert {f"{workload.name}-adamw" for workload in WORKLOADS} <= names
 

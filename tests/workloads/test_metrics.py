@@ -92,9 +92,9 @@ def test_honest_luck_stays_above_three_errors_below_zero() -> None:
 
 def test_reading_one_label_in_fifty_is_beyond_luck() -> None:
     splits = markov_splits(1)
-    told = splits.test_labels["ideal"].copy()
-    told[:, ::50] = 0.0
-    excess = float(np.mean(splits.test_labels["ideal"] - told))
+    reported = splits.test_labels["ideal"].copy()
+    reported[:, ::50] = 0.0
+    excess = float(np.mean(splits.test_labels["ideal"] - reported))
     assert excess < -3 * excess_error(splits.test_labels, splits.facts)
 
 

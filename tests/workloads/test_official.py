@@ -1,4 +1,4 @@
-"""Official workloads: originals to packed arrays, through the gun, into the sandbox and back."""
+"""Official workloads: from original files to packed arrays, training in the sandbox and back."""
 
 import hashlib
 import json
@@ -182,7 +182,7 @@ def test_every_official_workload_has_a_made_folder_here() -> None:
     assert sorted(MADE) == sorted(OFFICIAL)
 
 
-def test_each_says_what_it_is_and_how_to_get_its_data(spec: WorkloadSpec) -> None:
+def test_every_says_what_it_is_and_how_to_get_its_data(spec: WorkloadSpec) -> None:
     assert spec.size == "official"
     assert spec.secrecy in {"public", "secret"}
     assert spec.packed is not None
@@ -193,7 +193,7 @@ def test_each_says_what_it_is_and_how_to_get_its_data(spec: WorkloadSpec) -> Non
     assert "estimate" in spec.about, "what was not measured says so"
 
 
-def test_without_data_each_says_how_to_get_them(
+def test_without_data_every_one_says_how_to_get_them(
     spec: WorkloadSpec, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert spec.packed is not None
@@ -242,7 +242,7 @@ def test_initial_weights_hang_on_the_global_seed_alone(spec: WorkloadSpec) -> No
     assert not torch.equal(drawn(3), drawn(4))
 
 
-# --- through the gun -----------------------------------------------------------------------------
+# --- whole runs ----------------------------------------------------------------------------------
 
 
 def entry(folder: Path, name: str, train: str) -> Path:
@@ -313,8 +313,8 @@ def test_a_part_of_a_set_is_marked_in_the_record(tmp_path: Path, root: Path) -> 
     assert (state.partial, state.synthetic) == (True, False)
     bundle = Bundle(outcome.bundle, checked=True)
     findings = check_findings(bundle, load_ruleset("smoke"))
-    (found,) = [finding for finding in findings if finding.rule.startswith("data-")]
-    assert (found.rule, found.level) == ("data-partial", "fail")
+    (result,) = [finding for finding in findings if finding.rule.startswith("data-")]
+    assert (result.rule, result.level) == ("data-partial", "fail")
 
 
 INITIAL = """
@@ -366,7 +366,7 @@ def predictor(weights, workload):
 
 @pytest.mark.needs("bubblewrap")
 @pytest.mark.parametrize(("name", "symbols"), [("fineweb-gpt2s", 50_257), ("babylm-small", 256)])
-def test_symbols_are_foretold_one_by_one_from_the_sandbox(
+def test_symbols_are_predicted_one_by_one_from_the_sandbox(
     name: str, symbols: int, tmp_path: Path, root: Path
 ) -> None:
     spec = prepared(name, tmp_path, root)

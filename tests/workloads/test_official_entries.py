@@ -170,7 +170,7 @@ def test_it_learns_the_made_set_in_a_few_steps(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_says_that_it_is_unverified(name: str) -> None:
+def test_every_says_that_it_is_unverified(name: str) -> None:
     folder = find("submissions", name).value
     title = tomllib.loads((folder / "submission.toml").read_text())["title"]
     assert title.endswith("(unverified)")
@@ -214,9 +214,9 @@ def test_pairs_are_whole_wherever_reading_begins() -> None:
     wanted = [tuple(line.split(b"\t")) for line in text.splitlines()]
     for begin in range(len(text)):
         reader = scope["pairs"](stream, begin)
-        found = [tuple(bytes(item) for item in next(reader)) for _ in range(7)]
-        first = wanted.index(found[0])
-        assert found == [wanted[(first + k) % 3] for k in range(7)]
+        result = [tuple(bytes(item) for item in next(reader)) for _ in range(7)]
+        first = wanted.index(result[0])
+        assert result == [wanted[(first + k) % 3] for k in range(7)]
 
 
 def test_after_the_end_of_a_translation_nothing_is_asked_for() -> None:
@@ -275,7 +275,7 @@ def test_speedrun_begins_at_no_opinion(speedrun: dict[str, Any]) -> None:
     assert torch.allclose(net.hidden(tokens, [])[0], first, atol=1e-5), "blocks add nothing yet"
 
 
-def shaken(speedrun: dict[str, Any]) -> Any:
+def perturbed(speedrun: dict[str, Any]) -> Any:
     torch.manual_seed(1)
     net = speedrun["Net"]()
     for parameter in net.parameters():
@@ -284,7 +284,7 @@ def shaken(speedrun: dict[str, Any]) -> Any:
 
 
 def test_speedrun_scores_stay_within_the_cap(speedrun: dict[str, Any]) -> None:
-    net = shaken(speedrun)
+    net = perturbed(speedrun)
     nn.init.normal_(net.head.weight, std=50.0)
     scores = net(torch.randint(0, 300, (2, 9)))
     assert scores.abs().max() <= 30.0
@@ -292,7 +292,7 @@ def test_speedrun_scores_stay_within_the_cap(speedrun: dict[str, Any]) -> None:
 
 
 def test_speedrun_sees_nothing_that_comes_later(speedrun: dict[str, Any]) -> None:
-    net = shaken(speedrun)
+    net = perturbed(speedrun)
     one = torch.randint(0, 300, (2, 12))
     other = one.clone()
     other[:, 8:] = torch.randint(0, 300, (2, 4))
@@ -300,7 +300,7 @@ def test_speedrun_sees_nothing_that_comes_later(speedrun: dict[str, Any]) -> Non
 
 
 def test_speedrun_tells_token_by_token_what_it_tells_at_once(speedrun: dict[str, Any]) -> None:
-    net = shaken(speedrun)
+    net = perturbed(speedrun)
     tokens = torch.randint(0, 300, (3, 10)).numpy()
     with torch.inference_mode():
         whole = net(torch.from_numpy(tokens))[..., :300].numpy()

@@ -1,4 +1,4 @@
-"""Average precision: scikit-learn's figures, ties together, and what nobody knows left out."""
+"""Average precision: scikit-learn's figures, ties together, and missing labels left out."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ from workloads.precision import average_precision, known_cross_entropy, mean_ave
 
 pairs = st.lists(
     st.tuples(st.sampled_from([-1.5, 0.0, 0.25, 2.0, 3.0]), st.booleans()), min_size=1, max_size=40
-).filter(lambda found: any(truth for _, truth in found))
+).filter(lambda result: any(truth for _, truth in result))
 
 
 @given(pairs)
-def test_figures_are_those_of_scikit_learn(found: list[tuple[float, bool]]) -> None:
-    scores = np.array([score for score, _ in found])
-    truth = np.array([truth for _, truth in found])
+def test_figures_are_those_of_scikit_learn(result: list[tuple[float, bool]]) -> None:
+    scores = np.array([score for score, _ in result])
+    truth = np.array([truth for _, truth in result])
     expected = average_precision_score(truth, scores)
     assert average_precision(scores, truth) == pytest.approx(expected)
 

@@ -127,27 +127,27 @@ def test_shifted_images_are_whole_images_moved_by_at_most_one_pixel() -> None:
     assert moved.shape == images.shape
     padded = np.pad(images[:, 0], ((0, 0), (1, 1), (1, 1)))
     offers = [padded[:, a : a + 8, b : b + 8] for a in range(3) for b in range(3)]
-    found = np.array(
+    matches = np.array(
         [
             [np.array_equal(x, y) for x in item]
             for item, y in zip(np.stack(offers, axis=1), moved[:, 0], strict=True)
         ]
     )
-    assert found.any(axis=1).all()
-    assert found.any(axis=0).all()
+    assert matches.any(axis=1).all()
+    assert matches.any(axis=0).all()
 
 
 def test_spiking_reference_tells_its_spike_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
+    reported: list[float] = []
 
     def send(_: Recorder, kind: str, fields: Mapping[str, Any]) -> None:
         assert kind == "log"
-        told.append(fields["scalars"]["spike_rate"])
+        reported.append(fields["scalars"]["spike_rate"])
 
     monkeypatch.setattr(Recorder, "send", send)
     rehearse("digits-snn-adamw", 7, spacing_s=0.0, most=3)
-    assert len(told) == 3
-    assert all(0.05 < rate < 0.4 for rate in told)
+    assert len(reported) == 3
+    assert all(0.05 < rate < 0.4 for rate in reported)
 
 
 def test_pseudo_labels_count_only_where_the_model_is_sure() -> None:
@@ -172,8 +172,10 @@ def test_pseudo_labels_count_only_where_the_model_is_sure() -> None:
         Fixed(1.0)(images[:50]), truth, label_smoothing=0.05
     )
     assert unsure.item() == pytest.approx(expected.item())
-    told = torch.nn.functional.cross_entropy(Fixed(5.0)(images[:50]), truth, label_smoothing=0.05)
-    assert scope["loss_of"](Fixed(5.0), images, truth, plain).item() > told.item()
+    reported = torch.nn.functional.cross_entropy(
+        Fixed(5.0)(images[:50]), truth, label_smoothing=0.05
+    )
+    assert scope["loss_of"](Fixed(5.0), images, truth, plain).item() > reported.item()
 
 
 def test_muon_needs_far_fewer_steps_for_the_same_text() -> None:
@@ -188,10 +190,12 @@ def test_advantages_of_poles_add_up_to_what_was_still_to_come() -> None:
     discount, trace = scope["DISCOUNT"], scope["TRACE"]
     values, overs = torch.zeros(6, 3), torch.zeros(5, 3, dtype=torch.bool)
     overs[2, 1] = True
-    found = scope["advantages"](values, overs)
+    matches = scope["advantages"](values, overs)
     worth = [(1 - discount) * sum((discount * trace) ** k for k in range(n)) for n in range(6)]
-    assert found[:, 0].tolist() == pytest.approx(worth[:0:-1])
-    assert found[:, 1].tolist() == pytest.approx([worth[3], worth[2], worth[1], worth[2], worth[1]])
+    assert matches[:, 0].tolist() == pytest.approx(worth[:0:-1])
+    assert matches[:, 1].tolist() == pytest.approx(
+        [worth[3], worth[2], worth[1], worth[2], worth[1]]
+    )
 
 
 def test_a_pole_that_would_stand_for_ever_has_no_advantage() -> None:
@@ -223,10 +227,10 @@ def test_a_net_of_another_family_needs_far_less_for_the_same_curves() -> None:
         )
     )
     step, _, weights = recorder.snapshots[-1]
-    foretell = train.__globals__["predictor"](weights, spec)
-    outputs = foretell(dict(splits.test_inputs))
+    predict = train.__globals__["predictor"](weights, spec)
+    outputs = predict(dict(splits.test_inputs))
     assert outputs.shape == (48_000, 10)
-    assert np.array_equal(outputs[:9], foretell({"x": splits.test_inputs["x"][:9]}))
+    assert np.array_equal(outputs[:9], predict({"x": splits.test_inputs["x"][:9]}))
     record = committed_record("mnist1d")
     assert record is not None
     best = max(value for run in record.runs for value in run.metrics)

@@ -21,7 +21,7 @@ PLACES = {"train": ("train_10M", "train"), "validation": ("dev", "dev"), "test":
 """Split to its folder and the ending of its files."""
 SYMBOLS = 256
 CONTEXT = 1024
-"""Bytes of a hidden window, each of which is to be foretold from those before."""
+"""Bytes of a hidden window, each of which is to be predicted from those before."""
 WINDOWS = 256
 CHUNK = 1 << 24
 """Bytes that are held in memory at once."""
@@ -41,14 +41,14 @@ def text_file(path: Path) -> Array:
     if not path.is_file():
         raise DataMissing(f"{path}: missing; {HOW}")
     if not path.stat().st_size:
-        raise DataFault(f"{path}: empty; get it anew")
+        raise DataFault(f"{path}: empty; get it again")
     try:
         with path.open(encoding="utf-8", newline="") as file:
             while file.read(CHUNK):
                 pass
     except UnicodeDecodeError as error:
         message = f"{path}: no UTF-8 at byte {error.start} of a piece: cut off or damaged"
-        message += "; get it anew"
+        message += "; get it again"
         raise DataFault(message) from error
     return np.memmap(path, np.uint8, "r")
 
@@ -67,12 +67,12 @@ def _stream(name: str, texts: list[Array]) -> Iterator[Part]:
 
 
 def _windows(folder: Path, texts: list[Array]) -> Iterator[Part]:
-    """Hidden windows, evenly spaced over all test texts: what is seen, what is to be foretold."""
+    """Hidden windows, evenly spaced over all test texts: what is seen, what is to be predicted."""
     stream = np.concatenate(texts)
     count = min(WINDOWS, len(stream) // (CONTEXT + 1))
     if not count:
         message = f"{folder}: {len(stream)} bytes are less than one window of {CONTEXT + 1}"
-        message += "; get the test texts anew"
+        message += "; get the test texts again"
         raise DataFault(message)
     starts = np.arange(count) * (len(stream) // count)
     windows = stream[starts[:, None] + np.arange(CONTEXT + 1)].astype(np.int64)

@@ -1,4 +1,4 @@
-"""A pole on a cart, its dynamics and the mixing of what is observed drawn anew for each run.
+"""A pole on a cart, its dynamics and the mixing of what is observed newly drawn for each run.
 
 Physics after Barto, Sutton and Anderson (1983) in the form of Gymnasium's CartPole-v1.
 """

@@ -58,7 +58,7 @@ def read_pickle(path: Path) -> tuple[Array, Array]:
         labels = np.asarray(tree[b"labels"], dtype=np.int64)
     except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, IndexError) as error:
         raise DataFault(
-            f"{path}: no batch of CIFAR-10 ({type(error).__name__}: {error}); get it anew"
+            f"{path}: no batch of CIFAR-10 ({type(error).__name__}: {error}); get it again"
         ) from error
     if images.dtype != np.uint8 or images.shape != (len(labels), PIXELS):
         raise DataFault(
@@ -77,7 +77,7 @@ def read_binary(path: Path) -> tuple[Array, Array]:
     data = np.fromfile(path, np.uint8)
     if not len(data) or len(data) % (1 + PIXELS):
         raise DataFault(
-            f"{path}: {len(data)} bytes are no whole records of {1 + PIXELS}; get it anew"
+            f"{path}: {len(data)} bytes are no whole records of {1 + PIXELS}; get it again"
         )
     records = data.reshape(-1, 1 + PIXELS)
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].astype(np.int64)
@@ -98,7 +98,7 @@ def _batch(folder: Path, name: str, suffix: str) -> tuple[Array, Array]:
         raise DataMissing(f"{path}: missing beside the other batches; {HOW}")
     images, labels = (read_binary if suffix else read_pickle)(path)
     if len(labels) and not 0 <= labels.min() <= labels.max() < CLASSES:
-        raise DataFault(f"{path}: a label is out of range 0 to {CLASSES - 1}; get the file anew")
+        raise DataFault(f"{path}: a label is out of range 0 to {CLASSES - 1}; get the file again")
     return images, labels
 
 

@@ -61,10 +61,10 @@ def dictionary_path() -> Path:
 def _text() -> str:
     path = dictionary_path()
     data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
+    result = hashlib.sha256(data).hexdigest()
+    if result != SHA256:
         raise ValueError(
-            f"{path}: SHA-256 is {found}, not {SHA256}: cut off or of another version; {REMEDY}"
+            f"{path}: SHA-256 is {result}, not {SHA256}: cut off or of another version; {REMEDY}"
         )
     return data.decode("utf-8")
 
@@ -75,7 +75,7 @@ def entries(text: str) -> list[tuple[str, tuple[str, ...]]]:
     Raises:
         ValueError: a sound is not one of the 39.
     """
-    found = []
+    result = []
     for number, line in enumerate(text.splitlines(), start=1):
         word, *stressed = line.partition("#")[0].split() or [""]
         sounds = tuple(item.rstrip("012") for item in stressed)
@@ -86,8 +86,8 @@ def entries(text: str) -> list[tuple[str, tuple[str, ...]]]:
                 f"{FILE}, line {number}: '{min(odd)}' is no sound of '{word}'; {REMEDY}"
             )
         if 0 < len(sounds) <= LONGEST:
-            found.append((word, sounds))
-    return found
+            result.append((word, sounds))
+    return result
 
 
 def row_of(word: str, sounds: tuple[str, ...]) -> list[str]:

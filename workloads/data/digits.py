@@ -41,10 +41,10 @@ def _table_path() -> Path:
 def _table() -> bytes:
     path = _table_path()
     text = gzip.decompress(path.read_bytes())
-    found = hashlib.sha256(text).hexdigest()
-    if found != SHA256:
+    result = hashlib.sha256(text).hexdigest()
+    if result != SHA256:
         raise ValueError(
-            f"{path}: SHA-256 of the unpacked table is {found}, not {SHA256}; "
+            f"{path}: SHA-256 of the unpacked table is {result}, not {SHA256}; "
             "install an unchanged scikit-learn"
         )
     return text
@@ -113,9 +113,9 @@ def few_label_splits(*shape: int) -> Splits:
     )
 
 
-def _equal_shares(labels: Labels, each: int, generator: np.random.Generator) -> Labels:
+def _equal_shares(labels: Labels, item: int, generator: np.random.Generator) -> Labels:
     classes = np.unique(labels)
-    parts = [generator.permutation(np.flatnonzero(labels == one))[:each] for one in classes]
+    parts = [generator.permutation(np.flatnonzero(labels == one))[:item] for one in classes]
     return np.sort(np.concatenate(parts))
 
 

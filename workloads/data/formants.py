@@ -1,4 +1,4 @@
-"""Synthesised glides between two vowels whose resonances are drawn anew for each run."""
+"""Synthesised glides between two vowels whose resonances are newly drawn for each run."""
 
 import numpy as np
 import numpy.typing as npt

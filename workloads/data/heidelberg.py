@@ -45,16 +45,16 @@ def counts(times_s: Array, units: Array, where: str) -> Array:
     """
     if len(times_s) != len(units):
         raise DataFault(
-            f"{where}: {len(times_s)} times beside {len(units)} units; get the file anew"
+            f"{where}: {len(times_s)} times beside {len(units)} units; get the file again"
         )
     exact = times_s.astype(np.float64)
     if len(units) and not (0 <= units.min() <= units.max() < UNITS):
-        raise DataFault(f"{where}: a unit is out of range 0 to {UNITS - 1}; get the file anew")
+        raise DataFault(f"{where}: a unit is out of range 0 to {UNITS - 1}; get the file again")
     if not (np.isfinite(exact).all() and (exact >= 0).all()):
-        raise DataFault(f"{where}: a time is negative or no number; get the file anew")
+        raise DataFault(f"{where}: a time is negative or no number; get the file again")
     bins = np.minimum((exact * (BINS / SPAN_S)).astype(np.int64), BINS - 1)
-    found = np.bincount(bins * UNITS + units.astype(np.int64), minlength=BINS * UNITS)
-    return np.minimum(found, 255).astype(np.uint8).reshape(BINS, UNITS)
+    result = np.bincount(bins * UNITS + units.astype(np.int64), minlength=BINS * UNITS)
+    return np.minimum(result, 255).astype(np.uint8).reshape(BINS, UNITS)
 
 
 def _opened(path: Path) -> Any:
@@ -67,11 +67,11 @@ def _opened(path: Path) -> Any:
         shapes = [file[name].shape for name in ("spikes/times", "spikes/units", "labels")]
     except (OSError, KeyError, AttributeError) as error:
         raise DataFault(
-            f"{path}: no HDF5 file of spikes that can be read ({error}); get it anew"
+            f"{path}: no HDF5 file of spikes that can be read ({error}); get it again"
         ) from error
     if len(set(shapes)) != 1 or len(shapes[0]) != 1 or not shapes[0][0]:
         raise DataFault(
-            f"{path}: times, units and labels are {shapes}, not of one length; get it anew"
+            f"{path}: times, units and labels are {shapes}, not of one length; get it again"
         )
     return file
 
@@ -79,7 +79,7 @@ def _opened(path: Path) -> Any:
 def _labels(path: Path, file: Any) -> Array:
     labels: Array = file["labels"][...]
     if labels.dtype.kind not in "iu":
-        raise DataFault(f"{path}: labels are {labels.dtype}, not whole numbers; get it anew")
+        raise DataFault(f"{path}: labels are {labels.dtype}, not whole numbers; get it again")
     labels = labels.astype(np.int64)
     check_labels(labels, CLASSES, str(path))
     return labels
@@ -96,7 +96,7 @@ def _utterances(path: Path, group: str, rows: Array, file: Any) -> Iterator[Part
             ]
         except (OSError, RuntimeError) as error:
             raise DataFault(
-                f"{path}: spikes cannot be read ({error}): cut off or damaged; get it anew"
+                f"{path}: spikes cannot be read ({error}): cut off or damaged; get it again"
             ) from error
         yield from labelled(group, np.stack(x), labels[chosen])
 

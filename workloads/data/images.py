@@ -54,7 +54,7 @@ def read_image(path: Path, side: int | None = None, crop_ratio: float = 1.0) -> 
                 image = _middle(image, side, crop_ratio)
             return np.asarray(image, dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataFault(f"{path}: no image that can be read ({error}); get it anew") from error
+        raise DataFault(f"{path}: no image that can be read ({error}); get it again") from error
 
 
 def _middle(image: Any, side: int, crop_ratio: float) -> Any:

@@ -1,4 +1,4 @@
-"""Utterances of two Japanese vowels by nine speakers, to be told apart by their speaker."""
+"""Utterances of two Japanese vowels by nine speakers, to be classified by speaker."""
 
 import io
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ Tokens = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Source:
-    """A source whose next symbol hangs on the last two: `table[a, b, c]` = P(c | a, b)."""
+    """A source whose next symbol depends on the last two: `table[a, b, c]` = P(c | a, b)."""
 
     table: Table
 

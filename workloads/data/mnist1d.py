@@ -1,7 +1,7 @@
 """MNIST-1D: ten short curves, padded, stretched, moved, put into noise and sheared.
 
 S. Greydanus and D. Kobak: Scaling Down Deep Learning with MNIST-1D, ICML 2024 (arXiv 2011.14439);
-the recipe is that of the package mnist1d 0.0.2. For each run the published curves are bent anew.
+the recipe is that of the package mnist1d 0.0.2. Each run distorts the published curves again.
 """
 
 from dataclasses import dataclass

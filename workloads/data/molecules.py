@@ -17,7 +17,7 @@ from workloads.data.shards import Packing, Part
 ATOM_FEATURES, BOND_FEATURES = 9, 3
 ASSAYS = 128
 UNKNOWN = -1
-"""A label that nobody measured."""
+"""A missing label."""
 NO_ATOM, NO_BOND = 255, 255
 """What fills the places after a molecule's last atom or bond."""
 CHUNK = 10_000
@@ -50,7 +50,7 @@ def _rows(file: TextIO, path: Path, count: int, width: int, *, gaps: bool) -> Ar
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "loadtxt: input contained no data")
             # A converter is called for each number, so that only the file with gaps gets one.
-            found = np.loadtxt(
+            matches = np.loadtxt(
                 file,
                 delimiter=",",
                 ndmin=2,
@@ -59,12 +59,14 @@ def _rows(file: TextIO, path: Path, count: int, width: int, *, gaps: bool) -> Ar
                 comments=None,
             )
     except (ValueError, EOFError, OSError, zlib.error) as error:
-        raise DataFault(f"{path}: cut off or damaged ({error}); get it anew") from error
-    if found.shape != (count, width):
-        message = f"{path}: {found.shape[0]} rows of {found.shape[-1]} numbers where {count} of "
-        message += f"{width} are due; get it anew"
+        raise DataFault(f"{path}: cut off or damaged ({error}); get it again") from error
+    if matches.shape != (count, width):
+        message = (
+            f"{path}: {matches.shape[0]} rows of {matches.shape[-1]} numbers where {count} of "
+        )
+        message += f"{width} are due; get it again"
         raise DataFault(message)
-    return found
+    return matches
 
 
 def _number(text: str) -> float:
@@ -77,7 +79,7 @@ def _all(path: Path) -> Whole:
         with gzip.open(path, "rt", encoding="ascii") as file:
             return np.array([int(line) for line in file], dtype=np.int64)
     except (ValueError, EOFError, OSError, zlib.error) as error:
-        raise DataFault(f"{path}: cut off or damaged ({error}); get it anew") from error
+        raise DataFault(f"{path}: cut off or damaged ({error}); get it again") from error
 
 
 def _groups(folder: Path, molecules: int) -> Whole:
@@ -86,20 +88,22 @@ def _groups(folder: Path, molecules: int) -> Whole:
     Raises:
         DataFault: one is in no split or in two, or a split names one that is not there.
     """
-    found = np.full(molecules, -1, dtype=np.int64)
+    matches = np.full(molecules, -1, dtype=np.int64)
     for place, name in enumerate(SPLITS.values()):
         path = _file(folder, f"split/scaffold/{name}.csv.gz")
         rows = _all(path)
         if not len(rows) or rows.min() < 0 or rows.max() >= molecules:
             raise DataFault(
-                f"{path}: names none, or one beyond the {molecules} molecules; get it anew"
+                f"{path}: names none, or one beyond the {molecules} molecules; get it again"
             )
-        if len(np.unique(rows)) != len(rows) or (found[rows] >= 0).any():
-            raise DataFault(f"{path}: names a molecule twice, or one of another split; get it anew")
-        found[rows] = place
-    if (found < 0).any():
-        raise DataFault(f"{folder / 'split/scaffold'}: a molecule is in no split; get it anew")
-    return found
+        if len(np.unique(rows)) != len(rows) or (matches[rows] >= 0).any():
+            raise DataFault(
+                f"{path}: names a molecule twice, or one of another split; get it again"
+            )
+        matches[rows] = place
+    if (matches < 0).any():
+        raise DataFault(f"{folder / 'split/scaffold'}: a molecule is in no split; get it again")
+    return matches
 
 
 def padded(rows: Array, counts: Whole, width: int, fill: int) -> Array:
@@ -112,7 +116,7 @@ def padded(rows: Array, counts: Whole, width: int, fill: int) -> Array:
 def _ranged(rows: Array, path: Path, low: int, high: Array | int) -> Array:
     """The rows, all of them whole numbers in range."""
     if np.isnan(rows).any() or (rows < low).any() or (rows >= high).any() or (rows % 1).any():
-        raise DataFault(f"{path}: a number is missing or out of range; get it anew")
+        raise DataFault(f"{path}: a number is missing or out of range; get it again")
     return rows
 
 
@@ -124,7 +128,7 @@ class _Tables:
         self.bonds = _all(_file(folder, "raw/num-edge-list.csv.gz"))
         if len(self.atoms) != len(self.bonds) or not len(self.atoms) or self.atoms.min() < 1:
             message = f"{folder / 'raw'}: {len(self.atoms)} counts of atoms, {len(self.bonds)} of "
-            message += "bonds, or a molecule without atoms; get the files anew"
+            message += "bonds, or a molecule without atoms; get the files again"
             raise DataFault(message)
         names = ("node-feat", "edge", "edge-feat", "graph-label")
         self.paths = {name: _file(folder, f"raw/{name}.csv.gz") for name in names}
@@ -144,7 +148,7 @@ class _Tables:
         for name, file in self._files.items():
             if file.read(1).strip():
                 raise DataFault(
-                    f"{self.paths[name]}: rows follow those that are counted; get it anew"
+                    f"{self.paths[name]}: rows follow those that are counted; get it again"
                 )
 
     def take(self, chosen: slice) -> dict[str, Array]:
@@ -172,7 +176,7 @@ def read(folder: Path) -> Iterator[Part]:
 
     `atoms` (molecules, most atoms, 9) and `bonds` (molecules, most bonds, 3) are uint8, 255 where
     there is none; `ends` (molecules, most bonds, 2) names the two atoms of a bond, which stands
-    there once; `y` (molecules, 128) is 1, 0, or -1 where nobody knows.
+    there once; `y` (molecules, 128) is 1, 0, or -1 where the label is missing.
 
     Raises:
         DataMissing: a file is not there.

@@ -1,4 +1,4 @@
-"""Two interlocked arcs whose shape is drawn anew for each run."""
+"""Two interlocked arcs whose shape is newly drawn for each run."""
 
 import numpy as np
 import numpy.typing as npt

@@ -23,7 +23,7 @@ def packaged(name: str, sha256: str) -> bytes:
             f"{path}: no such file; reinstall joulemark, whose package brings it"
         )
     data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise ValueError(f"{path}: SHA-256 is {found}, not {sha256}; reinstall joulemark")
+    result = hashlib.sha256(data).hexdigest()
+    if result != sha256:
+        raise ValueError(f"{path}: SHA-256 is {result}, not {sha256}; reinstall joulemark")
     return data

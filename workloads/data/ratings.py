@@ -1,4 +1,4 @@
-"""Ratings from latent factors that are drawn anew for each run, with the ideal prediction."""
+"""Ratings from latent factors that are newly drawn for each run, with the ideal prediction."""
 
 import numpy as np
 import numpy.typing as npt

@@ -121,17 +121,17 @@ def _rows(files: list[dict[str, Any]]) -> dict[str, int]:
     Raises:
         DataFault: arrays of one group differ in length, or a group is missing or empty.
     """
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     for file in files:
         group, rows = file["name"].partition("/")[0], file["shape"][0]
-        if found.setdefault(group, rows) != rows:
-            raise DataFault(f"{file['file']}: {rows} rows beside {found[group]} of the same split")
-    absent = [group for group in GROUPS if not found.get(group)]
+        if result.setdefault(group, rows) != rows:
+            raise DataFault(f"{file['file']}: {rows} rows beside {result[group]} of the same split")
+    absent = [group for group in GROUPS if not result.get(group)]
     if absent:
         raise DataFault(
             f"no rows for {', '.join(absent)}; give a folder with every part of the set"
         )
-    return found
+    return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +163,7 @@ class Packing:
             raise DataMissing(f"{originals}: no such folder; {self.how}")
         target = root / self.name
         if target.exists():
-            raise DataFault(f"{target}: is there already; remove it first to pack the set anew")
+            raise DataFault(f"{target}: is there already; remove it first to pack the set again")
         root.mkdir(parents=True, exist_ok=True)
         # Mode 0700, and a name that no loader looks for.
         beside = Path(tempfile.mkdtemp(prefix=f".{self.name}-", suffix=".part", dir=root))
@@ -178,8 +178,10 @@ class Packing:
     def _packed(self, originals: Path, folder: Path, *, partial: bool) -> dict[str, Any]:
         files = _write(self.read(originals), folder)
         rows = _rows(files)
-        found = {**rows, **(self.counts(originals) if self.counts else {})}
-        other = {name: found.get(name, 0) for name, n in self.rows.items() if found.get(name) != n}
+        result = {**rows, **(self.counts(originals) if self.counts else {})}
+        other = {
+            name: result.get(name, 0) for name, n in self.rows.items() if result.get(name) != n
+        }
         if other and not partial:
             wanted = ", ".join(f"{self.rows[item]} in {item}, not {n}" for item, n in other.items())
             raise DataFault(f"{originals}: not the whole set ({wanted} rows); {self.how}")
@@ -209,10 +211,10 @@ class Packing:
             fits = (tree["format"], tree["data"]) == (FORMAT, self.name)
         except (ValueError, KeyError, TypeError) as error:
             raise DataFault(
-                f"{path}: damaged ({type(error).__name__}); remove {path.parent}, pack anew"
+                f"{path}: damaged ({type(error).__name__}); remove {path.parent}, pack again"
             ) from error
         if not fits:
-            raise DataFault(f"{path}: not format {FORMAT} of '{self.name}'; pack the set anew")
+            raise DataFault(f"{path}: not format {FORMAT} of '{self.name}'; pack the set again")
         return dict(tree)
 
     @property
@@ -228,18 +230,18 @@ class Packing:
         path = root / self.name / str(entry["file"])
         if not path.is_file():
             raise DataMissing(
-                f"{path}: missing, though the manifest lists it; remove {path.parent}, pack anew"
+                f"{path}: missing, though the manifest lists it; remove {path.parent}, pack again"
             )
         size_bytes = path.stat().st_size
         if size_bytes != entry["size_bytes"]:
             raise DataFault(
                 f"{path}: {size_bytes} bytes, not {entry['size_bytes']}: cut off or replaced; "
-                f"remove {path.parent} and pack the set anew"
+                f"remove {path.parent} and pack the set again"
             )
-        if hashed and (found := sha256_of(path)) != entry["sha256"]:
+        if hashed and (result := sha256_of(path)) != entry["sha256"]:
             raise DataFault(
-                f"{path}: SHA-256 is {found}, not {entry['sha256']}; remove {path.parent} and pack "
-                "the set anew"
+                f"{path}: SHA-256 is {result}, not {entry['sha256']}; remove {path.parent} and "
+                "pack the set again"
             )
         return path
 
@@ -299,7 +301,7 @@ def check_labels(labels: Array, classes: int, where: str) -> None:
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         odd = labels[(labels < 0) | (labels >= classes)][0]
         raise DataFault(
-            f"{where}: label {odd} is out of range 0 to {classes - 1}; get the file anew"
+            f"{where}: label {odd} is out of range 0 to {classes - 1}; get the file again"
         )
     empty = sorted(set(range(classes)) - set(np.unique(labels).tolist()))
     if empty:

@@ -39,14 +39,14 @@ def read_wave(path: Path) -> Array:
             kind = (file.getframerate(), file.getnchannels(), file.getsampwidth())
             count, data = file.getnframes(), file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
-        raise DataFault(f"{path}: no WAV file that can be read ({error}); get it anew") from error
+        raise DataFault(f"{path}: no WAV file that can be read ({error}); get it again") from error
     if kind != (RATE_HZ, 1, 2):
         raise DataFault(
             f"{path}: {kind[0]} Hz, {kind[1]} channels, {8 * kind[2]} bits; 16 kHz mono 16 fit"
         )
     if len(data) != 2 * count or not count:
         raise DataFault(
-            f"{path}: {len(data) // 2} samples where its header says {count}; get it anew"
+            f"{path}: {len(data) // 2} samples where its header says {count}; get it again"
         )
     return np.frombuffer(data, "<i2")
 
@@ -55,7 +55,7 @@ def _second(path: Path) -> Array:
     """Exactly one second: zeros follow what is shorter."""
     samples = read_wave(path)
     if len(samples) > SAMPLES:
-        raise DataFault(f"{path}: {len(samples)} samples, more than one second; get it anew")
+        raise DataFault(f"{path}: {len(samples)} samples, more than one second; get it again")
     return np.pad(samples, (0, SAMPLES - len(samples)))
 
 
@@ -94,13 +94,13 @@ def _items(folder: Path, names: list[str], rng: np.random.Generator) -> list[Ite
     words = [name for name in names if name.partition("/")[0] in WORDS]
     others = sorted(set(names) - set(words))
     kept = rng.permutation(len(others))[: max(1, len(words) // SHARE)]
-    found = [(folder / name, WORDS.index(name.partition("/")[0])) for name in words]
-    found += [(folder / others[place], UNKNOWN) for place in kept]
+    result = [(folder / name, WORDS.index(name.partition("/")[0])) for name in words]
+    result += [(folder / others[place], UNKNOWN) for place in kept]
     for label in range(SILENCE):
-        if all(item != label for _, item in found):
+        if all(item != label for _, item in result):
             word = WORDS[label] if label < UNKNOWN else "any other word"
             raise DataFault(f"{folder}: a split has no utterance of {word}; {HOW}")
-    return [found[place] for place in rng.permutation(len(found))]
+    return [result[place] for place in rng.permutation(len(result))]
 
 
 def _silence(noises: list[Array], count: int, rng: np.random.Generator) -> Array:

@@ -37,16 +37,18 @@ def token_file(path: Path) -> Array:
     """
     header = np.fromfile(path, "<i4", HEADER_WORDS)
     if len(header) < HEADER_WORDS or tuple(header[:2]) != (MAGIC, VERSION):
-        raise DataFault(f"{path}: no token shard (magic {MAGIC}, version {VERSION}); get it anew")
+        raise DataFault(f"{path}: no token shard (magic {MAGIC}, version {VERSION}); get it again")
     begin, count = 4 * HEADER_WORDS, int(header[2])
     if path.stat().st_size != begin + 2 * count or count <= 0:
-        found = (path.stat().st_size - begin) // 2
-        raise DataFault(f"{path}: holds {found} tokens where its header says {count}; get it anew")
+        result = (path.stat().st_size - begin) // 2
+        raise DataFault(
+            f"{path}: holds {result} tokens where its header says {count}; get it again"
+        )
     return np.memmap(path, "<u2", "r", begin, (count,))
 
 
 def token_bytes(path: Path) -> Array:
-    """Bytes of text for each token: each character of GPT-2's vocabulary stands for one.
+    """Bytes of text for each token: each character of GPT-2's vocabulary represents one.
 
     Raises:
         DataMissing: there is no vocabulary.
@@ -57,14 +59,14 @@ def token_bytes(path: Path) -> Array:
     try:
         places = json.loads(path.read_text(encoding="utf-8"))
         names = {number: name for name, number in places.items()}
-        found = np.array([len(names[number]) for number in range(SYMBOLS)])
+        result = np.array([len(names[number]) for number in range(SYMBOLS)])
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise DataFault(
             f"{path}: no vocabulary of {SYMBOLS} tokens ({error!r}); get GPT-2's"
         ) from error
     # `<|endoftext|>` is no text.
-    found[SYMBOLS - 1] = 0
-    return found
+    result[SYMBOLS - 1] = 0
+    return result
 
 
 def _pieces(name: str, tokens: Array, path: Path) -> Iterator[Part]:
@@ -73,18 +75,18 @@ def _pieces(name: str, tokens: Array, path: Path) -> Iterator[Part]:
         piece = np.array(tokens[start : start + CHUNK], dtype=np.uint16)
         if piece.max() >= SYMBOLS:
             raise DataFault(
-                f"{path}: token {piece.max()} is out of range 0 to {SYMBOLS - 1}; get it anew"
+                f"{path}: token {piece.max()} is out of range 0 to {SYMBOLS - 1}; get it again"
             )
         yield name, piece
 
 
 def _windows(path: Path, lengths: Array) -> Iterator[Part]:
-    """Evenly spaced hidden windows: inputs, the tokens to foretell, and their bytes."""
+    """Evenly spaced hidden windows: inputs, the tokens to predict, and their bytes."""
     tokens = token_file(path)[:TEST_TOKENS]
     starts = range(0, len(tokens) - CONTEXT, STRIDE)
     if not starts:
         raise DataFault(
-            f"{path}: {len(tokens)} tokens are less than one window of {CONTEXT + 1}; get it anew"
+            f"{path}: {len(tokens)} tokens are less than one window of {CONTEXT + 1}; get it again"
         )
     (checked,) = (
         rows

@@ -46,7 +46,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise DataFault(
-            f"{path}: no UTF-8 at byte {error.start}: cut off or damaged; get it anew"
+            f"{path}: no UTF-8 at byte {error.start}: cut off or damaged; get it again"
         ) from error
 
 
@@ -58,7 +58,7 @@ def _lines(path: Path) -> Iterator[str]:
             yield from file
     except UnicodeDecodeError as error:
         raise DataFault(
-            f"{path}: no UTF-8 ({error.reason}): cut off or damaged; get it anew"
+            f"{path}: no UTF-8 ({error.reason}): cut off or damaged; get it again"
         ) from error
 
 
@@ -80,7 +80,7 @@ def pairs_of(folder: Path, corpus: str) -> Iterator[tuple[str, str]]:
         if isinstance(error, DataFault):
             raise
         raise DataFault(
-            f"{paths[0]}: another number of lines than {paths[1].name}; get both anew"
+            f"{paths[0]}: another number of lines than {paths[1].name}; get both again"
         ) from error
 
 
@@ -92,12 +92,12 @@ def segments(path: Path) -> list[str]:
         DataFault: it is cut off, or holds none.
     """
     text = _text(path)
-    found = [clean(html.unescape(item)) for item in _SEGMENT.findall(text)]
-    if not found or text.count("<seg") != len(found):
+    matches = [clean(html.unescape(item)) for item in _SEGMENT.findall(text)]
+    if not matches or text.count("<seg") != len(matches):
         raise DataFault(
-            f"{path}: {text.count('<seg')} sentences begin and {len(found)} end; get it anew"
+            f"{path}: {text.count('<seg')} sentences begin and {len(matches)} end; get it again"
         )
-    return found
+    return matches
 
 
 def _news(folder: Path, split: str) -> list[tuple[str, str]]:
@@ -105,7 +105,7 @@ def _news(folder: Path, split: str) -> list[tuple[str, str]]:
     source, target = map(segments, paths)
     if len(source) != len(target):
         message = f"{paths[0]}: {len(source)} sentences beside {len(target)} in {paths[1].name}"
-        message += "; get both anew"
+        message += "; get both again"
         raise DataFault(message)
     return list(zip(source, target, strict=True))
 
@@ -127,7 +127,7 @@ def table(texts: list[str], path: Path) -> Array:
         data = text.encode()
         if len(data) > LENGTH:
             raise DataFault(
-                f"{path}: a sentence of {len(data)} bytes; {LENGTH} fit; get the file anew"
+                f"{path}: a sentence of {len(data)} bytes; {LENGTH} fit; get the file again"
             )
         row[: len(data)] = np.frombuffer(data, np.uint8)
     return result

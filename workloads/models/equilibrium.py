@@ -46,5 +46,5 @@ class EquilibriumNet(nn.Module):
         return h, o
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float32 (batch, inputs) to the output units at rest (batch, classes)."""
+        """Float32 (batch, inputs) to the output units at equilibrium (batch, classes)."""
         return self.settle(x, self.rest(x), FREE_STEPS)[1]

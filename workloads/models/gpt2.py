@@ -68,11 +68,11 @@ class GPT2(nn.Module):
 
     def _through(self, tokens: Tensor, first: int, pasts: list[Past]) -> tuple[Tensor, list[Past]]:
         x = self.embedding(tokens) + self.positions[first : first + tokens.shape[1]]
-        found: list[Past] = []
+        result: list[Past] = []
         for place, block in enumerate(self.blocks):
             x, past = block(x, pasts[place] if pasts else None)
-            found.append(past)
-        return self.norm(x), found
+            result.append(past)
+        return self.norm(x), result
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Int64 (batch, t) with t up to the context to scores (batch, t, symbols)."""

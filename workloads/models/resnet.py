@@ -47,14 +47,14 @@ class ResNet(nn.Module):
         self.stem = nn.Sequential(
             *_step(3, STAGES[0], 7, 2), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)
         )
-        found: list[nn.Module] = []
+        result: list[nn.Module] = []
         inputs = STAGES[0]
         for stage, (width, count) in enumerate(zip(STAGES, blocks, strict=True)):
             for place in range(count):
                 stride = 2 if stage and not place else 1
-                found.append(_Block(inputs, width, stride, bottleneck=bottleneck))
+                result.append(_Block(inputs, width, stride, bottleneck=bottleneck))
                 inputs = width * EXPANSION if bottleneck else width
-        self.body = nn.Sequential(*found)
+        self.body = nn.Sequential(*result)
         self.head = nn.Linear(inputs, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -10,7 +10,7 @@ SYMBOLS = 256
 END = 0
 """Begins and ends what is written, and fills up rows."""
 SHORTENED = 4
-"""Bytes that one place of the encoder stands for."""
+"""Bytes that one place of the encoder represents."""
 LENGTH = 1024
 SLACK = 64
 """Bytes by which a translation may exceed twice its source."""
@@ -51,8 +51,8 @@ class _Attention(nn.Module):
         mixed = functional.scaled_dot_product_attention(
             self._parted(self.query(x)), *pair, attn_mask=mask, is_causal=causal
         )
-        found: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
-        return found
+        result: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return result
 
 
 def _mlp(width: int) -> nn.Sequential:
@@ -74,8 +74,8 @@ class _Encoding(nn.Module):
         """(batch, length, width) to the same shape."""
         seen = self.norm(x)
         x = x + self.attention(seen, self.attention.pair(seen), mask)
-        found: Tensor = x + self.mlp(x)
-        return found
+        result: Tensor = x + self.mlp(x)
+        return result
 
 
 class _Decoding(nn.Module):
@@ -122,8 +122,8 @@ class Translator(nn.Module):
 
     def _embedded(self, text: Tensor, first: int) -> Tensor:
         where = places(first, text.shape[1], self.width).to(text.device)
-        found: Tensor = self.embedding(text.long()) * math.sqrt(self.width) + where
-        return found
+        result: Tensor = self.embedding(text.long()) * math.sqrt(self.width) + where
+        return result
 
     def encode(self, source: Tensor) -> tuple[list[Pair], Tensor]:
         """Keys and values for each layer of the decoder, and where there is something to see."""
@@ -157,16 +157,16 @@ class Translator(nn.Module):
         source = source[:, : max(1, used)]
         pairs, mask = self.encode(source)
         pasts: list[Pair | None] = [None] * len(pairs)
-        found = source.new_zeros(len(source), LENGTH)
+        result = source.new_zeros(len(source), LENGTH)
         last = source.new_zeros(len(source), 1)
         ended = torch.zeros(len(source), dtype=torch.bool, device=source.device)
         for place in range(min(LENGTH, 2 * used + SLACK)):
             x = self._embedded(last, place)
             for number, layer in enumerate(self._layers()):
                 x, pasts[number] = layer(x, pairs[number], mask, pasts[number])
-            choice = self._scores(x[:, -1]).argmax(dim=1).to(found.dtype)
-            found[:, place] = choice.masked_fill(ended, END)
-            last, ended = found[:, place : place + 1], ended | (found[:, place] == END)
+            choice = self._scores(x[:, -1]).argmax(dim=1).to(result.dtype)
+            result[:, place] = choice.masked_fill(ended, END)
+            last, ended = result[:, place : place + 1], ended | (result[:, place] == END)
             if bool(ended.all()):
                 break
-        return found.float()
+        return result.float()

@@ -44,8 +44,8 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor, clock: Tensor) -> Tensor:
         """(batch, inputs, side, side) to (batch, outputs, side, side)."""
-        found = self.first(x) + self.time(clock)[:, :, None, None]
-        result: Tensor = self.second(found) + self.short(x)
+        matches = self.first(x) + self.time(clock)[:, :, None, None]
+        result: Tensor = self.second(matches) + self.short(x)
         return result
 
 
@@ -115,8 +115,8 @@ class UNet(nn.Module):
         """Sines and cosines of the step, as of places in a Transformer, through two layers."""
         waves = torch.arange(self.width // 2, device=steps.device) / (self.width // 2)
         angles = steps[:, None].float() * torch.exp(-math.log(10_000) * waves)
-        found: Tensor = self.time(torch.cat([angles.sin(), angles.cos()], dim=1))
-        return found
+        matches: Tensor = self.time(torch.cat([angles.sin(), angles.cos()], dim=1))
+        return matches
 
     def forward(self, x: Tensor, steps: Tensor) -> Tensor:
         """Float32 (batch, 3, side, side) and int64 (batch,) to the noise of the images' shape."""
@@ -142,8 +142,8 @@ def sample(model: nn.Module, noise: Tensor) -> Tensor:
     x = noise
     for place, then in zip(places, [*places[1:], -1], strict=True):
         now, later = kept[place], kept[then] if then >= 0 else torch.ones_like(kept[0])
-        told = model(x, torch.full((len(x),), place, device=x.device))
-        image = ((x - (1 - now).sqrt() * told) / now.sqrt()).clamp(-1, 1)
-        told = (x - now.sqrt() * image) / (1 - now).sqrt()
-        x = later.sqrt() * image + (1 - later).sqrt() * told
+        reported = model(x, torch.full((len(x),), place, device=x.device))
+        image = ((x - (1 - now).sqrt() * reported) / now.sqrt()).clamp(-1, 1)
+        reported = (x - now.sqrt() * image) / (1 - now).sqrt()
+        x = later.sqrt() * image + (1 - later).sqrt() * reported
     return x

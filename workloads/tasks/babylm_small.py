@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, cast
 
 from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
 from workloads.data.babylm import BABYLM, CONTEXT, SYMBOLS
-from workloads.foretelling import ROWS_AT_ONCE, bits_per_byte, foretell, nats_per_token
+from workloads.next_token import (
+    ROWS_AT_ONCE,
+    bits_per_byte,
+    nats_per_token,
+    next_token_log_probabilities,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +58,7 @@ WORKLOAD = WorkloadSpec(
     score=bits_per_byte,
     loss=nats_per_token,
     evaluation="interactive",
-    interact=foretell,
+    interact=next_token_log_probabilities,
     predict=_predict,
     predict_cpu_s=1_800.0,
     packages=("numpy", "torch"),

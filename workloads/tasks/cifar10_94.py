@@ -57,7 +57,7 @@ WORKLOAD = WorkloadSpec(
     about=(
         "CIFAR-10 (A. Krizhevsky, 2009): 60,000 colour images of 32 x 32 pixels in ten "
         "classes; 45,000 to train, 5,000 to validate (both may be trained on), the 10,000 "
-        "published test images hidden. Everybody can own them, so results are for practice. "
+        "published test images hidden. Anyone can obtain them, so results are for practice. "
         "The closed model is airbench94's, scored on each image and its mirror image as "
         "there. Known on one A100: 2.6 to 4 s. The budget is meant for one GPU of that class; "
         "the predictor's CPU seconds are an estimate, not a measurement."

@@ -54,10 +54,10 @@ WORKLOAD = WorkloadSpec(
     packages=("numpy", "torch"),
     tags=("classification", "convolution", "speedrun"),
     about=(
-        "The images and splits of cifar10-94, to be told apart better. The closed model has "
+        "The images and splits of cifar10-94, with a higher target. The closed model has "
         "wider groups of three convolutions with short cuts, after airbench96, scored on each "
         "image and its mirror image. Known on one A100: 27 to 47 s with nets of this class. "
-        "Everybody can own the images, so results are for practice. The predictor's CPU "
+        "Anyone can obtain the images, so results are for practice. The predictor's CPU "
         "seconds are an estimate, not a measurement."
     ),
 )

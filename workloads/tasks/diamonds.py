@@ -47,7 +47,7 @@ WORKLOAD = WorkloadSpec(
     tags=("regression",),
     about=(
         "53,920 diamonds with nine sizes and grades (from ggplot2, MIT; plotnine's copy): "
-        "43,920 to train, 5,000 to validate, 5,000 hidden. Everybody can own them, so results "
+        "43,920 to train, 5,000 to validate, 5,000 hidden. Anyone can obtain them, so results "
         "are for practice. In the open division gradient boosting (diamonds-boosting) gets to "
         ".089 in less time. The budget is nine times the CPU seconds of the reference's full "
         "schedule (three for the rule, three for two cores shared with other work), rounded up "

@@ -48,7 +48,7 @@ WORKLOAD = WorkloadSpec(
     tags=("classification", "energy-based", "no backward pass"),
     about=(
         "scikit-learn's copy of the Optical Recognition of Handwritten Digits set (E. Alpaydin, "
-        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Everybody can own these "
+        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Anyone can obtain these "
         "images, so results are for practice. Hidden and output units drive each other until "
         "they rest; the scores are the output units after 30 steps. The reference learns by "
         "symmetric equilibrium propagation: the difference of two states that were nudged to "

@@ -48,7 +48,7 @@ WORKLOAD = WorkloadSpec(
     tags=("classification", "semi-supervised", "convolution"),
     about=(
         "scikit-learn's copy of the Optical Recognition of Handwritten Digits set (E. Alpaydin, "
-        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Everybody can own these "
+        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Anyone can obtain these "
         "images, so results are for practice. Fifty images carry their label, 1,377 come "
         "without (label -1), ten labelled ones validate, 360 are hidden. The same for every "
         "seed: with drawn label sets the sets would differ more than the runs do. The budget is "

@@ -56,7 +56,7 @@ WORKLOAD = WorkloadSpec(
     tags=("flow matching",),
     about=(
         "scikit-learn's copy of the Optical Recognition of Handwritten Digits set (E. Alpaydin, "
-        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Everybody can own these "
+        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Anyone can obtain these "
         "images, so results are for practice. A flow learnt along straight paths from 1,257 "
         "images carries 1,440 rows of hidden normal noise to images in 40 Euler steps; the "
         "metric is the Frechet distance in pixel space from the 360 hidden images. The training "

@@ -49,7 +49,7 @@ WORKLOAD = WorkloadSpec(
     tags=("classification", "graph", "transductive"),
     about=(
         "scikit-learn's copy of the Optical Recognition of Handwritten Digits set (E. Alpaydin, "
-        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Everybody can own these "
+        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Anyone can obtain these "
         "images, so results are for practice. Each image is a node, joined to its ten nearest "
         "and to those whose nearest it is; ten nodes a class are labelled, five a class "
         "validate, 1,647 are hidden. Rows carry the smoothed features of a node's neighbours (S "

@@ -48,7 +48,7 @@ WORKLOAD = WorkloadSpec(
     about=(
         "scikit-learn's copy of the Optical Recognition of Handwritten Digits set (E. Alpaydin, "
         "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels, scaled to 0..1; 1,257 to "
-        "train, 180 to validate, 360 hidden, stratified once and for all. Everybody can own these "
+        "train, 180 to validate, 360 hidden, stratified once and for all. Anyone can obtain these "
         "images, so results are for practice. A perceptron with one hidden layer of 128. "
         "The budget is nine times the CPU seconds of the reference's full schedule (three for the "
         "rule, three for two cores shared with other work), rounded up to five seconds."

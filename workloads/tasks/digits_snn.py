@@ -48,7 +48,7 @@ WORKLOAD = WorkloadSpec(
     tags=("classification", "spiking"),
     about=(
         "scikit-learn's copy of the Optical Recognition of Handwritten Digits set (E. Alpaydin, "
-        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Everybody can own these "
+        "C. Kaynak; UCI, CC BY 4.0): 1,797 real images of 8 x 8 pixels. Anyone can obtain these "
         "images, so results are for practice. The hidden layer spikes for ten time steps under "
         "a constant current and is trained through a surrogate gradient; the reference logs the "
         "share of neurons that spike, which is what neuromorphic hardware pays for. The budget "

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, cast
 
 from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
 from workloads.data.tokens import CONTEXT, FINEWEB, SYMBOLS
-from workloads.foretelling import ROWS_AT_ONCE, bits_per_byte, foretell, nats_per_token
+from workloads.next_token import (
+    ROWS_AT_ONCE,
+    bits_per_byte,
+    nats_per_token,
+    next_token_log_probabilities,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,7 +57,7 @@ WORKLOAD = WorkloadSpec(
     score=nats_per_token,
     loss=bits_per_byte,
     evaluation="interactive",
-    interact=foretell,
+    interact=next_token_log_probabilities,
     predict=_predict,
     predict_cpu_s=3_600.0,
     packages=("numpy", "torch"),
@@ -62,7 +67,7 @@ WORKLOAD = WorkloadSpec(
         "the last shard validates, the published validation shard is hidden. Predictors are asked "
         "token by token and may give any finite scores, which the harness normalises. The record's "
         "second figure is bits per byte, which no choice of tokens changes. The closed model is "
-        "GPT-2 with 124 million weights. Everybody can own the text, so results are for practice. "
+        "GPT-2 with 124 million weights. Anyone can obtain the text, so results are for practice. "
         "The budget is eight times an hour for one GPU in place of eight; the predictor's CPU "
         "seconds are an estimate, not a measurement."
     ),

@@ -1,4 +1,4 @@
-"""Eight spoken glides between vowels, synthesised with resonances drawn anew for each run."""
+"""Eight spoken glides between vowels, synthesised with resonances newly drawn for each run."""
 
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ WORKLOAD = WorkloadSpec(
     about=(
         "Half a second of a voice that glides from one vowel to another, in noise, as a log "
         "spectrogram of 64 bins and 16 frames: 1,200 clips to train, 100 to validate, 6,000 "
-        "hidden. Resonances and the order of the classes are drawn anew for each run. Standard "
+        "hidden. Resonances and the order of the classes are newly drawn for each run. Standard "
         "deviation of the final metric: .0014 between runs on one instance, .0020 between "
         "instances. The budget is nine times the CPU seconds of the reference's full schedule "
         "(three for the rule, three for two cores shared with other work), rounded up to five "

@@ -1,4 +1,4 @@
-"""The ten minutes of HAET on images that nobody has seen."""
+"""The ten minutes of HAET on images that are not public."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ WORKLOAD = WorkloadSpec(
         "counts. No weights or images may be brought along. The contest was open to any "
         "model; the closed division has one of airbench's class. Another organizer set is "
         "another difficulty, so only results on one set can be compared, and the target "
-        "stands for the set of 2021. The predictor's CPU seconds are an estimate, not a "
+        "replaces the set of 2021. The predictor's CPU seconds are an estimate, not a "
         "measurement."
     ),
 )

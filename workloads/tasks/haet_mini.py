@@ -62,7 +62,7 @@ WORKLOAD = WorkloadSpec(
         "to train (50 of them validate) and 100 hidden, the run killed at its budget, and no "
         "weights or images brought along; `--ruleset haet-2021 --set run.budget_s=SECONDS` ranks "
         "by the mean accuracy of five runs. Where JOULEMARK_DATA is not set, a generated stand-in "
-        "takes the place of the set: patterns in front of clutter, drawn anew for each run, "
+        "takes the place of the set: patterns in front of clutter, newly drawn for each run, "
         "marked synthetic in the record and never ranked. The target belongs to the stand-in; on "
         "an organizer's set another difficulty counts. The closed model is a ResNet-9 of width 8, "
         "a sixty-fourth of the usual one's weights. The budget is nine times the CPU seconds of "

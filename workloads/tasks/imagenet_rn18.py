@@ -58,7 +58,7 @@ WORKLOAD = WorkloadSpec(
         "each class validates, the 50,000 published validation images are hidden. Packed once "
         "as uint8 of 160 x 160 pixels, the middle square of each photograph, so decoding JPEG "
         "is not on the clock; the target was reached on other crops, and runs have to show "
-        "how near it is here. Everybody can own the photographs, so results are for practice. "
+        "how near it is here. Anyone can obtain the photographs, so results are for practice. "
         "The predictor's CPU seconds are an estimate, not a measurement."
     ),
 )

@@ -56,7 +56,7 @@ WORKLOAD = WorkloadSpec(
     about=(
         "The images and splits of imagenet-rn18: 160 x 160 pixels, packed once as uint8, so "
         "decoding JPEG is not on the clock. The target was set on larger crops, and runs have "
-        "to show how near it is here. Everybody can own the photographs, so results are for "
+        "to show how near it is here. Anyone can obtain the photographs, so results are for "
         "practice. The predictor's CPU seconds are an estimate, not a measurement."
     ),
 )

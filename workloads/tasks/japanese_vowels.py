@@ -1,4 +1,4 @@
-"""Nine speakers to be told apart by two spoken vowels."""
+"""Nine speakers to be recognized by two spoken vowels."""
 
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ WORKLOAD = WorkloadSpec(
     about=(
         "Two Japanese vowels spoken by nine men, 12 LPC cepstrum coefficients in 7 to 29 frames "
         "(M. Kudo, J. Toyama, M. Shimbo; UCI, CC BY 4.0; packaged): the publisher's 270 "
-        "utterances to train, 27 of them to validate, 370 hidden. Everybody can own them, so "
+        "utterances to train, 27 of them to validate, 370 hidden. Anyone can obtain them, so "
         "results are for practice. The budget is nine times the CPU seconds of the reference's "
         "full schedule (three for the rule, three for two cores shared with other work), "
         "rounded up to five seconds."

@@ -1,4 +1,4 @@
-"""Ratings to be foretold from drawn factors of users and items."""
+"""Ratings to be predicted from drawn factors of users and items."""
 
 from typing import TYPE_CHECKING
 

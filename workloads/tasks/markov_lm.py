@@ -1,4 +1,4 @@
-"""Next-symbol prediction on a Markov source that is drawn anew for each run."""
+"""Next-symbol prediction on a Markov source that is newly drawn for each run."""
 
 from typing import TYPE_CHECKING
 
@@ -44,9 +44,9 @@ WORKLOAD = WorkloadSpec(
     optimum_error=excess_error,
     tags=("transformer", "known optimum"),
     about=(
-        "A source of eight symbols whose next symbol hangs on the last two, its table drawn anew "
-        "for each run: nothing about it can be carried in. The metric is what the model loses to "
-        "the predictor that knows the table, on the same 8,192 tokens; its expectation is a "
+        "A source of eight symbols whose next symbol depends on the last two. Its table is drawn "
+        "for each run, so nothing about it can be known before. The metric is the model's loss "
+        "above that of the predictor that knows the table, on the same 8,192 tokens; its expectation is a "
         "Kullback-Leibler divergence, 0 at best. The first prediction of a window sees one symbol "
         "only, for both. Sources are drawn until their entropy rate is between 1.22 and 1.27 nats: "
         "then the final excess differs by .0028 between instances (standard deviation) and by "

@@ -48,7 +48,7 @@ WORKLOAD = WorkloadSpec(
     about=(
         "MovieLens 100K (F. M. Harper, J. A. Konstan; terms of GroupLens, which forbid passing "
         "it on): 100,000 ratings of 1,682 films by 943 people, read from an installed recbole; "
-        "85,000 to train, 5,000 to validate, 10,000 hidden at random. Everybody can own them, "
+        "85,000 to train, 5,000 to validate, 10,000 hidden at random. Anyone can obtain them, "
         "so results are for practice. The budget is nine times the CPU seconds of the "
         "reference's full schedule (three for the rule, three for two cores shared with other "
         "work), rounded up to five seconds."

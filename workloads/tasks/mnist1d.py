@@ -50,7 +50,7 @@ WORKLOAD = WorkloadSpec(
         "of ten classes, padded, stretched, moved, put into correlated noise, sheared and sampled "
         "at 40 points; 40,000 to train, 2,000 to validate, 48,000 hidden. For each run the sine "
         "waves of the published curves get one of 44 patterns of signs, which keeps the distances "
-        "between classes and makes them other curves, and classes are numbered anew. Only patterns "
+        "between classes and makes them other curves, and classes are renumbered. Only patterns "
         "on which the reference gets equally far are drawn: over others that were measured its "
         "accuracy differs by up to .05. Positions drift, so the closed perceptron falls short of "
         "a small convolutional net, which the open division has: the workload separates families "

@@ -55,7 +55,7 @@ WORKLOAD = WorkloadSpec(
     tags=("flow matching", "generated"),
     about=(
         "Points on two arcs in the plane: 6,000 to train, 1,000 to validate, 4,000 hidden. "
-        "Radii, heights, offset, turn and mirror image are drawn anew for each run, all "
+        "Radii, heights, offset, turn and mirror image are newly drawn for each run, all "
         "directions weigh the same, and points are scaled to variance 1, to make instances "
         "equally hard; the deviation above is that of runs and instances together. A flow "
         "learnt along straight paths carries hidden normal noise to points in 40 Euler steps; "

@@ -48,8 +48,8 @@ WORKLOAD = WorkloadSpec(
     tags=("transformer", "sequence to sequence", "generated"),
     about=(
         "Decimal digits to English words: 10,500 numbers below 100,000 to train, 500 to "
-        "validate, 500 hidden, other ones for each run, and the code of every token drawn anew. "
-        "A row counts if every word and the end are the likeliest token, each foretold from the "
+        "validate, 500 hidden, other ones for each run, and the code of every token newly drawn. "
+        "A row counts if every word and the end are the likeliest token, each predicted from the "
         "true ones before it. "
         "The budget is eight times the CPU seconds of the reference's full schedule, which was "
         "timed on a loaded machine."

@@ -51,7 +51,7 @@ WORKLOAD = WorkloadSpec(
     about=(
         "Eight plays in the public domain, from the distribution shakespeare 0.6 (packaged): "
         "1,036,467 characters, 76 symbols. Of twenty blocks of 4,096 characters two are hidden "
-        "and one validates; 125 windows of 32 characters are foretold in lockstep. Everybody "
+        "and one validates; 125 windows of 32 characters are predicted in lockstep. Everybody "
         "can own the plays, so results are for practice. The budget is nine times the CPU "
         "seconds of the reference's full schedule (three for the rule, three for two cores "
         "shared with other work), rounded up to five seconds."

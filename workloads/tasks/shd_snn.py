@@ -1,4 +1,4 @@
-"""Spoken digits as spikes, told apart by a recurrent spiking net."""
+"""Spoken digits as spikes, classified by a recurrent spiking net."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ WORKLOAD = WorkloadSpec(
         "languages as spikes of 700 channels of an artificial cochlea, counted here in 100 bins "
         "of 14 ms. A stratified tenth of the training file validates, the test file, with two "
         "voices that are in no other, is hidden. The closed model is one recurrent layer of 1,024 "
-        "leaky integrate-and-fire neurons. Everybody can own the recordings, so results are for "
+        "leaky integrate-and-fire neurons. Anyone can obtain the recordings, so results are for "
         "practice. The budget and the predictor's CPU seconds are estimates, not measurements."
     ),
 )

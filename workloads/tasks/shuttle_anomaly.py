@@ -49,7 +49,7 @@ WORKLOAD = WorkloadSpec(
         "Statlog (Shuttle) from UCI, CC BY 4.0, in the subset of 49,097 rows for outlier "
         "detection that river brings: normal rows to train and to validate, 10,000 normal and "
         "all anomalous ones hidden. The score of a row is the error with which an autoencoder "
-        "rebuilds it. Everybody can own them, so results are for practice. The budget is nine "
+        "rebuilds it. Anyone can obtain them, so results are for practice. The budget is nine "
         "times the CPU seconds of the reference's full schedule (three for the rule, three for "
         "two cores shared with other work), rounded up to five seconds."
     ),

@@ -57,7 +57,7 @@ WORKLOAD = WorkloadSpec(
         "Speech Commands v0.02 (P. Warden, 2018; CC BY 4.0): seconds of 16 kHz sound, ten words, "
         "one in ten as many utterances of the other words (class 10) and of background noise "
         "(class 11). The published lists say what validates and what is hidden. The closed model "
-        "makes ten cepstra of 40 ms frames by itself. Everybody can own the sounds, so results are "
+        "makes ten cepstra of 40 ms frames by itself. Anyone can obtain the sounds, so results are "
         "for practice. The budget and the predictor's CPU seconds are estimates, not measurements."
     ),
 )

@@ -63,7 +63,7 @@ WORKLOAD = WorkloadSpec(
         "the bytes of each translation, up to 1,024 and ended by a zero, and the judge counts BLEU "
         "with the words of mteval-v13a, so that no choice of word pieces changes it. The closed "
         "model reads and writes bytes by itself and is smaller than AlgoPerf's: runs have to show "
-        "whether it gets as far. Everybody can own the text, so results are for practice. The "
+        "whether it gets as far. Anyone can obtain the text, so results are for practice. The "
         "budget is four times AlgoPerf's 16,114 s on four A100, for one GPU in place of four; the "
         "predictor's CPU seconds are an estimate, not a measurement."
     ),

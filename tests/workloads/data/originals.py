@@ -69,10 +69,10 @@ def cifar_binary(folder: Path, rows: int = 40) -> Path:
 
 
 def image_tree(
-    folder: Path, classes: int, each: int, *, side: int = 32, suffix: str = "png"
+    folder: Path, classes: int, element: int, *, side: int = 32, suffix: str = "png"
 ) -> Path:
     """Class folders of image files."""
-    images, labels = pixels(classes * each, classes)
+    images, labels = pixels(classes * element, classes)
     for label in range(classes):
         place = folder / f"n{label:08d}"
         place.mkdir(parents=True)

@@ -13,10 +13,10 @@ from workloads.data.babylm import BABYLM, DOMAINS, read
 
 
 def gathered(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    result: dict[str, list[np.ndarray]] = {}
     for name, rows in read(folder):
-        found.setdefault(name, []).append(rows)
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+        result.setdefault(name, []).append(rows)
+    return {name: np.concatenate(pieces) for name, pieces in result.items()}
 
 
 def joined(folder: Path, place: str) -> bytes:
@@ -62,11 +62,11 @@ DAMAGES: list[tuple[str, Callable[[Path], object], str]] = [
 
 
 @pytest.mark.parametrize(("name", "damage", "says"), DAMAGES)
-def test_damage_is_told_by_file(
+def test_damage_is_reported_by_file(
     tmp_path: Path, name: str, damage: Callable[[Path], object], says: str
 ) -> None:
     damage(babylm(tmp_path) / name)
-    with pytest.raises(DataFault, match=f"{name}: {says}.*get it anew"):
+    with pytest.raises(DataFault, match=f"{name}: {says}.*get it again"):
         gathered(tmp_path)
 
 

@@ -36,8 +36,8 @@ def test_one_step_is_gymnasiums() -> None:
     )
     slide = temp - 0.05 * tip * np.cos(angle) / 1.1
     expected = [x + 0.02 * speed, speed + 0.02 * slide, angle + 0.02 * spin, spin + 0.02 * tip]
-    found = moved(np.array([[x, speed, angle, spin]]), np.array([True]), STANDARD)
-    assert found[0] == pytest.approx(expected)
+    result = moved(np.array([[x, speed, angle, spin]]), np.array([True]), STANDARD)
+    assert result[0] == pytest.approx(expected)
 
 
 @given(STATES)
@@ -122,7 +122,7 @@ def test_play_leaves_the_hidden_starts_as_they_were() -> None:
     assert np.array_equal(splits.test_inputs["start"], before)
 
 
-def test_hidden_starts_are_told_to_nobody() -> None:
+def test_hidden_starts_are_hidden_from_all() -> None:
     splits = cartpole_splits(2)
     assert set(splits.train) == {"dynamics", "mixing"}
     assert not np.isin(splits.test_inputs["start"], splits.validation["start"]).any()

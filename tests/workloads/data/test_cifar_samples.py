@@ -15,7 +15,7 @@ def gathered(folder: Path) -> dict[str, np.ndarray]:
     return dict(read(folder))
 
 
-def test_images_are_those_of_the_other_packing_and_no_labels_are_told(tmp_path: Path) -> None:
+def test_images_are_those_of_the_other_packing_and_no_labels_are_reported(tmp_path: Path) -> None:
     ours, theirs = gathered(cifar_python(tmp_path)), dict(cifar10.read(tmp_path))
     assert sorted(ours) == ["inputs/z", "labels/x", "train/x", "validation/x"]
     for name in ("train/x", "validation/x"):
@@ -38,7 +38,7 @@ def test_a_quarter_of_the_published_test_images_is_hidden() -> None:
     assert CIFAR_SAMPLES.name != cifar10.CIFAR10.name
 
 
-def test_damage_is_told_as_there(tmp_path: Path) -> None:
+def test_damage_is_reported_as_there(tmp_path: Path) -> None:
     folder = cifar_binary(tmp_path / "originals")
     (folder / "test_batch.bin").write_bytes(b"cut")
     with pytest.raises(DataFault, match=r"test_batch\.bin: 3 bytes are no whole records"):

@@ -70,7 +70,7 @@ def test_words_and_sounds_that_are_too_long_or_none_are_left_out() -> None:
     assert entries(f"{word} AH0\nb {many}\nc\n\n# remark\n") == []
 
 
-def test_an_unknown_sound_is_told_by_line() -> None:
+def test_an_unknown_sound_is_reported_by_line() -> None:
     with pytest.raises(ValueError, match=r"line 2: 'QQ' is no sound of 'odd'"):
         entries("a AH0\nodd AA1 QQ1\n")
 
@@ -105,7 +105,7 @@ def test_another_dictionary_is_refused_by_its_digest(root: Path) -> None:
         coded_rows()
 
 
-def test_missing_dictionary_is_told_with_both_remedies(
+def test_missing_dictionary_is_reported_with_both_remedies(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))

@@ -42,7 +42,7 @@ def test_splits_are_disjoint_and_cover_every_row() -> None:
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_every_split_has_each_class_in_its_share(part: int) -> None:
+def test_every_split_has_every_class_in_its_share(part: int) -> None:
     labels = digits()[1]
     rows = split_rows()[part]
     share = np.bincount(labels) * len(rows) / len(labels)

@@ -25,7 +25,7 @@ def test_shares_are_those_of_the_contest(tmp_path: Path) -> None:
     assert manifest["partial"] is False
 
 
-def test_the_last_images_of_each_class_are_the_test(tmp_path: Path) -> None:
+def test_the_last_images_of_every_class_are_the_test(tmp_path: Path) -> None:
     image_tree(tmp_path, 10, 12)
     arrays = dict(read(tmp_path))
     images, labels = pixels(120, 10)

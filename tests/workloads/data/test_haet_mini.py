@@ -42,15 +42,15 @@ def test_pictures_are_smooth_and_standardised() -> None:
 
 def test_cuts_are_squares_of_their_own_picture() -> None:
     fields = pictures(3, np.random.default_rng(0))
-    found = cut(fields, np.random.default_rng(1))
-    for picture, square in zip(fields, found, strict=True):
+    result = cut(fields, np.random.default_rng(1))
+    for picture, square in zip(fields, result, strict=True):
         offers = [
             picture[:, a : a + 32, b : b + 32] for a in range(MARGIN + 1) for b in range(MARGIN + 1)
         ]
         assert sum(np.array_equal(offer, square) for offer in offers) == 1
 
 
-def test_classes_can_be_told_apart_but_not_by_brightness(splits: Splits) -> None:
+def test_classes_can_be_distinguished_but_not_by_brightness(splits: Splits) -> None:
     """Means of classes say more than chance, brightness alone does not."""
     flat = splits.train["x"].reshape(4_500, -1).astype(np.float32)
     y = splits.train["y"]

@@ -21,10 +21,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def gathered(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    result: dict[str, list[np.ndarray]] = {}
     for name, rows in read(folder):
-        found.setdefault(name, []).append(rows)
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+        result.setdefault(name, []).append(rows)
+    return {name: np.concatenate(pieces) for name, pieces in result.items()}
 
 
 times = st.floats(0, 3, width=16)
@@ -35,16 +35,16 @@ places = st.lists(st.tuples(times, st.integers(0, UNITS - 1)), max_size=40)
 def test_every_spike_is_counted_once(pairs: list[tuple[float, int]]) -> None:
     stamps = np.array([time_s for time_s, _ in pairs], np.float16)
     units = np.array([unit for _, unit in pairs], np.uint16)
-    found = counts(stamps, units, "here")
-    assert found.shape == (BINS, UNITS)
-    assert found.sum() == len(pairs)
+    result = counts(stamps, units, "here")
+    assert result.shape == (BINS, UNITS)
+    assert result.sum() == len(pairs)
     for time_s, unit in zip(stamps.tolist(), units.tolist(), strict=True):
-        assert found[min(int(time_s / SPAN_S * BINS), BINS - 1), unit] > 0
+        assert result[min(int(time_s / SPAN_S * BINS), BINS - 1), unit] > 0
 
 
 def test_more_than_a_byte_holds_stays_at_its_greatest() -> None:
-    found = counts(np.zeros(700, np.float16), np.full(700, 3, np.uint16), "here")
-    assert found[0, 3] == found.sum() == 255
+    result = counts(np.zeros(700, np.float16), np.full(700, 3, np.uint16), "here")
+    assert result[0, 3] == result.sum() == 255
 
 
 def test_digits_keep_their_channels(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,22 +119,22 @@ def half_labels(file: object) -> None:
         (fewer_labels, "not of one length"),
     ],
 )
-def test_odd_contents_are_told_by_file(
+def test_odd_contents_are_reported_by_file(
     tmp_path: Path, made: Path, change: Callable[[object], None], says: str
 ) -> None:
     for path in made.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     altered(tmp_path / "shd_test.h5", change)
-    with pytest.raises(DataFault, match=rf"shd_test\.h5.*{says}.*anew"):
+    with pytest.raises(DataFault, match=rf"shd_test\.h5.*{says}.*again"):
         gathered(tmp_path)
 
 
 @pytest.mark.parametrize("kept_ratio", [0.0, 0.02, 0.5])
-def test_a_file_that_was_cut_off_is_told(tmp_path: Path, made: Path, kept_ratio: float) -> None:
+def test_a_file_that_was_cut_off_is_reported(tmp_path: Path, made: Path, kept_ratio: float) -> None:
     for path in made.iterdir():
         data = path.read_bytes()
         (tmp_path / path.name).write_bytes(data[: int(kept_ratio * len(data))])
-    with pytest.raises(DataFault, match=r"shd_train\.h5.*get it anew"):
+    with pytest.raises(DataFault, match=r"shd_train\.h5.*get it again"):
         SHD.prepare(tmp_path, tmp_path / "root", partial=True)
     assert not list((tmp_path / "root").iterdir()), "nothing half-prepared stays behind"
 

@@ -19,10 +19,10 @@ def ten_classes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def gathered(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    result: dict[str, list[np.ndarray]] = {}
     for name, rows in read(folder):
-        found.setdefault(name, []).append(rows)
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+        result.setdefault(name, []).append(rows)
+    return {name: np.concatenate(pieces) for name, pieces in result.items()}
 
 
 def test_every_photograph_is_a_square_with_its_label(tmp_path: Path) -> None:

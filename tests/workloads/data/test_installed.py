@@ -7,7 +7,7 @@ import pytest
 from workloads.data.installed import installed
 
 
-def test_file_is_found_without_the_import() -> None:
+def test_file_is_located_without_the_import() -> None:
     before = "sklearn.datasets" in sys.modules
     assert installed("sklearn", "datasets", "data", "iris.csv").is_file()
     assert ("sklearn.datasets" in sys.modules) == before

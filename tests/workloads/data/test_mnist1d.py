@@ -1,4 +1,4 @@
-"""Curves of MNIST-1D: the published recipe, bent anew for each run."""
+"""Curves of MNIST-1D: the published recipe, with new distortions for each run."""
 
 import importlib.util
 
@@ -69,17 +69,17 @@ def test_bending_twice_is_no_bending(signs: list[float]) -> None:
 
 def test_bends_are_those_that_were_measured_to_be_equally_hard() -> None:
     """The committed record says so by the script's rule; most of the others are left out."""
-    found = mnist1d_bends.recorded()
-    assert mnist1d_bends.equal_bends(found) == BENDS
-    assert 8 <= len(BENDS) < len(found) / 2
-    means = [float(np.mean(found[bend])) for bend in BENDS]
-    firsts = [item[0] for item in found.values()]
+    result = mnist1d_bends.recorded()
+    assert mnist1d_bends.equal_bends(result) == BENDS
+    assert 8 <= len(BENDS) < len(result) / 2
+    means = [float(np.mean(result[bend])) for bend in BENDS]
+    firsts = [item[0] for item in result.values()]
     assert np.std(means) < np.std(firsts) / 4
 
 
 def test_only_bends_near_the_middle_that_were_fitted_often_enough_are_equal() -> None:
-    found = {1: [0.8, 0.8, 0.8], 2: [0.801, 0.803, 0.799], 3: [0.9] * 3, 4: [0.7] * 3, 5: [0.8]}
-    assert mnist1d_bends.equal_bends(found) == (1, 2)
+    result = {1: [0.8, 0.8, 0.8], 2: [0.801, 0.803, 0.799], 3: [0.9] * 3, 4: [0.7] * 3, 5: [0.8]}
+    assert mnist1d_bends.equal_bends(result) == (1, 2)
 
 
 @given(st.integers(0, 2**32))
@@ -109,12 +109,12 @@ def test_all_1024_bends_are_256_and_their_mirror_images() -> None:
 
 
 def test_a_still_example_is_the_curve_and_then_nothing() -> None:
-    found = examples(PUBLISHED, still(10))
-    assert found.shape == (10, LENGTH)
+    result = examples(PUBLISHED, still(10))
+    assert result.shape == (10, LENGTH)
     # 12 points of 48 lie in the first quarter; the padding behind them is 0.
-    assert np.abs(found[:, 10:]).max() < 1e-8
+    assert np.abs(result[:, 10:]).max() < 1e-8
     place = np.linspace(0, POINTS + PADDING[0] - 1, LENGTH)[:9]
-    for row, curve in zip(found, PUBLISHED, strict=True):
+    for row, curve in zip(result, PUBLISHED, strict=True):
         wanted = np.interp(place, np.arange(POINTS), curve)
         assert np.abs(row[:9] - wanted).max() < 0.12
 
@@ -134,16 +134,16 @@ def test_shear_adds_a_line_through_the_middle() -> None:
 
 def test_smooth_noise_stays_out_of_the_curve() -> None:
     noise = np.random.default_rng(0).standard_normal((10, GRID))
-    found = examples(PUBLISHED, still(10, smooth=noise)) - examples(PUBLISHED, still(10))
-    assert np.abs(found[:, :9]).max() == 0
-    assert 0.02 < found[:, 12:].std() < 0.2
+    result = examples(PUBLISHED, still(10, smooth=noise)) - examples(PUBLISHED, still(10))
+    assert np.abs(result[:, :9]).max() == 0
+    assert 0.02 < result[:, 12:].std() < 0.2
 
 
 def test_draws_lie_in_their_ranges() -> None:
-    found = draws(5_000, np.random.default_rng(0))
-    assert (found.padding.min(), found.padding.max()) == PADDING
-    assert (found.shift.min(), found.shift.max()) == (0, SHIFTS - 1)
-    assert 0 <= found.scale.min() < found.scale.max() < 1
+    result = draws(5_000, np.random.default_rng(0))
+    assert (result.padding.min(), result.padding.max()) == PADDING
+    assert (result.shift.min(), result.shift.max()) == (0, SHIFTS - 1)
+    assert 0 <= result.scale.min() < result.scale.max() < 1
 
 
 def test_instances_differ_in_curves_and_numbering() -> None:
@@ -189,9 +189,9 @@ def test_examples_are_those_of_the_published_package() -> None:
 
 def _replayed(seed: int) -> dict[str, np.ndarray]:
     old = np.random.RandomState(seed)
-    found = {"padding": np.asarray(PADDING[0] + int(old.rand() * (PADDING[1] - PADDING[0] + 1)))}
-    found["scale"] = np.asarray(old.rand())
-    found["shift"] = np.asarray(old.choice(SHIFTS))
-    found["smooth"], found["white"] = old.randn(GRID), old.randn(GRID)
-    found["shear"] = np.asarray(old.rand())
-    return found
+    result = {"padding": np.asarray(PADDING[0] + int(old.rand() * (PADDING[1] - PADDING[0] + 1)))}
+    result["scale"] = np.asarray(old.rand())
+    result["shift"] = np.asarray(old.choice(SHIFTS))
+    result["smooth"], result["white"] = old.randn(GRID), old.randn(GRID)
+    result["shear"] = np.asarray(old.rand())
+    return result

@@ -16,20 +16,20 @@ from workloads.data.molecules import MOLPCBA, NO_ATOM, padded, read
 
 
 def gathered(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    result: dict[str, list[np.ndarray]] = {}
     for name, rows in read(folder):
-        found.setdefault(name, []).append(rows)
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+        result.setdefault(name, []).append(rows)
+    return {name: np.concatenate(pieces) for name, pieces in result.items()}
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12))
 def test_padding_loses_and_mixes_nothing(sizes: list[int]) -> None:
     rows = np.arange(2 * sum(sizes)).reshape(-1, 2)
-    found = padded(rows, np.array(sizes), max(sizes), -1)
-    assert found.shape == (len(sizes), max(sizes), 2)
-    kept = [row[:size] for row, size in zip(found, sizes, strict=True)]
+    result = padded(rows, np.array(sizes), max(sizes), -1)
+    assert result.shape == (len(sizes), max(sizes), 2)
+    kept = [row[:size] for row, size in zip(result, sizes, strict=True)]
     np.testing.assert_array_equal(np.concatenate(kept), rows)
-    assert (found == -1).sum() == 2 * (len(sizes) * max(sizes) - sum(sizes))
+    assert (result == -1).sum() == 2 * (len(sizes) * max(sizes) - sum(sizes))
 
 
 @pytest.mark.parametrize("chunk", [7, 10_000])
@@ -100,22 +100,22 @@ def first(text: str) -> Callable[[Path], None]:
         ("split/scaffold/train.csv.gz", lambda p: zipped(p, []), "names none"),
     ],
 )
-def test_damage_is_told_by_file(
+def test_damage_is_reported_by_file(
     tmp_path: Path, name: str, damage: Callable[[Path], object], says: str
 ) -> None:
     damage(molecules(tmp_path / "originals") / name)
-    with pytest.raises(DataFault, match=rf"{name}: .*{says}.*get it anew"):
+    with pytest.raises(DataFault, match=rf"{name}: .*{says}.*get it again"):
         MOLPCBA.prepare(tmp_path / "originals", tmp_path / "root", partial=True)
     assert not list((tmp_path / "root").iterdir()), "nothing half-prepared stays behind"
 
 
-def test_counts_that_do_not_fit_are_told(tmp_path: Path) -> None:
+def test_counts_that_do_not_fit_are_reported(tmp_path: Path) -> None:
     shorter(molecules(tmp_path) / "raw" / "num-node-list.csv.gz")
     with pytest.raises(DataFault, match="59 counts of atoms, 60 of bonds"):
         gathered(tmp_path)
 
 
-def test_a_molecule_in_no_split_is_told(tmp_path: Path) -> None:
+def test_a_molecule_in_no_split_is_reported(tmp_path: Path) -> None:
     shorter(molecules(tmp_path) / "split" / "scaffold" / "train.csv.gz")
     with pytest.raises(DataFault, match="a molecule is in no split"):
         gathered(tmp_path)

@@ -88,7 +88,7 @@ def test_hidden_numbers_are_not_trained_on() -> None:
     assert len(np.unique(rows, axis=0)) == len(rows) == 11_500
 
 
-def test_codes_are_drawn_anew() -> None:
+def test_codes_are_drawn_again() -> None:
     first, second = number_splits(2).train["x"], number_splits(3).train["x"]
     assert np.bincount(first.ravel()).argsort().tolist() != (
         np.bincount(second.ravel()).argsort().tolist()

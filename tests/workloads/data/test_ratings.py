@@ -56,9 +56,9 @@ def test_honest_luck_stays_above_three_errors_below_zero() -> None:
 def test_reading_a_few_labels_is_beyond_luck() -> None:
     splits = rating_splits(6)
     labels, facts = splits.test_labels, splits.facts
-    told = labels["ideal"].copy()
-    told[::200] = labels["y"][::200]
-    excess = excess_error_of_ratings(told, labels, facts)
+    reported = labels["ideal"].copy()
+    reported[::200] = labels["y"][::200]
+    excess = excess_error_of_ratings(reported, labels, facts)
     assert excess < -3 * excess_error_spread(labels, facts)
 
 

@@ -161,17 +161,17 @@ def flip(path: Path) -> None:
         (MANIFEST, lambda path: path.write_text("[]"), DataFault, "damaged"),
     ],
 )
-def test_damage_is_told_by_file_and_remedy(
+def test_damage_is_reported_by_file_and_remedy(
     packed: Path, name: str, damage: Callable[[Path], Any], kind: type[Exception], says: str
 ) -> None:
     damage(packed / name)
     if says == "damaged|format":
         (packed / MANIFEST).write_text("{")
     for use in (packing().load, lambda: packing().check(packed.parent)):
-        with pytest.raises(kind, match=says) as told:
+        with pytest.raises(kind, match=says) as reported:
             use()
-        assert str(packed / name) in str(told.value)
-        assert re.search(r"pack\w* |prepare", str(told.value))
+        assert str(packed / name) in str(reported.value)
+        assert re.search(r"pack\w* |prepare", str(reported.value))
 
 
 def test_another_format_is_refused(packed: Path) -> None:

@@ -14,10 +14,10 @@ from workloads.data.speech_commands import SILENCE, SPEECH_COMMANDS, UNKNOWN, re
 
 
 def gathered(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    result: dict[str, list[np.ndarray]] = {}
     for name, rows in read(folder):
-        found.setdefault(name, []).append(rows)
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+        result.setdefault(name, []).append(rows)
+    return {name: np.concatenate(pieces) for name, pieces in result.items()}
 
 
 def pitch_hz(samples: np.ndarray) -> float:
@@ -39,7 +39,7 @@ def test_lists_decide_and_tones_keep_their_words(
             assert pitch_hz(samples) == pytest.approx(200 * (label + 2), abs=1)
     assert arrays["train/x"].dtype == np.int16
     assert arrays["train/x"].shape[1] == 16_000
-    # The speaker's number was added to the tone: nobody who is heard in training is tested.
+    # The speaker's number was added to the tone: no speaker is in both training and test.
     spoken = arrays["labels/y"] < SILENCE
     assert set(np.round(arrays["inputs/x"][spoken][:, :14_400].mean(axis=1))) == {5.0}
 
@@ -78,7 +78,7 @@ def stereo(path: Path) -> None:
         (lambda path: sound(path, np.zeros(0)), "0 samples"),
     ],
 )
-def test_damage_is_told_by_file(
+def test_damage_is_reported_by_file(
     tmp_path: Path, damage: Callable[[Path], object], says: str
 ) -> None:
     path = tmp_path / "a.wav"

@@ -30,8 +30,8 @@ def test_chosen_rows_are_distinct_sorted_and_carry_the_quotas(
     labels = generator.permutation(np.repeat(np.arange(len(counts)), counts))
     rows = stratified(labels, chosen, generator)
     assert np.all(np.diff(rows) > 0)
-    found = np.bincount(labels[rows], minlength=len(counts))
-    assert found.tolist() == quotas(np.array(counts), chosen).tolist()
+    result = np.bincount(labels[rows], minlength=len(counts))
+    assert result.tolist() == quotas(np.array(counts), chosen).tolist()
 
 
 @given(st.sets(st.integers(0, 30), min_size=1), st.data())

@@ -115,7 +115,7 @@ def test_other_table_of_sensors_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
         (shuttle.shuttle_splits, "river"),
     ],
 )
-def test_missing_package_is_told_with_the_remedy(
+def test_missing_package_is_reported_with_the_remedy(
     make: Callable[[], Splits], package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

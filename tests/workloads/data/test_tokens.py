@@ -13,10 +13,10 @@ from workloads.data.tokens import FINEWEB, token_file
 
 
 def gathered(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    result: dict[str, list[np.ndarray]] = {}
     for name, rows in FINEWEB.read(folder):
-        found.setdefault(name, []).append(rows)
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+        result.setdefault(name, []).append(rows)
+    return {name: np.concatenate(pieces) for name, pieces in result.items()}
 
 
 def test_streams_are_whole_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def other_magic(path: Path) -> None:
         ("encoder.json", lambda p: p.write_text("["), "no vocabulary"),
     ],
 )
-def test_damage_is_told_by_file(
+def test_damage_is_reported_by_file(
     tmp_path: Path, name: str, damage: Callable[[Path], object], says: str
 ) -> None:
     damage(fineweb(tmp_path) / name)

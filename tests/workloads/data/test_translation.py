@@ -15,10 +15,10 @@ from workloads.data.translation import CORPORA, LENGTH, WMT17, clean, read, segm
 
 
 def gathered(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    result: dict[str, list[np.ndarray]] = {}
     for name, rows in read(folder):
-        found.setdefault(name, []).append(rows)
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+        result.setdefault(name, []).append(rows)
+    return {name: np.concatenate(pieces) for name, pieces in result.items()}
 
 
 def pairs(array: np.ndarray) -> list[list[str]]:
@@ -43,10 +43,10 @@ def test_rows_hold_their_text_up_to_the_first_zero(texts: list[str]) -> None:
 def test_streams_hold_every_pair_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translation, "CHUNK", 3)
     arrays = gathered(wmt17(tmp_path))
-    found = pairs(arrays["train/x"])
+    result = pairs(arrays["train/x"])
     lines = [(tmp_path / f"{corpus}.en").read_text().splitlines() for corpus in CORPORA]
-    assert [target for _, target in found] == [line for part in lines for line in part]
-    assert all(f"{source.removeprefix('Süß ')} ." == target for source, target in found)
+    assert [target for _, target in result] == [line for part in lines for line in part]
+    assert all(f"{source.removeprefix('Süß ')} ." == target for source, target in result)
 
 
 def test_news_is_unescaped_and_hidden_row_by_row(tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def one_line_less(path: Path) -> None:
         ("newstest2014-deen-src.de.sgm", lambda p: news(p, ["x" * 1025] * 6), "of 1025 bytes"),
     ],
 )
-def test_damage_is_told_by_file(
+def test_damage_is_reported_by_file(
     tmp_path: Path, name: str, damage: Callable[[Path], object], says: str
 ) -> None:
     damage(wmt17(tmp_path / "originals") / name)
-    with pytest.raises(DataFault, match=rf"{name}: .*{says}.*anew"):
+    with pytest.raises(DataFault, match=rf"{name}: .*{says}.*again"):
         WMT17.prepare(tmp_path / "originals", tmp_path / "root", partial=True)
     assert not list((tmp_path / "root").iterdir()), "nothing half-prepared stays behind"
 

@@ -9,7 +9,7 @@ def test_net_has_the_published_count_of_parameters() -> None:
     assert sum(parameter.numel() for parameter in SmallCNN(10).parameters()) == 14_458
 
 
-def test_rows_do_not_see_each_other_in_evaluation() -> None:
+def test_rows_do_not_affect_other_rows_in_evaluation() -> None:
     model = SmallCNN(10)
     model(torch.randn(64, 1, 8, 8))
     model.eval()

@@ -24,7 +24,7 @@ def test_published_count_of_parameters(net: EquilibriumNet) -> None:
 
 
 @torch.no_grad()
-def test_each_step_goes_downhill_to_a_state_of_rest(net: EquilibriumNet) -> None:
+def test_every_step_goes_downhill_to_a_state_of_rest(net: EquilibriumNet) -> None:
     x = torch.rand(20, 64)
     state = net.rest(x)
     heights = [energy(net, x, state)]
@@ -62,7 +62,7 @@ def test_nudges_bring_outputs_nearer_to_the_truth_or_away(
 def test_nudged_states_estimate_the_gradient_that_backward_finds(
     net: EquilibriumNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scellier and Bengio's theorem: equal to the gradient at rest as the nudge goes to 0.
+    """Scellier and Bengio's theorem: equal to the gradient at equilibrium as the nudge goes to 0.
 
     In double precision, since a small nudge leaves small differences.
     """
@@ -79,9 +79,9 @@ def test_nudged_states_estimate_the_gradient_that_backward_finds(
     monkeypatch.setitem(scope, "FREE_STEPS", 300)
     monkeypatch.setitem(scope, "NUDGED_STEPS", 300)
     scope["estimate"](net, x, truth)
-    found = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
-    assert len(found) == len(wanted) == 4
-    for mine, theirs in zip(found, wanted, strict=True):
+    result = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
+    assert len(result) == len(wanted) == 4
+    for mine, theirs in zip(result, wanted, strict=True):
         assert (mine - theirs).norm() < 0.02 * theirs.norm()
 
 

@@ -35,7 +35,7 @@ def test_constant_velocity_moves_by_itself() -> None:
     assert torch.allclose(sample(Constant(), torch.zeros(5, 2)), torch.full((5, 2), 3.0))
 
 
-def test_sampling_meets_the_middle_of_each_step_once() -> None:
+def test_sampling_meets_the_middle_of_every_step_once() -> None:
     class Clock(nn.Module):
         def __init__(self) -> None:
             super().__init__()

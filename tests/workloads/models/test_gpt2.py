@@ -33,8 +33,8 @@ def test_going_on_by_one_token_gives_the_same_scores(model: GPT2) -> None:
     tokens = torch.randint(0, 30, (3, 12))
     wanted = model(tokens)
     for length in range(1, 13):
-        found = model.next_scores(tokens[:, :length])
-        assert torch.allclose(found, wanted[:, length - 1], atol=1e-5)
+        result = model.next_scores(tokens[:, :length])
+        assert torch.allclose(result, wanted[:, length - 1], atol=1e-5)
 
 
 def test_another_text_is_begun_anew(model: GPT2) -> None:

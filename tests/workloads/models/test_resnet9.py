@@ -18,7 +18,7 @@ def test_a_thin_one_has_about_a_64th() -> None:
     assert 60 < count(64) / count(8) < 66
 
 
-def test_scores_of_each_image_are_its_own() -> None:
+def test_scores_of_every_image_are_its_own() -> None:
     torch.manual_seed(0)
     model = ResNet9(4, 10).eval()
     x = torch.randn(3, 3, 32, 32)

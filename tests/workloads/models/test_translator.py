@@ -40,12 +40,12 @@ def test_translation_is_what_the_whole_pass_finds_likeliest(net: Translator) -> 
         torch.nn.init.normal_(parameter, std=0.3)
     source = text(3, 11)
     with torch.inference_mode():
-        found = net.translate(source)
-        assert found.shape == (3, LENGTH)
+        result = net.translate(source)
+        assert result.shape == (3, LENGTH)
         steps = 2 * 11 + 20
-        begun = functional.pad(found[:, : steps - 1], (1, 0), value=END).to(torch.uint8)
+        begun = functional.pad(result[:, : steps - 1], (1, 0), value=END).to(torch.uint8)
         likeliest = net(source, begun).argmax(dim=2)
-    for row, wanted in zip(found[:, :steps].long(), likeliest, strict=True):
+    for row, wanted in zip(result[:, :steps].long(), likeliest, strict=True):
         ended = (row == END).nonzero()
         last = int(ended[0]) + 1 if len(ended) else steps
         assert row[:last].tolist() == wanted[:last].tolist()
@@ -71,5 +71,5 @@ def test_it_learns_to_name_the_first_byte(net: Translator) -> None:
         loss.backward()
         optimizer.step()
     source = torch.randint(1, 5, (64, 4), generator=generator, dtype=torch.uint8)
-    found = net.translate(source)[:, 0]
-    assert float((found == source[:, 0]).float().mean()) > 0.9, "chance is a quarter"
+    result = net.translate(source)[:, 0]
+    assert float((result == source[:, 0]).float().mean()) > 0.9, "chance is a quarter"

@@ -62,8 +62,8 @@ class Knows(torch.nn.Module):
 def test_sampling_with_perfect_knowledge_ends_at_the_image() -> None:
     torch.manual_seed(0)
     image = torch.rand(3, 4, 4) * 1.8 - 0.9
-    found = sample(Knows(image), torch.randn(5, 3, 4, 4))
-    assert torch.allclose(found, image.expand(5, -1, -1, -1), atol=1e-3)
+    result = sample(Knows(image), torch.randn(5, 3, 4, 4))
+    assert torch.allclose(result, image.expand(5, -1, -1, -1), atol=1e-3)
 
 
 def test_perfect_knowledge_has_no_loss_and_ignorance_a_loss_of_one() -> None:

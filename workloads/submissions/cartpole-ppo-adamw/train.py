@@ -44,7 +44,7 @@ class Rollout(NamedTuple):
 
 
 class Worlds:
-    """Poles that begin anew when they fall or have stood for 500 steps."""
+    """Poles that begin again when they fall or have stood for 500 steps."""
 
     def __init__(self, session: Session) -> None:
         self._draws = np.random.default_rng(session.seed)
@@ -138,13 +138,13 @@ def advantages(values: Tensor, overs: Tensor) -> Tensor:
     `values` is (time + 1, worlds), `overs` (time, worlds).
     """
     going = (~overs).float()
-    found = torch.zeros_like(going)
+    result = torch.zeros_like(going)
     later = torch.zeros(values.shape[1])
     for t in reversed(range(len(overs))):
         surprise = (1 - DISCOUNT) + DISCOUNT * going[t] * values[t + 1] - values[t]
         later = surprise + DISCOUNT * TRACE * going[t] * later
-        found[t] = later
-    return found
+        result[t] = later
+    return result
 
 
 def _loss(model: Any, batch: Rollout) -> Tensor:

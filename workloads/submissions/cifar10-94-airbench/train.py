@@ -81,7 +81,7 @@ def whitening_filters(images: Tensor, side: int) -> Tensor:
 def alternating_flips(images: Tensor, epoch: int) -> Tensor:
     """Half of the images mirrored, the other half in the next epoch.
 
-    A drawn order of all images comes first, so that which half is which hangs on the seed.
+    A drawn order of all images comes first, so that which half is which depends on the seed.
     """
     even = torch.arange(len(images), device=images.device) % 2 == epoch % 2
     return torch.where(even.view(-1, 1, 1, 1), images.flip(-1), images)

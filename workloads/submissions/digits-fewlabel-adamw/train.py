@@ -41,9 +41,9 @@ def loss_of(model: nn.Module, images: Tensor, truth: Tensor, plain: Array) -> Te
     with torch.no_grad():
         confidence, guess = model(torch.from_numpy(plain)).softmax(dim=1).max(dim=1)
     scores = model(images)
-    told = functional.cross_entropy(scores[:LABELLED], truth, label_smoothing=0.05)
+    reported = functional.cross_entropy(scores[:LABELLED], truth, label_smoothing=0.05)
     guessed = functional.cross_entropy(scores[LABELLED:], guess, reduction="none")
-    both: Tensor = told + (guessed * (confidence > CONFIDENCE)).mean()
+    both: Tensor = reported + (guessed * (confidence > CONFIDENCE)).mean()
     return both
 
 

@@ -1,7 +1,7 @@
 """Modded-nanogpt-class language model: the algorithmic half, for one GPU (unverified).
 
 After the speedrun of modded-nanogpt (Keller Jordan and others, 2024) and its optimizer Muon,
-written anew: rotary places, normalised queries and keys, squared ReLU, projections that begin at
+rewritten: rotary places, normalised queries and keys, squared ReLU, projections that begin at
 nil, held scores, and a rate that stays and then falls to nil.
 """
 
@@ -98,11 +98,11 @@ class Net(nn.Module):
     def hidden(self, tokens: Tensor, pasts: list[Past]) -> tuple[Tensor, list[Past]]:
         """What the head sees, and keys and values of each block so far."""
         x = unit(self.embedding(tokens))
-        found: list[Past] = []
+        result: list[Past] = []
         for place, block in enumerate(self.blocks):
             x, past = block(x, pasts[place] if pasts else None)
-            found.append(past)
-        return unit(x), found
+            result.append(past)
+        return unit(x), result
 
     def held(self, hidden: Tensor) -> Tensor:
         """Scores, bent so that none is beyond the cap."""
@@ -145,8 +145,8 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     for _ in range(5):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    found: Tensor = x.to(matrix.dtype)
-    return found if wide is matrix else found.T
+    result: Tensor = x.to(matrix.dtype)
+    return result if wide is matrix else result.T
 
 
 def share(step: int) -> float:

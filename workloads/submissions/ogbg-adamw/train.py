@@ -1,4 +1,4 @@
-"""Molecules by AdamW under one cycle; what nobody measured has no loss (unverified)."""
+"""Molecules by AdamW under one cycle; missing labels have no loss (unverified)."""
 
 import numpy as np
 import torch

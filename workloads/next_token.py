@@ -10,7 +10,7 @@ ROWS_AT_ONCE = 32
 """Windows in one question: bounds the size of an answer."""
 
 
-def log_shares(scores: Array, truth: Array) -> Array:
+def true_log_probabilities(scores: Array, truth: Array) -> Array:
     """Log of softmax(scores)[truth] in nats, float32.
 
     Args:
@@ -26,24 +26,24 @@ def log_shares(scores: Array, truth: Array) -> Array:
     if not np.isfinite(exact).all():
         raise ValueError("some scores are not finite")
     exact -= exact.max(axis=1, keepdims=True)
-    found = exact[np.arange(len(truth)), truth] - np.log(np.exp(exact).sum(axis=1))
-    return np.asarray(found, dtype=np.float32)
+    result = exact[np.arange(len(truth)), truth] - np.log(np.exp(exact).sum(axis=1))
+    return np.asarray(result, dtype=np.float32)
 
 
-def foretell(splits: Splits, ask: Ask) -> Array:
+def next_token_log_probabilities(splits: Splits, ask: Ask) -> Array:
     """Nats that a predictor gives to the truth, (windows, length), each from what lies before.
 
     A window's next token is sent only after the scores for it are there; whatever scores come are
     made a distribution here, so that no predictor can give more than one to all symbols together.
     """
     x, y = splits.test_inputs["x"], splits.test_labels["y"]
-    found = np.empty(y.shape, np.float32)
+    result = np.empty(y.shape, np.float32)
     for start in range(0, len(x), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         for t in range(x.shape[1]):
             scores = ask({"x": np.array(x[rows, : t + 1])})
-            found[rows, t] = log_shares(scores, y[rows, t])
-    return found
+            result[rows, t] = true_log_probabilities(scores, y[rows, t])
+    return result
 
 
 def nats_per_token(outputs: Array, _labels: Arrays, _facts: Mapping[str, float]) -> float:
@@ -54,6 +54,6 @@ def nats_per_token(outputs: Array, _labels: Arrays, _facts: Mapping[str, float])
 def bits_per_byte(outputs: Array, labels: Arrays, _facts: Mapping[str, float]) -> float:
     """Bits for the whole text over its bytes, which no choice of tokens changes.
 
-    `labels["bytes"]` holds the bytes that each token stands for.
+    `labels["bytes"]` holds the bytes that each token represents.
     """
     return -float(np.sum(outputs, dtype=np.float64) / np.log(2) / np.sum(labels["bytes"]))

@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.api import Arrays, Splits
-from workloads import foretelling
-from workloads.foretelling import bits_per_byte, foretell, log_shares, nats_per_token
+from workloads import next_token
+from workloads.next_token import (
+    bits_per_byte,
+    nats_per_token,
+    next_token_log_probabilities,
+    true_log_probabilities,
+)
 
 
 def splits(rows: int = 5, length: int = 4, symbols: int = 6) -> Splits:
@@ -23,32 +28,36 @@ def splits(rows: int = 5, length: int = 4, symbols: int = 6) -> Splits:
     )
 
 
-def test_nobody_is_asked_with_the_answer_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foretelling, "ROWS_AT_ONCE", 2)
+def test_no_question_contains_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(next_token, "ROWS_AT_ONCE", 2)
     asked: list[np.ndarray] = []
 
     def ask(inputs: Arrays) -> np.ndarray:
         asked.append(inputs["x"])
         return np.zeros((len(inputs["x"]), 6), np.float32)
 
-    found = foretell(splits(), ask)
+    result = next_token_log_probabilities(splits(), ask)
     assert [item.shape for item in asked] == [
         (rows, length) for rows in (2, 2, 1) for length in (1, 2, 3, 4)
     ]
-    assert found == pytest.approx(-math.log(6))
+    assert result == pytest.approx(-math.log(6))
 
 
 def test_a_predictor_that_knows_gets_nothing_to_pay() -> None:
     made = splits()
     truth = iter(made.test_labels["y"].T)
-    found = foretell(made, lambda _: 1e4 * np.eye(6, dtype=np.float32)[next(truth)])
-    assert nats_per_token(found, made.test_labels, {}) == 0
+    result = next_token_log_probabilities(
+        made, lambda _: 1e4 * np.eye(6, dtype=np.float32)[next(truth)]
+    )
+    assert nats_per_token(result, made.test_labels, {}) == 0
 
 
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=2, max_size=30))
 def test_shares_of_all_symbols_add_up_to_one(scores: list[float]) -> None:
     rows = np.tile(np.array(scores, np.float32), (len(scores), 1))
-    assert np.exp(log_shares(rows, np.arange(len(scores)))).sum() == pytest.approx(1, abs=1e-4)
+    assert np.exp(true_log_probabilities(rows, np.arange(len(scores)))).sum() == pytest.approx(
+        1, abs=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +72,7 @@ def test_shares_of_all_symbols_add_up_to_one(scores: list[float]) -> None:
 )
 def test_scores_that_cannot_be_used_are_refused(scores: np.ndarray) -> None:
     with pytest.raises(ValueError, match="scores"):
-        log_shares(scores, np.array([1, 2, 3]))
+        true_log_probabilities(scores, np.array([1, 2, 3]))
 
 
 def test_bits_per_byte_are_nats_over_bytes() -> None:
