@@ -18,7 +18,7 @@ TEST_SHARE, VALIDATION_SHARE = 6, 10
 ARCHIVE = "images.npz"
 HOW = (
     "put ten folders, one a class, of 600 PNG or JPEG images of 32 x 32 pixels each into a folder "
-    f"that no contestant knows, or {ARCHIVE} with x, uint8 (6000, 32, 32, 3), and y, 0 to 9"
+    f"that no competitor knows, or {ARCHIVE} with x, uint8 (6000, 32, 32, 3), and y, 0 to 9"
 )
 
 

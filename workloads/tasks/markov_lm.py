@@ -46,12 +46,12 @@ WORKLOAD = WorkloadSpec(
     about=(
         "A source of eight symbols whose next symbol depends on the last two. Its table is drawn "
         "for each run, so nothing about it can be known before. The metric is the model's loss "
-        "above that of the predictor that knows the table, on the same 8,192 tokens; its expectation is a "
-        "Kullback-Leibler divergence, 0 at best. The first prediction of a window sees one symbol "
-        "only, for both. Sources are drawn until their entropy rate is between 1.22 and 1.27 nats: "
-        "then the final excess differs by .0028 between instances (standard deviation) and by "
-        ".0068 between runs on one. The budget is nine times the CPU seconds of the reference's "
-        "full schedule (three for the rule, three for two cores shared with other work), rounded "
-        "up to five seconds."
+        "above that of the predictor that knows the table, on the same 8,192 tokens; its "
+        "expectation is a Kullback-Leibler divergence, 0 at best. The first prediction of a "
+        "window sees one symbol only, for both. Sources are drawn until their entropy rate is "
+        "between 1.22 and 1.27 nats: then the final excess differs by .0028 between instances "
+        "(standard deviation) and by .0068 between runs on one. The budget is nine times the CPU "
+        "seconds of the reference's full schedule (three for the rule, three for two cores shared "
+        "with other work), rounded up to five seconds."
     ),
 )
