@@ -6,15 +6,12 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
 from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from harness.errors import JouleMarkError
-from harness.migrate import FormatError, lift
 from harness.records import (
     FORMAT,
     Evaluation,
@@ -50,11 +47,6 @@ def harness_sha256() -> str:
     return sha256_tree(Path(__file__).parent, "*.py")
 
 
-def gzip_bytes(data: bytes) -> bytes:
-    """Gzip without name or time in it: the same data give the same bytes."""
-    return gzip.compress(data, compresslevel=6, mtime=0)
-
-
 class EventLog:
     """The append-only `events.jsonl`: one write a line, synced when asked."""
 
@@ -78,10 +70,6 @@ class EventLog:
         append_whole(self._descriptor, line.encode() + b"\n", self._size_bytes)
         self._size_bytes += len(line) + 1
         self._seq += 1
-
-    def sync(self) -> None:
-        """Make what was written durable."""
-        os.fdatasync(self._descriptor)
 
     def close(self) -> None:
         """Sync and close; once it is closed, there is nothing more to do.
@@ -127,38 +115,36 @@ def seal(folder: Path, manifest: Manifest) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _parsed(kind: type[AnyRecord], data: bytes, path: Path) -> AnyRecord:
-    """A record from its file's bytes, lifted to the present format if it is older.
+def _parse(kind: type[AnyRecord], data: bytes, path: Path) -> AnyRecord:
+    """Read a record from a file's bytes.
 
     Raises:
-        BundleError: the bytes are not that record.
+        BundleError: the bytes are not that record, or its format is not the one of this version.
     """
     try:
-        record = kind.model_validate_json(data)
-        if "format" in record.model_fields_set and getattr(record, "format", None) == FORMAT:
-            return record
-    except ValidationError:
-        pass  # the longer way tells what is wrong, or lifts an older file
+        record = load(kind, data, path)
+    except RecordError as error:
+        raise BundleError(_format_error(kind, data, path) or str(error)) from error
+    if "format" not in record.model_fields_set or getattr(record, "format", None) != FORMAT:
+        raise BundleError(_format_error(kind, data, path))
+    return record
+
+
+def _format_error(kind: type[Record], data: bytes, path: Path) -> str:
+    """What is wrong with the `format` number of a JSON file; empty where it is right."""
     try:
         tree = json.loads(data)
-        if not isinstance(tree, dict):
-            raise BundleError(f"{path}: not a JSON object")
-        return load(kind, lift(kind.__name__.lower(), tree, path), path)
-    except (FormatError, RecordError) as error:
-        raise BundleError(str(error)) from error
-    except (ValueError, RecursionError) as error:
-        message = str(error) if isinstance(error, BundleError) else f"{path}: {error}"
-        raise BundleError(message) from error
-
-
-@lru_cache(maxsize=64)
-def _ruleset(text: str) -> Ruleset:
-    """A ruleset by its text: ten thousand bundles of a folder mostly carry the same one.
-
-    Raises:
-        RulesetError: the text is no ruleset.
-    """
-    return read_resolved(text, "ruleset")
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(tree, dict):
+        return f"{path}: not a JSON object"
+    number = tree.get("format")
+    if type(number) is not int or number < 1:
+        name = kind.__name__.lower()
+        return f"{path}: has no valid format number; it is not a JouleMark {name} file"
+    if number != FORMAT:
+        return f"{path}: has format {number}, and this version reads {FORMAT}; update joulemark"
+    return ""
 
 
 class Bundle:
@@ -213,7 +199,7 @@ class Bundle:
         return data
 
     def _record(self, name: str, kind: type[AnyRecord]) -> AnyRecord:
-        return _parsed(kind, self.read(name), self.folder / name)
+        return _parse(kind, self.read(name), self.folder / name)
 
     def _has(self, name: str) -> bool:
         """Whether the file is there, or was when the bundle was sealed."""
@@ -223,7 +209,7 @@ class Bundle:
     @cached_property
     def manifest(self) -> Manifest:
         """What is in the bundle."""
-        return _parsed(Manifest, self._manifest_bytes, self.folder / MANIFEST)
+        return _parse(Manifest, self._manifest_bytes, self.folder / MANIFEST)
 
     @cached_property
     def manifest_sha256(self) -> str:
@@ -250,9 +236,9 @@ class Bundle:
         """The ruleset in force when it ran."""
         path = self.folder / "ruleset.toml"
         try:
-            return _ruleset(self.read("ruleset.toml").decode())
+            return read_resolved(self.read("ruleset.toml").decode(), path)
         except (UnicodeDecodeError, RulesetError) as error:
-            raise BundleError(f"{path}: {error.__cause__ or error}") from error
+            raise BundleError(str(error)) from error
 
     @property
     def trace_path(self) -> Path | None:

@@ -1,8 +1,8 @@
-"""Finds plug-ins: a file in a folder is enough; a broken one is listed with its error.
+"""Finds plug-ins: one file in a folder is enough; one that does not load is listed with its error.
 
-Plug-ins come from the project's own folders, from folders named in `JOULEMARK_PLUGINS`
-(each with subfolders as `meters/` or `workloads/`), and from entry points of installed packages
-(groups `joulemark.meters`, `joulemark.workloads` ...).
+Plug-ins come from the project's own folders, from the folders in `JOULEMARK_PLUGINS` (with
+subfolders such as `meters/` or `workloads/`), and from entry points of installed packages
+(groups `joulemark.meters`, `joulemark.workloads` and so on).
 """
 
 import difflib
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
@@ -26,16 +27,16 @@ Style = Literal["module", "toml", "folder"]
 
 @dataclass(frozen=True)
 class PluginKind:
-    """One sort of plug-in: where its files lie and what each defines."""
+    """One kind of plug-in: where its files are and what a file defines."""
 
     name: str
     packages: tuple[str, ...]
-    """Packages whose folders hold the built-in ones."""
+    """Packages whose folders contain the built-in plug-ins."""
     attribute: str
-    """Name that a module must define."""
+    """Name that a plug-in module must define."""
     style: Style = "module"
-    beside: tuple[str, ...] = ()
-    """Public modules of the packages that are no plug-ins."""
+    excluded: tuple[str, ...] = ()
+    """Public modules of these packages that are not plug-ins."""
 
 
 KINDS = {
@@ -43,11 +44,10 @@ KINDS = {
     for kind in (
         PluginKind("meters", ("harness.meters", "harness.powerlogs.meters"), "METER"),
         PluginKind(
-            "launchers", ("harness.launchers",), "LAUNCHER", beside=("choice", "interpreter")
+            "launchers", ("harness.launchers",), "LAUNCHER", excluded=("choice", "interpreter")
         ),
         PluginKind("workloads", ("workloads.tasks",), "WORKLOAD"),
         PluginKind("submissions", ("workloads.submissions",), "", "folder"),
-        PluginKind("methods", ("workloads.methods",), "METHOD"),
         PluginKind("rulesets", ("harness.rules", "harness.archives.rulesets"), "", "toml"),
         PluginKind("checks", ("harness.rules.checks",), "CHECK"),
         PluginKind("prizes", ("harness.prizes",), "PRIZE"),
@@ -55,7 +55,7 @@ KINDS = {
             "formats",
             ("harness.formats", "harness.archives.formats", "harness.powerlogs"),
             "FORMAT",
-            beside=("exports", "files", "format", "imported", "imports", "log", "table", "text"),
+            excluded=("exports", "files", "format", "imported", "imports", "log", "table", "text"),
         ),
         PluginKind("pages", ("harness.report.pages", "harness.archives.pages"), "PAGE"),
     )
@@ -63,7 +63,7 @@ KINDS = {
 
 
 class PluginSource(NamedTuple):
-    """Where a plug-in was found; nothing of it has been loaded yet."""
+    """The location of a plug-in that has not been loaded yet."""
 
     name: str
     path: Path | None
@@ -71,11 +71,11 @@ class PluginSource(NamedTuple):
     origin: str
     """`built-in`, the plug-in folder, or the distribution."""
     target: str
-    """Dotted module to import, or empty: load by path."""
+    """Dotted name of the module to import; empty to load it by path."""
 
 
 class Plugin(NamedTuple):
-    """A plug-in that loaded."""
+    """A plug-in that was loaded."""
 
     name: str
     value: Any
@@ -83,7 +83,7 @@ class Plugin(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """A plug-in that did not load, and why."""
+    """A plug-in that did not load, with the error."""
 
     name: str
     error: str
@@ -91,31 +91,32 @@ class Broken(NamedTuple):
 
 
 class UnknownPlugin(JouleMarkError, LookupError):
-    """No plug-in of that name; the message lists near names."""
+    """No plug-in has that name; the message lists similar names."""
 
     exit_code = ExitCode.USAGE
 
 
 class BrokenPlugin(JouleMarkError, RuntimeError):
-    """The plug-in is there but does not load; the message says why."""
+    """The plug-in exists but does not load; the message says why."""
 
 
 def plugin_name(stem: str) -> str:
-    """The name that users type: `digits_mlp` becomes `digits-mlp`."""
+    """The name that users type: `digits-mlp` for the file `digits_mlp.py`."""
     return stem.replace("_", "-")
 
 
 def _package_folder(package: str) -> Path | None:
-    """The folder of a package, found without importing it (its parents are imported)."""
+    """The folder of a package, located without importing it (its parents are imported)."""
     try:
         spec = importlib.util.find_spec(package)
     except ModuleNotFoundError:
         return None
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    return Path(places[0]) if places else None
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(folders[0]) if folders else None
 
 
-def _entries(folder: Path, style: Style) -> Iterator[tuple[str, Path]]:
+def _list_folder(folder: Path, style: Style) -> Iterator[tuple[str, Path]]:
+    """Names and paths of the plug-ins in a folder, sorted."""
     if style == "folder":
         for path in sorted(folder.glob("*/submission.toml")):
             yield path.parent.name, path.parent
@@ -127,7 +128,7 @@ def _entries(folder: Path, style: Style) -> Iterator[tuple[str, Path]]:
 
 
 def plugin_folders() -> tuple[Path, ...]:
-    """Folders named in `JOULEMARK_PLUGINS`, in order."""
+    """The folders in `JOULEMARK_PLUGINS`, in order."""
     text = os.environ.get(PLUGINS_VARIABLE, "")
     return tuple(Path(part).resolve() for part in text.split(os.pathsep) if part)
 
@@ -135,31 +136,37 @@ def plugin_folders() -> tuple[Path, ...]:
 def _built_in(kind: PluginKind) -> Iterator[PluginSource]:
     for package in kind.packages:
         folder = _package_folder(package)
-        for name, path in _entries(folder, kind.style) if folder else ():
-            if path.stem not in kind.beside:
+        for name, path in _list_folder(folder, kind.style) if folder else ():
+            if path.stem not in kind.excluded:
                 target = f"{package}.{path.stem}" if kind.style == "module" else ""
                 yield PluginSource(name, path, "built-in", target)
 
 
 def _from_folders(kind: PluginKind) -> Iterator[PluginSource]:
     for root in plugin_folders():
-        for name, path in _entries(root / kind.name, kind.style):
+        for name, path in _list_folder(root / kind.name, kind.style):
             yield PluginSource(name, path, str(root), "")
 
 
+@cache
+def _entry_points(group: str) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Entry points of installed packages, read once per process, since that takes a while."""
+    return tuple(sorted(importlib.metadata.entry_points(group=group)))
+
+
 def _from_entry_points(kind: PluginKind) -> Iterator[PluginSource]:
-    for point in sorted(importlib.metadata.entry_points(group=f"joulemark.{kind.name}")):
+    for point in _entry_points(f"joulemark.{kind.name}"):
         origin = point.dist.name if point.dist else "entry point"
         yield PluginSource(point.name, None, origin, point.value)
 
 
 def sources(kind_name: str) -> list[PluginSource]:
-    """Every plug-in of a kind that can be found, built-in ones first, unloaded."""
+    """All plug-ins of a kind, not loaded, built-in ones first."""
     kind = KINDS[kind_name]
     return [*_built_in(kind), *_from_folders(kind), *_from_entry_points(kind)]
 
 
-def _module_of(source: PluginSource) -> ModuleType:
+def _import(source: PluginSource) -> ModuleType:
     if source.target:
         return importlib.import_module(source.target.partition(":")[0])
     assert source.path is not None
@@ -176,7 +183,7 @@ def _module_of(source: PluginSource) -> ModuleType:
 def _load(kind: PluginKind, source: PluginSource) -> Any:
     if kind.style != "module":
         return source.path
-    module = _module_of(source)
+    module = _import(source)
     attribute = source.target.partition(":")[2] or kind.attribute
     if not hasattr(module, attribute):
         raise AttributeError(f"{source.path or source.target}: defines no {attribute}")
@@ -184,46 +191,50 @@ def _load(kind: PluginKind, source: PluginSource) -> Any:
 
 
 def locate(source: PluginSource) -> dict[str, str]:
-    """Where the plug-in lies, as plain text that another process can load it by."""
+    """The location as plain text, with which another process can load the plug-in."""
     return {"name": source.name, "target": source.target, "path": str(source.path or "")}
 
 
-def load_target(place: dict[str, str], attribute: str) -> Any:
-    """Load a plug-in's object in another process, from what `locate` gave.
+def load_target(location: dict[str, str], attribute: str) -> Any:
+    """Load the object of a plug-in in another process, from a location of `locate`.
 
     Raises:
-        ImportError: the module is not there or does not load.
+        ImportError: the module does not exist or does not load.
         AttributeError: it does not define the attribute.
     """
-    path = Path(place["path"]) if place["path"] else None
-    source = PluginSource(place["name"], path, "", place["target"])
+    path = Path(location["path"]) if location["path"] else None
+    source = PluginSource(location["name"], path, "", location["target"])
     return _load(PluginKind("", (), attribute), source)
 
 
 def _try(kind: PluginKind, source: PluginSource) -> Plugin | Broken:
     try:
         return Plugin(source.name, _load(kind, source), source)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in raises is reported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any error is listed
         text = " ".join(str(error).split()) or "no message"
         return Broken(source.name, f"{type(error).__name__}: {text}", source)
 
 
 def discover(kind_name: str) -> list[Plugin | Broken]:
-    """Load every plug-in of a kind; broken ones are in the list, as is a second one of a name."""
-    found: list[Plugin | Broken] = []
-    taken: dict[str, PluginSource] = {}
+    """Load all plug-ins of a kind.
+
+    One that does not load is listed as `Broken`, and so is the second one of the same name.
+    """
+    plugins: list[Plugin | Broken] = []
+    by_name: dict[str, PluginSource] = {}
     for source in sources(kind_name):
-        if source.name in taken:
-            error = f"the name is taken by {taken[source.name].path or taken[source.name].origin}"
-            found.append(Broken(source.name, error, source))
+        if source.name in by_name:
+            first = by_name[source.name]
+            error = f"the name is taken by {first.path or first.origin}"
+            plugins.append(Broken(source.name, error, source))
             continue
-        taken[source.name] = source
-        found.append(_try(KINDS[kind_name], source))
-    return found
+        by_name[source.name] = source
+        plugins.append(_try(KINDS[kind_name], source))
+    return plugins
 
 
 def suggestion(name: str, known: list[str]) -> str:
-    """`did you mean ...?`, or the whole list where nothing is near."""
+    """`did you mean ...?`, or all known names where none is similar."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(near)}?"
@@ -234,14 +245,14 @@ def find(kind_name: str, name: str) -> Plugin:
     """Load one plug-in by name.
 
     Raises:
-        UnknownPlugin: there is none of that name.
-        BrokenPlugin: it is there but does not load.
+        UnknownPlugin: no plug-in has that name.
+        BrokenPlugin: the plug-in does not load.
     """
     known = sources(kind_name)
-    source = next((item for item in known if item.name == name), None)
+    source = next((source for source in known if source.name == name), None)
     singular = kind_name.removesuffix("s")
     if source is None:
-        hint = suggestion(name, [item.name for item in known])
+        hint = suggestion(name, [source.name for source in known])
         raise UnknownPlugin(f"unknown {singular} '{name}': {hint}")
     result = _try(KINDS[kind_name], source)
     if isinstance(result, Broken):

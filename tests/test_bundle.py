@@ -17,7 +17,6 @@ from harness.bundle import (
     BundleError,
     EventLog,
     find_bundles,
-    gzip_bytes,
     harness_sha256,
     listed_files,
     manifest_files,
@@ -104,7 +103,8 @@ def test_a_file_that_was_removed_is_refused_by_name(folder: Path, name: str) -> 
 
 def test_a_file_that_was_added_is_not_believed(tmp_path: Path) -> None:
     folder = write_run(tmp_path, Plan(watts=None))
-    (folder / "trace.csv.gz").write_bytes(gzip_bytes(b"t_ns,domain,energy_j,power_w,u_ns\n"))
+    header = b"t_ns,domain,energy_j,power_w,u_ns\n"
+    (folder / "trace.csv.gz").write_bytes(gzip.compress(header, mtime=0))
     with pytest.raises(BundleError, match="not as it was sealed"):
         Bundle(folder, checked=True).trace_text()
 
@@ -113,7 +113,7 @@ BAD_RECORDS: list[tuple[bytes, str]] = [
     (b"", "run.json"),
     (b"[]", "not a JSON object"),
     (b"{}", "no valid format number"),
-    (b'{"format": 99}', "newer than this version"),
+    (b'{"format": 99}', "has format 99, and this version reads 1"),
     (b'{"format": 1}', "not a valid Run record"),
     (b"\xff\xfe", "run.json"),
     (b"[" * 100_000, "run.json"),
@@ -203,12 +203,6 @@ def test_a_folder_is_sealed_or_not_whatever_call_fails(tmp_path: Path) -> None:
 def test_the_harness_knows_its_own_sources() -> None:
     assert harness_sha256() == harness_sha256()
     assert len(harness_sha256()) == 64
-
-
-@given(st.binary(max_size=2000))
-def test_packing_gives_the_same_bytes_each_time(data: bytes) -> None:
-    assert gzip_bytes(data) == gzip_bytes(data)
-    assert gzip.decompress(gzip_bytes(data)) == data
 
 
 # --- events ---------------------------------------------------------------------------------------

@@ -14,12 +14,12 @@ from harness.clock import (
     NS_PER_S,
     Clock,
     SystemClock,
-    VirtualClock,
     anchor,
     now_ns,
     utc_compact,
     utc_text,
 )
+from tests.lab.clock import VirtualClock
 
 moments = st.integers(0, 4_000_000_000 * NS_PER_S)
 spans = st.integers(0, 10**15)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness import registry
 from harness.registry import (
     KINDS,
     PLUGINS_VARIABLE,
@@ -125,11 +126,8 @@ def test_submissions_are_folders_and_rulesets_are_toml(
 def test_installed_packages_bring_plug_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     point = importlib.metadata.EntryPoint("gauge", "json:dumps", "joulemark.checks")
     named = SimpleNamespace(name=point.name, value=point.value, dist=SimpleNamespace(name="acme"))
-    monkeypatch.setattr(
-        importlib.metadata,
-        "entry_points",
-        lambda group: [named] if group == "joulemark.checks" else [],
-    )
+    points = {"joulemark.checks": (named,)}
+    monkeypatch.setattr(registry, "_entry_points", lambda group: points.get(group, ()))
     found = of_name("gauge")
     assert isinstance(found, Plugin)
     assert found.source.origin == "acme"

@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema
 from harness.errors import JouleMarkError
 
 FORMAT = 1
-"""Format number written by this version; `migrate` lifts older files."""
+"""Format number of the files that this version writes and reads."""
 
 Status = Literal[
     "ok",

@@ -1,12 +1,12 @@
 """Reads rulesets: TOML, `extends`, and overrides by dotted key."""
 
-import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
+
+import tomli_w
 
 from harness.errors import JouleMarkError
 from harness.records import (
@@ -24,9 +24,6 @@ from harness.records import (
 from harness.registry import find, sources
 
 Tree = dict[str, Any]
-
-
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class RulesetError(JouleMarkError, ValueError):
@@ -157,29 +154,10 @@ def load_ruleset(name: str, overrides: Iterable[str] = ()) -> Ruleset:
         raise RulesetError(str(error)) from error
 
 
-def _toml(value: Any) -> str:
-    """A JSON string, number, boolean or list is a TOML one too, but for a raw DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else _toml(name)
-
-
-def _assignments(values: Mapping[str, Any]) -> list[str]:
-    return [f"{_key(key)} = {_toml(value)}" for key, value in values.items()]
-
-
 def as_toml(ruleset: Ruleset) -> str:
     """The resolved ruleset as TOML text, for the bundle; `load_ruleset` reads it back the same."""
     tree = ruleset.model_dump(mode="json", exclude_none=True)
-    sections = {key: value for key, value in tree.items() if isinstance(value, dict)}
-    plain = {key: value for key, value in tree.items() if key not in sections}
-    lines = _assignments(plain)
-    for section, values in sections.items():
-        if values:
-            lines += ["", f"[{section}]", *_assignments(values)]
-    return "\n".join(lines) + "\n"
+    return tomli_w.dumps({key: value for key, value in tree.items() if value != {}})
 
 
 @lru_cache(maxsize=256)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli.display import Lines, Screen, Silent, bar, display_for, joules_text, progress_line
-from harness.clock import NS_PER_S, VirtualClock
+from harness.clock import NS_PER_S
 from harness.run.order import Progress
+from tests.lab.clock import VirtualClock
 
 HALF = Progress(0, 3, 3.0, 6.0, 41.25, 123.4, "modelled", 2)
 

@@ -17,9 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.clock import NS_PER_S, VirtualClock
+from harness.clock import NS_PER_S
 from harness.plugins import Exit
 from harness.run import protocol
+from tests.lab.clock import VirtualClock
 
 LOOK_NS = 1_000
 """Every look at the clock takes a microsecond, so that no two stamps are the same."""

@@ -1,6 +1,7 @@
 """Makes results folders without running anything: sealed bundles and ledgers from a few figures."""
 
 import dataclasses
+import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.bundle import gzip_bytes, manifest_files, seal
+from harness.bundle import manifest_files, seal
 from harness.clock import NS_PER_S
 from harness.ledger import Ledger
 from harness.records import (
@@ -275,7 +276,7 @@ def write_bundle(folder: Path, plan: Plan, run_id: str) -> str:
         "events.jsonl": b"",
     }
     if plan.watts is not None:
-        files["trace.csv.gz"] = gzip_bytes(trace_of(plan, plan.watts))
+        files["trace.csv.gz"] = gzip.compress(trace_of(plan, plan.watts), mtime=0)
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return reseal(folder, plan.status, run_id)

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.clock import NS_PER_S, Anchor, VirtualClock
+from harness.clock import NS_PER_S, Anchor
 from harness.measure.audit import Circumstances, Drifts, audit, audit_run
 from harness.measure.metering import Metering
 from harness.measure.series import Series
 from harness.measure.trace import Trace
 from harness.records import Domain, Finding
 from harness.records.ruleset import MeasureRules
+from tests.lab.clock import VirtualClock
+from tests.lab.clock import VirtualClock
 from tests.lab.waves import Sensor, Setting, constant
 from tests.measure.test_energy import draw
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import NS_PER_S, VirtualClock
+from harness.clock import NS_PER_S
 from harness.meters import fake
 from harness.meters.fake import FakeReader, Wave, parse
 from harness.plugins import Reading
+from tests.lab.clock import VirtualClock
 
 SHAPES = st.sampled_from(["constant", "square", "pulse", "ramp", "sine"])
 

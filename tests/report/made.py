@@ -1,5 +1,6 @@
 """Made results: sealed bundles of several submissions, written by a formula, never measured."""
 
+import gzip
 import hashlib
 import json
 import zlib
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.bundle import gzip_bytes, manifest_files, seal
+from harness.bundle import manifest_files, seal
 from harness.prizes import boards
 from harness.records import (
     Domain,
@@ -369,7 +370,7 @@ def write_bundle(results: Path, plan: Plan, index: int) -> Path:
         "README.txt": b"Made for tests.\n",
     }
     if plan.meter != "none":
-        files["trace.csv.gz"] = gzip_bytes(trace_csv(plan, line, index))
+        files["trace.csv.gz"] = gzip.compress(trace_csv(plan, line, index), mtime=0)
     for name, data in files.items():
         (folder / name).write_bytes(data)
     manifest = Manifest(

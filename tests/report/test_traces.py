@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bundle import gzip_bytes
 from harness.measure.energy import PowerSeries
 from harness.measure.trace import read_trace
 from harness.records import Domain
@@ -18,7 +18,7 @@ HEADER = "t_ns,domain,energy_j,power_w,u_ns\n"
 
 def written(tmp_path: Path, rows: str) -> Path:
     path = tmp_path / "trace.csv.gz"
-    path.write_bytes(gzip_bytes((HEADER + rows).encode()))
+    path.write_bytes(gzip.compress((HEADER + rows).encode(), mtime=0))
     return path
 
 

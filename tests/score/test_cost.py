@@ -1,5 +1,6 @@
 """What one run costs: which snapshot counts, and the seconds and joules until its stamp."""
 
+import gzip
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bundle import Bundle, BundleError, gzip_bytes
+from harness.bundle import Bundle, BundleError
 from harness.records import Ruleset, RunScore
 from harness.rules.load import load_ruleset
 from harness.score.cost import check_findings, counting_snapshots, run_score
@@ -180,7 +181,7 @@ def test_readings_that_stop_early_are_found(tmp_path: Path) -> None:
 
 def test_a_trace_that_is_none_is_a_finding_and_time_still_counts(tmp_path: Path) -> None:
     folder = write_run(tmp_path, THREE)
-    (folder / "trace.csv.gz").write_bytes(gzip_bytes(b"no trace\n"))
+    (folder / "trace.csv.gz").write_bytes(gzip.compress(b"no trace\n", mtime=0))
     score = run_score(Bundle(folder), FINAL, tmp_path)
     assert "energy-trace-unreadable" in rule_ids(score)
     assert (score.energy_j, score.time_s) == (None, 30.0)

@@ -1,5 +1,6 @@
 """Other integration rules: what each sums, when they agree, and what they cannot be applied to."""
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bundle import Bundle, gzip_bytes
+from harness.bundle import Bundle
 from harness.clock import NS_PER_S
 from harness.measure.energy import INTEGRATION_RULES, EnergyReader
 from harness.measure.power import Rule, integrate
@@ -104,7 +105,9 @@ def ramp(folder: Path, watts: float, swing: float) -> None:
         share = min(max((tick / 10 - GUN_S) / (end_s - GUN_S), 0.0), 1.0)
         power = watts + swing * (share - 0.5)
         lines.append(f"{tick * NS_PER_S // 10},cpu-package-0,,{power:.9g},1000")
-    (folder / "trace.csv.gz").write_bytes(gzip_bytes(("\n".join(lines) + "\n").encode()))
+    (folder / "trace.csv.gz").write_bytes(
+        gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0)
+    )
     reseal(folder, "ok", bundle.run.id)
 
 

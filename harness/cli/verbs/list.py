@@ -22,7 +22,6 @@ KINDS = (
     "prizes",
     "pages",
     "formats",
-    "methods",
 )
 
 
