@@ -18,7 +18,6 @@ from harness.measure.trace import Trace
 from harness.records import Domain, Finding
 from harness.records.ruleset import MeasureRules
 from tests.lab.clock import VirtualClock
-from tests.lab.clock import VirtualClock
 from tests.lab.waves import Sensor, Setting, constant
 from tests.measure.test_energy import draw
 
