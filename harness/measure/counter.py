@@ -1,28 +1,28 @@
-"""Joules from an energy counter: difference with wraps unfolded, and how far it can be wrong.
+"""Energy from an energy counter: its difference, corrected for wraps, and how wrong it can be.
 
-A counter that is read at time s shows the joules up to its last update, at most one update period
+A counter that is read at time s shows the energy up to its last update, at most one update period
 U before s, cut down to its step. It starts again at zero after `wrap_j`.
 
-What the true joules C are at an edge x of the window follows from the updates around x, whose
-times are known to within h (`detect_updates`): h is U / 2 where the counter is read about once a
+The true energy C at an edge x of the window follows from the updates around x, whose times are
+known to within h (`updates.detect_updates`): h is U / 2 where the counter is read about once per
 period, and half of the spacing of the reads where it is read more often, as it is after a mark.
 The estimate is the line through the updates. It is wrong in two ways:
 
-- The updates came up to h earlier or later. All of them move alike, since one clock drives them,
-  and the estimate is off by what it gains between x - h and x + h. That error is uniform over a
-  range of this half-width a: k = 2 gives 2 a / sqrt(3) (GUM, JCGM 100:2008, 4.3.7). What the
-  counter itself gained there is taken for a, not a mean power: in a pulse of 200 ms the mean of
-  half a second is too small by half.
-- The power changed between two updates. A single step of the power by s, with p before and q
-  after x within one stretch, bends the course by at most s p q / (p + q), uniform again.
+- The updates happened up to h earlier or later. All of them move alike, since one clock drives
+  them, and the error is what the estimate gains between x - h and x + h. It is uniform over a range
+  of this half-width a: k = 2 gives 2 a / sqrt(3) (GUM, JCGM 100:2008, 4.3.7). The gain is taken
+  from the counter itself and not from a mean power: in a pulse of 200 ms the mean of half a second
+  is too small by half.
+- The power changed between two updates. A single step of the power by s, with the times p before
+  and q after x between the updates, changes the estimate by at most s p q / (p + q), uniform again.
 
-Both ways rest on one course of power and both edges on one clock, so that these errors are not
-independent, and how they go together is not known: they are added up, not squared (GUM 5.2.2,
-F.1.2.3).
+Both errors depend on one course of the power and both edges on one clock, so that they are not
+independent and their correlation is unknown: they are added, not squared (GUM 5.2.2, F.1.2.3).
 """
 
 import math
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -39,49 +39,43 @@ from harness.measure.series import (
     distinct_count,
     gap_max_s,
     overlap_s,
+    running_sum,
 )
 from harness.measure.updates import UpdateTimes, ages_s, detect_updates
 from harness.records import Domain
 
 _WRAP_GUESS = 0.25
-"""Without a known power range, a fall counts as a wrap only if it makes less than this of one."""
+"""Without a known power range, a fall counts as a wrap only if the gain is less than this part."""
 
-_LOOKED_AHEAD = 64
+_READINGS_AHEAD = 64
 """So many readings after an edge are searched for one that shows a later update."""
 
 
 @dataclass(frozen=True, eq=False)
 class Unfolded:
-    """Steps of a counter with its wraps put right."""
+    """Steps of a counter, corrected for its wraps."""
 
     t_s: Float
     u_s: Float
     gained_j: Float
-    """Joules between successive readings; filled in where `valid` is False."""
+    """Energy between successive readings; an estimate where `valid` is False."""
     valid: Bool
     wrapped: Bool
 
     @cached_property
     def total_j(self) -> Float:
-        """Joules since the first reading."""
-        return _summed(self.gained_j)
+        """Energy since the first reading."""
+        return running_sum(self.gained_j)
 
     @cached_property
-    def sound(self) -> bool:
+    def all_valid(self) -> bool:
         """Whether every step is valid."""
         return bool(self.valid.all())
 
 
-def _summed(steps: Float) -> Float:
-    """Sum of the steps up to each reading."""
-    sums = np.zeros(len(steps) + 1)
-    np.cumsum(steps, out=sums[1:])
-    return sums
-
-
 @dataclass(frozen=True)
-class Sensor:
-    """What the domain's record says of the counter, with plain stand-ins where it is silent."""
+class CounterProperties:
+    """The counter as its domain describes it, with plain defaults for what is unknown."""
 
     update_s: float
     step_j: float
@@ -91,43 +85,48 @@ class Sensor:
     gain: float
 
     @classmethod
-    def of(cls, domain: Domain, series: Series) -> "Sensor":
-        """From the record; an unknown step is taken from the readings."""
-        modelled = domain.method in ("modelled", "declared")
+    def of(cls, domain: Domain, series: Series) -> "CounterProperties":
+        """From the domain; an unknown step is the least change among the readings."""
+        # An estimate is computed for its own time, so that it has neither lag nor step.
+        estimate = domain.method in ("modelled", "declared")
+        step_j = domain.resolution_j or 0.0
+        if domain.resolution_j is None and not estimate:
+            steps_j = np.abs(series.energy_j[1:] - series.energy_j[:-1])
+            step_j = float(steps_j[steps_j > 0].min(initial=math.inf))
         return cls(
-            # An estimate is computed for its stamp, so that it does not lag.
-            update_s=0.0 if modelled else domain.update_period_s or 0.0,
-            step_j=_step_j(domain, series),
+            update_s=0.0 if estimate else domain.update_period_s or 0.0,
+            step_j=step_j if math.isfinite(step_j) else 0.0,
             low_w=domain.power_low_w or 0.0,
             high_w=math.inf if domain.power_high_w is None else domain.power_high_w,
             gain=domain.gain_error_ratio or 0.0,
         )
 
     @property
+    def shown_low_w(self) -> float:
+        """Least power as the counter may show it."""
+        return self.low_w * (1 - self.gain)
+
+    @property
     def shown_high_w(self) -> float:
         """Greatest power as the counter may show it."""
         return self.high_w * (1 + self.gain)
 
-
-def _step_j(domain: Domain, series: Series) -> float:
-    """Step of the counter; where the meter did not say, the least change seen (an estimate: 0)."""
-    if domain.resolution_j is not None or domain.method in ("modelled", "declared"):
-        return domain.resolution_j or 0.0
-    steps = np.abs(series.energy_j[1:] - series.energy_j[:-1])
-    moved = steps[steps > 0]
-    return float(moved.min()) if len(moved) else 0.0
+    def shown_range_j(self, duration_s: float) -> tuple[float, float]:
+        """Least and greatest energy of a duration; a negative one is subtracted."""
+        ends = self.shown_low_w * duration_s, self.shown_high_w * duration_s
+        return ends if duration_s >= 0 else ends[::-1]
 
 
 def unfold(series: Series, domain: Domain) -> Unfolded:
-    """Undo wraps and mark steps that no wrap and no power within range explains.
+    """Correct wraps, and mark steps that no wrap and no power within range explains.
 
     A step is invalid where the counter fell and no wrap range is known, where it rose by more
     than the greatest power allows, or where more than one wrap fits into the time between.
     """
-    return _unfold(series, Sensor.of(domain, series), domain.wrap_j)
+    return _unfold(series, CounterProperties.of(domain, series), domain.wrap_j)
 
 
-def _unfold(series: Series, sensor: Sensor, wrap_j: float | None) -> Unfolded:
+def _unfold(series: Series, sensor: CounterProperties, wrap_j: float | None) -> Unfolded:
     t_s, gained = series.t_s, series.energy_j[1:] - series.energy_j[:-1]
     slack_s = sensor.update_s + series.u_s[1:] + series.u_s[:-1]
     most = sensor.shown_high_w * (t_s[1:] - t_s[:-1] + slack_s) + 2 * sensor.step_j
@@ -143,14 +142,14 @@ def _unfold(series: Series, sensor: Sensor, wrap_j: float | None) -> Unfolded:
         least = np.minimum(most, _WRAP_GUESS * wrap_j) if math.isinf(sensor.high_w) else most
         wrapped = fell & (gained <= least) & ~(np.isfinite(most) & (most >= wrap_j))
     valid = plain | (wrapped & (gained <= most) & (gained >= 0))
-    filled = np.where(valid, gained, _filling_j(series, gained, valid))
+    filled = np.where(valid, gained, _estimate_j(series, gained, valid))
     return Unfolded(t_s, series.u_s, filled, valid, wrapped & valid)
 
 
-def _filling_j(series: Series, gained: Float, valid: Bool) -> Float:
-    """Best guess for invalid steps: power readings where there are any, else the neighbours' power.
+def _estimate_j(series: Series, gained: Float, valid: Bool) -> Float:
+    """Best estimate for invalid steps: from power readings if there are any, else the neighbours.
 
-    The guess is never silent: its whole possible range stands in the term `gaps`.
+    It is never silent: its whole possible range is in the term `gaps`.
     """
     dt_s = np.diff(series.t_s)
     if np.isfinite(series.power_w).all():
@@ -162,85 +161,106 @@ def _filling_j(series: Series, gained: Float, valid: Bool) -> Float:
     return np.asarray(watts * dt_s, dtype=np.float64)
 
 
-class _Near(NamedTuple):
-    """A reading next to an edge, and how far the true joules at the edge can lie from it."""
+# --- one interval ---------------------------------------------------------------------------------
+
+
+class _Neighbour(NamedTuple):
+    """A reading next to an edge, and how far the true energy at the edge can be from it."""
 
     place: int
     t_s: float
-    sure_j: float
-    """Joules of the valid steps up to it."""
+    valid_j: float
+    """Energy of the valid steps up to it."""
     lost_s: float
-    """Seconds of the other steps up to it."""
+    """Duration of the other steps up to it."""
     low_j: float
     high_j: float
 
 
+class _Edge(NamedTuple):
+    """The true energy at one edge of the window, as the counter scales it."""
+
+    total_j: float
+    u_j: float
+
+
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """What is the same for every window of a trace, and for every window with the same edge."""
+    """What is the same for all windows of a trace, and for all windows with the same edge."""
 
-    sensor: Sensor
+    sensor: CounterProperties
     steps: Unfolded
     updates: UpdateTimes
     ages_s: Float
-    _edges: "dict[float, _Edge]" = field(default_factory=dict)
-    _nears: dict[float, list[_Near]] = field(default_factory=dict)
+    _edges: dict[float, _Edge] = field(default_factory=dict)
+    _neighbours: dict[float, list[_Neighbour]] = field(default_factory=dict)
 
     @cached_property
-    def _sure_j(self) -> Float:
-        if self.steps.sound:
-            return self.steps.total_j
-        return _summed(np.where(self.steps.valid, self.steps.gained_j, 0.0))
+    def valid_j(self) -> Float:
+        """Energy of the valid steps up to each reading."""
+        return running_sum(np.where(self.steps.valid, self.steps.gained_j, 0.0))
 
     @cached_property
     def lost_s(self) -> Float:
-        """Seconds of invalid steps up to each reading."""
-        return _summed(np.where(self.steps.valid, 0.0, np.diff(self.steps.t_s)))
+        """Duration of the invalid steps up to each reading."""
+        return running_sum(np.where(self.steps.valid, 0.0, np.diff(self.steps.t_s)))
 
-    def edge(self, x_s: float) -> "_Edge":
-        """The true joules at x."""
+    def edge(self, x_s: float) -> _Edge:
+        """The true energy at x."""
         if x_s not in self._edges:
-            self._edges[x_s] = _Edge.at(self.updates, x_s)
+            self._edges[x_s] = _edge(self.updates, x_s)
         return self._edges[x_s]
 
-    def near(self, x_s: float) -> list[_Near]:
-        """The readings next to x."""
-        if x_s not in self._nears:
-            self._nears[x_s] = [self._near(index, x_s) for index in _neighbours(self, x_s)]
-        return self._nears[x_s]
+    def neighbours(self, x_s: float) -> list[_Neighbour]:
+        """The readings on both sides of x, and the first one that shows an update after x."""
+        if x_s not in self._neighbours:
+            t_s = self.steps.t_s
+            k = int(t_s.searchsorted(x_s, side="right"))
+            ahead = slice(k, k + _READINGS_AHEAD)
+            later = k + np.flatnonzero(t_s[ahead] - self.ages_s[ahead] >= x_s)[:1]
+            indices = [i for i in (k - 1, k, *later.tolist()) if 0 <= i < len(t_s)]
+            self._neighbours[x_s] = [self._neighbour(index, x_s) for index in indices]
+        return self._neighbours[x_s]
 
-    def _near(self, index: int, x_s: float) -> _Near:
-        lost_s = 0.0 if self.steps.sound else float(self.lost_s[index])
-        t_s, sure_j = float(self.steps.t_s[index]), float(self._sure_j[index])
-        return _Near(index, t_s, sure_j, lost_s, *_offset_j(self, index, x_s))
+    def _neighbour(self, index: int, x_s: float) -> _Neighbour:
+        t_s, age_s = float(self.steps.t_s[index]), float(self.ages_s[index])
+        low_j, high_j = self.sensor.shown_range_j(x_s - t_s)
+        low_j -= self.sensor.shown_high_w * float(self.steps.u_s[index])
+        high_j += self.sensor.shown_high_w * age_s
+        if t_s - age_s >= x_s:
+            high_j = min(high_j, 0.0)
+        lost_s = 0.0 if self.steps.all_valid else float(self.lost_s[index])
+        return _Neighbour(index, t_s, float(self.valid_j[index]), lost_s, low_j, high_j)
 
 
 @lru_cache(maxsize=8)
-def _prepared(series: Series, domain: Domain) -> _Prepared:
-    sensor = Sensor.of(domain, series)
+def _prepare(series: Series, domain: Domain) -> _Prepared:
+    sensor = CounterProperties.of(domain, series)
     steps = _unfold(series, sensor, domain.wrap_j)
-    known = detect_updates(steps.t_s, steps.u_s, steps.total_j, sensor.update_s)
+    updates = detect_updates(steps.t_s, steps.u_s, steps.total_j, sensor.update_s)
     changed = series.energy_j[1:] - series.energy_j[:-1] != 0
     ages = ages_s(steps.t_s, steps.u_s, changed, sensor.update_s)
-    return _Prepared(sensor, steps, known, ages)
+    return _Prepared(sensor, steps, updates, ages)
 
 
 def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
-    """Joules between a and b with terms, bound and coverage."""
-    prepared = _prepared(series, domain)
+    """Energy between a and b with uncertainty terms, bound and coverage."""
+    prepared = _prepare(series, domain)
     sensor, steps = prepared.sensor, prepared.steps
-    lost_s = _lost_s(steps, a_s, b_s)
-    seen_s = max(0.0, min(b_s, steps.t_s[-1]) - max(a_s, steps.t_s[0])) - lost_s
-    covered = max(0.0, float(seen_s)) / (b_s - a_s)
+    lost_s = 0.0
+    if not steps.all_valid:
+        over_s = overlap_s(steps.t_s[:-1], steps.t_s[1:], a_s, b_s)
+        lost_s = float(over_s[~steps.valid].sum())
+    read_s = max(0.0, min(b_s, steps.t_s[-1]) - max(a_s, steps.t_s[0])) - lost_s
+    covered = max(0.0, float(read_s)) / (b_s - a_s)
     begin, end = prepared.edge(a_s), prepared.edge(b_s)
-    unseen_s = (b_s - a_s) * (1 - covered)
     return Part(
         energy_j=max(0.0, end.total_j - begin.total_j),
         bound_j=_bound_j(prepared, a_s, b_s),
         terms={
             "quantisation": 2 * sensor.step_j / math.sqrt(6),
             "edges": begin.u_j + end.u_j,
-            "gaps": unseen_s * _half_range_w(steps, sensor),
+            "gaps": (b_s - a_s) * (1 - covered) * _half_range_w(steps, sensor),
             "aliasing": 0.0,
         },
         coverage_ratio=min(1.0, covered),
@@ -254,11 +274,11 @@ def curve(
     series: Series, domain: Domain
 ) -> tuple[Callable[[Float], Float], Callable[[Float], Float]]:
     """Functions of time for `EnergyCurve`: joules since the first reading, and covered seconds."""
-    prepared = _prepared(series, domain)
+    prepared = _prepare(series, domain)
     t_s, total_j = prepared.updates.t_s, prepared.updates.total_j
     covered = prepared.steps.t_s - prepared.steps.t_s[0] - prepared.lost_s
+    # Beyond its updates the curve goes on with their mean power, as `_edge` does.
     watts = np.diff(total_j) / np.diff(t_s)
-    # Beyond its updates the curve goes on with their mean power, as `_Edge.at` does.
     before_w, after_w = (
         float(part.mean()) if len(part) else 0.0 for part in (watts[:2], watts[-2:])
     )
@@ -271,147 +291,84 @@ def curve(
     return at, lambda x_s: np.interp(x_s, prepared.steps.t_s, covered)
 
 
-def _lost_s(steps: Unfolded, a_s: float, b_s: float) -> float:
-    """Seconds of the window that lie in steps which say nothing."""
-    if steps.sound:
-        return 0.0
-    over = overlap_s(steps.t_s[:-1], steps.t_s[1:], a_s, b_s)
-    return float(np.where(steps.valid, 0.0, over).sum())
-
-
-def _half_range_w(steps: Unfolded, sensor: Sensor) -> float:
-    """Half of what the power may span where nothing was seen, W."""
+def _half_range_w(steps: Unfolded, sensor: CounterProperties) -> float:
+    """Half of the possible range of the power where nothing was read, W."""
     if math.isfinite(sensor.high_w):
         return (sensor.high_w - sensor.low_w) / 2
     watts = steps.gained_j[steps.valid] / np.diff(steps.t_s)[steps.valid]
     return float(watts.max()) if len(watts) else 0.0
 
 
-@dataclass(frozen=True)
-class _Edge:
-    """The true joules at one edge of the window, as the counter scales them."""
+def _edge(updates: UpdateTimes, x_s: float) -> _Edge:
+    """The line through the updates at x; beyond them the mean power of the nearest goes on."""
+    if len(updates.t_s) < 2:  # noqa: PLR2004 - a slope needs two points
+        return _Edge(float(updates.total_j[0]), 0.0)
+    k = min(max(int(updates.t_s.searchsorted(x_s, side="right")) - 1, 0), len(updates.t_s) - 2)
+    near, pair = slice(max(0, k - 1), k + 3), slice(k, k + 2)
+    # For four points plain numbers are many times faster than arrays.
+    t_s: list[float] = updates.t_s[near].tolist()
+    total_j: list[float] = updates.total_j[near].tolist()
+    steps = zip(pairwise(t_s), pairwise(total_j), strict=True)
+    watts = [(e1 - e0) / (t1 - t0) for (t0, t1), (e0, e1) in steps]
+    mean_w = fmean(watts)
 
-    total_j: float
-    u_j: float
+    def energy_at(time_s: float) -> float:
+        inside_s = min(max(time_s, t_s[0]), t_s[-1])
+        return _interpolate(inside_s, t_s, total_j) + (time_s - inside_s) * mean_w
 
-    @classmethod
-    def at(cls, known: UpdateTimes, x_s: float) -> "_Edge":
-        """The line through the updates at x; beyond them the power of the last ones goes on."""
-        t_s, half_s, total_j = known.t_s, known.half_s, known.total_j
-        if len(t_s) < 2:  # noqa: PLR2004 - a slope needs two points
-            return cls(float(total_j[0]), 0.0)
-        k = min(max(int(t_s.searchsorted(x_s, side="right")) - 1, 0), len(t_s) - 2)
-        near = slice(max(0, k - 1), k + 3)
-        # Of four points plain numbers are many times faster than arrays.
-        line = _Line(t_s[near].tolist(), total_j[near].tolist())
-        watts = line.watts
-        before_s, after_s = x_s - float(t_s[k]), float(t_s[k + 1]) - x_s
-        inside = before_s >= 0 and after_s >= 0
-        bend_s = before_s * after_s / (before_s + after_s) if inside else -min(before_s, after_s)
-        shift_s = _Line(t_s[k : k + 2].tolist(), half_s[k : k + 2].tolist()).within(x_s)
-        here_j = line.at(x_s)
-        moved_j = max(line.at(x_s + shift_s) - here_j, here_j - line.at(x_s - shift_s))
-        bent_j = (max(watts) - min(watts)) * bend_s
-        return cls(here_j, 2 / math.sqrt(3) * (moved_j + bent_j))
+    begin_s, end_s = map(float, updates.t_s[pair])
+    before_s, after_s = x_s - begin_s, end_s - x_s
+    inside = before_s >= 0 and after_s >= 0
+    bend_s = before_s * after_s / (before_s + after_s) if inside else -min(before_s, after_s)
+    half_s = updates.half_s[pair].tolist()
+    shift_s = _interpolate(min(max(x_s, begin_s), end_s), [begin_s, end_s], half_s)
+    here_j = energy_at(x_s)
+    moved_j = max(energy_at(x_s + shift_s) - here_j, here_j - energy_at(x_s - shift_s))
+    bent_j = (max(watts) - min(watts)) * bend_s
+    return _Edge(here_j, 2 / math.sqrt(3) * (moved_j + bent_j))
 
 
-class _Line(NamedTuple):
-    """A few updates, joined by a line that goes on with their mean power at its ends."""
-
-    t_s: list[float]
-    total_j: list[float]
-
-    @property
-    def watts(self) -> list[float]:
-        """Power between updates."""
-        steps = zip(pairwise(self.t_s), pairwise(self.total_j), strict=True)
-        return [(e1 - e0) / (t1 - t0) for (t0, t1), (e0, e1) in steps]
-
-    def within(self, x_s: float) -> float:
-        """The line at x; beyond its ends their own values."""
-        t_s, total_j = self.t_s, self.total_j
-        if x_s <= t_s[0]:
-            return total_j[0]
-        for k in range(1, len(t_s)):
-            if x_s < t_s[k]:
-                slope = (total_j[k] - total_j[k - 1]) / (t_s[k] - t_s[k - 1])
-                return total_j[k - 1] + slope * (x_s - t_s[k - 1])
-        return total_j[-1]
-
-    def at(self, x_s: float) -> float:
-        """The line at x; beyond its ends the mean power goes on."""
-        outside_s = min(x_s - self.t_s[0], 0.0) + max(x_s - self.t_s[-1], 0.0)
-        if not outside_s:
-            return self.within(x_s)
-        return self.within(x_s) + outside_s * fmean(self.watts)
+def _interpolate(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+    """The line through a few points at an x between the first and the last one."""
+    k = min(bisect_right(xs, x), len(xs) - 1)
+    slope = (ys[k] - ys[k - 1]) / (xs[k] - xs[k - 1])
+    return ys[k - 1] + slope * (x - xs[k - 1])
 
 
 def _bound_j(prepared: _Prepared, a_s: float, b_s: float) -> tuple[float, float] | None:
-    """Least and greatest joules that the readings allow, whatever the power did between them.
+    """Least and greatest energy that the readings allow, whatever the power did between them.
 
-    For a reading with value v at stamp t (known to u), whose last update is at most A old, the
-    true joules C(t), as the counter scales them, obey v - H u <= C(t) <= v + step + H (A + u),
-    with H the greatest power. From each of the readings next to an edge the power range leads on
-    to the edge itself. Joules never fall: what a later update shows is a bound without any H.
+    For a reading with value v at time t (known to u), whose last update is at most A old, the
+    true energy C(t), as the counter scales it, obeys v - H u <= C(t) <= v + step + H (A + u),
+    with H the greatest power. From the readings next to an edge the power range leads to the edge
+    itself. Energy never falls: what a later update shows is a bound without any H.
     """
     sensor = prepared.sensor
     if not math.isfinite(sensor.high_w):
         return None
-    lows, highs = [], []
-    for p in prepared.near(a_s):
-        for q in prepared.near(b_s):
-            if p.place <= q.place:
-                low, high = _between(sensor, (p, a_s), (q, b_s))
-                lows.append(low)
-                highs.append(high)
+    ranges = [
+        _between_j(sensor, p, q, (a_s, b_s))
+        for p in prepared.neighbours(a_s)
+        for q in prepared.neighbours(b_s)
+        if p.place <= q.place
+    ]
     duration_s = b_s - a_s
-    least = max(max(lows) / (1 + sensor.gain), sensor.low_w * duration_s)
+    least = max(max(low for low, _ in ranges) / (1 + sensor.gain), sensor.low_w * duration_s)
     most = sensor.high_w * duration_s
     if sensor.gain < 1:
-        most = min(min(highs) / (1 - sensor.gain), most)
+        most = min(min(high for _, high in ranges) / (1 - sensor.gain), most)
     return float(min(least, most)), float(max(least, most))
 
 
-def _neighbours(prepared: _Prepared, x_s: float) -> list[int]:
-    """Readings on both sides of x, and the first one that shows an update after x."""
-    t_s = prepared.steps.t_s
-    k = int(t_s.searchsorted(x_s, side="right"))
-    ahead = slice(k, k + _LOOKED_AHEAD)
-    later = k + np.flatnonzero(t_s[ahead] - prepared.ages_s[ahead] >= x_s)[:1]
-    return [index for index in (k - 1, k, *later.tolist()) if 0 <= index < len(t_s)]
-
-
-def _between(
-    sensor: Sensor, begin: tuple[_Near, float], end: tuple[_Near, float]
+def _between_j(
+    sensor: CounterProperties, p: _Neighbour, q: _Neighbour, edges_s: tuple[float, float]
 ) -> tuple[float, float]:
-    """Range of the shown joules from one edge to the other, by way of a reading near each."""
-    (p, a_s), (q, b_s) = begin, end
+    """Range of the shown energy between the edges, through reading p at one and q at the other."""
     if p.place == q.place:
-        low_p, high_p = _leads(p.t_s - a_s, sensor)
-        low_q, high_q = _leads(b_s - q.t_s, sensor)
-        return low_p + low_q, high_p + high_q
-    sure_j, lost_s = q.sure_j - p.sure_j, q.lost_s - p.lost_s
-    low_w = sensor.low_w * (1 - sensor.gain)
+        parts = sensor.shown_range_j(p.t_s - edges_s[0]), sensor.shown_range_j(edges_s[1] - q.t_s)
+        return parts[0][0] + parts[1][0], parts[0][1] + parts[1][1]
+    valid_j, lost_s = q.valid_j - p.valid_j, q.lost_s - p.lost_s
     # Both values are cut down to the same step, so that it counts once.
-    low = sure_j + low_w * lost_s + q.low_j - p.high_j - sensor.step_j
-    return low, sure_j + sensor.shown_high_w * lost_s + q.high_j - p.low_j + sensor.step_j
-
-
-def _offset_j(prepared: _Prepared, index: int, x_s: float) -> tuple[float, float]:
-    """How far the true joules at x can lie from what a reading shows, its step left aside."""
-    sensor, t_s = prepared.sensor, float(prepared.steps.t_s[index])
-    age_s, stamp_s = float(prepared.ages_s[index]), float(prepared.steps.u_s[index])
-    low_j, high_j = _leads(x_s - t_s, sensor)
-    low_j -= sensor.shown_high_w * stamp_s
-    high_j += sensor.shown_high_w * age_s
-    if t_s - age_s >= x_s:
-        high_j = min(high_j, 0.0)
-    return low_j, high_j
-
-
-def _leads(outside_s: float, sensor: Sensor) -> tuple[float, float]:
-    """Range of what the power adds on the way from a reading to the edge (negative: takes away)."""
-    low_w, high_w = sensor.low_w * (1 - sensor.gain), sensor.shown_high_w
-    if outside_s >= 0:
-        return low_w * outside_s, high_w * outside_s
-    return high_w * outside_s, low_w * outside_s
+    low = valid_j + sensor.shown_low_w * lost_s + q.low_j - p.high_j - sensor.step_j
+    high = valid_j + sensor.shown_high_w * lost_s + q.high_j - p.low_j + sensor.step_j
+    return low, high

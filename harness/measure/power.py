@@ -1,8 +1,8 @@
-"""Joules from power readings: the area under them, and how far it can be wrong.
+"""Energy from power readings: the area under them, and how wrong it can be.
 
 A sensor that is read at time s shows the mean power of its averaging window, which ended at the
 sensor's last update, at most one update period before s. Where the window is shorter than the
-period (25 of 100 ms on A100 and H100) the power in between is never seen.
+period (25 of 100 ms on A100 and H100) the power in between is never measured.
 """
 
 import math
@@ -30,22 +30,22 @@ Rule = Literal["linear", "hold", "hold-back"]
 _PERIODS_BRIDGED = 2.0
 """Two readings further apart than this many periods leave a gap."""
 
-_APART = 0.5
-"""Readings closer together than this part of an update period are taken for one."""
+_DISTINCT = 0.5
+"""Readings closer together than this part of an update period count as one."""
 
 
 @dataclass(frozen=True)
-class Sensor:
-    """What the domain's record says of the power sensor."""
+class PowerProperties:
+    """The power sensor as its domain describes it."""
 
     update_s: float
     read_s: float
-    """Asked-for time between two readings; 0 where unknown."""
+    """Requested time between two readings; 0 where unknown."""
     window_s: float | None
     """Averaging window; None where unknown."""
     window_low_s: float
     window_high_s: float
-    """What the window may be, where it was not measured or the readings contradict it."""
+    """Range of the window, where it was not measured or the readings contradict it."""
     step_w: float
     low_w: float
     high_w: float
@@ -53,23 +53,26 @@ class Sensor:
     gain: float
 
     @classmethod
-    def of(cls, domain: Domain, series: Series, seen: AveragingWindow | None = None) -> "Sensor":
-        """From the record; an unknown step is taken from the readings.
+    def of(
+        cls, domain: Domain, series: Series, inferred: AveragingWindow | None = None
+    ) -> "PowerProperties":
+        """From the domain; an unknown step is the least change among the readings.
 
-        A window that the readings contradict gives way to the one that they show; the range that
-        the hard bound rests on only ever widens.
+        A stated window that the readings contradict is replaced by the inferred one; the range
+        that the hard bound uses is only widened.
         """
         steps = np.abs(np.diff(series.power_w))
         least_w = float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
         stated_s = domain.averaging_window_s
         low_s, high_s = domain.averaging_window_low_s or stated_s or 0.0, stated_s or 0.0
-        refuted = seen is not None and stated_s is not None and seen.contradicts(stated_s)
-        if seen is not None and refuted:
-            low_s, high_s = min(low_s, seen.low_s), max(high_s, seen.high_s)
+        window_s = stated_s
+        if inferred is not None and stated_s is not None and inferred.contradicts(stated_s):
+            window_s = inferred.best_s
+            low_s, high_s = min(low_s, inferred.low_s), max(high_s, inferred.high_s)
         return cls(
             update_s=domain.update_period_s or 0.0,
             read_s=domain.read_period_s or 0.0,
-            window_s=seen.best_s if seen is not None and refuted else stated_s,
+            window_s=window_s,
             window_low_s=low_s,
             window_high_s=high_s,
             step_w=domain.resolution_w if domain.resolution_w is not None else least_w,
@@ -80,19 +83,19 @@ class Sensor:
 
     @property
     def lag_s(self) -> float:
-        """Mean age of a reading: half an update and half a window."""
+        """Mean age of a reading: half an update period and half a window."""
         return (self.update_s + (self.window_s or 0.0)) / 2
 
 
 def measure(
-    series: Series, domain: Domain, a_s: float, b_s: float, seen: AveragingWindow | None = None
+    series: Series, domain: Domain, a_s: float, b_s: float, inferred: AveragingWindow | None = None
 ) -> Part:
-    """Joules between a and b with terms, bound and coverage; `seen`: the window as measured."""
-    sensor = Sensor.of(domain, series, seen)
+    """Energy between a and b with uncertainty terms, bound and coverage."""
+    sensor = PowerProperties.of(domain, series, inferred)
     t_s = series.t_s
-    thin = thinned(series, sensor.update_s)
+    thin = decimate(series, sensor.update_s)
     period_s = _period_s(series, sensor)
-    unseen_s = _unseen_s(t_s, a_s, b_s, _PERIODS_BRIDGED * period_s)
+    unread_s = _unread_s(t_s, a_s, b_s, _PERIODS_BRIDGED * period_s)
     edges = (_edge_u_j(series, sensor, x_s, period_s) for x_s in (a_s, b_s))
     return Part(
         energy_j=integrate(thin.t_s - sensor.lag_s, thin.power_w, a_s, b_s),
@@ -100,24 +103,24 @@ def measure(
         terms={
             "quantisation": 2 * sensor.step_w / math.sqrt(12) * (b_s - a_s),
             "edges": math.hypot(*edges),
-            "gaps": unseen_s * _half_range_w(series.power_w, sensor),
+            "gaps": unread_s * _half_range_w(series.power_w, sensor),
             "aliasing": _aliasing_j(thin.t_s, thin.power_w, a_s, b_s),
         },
-        coverage_ratio=max(0.0, 1 - unseen_s / (b_s - a_s)),
+        coverage_ratio=max(0.0, 1 - unread_s / (b_s - a_s)),
         gap_max_s=gap_max_s(t_s, a_s, b_s),
         readings_count=distinct_count(t_s, a_s, b_s, sensor.update_s),
-        reason="readings are missing within the window" if unseen_s > 0 else "",
+        reason="readings are missing within the window" if unread_s > 0 else "",
     )
 
 
-def thinned(series: Series, update_s: float) -> Series:
-    """Readings that lie at least most of an update apart: what is read more often says no more.
+def decimate(series: Series, update_s: float) -> Series:
+    """Readings at least half an update apart, since more frequent ones add no information.
 
-    The age of a reading is uniform over one update, which `Sensor.lag_s` takes for granted; and
-    a step between two readings of a few milliseconds would pass for one that came just there.
+    `PowerProperties.lag_s` assumes that the age of a reading is uniform over one update; and a
+    change between two readings a few milliseconds apart would seem to have happened just there.
     """
-    least_s, t_s = _APART * update_s, series.t_s
-    if len(t_s) < 2 or float(np.diff(t_s).min()) >= least_s:  # noqa: PLR2004 - nothing is apart
+    least_s, t_s = _DISTINCT * update_s, series.t_s
+    if len(t_s) < 2 or float(np.diff(t_s).min()) >= least_s:  # noqa: PLR2004 - a step needs two readings
         return series
     kept, last_s = [], -math.inf
     for index, stamp_s in enumerate(t_s.tolist()):
@@ -154,11 +157,11 @@ def integrate(
 
 
 def curve(
-    series: Series, domain: Domain, seen: AveragingWindow | None = None
+    series: Series, domain: Domain, inferred: AveragingWindow | None = None
 ) -> tuple[Callable[[Float], Float], Callable[[Float], Float]]:
     """Functions of time for `EnergyCurve`: joules since the first reading, and covered seconds."""
-    sensor = Sensor.of(domain, series, seen)
-    thin = thinned(series, sensor.update_s)
+    sensor = PowerProperties.of(domain, series, inferred)
+    thin = decimate(series, sensor.update_s)
     t_s, watts = thin.t_s - sensor.lag_s, thin.power_w
     sums = np.concatenate(([0.0], np.cumsum((watts[1:] + watts[:-1]) / 2 * np.diff(t_s))))
     steps_s = np.diff(series.t_s)
@@ -173,29 +176,29 @@ def curve(
     return at, lambda x_s: np.interp(x_s, series.t_s, covered)
 
 
-def _period_s(series: Series, sensor: Sensor) -> float:
+def _period_s(series: Series, sensor: PowerProperties) -> float:
     """Longest of the usual time between readings, the update period and the read period."""
     return max(nominal_period_s(series.t_s, sensor.update_s), sensor.update_s, sensor.read_s)
 
 
-def _unseen_s(t_s: Float, a_s: float, b_s: float, limit_s: float) -> float:
-    """Time of the window in gaps longer than the limit, and before the first or after the last."""
+def _unread_s(t_s: Float, a_s: float, b_s: float, limit_s: float) -> float:
+    """Time of the window in gaps longer than the limit and outside of the readings."""
     steps = np.diff(t_s)
     lost = overlap_s(t_s[:-1], t_s[1:], a_s, b_s)[steps > limit_s].sum()
     before, after = max(0.0, min(b_s, t_s[0]) - a_s), max(0.0, b_s - max(a_s, t_s[-1]))
     return float(lost + before + after)
 
 
-def _half_range_w(watts: Float, sensor: Sensor) -> float:
+def _half_range_w(watts: Float, sensor: PowerProperties) -> float:
     if math.isfinite(sensor.high_w):
         return (sensor.high_w - sensor.low_w) / 2
     return float(watts.max())
 
 
-def _edge_u_j(series: Series, sensor: Sensor, x_s: float, period_s: float) -> float:
-    """Uncertainty from not knowing just when the power changed near an edge, k = 2."""
+def _edge_u_j(series: Series, sensor: PowerProperties, x_s: float, period_s: float) -> float:
+    """Uncertainty from not knowing exactly when the power changed near an edge, k = 2."""
     window_s = sensor.window_high_s
-    # A long average smears a change over its whole window, so that one must look as far.
+    # A long average spreads a change over its whole window, so that the search goes as far.
     reach_s = max(2.5 * period_s, window_s + sensor.update_s + period_s)
     near = slice(*np.searchsorted(series.t_s, (x_s - reach_s, x_s + reach_s)))
     watts, stamps_s = series.power_w[near], series.u_s[near]
@@ -207,42 +210,44 @@ def _edge_u_j(series: Series, sensor: Sensor, x_s: float, period_s: float) -> fl
 def _aliasing_j(t_s: Float, watts: Float, a_s: float, b_s: float) -> float:
     """Uncertainty from what happened between readings, k = 2.
 
-    Each step between neighbours could have come anywhere in its interval (uniform), independent
-    of the others. A course of power in lockstep with the readings is beyond this term: only the
-    hard bound holds then, and the audit looks for it.
+    Each step between neighbours can have happened anywhere in its interval (uniform), independent
+    of the others. Power that is synchronized with the readings is beyond this term: only the hard
+    bound holds then, and the audit checks for it.
     """
     share = overlap_s(t_s[:-1], t_s[1:], a_s, b_s)
     return float(2 * np.linalg.norm(np.diff(watts) * share) / math.sqrt(12))
 
 
-def bound_j(series: Series, sensor: Sensor, a_s: float, b_s: float) -> tuple[float, float] | None:
-    """Least and greatest joules that the readings allow, whatever the power did unseen.
+def bound_j(
+    series: Series, sensor: PowerProperties, a_s: float, b_s: float
+) -> tuple[float, float] | None:
+    """Least and greatest energy that the readings allow, whatever the power did between them.
 
-    Each averaging window that surely lies within a..b, and surely apart from the others, has a
-    known mean; all other time may have any power within range. Where the window is known to a
-    range only, its longest decides what is apart and its shortest how much time was seen: a power
+    Each averaging window that certainly lies within a..b, without overlap with the others, has a
+    known mean; all other time may have any power within range. Where the window is only known to a
+    range, its longest value decides what overlaps and its shortest how much time is known: a power
     of low..high in place of a known mean can only widen the bound.
     """
     if not math.isfinite(sensor.high_w):
         return None
     window_s = sensor.window_low_s
-    chosen = _apart(series, sensor, a_s, b_s) if window_s > 0 else []
-    seen_s = window_s * len(chosen)
-    seen_j = window_s * float(np.sum(series.power_w[chosen])) if chosen else 0.0
-    step_j = sensor.step_w * seen_s
-    rest_s = (b_s - a_s) - seen_s
-    least = max(0.0, seen_j - step_j) / (1 + sensor.gain) + sensor.low_w * rest_s
+    chosen = _independent(series, sensor, a_s, b_s) if window_s > 0 else []
+    known_s = window_s * len(chosen)
+    known_j = window_s * float(np.sum(series.power_w[chosen])) if chosen else 0.0
+    step_j = sensor.step_w * known_s
+    rest_s = (b_s - a_s) - known_s
+    least = max(0.0, known_j - step_j) / (1 + sensor.gain) + sensor.low_w * rest_s
     most = sensor.high_w * (b_s - a_s)
     if sensor.gain < 1:
-        most = min(most, (seen_j + step_j) / (1 - sensor.gain) + sensor.high_w * rest_s)
+        most = min(most, (known_j + step_j) / (1 - sensor.gain) + sensor.high_w * rest_s)
     return least, most
 
 
-def _apart(series: Series, sensor: Sensor, a_s: float, b_s: float) -> list[int]:
+def _independent(series: Series, sensor: PowerProperties, a_s: float, b_s: float) -> list[int]:
     """Readings whose averaging windows lie within a..b and do not overlap.
 
-    Two readings are of different updates if they are one update period apart or differ in value;
-    different updates are at least one period apart.
+    Two readings belong to different updates if they are one update period apart or differ in
+    value; different updates are at least one period apart.
     """
     window_s, update_s = sensor.window_high_s, sensor.update_s
     t_s, u_s, watts = series.t_s, series.u_s, series.power_w

@@ -1,4 +1,4 @@
-"""Columns of one domain's readings, and what counters and power readings tell of a window."""
+"""Readings of one domain as columns, and what counters and power readings compute alike."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Readings of one domain; NaN where a field was empty. What is derived is derived once."""
+    """Readings of one domain; NaN where a field was empty. Derived columns are computed once."""
 
     t_ns: Int
     energy_j: Float
@@ -30,37 +30,33 @@ class Series:
 
     @cached_property
     def t_s(self) -> Float:
-        """Stamps in seconds."""
+        """Times in seconds."""
         return self.t_ns / NS_PER_S
 
     @cached_property
     def u_s(self) -> Float:
-        """Half of the time that each read took, seconds."""
+        """Half of the duration of each read, seconds."""
         return self.u_ns / NS_PER_S
 
     @cached_property
-    def _has_joules(self) -> Bool:
-        return np.isfinite(self.energy_j)
-
-    @cached_property
     def has_energy(self) -> bool:
-        """Whether any reading tells joules."""
-        return bool(self._has_joules.any())
+        """Whether any reading has a counter value."""
+        return bool(np.isfinite(self.energy_j).any())
 
     def with_energy(self) -> "Series":
-        """Readings with joules, in the order of time, one a stamp."""
-        return self._sound_energy or self
+        """Readings with a counter value, in the order of time, one for each time."""
+        return self._sorted_energy or self
 
     @cached_property
-    def _sound_energy(self) -> "Series | None":
-        return self._sound(self._has_joules)
+    def _sorted_energy(self) -> "Series | None":
+        return self._sorted(np.isfinite(self.energy_j))
 
     def with_power(self) -> "Series":
-        """Readings with watts, in the order of time, one a stamp."""
-        return self._sound(np.isfinite(self.power_w)) or self
+        """Readings with power, in the order of time, one for each time."""
+        return self._sorted(np.isfinite(self.power_w)) or self
 
-    def _sound(self, usable: Bool) -> "Series | None":
-        """None where all of it is sound: a series that held itself would outlive its use."""
+    def _sorted(self, usable: Bool) -> "Series | None":
+        """None where nothing changes: a series that held itself would never be freed."""
         if usable.all() and (self.t_ns[1:] > self.t_ns[:-1]).all():
             return None
         kept = np.flatnonzero(usable)
@@ -87,11 +83,18 @@ class Part:
     energy_j: float
     bound_j: tuple[float, float] | None
     terms: Mapping[str, float]
-    """Uncertainty at k = 2 but for the gain, joules."""
+    """Uncertainty at k = 2, without that of the gain, joules."""
     coverage_ratio: float
     gap_max_s: float
     readings_count: int
     reason: str = ""
+
+
+def running_sum(steps: Float) -> Float:
+    """Sum of the steps before each point, starting with 0."""
+    sums = np.zeros(len(steps) + 1)
+    np.cumsum(steps, out=sums[1:])
+    return sums
 
 
 def overlap_s(begin_s: Float, end_s: Float, a_s: float, b_s: float) -> Float:
@@ -108,7 +111,7 @@ def around(t_s: Float, a_s: float, b_s: float) -> slice:
 
 
 def gap_max_s(t_s: Float, a_s: float, b_s: float) -> float:
-    """Largest step between readings around the window; time without readings at its ends counts."""
+    """Longest time between readings around the window, or without readings at one of its ends."""
     inside = t_s[around(t_s, a_s, b_s)]
     steps = inside[1:] - inside[:-1]
     ends = (max(0.0, float(t_s[0]) - a_s), max(0.0, b_s - float(t_s[-1])))
@@ -116,21 +119,21 @@ def gap_max_s(t_s: Float, a_s: float, b_s: float) -> float:
 
 
 def nominal_period_s(t_s: Float, update_s: float = 0.0) -> float:
-    """Usual time between two readings: the median step; those within half an update do not count.
+    """Usual time between two readings: the median step.
 
-    After a mark a slow counter is read more often for a moment, which is no usual period.
+    Steps shorter than half an update do not count: after a mark a slow counter is read more often.
     """
     steps = np.diff(t_s)
-    apart = steps[steps >= update_s / 2]
-    return float(np.median(apart if len(apart) else steps))
+    usual = steps[steps >= update_s / 2]
+    return float(np.median(usual if len(usual) else steps))
 
 
 def distinct_count(t_s: Float, a_s: float, b_s: float, update_s: float) -> int:
     """Readings between a and b; of several within half an update of the sensor one counts.
 
     Args:
-        t_s: stamps of the readings, ascending.
-        a_s: begin of the window.
+        t_s: times of the readings, ascending.
+        a_s: start of the window.
         b_s: its end.
         update_s: the sensor's update period; 0 where it does not lag.
     """

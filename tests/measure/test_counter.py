@@ -85,9 +85,11 @@ def test_without_a_power_range_there_is_no_bound():
 
 
 def test_an_unknown_step_is_taken_from_the_readings():
-    told = counter.Sensor.of(domain(resolution_j=None), series(0.0, 0.5, 2.0))
+    told = counter.CounterProperties.of(domain(resolution_j=None), series(0.0, 0.5, 2.0))
     assert told.step_j == 0.5
-    told = counter.Sensor.of(domain(resolution_j=None, method="modelled"), series(0.0, 0.5, 2.0))
+    told = counter.CounterProperties.of(
+        domain(resolution_j=None, method="modelled"), series(0.0, 0.5, 2.0)
+    )
     assert told.step_j == 0.0
 
 
