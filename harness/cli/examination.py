@@ -15,7 +15,7 @@ from harness.measure.choice import MeterChoice
 from harness.measure.machine import describe
 from harness.measure.metering import MeteringError
 from harness.measure.preflight import facts
-from harness.measure.trial import Trial, try_meters
+from harness.measure.trial import TrialResult, try_meters
 from harness.records import Machine, MachineFact
 from harness.registry import Plugin, discover
 from harness.rules.load import load_ruleset
@@ -108,7 +108,7 @@ def tried(choice: Sequence[MeterChoice], duration_s: float = TRIAL_S) -> MeterTr
     try:
         trial = try_meters(choice, duration_s)
     except MeteringError as error:
-        trial = Trial((), {item.name: str(error) for item in choice}, ())
+        trial = TrialResult((), {item.name: str(error) for item in choice}, ())
     return MeterTrial(
         duration_s=duration_s,
         sensors=tuple(SensorItem(**asdict(domain)) for domain in trial.domains),

@@ -1,4 +1,4 @@
-"""Which meters a run reads: what was asked for on the command line, or what the machine has."""
+"""Chooses the meters that a run reads: those of the command line, or what the machine has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,15 +8,15 @@ from harness.plugins import Availability
 from harness.records import MeterStatus
 from harness.registry import Broken, Plugin, UnknownPlugin, discover, find, suggestion
 
-_WHOLE_KINDS = frozenset({"cpu", "node", "wall"})
-"""A run without joules of any of these says nothing of its processor."""
+_PROCESSOR_KINDS = frozenset({"cpu", "node", "wall"})
+"""Without a domain of these kinds a run has no energy of its processor."""
 
 MODELLED = "codecarbon"
-"""Meter that stands in, marked as an estimate, where the machine has no sensor for those."""
+"""The meter that estimates the processor's energy where the machine has no sensor for it."""
 
 
 class MeterUnavailable(JouleMarkError, RuntimeError):
-    """A meter that was asked for by name cannot be read here; the message has reason and cure."""
+    """A meter that was requested by name cannot be read here; the message says what to do."""
 
     exit_code = ExitCode.MISSING
 
@@ -32,12 +32,12 @@ class MeterChoice:
     attribute: str = "METER"
     options: dict[str, str] = field(default_factory=dict)
     asked: bool = False
-    """Asked for by name: without it there is no run; one that `auto` found may be missing."""
+    """Whether it was requested by name: then there is no run without it."""
 
 
 @dataclass(frozen=True)
 class Probed:
-    """One meter plug-in and what its probe said."""
+    """One meter plug-in and the result of its probe."""
 
     name: str
     plugin: Plugin | None
@@ -50,37 +50,51 @@ class Probed:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """Kinds of domain that it can give here."""
+        """Kinds of the domains that it can read here."""
         return frozenset(getattr(self.plugin.value, "kinds", ())) if self.plugin else frozenset()
 
     @property
-    def stands_in_for(self) -> str:
-        """Sturdier meter of the same silicon, beside which this one would only repeat it."""
+    def replaces(self) -> str:
+        """Another meter of the same silicon; this one is chosen only where that is missing."""
         return str(getattr(self.plugin.value, "stands_in_for", "")) if self.plugin else ""
+
+    def choice(self, options: dict[str, str]) -> MeterChoice:
+        """This meter with options.
+
+        Raises:
+            MeterUnavailable: its plug-in does not load.
+        """
+        if self.plugin is None:
+            raise MeterUnavailable(
+                f"meter '{self.name}' cannot be read here: {self.availability.reason}"
+            )
+        source = self.plugin.source
+        path = str(source.path) if source.path and not source.target else ""
+        return MeterChoice(name=self.name, target=source.target, path=path, options=options)
 
 
 def probe_all() -> list[Probed]:
-    """Ask every meter plug-in; broken ones are listed as unavailable with their error."""
-    return [_probe(found) for found in discover("meters")]
+    """Probe every meter plug-in; broken ones are listed as unavailable with their error."""
+    return [_probe(plugin) for plugin in discover("meters")]
 
 
-def _probe(found: Plugin | Broken) -> Probed:
-    if isinstance(found, Broken):
-        reason = f"the plug-in does not load: {found.error}"
-        advice = f"mend or remove {found.source.path or found.source.origin}"
-        return Probed(found.name, None, Availability(ok=False, reason=reason, advice=advice))
+def _probe(plugin: Plugin | Broken) -> Probed:
+    if isinstance(plugin, Broken):
+        reason = f"the plug-in does not load: {plugin.error}"
+        advice = f"fix or remove {plugin.source.path or plugin.source.origin}"
+        return Probed(plugin.name, None, Availability(ok=False, reason=reason, advice=advice))
     try:
-        return Probed(found.name, found, found.value.probe())
+        return Probed(plugin.name, plugin, plugin.value.probe())
     except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
         reason = f"its probe failed: {type(error).__name__}: {error}"
-        return Probed(found.name, None, Availability(ok=False, reason=reason))
+        return Probed(plugin.name, None, Availability(ok=False, reason=reason))
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
-    """`name:key=value,key=value` as name and options; commas within a value are kept.
+    """Split `name:key=value,key=value` into name and options; commas within a value are kept.
 
     Raises:
-        ValueError: something that is no `key=value` stands where one must.
+        ValueError: an option is not `key=value`.
     """
     name, _, rest = text.partition(":")
     options: dict[str, str] = {}
@@ -100,48 +114,56 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
 
 
 def choose(text: Sequence[str]) -> tuple[list[MeterChoice], list[MeterStatus]]:
-    """Turn `--meter` values into choices, and tell of every meter why it is read or not.
+    """Turn `--meter` values into choices, and record for every meter why it is read or not.
 
     Args:
         text: `auto` (also where nothing is given), `none`, or `name[:key=value,...]`.
 
     Raises:
-        harness.registry.UnknownPlugin: no meter of that name; the message lists near ones.
-        MeterUnavailable: a meter asked for by name cannot be read here.
-        ValueError: the options cannot be understood.
+        harness.registry.UnknownPlugin: no meter of that name; the message lists similar names.
+        MeterUnavailable: a meter that was requested by name cannot be read here.
+        ValueError: the options cannot be parsed.
     """
     wanted = [parse(item) for item in text or ("auto",)]
     names = [name for name, _ in wanted]
     if "none" in names and len(names) > 1:
-        raise ValueError("--meter none cannot stand beside other meters; leave one of them out")
+        raise ValueError("--meter none excludes other meters; leave one of them out")
     _check_names(names)
     probed = probe_all()
-    choices: list[MeterChoice] = []
+    choices: dict[str, MeterChoice] = {}
     for name, options in wanted:
         if name == "auto":
-            choices += [_choice(item, {}) for item in automatic(probed)]
+            choices |= {item.name: item.choice({}) for item in automatic(probed)}
         elif name != "none":
-            choices.append(_choice(_by_name(probed, name, options), options))
-    by_name = {choice.name: choice for choice in choices}
-    chosen = [replace(item, asked=item.name in names) for item in by_name.values()]
-    return chosen, records(probed, {choice.name for choice in chosen})
+            choices[name] = _by_name(probed, name, options).choice(options)
+    meters = [
+        MeterStatus(
+            name=item.name,
+            available=item.availability.ok,
+            reason=item.availability.reason,
+            advice=item.availability.advice,
+            chosen=item.name in choices,
+        )
+        for item in probed
+    ]
+    return [replace(choice, asked=choice.name in names) for choice in choices.values()], meters
 
 
-def require_opened(choice: Sequence[MeterChoice], failed: Mapping[str, str]) -> None:
-    """Refuse to go on without a meter that was asked for by name.
+def require_opened(choices: Sequence[MeterChoice], failed: Mapping[str, str]) -> None:
+    """Refuse to go on without a meter that was requested by name.
 
     Args:
-        choice: what the sampler was to open.
-        failed: meter name to reason, for those that it could not open.
+        choices: the meters that the sampler was to open.
+        failed: the names of those that it could not open, with the reason.
 
     Raises:
         MeterUnavailable: names the first of them, with the reason.
     """
-    for item in choice:
-        if item.asked and item.name in failed:
+    for choice in choices:
+        if choice.asked and choice.name in failed:
             raise MeterUnavailable(
-                f"meter '{item.name}' was asked for and did not open: {failed[item.name]}; "
-                f"see joulemark doctor, or leave --meter {item.name} out"
+                f"meter '{choice.name}' was requested and did not open: {failed[choice.name]}; "
+                f"see joulemark doctor, or leave --meter {choice.name} out"
             )
 
 
@@ -152,7 +174,7 @@ def _check_names(names: Sequence[str]) -> None:
         try:
             find("meters", name)
         except UnknownPlugin:
-            known = [item.name for item in discover("meters")]
+            known = [plugin.name for plugin in discover("meters")]
             hint = suggestion(name, [*known, "auto", "none"])
             raise UnknownPlugin(f"unknown meter '{name}': {hint}") from None
         except RuntimeError as error:
@@ -160,52 +182,29 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _by_name(probed: Sequence[Probed], name: str, options: dict[str, str]) -> Probed:
-    found = next(item for item in probed if item.name == name)
-    # A path or host given as an option can make a meter available that has none by itself.
-    if not found.availability.ok and not options:
-        advice = f"; {found.availability.advice}" if found.availability.advice else ""
+    meter = next(item for item in probed if item.name == name)
+    # A path or host given as an option can make a meter available.
+    if not meter.availability.ok and not options:
+        advice = f"; {meter.availability.advice}" if meter.availability.advice else ""
         raise MeterUnavailable(
-            f"meter '{name}' cannot be read here: {found.availability.reason}{advice}"
+            f"meter '{name}' cannot be read here: {meter.availability.reason}{advice}"
         )
-    return found
+    return meter
 
 
 def automatic(probed: Sequence[Probed]) -> list[Probed]:
-    """All hardware meters that are there; the modelled one where none covers the processor."""
-    there = [item for item in probed if item.availability.ok and item.origin == "hardware"]
-    names = {item.name for item in there}
-    there = [item for item in there if item.stands_in_for not in names]
-    if not any(_WHOLE_KINDS & item.kinds for item in there):
-        there += [item for item in probed if item.name == MODELLED and item.availability.ok]
-    return there
+    """All available hardware meters; the modelled one where none of them covers the processor."""
+    available = [item for item in probed if item.availability.ok and item.origin == "hardware"]
+    names = {item.name for item in available}
+    chosen = [item for item in available if item.replaces not in names]
+    if not any(_PROCESSOR_KINDS & item.kinds for item in chosen):
+        chosen += [item for item in probed if item.name == MODELLED and item.availability.ok]
+    return chosen
 
 
 def sensors() -> list[MeterChoice]:
-    """Every meter that can be read here as it is, estimates too: simulated ones need options."""
+    """Every meter that can be read here without options, estimates included."""
     origins = ("hardware", "modelled")
-    there = [item for item in probe_all() if item.availability.ok and item.origin in origins]
-    return [_choice(item, {}) for item in there]
-
-
-def _choice(probed: Probed, options: dict[str, str]) -> MeterChoice:
-    if probed.plugin is None:
-        raise MeterUnavailable(
-            f"meter '{probed.name}' cannot be read here: {probed.availability.reason}"
-        )
-    source = probed.plugin.source
-    path = str(source.path) if source.path and not source.target else ""
-    return MeterChoice(name=probed.name, target=source.target, path=path, options=options)
-
-
-def records(probed: Sequence[Probed], chosen: set[str]) -> list[MeterStatus]:
-    """Every meter with its reason, for the run's record."""
     return [
-        MeterStatus(
-            name=item.name,
-            available=item.availability.ok,
-            reason=item.availability.reason,
-            advice=item.availability.advice,
-            chosen=item.name in chosen,
-        )
-        for item in probed
+        item.choice({}) for item in probe_all() if item.availability.ok and item.origin in origins
     ]

@@ -7,15 +7,18 @@ from typing import Any
 from harness.records import MachineFact
 from harness.records.machine import Verdict
 
-_SLOWED = 0x08 | 0x20 | 0x40 | 0x80
-"""Hardware slowdown, software thermal, hardware thermal, power brake."""
+SLOWED = 0x08 | 0x20 | 0x40 | 0x80
+"""NVML's clock event reasons for a slowed card: hardware slowdown, software thermal, hardware
+thermal, power brake."""
 
 _SM_CLOCK = 1
 """`NVML_CLOCK_SM`."""
 
+Judged = tuple[Any, Verdict]
+
 
 def gpu_facts() -> list[MachineFact]:
-    """Facts of every card; empty where there is no driver, which the meter `nvml` tells."""
+    """Facts of every card; empty without a driver, which the meter `nvml` reports."""
     try:
         import pynvml
 
@@ -33,67 +36,93 @@ def gpu_facts() -> list[MachineFact]:
 
 def _of_card(nvml: Any, index: int) -> Iterator[MachineFact]:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
-
-    def fact(
-        name: str,
-        call: str,
-        judge: Callable[[Any], tuple[Any, Verdict]],
-        advice: str = "",
-        ask: Callable[[], Any] | None = None,
-    ) -> MachineFact:
+    for name, source, query, advice in _QUERIES:
         try:
-            value, verdict = judge(ask() if ask else getattr(nvml, call)(handle))
+            value, verdict = query(nvml, handle)
         except (nvml.NVMLError, AttributeError):
             value, verdict = None, "unknown"
-        told = advice if verdict in ("warn", "fail") else ""
-        return MachineFact(
-            id=f"gpu-{index}-{name}", value=value, verdict=verdict, source=call, advice=told
+        yield MachineFact(
+            id=f"gpu-{index}-{name}",
+            value=value,
+            verdict=verdict,
+            source=source,
+            advice=advice if verdict in ("warn", "fail") else "",
         )
 
-    yield fact(
+
+def _other_processes(nvml: Any, handle: Any) -> Judged:
+    computing = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    drawing = nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)
+    # A process that computes and draws is in both lists.
+    count = len({process.pid for process in (*computing, *drawing)} - {os.getpid()})
+    return count, "fail" if count else "ok"
+
+
+def _persistence(nvml: Any, handle: Any) -> Judged:
+    mode = bool(nvml.nvmlDeviceGetPersistenceMode(handle))
+    return mode, "ok" if mode else "warn"
+
+
+def _application_clock(nvml: Any, handle: Any) -> Judged:
+    return nvml.nvmlDeviceGetApplicationsClock(handle, _SM_CLOCK) * 1e6, "recorded"
+
+
+def _mig(nvml: Any, handle: Any) -> Judged:
+    mode = bool(nvml.nvmlDeviceGetMigMode(handle)[0])
+    return mode, "fail" if mode else "ok"
+
+
+def _ecc(nvml: Any, handle: Any) -> Judged:
+    return bool(nvml.nvmlDeviceGetEccMode(handle)[0]), "recorded"
+
+
+def _throttled(nvml: Any, handle: Any) -> Judged:
+    reasons = int(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+    return reasons, "fail" if reasons & SLOWED else "ok"
+
+
+def _watts(call: str) -> Callable[[Any, Any], Judged]:
+    return lambda nvml, handle: (getattr(nvml, call)(handle) / 1000, "recorded")
+
+
+_QUERIES: tuple[tuple[str, str, Callable[[Any, Any], Judged], str], ...] = (
+    (
         "other-processes-count",
         "nvmlDeviceGetComputeRunningProcesses, nvmlDeviceGetGraphicsRunningProcesses",
-        _others,
-        "end the other processes on this card: their joules are counted too",
-        lambda: [
-            *nvml.nvmlDeviceGetComputeRunningProcesses(handle),
-            *nvml.nvmlDeviceGetGraphicsRunningProcesses(handle),
-        ],
-    )
-    yield fact(
+        _other_processes,
+        "end the other processes on this card: their energy is counted too",
+    ),
+    (
         "persistence",
         "nvmlDeviceGetPersistenceMode",
-        lambda mode: (bool(mode), "ok" if mode else "warn"),
+        _persistence,
         "sudo nvidia-smi -pm 1 keeps the driver and its counter loaded",
-    )
-    yield fact("power-limit-w", "nvmlDeviceGetEnforcedPowerLimit", _milli)
-    yield fact(
-        "application-clock-hz",
-        "nvmlDeviceGetApplicationsClock",
-        lambda mhz: (mhz * 1e6, "recorded"),
-        ask=lambda: nvml.nvmlDeviceGetApplicationsClock(handle, _SM_CLOCK),
-    )
-    yield fact("default-limit-w", "nvmlDeviceGetPowerManagementDefaultLimit", _milli)
-    yield fact(
+    ),
+    (
+        "power-limit-w",
+        "nvmlDeviceGetEnforcedPowerLimit",
+        _watts("nvmlDeviceGetEnforcedPowerLimit"),
+        "",
+    ),
+    ("application-clock-hz", "nvmlDeviceGetApplicationsClock", _application_clock, ""),
+    (
+        "default-limit-w",
+        "nvmlDeviceGetPowerManagementDefaultLimit",
+        _watts("nvmlDeviceGetPowerManagementDefaultLimit"),
+        "",
+    ),
+    (
         "mig",
         "nvmlDeviceGetMigMode",
-        lambda modes: (bool(modes[0]), "fail" if modes[0] else "ok"),
+        _mig,
         "power is known for the whole card only: switch MIG off for a measured run",
-    )
-    yield fact("ecc", "nvmlDeviceGetEccMode", lambda modes: (bool(modes[0]), "recorded"))
-    yield fact(
+    ),
+    ("ecc", "nvmlDeviceGetEccMode", _ecc, ""),
+    (
         "throttled",
         "nvmlDeviceGetCurrentClocksEventReasons",
-        lambda reasons: (int(reasons), "fail" if reasons & _SLOWED else "ok"),
-        "the card is slowed by heat or its supply: mend the cooling first",
-    )
-
-
-def _others(processes: list[Any]) -> tuple[int, Verdict]:
-    # One that computes and draws is in both lists.
-    others = len({process.pid for process in processes} - {os.getpid()})
-    return others, "fail" if others else "ok"
-
-
-def _milli(value: int) -> tuple[float, Verdict]:
-    return value / 1000, "recorded"
+        _throttled,
+        "the card is slowed by heat or its supply: fix the cooling first",
+    ),
+)
+"""Name, source, query and advice of each fact."""

@@ -1,14 +1,14 @@
-"""What was watched during a run, judged by its worst moment."""
+"""Facts from what was watched during a run, each with the verdict of its worst moment."""
 
 import csv
 import gzip
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from harness.measure.gpu import SLOWED
 from harness.records import MachineFact
 from harness.records.machine import Verdict
 
-_SLOWED = 0x08 | 0x20 | 0x40 | 0x80
 _STEAL_RATIO = 0.01
 _SOURCES = {
     "cpu": "/proc/stat",
@@ -25,9 +25,9 @@ Columns = Mapping[str, list[tuple[int, float]]]
 
 
 def read_vitals(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Stamped values by name, from `vitals.csv.gz`; empty where nothing was watched.
+    """Times and values by name, from `vitals.csv.gz`; empty where nothing was watched.
 
-    Rows that a killed sampler cut short are passed over.
+    Rows that a killed sampler left incomplete are skipped.
     """
     path = folder / "vitals.csv.gz"
     if not path.is_file():
@@ -44,21 +44,23 @@ def read_vitals(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def watched(folder: Path) -> list[MachineFact]:
-    """Facts of the time during the run, each with its worst verdict.
+    """Facts of the time during the run, sorted by id.
 
     Args:
         folder: the bundle, with `vitals.csv.gz` in it.
     """
     columns = read_vitals(folder)
-    return sorted((*_ticks(columns), *_others(columns)), key=lambda fact: fact.id)
+    ticks = {name for name in columns if name.endswith("-ticks")}
+    facts = [_judge(name, columns[name]) for name in columns if name not in ticks]
+    return sorted((*_ticks(columns), *facts), key=lambda fact: fact.id)
 
 
-def grown(values: list[tuple[int, float]]) -> float:
+def _increase(values: list[tuple[int, float]]) -> float:
     """By how much a count rose from first to last."""
     return values[-1][1] - values[0][1]
 
 
-def _made(name: str, value: float, verdict: Verdict, advice: str) -> MachineFact:
+def _fact(name: str, value: float, verdict: Verdict, advice: str) -> MachineFact:
     return MachineFact(
         id=name,
         value=value,
@@ -69,37 +71,29 @@ def _made(name: str, value: float, verdict: Verdict, advice: str) -> MachineFact
 
 
 def _ticks(columns: Columns) -> Iterator[MachineFact]:
-    total = columns.get("cpu-total-ticks")
-    if total is None or grown(total) <= 0:
-        return
-    steal = grown(columns["cpu-steal-ticks"]) / grown(total)
-    verdict: Verdict = "fail" if steal > _STEAL_RATIO else "ok"
-    advice = "other guests took processor time; ask for dedicated processors"
-    yield _made("cpu-steal-ratio", steal, verdict, advice)
-    yield _made("cpu-busy-ratio", grown(columns["cpu-busy-ticks"]) / grown(total), "recorded", "")
+    total = _increase(columns.get("cpu-total-ticks") or [(0, 0.0)])
+    if total > 0:
+        steal = _increase(columns["cpu-steal-ticks"]) / total
+        verdict: Verdict = "fail" if steal > _STEAL_RATIO else "ok"
+        advice = "other guests used processor time; ask for dedicated processors"
+        yield _fact("cpu-steal-ratio", steal, verdict, advice)
+        yield _fact("cpu-busy-ratio", _increase(columns["cpu-busy-ticks"]) / total, "recorded", "")
 
 
-def _others(columns: Columns) -> Iterator[MachineFact]:
-    for name, values in columns.items():
-        if name.endswith("-ticks"):
-            continue
-        worst = max(value for _, value in values)
-        if name.endswith("throttle-reasons"):
-            seen = 0
-            for _, value in values:
-                seen |= int(value)
-            slowed = bool(seen & _SLOWED)
-            advice = "the card was slowed by heat or its supply; mend the cooling and run again"
-            yield _made(name, float(seen), "fail" if slowed else "ok", advice)
-        elif name.endswith(("-pages", "cpu-throttle-count")):
-            moved = grown(values)
-            advice = "memory was swapped or the processor throttled; mend that and run again"
-            yield _made(name, moved, "fail" if moved > 0 else "ok", advice)
-        elif name.endswith("-power-limit-w"):
-            changed = len({value for _, value in values}) > 1
-            advice = "the power limit changed during the run; keep it the same"
-            yield _made(name, worst, "fail" if changed else "ok", advice)
-        elif name.endswith("-drift-s"):
-            yield _made(name, max((value for _, value in values), key=abs), "recorded", "")
-        else:
-            yield _made(name, worst, "recorded", "")
+def _judge(name: str, stamped: list[tuple[int, float]]) -> MachineFact:
+    values = [value for _, value in stamped]
+    if name.endswith("throttle-reasons"):
+        reasons = 0
+        for value in values:
+            reasons |= int(value)
+        advice = "the card was slowed by heat or its supply; fix the cooling and run again"
+        return _fact(name, float(reasons), "fail" if reasons & SLOWED else "ok", advice)
+    if name.endswith(("-pages", "cpu-throttle-count")):
+        moved = _increase(stamped)
+        advice = "memory was swapped or the processor throttled; fix that and run again"
+        return _fact(name, moved, "fail" if moved > 0 else "ok", advice)
+    if name.endswith("-power-limit-w"):
+        advice = "the power limit changed during the run; keep it the same"
+        return _fact(name, max(values), "fail" if len(set(values)) > 1 else "ok", advice)
+    worst = max(values, key=abs) if name.endswith("-drift-s") else max(values)
+    return _fact(name, worst, "recorded", "")

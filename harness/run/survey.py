@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.measure.machine import describe
-from harness.measure.preflight import facts
+from harness.measure.preflight import changes, facts
 from harness.measure.watch import watched
 from harness.records import Machine
 from harness.run.order import Order
@@ -22,4 +22,6 @@ def survey_before(order: Order) -> Machine:
 
 def survey_after(machine: Machine, folder: Path) -> Machine:
     """The same machine when the run is over; `folder` holds what was watched meanwhile."""
-    return machine.model_copy(update={"after": tuple(facts()), "during": tuple(watched(folder))})
+    after = tuple(facts())
+    during = (*watched(folder), *changes(machine.before, after))
+    return machine.model_copy(update={"after": after, "during": during})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.preflight import changes, facts
+from harness.measure.preflight import _this_machine, changes, facts
 from harness.records import MachineFact
 from tests.measure.test_machine import written
 
@@ -139,10 +139,16 @@ def test_only_boot_options_that_matter_are_kept(tmp_path):
     assert found(tmp_path)["kernel-options"].value == "mitigations=off isolcpus=3"
 
 
-def test_this_machine_is_looked_over_with_a_source_for_each_fact():
-    told = facts()
+def test_every_fact_has_a_source_and_an_id_of_its_own(tmp_path):
+    told = facts(written(tmp_path, GOOD))
     assert len({fact.id for fact in told}) == len(told) >= 30
     assert all(fact.source for fact in told)
+
+
+def test_facts_that_no_file_states_are_well_formed():
+    told = {fact.id: fact for fact in _this_machine()}
+    assert set(told) == {"clock-synchronised", "working-folder-free-bytes", "tmp-free-bytes"}
+    assert all(fact.source for fact in told.values())
 
 
 def test_what_must_stay_the_same_and_does_not_is_a_failure(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from harness.measure.choice import MeterChoice
 from harness.measure.series import Series
-from harness.measure.trial import shown, try_meters
+from harness.measure.trial import evaluate_trial, try_meters
 from tests.lab.waves import Sensor, Setting, constant, random_steps
 
 
@@ -27,7 +27,7 @@ def test_nothing_to_try_tells_nothing():
 
 def test_the_pace_of_a_slow_sensor_is_measured():
     setting = Setting(constant(100), Sensor(update_s=0.5), "sampled", (2.0, 12.0), period_s=0.05)
-    told = shown(setting.domain(update_period_s=0.1), setting.trace().columns["gpu-0"])
+    told = evaluate_trial(setting.domain(update_period_s=0.1), setting.trace().columns["gpu-0"])
     assert told.update_period_s == pytest.approx(0.5, abs=0.06)
     assert told.stated_period_s == 0.1
     assert told.mean_w == pytest.approx(100, rel=0.01)
@@ -43,7 +43,7 @@ def test_two_readings_close_together_are_no_power_of_their_own():
     joules = setting.sensor.joules(setting.wave, t_s)
     nothing = np.full(len(t_s), np.nan)
     series = Series(np.round(t_s * 1e9).astype(np.int64), joules, nothing, np.zeros(len(t_s)))
-    told = shown(setting.domain(), series)
+    told = evaluate_trial(setting.domain(), series)
     assert told.mean_w == pytest.approx(100, rel=0.05)
     assert told.noise_w is not None
     assert told.noise_w < 100
@@ -52,13 +52,13 @@ def test_two_readings_close_together_are_no_power_of_their_own():
 def test_noise_is_the_spread_of_the_power():
     wave = random_steps(np.random.default_rng(1), 20, 50.0, 150.0)
     setting = Setting(wave, Sensor(update_s=0.001), "counter", (2.0, 12.0))
-    told = shown(setting.domain(), setting.trace().columns["gpu-0"])
+    told = evaluate_trial(setting.domain(), setting.trace().columns["gpu-0"])
     assert told.noise_w is not None
     assert 10 < told.noise_w < 60
 
 
 def test_a_sensor_that_stands_still_has_no_pace():
     setting = Setting(constant(0), Sensor(flicker_w=0.0), "sampled", (2.0, 4.0))
-    told = shown(setting.domain(), setting.trace().columns["gpu-0"])
+    told = evaluate_trial(setting.domain(), setting.trace().columns["gpu-0"])
     assert told.update_period_s is None
     assert told.mean_w == 0.0
