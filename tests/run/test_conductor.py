@@ -361,7 +361,7 @@ def test_a_meter_asked_for_by_name_that_does_not_open_ends_the_run(
     folder: Folder, tmp_path: Path
 ) -> None:
     meter = f"rapl:root={tmp_path / 'nothing'}"
-    with pytest.raises(MeterUnavailable, match="'rapl' was asked for and did not open"):
+    with pytest.raises(MeterUnavailable, match="'rapl' was requested and did not open"):
         run_one(folder.order("entry", meters=(meter,)), Silent(), Interrupt())
     (sealed,) = folder.results.rglob("manifest.json")
     run = Bundle(sealed.parent, checked=True).run
