@@ -1,58 +1,39 @@
-"""What the scorers of all fields share: records by cell, targets as data, intervals, standings."""
+"""What the scorers of all archives share: runs by entry, targets, intervals and leaderboards."""
 
 import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
-from harness.formats.imported import imported_rules
+from harness.formats.format import make_finding
 from harness.records import (
+    Finding,
     ImportedFigure,
-    ImportedRules,
     ImportedRun,
+    ImportedScore,
     ImportedStanding,
-    Ruleset,
 )
 from harness.score.rank import compact_letters
 from harness.score.stats import LEAST_SD, Sample, holm, log_t_interval, welch_p
 
-GOAL = re.compile(r"(?P<workload>[^:]+):\s*(?P<metric>.+?)\s*(?P<sign>>=|<=)\s*(?P<value>\S+)")
+TARGET = re.compile(
+    r"(?P<workload>[^:]+):\s*(?P<metric>.+?)\s*(?P<sign>>=|<=)\s*(?P<value>[-+.\w]+)"
+)
 
 
-class Cell(NamedTuple):
-    """What a score is about."""
+class EntryKey(NamedTuple):
+    """What one score is about; the workload is empty where the score covers all of them."""
 
     workload: str
     submission: str
     machine: str
 
 
-class Field(NamedTuple):
-    """All records of one format."""
+class TargetMetric(NamedTuple):
+    """The target of a workload."""
 
-    runs: tuple[ImportedRun, ...]
-    target_alpha: float = 0.01
-    """Level of the test that a mean beats its target, in fields that ask for one."""
-
-    @classmethod
-    def of(cls, runs: Sequence[ImportedRun], ruleset: Ruleset) -> tuple[Self, ImportedRules]:
-        """The runs, and the section `imported` of a ruleset."""
-        return cls(tuple(runs), ruleset.score.target_alpha), imported_rules(ruleset)
-
-    def cells(self) -> dict[Cell, list[ImportedRun]]:
-        """Runs by workload, submission and machine, in a fixed order."""
-        found: dict[Cell, list[ImportedRun]] = defaultdict(list)
-        for run in self.runs:
-            found[Cell(run.workload, run.submission, run.machine)].append(run)
-        return {cell: found[cell] for cell in sorted(found)}
-
-
-class Goal(NamedTuple):
-    """A target: metric, direction and value."""
-
-    workload: str
     metric: str
     better: Literal["higher", "lower"]
     value: float
@@ -64,102 +45,52 @@ class Goal(NamedTuple):
         return value >= self.value if self.better == "higher" else value <= self.value
 
 
-def goals(texts: Iterable[str]) -> dict[str, Goal]:
-    """Targets by workload, from `WORKLOAD: METRIC >= VALUE`.
+class RankedEntry(NamedTuple):
+    """An entry of a leaderboard."""
 
-    Raises:
-        ValueError: one of them is not of that form.
-    """
-    found = {}
-    for text in texts:
-        match = GOAL.fullmatch(text.strip())
-        try:
-            value = float(match["value"]) if match else None
-        except ValueError:
-            value = None
-        if match is None or value is None:
-            raise ValueError(f"imported.targets: '{text}': write WORKLOAD: METRIC >= VALUE, or <=")
-        better: Literal["higher", "lower"] = "higher" if match["sign"] == ">=" else "lower"
-        found[match["workload"]] = Goal(match["workload"], match["metric"], better, value)
-    return found
-
-
-def figure(
-    value: float, costs: Sequence[float], level: float, *, open_ended: bool = False
-) -> ImportedFigure:
-    """A cost with the log-t interval of the runs behind it, widened to hold the value.
-
-    Fields state medians and trimmed means; the interval is that of the geometric mean of the same
-    runs, which differs from either by less than the interval is wide. Zero width never appears.
-    """
-    positive = [cost for cost in costs if cost > 0]
-    interval = log_t_interval(positive, level, 0.0) if len(positive) > 1 else None
-    low = min(interval.low, value) if interval and interval.low is not None else None
-    high = max(interval.high, value) if interval and interval.high is not None else None
-    return ImportedFigure(
-        value=value, low=low, high=None if open_ended else high, n=len(costs), level=level
-    )
-
-
-class Contender(NamedTuple):
-    """An entry about to be ranked."""
-
-    cell: Cell
+    key: EntryKey
     score: float
     low: float | None
     high: float | None
 
 
-def standings(
-    contenders: Sequence[Contender],
-    different: set[tuple[Cell, Cell]],
-    quantity: str,
-    better: Literal["higher", "lower"] = "lower",
-) -> list[ImportedStanding]:
-    """Ranks by value, with ties as shared letters and the ranks that the data allow.
+def by_entry(runs: Iterable[ImportedRun]) -> dict[EntryKey, list[ImportedRun]]:
+    """Runs by workload, submission and machine, sorted by these."""
+    entries: dict[EntryKey, list[ImportedRun]] = defaultdict(list)
+    for run in runs:
+        entries[EntryKey(run.workload, run.submission, run.machine)].append(run)
+    return dict(sorted(entries.items()))
 
-    Args:
-        contenders: Entries of one board, in any order.
-        different: Pairs that the data tell apart, in either order.
-        quantity: What ranks.
-        better: Whether high or low scores win.
+
+def read_targets(texts: Iterable[str]) -> dict[str, TargetMetric]:
+    """Targets by workload, from `WORKLOAD: METRIC >= VALUE`.
+
+    Raises:
+        ValueError: one of them is not of that form.
     """
-    sign = 1 if better == "lower" else -1
-    order = sorted(contenders, key=lambda each: (sign * each.score, each.cell))
-    pairs = {
-        (i, j)
-        for j in range(len(order))
-        for i in range(j)
-        if (order[i].cell, order[j].cell) in different
-        or (order[j].cell, order[i].cell) in different
-    }
-    letters = compact_letters(len(order), sorted(pairs))
-    return [_standing(order, i, pairs, letters[i], (quantity, better)) for i in range(len(order))]
+    targets = {}
+    for text in texts:
+        try:
+            match = TARGET.fullmatch(text.strip())
+            value = float(match["value"] if match else text)
+        except ValueError as error:
+            raise ValueError(
+                f"imported.targets: '{text}': write WORKLOAD: METRIC >= VALUE, or <="
+            ) from error
+        assert match is not None
+        better: Literal["higher", "lower"] = "higher" if match["sign"] == ">=" else "lower"
+        targets[match["workload"]] = TargetMetric(match["metric"], better, value)
+    return targets
 
 
-def _standing(
-    order: Sequence[Contender],
-    place: int,
-    pairs: set[tuple[int, int]],
-    letters: str,
-    what: tuple[str, Literal["higher", "lower"]],
-) -> ImportedStanding:
-    each = order[place]
-    equal = [other for other in order[:place] if other.score == each.score]
-    return ImportedStanding(
-        submission=each.cell.submission,
-        machine=each.cell.machine,
-        workload=each.cell.workload,
-        quantity=what[0],
-        better=what[1],
-        score=each.score,
-        low=each.low,
-        high=each.high,
-        rank=1 + place - len(equal),
-        rank_low=1 + sum((i, place) in pairs for i in range(place)),
-        rank_high=len(order) - sum((place, j) in pairs for j in range(place + 1, len(order))),
-        tie_group=letters,
-    )
+def report_without_target(
+    runs: Iterable[ImportedRun], known: Iterable[str], rule: str
+) -> Iterator[Finding]:
+    """A finding about workloads that the ruleset has no target for."""
+    names = sorted({run.workload for run in runs} - set(known))
+    if names:
+        message = f"no target in these rules, so not scored: {', '.join(names)}"
+        yield make_finding(rule, message, "info")
 
 
 def due_runs(texts: Iterable[str], workload: str) -> tuple[int | None, int]:
@@ -168,8 +99,8 @@ def due_runs(texts: Iterable[str], workload: str) -> tuple[int | None, int]:
     Raises:
         ValueError: a text that applies is not of that form.
     """
-    named = dict(item.partition(":")[::2] for item in texts)
-    text = named.get(workload, named.get("*"))
+    by_workload = dict(text.partition(":")[::2] for text in texts)
+    text = by_workload.get(workload, by_workload.get("*"))
     if text is None:
         return None, 0
     try:
@@ -181,30 +112,102 @@ def due_runs(texts: Iterable[str], workload: str) -> tuple[int | None, int]:
     return due or None, dropped
 
 
-def _sample(costs: Sequence[float]) -> Sample:
-    return Sample({index: math.log(cost) for index, cost in enumerate(costs)}, LEAST_SD)
+def figure(
+    value: float, costs: Sequence[float], level: float, *, open_ended: bool = False
+) -> ImportedFigure:
+    """A cost with the log-t interval of the runs behind it, widened to hold the value.
+
+    Archives state medians and trimmed means; the interval is that of the geometric mean of the same
+    runs, which differs from either by less than the interval is wide. The width is never zero.
+    """
+    positive = [cost for cost in costs if cost > 0]
+    interval = log_t_interval(positive, level, 0.0) if len(positive) > 1 else None
+    low = min(interval.low, value) if interval and interval.low is not None else None
+    high = max(interval.high, value) if interval and interval.high is not None else None
+    return ImportedFigure(
+        value=value, low=low, high=None if open_ended else high, n=len(costs), level=level
+    )
 
 
-def told_apart(costs: Mapping[Cell, Sequence[float]], alpha: float) -> set[tuple[Cell, Cell]]:
+def standings(
+    entries: Iterable[RankedEntry],
+    different: set[tuple[EntryKey, EntryKey]],
+    quantity: str,
+    better: Literal["higher", "lower"] = "lower",
+) -> list[ImportedStanding]:
+    """Ranks by value, with ties as shared letters and the ranks that the data allow.
+
+    Args:
+        entries: Entries of one leaderboard, in any order.
+        different: Pairs that differ significantly, in either order.
+        quantity: What ranks.
+        better: Whether high or low scores win.
+    """
+    sign = 1 if better == "lower" else -1
+    order = sorted(entries, key=lambda entry: (sign * entry.score, entry.key))
+    count = len(order)
+    keys = [entry.key for entry in order]
+    pairs = {
+        (i, j)
+        for i, j in combinations(range(count), 2)
+        if (keys[i], keys[j]) in different or (keys[j], keys[i]) in different
+    }
+    letters = compact_letters(count, sorted(pairs))
+    scores = [entry.score for entry in order]
+    return [
+        ImportedStanding(
+            **entry.key._asdict(),
+            quantity=quantity,
+            better=better,
+            score=entry.score,
+            low=entry.low,
+            high=entry.high,
+            rank=1 + scores.index(entry.score),
+            rank_low=1 + sum((i, place) in pairs for i in range(place)),
+            rank_high=count - sum((place, j) in pairs for j in range(place + 1, count)),
+            tie_group=letters[place],
+        )
+        for place, entry in enumerate(order)
+    ]
+
+
+def different_pairs(
+    costs: Mapping[EntryKey, Sequence[float]], alpha: float
+) -> set[tuple[EntryKey, EntryKey]]:
     """Pairs whose costs differ by Welch's test on logarithms, after Holm's correction."""
+    samples = {
+        key: Sample({i: math.log(cost) for i, cost in enumerate(values)}, LEAST_SD)
+        for key, values in costs.items()
+    }
     pairs = list(combinations(sorted(costs), 2))
     p_values = [
-        min(1.0, 2 * min(welch_p(a, b), welch_p(b, a)))
-        if min(len(costs[one]), len(costs[two])) > 1
-        else 1.0
-        for one, two in pairs
-        for a, b in ((_sample(costs[one]), _sample(costs[two])),)
+        min(1.0, 2 * min(welch_p(samples[a], samples[b]), welch_p(samples[b], samples[a])))
+        for a, b in pairs
     ]
     return {pair for pair, p in zip(pairs, holm(p_values), strict=True) if p < alpha}
 
 
-def boards_by_workload(
-    entries: Mapping[Cell, tuple[Contender, Sequence[float]]], quantity: str, alpha: float
+def leaderboards(
+    scores: Iterable[ImportedScore],
+    costs: Mapping[EntryKey, Sequence[float]] | None,
+    quantity: str,
+    alpha: float,
 ) -> Iterator[ImportedStanding]:
-    """Standings of each workload by a cost; entries of different workloads never meet."""
-    found: dict[str, list[Cell]] = defaultdict(list)
-    for cell in sorted(entries):
-        found[cell.workload].append(cell)
-    for cells in found.values():
-        apart = told_apart({cell: entries[cell][1] for cell in cells}, alpha)
-        yield from standings([entries[cell][0] for cell in cells], apart, quantity)
+    """The leaderboard of each workload by a cost.
+
+    Args:
+        scores: Scores, of which those with the cost are ranked.
+        costs: The cost of each run of each of these; None where all have a single run.
+        quantity: What ranks.
+        alpha: Level of the tests, for all pairs of a leaderboard together.
+    """
+    boards: dict[str, list[RankedEntry]] = defaultdict(list)
+    for score in scores:
+        cost: ImportedFigure | None = getattr(score, quantity)
+        if cost is not None:
+            key = EntryKey(score.workload, score.submission, score.machine)
+            boards[key.workload].append(RankedEntry(key, cost.value, cost.low, cost.high))
+    for _, entries in sorted(boards.items()):
+        samples = {entry.key: costs[entry.key] for entry in entries} if costs else {}
+        different = different_pairs(samples, alpha)
+        yield from standings(entries, different, quantity)

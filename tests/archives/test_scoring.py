@@ -8,29 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.archives.scoring import (
-    Cell,
-    Contender,
-    Field,
-    boards_by_workload,
+    EntryKey,
+    RankedEntry,
+    by_entry,
+    different_pairs,
     due_runs,
     figure,
-    goals,
+    leaderboards,
+    read_targets,
     standings,
-    told_apart,
 )
-from harness.records import ImportedRun
+from harness.records import ImportedRun, ImportedScore
 
 COSTS = st.floats(0.01, 1e6)
 SLOW = [20.0, 20.3, 19.8, 20.1, 19.9]
 FAST = [10.0, 10.2, 9.9, 10.1, 9.8]
 
 
-def cell(name: str, workload: str = "resnet") -> Cell:
-    return Cell(workload, name, "rack")
+def cell(name: str, workload: str = "resnet") -> EntryKey:
+    return EntryKey(workload, name, "rack")
 
 
-def contender(name: str, score: float) -> Contender:
-    return Contender(cell(name), score, None, None)
+def contender(name: str, score: float) -> RankedEntry:
+    return RankedEntry(cell(name), score, None, None)
 
 
 def run(name: str, number: int) -> ImportedRun:
@@ -46,7 +46,20 @@ def run(name: str, number: int) -> ImportedRun:
     )
 
 
-def contenders() -> st.SearchStrategy[list[Contender]]:
+def score_of(key: EntryKey, time_s: float) -> ImportedScore:
+    return ImportedScore(
+        **key._asdict(),
+        n=1,
+        due_count=None,
+        failures=0,
+        status="scored",
+        reason="",
+        time_to_target_s=figure(time_s, [time_s], 0.95),
+        energy_to_target_j=None,
+    )
+
+
+def contenders() -> st.SearchStrategy[list[RankedEntry]]:
     scores = st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.5]), min_size=1, max_size=7)
     return scores.map(
         lambda found: [contender(string.ascii_lowercase[i], x) for i, x in enumerate(found)]
@@ -55,14 +68,14 @@ def contenders() -> st.SearchStrategy[list[Contender]]:
 
 @given(st.permutations([("b", 1), ("a", 2), ("a", 1), ("c", 1)]))
 def test_cells_stand_in_one_order_and_lose_no_run(order: list[tuple[str, int]]) -> None:
-    found = Field(tuple(run(*item) for item in order)).cells()
+    found = by_entry(run(*item) for item in order)
     assert [item.submission for item in found] == ["a", "b", "c"]
     assert {item.run for item in found[cell("a")]} == {"1", "2"}
 
 
 @given(st.floats(-1e9, 1e9), st.sampled_from([">=", "<="]))
 def test_a_tie_reaches_a_goal_and_a_missing_value_never_does(value: float, sign: str) -> None:
-    goal = goals([f" wmt: bleu score {sign} {value!r} "])["wmt"]
+    goal = read_targets([f" wmt: bleu score {sign} {value!r} "])["wmt"]
     assert (goal.metric, goal.value) == ("bleu score", value)
     assert goal.reached(value)
     assert not goal.reached(None)
@@ -77,7 +90,7 @@ def test_a_tie_reaches_a_goal_and_a_missing_value_never_does(value: float, sign:
 )
 def test_a_goal_of_another_form_is_refused_by_its_text(text: str) -> None:
     with pytest.raises(ValueError, match=r"imported\.targets: .*write WORKLOAD: METRIC >= VALUE"):
-        goals(["ok: loss <= 1", text])
+        read_targets(["ok: loss <= 1", text])
 
 
 @given(COSTS, st.lists(COSTS, max_size=8))
@@ -112,9 +125,9 @@ def test_a_change_of_unit_scales_an_interval(costs: list[float], unit: float) ->
 
 @given(contenders(), st.data())
 def test_ranks_do_not_hang_on_the_order_of_entries(
-    entries: list[Contender], data: st.DataObject
+    entries: list[RankedEntry], data: st.DataObject
 ) -> None:
-    names = [entry.cell for entry in entries]
+    names = [entry.key for entry in entries]
     pairs = [(a, b) for a in names for b in names if a < b]
     apart = data.draw(st.sets(st.sampled_from(pairs))) if pairs else set()
     shuffled = data.draw(st.permutations(entries))
@@ -124,7 +137,7 @@ def test_ranks_do_not_hang_on_the_order_of_entries(
 
 @given(contenders(), st.sampled_from(["lower", "higher"]))
 def test_equal_scores_share_a_rank_and_better_ones_stand_before(
-    entries: list[Contender], better: str
+    entries: list[RankedEntry], better: str
 ) -> None:
     found = standings(entries, set(), "x", "higher" if better == "higher" else "lower")
     for item in found:
@@ -170,26 +183,26 @@ def test_costs_are_told_apart_whatever_their_unit(unit: float) -> None:
         cell("slow"): [item * unit for item in SLOW],
         cell("twin"): [item * unit * 1.001 for item in FAST],
     }
-    found = {(one.submission, two.submission) for one, two in told_apart(costs, 0.05)}
+    found = {(one.submission, two.submission) for one, two in different_pairs(costs, 0.05)}
     assert found == {("fast", "slow"), ("slow", "twin")}
 
 
-def test_a_single_run_is_never_told_apart() -> None:
-    assert told_apart({cell("a"): [1.0], cell("b"): SLOW}, 0.05) == set()
-    assert told_apart({}, 0.05) == set()
+def test_a_single_run_is_never_different_pairs() -> None:
+    assert different_pairs({cell("a"): [1.0], cell("b"): SLOW}, 0.05) == set()
+    assert different_pairs({}, 0.05) == set()
 
 
 def test_entries_of_different_workloads_never_meet() -> None:
-    entries = {
-        item: (Contender(item, costs[0], None, None), costs)
-        for item, costs in (
-            (cell("a", "bert"), SLOW),
-            (cell("a", "resnet"), FAST),
-            (cell("b", "resnet"), SLOW),
-        )
+    costs = {
+        cell("a", "bert"): SLOW,
+        cell("a", "resnet"): FAST,
+        cell("b", "resnet"): SLOW,
     }
-    found = list(boards_by_workload(entries, "time_s", 0.05))
+    scores = [score_of(key, own[0]) for key, own in costs.items()]
+    found = list(leaderboards(scores, costs, "time_to_target_s", 0.05))
     places = [(item.workload, item.submission, item.rank, item.rank_high) for item in found]
     assert places == [("bert", "a", 1, 1), ("resnet", "a", 1, 1), ("resnet", "b", 2, 2)]
-    again = boards_by_workload(dict(reversed(entries.items())), "time_s", 0.05)
+    again = leaderboards(reversed(scores), costs, "time_to_target_s", 0.05)
     assert list(again) == found
+    (*_, alone) = leaderboards(scores, None, "time_to_target_s", 0.05)
+    assert (alone.rank_low, alone.rank_high) == (1, 2)

@@ -50,7 +50,8 @@ def _ratios(logs: "Floats") -> "Floats":
     return found
 
 
-def _areas(ratios: "Floats", ratio_max: float) -> "Floats":
+def profile_areas(ratios: "Floats", ratio_max: float) -> "Floats":
+    """Mean over workloads of (max - r) / (max - 1), not below 0, of ratios (..., workloads)."""
     import numpy as np
 
     gain = np.clip((ratio_max - ratios) / (ratio_max - 1), 0.0, None)
@@ -70,7 +71,9 @@ def areas(table: Sequence[Row], ratio_max: float = RATIO_MAX) -> list[float]:
         table: a row for each contender, all as long as there are workloads, at least one.
         ratio_max: largest ratio that still earns something.
     """
-    return [float(area) for area in _areas(_ratios(_logs(table)), ratio_max)] if table else []
+    return (
+        [float(area) for area in profile_areas(_ratios(_logs(table)), ratio_max)] if table else []
+    )
 
 
 def area_intervals(
@@ -97,7 +100,7 @@ def area_intervals(
             if drawn is None:
                 return [None] * len(table)
             logs[:, at, column] = drawn
-    found = _areas(_ratios(logs), ratio_max)
+    found = profile_areas(_ratios(logs), ratio_max)
     ends = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return [Interval(float(low), float(high)) if low < high else None for low, high in ends.T]
 

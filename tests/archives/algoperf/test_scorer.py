@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archives.algoperf.scorer import exact_profile, gate, ratios, shipped_profile
+from harness.archives.algoperf.scorer import gate, ratios, shipped_profile
 from harness.formats.imported import score_imported
 from harness.formats.imports import import_archive
 from harness.records import ImportedRules, ImportedScoreDocument, Ruleset
 from harness.rules.load import load_ruleset
+from harness.score.multi.profile import profile_areas
 from tests.archives.algoperf.made import Tree, hit, write_tree
 
 MISS = [(5.0, 0.1), (10.0, 0.2)]
@@ -182,12 +183,12 @@ def test_the_grid_is_what_the_closed_form_says(ratio: float) -> None:
     assert found == pytest.approx(expected, abs=0.5 / 99 + 1e-12)
     if abs(33 * (ratio - 1) - round(33 * (ratio - 1))) > 1e-6:
         assert found == pytest.approx(expected, abs=1e-12)
-    assert abs(found - exact_profile(np.array([[ratio]]), 4.0)[0]) < 1 / 99
+    assert abs(found - profile_areas(np.array([[ratio]]), 4.0)[0]) < 1 / 99
 
 
 def test_the_last_point_of_the_grid_still_earns() -> None:
     assert shipped_profile(np.array([[4.0]]), 4.0, 100)[0] == pytest.approx(0.00505, abs=1e-5)
-    assert exact_profile(np.array([[4.0]]), 4.0)[0] == 0.0
+    assert profile_areas(np.array([[4.0]]), 4.0)[0] == 0.0
 
 
 @given(st.lists(st.lists(st.floats(1.0, 5.0), min_size=9, max_size=9), min_size=1, max_size=4))
@@ -217,8 +218,8 @@ times_s = st.lists(st.floats(1.0, 1e5) | st.just(math.inf), min_size=3, max_size
 @given(st.lists(times_s, min_size=2, max_size=5), st.floats(1e-3, 1e3))
 def test_the_unit_of_time_does_not_matter(rows: list[list[float]], factor: float) -> None:
     times = np.array(rows)
-    one = exact_profile(ratios(gate(times, [], 4.0)), 4.0)
-    other = exact_profile(ratios(gate(times * factor, [], 4.0)), 4.0)
+    one = profile_areas(ratios(gate(times, [], 4.0)), 4.0)
+    other = profile_areas(ratios(gate(times * factor, [], 4.0)), 4.0)
     # A time at exactly the cut may fall on either side of it after rounding.
     near = np.isclose(times, 4.0 * times.min(axis=0), rtol=1e-9).any()
     assert near or np.allclose(one, other, atol=1e-9)
@@ -226,5 +227,5 @@ def test_the_unit_of_time_does_not_matter(rows: list[list[float]], factor: float
 
 @given(st.lists(times_s, min_size=1, max_size=5))
 def test_scores_lie_between_nothing_and_everything(rows: list[list[float]]) -> None:
-    found = exact_profile(ratios(gate(np.array(rows), [(0, 2)], 4.0)), 4.0)
+    found = profile_areas(ratios(gate(np.array(rows), [(0, 2)], 4.0)), 4.0)
     assert ((found >= 0) & (found <= 1)).all()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archives.mlperf.scorer import results_of, score_cell
-from harness.archives.scoring import Cell, due_runs
+from harness.archives.mlperf.scorer import score_entry, sort_runs
+from harness.archives.scoring import EntryKey, due_runs
 from harness.formats.imported import score_imported
 from harness.formats.imports import import_archive
 from harness.records import ImportedScore, ImportedScoreDocument
@@ -153,15 +153,15 @@ def test_a_bad_number_of_runs_is_named() -> None:
 def test_order_and_unit_do_not_matter(order: list[int], factor: float) -> None:
     rules = load_ruleset("mlperf-training").imported
     assert rules is not None
-    cell = Cell("resnet", "acme", "one")
+    cell = EntryKey("resnet", "acme", "one")
     runs = [stand_in(i, TIMES_S[i]) for i in range(5)]
-    one = score_cell(cell, runs, rules).time_to_target_s
+    one = score_entry(cell, runs, rules).time_to_target_s
     turned = [stand_in(i, factor * TIMES_S[i]) for i in order]
-    two = score_cell(cell, turned, rules).time_to_target_s
+    two = score_entry(cell, turned, rules).time_to_target_s
     assert one is not None
     assert two is not None
     assert two.value == pytest.approx(factor * one.value)
-    assert len(results_of("resnet", turned, rules).counted) == 3
+    assert len(sort_runs("resnet", turned, rules).counted) == 3
 
 
 def stand_in(index: int, time_s: float):
