@@ -22,7 +22,7 @@ BOUNDS = {"min", "max"}
 DIMENSIONLESS = {
     # formats, positions and names that happen to be numbers
     "core", "exit_code", "format", "index", "ledger_seq", "rank", "rank_high", "rank_low", "seq",
-    "signal", "snapshot", "step", "study", "trial", "uid",
+    "signal", "snapshot", "step", "study", "trial", "uid", "energy_level",
     # seeds
     "instance", "seed", "session",
     # how many of something, the something being the name
