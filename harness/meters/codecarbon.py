@@ -1,9 +1,8 @@
-"""Estimated joules by codecarbon's offline tracker, in a process of its own: never a measurement.
+"""Estimates energy with codecarbon's offline tracker in a process of its own; not a measurement.
 
-With no sensor, codecarbon tells the processor's joules from its load and a table of ratings
-(`TDP * (0.1 + 0.9 * load ** 3)`) and the memory's from its size. Both are off by tens of percent
-against a meter, and by different tens for different work; so the domains are named
-`cpu-modelled` and `dram-modelled` and their method is `modelled`.
+Without a sensor, codecarbon computes processor energy from load and rated power
+(`TDP * (0.1 + 0.9 * load ** 3)`) and memory energy from its size. Both differ from a meter by tens
+of percent, depending on the work, so the method of both domains is `modelled`.
 """
 
 import importlib.util
@@ -21,14 +20,14 @@ from typing import IO, Any, cast
 
 import harness
 from harness.clock import NS_PER_S, now_ns
+from harness.meters._sensing import check_options, stamped
 from harness.plugins import Availability, Domain, Reader, Reading
 
 _START_LIMIT_S = 14.0
 _MARK_LIMIT_S = 0.5
 _PERIOD_S = 1.0
-_PASSED_OVER_S = 0.06
-"""codecarbon makes no new estimate within 50 ms of the last."""
-_TRIES = 4
+_RETRY_S, _RETRIES = 0.06, 4
+"""codecarbon makes no new estimate within 50 ms of the last one."""
 _J_PER_KWH = 3_600_000.0
 
 _CPU_ERROR_RATIO = 0.7
@@ -39,10 +38,10 @@ _DRAM_ERROR_RATIO = 1.0
 
 
 def tracker_options(country: str) -> dict[str, Any]:
-    """Every option of the tracker, pinned, so that no configuration file has a say."""
+    """Return every option of the tracker, so that no configuration file changes one."""
     return {
         "project_name": "joulemark",
-        "measure_power_secs": 1e6,  # this module asks for each figure itself
+        "measure_power_secs": 1e6,  # this module asks for each estimate itself
         "api_call_interval": -1,
         "api_endpoint": "",
         "api_key": "none",
@@ -74,7 +73,7 @@ def tracker_options(country: str) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Without codecarbon's variables, and without a home that could hold its configuration."""
+    """Return an environment without codecarbon's variables."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     root = str(Path(harness.__file__).resolve().parent.parent)
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -82,10 +81,10 @@ def _environment() -> dict[str, str]:
 
 
 class CodecarbonReader(Reader):
-    """The child process and its last rows."""
+    """Reads the rows that the child process writes."""
 
     period_s = _PERIOD_S
-    """Asking more often would only repeat the last figure."""
+    """Asking more often would only repeat the last estimate."""
 
     def __init__(self, country: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="joulemark-codecarbon-")
@@ -103,28 +102,18 @@ class CodecarbonReader(Reader):
         self._buffer = b""
         self._rows: list[dict[str, Any]] = []
         self._cpu_s = 0.0
-        self.domains: Sequence[Domain] = self._domains(self._hello())
-
-    def _hello(self) -> dict[str, Any]:
-        self._hear(_START_LIMIT_S)
-        if not self._rows:
+        self._receive(_START_LIMIT_S)
+        first = self._rows.pop(0) if self._rows else {"error": "codecarbon's process did not start"}
+        if "error" in first:
             self.close()
-            raise OSError("codecarbon's process ended or said nothing while it started")
-        hello = self._rows.pop(0)
-        if "error" in hello:
-            self.close()
-            raise OSError(str(hello["error"]))
-        return hello
-
-    @staticmethod
-    def _domains(hello: Mapping[str, Any]) -> tuple[Domain, ...]:
-        source = f"codecarbon {hello['version']}, {hello['hardware']}"
+            raise OSError(str(first["error"]))
+        source = f"codecarbon {first['version']}, {first['hardware']}"
         cpu = Domain(
             name="cpu-modelled",
             kind="cpu",
             method="modelled",
             meter="codecarbon",
-            source=f"{source}, {hello['cpu_model']}",
+            source=f"{source}, {first['cpu_model']}",
             update_period_s=_PERIOD_S,
             gain_error_ratio=_CPU_ERROR_RATIO,
         )
@@ -135,10 +124,10 @@ class CodecarbonReader(Reader):
             source=f"{source}, from the memory's size",
             gain_error_ratio=_DRAM_ERROR_RATIO,
         )
-        return cpu, dram
+        self.domains: Sequence[Domain] = (cpu, dram)
 
-    def _hear(self, timeout_s: float) -> None:
-        """Take in rows; wait for at least one at most `timeout_s`."""
+    def _receive(self, timeout_s: float) -> None:
+        """Read the rows that are there; wait at most `timeout_s` for the first."""
         deadline_ns = now_ns() + int(timeout_s * NS_PER_S)
         fd = self._stdout.fileno()
         while True:
@@ -152,23 +141,20 @@ class CodecarbonReader(Reader):
             self._rows += [json.loads(line) for line in lines]
 
     def mark(self) -> None:
-        """Ask for a figure of this moment and wait for it, at most half a second."""
-        self._hear(0.0)
-        kept, self._rows = self._rows, []
-        self._ask(b"now\n")
-        self._hear(_MARK_LIMIT_S)
-        self._rows = kept + self._rows
-
-    def _ask(self, line: bytes) -> None:
-        self._stdin.write(line)
+        """Ask for a new estimate and wait for it, at most half a second."""
+        self._receive(0.0)
+        earlier, self._rows = self._rows, []
+        self._stdin.write(b"now\n")
+        self._receive(_MARK_LIMIT_S)
+        self._rows = earlier + self._rows
 
     def read(self) -> Sequence[Reading]:
-        """All rows since the last read, with the stamps of the child.
+        """Return all estimates since the last read, with the times that the child gave them.
 
         Raises:
             OSError: the child has died.
         """
-        self._hear(0.0)
+        self._receive(0.0)
         rows, self._rows = self._rows, []
         if not rows and self._process.poll() is not None:
             raise OSError(f"codecarbon's process has ended with code {self._process.returncode}")
@@ -180,9 +166,9 @@ class CodecarbonReader(Reader):
         return readings
 
     def close(self) -> Mapping[str, float]:
-        """End the child; its CPU seconds under the name `codecarbon`."""
+        """End the child; returns its CPU seconds under the name `codecarbon`."""
         try:
-            self._ask(b"stop\n")
+            self._stdin.write(b"stop\n")
             self._process.wait(timeout=3.0)
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self._process.kill()
@@ -200,7 +186,7 @@ class CodecarbonMeter:
     kinds = ("cpu", "dram")
 
     def probe(self) -> Availability:
-        """There where codecarbon is installed; it needs no sensor."""
+        """Check that codecarbon is installed; it needs no sensor."""
         if importlib.util.find_spec("codecarbon") is None:
             return Availability(
                 ok=False, reason="codecarbon is not installed", advice="pip install codecarbon"
@@ -208,12 +194,8 @@ class CodecarbonMeter:
         return Availability(ok=True, reason="estimates from load and ratings, measures nothing")
 
     def open(self, options: Mapping[str, str]) -> CodecarbonReader:
-        """Start the child and wait for its first figure; option `country` (ISO code, `USA`)."""
-        unknown = set(options) - {"country"}
-        if unknown:
-            raise ValueError(
-                f"codecarbon meter: unknown option '{min(unknown)}'; there is: country"
-            )
+        """Start the child and wait for its first row; option `country` (ISO code, `USA`)."""
+        check_options("codecarbon", options, ("country",))
         return CodecarbonReader(options.get("country", "USA"))
 
 
@@ -223,8 +205,8 @@ METER = CodecarbonMeter()
 # --- the child ------------------------------------------------------------------------------------
 
 
-class _Figures:
-    """An output of codecarbon that keeps the last total."""
+class _LastTotal:
+    """An output handler of codecarbon that keeps the last total."""
 
     def __init__(self) -> None:
         self.total: Any = None
@@ -232,53 +214,35 @@ class _Figures:
     def out(self, total: Any, _delta: Any) -> None:
         self.total = total
 
-    def live_out(self, _total: Any, _delta: Any) -> None:
-        return
-
-    def task_out(self, _data: Any, _experiment: str) -> None:
-        return
-
-    def exit(self) -> None:
-        return
+    live_out = task_out = exit = lambda *_: None
 
 
-def _say(row: Mapping[str, Any]) -> None:
+def _write_row(row: Mapping[str, Any]) -> None:
     os.write(1, (json.dumps(row) + "\n").encode())
 
 
 class _Child:
-    """Drives the tracker by `flush`, its public call, about once a second."""
+    """Drives the tracker through `flush`, its public call, about once a second."""
 
     def __init__(self, country: str) -> None:
         from codecarbon import OfflineEmissionsTracker
 
-        self._figures = _Figures()
-        options = tracker_options(country) | {"output_handlers": [self._figures]}
+        self._output = _LastTotal()
+        options = tracker_options(country) | {"output_handlers": [self._output]}
         self._tracker = OfflineEmissionsTracker(**options)
         self._tracker.start()
-        self._told_j = 0.0
-        # The first figure pays for all that codecarbon loads late.
-        self.row()
+        self._last_j = 0.0
+        self.estimate()  # the first call loads what codecarbon imports late
 
-    def _fresh(self) -> bool:
-        """Whether the last flush made a new estimate.
-
-        Within 50 ms of the one before, codecarbon hands the old joules out once more.
-        """
-        total = self._figures.total
-        joules = 0.0 if total is None else (total.cpu_energy + total.ram_energy) * _J_PER_KWH
-        told_j, self._told_j = self._told_j, max(self._told_j, joules)
-        return joules > told_j
-
-    def hello(self) -> dict[str, Any]:
-        """What stands behind the figures, or the error."""
+    def describe(self) -> dict[str, Any]:
+        """Return what the estimates are computed from, or an error."""
         from codecarbon._version import __version__
 
-        total = self._figures.total
-        hardware = list(self._tracker._conf.get("hardware", []))  # noqa: SLF001 - told nowhere else
+        total = self._output.total
+        hardware = list(self._tracker._conf.get("hardware", []))  # noqa: SLF001 - no public name
         if total is None or total.cpu_power <= 0:
-            return {"error": "codecarbon gave no figure for this machine"}
-        if any("Rapl" in item or "Gadget" in item for item in hardware):
+            return {"error": "codecarbon gave no estimate for this machine"}
+        if any("Rapl" in name or "Gadget" in name for name in hardware):
             return {"error": f"codecarbon took a sensor instead of its model: {hardware}"}
         return {
             "version": __version__,
@@ -286,58 +250,49 @@ class _Child:
             "cpu_model": str(total.cpu_model).strip(),
         }
 
-    def row(self) -> dict[str, Any] | None:
-        """A new estimate, stamped in the middle of the call that made it.
+    def estimate(self) -> dict[str, Any] | None:
+        """Return a new estimate with the time of the call that made it.
 
-        None where codecarbon makes none: an old one must not get a new stamp.
+        None where codecarbon repeats its last one, which must not get a new time.
         """
-        for _ in range(_TRIES):
-            begin_ns = now_ns()
-            self._tracker.flush()
-            end_ns = now_ns()
-            if self._fresh():
-                return self._told(begin_ns, end_ns)
-            time.sleep(_PASSED_OVER_S)
+        for _ in range(_RETRIES):
+            _, t_ns, u_ns = stamped(self._tracker.flush)
+            total = self._output.total
+            joules = 0.0 if total is None else (total.cpu_energy + total.ram_energy) * _J_PER_KWH
+            if joules > self._last_j:
+                self._last_j = joules
+                return {
+                    "t_ns": t_ns,
+                    "u_ns": u_ns,
+                    "cpu_j": total.cpu_energy * _J_PER_KWH,
+                    "dram_j": total.ram_energy * _J_PER_KWH,
+                    "cpu_s": time.process_time(),
+                }
+            time.sleep(_RETRY_S)
         return None
-
-    def _told(self, begin_ns: int, end_ns: int) -> dict[str, Any]:
-        total = self._figures.total
-        return {
-            "t_ns": (begin_ns + end_ns) // 2,
-            "u_ns": (end_ns - begin_ns) // 2,
-            "cpu_j": total.cpu_energy * _J_PER_KWH,
-            "dram_j": total.ram_energy * _J_PER_KWH,
-            "cpu_s": time.process_time(),
-        }
-
-    def tell(self) -> None:
-        """Say a new estimate to the parent, where there is one."""
-        row = self.row()
-        if row is not None:
-            _say(row)
 
 
 def main() -> int:
-    """Serve rows on standard output until `stop`."""
+    """Write estimates to standard output until `stop` arrives."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         child = _Child(sys.argv[1])
-        hello = child.hello()
-    except Exception as error:  # noqa: BLE001 - told to the parent, which names it
-        hello = {"error": f"codecarbon does not start: {type(error).__name__}: {error}"}
-    _say(hello)
-    if "error" in hello:
+        first = child.describe()
+    except Exception as error:  # noqa: BLE001 - reported to the parent process
+        first = {"error": f"codecarbon does not start: {type(error).__name__}: {error}"}
+    _write_row(first)
+    if "error" in first:
         return 1
-    deadline_ns = now_ns()
-    while True:
+    stop, deadline_ns = False, now_ns()
+    while not stop:
         left_s = max(0.0, (deadline_ns - now_ns()) / NS_PER_S)
-        if select.select([0], [], [], left_s)[0] and os.read(0, 4096) in (b"", b"stop\n"):
-            child.tell()
-            return 0
+        stop = bool(select.select([0], [], [], left_s)[0]) and os.read(0, 4096) in (b"", b"stop\n")
         deadline_ns = now_ns() + int(_PERIOD_S * NS_PER_S)
-        child.tell()
+        if row := child.estimate():
+            _write_row(row)
+    return 0
 
 
 if __name__ == "__main__":
