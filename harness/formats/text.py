@@ -1,10 +1,11 @@
 """Text of strangers' files: encodings, line ends, decimal commas, sizes, with places to name."""
 
 import hashlib
+import json
 import math
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FILE_BYTES_MAX = 1 << 30
 """Greatest file that is read: the longest real logs have some tens of megabytes."""
@@ -85,6 +86,21 @@ def read_text(path: Path) -> Text:
     text = decoded(data)
     digest = hashlib.sha256(data).hexdigest()
     return Text(path, split_lines(text), digest, text.endswith(("\n", "\r")))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        TextError: the file cannot be read, or holds no JSON object.
+    """
+    try:
+        value = json.loads("\n".join(read_text(path).lines))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise TextError(f"{path}: no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise TextError(f"{path}: no JSON object")
+    return value
 
 
 def number(text: str) -> float | None:

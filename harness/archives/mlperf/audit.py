@@ -1,113 +1,96 @@
 """What MLPerf's checkers do not look at in power logs: gaps, lengths, copies, clocks, zeros."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from harness.archives.mlperf.power import COVERAGE_MIN, PowerLog, Window
+from harness.formats.format import make_finding
 from harness.records import Finding, PowerFile
 
 GAP_S_MAX = 1.5
-"""The rules ask for a reading a second; half of that is left to jitter."""
+"""The rules ask for a reading each second; half of that is allowed as jitter."""
 
 READINGS_MIN = 60
-"""Samples that the rules ask for at least."""
+"""Readings that the rules ask for at least."""
 
 COPY_READINGS_MIN = 10
 """Fewer equal readings may be chance."""
 
 
-def _warn(rule: str, message: str, advice: str = "") -> Finding:
-    return Finding(rule=rule, level="warn", message=message, advice=advice)
-
-
-def _some(files: Sequence[PowerFile]) -> str:
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"{files[0].source}{more}"
-
-
-def _gaps(files: Sequence[PowerFile]) -> Iterator[Finding]:
-    wide = [file for file in files if file.gap_max_s is not None and file.gap_max_s > GAP_S_MAX]
-    if wide:
-        worst = max(item.gap_max_s or 0.0 for item in wide)
-        message = f"{_some(wide)}: up to {worst:.1f} s of the timed run without a reading"
-        yield _warn("mlperf-power-gap", message)
-    short = [file for file in files if file.window_readings_count < READINGS_MIN]
-    if short:
-        fewest = min(item.window_readings_count for item in short)
-        message = f"{_some(short)}: only {fewest} readings in the timed run, {READINGS_MIN} are due"
-        yield _warn("mlperf-power-short", message)
-    doubled = [file for file in files if file.duplicates_count]
-    if doubled:
-        count = sum(item.duplicates_count for item in doubled)
-        message = f"{_some(doubled)}: {count} readings carry the time of another one"
-        yield Finding(rule="mlperf-power-duplicate", level="info", message=message)
-
-
-def _clocks(files: Sequence[PowerFile]) -> Iterator[Finding]:
-    off = [
-        file for file in files if file.readings_count and "window" not in file.energy_by_method_j
-    ]
-    lost = [file for file in files if file.readings_count and not file.window_readings_count]
-    for item in lost:
-        message = f"{item.source}: no reading lies in the timed run; its clock is off"
-        yield _warn("mlperf-power-clock", message)
-    partly = [item for item in off if item.window_readings_count]
-    if partly:
-        message = f"{_some(partly)}: readings cover less than {COVERAGE_MIN:.0%} of the timed run"
-        yield _warn("mlperf-power-coverage", message, "no joules over the window")
-
-
-def _switches(files: Sequence[PowerFile]) -> Iterator[Finding]:
-    silent = [
-        file
-        for file in files
-        if file.readings_count and not file.energy_by_method_j.get("mlperf-current")
-    ]
-    if silent:
-        joules = sum(item.energy_by_method_j.get("window", 0.0) for item in silent)
-        message = (
-            f"{_some(silent)}: a switch with readings instead of an estimate counts as 0 J in "
-            f"MLPerf's formulas; they come to {joules:.0f} J"
-        )
-        yield _warn("mlperf-switch-zero", message)
-
-
-def _bases(files: Sequence[PowerFile]) -> Iterator[Finding]:
-    lowered = [file for file in files if file.conversion_ratio != 1.0]
-    if lowered:
-        factor = lowered[0].conversion_ratio
-        kind = lowered[0].measured or "unnamed"
-        message = f"{_some(lowered)}: {kind} readings are multiplied by a declared {factor:g}"
-        yield Finding(rule="mlperf-power-basis", level="info", message=message)
-
-
 def audit_run(files: Sequence[PowerFile], window: Window) -> list[Finding]:
     """Findings about the power logs of one run, one for each kind of fault."""
+    findings: list[Finding] = []
+
+    def report(
+        rule: str,
+        faulty: Sequence[PowerFile],
+        message: str,
+        level: Literal["info", "warn"] = "warn",
+        advice: str = "",
+    ) -> None:
+        if faulty:
+            more = f" and {len(faulty) - 1} more" if len(faulty) > 1 else ""
+            text = f"{faulty[0].source}{more}: {message}"
+            findings.append(make_finding(f"mlperf-{rule}", text, level, advice))
+
     nodes = [file for file in files if file.kind == "node"]
-    switches = [file for file in files if file.kind == "switch"]
-    found = [*_gaps(nodes), *_clocks(files), *_switches(switches), *_bases(files)]
+    wide = [file for file in nodes if (file.gap_max_s or 0.0) > GAP_S_MAX]
+    gap_s = max((file.gap_max_s or 0.0 for file in wide), default=0.0)
+    report("power-gap", wide, f"up to {gap_s:.1f} s of the timed run without a reading")
+    short = [file for file in nodes if file.window_readings_count < READINGS_MIN]
+    fewest = min((file.window_readings_count for file in short), default=0)
+    message = f"only {fewest} readings in the timed run, {READINGS_MIN} are due"
+    report("power-short", short, message)
+    doubled = [file for file in nodes if file.duplicates_count]
+    count = sum(file.duplicates_count for file in doubled)
+    report("power-duplicate", doubled, f"{count} readings carry the time of another one", "info")
+    logged = [file for file in files if file.readings_count]
+    for file in logged:
+        if not file.window_readings_count:
+            message = "no reading lies in the timed run; its clock is off"
+            report("power-clock", [file], message)
+    partly = [
+        file
+        for file in logged
+        if file.window_readings_count and "window" not in file.energy_by_method_j
+    ]
+    message = f"readings cover less than {COVERAGE_MIN:.0%} of the timed run"
+    report("power-coverage", partly, message, advice="no joules over the window")
+    silent = [
+        file
+        for file in logged
+        if file.kind == "switch" and not file.energy_by_method_j.get("mlperf-current")
+    ]
+    joules = sum(file.energy_by_method_j.get("window", 0.0) for file in silent)
+    message = "a switch with readings instead of an estimate counts as 0 J in MLPerf's formulas"
+    report("switch-zero", silent, f"{message}; they come to {joules:.0f} J")
+    if lowered := [file for file in files if file.conversion_ratio != 1.0]:
+        factor, kind = lowered[0].conversion_ratio, lowered[0].measured or "unnamed"
+        message = f"{kind} readings are multiplied by a declared {factor:g}"
+        report("power-basis", lowered, message, "info")
     if window.length_ms <= 0:
-        found.append(_warn("mlperf-power-window", "the timed run has no length"))
-    return found
+        findings.append(make_finding("mlperf-power-window", "the timed run has no length"))
+    return findings
 
 
 def audit_copies(logs: Iterable[PowerLog]) -> list[Finding]:
     """Node logs of an archive that are the bytes, or the readings, of another node's log."""
     by_bytes: dict[str, list[str]] = defaultdict(list)
-    by_values: dict[tuple[float, ...], list[tuple[str, str]]] = defaultdict(list)
+    by_values: dict[tuple[float, ...], dict[str, str]] = defaultdict(dict)
     for log in logs:
         if log.file.kind == "node" and log.file.readings_count:
             by_bytes[log.file.sha256].append(log.file.source)
             if len(log.values) >= COPY_READINGS_MIN and len(set(log.values)) > 1:
-                by_values[log.values].append((log.file.source, log.file.sha256))
-    found = [
-        _warn("mlperf-power-copied", f"{names[0]} is byte by byte {', '.join(names[1:])}")
-        for names in by_bytes.values()
-        if len(names) > 1
+                by_values[log.values].setdefault(log.file.sha256, log.file.source)
+    messages = [
+        f"{first} is byte by byte {', '.join(others)}"
+        for first, *others in by_bytes.values()
+        if others
     ]
-    for pairs in by_values.values():
-        names = list({digest: name for name, digest in reversed(pairs)}.values())[::-1]
-        if len(names) > 1:
-            message = f"{names[0]} holds the very readings of {', '.join(names[1:])}"
-            found.append(_warn("mlperf-power-copied", message))
-    return found
+    messages += [
+        f"{first} holds the same readings as {', '.join(others)}"
+        for first, *others in (sources.values() for sources in by_values.values())
+        if others
+    ]
+    return [make_finding("mlperf-power-copied", message) for message in messages]

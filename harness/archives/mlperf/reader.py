@@ -1,14 +1,13 @@
 """MLPerf Training packages: `SUBMITTER/results/SYSTEM/BENCHMARK/result_N.txt` and power logs.
 
-Given is one submitter's folder, or a folder of such. Power logs of `result_N.txt` are
-`power/result_N/node_J.txt` and `sw_K.txt`; other files there (pictures) are passed over. Folders of
-MLPerf HPC (`results/SYSTEM/strong/BENCHMARK`) are found the same way; what lies elsewhere below a
-system (`weak/BENCHMARK`, `pruned_results`) keeps its whole path as its name, for it is no other run
-of the same benchmark. Hidden folders are passed over. Formulas and audit:
-`_mlperf_power.py` and `_mlperf_audit.py`. Evaluations become a curve on the run's own clock.
+The path is one submitter's folder, or a folder of such. Power logs of `result_N.txt` are
+`power/result_N/node_J.txt` and `sw_K.txt`; other files there (pictures) are ignored. Folders of
+MLPerf HPC (`results/SYSTEM/strong/BENCHMARK`) are read in the same way; what lies elsewhere below a
+system (`weak/BENCHMARK`, `pruned_results`) keeps its whole path as its name, because its runs are
+not of the same benchmark. Hidden folders are ignored. `power.py` has the formulas, `audit.py` the
+checks of power logs. Evaluations become a curve on the run's own clock.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,13 +23,13 @@ from harness.formats.format import (
     require_runs,
     sorted_runs,
 )
-from harness.formats.text import TextError, read_bytes, read_text, shown
+from harness.formats.text import TextError, read_object, read_text, shown
 from harness.records import Curve, Finding, ImportedRun, Status
 
 EXPECTED = "a submitter's folder, with results/SYSTEM/BENCHMARK/result_N.txt below"
 
 METRICS = ("eval_accuracy", "averaged_validation_loss", "eval_error", "eval_loss")
-SAID = (
+FACTS = (
     "submission_benchmark",
     "submission_division",
     "submission_org",
@@ -43,7 +42,7 @@ SAID = (
 )
 """Keys whose first value becomes a fact."""
 
-KEYS = frozenset({"run_start", "run_stop", "init_start", *METRICS, *SAID})
+KEYS = frozenset({"run_start", "run_stop", "init_start", *METRICS, *FACTS})
 
 ALIASES = {"mask": "maskrcnn"}
 STRONG = "strong"
@@ -58,26 +57,31 @@ SYSTEM_FACTS = (
     "host_processor_model_name",
     "framework",
 )
+STEPS = {"samples_count": "sample", "epoch_num": "epoch", "step_num": "step"}
+"""Unit of what each key of an evaluation's metadata counts; the first one present is read."""
 
-Said = str | int | float | bool | None
+Fact = str | int | float | bool | None
 
 
-class _Folder(NamedTuple):
+class ResultFolder(NamedTuple):
     """A benchmark's results on one system."""
 
     submitter: str
     system: str
     benchmark: str
     path: Path
-    facts: dict[str, Said]
+    facts: dict[str, Fact]
 
 
-class _Timed(NamedTuple):
+class Timing(NamedTuple):
     """What a result log says of the run."""
 
     window: Window | None
     status: Status
     reason: str
+
+
+# --- folders --------------------------------------------------------------------------------------
 
 
 def _submitters(root: Path) -> list[Path]:
@@ -87,57 +91,42 @@ def _submitters(root: Path) -> list[Path]:
     return [path for path in sorted(root.iterdir()) if (path / "results").is_dir()]
 
 
-def _plain(value: Any) -> Said:
+def _optional_object(path: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """An object of a JSON file that may be absent."""
+    try:
+        return (read_object(path) if path.exists() else {}), []
+    except TextError as error:
+        return {}, [make_finding("mlperf-json", f"not used: {error}")]
+
+
+def _plain(value: Any) -> Fact:
     return value if isinstance(value, str | int | float | bool) else None
 
 
-def _json(path: Path) -> tuple[dict[str, Any], list[Finding]]:
-    """An object of a JSON file that may be absent."""
-    if not path.exists():
-        return {}, []
-    try:
-        found = json.loads(read_bytes(path))
-        if isinstance(found, dict):
-            return found, []
-        why = "it holds no object"
-    except (TextError, ValueError, RecursionError) as error:
-        why = str(error)
-    return {}, [make_finding("mlperf-json", f"{path}: not used: {why}")]
-
-
-def _folders(submitter: Path) -> Iterator[_Folder | Finding]:
-    for system in sorted(
-        element for element in (submitter / "results").iterdir() if element.is_dir()
-    ):
-        said, findings = _json(submitter / "systems" / f"{system.name}.json")
+def _folders(submitter: Path) -> Iterator[ResultFolder | Finding]:
+    for system in sorted(path for path in (submitter / "results").iterdir() if path.is_dir()):
+        described, findings = _optional_object(submitter / "systems" / f"{system.name}.json")
         yield from findings
-        facts = {f"system_{key}": _plain(said[key]) for key in SYSTEM_FACTS if key in said}
+        facts = {
+            f"system_{key}": _plain(described[key]) for key in SYSTEM_FACTS if key in described
+        }
         for place, below, files in os.walk(system):
-            below[:] = sorted(item for item in below if not _is_passed_over(item))
-            if any(_is_result(name) for name in files):
+            # Folders that hold power logs, and what editors and archivers left.
+            below[:] = sorted(n for n in below if n != "power" and not n.startswith((".", "__")))
+            if any(map(_is_result, files)):
                 path = Path(place)
-                factor, faults = _json(path / "scaling.json")
-                yield from faults
-                own = facts | {"scaling_ratio": _factor(factor)}
-                yield _Folder(submitter.name, system.name, _benchmark(path, system), path, own)
-
-
-def _is_passed_over(name: str) -> bool:
-    """Folders below a system without results: power logs, and what editors and archivers left."""
-    return name == "power" or name.startswith((".", "__"))
+                scaling, findings = _optional_object(path / "scaling.json")
+                yield from findings
+                factor = as_number(scaling.get("scaling_factor")) or 0.0
+                own = facts | {"scaling_ratio": factor if factor > 0 else 1.0}
+                yield ResultFolder(submitter.name, system.name, _benchmark(path, system), path, own)
 
 
 def _benchmark(path: Path, system: Path) -> str:
-    """The folder's own name, or all of its path where more than strong scaling stands above it."""
+    """The folder's own name, or all of its path where more than `strong` is above it."""
     parts = path.relative_to(system).parts
     own = parts[1:] if parts[:1] == (STRONG,) else parts
     return ALIASES.get(path.name, path.name) if len(own) == 1 else "/".join(own) or path.name
-
-
-def _factor(scaling: dict[str, Any]) -> float:
-    """The review's factor; 1 where there is none."""
-    factor = as_number(scaling.get("scaling_factor"))
-    return factor if factor is not None and factor > 0 else 1.0
 
 
 def _is_result(name: str) -> bool:
@@ -147,122 +136,96 @@ def _is_result(name: str) -> bool:
 # --- one result log -------------------------------------------------------------------------------
 
 
-def _timed(lines: Sequence[Line]) -> _Timed:
+def _timing(lines: Sequence[Line]) -> Timing:
     """Start, stop and outcome: of the last start before the first stop."""
     stop = next((line for line in lines if line.key == "run_stop"), None)
-    until = lines if stop is None else lines[: lines.index(stop)]
-    start = next((item for item in reversed(until) if item.key == "run_start"), None)
-    if start is None:
-        start = next((line for line in lines if line.key == "run_start"), None)
-    if start is None:
-        return _Timed(None, "invalid", "run_start is not in the log")
+    starts = [line for line in lines if line.key == "run_start"]
+    if not starts:
+        return Timing(None, "invalid", "run_start is not in the log")
     if stop is None:
-        return _Timed(None, "crashed", "run_stop is not in the log")
-    window = Window(start.time_ms, stop.time_ms)
-    said = stop.metadata.get("status")
+        return Timing(None, "crashed", "run_stop is not in the log")
+    before = [line for line in starts if line.number < stop.number]
+    window = Window((before[-1] if before else starts[0]).time_ms, stop.time_ms)
+    status = stop.metadata.get("status")
     if window.length_ms <= 0:
-        return _Timed(window, "invalid", "run_stop is not after run_start")
-    if said == "success":
-        return _Timed(window, "ok", "")
-    if said == "aborted":
-        return _Timed(window, "aborted", "run_stop says aborted")
-    return _Timed(window, "invalid", f"run_stop carries the status {shown(str(said))}")
-
-
-def _step(line: Line) -> tuple[float | None, str]:
-    for name, unit in (("samples_count", "sample"), ("epoch_num", "epoch"), ("step_num", "step")):
-        if name in line.metadata:
-            return as_number(line.metadata[name]), unit
-    return None, ""
+        return Timing(window, "invalid", "run_stop is not after run_start")
+    if status == "success":
+        return Timing(window, "ok", "")
+    if status == "aborted":
+        return Timing(window, "aborted", "run_stop says aborted")
+    return Timing(window, "invalid", f"run_stop carries the status {shown(str(status))}")
 
 
 def _curve(lines: Sequence[Line], window: Window) -> Curve | None:
     """Evaluations on the run's clock, of the first metric that the log has."""
-    metric = next((name for name in METRICS if any(x.key == name for x in lines)), None)
+    keys = {line.key for line in lines}
+    metric = next((name for name in METRICS if name in keys), None)
     if metric is None:
         return None
-    found = [line for line in lines if line.key == metric]
-    steps = [_step(line) for line in found]
-    unit = next((unit for _, unit in steps if unit), "")
+    rows = [line for line in lines if line.key == metric]
+    counted = [next((key for key in STEPS if key in row.metadata), None) for row in rows]
+    unit = next((STEPS[key] for key in counted if key), "")
+    steps = [
+        as_number(row.metadata[key]) if key else None
+        for row, key in zip(rows, counted, strict=True)
+    ]
     return Curve(
-        time_s=tuple((line.time_ms - window.start_ms) / 1000 for line in found),
-        metric={metric: tuple(as_number(line.value) for line in found)},
-        steps_count=tuple(step for step, _ in steps) if unit else (),
+        time_s=tuple((row.time_ms - window.start_ms) / 1000 for row in rows),
+        metric={metric: tuple(as_number(row.value) for row in rows)},
+        steps_count=tuple(steps) if unit else (),
         steps_unit=unit,
     )
-
-
-def _facts(lines: Sequence[Line]) -> dict[str, Said]:
-    found: dict[str, Said] = {}
-    for line in lines:
-        if line.key in SAID and line.key not in found:
-            found[line.key] = _plain(line.value)
-    return found
 
 
 # --- power ----------------------------------------------------------------------------------------
 
 
-def _power_files(folder: Path, result: str) -> list[Path]:
-    place = folder / "power" / result.partition(".")[0]
-    if not place.is_dir():
-        return []
-    return sorted(
-        path
-        for path in place.iterdir()
-        if path.suffix == ".txt" and path.name.startswith(("node_", "sw_"))
-    )
-
-
-def _power(
-    folder: _Folder, result: str, root: Path, window: Window
+def _power_logs(
+    folder: ResultFolder, result: str, root: Path, window: Window
 ) -> tuple[list[PowerLog], list[Finding]]:
     logs: list[PowerLog] = []
     findings: list[Finding] = []
-    for path in _power_files(folder.path, result):
-        try:
-            logs.append(read_power(path, path.relative_to(root).as_posix(), window))
-        except TextError as error:
-            findings.append(make_finding("mlperf-power-unreadable", str(error), "fail"))
+    for path in sorted((folder.path / "power" / Path(result).stem).glob("*.txt")):
+        if path.name.startswith(("node_", "sw_")):
+            try:
+                logs.append(read_power(path, path.relative_to(root).as_posix(), window))
+            except TextError as error:
+                findings.append(make_finding("mlperf-power-unreadable", str(error), "fail"))
     if not any(log.file.kind == "node" for log in logs) and (folder.path / "power").is_dir():
         message = f"{folder.path}: no node's power log for {result}"
         findings.append(make_finding("mlperf-power-missing", message, "fail"))
     return logs, findings
 
 
-def _sum(logs: Sequence[PowerLog], method: str, kinds: Sequence[str]) -> float | None:
-    """Joules of all logs of some kinds; None where one of them gives none."""
-    joules = [log.file.energy_by_method_j.get(method) for log in logs if log.file.kind in kinds]
-    known = [joule for joule in joules if joule is not None]
-    return sum(known) if joules and len(known) == len(joules) else None
+def _sum(logs: Sequence[PowerLog], method: str) -> float | None:
+    """Joules of all logs; None where one of them gives none."""
+    joules = [log.file.energy_by_method_j.get(method) for log in logs]
+    known = [value for value in joules if value is not None]
+    return sum(known) if known and len(known) == len(joules) else None
 
 
-def _energies(logs: Sequence[PowerLog]) -> dict[str, float]:
-    if not any(log.file.kind == "node" for log in logs):
-        return {}
-    methods = ("window", "mlperf-current", "mlperf-2024-06")
-    found = {method: _sum(logs, method, ("node", "switch")) for method in methods}
-    return {method: joules for method, joules in found.items() if joules is not None}
+def _energies(logs: Sequence[PowerLog]) -> dict[str, Any]:
+    """Fields of a run about its joules."""
+    by_kind = {kind: [log for log in logs if log.file.kind == kind] for kind in ("node", "switch")}
+    methods = ("window", "mlperf-current", "mlperf-2024-06") if by_kind["node"] else ()
+    totals = {method: _sum(logs, method) for method in methods}
+    parts = {kind: _sum(own, "window") for kind, own in by_kind.items()}
+    is_declared = any(not log.file.readings_count for log in by_kind["switch"])
+    kind: Literal["declared", "sampled"] = "declared" if is_declared else "sampled"
+    return {
+        "energy_by_method_j": {name: value for name, value in totals.items() if value is not None},
+        "energy_by_domain_j": {name: value for name, value in parts.items() if value is not None},
+        "energy_kind": kind if logs else None,
+        "power": tuple(log.file for log in logs),
+    }
 
 
-def _parts(logs: Sequence[PowerLog]) -> dict[str, float]:
-    found = {kind: _sum(logs, "window", (kind,)) for kind in ("node", "switch")}
-    return {kind: joules for kind, joules in found.items() if joules is not None}
+# --- the archive ----------------------------------------------------------------------------------
 
 
-def _kind(logs: Sequence[PowerLog]) -> Literal["sampled", "declared"] | None:
-    if not logs:
-        return None
-    switches = [log for log in logs if log.file.kind == "switch"]
-    return "declared" if any(not switch.file.readings_count for switch in switches) else "sampled"
-
-
-# --- the whole ------------------------------------------------------------------------------------
-
-
-def _import_run(folder: _Folder, result: str, root: Path) -> tuple[ImportedRun, list[PowerLog]]:
+def _read_run(folder: ResultFolder, result: str, root: Path) -> tuple[ImportedRun, list[PowerLog]]:
     path = folder.path / result
-    base: dict[str, Any] = {
+    names: dict[str, Any] = {
         "source_format": "mlperf-training",
         "workload": folder.benchmark,
         "submission": folder.submitter,
@@ -274,48 +237,32 @@ def _import_run(folder: _Folder, result: str, root: Path) -> tuple[ImportedRun, 
         text = read_text(path)
     except TextError as error:
         findings = (make_finding("mlperf-unreadable", str(error), "fail"),)
-        base |= {"status": "invalid", "reason": "its log cannot be read", "sha256": ""}
-        return ImportedRun(**base, findings=findings), []
+        reason = "its log cannot be read"
+        return ImportedRun(
+            **names, status="invalid", reason=reason, sha256="", findings=findings
+        ), []
     log = parse_log(path, text.lines, KEYS)
-    timed = _timed(log.lines)
-    logs, faults = _power(folder, result, root, timed.window) if timed.window else ([], [])
+    window, status, reason = _timing(log.lines)
+    logs, faults = _power_logs(folder, result, root, window) if window else ([], [])
+    if status != "ok":
+        faults.insert(0, make_finding("mlperf-run-status", f"{path}: {reason}"))
+    if window and logs:
+        faults += [finding for power in logs for finding in power.findings]
+        faults += audit_run([power.file for power in logs], window)
+    # Of a key that is logged again the first value is kept.
+    facts = {line.key: _plain(line.value) for line in reversed(log.lines) if line.key in FACTS}
     run = ImportedRun(
-        **base,
-        **_measured(folder, timed, log.lines, logs),
-        status=timed.status,
-        reason=timed.reason,
+        **names,
+        **_energies(logs),
+        curve=_curve(log.lines, window) if window else None,
+        time_s=window.length_ms / 1000 if window else None,
+        facts=folder.facts | facts,
+        status=status,
+        reason=reason,
         sha256=text.sha256,
-        findings=(*log.findings, *_told(path, timed), *faults, *_audited(logs, timed)),
+        findings=(*log.findings, *faults),
     )
     return run, logs
-
-
-def _measured(
-    folder: _Folder, timed: _Timed, lines: Sequence[Line], logs: Sequence[PowerLog]
-) -> dict[str, Any]:
-    window = timed.window
-    return {
-        "curve": _curve(lines, window) if window else None,
-        "time_s": window.length_ms / 1000 if window else None,
-        "energy_by_method_j": _energies(logs),
-        "energy_by_domain_j": _parts(logs),
-        "energy_kind": _kind(logs),
-        "power": tuple(log.file for log in logs),
-        "facts": folder.facts | _facts(lines),
-    }
-
-
-def _told(path: Path, timed: _Timed) -> list[Finding]:
-    if timed.status == "ok":
-        return []
-    return [make_finding("mlperf-run-status", f"{path}: {timed.reason}")]
-
-
-def _audited(logs: Sequence[PowerLog], timed: _Timed) -> list[Finding]:
-    if not logs or timed.window is None:
-        return []
-    own = [finding for log in logs for finding in log.findings]
-    return [*own, *audit_run([log.file for log in logs], timed.window)]
 
 
 def read(path: Path) -> Archive:
@@ -334,8 +281,8 @@ def read(path: Path) -> Archive:
             if isinstance(folder, Finding):
                 findings.append(folder)
                 continue
-            for result in sorted(filter(_is_result, os.listdir(folder.path))):  # noqa: PTH208
-                run, own = _import_run(folder, result, root)
+            for file in sorted(filter(_is_result, (entry.name for entry in folder.path.iterdir()))):
+                run, own = _read_run(folder, file, root)
                 runs.append(run)
                 logs += own
         findings += audit_copies(logs)

@@ -113,7 +113,7 @@ def test_a_copied_file_is_found_once_whatever_it_holds(values: list[float]) -> N
 @given(st.lists(st.floats(1, 1e4), min_size=COPY_READINGS_MIN, max_size=30, unique=True))
 def test_readings_under_another_head_are_found(values: list[float]) -> None:
     (finding,) = audit_copies([log("0.txt", "aa", values), log("1.txt", "bb", values)])
-    assert finding.message == "0.txt holds the very readings of 1.txt"
+    assert finding.message == "0.txt holds the same readings as 1.txt"
     other = [*values[:-1], values[-1] + 0.5]
     assert audit_copies([log("0.txt", "aa", values), log("1.txt", "bb", other)]) == []
 

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from harness.archives.mlperf.lines import parse_log
 from harness.archives.mlperf.power import (
-    Readings,
     Window,
-    _marks,
     current_energy,
     integral,
     june_energy,
+    power_lines,
     read_power,
 )
 from tests.archives.mlperf.made import T0_MS, Power, power_events, text_of
@@ -64,7 +63,7 @@ def test_joules_lie_between_the_extremes(values: list[float]) -> None:
 @given(watts)
 def test_constant_power_is_power_times_time_by_every_formula(power: float) -> None:
     log = parse_log(Path("x"), text_of(power_events(60.0, Power(watts=power))).splitlines())
-    readings = Readings(_marks(log.lines), 1.0, "", None)
+    readings = power_lines(log.lines)
     window = Window(T0_MS, T0_MS + 60_000)
     for found in (
         current_energy(readings, window),

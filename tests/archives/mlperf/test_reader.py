@@ -348,7 +348,7 @@ def test_copied_node_logs_are_found_by_bytes_and_by_readings(tmp_path: Path) -> 
     path = root / "results/one/resnet/power/result_0/node_1.txt"
     path.write_text("# node 1\n" + path.read_text())
     (finding,) = (f for f in read(root).findings if f.rule == "mlperf-power-copied")
-    assert "holds the very readings" in finding.message
+    assert "holds the same readings" in finding.message
 
 
 def test_pictures_beside_logs_and_other_numbers_do_not_matter(tmp_path: Path) -> None:
