@@ -1,9 +1,9 @@
-"""Joules and watts of AMD GPUs through AMD's management library (the package `amdsmi`).
+"""Energy and power of AMD GPUs through AMD's management library (the package `amdsmi`).
 
-The energy accumulator counts in steps of `counter_resolution` (15.3 µJ); power comes as a number
-or as the text "N/A". The accumulator is known to freeze or to run backwards on some drivers,
-which the audit looks for. An MI250 shows the power of both of its dies on the even index and 0 on
-the odd one (ROCm's own tools do the same): the card is then read once.
+The energy accumulator counts in steps of `counter_resolution` (15.3 µJ); power is a number or the
+text "N/A". The accumulator is known to freeze or to run backwards on some drivers, which the audit
+checks. An MI250 shows the power of both of its dies at the even index and 0 at the odd one (ROCm's
+own tools do the same): the card is then read once.
 """
 
 import importlib
@@ -11,17 +11,17 @@ import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from harness.clock import now_ns
-from harness.meters._sensing import check_options
+from harness.meters._sensing import check_options, timed
 from harness.plugins import Availability, Domain, Reader, Reading
 
 _GAIN = 0.1
-"""No published study against a meter is known to us: a cautious class."""
+"""A cautious class: we know of no published comparison with a meter."""
 
 _HEADROOM = 1.5
-_MOST_W = 2000.0
+_POWER_MAX_W = 2000.0
 _UPDATE_S = 0.1
 _COUNTER_BITS = 64
 _MICRO = 1e-6
@@ -42,12 +42,12 @@ def library() -> Any:
 
 
 def number(value: object) -> float | None:
-    """A number, or None for the text that stands where there is none."""
+    """A number; None for the text that is returned where there is none."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def joules(count: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Joules and joules a step, from what `amdsmi_get_energy_count` gives; None without both."""
+    """Joules, and joules per step, from `amdsmi_get_energy_count`; None without both."""
     # Older releases call the accumulator `power`.
     ticks = number(count.get("energy_accumulator", count.get("power")))
     step_uj = number(count.get("counter_resolution"))
@@ -57,130 +57,124 @@ def joules(count: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def watts(power: Mapping[str, Any]) -> float | None:
-    """Socket power, current or else average."""
-    for key in ("current_socket_power", "average_socket_power"):
-        found = number(power.get(key))
-        if found is not None:
-            return found
-    return None
+    """Socket power: the current value, else the average."""
+    values = (number(power.get(f"{kind}_socket_power")) for kind in ("current", "average"))
+    return next((value for value in values if value is not None), None)
 
 
 @dataclass
-class Device:
+class AmdDevice:
     """One GPU."""
 
-    smi: Any
     handle: Any
     index: int
     uuid: str
     limit_w: float | None
     step_j: float | None
-    has_power: bool
-    power_w: float | None = None
-    """At the start."""
+    power_w: float | None
+    """At the start; None where it has no power reading."""
     name: str = ""
     note: str = ""
 
-    @property
-    def label(self) -> str:
-        """Domain of the counter."""
-        return f"gpu-{self.index}"
-
     def domains(self) -> list[Domain]:
-        """The counter, and the power beside it, as far as the device has them."""
-        made = []
-        if self.step_j is not None:
-            made.append(self._spec(self.label, counts=True))
-        if self.has_power:
-            made.append(self._spec(f"{self.label}-power", counts=False))
-        return made
-
-    def _spec(self, name: str, *, counts: bool) -> Domain:
-        return Domain(
-            name=name,
+        """The counter and the power reading, where the device has them."""
+        domains, label = [], f"gpu-{self.index}"
+        common = Domain(
+            name=label,
             kind="gpu",
-            method="counter" if counts else "sampled",
+            method="counter",
             meter="amdsmi",
-            source=f"{self.name or 'AMD'} {self.uuid}, "
-            f"{'energy accumulator' if counts else 'socket power'}{self.note}",
-            parents=() if counts else (self.label,),
-            wrap_j=2.0**_COUNTER_BITS * self.step_j if counts and self.step_j else None,
-            resolution_j=self.step_j if counts else None,
-            resolution_w=None if counts else 1.0,
+            source=f"{self.name or 'AMD'} {self.uuid}, energy accumulator{self.note}",
+            resolution_j=self.step_j,
+            wrap_j=2.0**_COUNTER_BITS * self.step_j if self.step_j else None,
             update_period_s=_UPDATE_S,
-            averaging_window_s=None if counts else _UPDATE_S,
             power_low_w=0.0,
-            power_high_w=_HEADROOM * self.limit_w if self.limit_w else _MOST_W,
+            power_high_w=_HEADROOM * self.limit_w if self.limit_w else _POWER_MAX_W,
             gain_error_ratio=_GAIN,
         )
+        if self.step_j is not None:
+            domains.append(common)
+        if self.power_w is not None:
+            power = replace(
+                common,
+                name=f"{label}-power",
+                method="sampled",
+                source=f"{self.name or 'AMD'} {self.uuid}, socket power{self.note}",
+                parents=(label,),
+                resolution_j=None,
+                wrap_j=None,
+                resolution_w=1.0,
+                averaging_window_s=_UPDATE_S,
+            )
+            domains.append(power)
+        return domains
 
 
-def _asked(smi: Any, call: str, handle: Any) -> Any:
-    """An answer, or None where the device or the release cannot give one."""
+def _query(smi: Any, call: str, handle: Any) -> Any:
+    """An answer; empty where the device or the release cannot give one."""
     try:
         return getattr(smi, call)(handle)
     except (AttributeError, smi.AmdSmiException):
-        return None
+        return {}
 
 
-def device(smi: Any, index: int, handle: Any) -> Device:
-    """One device with what it truly answers."""
-    counted = joules(_asked(smi, "amdsmi_get_energy_count", handle) or {})
-    power = _asked(smi, "amdsmi_get_power_info", handle) or {}
-    return Device(
-        smi=smi,
+def device(smi: Any, index: int, handle: Any) -> AmdDevice:
+    """One device with what it does answer."""
+    counted = joules(_query(smi, "amdsmi_get_energy_count", handle))
+    power = _query(smi, "amdsmi_get_power_info", handle)
+    limit = number(power.get("power_limit")) or None
+    # The limit is in watts, in some releases in microwatts.
+    if limit is not None and limit > 1e5:  # noqa: PLR2004 - no card uses 100 kW
+        limit *= _MICRO
+    return AmdDevice(
         handle=handle,
         index=index,
-        uuid=str(_asked(smi, "amdsmi_get_gpu_device_uuid", handle) or "unknown"),
-        limit_w=_limit_w(power),
+        uuid=str(_query(smi, "amdsmi_get_gpu_device_uuid", handle) or "unknown"),
+        limit_w=limit,
         step_j=counted[1] if counted else None,
-        has_power=watts(power) is not None,
         power_w=watts(power),
-        name=str((_asked(smi, "amdsmi_get_gpu_asic_info", handle) or {}).get("market_name", "")),
+        name=str(_query(smi, "amdsmi_get_gpu_asic_info", handle).get("market_name", "")),
     )
 
 
-def visible(devices: Sequence[Device], wanted: str | None) -> list[Device]:
-    """Devices that a list names: positions or UUIDs with commas, as ROCm's variables have them.
+def visible(devices: Sequence[AmdDevice], wanted: str | None) -> list[AmdDevice]:
+    """Devices in a list of positions or UUIDs with commas, as in ROCm's variables.
 
-    None stands for all. An entry that fits no device ends the list, as ROCm does it.
+    None means all. An entry that matches no device ends the list, as in ROCm.
     """
     if wanted is None or wanted == "all":
         return list(devices)
-    chosen: list[Device] = []
+    chosen: list[AmdDevice] = []
     for part in wanted.replace("+", ",").split(","):
         entry = part.strip().removeprefix("GPU-").lower()
         if entry.isdigit() and int(entry) < len(devices):
-            found = [devices[int(entry)]]
+            matches = [devices[int(entry)]]
         else:
-            found = [device for device in devices if entry and _bare(device.uuid).startswith(entry)]
-        if len(found) != 1:
+            uuids = [(device.uuid.lower().removeprefix("gpu-"), device) for device in devices]
+            matches = [device for uuid, device in uuids if entry and uuid.startswith(entry)]
+        if len(matches) != 1:
             break
-        chosen += [item for item in found if item not in chosen]
+        chosen += [device for device in matches if device not in chosen]
     return chosen
 
 
-def _bare(uuid: str) -> str:
-    return uuid.lower().removeprefix("gpu-")
-
-
-def _of_the_job(devices: Sequence[Device], option: str | None) -> list[Device]:
-    """By the option, else by the environment: HIP's list counts what ROCR's has left."""
+def _of_the_job(devices: Sequence[AmdDevice], option: str | None) -> list[AmdDevice]:
+    """By the option, else by the environment: HIP's list counts the devices in ROCR's."""
     if option:
         return visible(devices, option)
-    seen = visible(devices, os.environ.get("ROCR_VISIBLE_DEVICES"))
+    rocr = visible(devices, os.environ.get("ROCR_VISIBLE_DEVICES"))
     hip = os.environ.get("HIP_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES"))
-    return visible(seen, hip)
+    return visible(rocr, hip)
 
 
-def whole_cards(devices: Sequence[Device], chosen: Sequence[Device]) -> list[Device]:
-    """The chosen devices, a silent second die replaced by the die that shows the whole card."""
+def whole_cards(devices: Sequence[AmdDevice], chosen: Sequence[AmdDevice]) -> list[AmdDevice]:
+    """The chosen devices; a silent second die is replaced by the die that shows the whole card."""
     silent = {
         second.index
         for first, second in zip(devices[::2], devices[1::2], strict=False)
         if "MI250" in second.name and first.power_w and not second.power_w
     }
-    cards: dict[int, Device] = {}
+    cards: dict[int, AmdDevice] = {}
     for item in chosen:
         index = item.index - (item.index in silent)
         note = ", both dies of its card" if index + 1 in silent else ""
@@ -188,53 +182,38 @@ def whole_cards(devices: Sequence[Device], chosen: Sequence[Device]) -> list[Dev
     return list(cards.values())
 
 
-def _limit_w(power: Mapping[str, Any]) -> float | None:
-    """The limit is in watts, in some releases in microwatts."""
-    limit = number(power.get("power_limit"))
-    if not limit:
-        return None
-    return limit * _MICRO if limit > 1e5 else limit  # noqa: PLR2004 - no card takes 100 kW
-
-
 class AmdReader(Reader):
     """The devices that answer."""
 
-    def __init__(self, smi: Any, devices: Sequence[Device]) -> None:
+    def __init__(self, smi: Any, devices: Sequence[AmdDevice]) -> None:
         self._smi = smi
-        self._devices = devices
         self.errors: dict[str, str] = {}
-        self.domains: Sequence[Domain] = tuple(
-            spec for device in devices for spec in device.domains()
-        )
+        self._domains = [(device, domain) for device in devices for domain in device.domains()]
+        self.domains = tuple(domain for _, domain in self._domains)
 
     def read(self) -> Sequence[Reading]:
-        """Look at every device; what fails is told in `errors`."""
+        """Read every domain."""
         self.errors = {}
-        return [reading for device in self._devices for reading in self._of_device(device)]
-
-    def _of_device(self, made: Device) -> list[Reading]:
         readings = []
-        for spec in made.domains():
-            counts = spec.method == "counter"
+        for device, domain in self._domains:
+            counts = domain.method == "counter"
             call = "amdsmi_get_energy_count" if counts else "amdsmi_get_power_info"
-            begin_ns = now_ns()
             try:
-                answer = getattr(self._smi, call)(made.handle)
+                answer, t_ns, u_ns = timed(partial(getattr(self._smi, call), device.handle))
             except self._smi.AmdSmiException as error:
-                self.errors[spec.name] = str(error)
+                self.errors[domain.name] = str(error)
                 continue
-            end_ns = now_ns()
             counted, power_w = joules(answer), watts(answer)
-            if (counted if counts else power_w) is None:
-                self.errors[spec.name] = f"{call} gave no number"
-                continue
-            energy_j = counted[0] if counts and counted else None
-            t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
-            readings.append(Reading(t_ns, spec.name, energy_j, None if counts else power_w, u_ns))
+            if counts and counted is not None:
+                readings.append(Reading(t_ns, domain.name, counted[0], None, u_ns))
+            elif not counts and power_w is not None:
+                readings.append(Reading(t_ns, domain.name, None, power_w, u_ns))
+            else:
+                self.errors[domain.name] = f"{call} gave no number"
         return readings
 
     def close(self) -> Mapping[str, float]:
-        """Let the driver go."""
+        """Close the driver."""
         self._smi.amdsmi_shut_down()
         return {}
 
@@ -271,7 +250,7 @@ class AmdMeter:
         check_options("amdsmi", options, ("devices",))
         smi = library()
         handles = smi.amdsmi_get_processor_handles()
-        devices = [device(smi, index, item) for index, item in enumerate(handles)]
+        devices = [device(smi, index, handle) for index, handle in enumerate(handles)]
         chosen = whole_cards(devices, _of_the_job(devices, options.get("devices")))
         if not chosen:
             raise OSError("no GPU is visible to this job; look at ROCR_VISIBLE_DEVICES")

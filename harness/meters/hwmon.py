@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.meters._sensing import check_options, stamped
+from harness.meters._sensing import check_options, timed
 from harness.plugins import Availability, Domain, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_HWMON_ROOT"
@@ -145,7 +145,7 @@ class HwmonReader(Reader):
         readings = []
         for sensor in self._sensors:
             try:
-                power_w, t_ns, u_ns = stamped(sensor.watts)
+                power_w, t_ns, u_ns = timed(sensor.watts)
             except (OSError, ValueError) as error:
                 self.errors[sensor.name] = f"{sensor.files[0].name} cannot be read: {error}"
                 continue

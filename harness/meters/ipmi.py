@@ -1,7 +1,7 @@
-"""Watts of the whole node from its management controller: `ipmitool dcmi power reading`.
+"""Power of the whole node from its management controller: `ipmitool dcmi power reading`.
 
-The controller answers once a second or slower, and states an averaging period of its own; the
-figure covers everything behind the node's power supplies.
+The controller updates its value once a second or slower, and states an averaging period of its
+own; the value covers everything behind the node's power supplies.
 """
 
 import re
@@ -9,8 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from harness.clock import now_ns
-from harness.meters._sensing import check_options
+from harness.meters._sensing import check_options, timed
 from harness.plugins import Availability, Domain, Reader, Reading
 
 _COMMAND = ("ipmitool", "dcmi", "power", "reading")
@@ -18,7 +17,7 @@ _TIMEOUT_S = 8.0
 _GAIN = 0.05
 """Controllers are specified to a few percent of full scale; few are calibrated."""
 
-_MOST_W = 20_000.0
+_POWER_MAX_W = 20_000.0
 _PERIOD_S = 1.0
 
 _INSTANT = re.compile(r"Instantaneous power reading:\s*(\d+)\s*Watts")
@@ -27,29 +26,29 @@ _STATE = re.compile(r"Power reading state is:\s*(\w+)")
 
 
 def watts(text: str) -> float:
-    """The power in what ipmitool printed.
+    """The power in the output of ipmitool.
 
     Raises:
-        ValueError: there is none, or the controller says that it does not measure.
+        ValueError: there is none, or the controller does not measure.
     """
     state = _STATE.search(text)
     if state and state[1].lower() != "activated":
         raise ValueError(f"the controller's power reading is {state[1].lower()}")
-    found = _INSTANT.search(text)
-    if not found:
+    match = _INSTANT.search(text)
+    if not match:
         raise ValueError(f"no power reading in ipmitool's answer: {text.strip()[:80]!r}")
-    return float(found[1])
+    return float(match[1])
 
 
 def sampling_s(text: str) -> float | None:
     """The averaging period that the controller states, seconds."""
-    found = _SAMPLING.search(text)
-    if not found:
+    match = _SAMPLING.search(text)
+    if not match:
         return None
-    return float(found[1]) / (1000 if found[2].lower() == "milliseconds" else 1)
+    return float(match[1]) / (1000 if match[2].lower() == "milliseconds" else 1)
 
 
-def _ask() -> str:
+def _run() -> str:
     """Run ipmitool once.
 
     Raises:
@@ -76,13 +75,12 @@ def _ask() -> str:
 
 
 class IpmiReader(Reader):
-    """Asks the controller again and again."""
+    """Queries the controller."""
 
     period_s = _PERIOD_S
-    """Controllers refresh once a second at most."""
 
     def __init__(self, first: str) -> None:
-        self.domains: Sequence[Domain] = (
+        self.domains = (
             Domain(
                 name="node",
                 kind="node",
@@ -93,27 +91,20 @@ class IpmiReader(Reader):
                 update_period_s=max(_PERIOD_S, sampling_s(first) or 0.0),
                 averaging_window_s=sampling_s(first),
                 power_low_w=0.0,
-                power_high_w=_MOST_W,
+                power_high_w=_POWER_MAX_W,
                 gain_error_ratio=_GAIN,
             ),
         )
 
     def read(self) -> Sequence[Reading]:
-        """One answer; the middle of the call is its stamp, half of the call its uncertainty.
+        """One answer.
 
         Raises:
-            OSError: ipmitool failed or blocked.
-            ValueError: its answer holds no power.
+            OSError: ipmitool failed or took too long.
+            ValueError: its answer has no power.
         """
-        begin_ns = now_ns()
-        text = _ask()
-        end_ns = now_ns()
-        t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
+        text, t_ns, u_ns = timed(_run)
         return [Reading(t_ns, "node", None, watts(text), u_ns)]
-
-    def close(self) -> Mapping[str, float]:
-        """Nothing to let go: the calls count among the sampler's children."""
-        return {}
 
 
 class IpmiMeter:
@@ -123,22 +114,22 @@ class IpmiMeter:
     kinds = ("node",)
 
     def probe(self) -> Availability:
-        """Ask once."""
+        """Query once."""
         if shutil.which(_COMMAND[0]) is None:
             return Availability(
                 ok=False, reason="ipmitool is not installed", advice="apt-get install ipmitool"
             )
         try:
-            power_w = watts(_ask())
+            power_w = watts(_run())
         except (OSError, ValueError) as error:
             advice = "load ipmi_devintf and ipmi_si, and run as a user that may open /dev/ipmi0"
             return Availability(ok=False, reason=str(error), advice=advice)
         return Availability(ok=True, reason=f"the node's controller reads {power_w:g} W")
 
     def open(self, options: Mapping[str, str]) -> IpmiReader:
-        """Start asking; it has no options."""
+        """Query once and start; it has no options."""
         check_options("ipmi", options, ())
-        first = _ask()
+        first = _run()
         watts(first)
         return IpmiReader(first)
 

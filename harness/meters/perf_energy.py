@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from harness.meters._sensing import check_options, stamped
+from harness.meters._sensing import check_options, timed
 from harness.plugins import Availability, Domain, Reader, Reading
 
 _PMU = "sys/bus/event_source/devices/power"
@@ -117,7 +117,7 @@ class PerfReader(Reader):
         readings = []
         for event, fd in self._opened:
             try:
-                data, t_ns, u_ns = stamped(partial(os.read, fd, 8))
+                data, t_ns, u_ns = timed(partial(os.read, fd, 8))
                 count = struct.unpack("Q", data)[0]
             except (OSError, struct.error) as error:
                 self.errors[event.name] = f"the counter cannot be read: {error}"

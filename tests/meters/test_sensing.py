@@ -11,7 +11,7 @@ from harness.meters import _sensing
 from harness.meters._sensing import (
     check_options,
     number_option,
-    stamped,
+    timed,
     update_period_s,
     update_periods_s,
 )
@@ -49,7 +49,7 @@ def test_the_stamp_is_the_middle_and_the_half_covers_the_read(
         clock.ns += length_ns
         return "value"
 
-    value, t_ns, u_ns = stamped(look)
+    value, t_ns, u_ns = timed(look)
     assert value == "value"
     assert t_ns - u_ns <= begin_ns
     assert t_ns + u_ns >= begin_ns + length_ns
