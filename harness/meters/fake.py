@@ -1,13 +1,14 @@
-"""A simulated meter of exactly known truth, for rehearsals and tests; its joules never win."""
+"""A simulated meter of exactly known energy, for rehearsals and tests; it never wins a prize."""
 
 import math
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.clock import NS_PER_S, now_ns
-from harness.plugins import Availability, Domain, Reader, Reading
+from harness.plugins import Availability, Domain, DomainKind, Reader, Reading
 
 Shape = Literal["constant", "square", "pulse", "ramp", "sine"]
 _DUTY: dict[str, float] = {"square": 0.5, "pulse": 0.2}
@@ -20,9 +21,8 @@ _FAULTS = ("none", "nan", "negative", "frozen", "reset", "vanish", "block", "bac
 class Wave:
     """Power over time in closed form, so that its integral is known exactly.
 
-    `square` stands at `watts` for half of the period and at `low_w` for the other, `pulse` for a
-    fifth and the rest, `ramp` rises from `low_w` to `watts` and starts
-    again, `sine` swings between the two; all have the period `period_s`.
+    `square` is `watts` for half of the period and `low_w` for the rest, `pulse` for a fifth and the
+    rest; `ramp` rises from `low_w` to `watts` and starts again; `sine` oscillates between the two.
     """
 
     shape: Shape = "constant"
@@ -59,8 +59,8 @@ class Wave:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """What `--meter fake:key=value,...` may set."""
+class FakeOptions:
+    """The options of `--meter fake:key=value,...`."""
 
     watts: float = 100.0
     low_w: float = 0.0
@@ -76,11 +76,11 @@ class Options:
     resolution_j: float = 0.001
     update_s: float = 0.01
     gain: float = 1.0
-    """What the sensor tells for one true joule."""
+    """Joules shown for one true joule."""
     gain_error: float = 0.01
     fault: str = "none"
     fault_after: int = 20
-    """Reads before the fault sets in."""
+    """Reads before the fault begins."""
 
 
 def _flag(text: str) -> bool:
@@ -108,12 +108,12 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "counter": _flag,
     "power": _flag,
     "domains": lambda text: tuple(text.split("+")),
-    "shape": _one_of("constant", "square", "pulse", "ramp", "sine"),
+    "shape": _one_of(*get_args(Shape)),
     "fault": _one_of(*_FAULTS),
 }
 
 
-def parse(options: Mapping[str, str]) -> Options:
+def parse(options: Mapping[str, str]) -> FakeOptions:
     """Options from text.
 
     Raises:
@@ -129,58 +129,46 @@ def parse(options: Mapping[str, str]) -> Options:
             values[key] = _PARSERS[key](text)
         except ValueError as error:
             raise ValueError(f"fake meter: option {key}: {error}") from error
-    parsed = Options(**values)  # type: ignore[arg-type]
-    _check(parsed)
+    parsed = FakeOptions(**values)  # type: ignore[arg-type]
+    if not 0 <= parsed.low_w <= max(parsed.watts, parsed.low_w) or parsed.watts < 0:
+        raise ValueError("fake meter: watts and low_w must not be negative")
+    if parsed.update_s <= 0 or parsed.wave_s <= 0:
+        raise ValueError("fake meter: update_s and wave_s must be above zero seconds")
+    if not (parsed.counter or parsed.power):
+        raise ValueError("fake meter: counter and power cannot both be false")
     return parsed
 
 
-def _check(options: Options) -> None:
-    if not 0 <= options.low_w <= max(options.watts, options.low_w) or options.watts < 0:
-        raise ValueError("fake meter: watts and low_w must not be negative")
-    if options.update_s <= 0 or options.wave_s <= 0:
-        raise ValueError("fake meter: update_s and wave_s must be above zero seconds")
-    if not (options.counter or options.power):
-        raise ValueError("fake meter: counter and power cannot both be false")
-
-
-_KINDS: tuple[Literal["gpu", "cpu", "dram", "node", "wall"], ...] = (
-    "gpu",
-    "cpu",
-    "dram",
-    "node",
-    "wall",
-)
-
-
-def kind_of(name: str) -> Literal["gpu", "cpu", "dram", "node", "wall"]:
-    """The kind that a domain name begins with, as `gpu` for `gpu-0`.
+def kind_of(name: str) -> DomainKind:
+    """The kind at the start of a domain's name, as `gpu` for `gpu-0`.
 
     Raises:
-        ValueError: it begins with none of them.
+        ValueError: it starts with no kind.
     """
-    for kind in _KINDS:
+    kinds: tuple[DomainKind, ...] = get_args(DomainKind)
+    for kind in kinds:
         if name == kind or name.startswith(f"{kind}-"):
             return kind
-    raise ValueError(f"fake meter: domain '{name}' must begin with one of {', '.join(_KINDS)}")
+    raise ValueError(f"fake meter: domain '{name}' must begin with one of {', '.join(kinds)}")
 
 
 @dataclass
 class FakeReader(Reader):
-    """Reads the wave at a clock, with the imperfections that the options ask for."""
+    """Reads the wave at a clock, with the errors that the options request."""
 
-    options: Options
+    options: FakeOptions
     now: Callable[[], int] = now_ns
     domains: Sequence[Domain] = field(init=False)
     reads_count: int = 0
 
     def __post_init__(self) -> None:
-        self.domains = tuple(self._spec(name) for name in self.options.domains)
-        self._random = random.Random(self.options.seed)  # noqa: S311 - noise, not a secret
-        self._start_ns = self.now()
         options = self.options
+        self.domains = tuple(self._domain(name) for name in options.domains)
+        self._random = random.Random(options.seed)  # noqa: S311 - noise, not a secret
+        self._start_ns = self.now()
         self._wave = Wave(options.shape, options.watts, options.low_w, options.wave_s)
 
-    def _spec(self, name: str) -> Domain:
+    def _domain(self, name: str) -> Domain:
         options = self.options
         return Domain(
             name=name,
@@ -200,47 +188,42 @@ class FakeReader(Reader):
         )
 
     def truth_j(self, begin_ns: int, end_ns: int) -> float:
-        """True joules of one domain between two monotonic stamps."""
+        """True energy of one domain between two times of the monotonic clock, J."""
         begin_s, end_s = ((t - self._start_ns) / NS_PER_S for t in (begin_ns, end_ns))
         return self._wave.energy_j(end_s) - self._wave.energy_j(begin_s)
 
     def read(self) -> Sequence[Reading]:
-        """Look at every domain, with the fault that was asked for once it has set in."""
+        """Read every domain, with the requested fault once it has begun."""
         self.reads_count += 1
         t_ns = self.now()
         fault = self.options.fault if self.reads_count > self.options.fault_after else "none"
         if fault == "vanish":
             raise OSError("the simulated device is gone")
         if fault == "block" and self.reads_count == self.options.fault_after + 1:
-            import time
-
             time.sleep(10)
-        return [self._reading(spec.name, t_ns, fault) for spec in self.domains]
+        return [self._reading(domain.name, t_ns, fault) for domain in self.domains]
 
     def _reading(self, name: str, t_ns: int, fault: str) -> Reading:
-        update_ns = self.options.update_s * NS_PER_S
-        steps = (t_ns - self._start_ns) // update_ns
-        seen_s = steps * self.options.update_s
-        if fault == "frozen":
-            seen_s = self.options.update_s
-        power_w = self._power_w(seen_s, fault)
-        energy_j = self._energy_j(seen_s, fault) if self.options.counter else None
+        updates = (t_ns - self._start_ns) // (self.options.update_s * NS_PER_S)
+        shown_s = self.options.update_s * (1 if fault == "frozen" else updates)
+        power_w = self._power_w(shown_s, fault)
+        energy_j = self._energy_j(shown_s, fault) if self.options.counter else None
         return Reading(t_ns, name, energy_j, power_w if self.options.power else None, 1000)
 
-    def _power_w(self, seen_s: float, fault: str) -> float:
-        before_s = max(seen_s - self.options.update_s, 0.0)
-        span_s = max(seen_s - before_s, 1e-9)
-        mean_w = (self._wave.energy_j(seen_s) - self._wave.energy_j(before_s)) / span_s
-        if seen_s <= 0:
+    def _power_w(self, shown_s: float, fault: str) -> float:
+        before_s = max(shown_s - self.options.update_s, 0.0)
+        span_s = max(shown_s - before_s, 1e-9)
+        mean_w = (self._wave.energy_j(shown_s) - self._wave.energy_j(before_s)) / span_s
+        if shown_s <= 0:
             mean_w = self._wave.power_w(0.0)
         noise = self._random.gauss(0.0, self.options.noise) if self.options.noise else 0.0
         broken = {"nan": math.nan, "negative": -1.0}
         return broken.get(fault, max(0.0, self.options.gain * mean_w * (1 + noise)))
 
-    def _energy_j(self, seen_s: float, fault: str) -> float:
-        energy_j = self.options.gain * self._wave.energy_j(seen_s)
+    def _energy_j(self, shown_s: float, fault: str) -> float:
+        energy_j = self.options.gain * self._wave.energy_j(shown_s)
         if fault == "reset":
-            energy_j -= self.options.gain * self._wave.energy_j(seen_s // 1.0)
+            energy_j -= self.options.gain * self._wave.energy_j(shown_s // 1.0)
         if fault == "backwards":
             energy_j = max(0.0, 2 * self.options.watts - energy_j)
         if fault in ("nan", "negative"):
@@ -249,23 +232,19 @@ class FakeReader(Reader):
             energy_j %= self.options.wrap_j
         return math.floor(energy_j / self.options.resolution_j) * self.options.resolution_j
 
-    def close(self) -> Mapping[str, float]:
-        """Nothing to let go."""
-        return {}
-
 
 class FakeMeter:
-    """The plug-in; there on every machine, chosen only by name."""
+    """The plug-in; it is available on every machine and chosen only by name."""
 
     origin = "simulated"
     kinds = ("node",)
 
     def probe(self) -> Availability:
-        """Always there."""
-        return Availability(ok=True, reason="simulated, chosen only where it is asked for")
+        """Always available."""
+        return Availability(ok=True, reason="simulated, chosen only by name")
 
     def open(self, options: Mapping[str, str]) -> FakeReader:
-        """Start; options as in `Options`."""
+        """Start; options as in `FakeOptions`."""
         return FakeReader(parse(options))
 
 

@@ -1,7 +1,7 @@
-"""Watts from the kernel's hardware monitors: NVIDIA Grace sockets and modules, Jetson rails.
+"""Power from the kernel's hardware monitors: NVIDIA Grace sockets and modules, Jetson rails.
 
-Grace's ACPI power meters give `power1_average` in µW with a name in `power1_oem_info`. Jetson's
-INA3221 gives millivolts and milliamperes for each rail; one rail, where it exists, is the whole
+Grace's ACPI power meters have `power1_average` in µW and a name in `power1_oem_info`. Jetson's
+INA3221 has millivolts and milliamperes for each rail; one rail, where it exists, is the whole
 input of the board and contains the others.
 """
 
@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from harness.meters._sensing import check_options, timed
-from harness.plugins import Availability, Domain, Reader, Reading
+from harness.plugins import Availability, Domain, DomainKind, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_HWMON_ROOT"
 _ROOT = "/sys/class/hwmon"
@@ -22,30 +21,28 @@ _GAIN = 0.05
 _MODULE_W, _SOCKET_W, _RAIL_W = 2000.0, 1000.0, 100.0
 _UPDATE_S = 0.1
 _AVERAGING_S = 0.05
-"""Grace's meters average over an interval that the firmware sets, 50 ms as delivered."""
+"""Grace's meters average over an interval that the firmware sets, by default 50 ms."""
 
 _WHOLE_BOARD = ("VDD_IN", "POM_5V_IN")
 _SUM_CHANNEL = "7"
-"""INA3221's channel for the sum of shunts, which is no rail."""
-
-Kind = Literal["gpu", "cpu", "dram", "node", "wall"]
+"""INA3221's channel for the sum of shunts, which is not a rail."""
 
 
 @dataclass(frozen=True)
-class Sensor:
+class HwmonSensor:
     """One power sensor: a file in µW, or a pair of files in mV and mA."""
 
     name: str
-    kind: Kind
+    kind: DomainKind
     files: tuple[Path, ...]
     label: str
-    highest_w: float
+    power_max_w: float
     parents: tuple[str, ...] = ()
     averaging_s: float | None = None
     fds: list[int] = field(default_factory=list, compare=False)
 
     def watts(self) -> float:
-        """Look at it once."""
+        """Read it once."""
         if not self.fds:
             self.fds.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in self.files)
         values = [int(os.pread(fd, 32, 0)) for fd in self.fds]
@@ -69,17 +66,17 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def grace(root: Path) -> Iterator[Sensor]:
+def grace(root: Path) -> Iterator[HwmonSensor]:
     """Sensors of Grace and Grace Hopper: the module contains its socket, the socket its parts."""
     for info in sorted(root.glob("hwmon*/device/power1_oem_info")) + sorted(
         root.glob("hwmon*/power1_oem_info")
     ):
         label = _text(info)
-        found = re.match(r"(Module|Grace|CPU|SysIO) Power Socket (\d+)", label)
+        match = re.match(r"(Module|Grace|CPU|SysIO) Power Socket (\d+)", label)
         value = info.with_name("power1_average")
-        if not found or not value.exists():
+        if not match or not value.exists():
             continue
-        part, socket = found[1], found[2]
+        part, socket = match[1], match[2]
         module, whole = f"node-module-{socket}", f"cpu-grace-{socket}"
         parents: dict[str, tuple[str, ...]] = {
             "Module": (),
@@ -88,12 +85,12 @@ def grace(root: Path) -> Iterator[Sensor]:
             "SysIO": (whole, module),
         }
         name = {"Module": module, "Grace": whole}.get(part, f"{whole}-{_slug(part)}")
-        highest_w = _MODULE_W if part == "Module" else _SOCKET_W
-        kind: Kind = "node" if part == "Module" else "cpu"
-        yield Sensor(name, kind, (value,), label, highest_w, parents[part], _AVERAGING_S)
+        power_max_w = _MODULE_W if part == "Module" else _SOCKET_W
+        kind: DomainKind = "node" if part == "Module" else "cpu"
+        yield HwmonSensor(name, kind, (value,), label, power_max_w, parents[part], _AVERAGING_S)
 
 
-def jetson(root: Path) -> Iterator[Sensor]:
+def jetson(root: Path) -> Iterator[HwmonSensor]:
     """Rails of a Jetson board; the input rail contains the others."""
     rails = []
     for chip in sorted(root.glob("hwmon*")):
@@ -109,11 +106,11 @@ def jetson(root: Path) -> Iterator[Sensor]:
         parents = (f"node-{_slug(whole)}",) if whole and name != whole else ()
         kind = _rail_kind(name, whole)
         prefix = "node" if kind == "node" else kind
-        yield Sensor(f"{prefix}-{_slug(name)}", kind, files, name, _RAIL_W, parents)
+        yield HwmonSensor(f"{prefix}-{_slug(name)}", kind, files, name, _RAIL_W, parents)
 
 
-def _rail_kind(name: str, whole: str) -> Kind:
-    """What a rail feeds, by its label; a rail that feeds anything else counts as the node's."""
+def _rail_kind(name: str, whole: str) -> DomainKind:
+    """What a rail supplies, by its label; one that supplies anything else counts as node."""
     if name == whole:
         return "node"
     if "DDR" in name or "MEM" in name:
@@ -123,24 +120,24 @@ def _rail_kind(name: str, whole: str) -> Kind:
     return "cpu" if "CPU" in name else "node"
 
 
-def sensors(root: Path) -> list[Sensor]:
-    """Every sensor that this meter knows, once."""
-    found: dict[str, Sensor] = {}
-    for item in (*grace(root), *jetson(root)):
-        found.setdefault(item.name, item)
-    return list(found.values())
+def sensors(root: Path) -> list[HwmonSensor]:
+    """Every known sensor, once."""
+    by_name: dict[str, HwmonSensor] = {}
+    for sensor in (*grace(root), *jetson(root)):
+        by_name.setdefault(sensor.name, sensor)
+    return list(by_name.values())
 
 
 class HwmonReader(Reader):
     """Open sensors."""
 
-    def __init__(self, found: Sequence[Sensor]) -> None:
-        self._sensors = found
+    def __init__(self, opened: Sequence[HwmonSensor]) -> None:
+        self._sensors = opened
         self.errors: dict[str, str] = {}
-        self.domains: Sequence[Domain] = tuple(map(_spec, found))
+        self.domains = tuple(map(_domain, opened))
 
     def read(self) -> Sequence[Reading]:
-        """Look at every sensor; one that cannot be read is told in `errors`."""
+        """Read every sensor."""
         self.errors = {}
         readings = []
         for sensor in self._sensors:
@@ -159,7 +156,7 @@ class HwmonReader(Reader):
         return {}
 
 
-def _spec(sensor: Sensor) -> Domain:
+def _domain(sensor: HwmonSensor) -> Domain:
     return Domain(
         name=sensor.name,
         kind=sensor.kind,
@@ -171,7 +168,7 @@ def _spec(sensor: Sensor) -> Domain:
         update_period_s=_UPDATE_S,
         averaging_window_s=sensor.averaging_s,
         power_low_w=0.0,
-        power_high_w=sensor.highest_w,
+        power_high_w=sensor.power_max_w,
         gain_error_ratio=_GAIN,
     )
 
@@ -187,33 +184,33 @@ class HwmonMeter:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of what is there."""
+        """Kinds of the sensors of this machine."""
         return tuple({sensor.kind for sensor in sensors(_root({}))})
 
     def probe(self) -> Availability:
-        """Look for known sensors and read one."""
+        """Look for known sensors and read the first one."""
         root = _root({})
-        found = sensors(root)
-        if not found:
+        there = sensors(root)
+        if not there:
             reason = f"{root} has neither a Grace power meter nor a Jetson INA3221"
             return Availability(ok=False, reason=reason)
         try:
-            found[0].watts()
+            there[0].watts()
         except (OSError, ValueError) as error:
-            reason = f"{found[0].files[0]} cannot be read: {error}"
-            advice = f"sudo chmod a+r {found[0].files[0].parent}/*"
+            reason = f"{there[0].files[0]} cannot be read: {error}"
+            advice = f"sudo chmod a+r {there[0].files[0].parent}/*"
             return Availability(ok=False, reason=reason, advice=advice)
         finally:
-            found[0].close()
-        return Availability(ok=True, reason=", ".join(item.name for item in found))
+            there[0].close()
+        return Availability(ok=True, reason=", ".join(sensor.name for sensor in there))
 
     def open(self, options: Mapping[str, str]) -> HwmonReader:
         """Open every known sensor; option `root`: folder that holds `hwmon0` and so on."""
         check_options("hwmon", options, ("root",))
-        found = sensors(_root(options))
-        if not found:
+        opened = sensors(_root(options))
+        if not opened:
             raise OSError(f"{_root(options)} has neither a Grace power meter nor a Jetson INA3221")
-        return HwmonReader(found)
+        return HwmonReader(opened)
 
 
 METER = HwmonMeter()

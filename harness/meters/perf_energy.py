@@ -1,7 +1,7 @@
-"""Joules of packages and memory through the kernel's `power` PMU: RAPL without files or wraps.
+"""Energy of packages and memory from the kernel's `power` PMU: RAPL without files or wraps.
 
-`perf_event_open` gives 64-bit counts in units that the PMU names (usually 2^-32 J); the kernel
-folds the hardware's wraps. It needs CAP_PERFMON or `kernel.perf_event_paranoid` of 0 or less.
+`perf_event_open` returns 64-bit counts in units that the PMU names (usually 2^-32 J); the kernel
+corrects the hardware's wraps. It needs CAP_PERFMON or `kernel.perf_event_paranoid` of 0 or less.
 """
 
 import ctypes
@@ -30,7 +30,7 @@ _EVENTS = {"pkg": "package", "ram": "dram", "cores": "core", "gpu": "uncore", "p
 
 
 @dataclass(frozen=True)
-class Event:
+class PmuEvent:
     """One event of the PMU on one socket."""
 
     label: str
@@ -44,7 +44,7 @@ class Event:
 
     @property
     def name(self) -> str:
-        """As `cpu-package-0-perf`: the same silicon as RAPL's `cpu-package-0`."""
+        """As `cpu-package-0-perf`, which is the same silicon as RAPL's `cpu-package-0`."""
         if self.label == "psys":
             return "cpu-psys-perf"
         prefix = "dram" if self.label == "dram" else f"cpu-{self.label}"
@@ -57,21 +57,21 @@ def _text(path: Path) -> str:
 
 def cpus(text: str) -> list[int]:
     """`0,2-4` as numbers (the PMU names one processor of each socket)."""
-    found: list[int] = []
+    numbers: list[int] = []
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
-    return found
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
 
 
 def _config(text: str) -> int:
-    """`event=0x02` or `event=0x02,umask=0x01` as the number for `attr.config`."""
+    """`event=0x02` or `event=0x02,umask=0x01` as the value of `attr.config`."""
     fields = dict(part.partition("=")[::2] for part in text.split(","))
     return int(fields["event"], 16) | int(fields.get("umask", "0"), 16) << 8
 
 
-def events(root: Path = Path("/")) -> Iterator[Event]:
-    """What the PMU can count, on every socket."""
+def events(root: Path = Path("/")) -> Iterator[PmuEvent]:
+    """The events of the PMU on every socket."""
     folder = root / _PMU
     for number, cpu in enumerate(cpus(_text(folder / "cpumask"))):
         package = root / f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id"
@@ -80,10 +80,10 @@ def events(root: Path = Path("/")) -> Iterator[Event]:
             file = folder / f"events/energy-{short}"
             if file.is_file() and not (label == "psys" and number):
                 scale_j = float(_text(file.with_name(f"{file.name}.scale")))
-                yield Event(label, _config(_text(file)), scale_j, cpu, socket)
+                yield PmuEvent(label, _config(_text(file)), scale_j, cpu, socket)
 
 
-def open_event(pmu_type: int, event: Event) -> int:
+def open_event(pmu_type: int, event: PmuEvent) -> int:
     """A descriptor that counts the event on its processor for all processes.
 
     Raises:
@@ -91,7 +91,7 @@ def open_event(pmu_type: int, event: Event) -> int:
     """
     number = _SYSCALL.get(platform.machine())
     if number is None:
-        raise OSError(errno.ENOSYS, f"the call is not known on {platform.machine()}")
+        raise OSError(errno.ENOSYS, f"perf_event_open has no known number on {platform.machine()}")
     attr = ctypes.create_string_buffer(_ATTR_BYTES)
     struct.pack_into("IIQ", attr, 0, pmu_type, _ATTR_BYTES, event.config)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -105,14 +105,14 @@ def open_event(pmu_type: int, event: Event) -> int:
 class PerfReader(Reader):
     """Open counters of the PMU."""
 
-    def __init__(self, opened: Sequence[tuple[Event, int]]) -> None:
+    def __init__(self, opened: Sequence[tuple[PmuEvent, int]]) -> None:
         self._opened = opened
         names = {event.name for event, _ in opened}
         self.errors: dict[str, str] = {}
-        self.domains: Sequence[Domain] = tuple(_spec(event, names) for event, _ in opened)
+        self.domains = tuple(_domain(event, names) for event, _ in opened)
 
     def read(self) -> Sequence[Reading]:
-        """Look at every counter; one that cannot be read is told in `errors`."""
+        """Read every counter."""
         self.errors = {}
         readings = []
         for event, fd in self._opened:
@@ -132,8 +132,8 @@ class PerfReader(Reader):
         return {}
 
 
-def _parents(event: Event, names: set[str]) -> tuple[str, ...]:
-    """RAPL's own domain of the same silicon, and what contains this one."""
+def _parents(event: PmuEvent, names: set[str]) -> tuple[str, ...]:
+    """RAPL's domain of the same silicon, and the domains that contain this one."""
     twin = (event.name.removesuffix("-perf"),)
     psys = ("cpu-psys", "cpu-psys-perf") if "cpu-psys-perf" in names else ()
     if event.label == "psys":
@@ -144,9 +144,9 @@ def _parents(event: Event, names: set[str]) -> tuple[str, ...]:
     return (*twin, package, f"{package}-perf", *psys)
 
 
-def _spec(event: Event, names: set[str]) -> Domain:
+def _domain(event: PmuEvent, names: set[str]) -> Domain:
     kind: Literal["dram", "cpu"] = "dram" if event.label == "dram" else "cpu"
-    highest_w = {"dram": _DRAM_W, "psys": _PSYS_W}.get(event.label, _PACKAGE_W)
+    power_max_w = {"dram": _DRAM_W, "psys": _PSYS_W}.get(event.label, _PACKAGE_W)
     return Domain(
         name=event.name,
         kind=kind,
@@ -157,7 +157,7 @@ def _spec(event: Event, names: set[str]) -> Domain:
         resolution_j=max(_STEP_J, event.scale_j),
         update_period_s=_UPDATE_S,
         power_low_w=0.0,
-        power_high_w=highest_w,
+        power_high_w=power_max_w,
         gain_error_ratio=_DRAM_GAIN if kind == "dram" else _GAIN,
     )
 
@@ -168,7 +168,7 @@ class PerfMeter:
     origin = "hardware"
     kinds = ("cpu", "dram")
     stands_in_for = "rapl"
-    """Where powercap can be read, this would only show the same counters again."""
+    """Where powercap can be read, this would only repeat its counters."""
 
     def probe(self) -> Availability:
         """Look for the PMU and open one event."""
@@ -176,21 +176,21 @@ class PerfMeter:
 
     def _probe(self, root: Path) -> Availability:
         try:
-            found = list(events(root))
+            listed = list(events(root))
             pmu_type = int(_text(root / _PMU / "type"))
         except (OSError, ValueError, KeyError):
             reason = f"/{_PMU} is not there"
             advice = "load the kernel module rapl; most virtual machines hide these counters"
             return Availability(ok=False, reason=reason, advice=advice)
-        if not found:
+        if not listed:
             return Availability(ok=False, reason="the power PMU names no energy event")
         try:
-            os.close(open_event(pmu_type, found[0]))
+            os.close(open_event(pmu_type, listed[0]))
         except OSError as error:
             reason = f"perf_event_open was refused: {error.strerror}"
             advice = "sudo sysctl kernel.perf_event_paranoid=0, or give the process CAP_PERFMON"
             return Availability(ok=False, reason=reason, advice=advice)
-        return Availability(ok=True, reason=", ".join(sorted(event.name for event in found)))
+        return Availability(ok=True, reason=", ".join(sorted(event.name for event in listed)))
 
     def open(self, options: Mapping[str, str]) -> PerfReader:
         """Open every event of every socket; it has no options."""

@@ -1,4 +1,4 @@
-"""Joules of processor packages and memory from the kernel's powercap tree (Intel and AMD RAPL).
+"""Energy of processor packages and memory from the kernel's powercap tree (Intel and AMD RAPL).
 
 Of the tree's zones, `dram` lies under its package but is not contained in it; `core` and `uncore`
 are; `psys` contains the packages; `intel-rapl-mmio` shows the same silicon a second time; and
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import now_ns
-from harness.meters._sensing import check_options, update_period_s
-from harness.plugins import Availability, Domain, Reader, Reading
+from harness.meters._sensing import check_options, midpoint, update_period_s
+from harness.plugins import Availability, Decoded, Domain, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_POWERCAP_ROOT"
 _ROOT = "/sys/class/powercap"
@@ -22,17 +22,17 @@ _STEP_J = 2**-14
 """Coarsest usual energy unit (Intel SDM, MSR_RAPL_POWER_UNIT: 1/2^14 J, or finer)."""
 
 _UPDATE_S = 0.001
-"""Usual time between two updates, where it cannot be watched."""
+"""Usual time between two updates, where it cannot be measured."""
 
 _PACKAGE_GAIN = 0.05
 _DRAM_GAIN = 0.2
-"""DRAM domains follow the trend with an offset; on Haswell-EP within about 20 % when idle."""
+"""DRAM domains have an offset; on Haswell-EP they are within about 20 % when idle."""
 
 _HEADROOM = 2.0
-"""Short peaks go beyond the highest limit that the zone names."""
+"""Short peaks exceed the highest limit that the zone names."""
 
-_MOST_W = {"package": 1500.0, "dram": 400.0, "psys": 3000.0}
-"""Greatest power where the zone names no limit: above any processor that is sold."""
+_POWER_MAX_W = {"package": 1500.0, "dram": 400.0, "psys": 3000.0}
+"""Greatest power where the zone names no limit: above that of any processor on sale."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Zone:
     index: str
     """As `0` or `0:1`."""
     parent: str
-    """Label of the zone that it lies under, empty at the top."""
+    """Label of the zone above it; empty at the top."""
     mmio: bool
 
 
 def root_of(options: Mapping[str, str]) -> Path:
-    """Where the tree lies: option `root`, the environment, or the kernel's place."""
+    """Where the tree is: option `root`, the environment, or the kernel's default."""
     return Path(options.get("root") or os.environ.get(ROOT_VARIABLE) or _ROOT)
 
 
@@ -59,8 +59,8 @@ def _text(path: Path) -> str:
 
 
 def zones(root: Path) -> list[Zone]:
-    """All RAPL zones of a tree, the MMIO twins of a zone left out."""
-    found: dict[tuple[bool, str], Zone] = {}
+    """All RAPL zones of a tree, without the MMIO duplicates."""
+    by_index: dict[tuple[bool, str], Zone] = {}
     for folder in sorted(root.glob("intel-rapl*:*"), key=lambda path: (len(path.name), path.name)):
         kind, _, index = folder.name.partition(":")
         try:
@@ -68,11 +68,13 @@ def zones(root: Path) -> list[Zone]:
         except OSError:
             continue  # not a zone
         mmio = kind.endswith("-mmio")
-        above = found.get((mmio, index.rpartition(":")[0]))
-        found[(mmio, index)] = Zone(folder, label, index, above.label if above else "", mmio)
-    plain = {(zone.parent, zone.label) for zone in found.values() if not zone.mmio}
+        above = by_index.get((mmio, index.rpartition(":")[0]))
+        by_index[(mmio, index)] = Zone(folder, label, index, above.label if above else "", mmio)
+    plain = {(zone.parent, zone.label) for zone in by_index.values() if not zone.mmio}
     return [
-        zone for zone in found.values() if not zone.mmio or (zone.parent, zone.label) not in plain
+        zone
+        for zone in by_index.values()
+        if not zone.mmio or (zone.parent, zone.label) not in plain
     ]
 
 
@@ -109,15 +111,15 @@ def _joules(folder: Path, name: str) -> float | None:
         return None
 
 
-def highest_w(zone: Zone) -> float:
-    """Greatest power that the zone can take, W: its highest limit with headroom, or a ceiling."""
+def power_max_w(zone: Zone) -> float:
+    """Greatest power of the zone, W: its highest limit with headroom, or a general maximum."""
     limits = [
         value
         for pattern in ("constraint_*_max_power_uw", "constraint_*_power_limit_uw")
         for path in zone.folder.glob(pattern)
         if (value := _joules(zone.folder, path.name))
     ]
-    ceiling = _MOST_W.get(zone.label.partition("-")[0], _MOST_W["package"])
+    ceiling = _POWER_MAX_W.get(zone.label.partition("-")[0], _POWER_MAX_W["package"])
     return min(_HEADROOM * max(limits), ceiling) if limits else ceiling
 
 
@@ -133,7 +135,7 @@ class _Counter:
     def joules(self) -> float:
         return int(os.pread(self.fd, 32, 0)) / 1e6
 
-    def spec(self, *, psys: bool, note: str) -> Domain:
+    def domain(self, *, psys: bool, note: str) -> Domain:
         zone = self.zone
         return Domain(
             name=self.name,
@@ -146,7 +148,7 @@ class _Counter:
             resolution_j=_STEP_J,
             update_period_s=self.period_s,
             power_low_w=0.0,
-            power_high_w=highest_w(zone),
+            power_high_w=power_max_w(zone),
             gain_error_ratio=_DRAM_GAIN if zone.label == "dram" else _PACKAGE_GAIN,
         )
 
@@ -157,9 +159,9 @@ class _Counter:
 def mirrored(first: _Counter, second: _Counter, rounds: int = 4) -> bool:
     """Whether two dies of one package show the same counter.
 
-    Told by behaviour: each look at the second must fall between two looks at the first, and the
-    first must have moved. Equal values at one moment alone prove nothing, and different packages
-    are never taken for mirrors.
+    It is decided by behaviour: each value of the second must lie between two values of the first,
+    and the first must have changed. Equal values at one time prove nothing, and counters of
+    different packages are never compared.
     """
     begin_j = first.joules()
     for _ in range(rounds):
@@ -176,19 +178,18 @@ class RaplReader(Reader):
     def __init__(self, counters: Sequence[_Counter], notes: Mapping[str, str]) -> None:
         self._counters = counters
         psys = any(counter.zone.label == "psys" for counter in counters)
-        self.domains: Sequence[Domain] = tuple(
-            counter.spec(psys=psys, note=notes.get(counter.name, "")) for counter in counters
+        self.domains = tuple(
+            counter.domain(psys=psys, note=notes.get(counter.name, "")) for counter in counters
         )
-        self.errors: dict[str, str] = {}
 
     def read(self) -> Sequence[Reading]:
-        """Look at every zone; one that cannot be read is left out and told in `errors`."""
+        """Read every zone."""
         readings, self.errors = self.decode(self.poll())
         return readings
 
     def poll(self) -> list[tuple[int, bytes | str, int]]:
         """Start, text or error, and end of each read."""
-        seen: list[tuple[int, bytes | str, int]] = []
+        polls: list[tuple[int, bytes | str, int]] = []
         end_ns = now_ns()
         for counter in self._counters:
             begin_ns = end_ns
@@ -197,23 +198,21 @@ class RaplReader(Reader):
             except OSError as error:
                 text = str(error)
             end_ns = now_ns()
-            seen.append((begin_ns, text, end_ns))
-        return seen
+            polls.append((begin_ns, text, end_ns))
+        return polls
 
-    def decode(
-        self, seen: Sequence[tuple[int, bytes | str, int]]
-    ) -> tuple[list[Reading], dict[str, str]]:
-        """Readings in an answer of `poll`, and what is wrong with the domains that gave none."""
+    def decode(self, answer: Sequence[tuple[int, bytes | str, int]]) -> Decoded:
+        """Readings in what `poll` returned, and errors by domain."""
         readings: list[Reading] = []
         errors: dict[str, str] = {}
-        for item, (begin_ns, text, end_ns) in zip(self._counters, seen, strict=True):
+        for item, (begin_ns, text, end_ns) in zip(self._counters, answer, strict=True):
             try:
                 joules = int(text) / 1e6
             except ValueError as error:
                 said = text if isinstance(text, str) else error
                 errors[item.name] = f"energy_uj cannot be read: {said}"
                 continue
-            t_ns, u_ns = (begin_ns + end_ns) // 2, (end_ns - begin_ns + 1) // 2
+            t_ns, u_ns = midpoint(begin_ns, end_ns)
             readings.append(Reading(t_ns, item.name, joules, None, u_ns))
         return readings, errors
 
@@ -252,7 +251,7 @@ class RaplMeter:
     kinds = ("cpu", "dram")
 
     def probe(self) -> Availability:
-        """Look for zones and try to read one."""
+        """Look for zones and read them."""
         return _availability(root_of({}))
 
     def open(self, options: Mapping[str, str]) -> RaplReader:
@@ -264,7 +263,7 @@ class RaplMeter:
             try:
                 counters.append(_Counter(zone))
             except OSError:
-                continue  # a zone without permission; none at all is told below
+                continue  # a zone without permission; none at all is an error below
         if not counters:
             availability = _availability(root)
             raise OSError(availability.reason)
@@ -272,20 +271,20 @@ class RaplMeter:
 
 
 def _availability(root: Path) -> Availability:
-    found = zones(root)
-    if not found and any(root.glob("intel-rapl*:*")):
-        reason = f"{root} names zones, but what they point to cannot be reached"
+    there = zones(root)
+    if not there and any(root.glob("intel-rapl*:*")):
+        reason = f"{root} names zones, but the folders behind them cannot be read"
         advice = (
             "container runtimes hide it since CVE-2020-8694: start the container with "
             "-v /sys/devices/virtual/powercap:/sys/devices/virtual/powercap:ro"
         )
         return Availability(ok=False, reason=reason, advice=advice)
-    if not found:
+    if not there:
         reason = f"{root} has no intel-rapl zone"
         advice = "load the kernel module intel_rapl_msr; most virtual machines hide these counters"
         return Availability(ok=False, reason=reason, advice=advice)
     begin_ns = now_ns()
-    for zone in found:
+    for zone in there:
         try:
             int(_text(zone.folder / "energy_uj"))
         except OSError as error:
@@ -295,8 +294,8 @@ def _availability(root: Path) -> Availability:
         except ValueError:
             reason = f"{zone.folder}/energy_uj holds no number"
             return Availability(ok=False, reason=reason)
-    took_us = (now_ns() - begin_ns) / len(found) / 1000
-    names = ", ".join(sorted(domain_name(zone) for zone in found))
+    took_us = (now_ns() - begin_ns) / len(there) / 1000
+    names = ", ".join(sorted(domain_name(zone) for zone in there))
     return Availability(ok=True, reason=f"{names} ({took_us:.0f} µs a read)")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.measure.energy import disjoint
 from harness.meters import perf_energy, rapl
-from harness.meters.perf_energy import Event, PerfReader, cpus, events, open_event
+from harness.meters.perf_energy import PerfReader, PmuEvent, cpus, events, open_event
 from harness.records import Domain
 from harness.records.base import load
 from tests.lab import powercap
@@ -66,7 +66,7 @@ def counter(value: int) -> int:
 
 
 def test_a_count_becomes_joules_and_an_exhausted_one_is_told():
-    event = Event("package", 2, 2**-32, 0, 0)
+    event = PmuEvent("package", 2, 2**-32, 0, 0)
     reader = PerfReader([(event, counter(5 << 32))])
     (reading,) = reader.read()
     assert reading.energy_j == 5.0
@@ -78,7 +78,7 @@ def test_a_count_becomes_joules_and_an_exhausted_one_is_told():
 def test_beside_powercap_it_is_never_added(tmp_path):
     powercap.server(tmp_path, sockets=1)
     plain = rapl.METER.open({"root": str(tmp_path)})
-    made = [Event(label, 2, 2**-32, 0, 0) for label in ("package", "dram", "core")]
+    made = [PmuEvent(label, 2, 2**-32, 0, 0) for label in ("package", "dram", "core")]
     second = PerfReader([(event, counter(0)) for event in made])
     both = [*plain.domains, *second.domains]
     records = [load(Domain, asdict(item), "meter") for item in both]
@@ -96,7 +96,7 @@ def test_a_machine_without_the_pmu_says_so(tmp_path):
 
 
 def test_a_refusal_of_the_kernel_comes_with_its_cure(tmp_path: Path, monkeypatch):
-    def refuse(_type: int, _event: Event) -> int:
+    def refuse(_type: int, _event: PmuEvent) -> int:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(perf_energy, "open_event", refuse)
@@ -107,13 +107,13 @@ def test_a_refusal_of_the_kernel_comes_with_its_cure(tmp_path: Path, monkeypatch
 
 def test_the_call_reaches_the_kernel_and_a_pmu_that_is_not_there_is_refused():
     with pytest.raises(OSError, match=r"."):
-        open_event(2**31 - 1, Event("package", 2, 1.0, 0, 0))
+        open_event(2**31 - 1, PmuEvent("package", 2, 1.0, 0, 0))
 
 
 def test_the_call_counts_on_a_software_clock_of_the_kernel():
     """Type 1 is the kernel's own software PMU: the packed attributes must be understood."""
     try:
-        fd = open_event(1, Event("package", 0, 1e-9, 0, 0))
+        fd = open_event(1, PmuEvent("package", 0, 1e-9, 0, 0))
     except OSError as error:
         pytest.skip(f"the kernel refuses perf events here: {error}")
     first = struct.unpack("Q", os.read(fd, 8))[0]

@@ -150,9 +150,9 @@ def test_a_tree_that_a_container_hides_is_told_from_one_that_is_not_there(monkey
     monkeypatch.setenv(rapl.ROOT_VARIABLE, str(tmp_path))
     told = rapl.METER.probe()
     assert not told.ok
-    assert "cannot be reached" in told.reason
+    assert "cannot be read" in told.reason
     assert "-v /sys/devices/virtual/powercap" in told.advice
-    with pytest.raises(OSError, match="cannot be reached"):
+    with pytest.raises(OSError, match="cannot be read"):
         rapl.METER.open({})
 
 
