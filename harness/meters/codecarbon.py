@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 
 import harness
 from harness.clock import NS_PER_S, now_ns
-from harness.meters._sensing import check_options, stamped
+from harness.meters._sensing import check_options, timed
 from harness.plugins import Availability, Domain, Reader, Reading
 
 _START_LIMIT_S = 14.0
@@ -256,7 +256,7 @@ class _Child:
         None where codecarbon repeats its last one, which must not get a new time.
         """
         for _ in range(_RETRIES):
-            _, t_ns, u_ns = stamped(self._tracker.flush)
+            _, t_ns, u_ns = timed(self._tracker.flush)
             total = self._output.total
             joules = 0.0 if total is None else (total.cpu_energy + total.ram_energy) * _J_PER_KWH
             if joules > self._last_j:
