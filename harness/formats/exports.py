@@ -1,10 +1,12 @@
-"""What `joulemark export` does and says: asks a format for its files and writes them."""
+"""`joulemark export`: asks a format for its files and writes them; runs as exporters see them."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple, cast
 
+from harness.bundle import Bundle
 from harness.formats.format import ExportRequest, Format, FormatError
-from harness.records import Finding
+from harness.records import Finding, Snapshot
 from harness.records.base import FORMAT, Record
 from harness.registry import find
 from harness.storage import write_file
@@ -54,3 +56,45 @@ def export_results(format_name: str, request: ExportRequest, out: Path) -> Expor
         files=tuple(export.files),
         findings=tuple(export.findings),
     )
+
+
+class RunToWrite(NamedTuple):
+    """One run with its score, from the document of `joulemark score`."""
+
+    bundle: Bundle
+    score: dict[str, Any]
+    """A row of `scores[].runs`."""
+    entry: dict[str, Any]
+    """The row of `scores` that it belongs to."""
+
+    @property
+    def start_ns(self) -> int:
+        """The start signal, in nanoseconds after the run's origin."""
+        return self.bundle.run.window.gun_ns or 0
+
+    def evaluations(self) -> Iterator[tuple[int, Snapshot, float]]:
+        """Nanoseconds after the start signal, snapshot and metric of each evaluated snapshot."""
+        evaluation = self.bundle.evaluation
+        snapshots = {snapshot.index: snapshot for snapshot in self.bundle.run.snapshots}
+        for row in evaluation.values if evaluation else ():
+            snapshot = snapshots.get(row.snapshot)
+            if snapshot is not None and row.value is not None:
+                yield snapshot.stamp_ns - self.start_ns, snapshot, row.value
+
+
+def runs_to_write(request: ExportRequest) -> list[RunToWrite]:
+    """Every run that has a window, in the order of the document.
+
+    Raises:
+        FormatError: there is no such run.
+    """
+    runs = []
+    for entry in request.scores().get("scores", ()):
+        for score in entry.get("runs", ()):
+            folder = request.results / score["bundle"] if score["bundle"] else request.results
+            if (score["time_s"] or score["window_s"]) is not None:
+                bundle = Bundle(folder if folder.is_dir() else request.results)
+                runs.append(RunToWrite(bundle, score, entry))
+    if not runs:
+        raise FormatError(f"{request.results}: no scored run to write")
+    return runs

@@ -8,16 +8,11 @@ result of that benchmark, and `ALIAS.txt` says so.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
-from harness.archives.mlperf.writer import (
-    RunToWrite,
-    power_log,
-    power_readings,
-    result_log,
-    runs_to_write,
-)
-from harness.formats.format import Export, ExportRequest, Format, FormatError, make_finding
+from harness.archives.mlperf.writer import power_log, power_readings, result_log
+from harness.formats.exports import RunToWrite, runs_to_write
+from harness.formats.format import Export, ExportRequest, Format, make_finding
 from harness.formats.text import slug
 from harness.records import Finding
 
@@ -39,7 +34,7 @@ SYSTEM_FIELDS = (
 
 
 def _system(run: RunToWrite, org: str) -> bytes:
-    """The description of a machine, as far as we know it."""
+    """The description of a machine, as far as it is known."""
     machine = run.bundle.machine
     gpus = machine.gpus
     known = {
@@ -58,72 +53,57 @@ def _system(run: RunToWrite, org: str) -> bytes:
     return (json.dumps(dict.fromkeys(SYSTEM_FIELDS, UNKNOWN) | known, indent=1) + "\n").encode()
 
 
-def _said(org: str, alias: str, runs: Iterable[RunToWrite]) -> bytes:
-    names = sorted({f"{run.entry['submission']} on {run.entry['workload']}" for run in runs})
-    text = f"{org}: runs of joulemark under the name {alias}, which they are not: {names}\n"
-    return text.encode()
-
-
-def _groups(request: ExportRequest) -> dict[tuple[str, str], list[RunToWrite]]:
-    found: dict[tuple[str, str], list[RunToWrite]] = defaultdict(list)
-    for run in runs_to_write(request.results, request.scores()):
-        org = slug(f"{run.entry['submission']}-{run.entry['workload']}")
-        found[org, slug(run.bundle.run.machine)].append(run)
-    return found
-
-
-def _findings(org: str, alias: str, runs: list[RunToWrite]) -> list[Finding]:
+def _check(org: str, alias: str, runs: Sequence[RunToWrite], measured: int) -> Iterator[Finding]:
     due = RUNS_DUE.get(alias, RUNS_DUE_OTHERS)
-    found = []
     if len(runs) != due:
         message = f"{org}: {len(runs)} runs, MLPerf's checker wants {due} for {alias}"
         advice = "choose another alias by --option alias=NAME"
-        found.append(make_finding("package-count", message, "info", advice))
+        yield make_finding("package-count", message, "info", advice)
     values = [run.score["metric"] for run in runs if run.score["metric"] is not None]
     if values and min(values) >= RATIO_MAX:
         message = f"{org}: no metric below 1, which MLPerf's checker wants of {alias}"
-        found.append(make_finding("package-metric", message))
-    return found
+        yield make_finding("package-metric", message)
+    if 0 < measured < len(runs):
+        message = f"{org}: some runs have no joules, so none is written with any"
+        yield make_finding("package-energy", message)
 
 
-def _package(
-    org: str, machine: str, alias: str, runs: list[RunToWrite]
-) -> tuple[dict[str, bytes], list[Finding]]:
-    files = {
-        f"{org}/systems/{machine}.json": _system(runs[0], org),
-        f"{org}/ALIAS.txt": _said(org, alias, runs),
-        f"{org}/benchmarks/{alias}/implementations/{machine}/README.md": _said(org, alias, runs),
-    }
+def _files(
+    org: str, machine: str, alias: str, runs: Sequence[RunToWrite]
+) -> Iterator[tuple[str, bytes]]:
+    names = sorted({f"{run.entry['submission']} on {run.entry['workload']}" for run in runs})
+    note = (
+        f"{org}: runs of joulemark under the name {alias}, which they are not: {names}\n".encode()
+    )
+    yield f"{org}/systems/{machine}.json", _system(runs[0], org)
+    yield f"{org}/ALIAS.txt", note
+    yield f"{org}/benchmarks/{alias}/implementations/{machine}/README.md", note
     readings = [power_readings(run) for run in runs]
     folder = f"{org}/results/{machine}/{alias}"
     for index, run in enumerate(runs):
-        files[f"{folder}/result_{index}.txt"] = result_log(run, alias, org)
-        # The summarizer refuses a package of which one run lacks its power log.
+        yield f"{folder}/result_{index}.txt", result_log(run, alias, org)
+        # The summarizer refuses a package in which one run has no power log.
         if all(readings):
-            place = f"{folder}/power/result_{index}/node_0.txt"
-            files[place] = power_log(run, readings[index])
-    findings = _findings(org, alias, runs)
-    if any(readings) and not all(readings):
-        message = f"{org}: some runs have no joules, so none is written with any"
-        findings.append(make_finding("package-energy", message))
-    return files, findings
+            yield f"{folder}/power/result_{index}/node_0.txt", power_log(run, readings[index])
 
 
 def write(request: ExportRequest) -> Export:
-    """A package for each submission on each workload.
+    """Write a package for each submission on each workload.
 
     Raises:
         FormatError: there is no run.
     """
     alias = request.options.get("alias", ALIAS)
+    packages: dict[tuple[str, str], list[RunToWrite]] = defaultdict(list)
+    for run in runs_to_write(request):
+        org = slug(f"{run.entry['submission']}-{run.entry['workload']}")
+        packages[org, slug(run.bundle.run.machine)].append(run)
     files: dict[str, bytes] = {}
     findings: list[Finding] = []
-    for (org, machine), runs in sorted(_groups(request).items()):
-        own, told = _package(org, machine, alias, runs)
-        files |= own
-        findings += told
-    if not files:
-        raise FormatError(f"{request.results}: no scored run to write")
+    for (org, machine), runs in sorted(packages.items()):
+        files |= _files(org, machine, alias, runs)
+        measured = sum(run.score["energy_j"] is not None for run in runs)
+        findings += _check(org, alias, runs, measured)
     return Export(files, findings)
 
 

@@ -1,7 +1,7 @@
 """Our runs as MLPerf's log lines: events of the run, and a power log that adds up to its joules.
 
-A run starts at the gun and stops at the stamp of the snapshot that counts; evaluations carry the
-stamps of their snapshots, since they were made afterwards, off the clock. The power log holds the
+A run starts at the start signal and stops at the stamp of the scored snapshot; evaluations carry
+the stamps of their snapshots, since they were made later, off the clock. The power log holds the
 mean power of each interval of a grid (at most a second, at least sixty in a run), so that the sum
 over readings times interval is the run's score in joules, to the last digit that a float has.
 """
@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from harness.bundle import TRACE, Bundle, BundleError
+from harness.bundle import TRACE, BundleError
 from harness.clock import NS_PER_S
+from harness.formats.exports import RunToWrite
 from harness.measure.energy import EnergyReader
 from harness.measure.trace import Trace, TraceError, parse_trace
 
@@ -27,27 +27,15 @@ NS_PER_MS = 1_000_000
 KINDS = {"start": "INTERVAL_START", "stop": "INTERVAL_END"}
 
 
-class RunToWrite(NamedTuple):
-    """One run with its score, from the document of `joulemark score`."""
+def start_ms(run: RunToWrite) -> int:
+    """The start signal, in milliseconds of wall time."""
+    return origin_ms(run.bundle.run.window.origin_utc) + run.start_ns // NS_PER_MS
 
-    bundle: Bundle
-    score: dict[str, Any]
-    """A row of `scores[].runs`."""
-    entry: dict[str, Any]
-    """The row of `scores` that it belongs to."""
 
-    @property
-    def start_ms(self) -> int:
-        """The gun, in milliseconds of wall time."""
-        return origin_ms(self.bundle.run.window.origin_utc) + (
-            (self.bundle.run.window.gun_ns or 0) // NS_PER_MS
-        )
-
-    @property
-    def length_ms(self) -> int:
-        """Score window, at least a millisecond: the run's own where no snapshot counts."""
-        seconds = self.score["time_s"] or self.score["window_s"] or 0.0
-        return max(1, round(seconds * 1000))
+def length_ms(run: RunToWrite) -> int:
+    """The score window, or the run window where no snapshot is scored; at least a millisecond."""
+    seconds = run.score["time_s"] or run.score["window_s"] or 0.0
+    return max(1, round(seconds * 1000))
 
 
 def origin_ms(text: str) -> int:
@@ -58,7 +46,7 @@ def origin_ms(text: str) -> int:
 
 
 def event(key: str, time_ms: int, value: Any = None, **metadata: Any) -> str:
-    """One line."""
+    """One line of a log."""
     tree = {
         "namespace": "",
         "time_ms": time_ms,
@@ -70,20 +58,8 @@ def event(key: str, time_ms: int, value: Any = None, **metadata: Any) -> str:
     return f"{TOKEN}{json.dumps(tree, sort_keys=True, allow_nan=False)}\n"
 
 
-def _evaluations(run: RunToWrite) -> Iterator[tuple[int, int, float]]:
-    """Number, milliseconds and metric of each snapshot up to the one that counts."""
-    evaluation = run.bundle.evaluation
-    stamps = {snapshot.index: snapshot.stamp_ns for snapshot in run.bundle.run.snapshots}
-    gun_ns = run.bundle.run.window.gun_ns or 0
-    for place, found in enumerate(evaluation.values if evaluation else (), 1):
-        if found.value is not None and found.snapshot in stamps:
-            after_ms = round((stamps[found.snapshot] - gun_ns) / NS_PER_MS)
-            if after_ms <= run.length_ms:
-                yield place, run.start_ms + after_ms, found.value
-
-
 def _head(run: RunToWrite, benchmark: str, org: str) -> Iterator[str]:
-    before = run.start_ms - 1
+    before = start_ms(run) - 1
     window = run.bundle.run.window
     launched = origin_ms(window.origin_utc) + (window.launch_ns or 0) // NS_PER_MS
     launch = min(before, launched)
@@ -111,14 +87,17 @@ def _head(run: RunToWrite, benchmark: str, org: str) -> Iterator[str]:
 
 
 def _body(run: RunToWrite) -> Iterator[str]:
-    previous = run.start_ms
-    for number, at_ms, metric in _evaluations(run):
-        yield event("block_start", previous, first_epoch_num=number, epoch_count=1)
-        yield event("block_stop", at_ms, first_epoch_num=number)
-        yield event("eval_start", at_ms, epoch_num=number)
-        yield event("eval_accuracy", at_ms, metric, epoch_num=number)
-        yield event("eval_stop", at_ms, epoch_num=number)
-        previous = at_ms
+    previous_ms = start_ms(run)
+    for number, (after_ns, _, metric) in enumerate(run.evaluations(), 1):
+        after_ms = round(after_ns / NS_PER_MS)
+        if after_ms <= length_ms(run):
+            at_ms = start_ms(run) + after_ms
+            yield event("block_start", previous_ms, first_epoch_num=number, epoch_count=1)
+            yield event("block_stop", at_ms, first_epoch_num=number)
+            yield event("eval_start", at_ms, epoch_num=number)
+            yield event("eval_accuracy", at_ms, metric, epoch_num=number)
+            yield event("eval_stop", at_ms, epoch_num=number)
+            previous_ms = at_ms
 
 
 def result_log(run: RunToWrite, benchmark: str, org: str) -> bytes:
@@ -126,17 +105,17 @@ def result_log(run: RunToWrite, benchmark: str, org: str) -> bytes:
     status = "success" if run.score["reached"] else "aborted"
     lines = [
         *_head(run, benchmark, org),
-        event("run_start", run.start_ms),
+        event("run_start", start_ms(run)),
         *_body(run),
-        event("run_stop", run.start_ms + run.length_ms, status=status),
+        event("run_stop", start_ms(run) + length_ms(run), status=status),
     ]
     return "".join(lines).encode()
 
 
 def _grid(run: RunToWrite) -> list[int]:
-    """Milliseconds after the gun, from nothing to the end."""
-    count = max(READINGS_MIN, -(-run.length_ms // STEP_MS_MAX))
-    marks = {round(run.length_ms * i / count) for i in range(count + 1)}
+    """Milliseconds after the start signal, from 0 to the end."""
+    count = max(READINGS_MIN, -(-length_ms(run) // STEP_MS_MAX))
+    marks = {round(length_ms(run) * i / count) for i in range(count + 1)}
     return sorted(marks)
 
 
@@ -160,7 +139,9 @@ def _mean_power_w(run: RunToWrite, edges_ns: Sequence[int]) -> list[float]:
 
 
 def power_readings(run: RunToWrite) -> list[tuple[int, float]]:
-    """Milliseconds after the gun and mean watts since the one before; they add up to the joules.
+    """Mean watts of each interval, by the milliseconds after the start signal at which it ends.
+
+    They add up to the joules of the run.
 
     Raises:
         BundleError: the trace cannot be read.
@@ -169,8 +150,7 @@ def power_readings(run: RunToWrite) -> list[tuple[int, float]]:
     if joules is None:
         return []
     marks = _grid(run)
-    gun_ns = run.bundle.run.window.gun_ns or 0
-    edges = [gun_ns + mark * NS_PER_MS for mark in marks]
+    edges = [run.start_ns + mark * NS_PER_MS for mark in marks]
     shape = _mean_power_w(run, edges)
     spans_s = [(b - a) / 1000 for a, b in pairwise(marks)]
     total = sum(power * span for power, span in zip(shape, spans_s, strict=True))
@@ -179,20 +159,11 @@ def power_readings(run: RunToWrite) -> list[tuple[int, float]]:
 
 def power_log(run: RunToWrite, readings: Sequence[tuple[int, float]]) -> bytes:
     """A node's power log over exactly the timed run."""
-    start = run.start_ms
+    start = start_ms(run)
     method = run.score["energy_method"] or "none"
-    said = {"host": run.bundle.run.machine, "method": method}
-    said["domains"] = ", ".join(run.score["energy_domains"])
+    facts = {"host": run.bundle.run.machine, "method": method}
+    facts["domains"] = ", ".join(run.score["energy_domains"])
     lines = [event("power_measurement_start", start)]
-    lines += [event("power_reading", start + at, watts, **said) for at, watts in readings]
-    lines.append(event("power_measurement_stop", start + run.length_ms))
+    lines += [event("power_reading", start + at, watts, **facts) for at, watts in readings]
+    lines.append(event("power_measurement_stop", start + length_ms(run)))
     return "".join(lines).encode()
-
-
-def runs_to_write(results: Path, document: Any) -> Iterator[RunToWrite]:
-    """Every run that has a window, in the order of the document."""
-    for entry in document.get("scores", ()):
-        for score in entry.get("runs", ()):
-            folder = results / score["bundle"] if score["bundle"] else results
-            if (score["time_s"] or score["window_s"]) is not None:
-                yield RunToWrite(Bundle(folder if folder.is_dir() else results), score, entry)

@@ -14,7 +14,7 @@ from tests.formats.made_results import five_runs, one_failed, request_for, runs_
 
 def test_every_run_has_a_log_and_a_power_log(tmp_path: Path) -> None:
     files = write(request_for(five_runs(tmp_path))).files
-    assert files["joulemark.yaml"] == RULES.encode()
+    assert files["joulemark.yaml"] == RULES.read_bytes()
     assert sum(name.endswith("node_0.txt") for name in files) == 5
     assert "adam/desk/toy/result_4.txt" in files
 
