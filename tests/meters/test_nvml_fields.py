@@ -58,7 +58,7 @@ class Small(ctypes.Structure):
 
 
 def no_function(name: str) -> None:
-    raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+    raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
 
 
 CHANGES: list[dict[str, Any]] = [
