@@ -3,8 +3,9 @@
 import ast
 import importlib.util
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from harness.records import RunRules
 from harness.registry import find
@@ -23,7 +24,8 @@ StepResult = Literal["pass", "warn", "fail", "skip"]
 """`skip`: it could not be looked at, for the reason given, and is no pass."""
 
 
-class InspectionStep(NamedTuple):
+@dataclass(frozen=True)
+class InspectionStep:
     """One thing that was looked at."""
 
     rule: str

@@ -31,13 +31,20 @@ def declared_seeds(value: int) -> SeedPair:
     return drawn.model_copy(update={"session": value, "source": "declared"})
 
 
-def reference_goes_first(seeds: SeedPair) -> bool:
-    """Which half of an interleaved pair runs first, drawn from the secret like the seeds.
+def turn_order(seeds: SeedPair, count: int) -> list[int]:
+    """Return the order in which interleaved entries run on one seed, as indices below `count`.
 
-    Nobody can choose it, and everybody can recompute it once the secret is revealed.
+    It is drawn from the secret like the seeds: it cannot be chosen, and it can be computed again
+    once the secret is published.
     """
     drawn = seeds.session if seeds.source == "declared" else seeds.index
-    return bool(_derived(bytes.fromhex(seeds.secret), drawn, "order", 1))
+    turns = list(range(count))
+    for last in range(count - 1, 0, -1):
+        purpose, bits = ("order", 1) if last == 1 else (f"order-{last}", 53)
+        draw = _derived(bytes.fromhex(seeds.secret), drawn, purpose, bits)
+        other = last - draw % (last + 1)
+        turns[last], turns[other] = turns[other], turns[last]
+    return turns
 
 
 def new_secret() -> bytes:

@@ -1,6 +1,6 @@
 """A series: one submission, several seeds, one bundle each; alone, or with the reference."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from harness.registry import Plugin, UnknownPlugin, discover, find
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
 from harness.run.order import Order, Progress, Provenance, RunResult, Watcher
-from harness.run.seeds import declared_seeds, draw_seeds, new_secret, reference_goes_first
+from harness.run.seeds import declared_seeds, draw_seeds, new_secret, turn_order
 from harness.run.source_checks import check_lock
 from harness.run.submission import (
     Source,
@@ -56,6 +56,8 @@ class SeriesRequest:
     price_usd_per_h: float | None = None
     interleave: bool = False
     """Alternate with the workload's reference: both get the same seeds and instances."""
+    interleave_with: tuple[str, ...] = ()
+    """Further submissions that take turns on the same seeds and instances."""
     provenance: Provenance = "self"
     key: Path | None = None
     """Private key that signs every bundle of the series."""
@@ -121,19 +123,19 @@ def seeds_of(request: SeriesRequest) -> list[SeedPair]:
     return [draw_seeds(secret, index) for index in range(count)]
 
 
-def _sources(request: SeriesRequest) -> tuple[Source, Source | None]:
-    """What is run, and the reference that alternates with it where that was asked for."""
+def _sources(request: SeriesRequest) -> list[Source]:
+    """Return the submission, and those that it is interleaved with."""
     workload, named = request.workload, request.submission
     source = open_entry(named, workload) if named else _open_reference(workload)
-    if not request.interleave:
-        return source, None
-    other = _open_reference(workload)
-    if other.folder == source.folder:
+    others = [open_entry(name, workload) for name in request.interleave_with]
+    if request.interleave:
+        others.insert(0, _open_reference(workload))
+    if any(other.folder == source.folder for other in others):
         raise SubmissionError(
-            f"'{source.name}' is the reference of {request.workload} itself; interleave another "
-            "submission with it, or run it alone"
+            f"'{source.name}' cannot be interleaved with itself; name another submission, or run "
+            "it alone"
         )
-    return source, other
+    return [source, *others]
 
 
 def _check_tunable(request: SeriesRequest, source: Source) -> None:
@@ -151,7 +153,7 @@ def _check_tunable(request: SeriesRequest, source: Source) -> None:
         raise SubmissionError(
             "external tuning draws its points from the harness's seed; leave --seed out"
         )
-    if request.interleave:
+    if request.interleave or request.interleave_with:
         raise SubmissionError(
             "external tuning cannot alternate with the reference, which is tuned already; run the "
             "two one after the other"
@@ -174,24 +176,33 @@ def trials(request: SeriesRequest, source: Source) -> list[PlannedRun]:
     return [PlannedRun(pair, request.hyperparameters, tuning) for pair in seeds_of(request)]
 
 
-def _interleaved(order: Order, reference: Source) -> list[Order]:
-    """The two runs of one pair: same seeds and instance, in an order drawn for this pair."""
-    name = order.source.name
-    own = replace(order, interleaved_with=reference.name, count=2 * order.count)
-    other = replace(own, source=reference, interleaved_with=name, is_reference=True)
-    other = replace(other, hyperparameters={}, tuning=None)
-    pair = [other, own] if reference_goes_first(order.seeds) else [own, other]
-    return [replace(item, index=2 * order.index + place) for place, item in enumerate(pair)]
+def _interleaved(order: Order, others: Sequence[Source]) -> Iterator[Order]:
+    """Return the runs of all entries on one seed and instance, in an order drawn for this seed."""
+    sources = [order.source, *others]
+    reference = reference_of(order.workload.name)
+    for place, turn in enumerate(turn_order(order.seeds, len(sources))):
+        source = sources[turn]
+        own = turn == 0
+        yield replace(
+            order,
+            source=source,
+            interleaved_with=", ".join(other.name for other in sources if other is not source),
+            is_reference=not own and source.name == reference,
+            hyperparameters=order.hyperparameters if own else {},
+            tuning=order.tuning if own else None,
+            index=len(sources) * order.index + place,
+            count=len(sources) * order.count,
+        )
 
 
-def _kept_apart(key: Path, *sources: Source | None) -> Path:
+def _kept_apart(key: Path, sources: Sequence[Source]) -> Path:
     """A private key that no bundle will hold.
 
     Raises:
         SignError: it lies in the folder of a submission, which every bundle holds a copy of.
     """
     for source in sources:
-        if source is not None and key.resolve().is_relative_to(source.folder.resolve()):
+        if key.resolve().is_relative_to(source.folder.resolve()):
             raise SignError(
                 f"{key}: lies in the submission, which goes into every bundle; move it away"
             )
@@ -212,12 +223,12 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
     """
     plugin = find("workloads", request.workload)
     workload: WorkloadSpec = plugin.value
-    source, reference = _sources(request)
+    source, *others = _sources(request)
     check_division(source, workload.divisions, workload.name)
     choice, meters = choose_meters(request.meters)
     launcher_name, launcher, reason = choose_launcher(request.launcher)
     tried = trials(request, source)
-    key = None if request.key is None else load_key(_kept_apart(request.key, source, reference))
+    key = None if request.key is None else load_key(_kept_apart(request.key, [source, *others]))
     for index, trial in enumerate(tried):
         order = Order(
             workload=workload,
@@ -240,7 +251,7 @@ def orders(request: SeriesRequest) -> Iterator[Order]:
             index=index,
             count=len(tried),
         )
-        yield from [order] if reference is None else _interleaved(order, reference)
+        yield from _interleaved(order, others) if others else [order]
 
 
 def run_series(request: SeriesRequest, watcher: Watcher) -> list[RunResult]:

@@ -67,11 +67,12 @@ class BundleReport:
     checks: tuple[CheckResult, ...]
     signers: tuple[str, ...] = ()
     """Ids of the keys that its signature names; the check `signature` says who was checked."""
+    ok: bool = True
+    """Whether no check failed; always computed from `checks`."""
 
-    @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        return all(check.verdict != "fail" for check in self.checks)
+    def __post_init__(self) -> None:
+        """Compute `ok`."""
+        object.__setattr__(self, "ok", all(check.verdict != "fail" for check in self.checks))
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,12 @@ class LedgerReport:
     unfinished: tuple[str, ...]
     """Bundles that were started and never finished: each counts as a failed run."""
     checks: tuple[CheckResult, ...]
+    ok: bool = True
+    """Whether no check failed; always computed from `checks`."""
 
-    @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        return all(check.verdict != "fail" for check in self.checks)
+    def __post_init__(self) -> None:
+        """Compute `ok`."""
+        object.__setattr__(self, "ok", all(check.verdict != "fail" for check in self.checks))
 
 
 @dataclass(frozen=True)

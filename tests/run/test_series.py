@@ -260,8 +260,22 @@ def test_order_of_a_pair_can_be_recomputed_from_the_revealed_secret(folder: Fold
 
 def test_reference_is_not_interleaved_with_itself(folder: Folder) -> None:
     folder.entry(HONEST, name="tiny-adamw")
-    with pytest.raises(SubmissionError, match="is the reference of tiny itself"):
+    with pytest.raises(SubmissionError, match="cannot be interleaved with itself"):
         list(orders(folder.request("tiny-adamw", interleave=True)))
+
+
+def test_three_entries_take_turns_on_every_seed(folder: Folder) -> None:
+    for name in ("tiny-adamw", "third"):
+        folder.entry(HONEST, name=name)
+    made = list(orders(folder.request(seeds_count=60, interleave_with=("tiny-adamw", "third"))))
+    assert [order.index for order in made] == list(range(180))
+    turns = [tuple(order.source.name for order in made[i : i + 3]) for i in range(0, 180, 3)]
+    assert {frozenset(names) for names in turns} == {frozenset({"entry", "tiny-adamw", "third"})}
+    assert len(set(turns)) == 6, "all orders occur"
+    for order in made:
+        assert order.source.name not in order.interleaved_with
+        assert order.is_reference == (order.source.name == "tiny-adamw")
+    assert all(made[i].seeds == made[i + 1].seeds == made[i + 2].seeds for i in range(0, 180, 3))
 
 
 def test_interleaved_series_on_the_same_instances_says_so_in_its_bundles(folder: Folder) -> None:
