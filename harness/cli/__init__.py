@@ -1,4 +1,4 @@
-"""The command line: `joulemark VERB`, one file a verb, loaded when it is asked for."""
+"""The command line: `joulemark VERB`."""
 
 from harness.cli.group import main
 

@@ -1,18 +1,18 @@
-"""Text from anywhere, made safe to print: no escapes, no line breaks, no invisible marks."""
+"""Makes text safe to print on a terminal."""
 
 import unicodedata
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that a terminal acts on or that hide what is written."""
+"""Unicode categories of invisible characters and of those that control a terminal."""
 
 
-def _shown(character: str) -> str:
+def _visible(character: str) -> str:
     if unicodedata.category(character) not in HIDDEN:
         return character
     number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"  # noqa: PLR2004
+    return f"\\x{number:02x}" if number <= 0xFF else f"\\u{number:04x}"  # noqa: PLR2004 - one byte
 
 
 def one_line(text: object) -> str:
-    r"""The text on one line; runs of white space become one space, other controls `\xNN`."""
-    return "".join(_shown(item) for item in " ".join(str(text).split()))
+    r"""Return the text on one line: white space is collapsed, control characters become `\xNN`."""
+    return "".join(map(_visible, " ".join(str(text).split())))

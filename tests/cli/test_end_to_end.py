@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness.cli.documents import RunDocument, ScoreDocument, VerifyDocument
+from harness.cli.documents import ScoreDocument
+from harness.cli.run_document import RunDocument
+from harness.cli.verbs.verify import VerifyDocument
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "joulemark"
 

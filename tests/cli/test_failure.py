@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from harness.cli.documents import ErrorBody, ErrorDocument
 from harness.cli.failure import KINDS, exit_code, message_of, run_guarded
+from harness.cli.verbs.schema import ErrorBody, ErrorDocument
 from harness.errors import ExitCode
 from harness.ledger import MachineBusy
 from harness.registry import UnknownPlugin
@@ -151,7 +151,7 @@ def test_usage_errors_come_as_json_too(joulemark) -> None:
         (("schema", "verifi"), "unknown schema 'verifi': did you mean verify"),
         (("run", "digits-mlp", "--seeds", "0"), "0 is not in the range"),
         (("run", "digits-mlp", "--meter", "fake:x"), "write name:key=value"),
-        (("run", "digits-mlp", "--meter", "none", "--meter", "fake"), "none cannot stand beside"),
+        (("run", "digits-mlp", "--meter", "none", "--meter", "fake"), "none cannot be combined"),
         (("score", "gone"), "gone: no such folder"),
     ],
 )

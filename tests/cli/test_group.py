@@ -116,7 +116,7 @@ def test_a_verb_that_is_dropped_in_is_found(tmp_path: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     (copy / "cli" / "verbs" / "greet.py").write_text(
-        'import click\n\n@click.command("greet")\ndef COMMAND():\n    click.echo("good day")\n'
+        'import click\n\n@click.command("greet")\ndef command():\n    click.echo("good day")\n'
     )
     command = [sys.executable, "-c", "from harness.cli import main; main()", "greet"]
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}

@@ -77,22 +77,24 @@ def test_results_cannot_be_a_file(tmp_path: Path, place: str) -> None:
 
 
 def test_rules_come_with_their_changes() -> None:
-    found = value_of(ruleset_options("default"), "--set", "a.b=1", "--set", "c.d=2")
-    assert found == {"ruleset": "default", "overrides": ("a.b=1", "c.d=2")}
+    changes = ("--set", "run.seeds_count=5", "--set", "run.idle_s=0")
+    ruleset = value_of(ruleset_options("default"), *changes)["ruleset"]
+    assert (ruleset.run.seeds_count, ruleset.run.idle_s) == (5, 0.0)
+    assert value_of(ruleset_options(None), *changes[:2])["ruleset"].run.seeds_count == 5
     assert value_of(ruleset_options(None))["ruleset"] is None
 
 
 def test_meters_may_repeat_and_carry_options() -> None:
     given_ = ("--meter", "fake:watts=3,noise=0", "--meter", "replay:path=a,b.csv")
     assert value_of(meter_option, *given_)["meters"] == given_[1::2]
-    assert value_of(meter_option)["meters"] == ()
+    assert value_of(meter_option)["meters"] == ("auto",)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--meter", "fake:watts"), "not key=value"),
-        (("--meter", "none", "--meter", "rapl"), "cannot stand beside"),
+        (("--meter", "none", "--meter", "rapl"), "cannot be combined"),
     ],
 )
 def test_meters_that_contradict_are_refused(words: tuple[str, ...], said: str) -> None:

@@ -39,12 +39,12 @@ from harness.rules.load import as_toml, load_ruleset
 from harness.score.stats import Moment
 
 GUN_S = 2.0
-"""From the origin to the start signal."""
+"""From the origin to the gun."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run as it shall appear: snapshots as (seconds after the start signal, metric)."""
+    """One run as it shall appear: snapshots as (seconds after the gun, metric)."""
 
     snapshots: tuple[tuple[float, float | None], ...] = ((10.0, 0.95),)
     seed: int = 1
@@ -62,7 +62,7 @@ class Plan:
     examples: int = 1000
     budget_s: float = 60.0
     end_s: float | None = None
-    """Of the window after the start signal; None: just after the last snapshot."""
+    """Of the window after the gun; None: just after the last snapshot."""
     watts: float | None = 100.0
     """Constant power; None: no meter."""
     method: Method = "counter"
@@ -153,8 +153,8 @@ def utc_of(plan: Plan) -> str:
     """Wall time of the run's origin."""
     days, rest_s = divmod(plan.started_s, 86400)
     minutes, seconds = divmod(rest_s, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"2026-01-{1 + days:02d}T{hours:02d}:{minutes:02d}:{seconds:02d}.000000000Z"
+    hour, minute = divmod(minutes, 60)
+    return f"2026-01-{1 + days:02d}T{hour:02d}:{minute:02d}:{seconds:02d}.000000000Z"
 
 
 def run_record(plan: Plan, run_id: str) -> Run:

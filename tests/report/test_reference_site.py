@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from harness.bundle import Bundle, find_bundles
-from harness.cli.site import render_site
+from harness.cli.verbs.report import render_site
 from harness.verify.tree import verify
 
 ROOT = Path(__file__).parents[2]

@@ -1,1 +1,1 @@
-"""One verb a file, each defining `COMMAND`; nothing heavy is imported at the top of these files."""
+"""One file per command; each defines `command`."""

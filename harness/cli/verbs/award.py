@@ -1,105 +1,107 @@
-"""`joulemark award`: the decision on a prize, written so that it can be published."""
+"""`joulemark award`: decide on a prize and write the decision record."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
 from harness.cli.options import folder_option, results_option, ruleset_options
-
-if TYPE_CHECKING:
-    from harness.cli.documents import AwardDocument
-    from harness.cli.page import Page
-    from harness.prizes import Prize
-    from harness.records import Award
-
-
-def _file_name(award: "Award") -> str:
-    parts = (award.prize, award.workload, award.workload_version, award.machine, award.division)
-    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part) for part in parts)
+from harness.cli.printer import Printer
+from harness.prizes import Prize, awards, markdown
+from harness.records import Award, Finding, Ruleset, dump
+from harness.records.base import FORMAT, Record
+from harness.registry import find
+from harness.score.score import score_all
+from harness.storage import write_file
 
 
-def _write(decisions: "Sequence[Award]", out: Path) -> list[Path]:
-    from harness.prizes import markdown
-    from harness.records import dump
-    from harness.storage import write_file
+class AwardDocument(Record):
+    """`joulemark award`."""
 
+    format: int = FORMAT
+    prize: str
+    ruleset: str
+    decisions: tuple[Award, ...]
+    """One for each workload version and machine."""
+    files: tuple[str, ...]
+    """Records that were written: JSON and Markdown of each decision."""
+    nothing: str = ""
+    """Why there is no decision; empty if there is one."""
+    findings: tuple[Finding, ...]
+    """About bundles and runs that are in no score."""
+
+
+def _write(decisions: Sequence[Award], out: Path) -> list[Path]:
     files = []
-    for decision in decisions:
-        for suffix, data in ((".json", dump(decision)), (".md", markdown(decision).encode())):
-            path = out / f"{_file_name(decision)}{suffix}"
-            write_file(path, data)
-            files.append(path)
+    for award in decisions:
+        parts = (
+            award.prize, award.workload, award.workload_version, award.machine, award.division,
+        )  # fmt: skip
+        name = "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part) for part in parts)
+        for suffix, data in ((".json", dump(award)), (".md", markdown(award).encode())):
+            files.append(out / f"{name}{suffix}")
+            write_file(files[-1], data)
     return files
 
 
-def _why_nothing(prize: "Prize", entries: int) -> str:
-    """Why no entry of a folder can be decided on."""
-    if not entries:
+def _explain_empty(prize: Prize, count: int) -> str:
+    """Return why there is nothing to decide on."""
+    if not count:
         return "no readable bundle here"
     if prize.compares == "machines":
         return (
             "machines compete with the workload's reference, or with one entry of the hardware "
             "division, and no two machines here ran the same version of one"
         )
-    count = f"{entries} entr{'y' if entries == 1 else 'ies'}"
-    return f"no {prize.mode} score among the {count} here"
+    return f"no {prize.mode} score among the {count} entr{'y' if count == 1 else 'ies'} here"
 
 
-def _show(document: "AwardDocument", page: "Page") -> None:
-    for decision in document.decisions:
-        division = f", {decision.division} division" if decision.division else ""
-        where = f"{decision.workload}, {decision.machine}, rules {decision.ruleset}{division}"
-        page.heading(f"{decision.title} on {where}")
-        page.line(f"{decision.outcome}: {decision.reason}", indent=2)
-        for other in decision.not_ranked:
-            page.line(f"no place: {other.submission}: {other.reason}", indent=2)
-        for shaken in decision.sensitivity:
-            verdict = "holds" if shaken.holds else f"{shaken.leader} leads then"
-            verdict = "cannot be told" if shaken.holds is None else verdict
-            note = f" ({shaken.note})" if shaken.note else ""
-            page.line(f"{shaken.variation}: {verdict}{note}", indent=2)
+def _show_decision(award: Award, printer: Printer) -> None:
+    division = f", {award.division} division" if award.division else ""
+    where = f"{award.workload}, {award.machine}, rules {award.ruleset}{division}"
+    printer.heading(f"{award.title} on {where}")
+    printer.line(f"{award.outcome}: {award.reason}", indent=2)
+    for other in award.not_ranked:
+        printer.line(f"not ranked: {other.submission}: {other.reason}", indent=2)
+    for check in award.sensitivity:
+        result = "unchanged" if check.holds else f"then {check.leader} leads"
+        result = "unknown" if check.holds is None else result
+        note = f" ({check.note})" if check.note else ""
+        printer.line(f"{check.variation}: {result}{note}", indent=2)
+
+
+def _show(document: AwardDocument, printer: Printer) -> None:
+    for award in document.decisions:
+        _show_decision(award, printer)
     if not document.decisions:
-        page.line(f"nothing to decide on: {document.nothing}")
-    for finding in document.findings:
-        page.line(f"{finding.level}: {finding.message}", "yellow")
+        printer.line(f"nothing to decide on: {document.nothing}")
+    printer.findings(document.findings)
     for path in document.files:
-        page.line(f"wrote {path}")
+        printer.line(f"wrote {path}")
 
 
-@click.command("award")
+@json_command("award")
 @click.argument("prize")
 @results_option
 @ruleset_options("default")
 @folder_option("--out", default="awards", text="Folder for the decision records.")
-@answers
-def COMMAND(  # noqa: N802
-    prize: str, results: Path, ruleset: str, overrides: tuple[str, ...], out: Path
-) -> Answer:
+def command(prize: str, results: Path, ruleset: Ruleset, out: Path) -> CommandResult:
     """Decide on PRIZE (energy, speed ...) for each workload and machine below --results.
 
-    Writes a record as JSON and as Markdown: the rules, who has a place and who has none and why,
-    the tests, the ties, what the lead hangs on, and the hash of every bundle.
+    Writes a record as JSON and as Markdown: the rules, the ranked entries, why others are not
+    ranked, the tests, the ties, the sensitivity checks, and the hash of every bundle.
     """
-    from harness.cli.documents import AwardDocument
-    from harness.prizes import awards
-    from harness.registry import find
-    from harness.rules.load import load_ruleset
-    from harness.score.score import score_all
-
-    plugin, rules = find("prizes", prize).value, load_ruleset(ruleset, overrides)
-    found = score_all(results, rules)
-    decisions = awards(found.scores, plugin, rules, results)
-    entries = len(found.scores)
+    plugin = find("prizes", prize).value
+    scored = score_all(results, ruleset)
+    decisions = awards(scored.scores, plugin, ruleset, results)
     document = AwardDocument(
         prize=prize,
-        ruleset=rules.name,
+        ruleset=ruleset.name,
         decisions=tuple(decisions),
         files=tuple(str(path) for path in _write(decisions, out)),
-        findings=tuple(found.findings),
-        nothing="" if decisions else _why_nothing(plugin, entries),
+        findings=tuple(scored.findings),
+        nothing="" if decisions else _explain_empty(plugin, len(scored.scores)),
     )
-    return Answer(document, lambda page: _show(document, page))
+    return CommandResult(document, lambda printer: _show(document, printer))

@@ -1,83 +1,90 @@
-"""`joulemark calibrate`: run a workload's reference, and put target and spread by the rule."""
+"""`joulemark calibrate`: run a workload's reference and compute its target and budget."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.answer import Answer, answers
-from harness.cli.options import results_option
+from harness.bundle import Bundle
+from harness.cli.command import CommandResult, json_command
+from harness.cli.options import launcher_option, quiet_option, results_option
+from harness.cli.printer import Printer
+from harness.cli.progress import display_for
+from harness.records import dump
+from harness.registry import find
+from harness.report.numbers import plain
+from harness.rules.load import load_ruleset
+from harness.run.series import SeriesRequest, run_series
+from harness.score.calibration import Calibration, calibrate
+from harness.storage import write_file
 
-if TYPE_CHECKING:
-    from harness.cli.page import Page
-    from harness.score.calibration import Calibration
-
-DOCUMENT = "harness.score.calibration:Calibration"
+DOCUMENT = Calibration
 
 
-def _show(record: "Calibration", path: Path, page: "Page") -> None:
-    from harness.report.numbers import plain
-
-    page.heading(f"{record.workload} by {len(record.runs)} runs of {record.submission}")
-    lead = record.resolvable_ratio
+def _show(record: Calibration, path: Path, printer: Printer) -> None:
+    printer.heading(f"{record.workload}: {len(record.runs)} runs of {record.submission}")
+    difference = record.resolvable_ratio
+    spread = f"{record.median:.4g}, {record.deviation:.2g}, {record.worst:.4g}"
     rows: list[tuple[str, object]] = [
         ("target by the rule", f"{record.target:g}"),
         ("target in force", f"{record.frozen_target:g}"),
-        ("median, deviation, worst",
-         f"{record.median:.4g}, {record.deviation:.2g}, {record.worst:.4g}"),
+        ("median, standard deviation, worst", spread),
         ("budget in force", f"{record.budget_s:g} s"),
         ("budget by the rule", f"{record.suggested_budget_s:.3g} s"),
         ("CPU seconds, median", plain(record.median_cpu_s, 3)),
         ("steps to target, median", record.median_steps_to_target),
         ("peak memory", record.peak_rss_bytes and f"{record.peak_rss_bytes / 1e6:.0f} MB"),
-        ("lead that 8 seeds can show", None if lead is None else f"{lead:.1%}"),
-    ]  # fmt: skip
-    page.table(("figure", "value"), rows)
-    page.line(f"record: {path}")
+        (
+            "minimum detectable difference, 8 seeds",
+            None if difference is None else f"{difference:.1%}",
+        ),
+    ]
+    printer.table(("quantity", "value"), rows)
+    printer.line(f"record: {path}")
 
 
-@click.command("calibrate")
+@json_command("calibrate")
 @click.argument("workload")
 @click.option(
-    "--runs", type=click.IntRange(min=2), default=20, show_default=True, help="Seeds to run."
+    "--runs",
+    "seeds_count",
+    type=click.IntRange(min=2),
+    default=20,
+    show_default=True,
+    help="Number of runs.",
 )
-@click.option("--submission", metavar="NAME|PATH", help="In place of the workload's reference.")
-@click.option("--launcher", default="auto", show_default=True, metavar="NAME", help="As in run.")
+@click.option("--submission", metavar="NAME|PATH", help="Default: the workload's reference.")
+@launcher_option
 @results_option
-@click.option("--quiet", is_flag=True, help="No progress.")
-@answers
-def COMMAND(  # noqa: N802
-    workload: str, runs: int, submission: str | None, results: Path, **options: str
-) -> Answer:
+@quiet_option
+def command(
+    workload: str,
+    seeds_count: int,
+    submission: str | None,
+    launcher: str,
+    results: Path,
+    *,
+    quiet: bool,
+) -> CommandResult:
     """Run the reference of WORKLOAD with drawn seeds and no meters, and write the record.
 
-    The target is the median over seeds, loosened by three standard deviations, never beyond the
-    worst seed. The record goes to RESULTS/calibrations/WORKLOAD.json, the runs beside it.
+    The target is the median over the runs, loosened by three standard deviations, but never beyond
+    the worst run. The record is RESULTS/calibrations/WORKLOAD.json.
     """
-    from harness.bundle import Bundle
-    from harness.cli.display import display_for
-    from harness.records import dump
-    from harness.registry import find
-    from harness.rules.load import load_ruleset
-    from harness.run.series import SeriesRequest, run_series
-    from harness.score.calibration import calibrate
-    from harness.storage import write_file
-
-    digits = find("workloads", workload).value.metric.digits
     request = SeriesRequest(
         workload=workload,
         submission=submission,
         ruleset=load_ruleset("smoke"),
-        seeds_count=runs,
+        seeds_count=seeds_count,
         meters=("none",),
-        launcher=options["launcher"],
+        launcher=launcher,
         results=results,
     )
-    with display_for(workload, quiet=bool(options["quiet"])) as display:
-        outcomes = run_series(request, display)
-    if outcomes[-1].run.window.ended_by == "interrupt":
+    with display_for(workload, quiet=quiet) as display:
+        runs = run_series(request, display)
+    if runs[-1].run.window.ended_by == "interrupt":
         raise KeyboardInterrupt
-    record = calibrate([Bundle(outcome.bundle) for outcome in outcomes], digits)
+    digits = find("workloads", workload).value.metric.digits
+    record = calibrate([Bundle(run.bundle) for run in runs], digits)
     path = results / "calibrations" / f"{workload}.json"
     write_file(path, dump(record))
-    return Answer(record, lambda page: _show(record, path, page))
+    return CommandResult(record, lambda printer: _show(record, path, printer))

@@ -1,43 +1,184 @@
-"""`joulemark check`: is a submission ready to run, and if not, what has to be done?"""
+"""`joulemark check`: check a submission's files and rules, and run it for some seconds."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
-from harness.cli.answer import Answer, answers
-from harness.cli.options import ruleset_options
+from harness.bundle import Bundle
+from harness.cli.command import CommandResult, json_command
+from harness.cli.options import launcher_option, quiet_option, ruleset_options
+from harness.cli.printer import Printer
+from harness.cli.progress import display_for
+from harness.errors import ExitCode
+from harness.records import Finding, Ruleset
+from harness.records.base import FORMAT, Record
+from harness.registry import BrokenPlugin, UnknownPlugin, find
+from harness.rules.evidence import Evidence
+from harness.run.dry_run import dry_run, dry_run_step, last_words
+from harness.run.inspection import InspectionStep, StepResult, inspect
+from harness.run.order import Watcher
+from harness.run.series import SeriesRequest
+from harness.run.submission import Source, SubmissionError, open_submission
+from harness.score.cost import check_named
 
-if TYPE_CHECKING:
-    from harness.cli.checking import CheckDocument
-    from harness.cli.page import Page
+NOT_FOR_DRY_RUNS = frozenset({"after-budget", "declared-seeds", "sampler", "simulated-meter"})
+"""Checks that do not apply to a dry run, which has a short budget and no meter."""
 
-DOCUMENT = "harness.cli.checking:CheckDocument"
+ENVIRONMENT_CHECKS = frozenset(
+    {"provenance", "isolation-level", "memory-unlimited", "data-partial", "data-synthetic"}
+)
+"""Checks that fail because of this machine or person, not because of the submission."""
 
 
-def _show(document: "CheckDocument", page: "Page") -> None:
+class CheckDocument(Record):
+    """`joulemark check`."""
+
+    format: int = FORMAT
+    submission: str
+    """Name of its folder, or the argument if the folder cannot be read."""
+    path: str
+    """As given."""
+    workload: str
+    """Workload of the dry run; empty if there was none."""
+    ruleset: str
+    ok: bool
+    """Whether nothing failed; a warning is not a failure."""
+    steps: tuple[InspectionStep, ...]
+    printed: tuple[str, ...] = ()
+    """Last lines that the submission printed, if its dry run failed."""
+    exit_code: int
+
+
+def _finding_step(finding: Finding) -> InspectionStep:
+    results: dict[str, StepResult] = {"info": "pass", "warn": "warn", "fail": "fail"}
+    result = results[finding.level]
+    if finding.rule in ENVIRONMENT_CHECKS and result == "fail":
+        result = "warn"
+    return InspectionStep(finding.rule, result, finding.message, finding.advice)
+
+
+def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[InspectionStep]:
+    """Run the ruleset's checks on the bundle of a dry run."""
+    evidence = Evidence(
+        run=bundle.run,
+        evaluation=bundle.evaluation,
+        ruleset=ruleset,
+        read_machine=lambda: bundle.machine,
+    )
+    names = [check for check in ruleset.checks if check not in NOT_FOR_DRY_RUNS]
+    findings = [finding for name in names for finding in check_named(name)(evidence)]
+    yield from map(_finding_step, findings)
+    if not findings:
+        yield InspectionStep("rules", "pass", f"passed all {len(names)} checks of {ruleset.name}")
+
+
+def _failed(steps: Iterable[InspectionStep]) -> bool:
+    return any(step.verdict == "fail" for step in steps)
+
+
+def _workload_of(source: Source, wanted: str) -> str:
+    named = [name for name in source.file.workloads if name != "*"]
+    if wanted or named:
+        return wanted or named[0]
+    raise click.UsageError(
+        f"{source.name} is for {source.file.workloads or 'no workload'}; add --workload W"
+    )
+
+
+def _inspect(source: Source, request: SeriesRequest) -> list[InspectionStep]:
+    try:
+        find("workloads", request.workload)
+    except (UnknownPlugin, BrokenPlugin) as error:
+        return [InspectionStep("workload", "fail", f"submission.toml: workloads: {error}")]
+    return list(inspect(source, request.workload, request.ruleset.run))
+
+
+def _document(
+    path: str,
+    request: SeriesRequest,
+    steps: Sequence[InspectionStep],
+    printed: Sequence[str] = (),
+    *,
+    interrupted: bool = False,
+) -> CheckDocument:
+    code = ExitCode.INVALID if _failed(steps) else ExitCode.OK
+    code = ExitCode.INTERRUPTED if interrupted else code
+    return CheckDocument(
+        submission=Path(path).resolve().name if Path(path).is_dir() else path,
+        path=path,
+        workload=request.workload,
+        ruleset=request.ruleset.name,
+        ok=code == ExitCode.OK,
+        steps=tuple(steps),
+        printed=tuple(printed),
+        exit_code=code,
+    )
+
+
+def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -> CheckDocument:
+    """Check the files of a submission, then run it for some seconds in its sandbox.
+
+    Args:
+        path: Folder or listed name.
+        request: Ruleset and launcher; an empty workload takes the first that the submission names.
+        seconds: Budget of the dry run.
+        watcher: Shows the progress.
+
+    Raises:
+        click.UsageError: the submission names no single workload, and none was given.
+        UnknownPlugin: no such submission, launcher or workload.
+        MachineBusy: another run holds this machine.
+    """
+    if request.workload:
+        find("workloads", request.workload)
+    try:
+        source = open_submission(path)
+    except SubmissionError as error:
+        return _document(path, request, [InspectionStep("schema", "fail", str(error))])
+    workload = _workload_of(source, request.workload)
+    request = replace(request, workload=workload, submission=str(source.folder))
+    steps = _inspect(source, request)
+    if _failed(steps):
+        steps.append(InspectionStep("dry-run", "skip", "not run: fix what failed above first"))
+        return _document(path, request, steps)
+    with dry_run(request, seconds, watcher) as bundle:
+        steps.append(dry_run_step(bundle))
+        if bundle.run.window.ended_by == "interrupt":
+            return _document(path, request, steps, interrupted=True)
+        if _failed(steps):
+            return _document(path, request, steps, last_words(bundle))
+        steps += rule_steps(bundle, request.ruleset)
+    return _document(path, request, steps)
+
+
+def _show(document: CheckDocument, printer: Printer) -> None:
     on = f" on {document.workload}" if document.workload else ""
-    page.heading(f"{document.submission}{on}, rules {document.ruleset}")
+    printer.heading(f"{document.submission}{on}, rules {document.ruleset}")
     rows = [(step.rule, step.verdict, step.message) for step in document.steps]
-    page.table(("check", "verdict", "what"), rows)
-    page.line()
+    printer.table(("check", "verdict", "message"), rows)
+    printer.line()
     for step in document.steps:
         if step.verdict in ("warn", "fail") and step.advice:
-            page.line(f"{step.rule}: {step.advice}")
+            printer.line(f"{step.rule}: {step.advice}")
     if document.printed:
-        page.line("it printed:")
+        printer.line("it printed:")
     for line in document.printed:
-        page.line(line, indent=2)
+        printer.line(line, indent=2)
     failed = sum(step.verdict == "fail" for step in document.steps)
     warned = sum(step.verdict == "warn" for step in document.steps)
     verdict = "ready to run" if document.ok else "not ready"
-    page.line(f"{verdict}: {failed} failed, {warned} warning{'' if warned == 1 else 's'}")
+    printer.line(f"{verdict}: {failed} failed, {warned} warning{'' if warned == 1 else 's'}")
     if document.ok:
-        page.line(f"next: joulemark run {document.workload} --submission {document.path}")
+        printer.line(f"next: joulemark run {document.workload} --submission {document.path}")
 
 
-@click.command("check")
+@json_command("check")
 @click.argument("path")
-@click.option("--workload", metavar="W", help="What to try it on; else the first that it names.")
+@click.option(
+    "--workload", default="", metavar="W", help="Workload; default: the first in submission.toml."
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.1),
@@ -46,22 +187,17 @@ def _show(document: "CheckDocument", page: "Page") -> None:
     help="Budget of the dry run.",
 )
 @ruleset_options("default")
-@click.option("--launcher", default="auto", show_default=True, metavar="NAME", help="As in run.")
-@click.option("--quiet", is_flag=True, help="No progress.")
-@answers
-def COMMAND(path: str, workload: str | None, seconds: float, **options: Any) -> Answer:  # noqa: N802
-    """Check the submission in the folder PATH: schema, rules, size, and a dry run of some seconds.
+@launcher_option
+@quiet_option
+def command(
+    path: str, workload: str, seconds: float, ruleset: Ruleset, launcher: str, *, quiet: bool
+) -> CommandResult:
+    """Check the submission in the folder PATH: files, rules, size, and a dry run of some seconds.
 
-    The dry run goes through the sandbox, the predictor and the judge, without meters, and leaves
-    nothing behind. Leaves with 0 where nothing failed, else with 3.
+    The dry run uses the sandbox, the predictor and the judge but no meter, and leaves no files.
+    Exits with 0 if nothing failed, else with 3.
     """
-    from harness.cli.checking import check
-    from harness.cli.display import display_for
-    from harness.rules.load import load_ruleset
-    from harness.run.series import SeriesRequest
-
-    ruleset = load_ruleset(options["ruleset"], options["overrides"])
-    request = SeriesRequest(workload=workload or "", ruleset=ruleset, launcher=options["launcher"])
-    with display_for("dry run", quiet=options["quiet"]) as display:
+    request = SeriesRequest(workload=workload, ruleset=ruleset, launcher=launcher)
+    with display_for("dry run", quiet=quiet) as display:
         document = check(path, request, seconds, display)
-    return Answer(document, lambda page: _show(document, page), document.exit_code)
+    return CommandResult(document, lambda printer: _show(document, printer), document.exit_code)

@@ -1,153 +1,139 @@
-"""`joulemark compare`: two entries side by side, and whether one is a regression."""
+"""`joulemark compare`: compare two entries, and fail on a regression."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
 from harness.cli.failure import unknown
 from harness.cli.options import results_option, ruleset_options
+from harness.cli.printer import Printer
 from harness.errors import ExitCode
-
-if TYPE_CHECKING:
-    from harness.cli.documents import CompareDocument
-    from harness.cli.page import Page
-    from harness.records import CostRatio, Score
+from harness.records import Comparison, CostRatio, GateResult, Ruleset, Score
+from harness.records.base import FORMAT, Record
+from harness.score.compare import compare, gate
+from harness.score.score import score_results
 
 COLUMNS = ("cost", "method", "B / A", "interval", "p", "test", "B is")
-BARS = ("cause", "B / A", "joules")
-
+BRIDGE_COLUMNS = ("cause", "B / A", "joules")
 
 GATES = {
-    "pass": "the whole interval of B / A lies under {limit}",
-    "fail": "the whole interval of B / A lies above {limit}",
-    "unclear": "the interval of B / A reaches beyond {limit} without lying above it",
+    "pass": "the interval of B / A is below {limit:g}",
+    "fail": "the interval of B / A is above {limit:g}",
+    "unclear": "the interval of B / A includes {limit:g}",
 }
 
 
-def _method(row: "CostRatio") -> str:
-    """How a cost was come by; an estimate says that it is one."""
-    if row.method is None:
-        return "clock"
-    return f"{row.method}, simulated" if row.simulated else row.method
+class CompareDocument(Record):
+    """`joulemark compare`."""
+
+    format: int = FORMAT
+    a: str
+    b: str
+    comparisons: tuple[Comparison, ...]
+    """One for each workload, machine and ruleset that both entries have a score for."""
+    gate_ratio: float | None
+    """Regression that fails the gate, as 0.1 for 10 %; None: no gate."""
+    gate: tuple[GateResult, ...]
 
 
-def _named(scores: "Sequence[Score]", name: str) -> "list[Score]":
-    found = [score for score in scores if score.submission == name]
-    if not found:
+def _scores_of(scores: Sequence[Score], name: str) -> list[Score]:
+    own = [score for score in scores if score.submission == name]
+    if not own:
         raise click.UsageError(unknown("submission", name, {score.submission for score in scores}))
-    return found
+    return own
 
 
-def _pairs(scores: "Sequence[Score]", a: str, b: str) -> "list[tuple[Score, Score]]":
-    """Scores of both on the same workload version, machine and ruleset."""
+def _pairs(scores: Sequence[Score], a: str, b: str) -> list[tuple[Score, Score]]:
+    """Return the scores of both on the same workload version, machine and ruleset."""
     keys = ("workload", "workload_version", "machine", "ruleset")
-
-    def shared(one: "Score", other: "Score") -> bool:
-        return all(getattr(one, key) == getattr(other, key) for key in keys)
-
-    pairs = [(one, two) for one in _named(scores, a) for two in _named(scores, b)]
-    found = [(one, two) for one, two in pairs if shared(one, two) and one is not two]
-    if not found:
+    pairs = [
+        (one, other)
+        for one in _scores_of(scores, a)
+        for other in _scores_of(scores, b)
+        if one is not other and all(getattr(one, key) == getattr(other, key) for key in keys)
+    ]
+    if not pairs:
         raise click.UsageError(
-            f"'{a}' and '{b}' share no workload, machine and ruleset; run both on one"
+            f"'{a}' and '{b}' share no workload, machine and ruleset; run both on one workload"
         )
-    return found
+    return pairs
 
 
-def _interval(row: "CostRatio") -> str:
-    ends = [f"{item:.3f}" if item is not None else "open" for item in (row.low, row.high)]
-    return " .. ".join(ends)
+def _cells(row: CostRatio) -> Sequence[object]:
+    method = row.method or "clock"
+    ends = [f"{end:.3f}" if end is not None else "open" for end in (row.low, row.high)]
+    return (
+        row.quantity,
+        f"{method}, simulated" if row.simulated else method,
+        f"{row.cost_ratio:.3f}",
+        " .. ".join(ends),
+        f"{row.p_differ:.2g}",
+        row.test,
+        row.outcome,
+    )
 
 
-def _show(document: "CompareDocument", page: "Page") -> None:
+def _show(document: CompareDocument, printer: Printer) -> None:
     for comparison in document.comparisons:
-        page.heading(
+        printer.heading(
             f"B = {comparison.b} against A = {comparison.a} on {comparison.workload}, "
             f"{comparison.machine}"
         )
-        rows = [
-            (
-                row.quantity,
-                _method(row),
-                f"{row.cost_ratio:.3f}",
-                _interval(row),
-                f"{row.p_differ:.2g}",
-                row.test,
-                row.outcome,
-            )
-            for row in comparison.ratios
+        printer.table(COLUMNS, map(_cells, comparison.ratios), right=("B / A", "p"))
+        steps = [
+            (step.factor, f"{step.factor_ratio:.3f}", f"{step.energy_j:+.4g} J")
+            for step in comparison.bridge
         ]
-        page.table(COLUMNS, rows, right=("B / A", "p"))
-        bars = [
-            (e.factor, f"{e.factor_ratio:.3f}", f"{e.energy_j:+.4g} J") for e in comparison.bridge
-        ]
-        if bars:
-            page.table(BARS, bars, right=("B / A", "joules"))
+        if steps:
+            printer.table(BRIDGE_COLUMNS, steps, right=("B / A", "joules"))
         for note in dict.fromkeys(row.note for row in comparison.ratios):
-            page.line(f"by {note}", indent=2)
-        page.line(comparison.sentence, indent=2)
-    for verdict in document.gate:
-        limit = 1 + (document.gate_ratio or 0.0)
-        page.line(
-            f"gate: {verdict.quantity} on {verdict.workload}: {verdict.verdict} "
-            f"({GATES[verdict.verdict].format(limit=f'{limit:g}')})"
-        )
+            printer.line(f"by {note}", indent=2)
+        printer.line(comparison.sentence, indent=2)
+    for result in document.gate:
+        reason = GATES[result.verdict].format(limit=1 + (document.gate_ratio or 0.0))
+        printer.line(f"gate: {result.quantity} on {result.workload}: {result.verdict} ({reason})")
 
 
-@click.command("compare")
+@json_command("compare")
 @click.argument("entries", nargs=2, metavar="A B")
 @results_option
 @ruleset_options(None)
 @click.option(
     "--gate",
+    "gate_percent",
     type=click.FloatRange(min=0),
     metavar="PCT",
-    help="Exit with 4 where a cost of B is shown to be more than so many per cent above that of A.",
+    help="Exit with 4 if a cost of B is significantly more than PCT per cent above that of A.",
 )
-@answers
-def COMMAND(  # noqa: N802
-    entries: tuple[str, str],
-    results: Path,
-    ruleset: str | None,
-    overrides: tuple[str, ...],
-    gate: float | None,
-) -> Answer:
-    """Compare entry B with entry A: ratios with intervals, and where the joules went.
+def command(
+    entries: tuple[str, str], results: Path, ruleset: Ruleset | None, gate_percent: float | None
+) -> CommandResult:
+    """Compare entry B with entry A: cost ratios with intervals, and where the joules differ.
 
-    A gate fails only on what the data show; where they cannot tell it says `unclear` and passes.
+    The gate passes if the data do not decide; its verdict is then `unclear`.
     """
-    from harness.cli.documents import CompareDocument
-    from harness.records import GateResult
-    from harness.rules.load import load_ruleset
-    from harness.score.compare import compare
-    from harness.score.compare import gate as verdict_of
-    from harness.score.score import score_results
-
-    named = ruleset or ("default" if overrides else None)
-    scores = score_results(results, load_ruleset(named, overrides) if named else None)
-    found = [compare(*pair) for pair in _pairs(scores, *entries)]
-    verdicts = [
+    limit = None if gate_percent is None else gate_percent / 100
+    comparisons = [compare(*pair) for pair in _pairs(score_results(results, ruleset), *entries)]
+    gate_results = [
         GateResult(
-            workload=item.workload,
-            machine=item.machine,
+            workload=comparison.workload,
+            machine=comparison.machine,
             quantity=row.quantity,
-            verdict=verdict_of(row, gate / 100),
+            verdict=gate(row, limit),
         )
-        for item in found
-        for row in item.ratios
-        if gate is not None
+        for comparison in comparisons
+        for row in comparison.ratios
+        if limit is not None
     ]
     document = CompareDocument(
         a=entries[0],
         b=entries[1],
-        comparisons=tuple(found),
-        gate_ratio=None if gate is None else gate / 100,
-        gate=tuple(verdicts),
+        comparisons=tuple(comparisons),
+        gate_ratio=limit,
+        gate=tuple(gate_results),
     )
-    failed = any(verdict.verdict == "fail" for verdict in verdicts)
-    return Answer(
-        document, lambda page: _show(document, page), ExitCode.GATE if failed else ExitCode.OK
-    )
+    failed = any(result.verdict == "fail" for result in gate_results)
+    code = ExitCode.GATE if failed else ExitCode.OK
+    return CommandResult(document, lambda printer: _show(document, printer), code)

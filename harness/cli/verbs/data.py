@@ -1,157 +1,160 @@
-"""`joulemark data`: packs the data of official workloads into a local folder, and checks them."""
+"""`joulemark data`: pack and check the data of official workloads in a local folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.api import DataFault, DataMissing, PackedData
+from harness.cli.command import CommandResult, json_command
+from harness.cli.printer import Printer
 from harness.errors import ExitCode
+from harness.records.base import FORMAT, Record
+from harness.registry import Plugin, discover, find
 
-if TYPE_CHECKING:
-    from harness.api import PackedData
-    from harness.cli.packed import DataDocument, PackedItem
-    from harness.cli.page import Page
-
-DOCUMENT = "harness.cli.packed:DataDocument"
 VARIABLE = "JOULEMARK_DATA"
+
+
+class PackedItem(Record):
+    """One packed data set."""
+
+    data: str
+    """Name of the set and of its folder below the root."""
+    workloads: tuple[str, ...]
+    state: Literal["ok", "missing", "faulty"]
+    reason: str
+    """What is missing or wrong, and what to do; empty if nothing is."""
+    partial: bool | None
+    """Whether the number of rows differs from the published one; None if no set is packed."""
+    rows: dict[str, int]
+    """Number of rows of each split; `inputs` and `labels` are the hidden test's."""
+    packed_bytes: int | None
+    """None if no set is packed, or if the files cannot be trusted."""
+
+
+class DataDocument(Record):
+    """`joulemark data`."""
+
+    format: int = FORMAT
+    root: str
+    sets: tuple[PackedItem, ...]
+
 
 root_option = click.option(
     "--to",
     "root",
     type=click.Path(path_type=Path, file_okay=False),
     envvar=VARIABLE,
+    required=True,
     metavar="DIR",
-    help=f"The data root; the environment's {VARIABLE} where it is not given.",
+    help=f"The data root; default: the environment variable {VARIABLE}.",
 )
 
 
-def _root(given: Path | None) -> Path:
-    if given is None:
-        raise click.UsageError(f"no data root: give --to DIR or set {VARIABLE}")
-    return given
-
-
-def _packed_sets() -> "dict[str, tuple[PackedData, list[str]]]":
-    """Every data set with the workloads that share it, by the set's name."""
-    from harness.registry import Plugin, discover
-
-    found: dict[str, tuple[PackedData, list[str]]] = {}
-    for item in discover("workloads"):
-        packed = item.value.packed if isinstance(item, Plugin) else None
+def _packed_sets() -> dict[str, tuple[PackedData, list[str]]]:
+    """Return each data set and the workloads that use it, by the set's name."""
+    sets: dict[str, tuple[PackedData, list[str]]] = {}
+    for plugin in discover("workloads"):
+        packed = plugin.value.packed if isinstance(plugin, Plugin) else None
         if packed is not None:
-            found.setdefault(packed.name, (packed, []))[1].append(item.name)
-    return found
+            sets.setdefault(packed.name, (packed, []))[1].append(plugin.name)
+    return sets
 
 
-def _item(packed: "PackedData", names: list[str], manifest: Any) -> "PackedItem":
-    from harness.cli.packed import PackedItem
-
+def _item(packed: PackedData, manifest: Mapping[str, Any]) -> PackedItem:
     return PackedItem(
         data=packed.name,
-        workloads=tuple(names),
+        workloads=tuple(_packed_sets()[packed.name][1]),
         state="ok",
         reason="",
         partial=bool(manifest["partial"]),
         rows=dict(manifest["rows"]),
-        packed_bytes=sum(item["size_bytes"] for item in manifest["files"]),
+        packed_bytes=sum(file["size_bytes"] for file in manifest["files"]),
     )
 
 
-def _checked(packed: "PackedData", names: list[str], root: Path) -> "PackedItem":
-    from harness.api import DataFault, DataMissing
-    from harness.cli.packed import PackedItem
-
+def _check(packed: PackedData, names: list[str], root: Path) -> PackedItem:
     try:
-        return _item(packed, names, packed.check(root))
+        return _item(packed, packed.check(root))
     except (DataFault, DataMissing) as error:
-        fault = isinstance(error, DataFault)
         return PackedItem(
-            data=packed.name, workloads=tuple(names), state="faulty" if fault else "missing",
-            reason=str(error), partial=None, rows={}, packed_bytes=None,
-        )  # fmt: skip
+            data=packed.name,
+            workloads=tuple(names),
+            state="faulty" if isinstance(error, DataFault) else "missing",
+            reason=str(error),
+            partial=None,
+            rows={},
+            packed_bytes=None,
+        )
 
 
-def _megabytes(size_bytes: int | None) -> float | None:
-    return None if size_bytes is None else size_bytes / 1e6
-
-
-def _show(document: "DataDocument", page: "Page") -> None:
+def _show(document: DataDocument, printer: Printer) -> None:
     rows = [
-        (item.data, ", ".join(item.workloads), item.state, _megabytes(item.packed_bytes),
-         {True: "yes", False: "no", None: ""}[item.partial])
+        (
+            item.data,
+            ", ".join(item.workloads),
+            item.state,
+            None if item.packed_bytes is None else item.packed_bytes / 1e6,
+            {True: "yes", False: "no", None: ""}[item.partial],
+        )
         for item in document.sets
-    ]  # fmt: skip
-    page.table(("data", "workloads", "state", "MB", "partial"), rows, right=("MB",))
-    page.line()
-    page.line(f"data root: {document.root}")
+    ]
+    printer.table(("data", "workloads", "state", "MB", "partial"), rows, right=("MB",))
+    printer.line()
+    printer.line(f"data root: {document.root}")
     for item in document.sets:
         if item.reason:
-            page.line(f"{item.data}: {item.reason}", "yellow")
+            printer.line(f"{item.data}: {item.reason}", "yellow")
 
 
-def _answer(root: Path, sets: "list[PackedItem]") -> Answer:
-    from harness.cli.packed import DataDocument
-
+def _result(root: Path, sets: list[PackedItem]) -> CommandResult:
     document = DataDocument(root=str(root), sets=tuple(sets))
     states = {item.state for item in sets}
-    code = (
-        ExitCode.INVALID
-        if "faulty" in states
-        else ExitCode.MISSING
-        if "missing" in states
-        else ExitCode.OK
-    )
-    return Answer(document, lambda page: _show(document, page), code)
+    code = ExitCode.MISSING if "missing" in states else ExitCode.OK
+    code = ExitCode.INVALID if "faulty" in states else code
+    return CommandResult(document, lambda printer: _show(document, printer), code)
 
 
 @click.group("data")
-def COMMAND() -> None:  # noqa: N802 - the name by which verbs are found
-    """Pack and check the data of official workloads, which lie in a local folder.
+def command() -> None:
+    """Pack and check the data of official workloads in a local folder.
 
-    The folder is the data root, named by JOULEMARK_DATA; each set has a subfolder there.
+    The folder is the data root, named by --to or JOULEMARK_DATA; each set has a subfolder.
     """
 
 
-@COMMAND.command("prepare")
+@json_command("prepare", command)
 @click.argument("workload")
 @click.argument("originals", type=click.Path(path_type=Path), metavar="FOLDER")
 @root_option
-@click.option("--partial", is_flag=True, help="Accept a set that is not whole; marked for good.")
-@answers
-def prepare(workload: str, originals: Path, root: Path | None, partial: bool) -> Answer:  # noqa: FBT001
+@click.option("--partial", is_flag=True, help="Accept an incomplete set, which is marked so.")
+def prepare(workload: str, originals: Path, root: Path, *, partial: bool) -> CommandResult:
     """Pack the original files in FOLDER for WORKLOAD below the data root.
 
-    Whole or not at all: where a file is missing or damaged, nothing stays behind.
+    If a file is missing or damaged, nothing is written.
     """
-    from harness.registry import find
-
     packed = find("workloads", workload).value.packed
     if packed is None:
         raise click.UsageError(
-            f"'{workload}' brings or makes its data itself; there is nothing to prepare"
+            f"'{workload}' generates its data or ships with them; there is nothing to prepare"
         )
-    place = _root(root)
-    manifest = packed.prepare(originals, place, partial=partial)
-    return _answer(place, [_item(packed, _packed_sets()[packed.name][1], manifest)])
+    manifest = packed.prepare(originals, root, partial=partial)
+    return _result(root, [_item(packed, manifest)])
 
 
-@COMMAND.command("check")
+@json_command("check", command)
 @click.argument("workloads", nargs=-1, metavar="[WORKLOAD]...")
 @root_option
-@answers
-def check(workloads: tuple[str, ...], root: Path | None) -> Answer:
-    """Hash the packed data of each WORKLOAD (default: all) and compare with the manifests.
+def check(workloads: tuple[str, ...], root: Path) -> CommandResult:
+    """Compare the packed data of each WORKLOAD (default: all) with the manifests.
 
-    Leaves with 3 where a file is not as its manifest says, with 6 where a set is missing.
+    Exits with 3 if a file differs from its manifest, with 6 if a set is missing.
     """
-    from harness.registry import find
-
-    place = _root(root)
-    asked = {find("workloads", name).name for name in workloads}
+    wanted = {find("workloads", name).name for name in workloads}
     sets = [
-        _checked(packed, names, place)
+        _check(packed, names, root)
         for packed, names in _packed_sets().values()
-        if not asked or asked & set(names)
+        if not wanted or wanted & set(names)
     ]
-    return _answer(place, sets)
+    return _result(root, sets)

@@ -1,86 +1,86 @@
-"""`joulemark demo`: the whole way once, from training to the page, on the smallest workload."""
+"""`joulemark demo`: run, rank and render three submissions of the smallest workload."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import click
-
-from harness.cli.answer import Answer, answers
-from harness.cli.options import folder_option
-
-if TYPE_CHECKING:
-    from harness.cli.documents import DemoDocument, RunDocument
-    from harness.cli.page import Page
-    from harness.records import Ruleset
+from harness.cli.command import CommandResult, json_command
+from harness.cli.documents import ScoreDocument
+from harness.cli.options import folder_option, results_option
+from harness.cli.printer import Printer
+from harness.cli.progress import display_for
+from harness.cli.run_document import RunDocument, document_of, show_series, worst
+from harness.cli.score_tables import show_scores
+from harness.cli.verbs.report import ReportDocument, render_site
+from harness.cli.verbs.score import scores_below
+from harness.records.base import FORMAT, Record
+from harness.registry import Plugin, discover
+from harness.rules.load import load_ruleset
+from harness.run.series import SeriesRequest, run_series
+from harness.run.submission import SubmissionError, open_submission
 
 WORKLOAD = "digits-mlp"
 RULESET = "smoke"
 
 
-def entrants(workload: str) -> list[str]:
-    """Listed submissions that are meant for a workload."""
-    from harness.registry import Plugin, discover
-    from harness.run.submission import SubmissionError, open_submission
+class DemoDocument(Record):
+    """`joulemark demo`."""
 
+    format: int = FORMAT
+    series: tuple[RunDocument, ...]
+    """One for each submission."""
+    scores: ScoreDocument
+    report: ReportDocument
+    exit_code: int
+
+
+def submissions_for(workload: str) -> list[str]:
+    """Return the listed submissions that name a workload."""
     names = []
-    for found in discover("submissions"):
-        if isinstance(found, Plugin):
+    for plugin in discover("submissions"):
+        if isinstance(plugin, Plugin):
             try:
-                source = open_submission(found.name)
+                source = open_submission(plugin.name)
             except SubmissionError:
-                continue  # `joulemark list submissions` tells what is wrong with it
+                continue  # `joulemark list submissions` shows the error
             if workload in source.file.workloads:
-                names.append(found.name)
+                names.append(plugin.name)
     return names
 
 
-def _series(name: str, ruleset: "Ruleset", results: Path) -> "RunDocument":
-    from harness.cli.display import display_for
-    from harness.run.series import SeriesRequest, run_series
-
-    request = SeriesRequest(workload=WORKLOAD, submission=name, ruleset=ruleset, results=results)
-    with display_for(f"{WORKLOAD}, {name}") as display:
-        outcomes = run_series(request, display)
-    from harness.cli.series import document_of
-
-    return document_of(outcomes, ruleset, results)
+def _show(document: DemoDocument, printer: Printer) -> None:
+    for series in document.series:
+        show_series(series, printer)
+        printer.line()
+    show_scores(document.scores, printer)
+    printer.line()
+    printer.line(f"open {document.report.index}")
 
 
-def _show(document: "DemoDocument", page: "Page") -> None:
-    from harness.cli import boards, series
-
-    for item in document.series:
-        series.show(item, page)
-        page.line()
-    boards.show(document.scores, page)
-    page.line()
-    page.line(f"open {document.report.index}")
-
-
-@click.command("demo")
-@folder_option("--results", default="results", text="Folder of bundles and ledgers.")
+@json_command("demo")
+@results_option
 @folder_option("--out", default="reports", text="Folder of the site.")
-@answers
-def COMMAND(results: Path, out: Path) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """Run every reference submission of the smallest workload, rank them, and render the site."""
-    from harness.cli.boards import scores_below
-    from harness.cli.documents import DemoDocument
-    from harness.cli.series import worst
-    from harness.cli.site import render_site
-    from harness.errors import ExitCode
-    from harness.rules.load import load_ruleset
-
+def command(results: Path, out: Path) -> CommandResult:
+    """Run every submission of the smallest workload, interleaved; rank them and render the site."""
     ruleset = load_ruleset(RULESET)
-    done: list[RunDocument] = []
-    for name in entrants(WORKLOAD):
-        done.append(_series(name, ruleset, results))
-        if done[-1].exit_code == ExitCode.INTERRUPTED:
-            break
-    code = worst(item.exit_code for item in done)
+    first, *others = submissions_for(WORKLOAD)
+    request = SeriesRequest(
+        workload=WORKLOAD,
+        submission=first,
+        interleave_with=tuple(others),
+        ruleset=ruleset,
+        results=results,
+    )
+    with display_for(WORKLOAD) as display:
+        run_results = run_series(request, display)
+    series = []
+    for name in (first, *others):
+        own = [item for item in run_results if item.run.submission.name == name]
+        if own:
+            series.append(document_of(own, ruleset, results))
+    code = worst(item.exit_code for item in series)
     document = DemoDocument(
-        series=tuple(done),
+        series=tuple(series),
         scores=scores_below(results, None),
         report=render_site(results, out, None),
         exit_code=code,
     )
-    return Answer(document, lambda page: _show(document, page), code)
+    return CommandResult(document, lambda printer: _show(document, printer), code)

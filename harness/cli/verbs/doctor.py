@@ -1,39 +1,180 @@
-"""`joulemark doctor`: what this machine can measure and wall in, and which prizes it may enter."""
+"""`joulemark doctor`: show what this machine can measure and which prizes it can enter."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
+from harness.cli.printer import Printer
+from harness.cli.verbs.list import PluginItem, items_of
+from harness.measure.choice import MeterChoice, sensors
+from harness.measure.machine import describe
+from harness.measure.metering import MeteringError
+from harness.measure.preflight import facts
+from harness.measure.trial import DomainTrial, TrialResult, try_meters
+from harness.records import Machine, MachineFact
+from harness.records.base import FORMAT, Record
+from harness.registry import Plugin, discover
+from harness.report.numbers import quantity
+from harness.rules.load import load_ruleset
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+GIB = 1 << 30
 
-    from harness.cli.documents import DoctorDocument, MeterTrial, PluginItem
-    from harness.cli.page import Page
-    from harness.records import MachineFact
-
-QUIET = ("ok", "recorded")
-"""Verdicts of facts that need nobody's attention."""
+TRIAL_S = 3.0
+"""Duration of a trial of the meters: three estimates of the slowest, thirty of most."""
 
 
-def _show_plugins(title: str, items: "Sequence[PluginItem]", page: "Page") -> None:
-    page.heading(title)
+class PrizeEligibility(Record):
+    """Whether this machine can enter for a prize."""
+
+    prize: str
+    eligible: bool
+    reason: str
+    advice: str = ""
+
+
+class MeterTrial(Record):
+    """The meters of this machine, read for some seconds by the sampler."""
+
+    duration_s: float
+    sensors: tuple[DomainTrial, ...]
+    failed: dict[str, str]
+    """Meters that are available but did not open, with the reason."""
+    faults: tuple[str, ...]
+    """Errors that occurred while they were read."""
+
+
+class DoctorDocument(Record):
+    """`joulemark doctor`."""
+
+    format: int = FORMAT
+    machine: str
+    """One line: processor, memory, GPUs, kernel."""
+    meters: tuple[PluginItem, ...]
+    trial: MeterTrial | None = None
+    """None if the meters were not read, as with `--quick`."""
+    launchers: tuple[PluginItem, ...]
+    facts: tuple[MachineFact, ...]
+    prizes: tuple[PrizeEligibility, ...]
+
+
+def _title(machine: Machine) -> str:
+    gpus = f", {', '.join(machine.gpus)}" if machine.gpus else ", no GPU"
+    virtual = {True: ", virtual machine", False: "", None: ", virtual or not: unknown"}
+    return (
+        f"{machine.name}: {machine.cpu_model}, {machine.cpu_count} processors, "
+        f"{machine.memory_bytes / GIB:.1f} GiB{gpus}, {machine.kernel}"
+        f"{virtual[machine.virtualised]}"
+    )
+
+
+def available_meters(meters: Sequence[PluginItem], origin: str = "hardware") -> list[str]:
+    """Return the names of the available meters of an origin."""
+    return [m.name for m in meters if m.available and m.facts.get("origin") == origin]
+
+
+def _meter_advice(meters: Sequence[PluginItem]) -> Iterator[str]:
+    for meter in meters:
+        if not meter.available and meter.advice:
+            yield f"{meter.name}: {meter.advice}"
+    for name in available_meters(meters, "external"):
+        yield f"{name}: attach an external meter and name its log with --meter {name}:path=FILE"
+
+
+def _energy_eligibility(prize: str, meters: Sequence[PluginItem]) -> PrizeEligibility:
+    if names := available_meters(meters):
+        reason = f"joules measured by {', '.join(names)}"
+        return PrizeEligibility(prize=prize, eligible=True, reason=reason)
+    estimates = ", ".join(available_meters(meters, "modelled"))
+    shown = f"; joules of {estimates} are estimates, shown and never ranked" if estimates else ""
+    return PrizeEligibility(
+        prize=prize,
+        eligible=False,
+        reason=f"no meter measures joules here{shown}",
+        advice="; ".join(_meter_advice(meters)),
+    )
+
+
+def prize_eligibility(
+    meters: Sequence[PluginItem],
+    launchers: Sequence[PluginItem],
+    machine_facts: Sequence[MachineFact],
+) -> Iterator[PrizeEligibility]:
+    """Return for each prize whether this machine can enter, and why."""
+    accepted = load_ruleset("default").score.isolation
+    isolated = any(item.available and item.facts.get("level") in accepted for item in launchers)
+    failed = [fact for fact in machine_facts if fact.verdict == "fail"]
+    for plugin in discover("prizes"):
+        if not isinstance(plugin, Plugin):
+            continue
+        result = PrizeEligibility(
+            prize=plugin.name, eligible=True, reason="seconds need only the clock"
+        )
+        if plugin.value.unit == "J":
+            result = _energy_eligibility(plugin.name, meters)
+        if not isolated:
+            advice = [item.advice for item in launchers if not item.available and item.advice]
+            result = PrizeEligibility(
+                prize=plugin.name,
+                eligible=False,
+                reason=f"no accepted isolation ({' or '.join(accepted)}) works here",
+                advice="; ".join(advice),
+            )
+        if result.eligible and failed:
+            advice = list(dict.fromkeys(fact.advice for fact in failed if fact.advice))
+            names = ", ".join(fact.id for fact in failed)
+            reason = f"{result.reason}; but not in the machine's present state: {names}"
+            change = {"reason": reason, "advice": "; ".join(advice)}
+            result = result.model_copy(update=change)
+        yield result
+
+
+def run_trial(choice: Sequence[MeterChoice], duration_s: float = TRIAL_S) -> MeterTrial:
+    """Read meters for some seconds; if the sampler fails, every meter is shown as failed."""
+    try:
+        trial = try_meters(choice, duration_s)
+    except MeteringError as error:
+        trial = TrialResult((), {meter.name: str(error) for meter in choice}, ())
+    return MeterTrial(
+        duration_s=duration_s, sensors=trial.domains, failed=trial.failed, faults=trial.faults
+    )
+
+
+def examine(*, with_trial: bool = False) -> DoctorDocument:
+    """Examine meters, isolation and machine; the trial of the meters takes some seconds."""
+    meters, launchers = items_of("meters"), items_of("launchers")
+    machine_facts = facts()
+    trial = None
+    # After the facts, since the trial keeps the machine busy.
+    if with_trial:
+        choice = sensors()
+        names = ", ".join(meter.name for meter in choice) or "none is available"
+        click.echo(f"reading the meters for {TRIAL_S:g} s: {names}", err=True)
+        trial = run_trial(choice)
+    return DoctorDocument(
+        machine=_title(describe()),
+        meters=tuple(meters),
+        trial=trial,
+        launchers=tuple(launchers),
+        facts=tuple(machine_facts),
+        prizes=tuple(prize_eligibility(meters, launchers, machine_facts)),
+    )
+
+
+def _show_plugins(title: str, items: Sequence[PluginItem], printer: Printer) -> None:
+    printer.heading(title)
     rows = [
         (i.name, "ok" if i.available else "missing", i.error or i.reason, i.advice) for i in items
     ]
-    page.table(("name", "here", "why", "what to do"), rows)
-    page.line()
+    printer.table(("name", "here", "reason", "what to do"), rows)
+    printer.line()
 
 
-def _show_trial(trial: "MeterTrial | None", page: "Page") -> None:
-    """Pace and noise of each sensor as it was seen just now."""
-    if trial is None:
-        return
-    page.heading(f"sensors, read for {trial.duration_s:g} s on this machine as it is")
-    from harness.report.numbers import quantity
-
-    columns = ("domain", "meter", "method", "mean", "noise", "new value every", "states")
+def _show_trial(trial: MeterTrial, printer: Printer) -> None:
+    printer.heading(f"sensors, read for {trial.duration_s:g} s on this machine")
+    columns = (
+        "domain", "meter", "method", "mean", "noise", "update period", "stated period",
+    )  # fmt: skip
     rows = [
         (
             sensor.domain,
@@ -46,59 +187,55 @@ def _show_trial(trial: "MeterTrial | None", page: "Page") -> None:
         )
         for sensor in trial.sensors
     ]
-    page.table(columns, rows, right=columns[3:])
+    printer.table(columns, rows, right=columns[3:])
     for name, reason in trial.failed.items():
-        page.line(f"{name} did not open: {reason}")
+        printer.line(f"{name} did not open: {reason}")
     for fault in trial.faults:
-        page.line(f"fault: {fault}")
-    page.line()
+        printer.line(f"fault: {fault}")
+    printer.line()
 
 
-def _value(fact: "MachineFact") -> object:
-    return f"{fact.value:.4g}" if isinstance(fact.value, float) else fact.value
-
-
-def _show_facts(facts: "Sequence[MachineFact]", page: "Page") -> None:
-    page.heading("machine")
-    rows = [(fact.id, fact.verdict, _value(fact), fact.source, fact.advice) for fact in facts]
-    page.table(("fact", "verdict", "value", "source", "what to do"), rows)
-    told = [fact for fact in facts if fact.verdict not in QUIET]
-    if told:
-        page.line(f"{len(told)} of {len(facts)} facts need attention or are unknown")
-    page.line()
-
-
-def _show(document: "DoctorDocument", page: "Page") -> None:
-    page.heading(document.machine)
-    page.line()
-    _show_plugins("meters", document.meters, page)
-    _show_trial(document.trial, page)
-    _show_plugins("isolation", document.launchers, page)
-    _show_facts(document.facts, page)
-    page.heading("prizes that this machine can enter")
+def _show_facts(machine_facts: Sequence[MachineFact], printer: Printer) -> None:
+    printer.heading("machine")
     rows = [
-        (door.prize, "yes" if door.enters else "no", door.reason, door.advice)
-        for door in document.prizes
+        (
+            fact.id,
+            fact.verdict,
+            f"{fact.value:.4g}" if isinstance(fact.value, float) else fact.value,
+            fact.source,
+            fact.advice,
+        )
+        for fact in machine_facts
     ]
-    page.table(("prize", "enters", "why", "what to do"), rows)
+    printer.table(("fact", "verdict", "value", "source", "what to do"), rows)
+    count = sum(fact.verdict not in ("ok", "recorded") for fact in machine_facts)
+    if count:
+        printer.line(f"{count} of {len(machine_facts)} facts need attention or are unknown")
+    printer.line()
 
 
-@click.command("doctor")
+def _show(document: DoctorDocument, printer: Printer) -> None:
+    printer.heading(document.machine)
+    printer.line()
+    _show_plugins("meters", document.meters, printer)
+    if document.trial is not None:
+        _show_trial(document.trial, printer)
+    _show_plugins("isolation", document.launchers, printer)
+    _show_facts(document.facts, printer)
+    printer.heading("prizes that this machine can enter")
+    rows = [
+        (item.prize, "yes" if item.eligible else "no", item.reason, item.advice)
+        for item in document.prizes
+    ]
+    printer.table(("prize", "eligible", "reason", "what to do"), rows)
+
+
+@json_command("doctor")
 @click.option("--quick", is_flag=True, help="Do not read the meters, which takes some seconds.")
-@answers
-def COMMAND(*, quick: bool) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """What can be measured here, how submissions are walled in, and what to mend.
+def command(*, quick: bool) -> CommandResult:
+    """Show what can be measured here, how submissions are isolated, and what to fix.
 
-    Ends with the prizes that this machine can enter. Leaves with 0 whatever it finds.
+    Ends with the prizes that this machine can enter. Always exits with 0.
     """
-    from harness.cli.examination import TRIAL_S, examine, tried
-    from harness.measure.choice import sensors
-
-    def trial() -> "MeterTrial":
-        choice = sensors()
-        names = ", ".join(item.name for item in choice) or "none is there"
-        click.echo(f"reading the meters for {TRIAL_S:g} s: {names}", err=True)
-        return tried(choice)
-
-    document = examine(None if quick else trial)
-    return Answer(document, lambda page: _show(document, page))
+    document = examine(with_trial=not quick)
+    return CommandResult(document, lambda printer: _show(document, printer))

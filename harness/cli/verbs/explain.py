@@ -1,40 +1,115 @@
-"""`joulemark explain`: where a run's joules come from, domain by domain, with each uncertainty."""
+"""`joulemark explain`: show where a run's joules come from, with each uncertainty term."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.bundle import Bundle, BundleError
+from harness.cli.command import CommandResult, json_command
 from harness.cli.options import existing_folder
+from harness.cli.printer import Printer
+from harness.clock import NS_PER_S
+from harness.measure.energy import Energy, EnergyReader, Total
+from harness.measure.trace import read_trace
+from harness.records import Domain
+from harness.records.base import FORMAT, Record
+from harness.report.numbers import percent, quantity
 
-if TYPE_CHECKING:
-    from harness.cli.documents import ExplainDocument
-    from harness.cli.page import Page
-
-
-def _show(document: "ExplainDocument", page: "Page") -> None:
-    from harness.cli.explanation import COLUMNS, rows_of
-
-    page.heading(f"{document.run_id}: {document.window}, {document.window_s:.3f} s")
-    page.table(COLUMNS, rows_of(document), right=COLUMNS[2:4])
-    page.line()
-    for domain in document.domains:
-        if domain.note:
-            page.line(f"{domain.domain}: {domain.note}")
-    page.line(document.total)
+COLUMNS = ("domain", "method", "joules", "± (k = 2)", "terms", "bound", "coverage", "source")
 
 
-@click.command("explain")
-@click.argument("bundle", callback=existing_folder, metavar="BUNDLE")
-@answers
-def COMMAND(bundle: Path) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """The joules of one run, gun to death: each domain's figure, its source and its uncertainty.
+class DomainEnergy(Record):
+    """A domain and its energy in the run window."""
 
-    Every term of the uncertainty is shown (k = 2); the total adds up only domains of which none
-    contains another.
+    domain: Domain
+    energy: Energy
+
+
+class ExplainDocument(Record):
+    """`joulemark explain`."""
+
+    format: int = FORMAT
+    run_id: str
+    window: str
+    window_s: float
+    domains: tuple[DomainEnergy, ...]
+    total: str
+    """The total over domains of which none contains another, in words."""
+
+
+def _total_text(total: Total) -> str:
+    if total.energy_j is None:
+        return f"total: not measured: {total.reason}"
+    u = "unknown uncertainty" if total.u_j is None else f"± {quantity(total.u_j, 'J')} (k = 2)"
+    simulated = ", simulated" if total.simulated else ""
+    return (
+        f"total: {quantity(total.energy_j, 'J')} {u}, {total.method}{simulated}, "
+        f"of {' + '.join(total.domains)}"
+    )
+
+
+def explain(folder: Path) -> ExplainDocument:
+    """Compute the joules of a run, from the start signal to the death of its last process.
+
+    Raises:
+        BundleError: no bundle, or it has no run window or no readings.
+        TraceError: the readings cannot be read.
     """
-    from harness.cli.explanation import explain
+    bundle = Bundle(folder)
+    run = bundle.run
+    gun_ns, end_ns = run.window.gun_ns, run.window.end_ns
+    if gun_ns is None or end_ns is None:
+        raise BundleError(f"{folder}: run {run.id} has no start signal or no end, so no run window")
+    if bundle.trace_path is None:
+        raise BundleError(f"{folder}: run {run.id} read no meter, so there are no joules")
+    energy = EnergyReader(read_trace(bundle.trace_path), run.domains).between(gun_ns, end_ns)
+    return ExplainDocument(
+        run_id=run.id,
+        window="run window, from the start signal to the death of the last process",
+        window_s=(end_ns - gun_ns) / NS_PER_S,
+        domains=tuple(
+            DomainEnergy(domain=domain, energy=energy.domains[domain.name])
+            for domain in run.domains
+        ),
+        total=_total_text(energy.total),
+    )
 
+
+def rows_of(document: ExplainDocument) -> Iterator[Sequence[object]]:
+    """Return one row for each domain."""
+    for item in document.domains:
+        domain, energy = item.domain, item.energy
+        terms = ", ".join(f"{name} {quantity(j, 'J')}" for name, j in energy.terms.items())
+        bound = " to ".join(quantity(end, "J") for end in energy.bound_j or ())
+        yield (
+            domain.name,
+            f"{domain.method}, simulated" if domain.simulated else domain.method,
+            quantity(energy.energy_j, "J"),
+            quantity(energy.u_j, "J"),
+            terms,
+            bound or None,
+            percent(energy.coverage_ratio, 3),
+            f"{domain.meter}: {domain.source}",
+        )
+
+
+def _show(document: ExplainDocument, printer: Printer) -> None:
+    printer.heading(f"{document.run_id}: {document.window}, {document.window_s:.3f} s")
+    printer.table(COLUMNS, rows_of(document), right=COLUMNS[2:4])
+    printer.line()
+    for item in document.domains:
+        if item.energy.reason:
+            printer.line(f"{item.domain.name}: {item.energy.reason}")
+    printer.line(document.total)
+
+
+@json_command("explain")
+@click.argument("bundle", callback=existing_folder, metavar="BUNDLE")
+def command(bundle: Path) -> CommandResult:
+    """Show the joules of one run by domain: figure, source, and every term of the uncertainty.
+
+    Uncertainties are at k = 2. The total adds only domains of which none contains another.
+    """
     document = explain(bundle)
-    return Answer(document, lambda page: _show(document, page))
+    return CommandResult(document, lambda printer: _show(document, printer))

@@ -1,76 +1,65 @@
-"""`joulemark export`: results in the formats of other projects' tools."""
+"""`joulemark export`: write results in the formats of other tools."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
 from harness.cli.options import existing_folder, ruleset_options
+from harness.cli.printer import Printer
+from harness.formats.exports import ExportDocument, export_results
+from harness.formats.format import ExportRequest
+from harness.prizes import score_document
+from harness.records import Ruleset
 
-if TYPE_CHECKING:
-    from harness.cli.page import Page
-    from harness.formats.exports import ExportDocument
-
-DOCUMENT = "harness.formats.exports:ExportDocument"
+__all__ = ["ExportDocument", "command"]
 
 
-def _pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-
-    found = {}
+def _parse_options(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    options = {}
     for text in value:
-        key, separator, said = text.partition("=")
+        key, separator, setting = text.partition("=")
         if not (key and separator):
             raise click.UsageError(f"{param.opts[0]} {text}: write KEY=VALUE", ctx)
-        found[key] = said
-    return found
+        options[key] = setting
+    return options
 
 
-def _scores(results: Path, ruleset: str | None, overrides: tuple[str, ...]) -> dict[str, Any]:
-    """The document of `joulemark score --json`."""
-    from harness.prizes import score_document
-    from harness.rules.load import load_ruleset
-
-    named = ruleset or ("default" if overrides else None)
-    return score_document(results, load_ruleset(named, overrides) if named else None)
-
-
-def _show(document: "ExportDocument", page: "Page") -> None:
+def _show(document: ExportDocument, printer: Printer) -> None:
     for name in document.files:
-        page.line(name)
-    for finding in document.findings:
-        page.line(
-            f"{finding.level}: {finding.message}", "" if finding.level == "info" else "yellow"
-        )
-    page.line(
-        f"{len(document.files)} files of format {document.target_format} in {document.folder}"
-    )
+        printer.line(name)
+    printer.findings(document.findings)
+    count = len(document.files)
+    printer.line(f"{count} files of format {document.target_format} in {document.folder}")
 
 
-@click.command("export")
+@json_command("export")
 @click.argument("format_name", metavar="FORMAT")
 @click.argument("results", default="results", callback=existing_folder, metavar="[DIR]")
-@click.option("--out", default="exports", show_default=True, metavar="DIR", help="Where to write.")
+@click.option("--out", default="exports", show_default=True, metavar="DIR", help="Output folder.")
 @click.option(
-    "--option", "options", multiple=True, callback=_pairs, metavar="KEY=VALUE",
-    help="What the format asks for, as alias=resnet.",
-)  # fmt: skip
+    "--option",
+    "options",
+    multiple=True,
+    callback=_parse_options,
+    metavar="KEY=VALUE",
+    help="Option of the format, as alias=resnet.",
+)
 @ruleset_options(None)
-@answers
-def COMMAND(  # noqa: N802
-    format_name: str, results: Path, out: str, ruleset: str | None, **given: Any
-) -> Answer:
-    """Write the results below DIR (default: results) in FORMAT, into a folder of that name.
+def command(
+    format_name: str, results: Path, out: str, options: dict[str, str], ruleset: Ruleset | None
+) -> CommandResult:
+    """Write the results below DIR (default: results) in FORMAT to a folder of that name.
 
-    `joulemark list formats` names the formats.
+    `joulemark list formats` lists the formats.
     """
-    from harness.formats.exports import export_results
-    from harness.formats.format import ExportRequest
 
-    request = ExportRequest(
-        results=results,
-        scores=lambda: _scores(results, ruleset, given["overrides"]),
-        options=given["options"],
-    )
+    def scores() -> dict[str, Any]:
+        return score_document(results, ruleset)
+
+    request = ExportRequest(results=results, scores=scores, options=options)
     document = export_results(format_name, request, Path(out))
-    return Answer(document, lambda page: _show(document, page))
+    return CommandResult(document, lambda printer: _show(document, printer))

@@ -1,48 +1,104 @@
-"""`joulemark import`: results of other projects become records that can be scored and shown."""
-# ruff: noqa: N999 - a verb's file is named as the verb is typed
+"""`joulemark import`: import bundles, and results of other projects."""
+# ruff: noqa: N999 - a command's file has the command's name
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
 from harness.cli.options import results_option
-
-if TYPE_CHECKING:
-    from harness.cli.page import Page
-    from harness.formats.imports import ImportDocument
+from harness.cli.printer import Printer
+from harness.formats.imports import ImportDocument, ImportedItem, Tally, import_archive
+from harness.records import Finding
+from harness.run import bundle_import
+from harness.run.bundle_import import ImportResult
 
 FINDINGS_SHOWN = 20
 
 BUNDLE = "bundle"
-"""Beside the formats: what this harness itself seals, somewhere else."""
-
-DOCUMENT = "harness.formats.imports:ImportDocument"
+"""Format of this program's own bundles, in addition to the plug-ins of kind `formats`."""
 
 
-def _show(document: "ImportDocument", page: "Page") -> None:
-    page.heading(f"{document.source_format}: {document.runs_count} runs from {document.path}")
-    rows = [(item.what, item.count, ", ".join(item.names)) for item in document.found]
-    page.table(("what", "how many", "names"), rows, right=("how many",))
-    for finding in document.findings[:FINDINGS_SHOWN]:
-        page.line(
-            f"{finding.level}: {finding.message}", "yellow" if finding.level != "info" else ""
+def _findings(result: ImportResult) -> tuple[Finding, ...]:
+    unsealed = [
+        Finding(
+            rule="bundle-unsealed",
+            level="warn",
+            message=f"{place}: started and never sealed, so it cannot be imported",
+            advice="it counts as a failed run on the machine that ran it, but not here",
         )
+        for place in result.left_out
+    ]
+    known = [
+        Finding(rule="bundle-known", level="info", message=f"{bundle.run.id} was imported before")
+        for bundle in result.admitted
+        if not bundle.fresh
+    ]
+    return (*unsealed, *known)
+
+
+def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocument:
+    """Import bundles and list them.
+
+    Raises:
+        (what `bundle_import.import_bundles` raises)
+    """
+    result = bundle_import.import_bundles(path, results, key)
+    runs = [bundle.run for bundle in result.admitted]
+    names: dict[str, set[str]] = {
+        "workload": {run.workload.name for run in runs},
+        "submission": {run.submission.name for run in runs},
+        "machine": {run.machine for run in runs},
+        "provenance": {run.provenance for run in runs},
+    }
+    return ImportDocument(
+        source_format=BUNDLE,
+        path=str(path),
+        results=str(results),
+        file=str(result.ledger),
+        runs_count=len(runs),
+        found=tuple(
+            Tally(what=what, count=len(values), names=tuple(sorted(values)))
+            for what, values in names.items()
+        ),
+        runs=tuple(
+            ImportedItem(
+                workload=run.workload.name,
+                submission=run.submission.name,
+                machine=run.machine,
+                run=run.id,
+                status=run.status,
+                time_s=None,
+                energy_by_method_j={},
+            )
+            for run in runs
+        ),
+        findings=_findings(result),
+        rulesets=(),
+    )
+
+
+def _show(document: ImportDocument, printer: Printer) -> None:
+    count = document.runs_count
+    printer.heading(
+        f"{document.source_format}: {count} run{'' if count == 1 else 's'} from {document.path}"
+    )
+    rows = [(item.what, item.count, ", ".join(item.names)) for item in document.found]
+    printer.table(("what", "count", "names"), rows, right=("count",))
+    printer.findings(document.findings[:FINDINGS_SHOWN])
     more = len(document.findings) - FINDINGS_SHOWN
     if more > 0:
-        page.line(f"and {more} further findings; --json lists all")
+        printer.line(f"and {more} more findings; --json lists all")
     if document.source_format == BUNDLE:
-        from harness.cli.foreign import show_kept
-
-        show_kept(document, page)
+        printer.line(f"verified, copied to {document.results}, recorded in {document.file}")
+        printer.line(f"next: joulemark score {document.results}")
         return
-    page.line(f"written to {document.file}; these records are marked imported and win no prize")
+    printer.line(f"written to {document.file}; imported records never win a prize")
     if document.rulesets:
-        page.line(f"next: joulemark score {document.results} --ruleset {document.rulesets[0]}")
+        printer.line(f"next: joulemark score {document.results} --ruleset {document.rulesets[0]}")
 
 
-@click.command("import")
+@json_command("import")
 @click.argument("format_name", metavar="FORMAT")
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
 @results_option
@@ -50,27 +106,22 @@ def _show(document: "ImportDocument", page: "Page") -> None:
     "--key",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Of bundles: public key that must have signed each one.",
+    help="For bundles: public key that must have signed each one.",
 )
-@answers
-def COMMAND(format_name: str, path: Path, results: Path, key: Path | None) -> Answer:  # noqa: N802
-    """Read PATH, an archive in FORMAT, and keep its runs below --results.
+def command(format_name: str, path: Path, results: Path, key: Path | None) -> CommandResult:
+    """Read PATH, an archive in FORMAT, and store its runs below --results.
 
-    A file that cannot be read is named and does not lose the others. Importing the same path again
-    replaces what was imported before. `joulemark list formats` names the formats.
+    A file that cannot be read is reported, and the others are still imported. Importing the same
+    path again replaces the earlier import. `joulemark list formats` lists the formats.
 
-    FORMAT `bundle` lets sealed bundles of somebody else's in (a folder, .tar.gz or .zip): all of
-    them are verified first, and none is kept where a check fails. A provenance above `self` needs
-    the signature of whoever vouches for it.
+    FORMAT `bundle` imports sealed bundles from a folder, .tar.gz or .zip. All of them are verified
+    first, and none is imported if a check fails. Bundles with a provenance other than `self` must
+    be signed with --key.
     """
     if format_name == BUNDLE:
-        from harness.cli.foreign import import_bundles
-
         document = import_bundles(path, results, key)
+    elif key is not None:
+        raise click.UsageError("--key is only for bundles; other formats are not signed")
     else:
-        from harness.formats.imports import import_archive
-
-        if key is not None:
-            raise click.UsageError("--key is for bundles; records of other formats are not signed")
         document = import_archive(format_name, path, results)
-    return Answer(document, lambda page: _show(document, page))
+    return CommandResult(document, lambda printer: _show(document, printer))

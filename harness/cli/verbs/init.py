@@ -1,32 +1,27 @@
-"""`joulemark init`: begin a submission that passes `check` and runs as it is."""
+"""`joulemark init`: start a submission that passes `check` and runs unchanged."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.answer import Answer, answers
-
-if TYPE_CHECKING:
-    from harness.cli.page import Page
-    from harness.cli.scaffold import InitDocument
-
-DOCUMENT = "harness.cli.scaffold:InitDocument"
+from harness.cli.command import CommandResult, json_command
+from harness.cli.new_submission import Division, InitDocument, create_submission
+from harness.cli.printer import Printer
 
 
-def _show(document: "InitDocument", page: "Page") -> None:
-    begun = document.begun_from or "a constant answer"
-    page.heading(f"{document.folder}: {document.division} division, begun from {begun}")
+def _show(document: InitDocument, printer: Printer) -> None:
+    origin = f"copied from {document.begun_from}" if document.begun_from else "predicts a constant"
+    printer.heading(f"{document.folder}: {document.division} division, {origin}")
     for name in document.files:
-        page.line(name, indent=2)
-    page.line()
-    page.line(f"next: joulemark check {document.folder}")
-    page.line(f"joulemark run {document.workload} --submission {document.folder}", indent=6)
+        printer.line(name, indent=2)
+    printer.line()
+    printer.line(f"next: joulemark check {document.folder}")
+    printer.line(f"joulemark run {document.workload} --submission {document.folder}", indent=6)
 
 
-@click.command("init")
+@json_command("init")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="NAME")
-@click.option("--workload", required=True, metavar="W", help="What it is to be trained on.")
+@click.option("--workload", required=True, metavar="W", help="Workload that it trains on.")
 @click.option(
     "--division",
     type=click.Choice(["closed", "open"]),
@@ -34,13 +29,11 @@ def _show(document: "InitDocument", page: "Page") -> None:
     show_default=True,
     help="closed: the workload's own model; open: any model, with a predictor.",
 )
-@answers
-def COMMAND(folder: Path, workload: str, division: Any) -> Answer:  # noqa: N802
-    """Make the folder NAME with a submission.toml and a train.py to begin from.
+def command(folder: Path, workload: str, division: Division) -> CommandResult:
+    """Make the folder NAME with a submission.toml and a train.py to start from.
 
-    The closed one is a copy of the workload's reference submission. Nothing is overwritten.
+    In the closed division it is a copy of the workload's reference submission. Existing files are
+    never overwritten.
     """
-    from harness.cli.scaffold import scaffold
-
-    document = scaffold(folder, workload, division)
-    return Answer(document, lambda page: _show(document, page))
+    document = create_submission(folder, workload, division)
+    return CommandResult(document, lambda printer: _show(document, printer))

@@ -1,35 +1,42 @@
-"""`joulemark keygen`: a key pair to sign bundles with."""
+"""`joulemark keygen`: make a key pair that signs bundles."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
+from harness.cli.printer import Printer
+from harness.records.base import FORMAT, Record
+from harness.sign import PUBLIC_SUFFIX, generate
 
-if TYPE_CHECKING:
-    from harness.cli.page import Page
+
+class KeygenDocument(Record):
+    """`joulemark keygen`."""
+
+    format: int = FORMAT
+    private_key: str
+    """File to keep secret."""
+    public_key: str
+    """File to publish."""
+    key_id: str
+    """SHA-256 of the raw public key."""
 
 
-@click.command("keygen")
+@json_command("keygen")
 @click.argument("file", type=click.Path(path_type=Path))
-@answers
-def COMMAND(file: Path) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """Make an ed25519 key: FILE is the private one (mode 0600), FILE.pub the public one.
+def command(file: Path) -> CommandResult:
+    """Make an ed25519 key pair: the private key FILE (mode 0600) and the public key FILE.pub.
 
-    Nothing is ever overwritten. Needs the extra `sign`.
+    Existing files are never overwritten. The extra `sign` must be installed.
     """
-    from harness.cli.documents import KeygenDocument
-    from harness.sign import PUBLIC_SUFFIX, generate
-
-    name = generate(file)
+    key_id = generate(file)
     document = KeygenDocument(
-        private_key=str(file), public_key=f"{file}{PUBLIC_SUFFIX}", key_id=name
+        private_key=str(file), public_key=f"{file}{PUBLIC_SUFFIX}", key_id=key_id
     )
 
-    def show(page: "Page") -> None:
-        page.line(f"private key: {document.private_key} (keep it to yourself)")
-        page.line(f"public key: {document.public_key}")
-        page.line(f"key id: {document.key_id}")
+    def show(printer: Printer) -> None:
+        printer.line(f"private key: {document.private_key} (keep it secret)")
+        printer.line(f"public key: {document.public_key}")
+        printer.line(f"key id: {document.key_id}")
 
-    return Answer(document, show)
+    return CommandResult(document, show)

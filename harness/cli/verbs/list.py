@@ -1,16 +1,24 @@
-"""`joulemark list`: what there is to run, to run it with, and to judge it by."""
+"""`joulemark list`: list workloads, submissions, meters, rulesets and other plug-ins."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import click
+from pydantic import Field
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
 from harness.cli.options import OneOf
+from harness.cli.printer import Printer
+from harness.plugins import Availability
+from harness.records.base import FORMAT, Record
+from harness.registry import Broken, Plugin, discover
+from harness.rules.load import load_ruleset
+from harness.run.submission import open_submission
+from harness.score.calibration import committed_record
 
-if TYPE_CHECKING:
-    from harness.cli.documents import ListDocument, PluginItem
-    from harness.cli.page import Page
+Value = str | int | float | bool | None
+Facts = dict[str, Value]
 
 KINDS = (
     "workloads",
@@ -24,74 +32,220 @@ KINDS = (
     "formats",
 )
 
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "workloads": ("domain", "size", "metric", "better", "target", "spread", "budget_s", "secrecy"),
+    "submissions": ("workloads", "division", "team"),
+    "rulesets": ("seeds_count", "snapshot_rule"),
+    "meters": ("origin",),
+    "launchers": ("level",),
+}
+"""Facts that the table of a kind shows, in this order."""
 
-def _show_overview(document: "ListDocument", page: "Page") -> None:
+PROBED = ("meters", "launchers")
+"""Kinds whose plug-ins may be unavailable on this machine."""
+
+
+class PluginItem(Record):
+    """One plug-in, loaded or broken."""
+
+    kind: str
+    """As `workloads` or `meters`."""
+    name: str
+    title: str
+    """One line of description; empty for broken plug-ins."""
+    origin: str
+    """`built-in`, the plug-in folder, or the distribution that brings it."""
+    error: str
+    """Why it does not load; empty if it does."""
+    available: bool | None
+    """For meters and launchers: whether this machine can use it; None for the other kinds."""
+    reason: str = ""
+    """Why it is available or not."""
+    advice: str = ""
+    """What would make it available."""
+    facts: Facts = Field(default_factory=dict)
+    """For workloads: domain, metric, direction, target, budget, secrecy, size; and so on."""
+
+
+class ListDocument(Record):
+    """`joulemark list`."""
+
+    format: int = FORMAT
+    kinds: tuple[str, ...]
+    """The requested kinds."""
+    plugins: tuple[PluginItem, ...]
+
+
+def _describe_workload(plugin: Plugin) -> tuple[str, Facts]:
+    spec = plugin.value
+    unit = f" ({spec.metric.unit})" if spec.metric.unit else ""
+    record = committed_record(plugin.name) if plugin.source.origin == "built-in" else None
+    facts: Facts = {
+        "domain": spec.domain,
+        "size": spec.size,
+        "metric": f"{spec.metric.name}{unit}",
+        "better": spec.metric.better,
+        "target": spec.target.value,
+        # Standard deviation of the final metric between calibrated runs.
+        "spread": float(f"{record.deviation:.2g}") if record else None,
+        "budget_s": spec.budget_s,
+        "secrecy": spec.secrecy,
+    }
+    if spec.packed is not None:
+        facts["data"] = spec.packed.how
+    return spec.title, facts
+
+
+def _describe_submission(plugin: Plugin) -> tuple[str, Facts]:
+    file = open_submission(str(plugin.value)).file
+    return file.title, {
+        "workloads": ", ".join(file.workloads),
+        "division": file.division,
+        "team": file.team,
+        "methods": ", ".join(file.methods),
+    }
+
+
+def _describe_ruleset(plugin: Plugin) -> tuple[str, Facts]:
+    rules = load_ruleset(str(plugin.value))
+    return rules.title, {
+        "seeds_count": rules.run.seeds_count,
+        "snapshot_rule": rules.run.snapshot_rule,
+        "extends": rules.extends,
+        "about": rules.about,
+    }
+
+
+def _describe(plugin: Plugin, *names: str) -> tuple[str, Facts]:
+    """Return the title, else the first line of the module's docstring, and named attributes."""
+    value = plugin.value
+    module = sys.modules.get(getattr(value, "__module__", type(value).__module__))
+    doc = (module.__doc__ if module else None) or ""
+    title = getattr(value, "title", "") or doc.strip().partition("\n")[0].rstrip(".")
+    attributes = {name: getattr(value, name, None) for name in names}
+    facts: Facts = {k: v for k, v in attributes.items() if isinstance(v, str | int | float | bool)}
+    return title if isinstance(title, str) else "", facts
+
+
+DESCRIBERS: Mapping[str, Callable[[Plugin], tuple[str, Facts]]] = {
+    "workloads": _describe_workload,
+    "submissions": _describe_submission,
+    "rulesets": _describe_ruleset,
+    "meters": lambda plugin: _describe(plugin, "origin"),
+    "launchers": lambda plugin: _describe(plugin, "level"),
+}
+
+
+def _broken_item(kind: str, broken: Broken) -> PluginItem:
+    return PluginItem(
+        kind=kind,
+        name=broken.name,
+        title="",
+        origin=broken.source.origin,
+        error=broken.error,
+        available=False if kind in PROBED else None,
+        reason="the plug-in does not load" if kind in PROBED else "",
+        advice=f"fix or remove {broken.source.path or broken.source.origin}",
+    )
+
+
+def _loaded_item(kind: str, plugin: Plugin) -> PluginItem:
+    title, facts = DESCRIBERS.get(kind, _describe)(plugin)
+    available: Any = plugin.value.probe() if kind in PROBED else None
+    if kind in PROBED and not isinstance(available, Availability):
+        raise TypeError("probe() returned no Availability")
+    return PluginItem(
+        kind=kind,
+        name=plugin.name,
+        title=title,
+        origin=plugin.source.origin,
+        error="",
+        available=available.ok if available else None,
+        reason=available.reason if available else "",
+        advice=available.advice if available else "",
+        facts=facts,
+    )
+
+
+def item_of(kind: str, plugin: Plugin | Broken) -> PluginItem:
+    """Describe one plug-in; a plug-in that raises an error is shown as broken."""
+    if isinstance(plugin, Broken):
+        return _broken_item(kind, plugin)
+    try:
+        return _loaded_item(kind, plugin)
+    except Exception as error:  # noqa: BLE001 - plug-ins may raise anything
+        text = " ".join(str(error).split())
+        broken = Broken(plugin.name, f"{type(error).__name__}: {text}", plugin.source)
+        return _broken_item(kind, broken)
+
+
+def items_of(kind: str) -> list[PluginItem]:
+    """Describe every plug-in of a kind, including broken ones."""
+    return [item_of(kind, plugin) for plugin in discover(kind)]
+
+
+def _show_overview(document: ListDocument, printer: Printer) -> None:
     rows = []
     for kind in document.kinds:
         items = [item for item in document.plugins if item.kind == kind]
         names = ", ".join(item.name for item in items if not item.error)
         broken = ", ".join(item.name for item in items if item.error)
         rows.append((kind, len(items), names, broken))
-    page.table(("kind", "count", "names", "broken"), rows, right=("count",))
-    page.line()
-    page.line("details: joulemark list KIND")
+    printer.table(("kind", "count", "names", "broken"), rows, right=("count",))
+    printer.line()
+    printer.line("details: joulemark list KIND")
 
 
-def _state(item: "PluginItem") -> str:
+def _state(item: PluginItem) -> str:
     if item.error:
         return "broken"
     return {True: "ok", False: "missing", None: ""}[item.available]
 
 
-def _note(item: "PluginItem") -> str:
+def _note(item: PluginItem) -> str:
     reason = item.error or item.reason
     return f"{reason}; {item.advice}" if item.advice and reason else reason
 
 
-def _show_kind(kind: str, items: "Sequence[PluginItem]", page: "Page") -> None:
-    from harness.cli.listing import COLUMNS
-
+def _show_kind(kind: str, items: Sequence[PluginItem], printer: Printer) -> None:
     names = COLUMNS.get(kind, ())
-    noted = any(_state(item) for item in items)
-    columns = ("name", *names, "title", *(("state", "note") if noted else ()))
+    with_state = any(_state(item) for item in items)
     rows = [
         (
             item.name,
             *(item.facts.get(name) for name in names),
             item.title,
-            *((_state(item), _note(item)) if noted else ()),
+            *((_state(item), _note(item)) if with_state else ()),
         )
         for item in items
     ]
-    page.table(columns, rows, right=("target", "spread", "budget_s", "seeds_count"))
-    local = [item for item in items if item.facts.get("data")]
-    if local:
-        page.line("\ndata to be fetched, then packed by `joulemark data prepare NAME FOLDER`:")
-    for item in local:
-        page.line(f"{item.name}: {item.facts['data']}")
+    columns = ("name", *names, "title", *(("state", "note") if with_state else ()))
+    printer.table(columns, rows, right=("target", "spread", "budget_s", "seeds_count"))
+    with_data = [item for item in items if item.facts.get("data")]
+    if with_data:
+        printer.line()
+        printer.line("data to download, then to pack with `joulemark data prepare NAME FOLDER`:")
+    for item in with_data:
+        printer.line(f"{item.name}: {item.facts['data']}")
 
 
-def _show(document: "ListDocument", page: "Page") -> None:
+def _show(document: ListDocument, printer: Printer) -> None:
     if len(document.kinds) > 1:
-        _show_overview(document, page)
+        _show_overview(document, printer)
     elif document.plugins:
-        _show_kind(document.kinds[0], document.plugins, page)
+        _show_kind(document.kinds[0], document.plugins, printer)
     else:
-        page.line(f"there are no {document.kinds[0]}")
+        printer.line(f"there are no {document.kinds[0]}")
 
 
-@click.command("list")
+@json_command("list")
 @click.argument("kind", type=OneOf("kind", KINDS), required=False)
-@answers
-def COMMAND(kind: str | None) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """What there is: workloads, submissions, meters, launchers, rulesets and more.
+def command(kind: str | None) -> CommandResult:
+    """List the plug-ins of a KIND; without KIND, an overview of all.
 
-    Without a KIND, an overview. Plug-ins that do not load are listed with their error.
+    Plug-ins that do not load are listed with their error.
     """
-    from harness.cli.documents import ListDocument
-    from harness.cli.listing import items_of
-
     kinds = (kind,) if kind else KINDS
-    found = tuple(item for element in kinds for item in items_of(element))
-    document = ListDocument(kinds=kinds, plugins=found)
-    return Answer(document, lambda page: _show(document, page))
+    plugins = tuple(item for name in kinds for item in items_of(name))
+    document = ListDocument(kinds=kinds, plugins=plugins)
+    return CommandResult(document, lambda printer: _show(document, printer))

@@ -1,93 +1,143 @@
-"""`joulemark report`: the static site of all results, figures for papers, and what CI shows."""
+"""`joulemark report`: render the static site, figures for papers, and files for CI."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.bundle import Bundle, find_bundles
+from harness.cli.command import CommandResult, json_command
 from harness.cli.failure import unknown
-from harness.cli.options import folder_option, optional_folder_option, ruleset_options
+from harness.cli.options import folder_option, results_option, ruleset_options
+from harness.cli.printer import Printer
+from harness.prizes import boards
+from harness.records import Ruleset
+from harness.records.base import FORMAT, Record
+from harness.report.ci import write_ci
+from harness.report.site import render
+from harness.score.score import score_all
 
-if TYPE_CHECKING:
-    from harness.cli.documents import ReportDocument
-    from harness.cli.page import Page
-    from harness.cli.site import Beside
-
-
-class Extras(NamedTuple):
-    """What the options ask for beside the site."""
-
-    figures: Path | None
-    formats: str | None
-    ci: Path | None
+INDEX = "index.html"
 
 
-def _show(document: "ReportDocument", page: "Page") -> None:
-    page.line(f"wrote {len(document.files)} files")
-    for what, files in (("figures", document.figures), ("files for CI", document.ci)):
-        if files:
-            page.line(f"wrote {len(files)} {what} to {Path(files[0]).parent}")
-    page.line(f"open {document.index}")
+class ReportDocument(Record):
+    """`joulemark report`."""
+
+    format: int = FORMAT
+    index: str
+    """Path of the first page."""
+    files: tuple[str, ...]
+    """Files of the site."""
+    figures: tuple[str, ...] = ()
+    """Files of `--figures`."""
+    ci: tuple[str, ...] = ()
+    """Files of `--ci`."""
 
 
-def _formats(text: str | None) -> tuple[str, ...]:
-    """The formats of `--format`, each once, as they were named.
+def rulesets_below(results: Path) -> list[Ruleset]:
+    """Return the distinct rulesets of all bundles, sorted by name."""
+    rulesets = {}
+    for folder in find_bundles(results):
+        try:
+            ruleset = Bundle(folder).ruleset
+        except ValueError:
+            continue  # scoring reports it as a finding
+        rulesets[ruleset.model_dump_json()] = ruleset
+    return sorted(rulesets.values(), key=lambda ruleset: ruleset.name)
+
+
+def render_site(
+    results: Path,
+    out: Path,
+    ruleset: Ruleset | None,
+    *,
+    figures: Path | None = None,
+    figure_formats: tuple[str, ...] = (),
+    ci: Path | None = None,
+) -> ReportDocument:
+    """Write the site of all results, and figures and CI files of the same scores.
+
+    Args:
+        results: Folder of bundles.
+        out: Folder of the site.
+        ruleset: Rules to apply; None scores each run under its own.
+        figures: Folder for figures; None writes none.
+        figure_formats: Formats of the figures; empty: all formats.
+        ci: Folder for the summary, JUnit file and badges of a CI job; None writes none.
 
     Raises:
-        click.UsageError: there is no such format, or none is named.
+        SiteError: two pages have the same path.
+        OSError: a file could not be written.
     """
-    if text is None:
-        return ()
-    from harness.report.figures import FORMATS
+    scored = score_all(results, ruleset)
+    leaderboards = boards(scored.scores)
+    rulesets = [ruleset] if ruleset else rulesets_below(results)
+    files = render(results, out, scored.scores, leaderboards, rulesets)
+    figure_files: list[Path] = []
+    if figures is not None:
+        # matplotlib is slow to import, so it is imported only if figures are drawn.
+        from harness.report.figures import FORMATS, write_figures
+
+        figure_files = write_figures(
+            results, figures, scored.scores, leaderboards, figure_formats or FORMATS
+        )
+    ci_files = write_ci(ci, scored.scores, leaderboards) if ci else []
+    return ReportDocument(
+        index=str((out / INDEX).resolve()),
+        files=tuple(map(str, files)),
+        figures=tuple(map(str, figure_files)),
+        ci=tuple(map(str, ci_files)),
+    )
+
+
+def _parse_formats(text: str) -> tuple[str, ...]:
+    from harness.report.figures import FORMATS  # imports matplotlib
 
     names = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
     for name in names:
         if name not in FORMATS:
             raise click.UsageError(unknown("format of --format", name, FORMATS))
     if not names:
-        raise click.UsageError(
-            f"--format '{text}' names no format; there are: {', '.join(FORMATS)}"
-        )
+        raise click.UsageError(f"--format '{text}' names no format; use {', '.join(FORMATS)}")
     return names
 
 
-def _beside(extras: Extras) -> "Beside":
-    from harness.cli.site import Beside
-
-    if extras.formats is not None and extras.figures is None:
-        raise click.UsageError(
-            "--format says how figures are written; name their folder with --figures DIR"
-        )
-    return Beside(extras.figures, _formats(extras.formats), extras.ci)
+def _show(document: ReportDocument, printer: Printer) -> None:
+    printer.line(f"wrote {len(document.files)} files")
+    for what, files in (("figures", document.figures), ("files for CI", document.ci)):
+        if files:
+            printer.line(f"wrote {len(files)} {what} to {Path(files[0]).parent}")
+    printer.line(f"open {document.index}")
 
 
-@click.command("report")
-@folder_option("--results", default="results", text="Folder of bundles and ledgers.")
+@json_command("report")
+@results_option
 @folder_option("--out", default="reports", text="Folder of the site.")
 @ruleset_options(None)
-@optional_folder_option("--figures", text="Write figures for papers to this folder too.")
-@click.option("--format", "formats", metavar="LIST", help="Of the figures: svg,pdf,png (all).")
-@optional_folder_option("--ci", text="Write summary.md, junit.xml and badges to this folder too.")
-@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
-@answers
-def COMMAND(  # noqa: N802 - the name by which verbs are found
+@folder_option("--figures", text="Also write figures for papers to this folder.")
+@click.option("--format", "formats", metavar="LIST", help="Formats of figures: svg,pdf,png (all).")
+@folder_option("--ci", text="Also write summary.md, junit.xml and badges to this folder.")
+@click.option("--open", "opens", is_flag=True, help="Open the site in the browser.")
+def command(
     results: Path,
     out: Path,
-    ruleset: str | None,
-    overrides: tuple[str, ...],
+    ruleset: Ruleset | None,
+    figures: Path | None,
+    formats: str | None,
+    ci: Path | None,
     *,
     opens: bool,
-    **extras: Path | str | None,
-) -> Answer:
+) -> CommandResult:
     """Render the leaderboards and every entry as pages that open from a file, without a network."""
-    beside = _beside(Extras(**extras))  # type: ignore[arg-type]
-    from harness.cli.site import render_site
-    from harness.rules.load import load_ruleset
-
-    named = ruleset or ("default" if overrides else None)
-    rules = load_ruleset(named, overrides) if named else None
-    document = render_site(results, out, rules, beside)
+    if formats is not None and figures is None:
+        raise click.UsageError("--format needs --figures DIR, the folder of the figures")
+    document = render_site(
+        results,
+        out,
+        ruleset,
+        figures=figures,
+        figure_formats=() if formats is None else _parse_formats(formats),
+        ci=ci,
+    )
     if opens:
         click.launch(document.index)
-    return Answer(document, lambda page: _show(document, page))
+    return CommandResult(document, lambda printer: _show(document, printer))

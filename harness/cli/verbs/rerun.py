@@ -1,68 +1,150 @@
-"""`joulemark rerun`: an organizer repeats a sealed run on a machine of his own."""
+"""`joulemark rerun`: repeat a sealed run on this machine and compare."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import Field
 
-from harness.cli.answer import Answer, answers
-from harness.cli.options import meter_option, results_option, sign_option
+from harness.cli.command import CommandResult, json_command
+from harness.cli.options import (
+    key_option,
+    launcher_option,
+    meter_option,
+    quiet_option,
+    results_option,
+)
+from harness.cli.printer import Printer
+from harness.cli.progress import display_for
+from harness.cli.run_document import RunDocument, document_of, show_series
+from harness.errors import ExitCode
+from harness.records import Figure, Ruleset, Score
+from harness.records.base import FORMAT, Record
+from harness.records.confirm import Confirmation, ConfirmRow
+from harness.run.order import Watcher
+from harness.run.rerun import open_sealed, rerun_request, sealed_reference, sealed_series
+from harness.run.series import SeriesRequest, run_series
+from harness.score.confirm import Halves, Terms, confirm
+from harness.score.group import Group, score_of
+from harness.score.score import read_attempts
 
-if TYPE_CHECKING:
-    from harness.cli.page import Page
-    from harness.cli.repeating import RerunDocument
-    from harness.records import Figure
-    from harness.records.confirm import ConfirmRow
+CODES = {
+    "confirmed": ExitCode.OK,
+    "not confirmed": ExitCode.GATE,
+    "unclear": ExitCode.TARGET_MISSED,
+}
 
-DOCUMENT = "harness.cli.repeating:RerunDocument"
-
-COLUMNS = ("what", "sealed", "repeated", "change", "interval", "verdict", "why")
+COLUMNS = ("quantity", "sealed", "repeated", "change", "interval", "verdict", "reason")
 
 
-def _figure(figure: "Figure | None") -> str | None:
+class RerunDocument(Record):
+    """`joulemark rerun`."""
+
+    format: int = FORMAT
+    bundle: str
+    """The sealed run that was repeated."""
+    sealed: tuple[str, ...]
+    """Folders of the runs of its series."""
+    series: RunDocument
+    """The repetition."""
+    confirmation: Confirmation | None = Field(...)
+    """None if the repetition was interrupted."""
+    exit_code: int
+
+
+def _score_of(folders: Sequence[Path], ruleset: Ruleset) -> Score | None:
+    """Score exactly these runs of one submission; None without runs."""
+    found = [attempt for folder in folders for attempt in read_attempts(folder, ruleset)[0]]
+    # A repeated trial represents itself, not the study that it was part of.
+    attempts = [
+        item._replace(score=item.score.model_copy(update={"trial": None})) for item in found
+    ]
+    return score_of(Group(tuple(attempts), (), ruleset.name)) if attempts else None
+
+
+def _halves(own: Sequence[Path], reference: Sequence[Path], ruleset: Ruleset) -> Halves:
+    score = _score_of(own, ruleset)
+    assert score is not None
+    return Halves(score, _score_of(reference, ruleset))
+
+
+def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher) -> RerunDocument:
+    """Verify a bundle, run its source again, and compare.
+
+    Args:
+        folder: The sealed bundle.
+        request: Seeds, meters, launcher and results of the repetition.
+        margin: Ratio by which a cost may be higher and still confirm the sealed one, as 0.1.
+        watcher: Shows the progress.
+
+    Raises:
+        RerunError: the bundle cannot be repeated here.
+        MachineBusy: another run holds this machine.
+    """
+    bundle = open_sealed(folder)
+    series, reference = sealed_series(bundle), sealed_reference(bundle)
+    with rerun_request(bundle, request) as repetition:
+        run_results = run_series(repetition, watcher)
+    rules = bundle.ruleset
+    confirmation = None
+    if not any(result.run.window.ended_by == "interrupt" for result in run_results):
+        own = [result.bundle for result in run_results if not result.is_reference]
+        other = [result.bundle for result in run_results if result.is_reference]
+        old = _halves([b.folder for b in series], [b.folder for b in reference], rules)
+        terms = Terms(margin, rules.score.confidence, rules.score.target_alpha)
+        confirmation = confirm(old, _halves(own, other, rules), terms)
+    return RerunDocument(
+        bundle=str(folder),
+        sealed=tuple(str(item.folder) for item in series),
+        series=document_of(run_results, rules, request.results),
+        confirmation=confirmation,
+        exit_code=CODES[confirmation.verdict] if confirmation else ExitCode.INTERRUPTED,
+    )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return " .. ".join("open" if end is None else f"{end:.4g}" for end in (low, high))
+
+
+def _figure(figure: Figure | None) -> str | None:
     if figure is None:
         return None
-    ends = [f"{item:.4g}" if item is not None else "open" for item in (figure.low, figure.high)]
-    return f"{figure.value:.4g} ({' .. '.join(ends)}), n = {figure.n}"
+    return f"{figure.value:.4g} ({_interval(figure.low, figure.high)}), n = {figure.n}"
 
 
-def _change(row: "ConfirmRow") -> tuple[str | None, str | None]:
-    if row.change is None:
-        return None, None
-    ends = [f"{item:.4g}" if item is not None else "open" for item in (row.low, row.high)]
-    ratio = row.quantity in ("time_to_target_s", "energy_to_target_j")
-    unit = " × reference's" if row.relative else " ×" if ratio else ""
-    return f"{row.change:.4g}{unit}", " .. ".join(ends)
+def _cells(row: ConfirmRow) -> Sequence[object]:
+    change = interval = None
+    if row.change is not None:
+        is_ratio = row.quantity in ("time_to_target_s", "energy_to_target_j")
+        unit = " × reference's" if row.relative else " ×" if is_ratio else ""
+        change, interval = f"{row.change:.4g}{unit}", _interval(row.low, row.high)
+    return (
+        row.quantity, _figure(row.old), _figure(row.new), change, interval, row.verdict, row.note,
+    )  # fmt: skip
 
 
-def _show(document: "RerunDocument", page: "Page") -> None:
-    from harness.cli.series import show
-
-    show(document.series, page)
-    found = document.confirmation
-    page.line()
-    if found is None:
-        page.line("the repetition was broken off: nothing is confirmed")
+def _show(document: RerunDocument, printer: Printer) -> None:
+    show_series(document.series, printer)
+    confirmation = document.confirmation
+    printer.line()
+    if confirmation is None:
+        printer.line("the repetition was interrupted: nothing is confirmed")
         return
-    runs = len(document.sealed)
-    page.heading(
-        f"sealed on {found.old_machine} ({runs} {'run' if runs == 1 else 'runs'}), "
-        f"repeated on {found.new_machine}"
+    count = len(document.sealed)
+    printer.heading(
+        f"sealed on {confirmation.old_machine} ({count} run{'' if count == 1 else 's'}), "
+        f"repeated on {confirmation.new_machine}"
     )
-    rows = [
-        (r.quantity, _figure(r.old), _figure(r.new), *_change(r), r.verdict, r.note)
-        for r in found.rows
-    ]
-    page.table(COLUMNS, rows)
-    if not found.reference:
-        page.line("no other submission was there to alternate with")
-    page.line(f"{found.verdict}: {found.reason}")
+    printer.table(COLUMNS, map(_cells, confirmation.rows))
+    if not confirmation.reference:
+        printer.line("there was no reference to interleave with")
+    printer.line(f"{confirmation.verdict}: {confirmation.reason}")
 
 
-@click.command("rerun")
+@json_command("rerun")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
-    "--seeds", type=click.IntRange(min=1), metavar="N", help="Runs; else as the rules say."
+    "--seeds", type=click.IntRange(min=1), metavar="N", help="Number of runs; default: the rules'."
 )
 @click.option(
     "--margin",
@@ -70,38 +152,41 @@ def _show(document: "RerunDocument", page: "Page") -> None:
     default=10.0,
     show_default=True,
     metavar="PCT",
-    help="A cost that is higher by no more than this confirms the sealed one.",
+    help="A cost that is at most PCT per cent higher confirms the sealed one.",
 )
 @meter_option
-@click.option("--launcher", default="auto", show_default=True, metavar="NAME", help="As in run.")
+@launcher_option
 @results_option
-@sign_option
-@click.option("--quiet", is_flag=True, help="No progress.")
-@answers
-def COMMAND(bundle: Path, margin: float, results: Path, **options: Any) -> Answer:  # noqa: N802
-    """Repeat the sealed run in the folder BUNDLE and say whether it is borne out.
+@key_option
+@quiet_option
+def command(
+    bundle: Path,
+    seeds: int | None,
+    margin: float,
+    meters: tuple[str, ...],
+    launcher: str,
+    results: Path,
+    key: Path | None,
+    *,
+    quiet: bool,
+) -> CommandResult:
+    """Repeat the sealed run in the folder BUNDLE and check whether it is reproduced.
 
-    The bundle is verified first. Its frozen source runs under its own rules with new seeds,
-    alternating with the workload's reference; runs carry the provenance `organizer`. Costs are
-    compared in multiples of the reference's where it ran on both machines. Leaves with 0 where
-    confirmed, 4 where not confirmed, 1 where unclear.
+    The bundle is verified first. Its source runs under its own rules with new seeds, interleaved
+    with the workload's reference; the new runs have the provenance `organizer`. If the reference
+    ran on both machines, costs are compared relative to the reference's cost. Exits with 0 if
+    confirmed, 4 if not confirmed, 1 if unclear.
     """
-    from harness.bundle import Bundle
-    from harness.cli.display import display_for
-    from harness.cli.repeating import rerun
-    from harness.run.rerun import open_sealed
-    from harness.run.series import SeriesRequest
-
-    sealed: Bundle = open_sealed(bundle)
+    sealed = open_sealed(bundle)
     request = SeriesRequest(
         workload=sealed.run.workload.name,
         ruleset=sealed.ruleset,
-        seeds_count=options["seeds"],
-        meters=options["meters"] or ("auto",),
-        launcher=options["launcher"],
+        seeds_count=seeds,
+        meters=meters,
+        launcher=launcher,
         results=results,
-        key=options["key"],
+        key=key,
     )
-    with display_for(request.workload, quiet=options["quiet"]) as display:
+    with display_for(request.workload, quiet=quiet) as display:
         document = rerun(bundle, request, margin / 100, display)
-    return Answer(document, lambda page: _show(document, page), document.exit_code)
+    return CommandResult(document, lambda printer: _show(document, printer), document.exit_code)

@@ -1,84 +1,124 @@
-"""`joulemark run`: train one submission on one workload, once for each seed, and measure it."""
+"""`joulemark run`: train a submission on a workload, once per seed, and measure it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
 from harness.cli.options import (
+    key_option,
+    launcher_option,
     meter_option,
+    quiet_option,
     results_option,
     ruleset_options,
-    series_options,
-    sign_option,
 )
+from harness.cli.printer import Printer
+from harness.cli.progress import display_for
+from harness.records import Ruleset
+from harness.run.series import SeriesRequest, run_series
 
 TRIALS = 5
-"""Of a study, as AlgoPerf takes it."""
+"""Trials of a study, as in AlgoPerf."""
 
 
-@click.command("run")
+@json_command("run")
 @click.argument("workload")
 @ruleset_options("default")
-@series_options
-@sign_option
+@click.option(
+    "--submission",
+    metavar="NAME|PATH",
+    help="Listed submission, or a folder; default: the workload's reference.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), metavar="N", help="Number of runs, with drawn seeds."
+)
+@click.option(
+    "--seed",
+    "declared_seeds",
+    type=click.IntRange(min=0, max=2**31 - 1),
+    multiple=True,
+    metavar="VALUE",
+    help="Use this seed in place of drawn ones, repeatable; such runs win no prize.",
+)
+@click.option(
+    "--interleave",
+    is_flag=True,
+    help="Alternate with the workload's reference on the same seeds, as prizes require.",
+)
+@launcher_option
+@click.option(
+    "--price-per-hour",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="Price of this machine, for scores in dollars.",
+)
+@quiet_option
+@key_option
 @click.option(
     "--tuning",
     type=click.Choice(["external", "self"]),
-    help="external: the harness draws hyperparameters from the submission's search space; self: it "
-    "tunes itself inside each run.",
+    help="external: the harness draws hyperparameters from the submission's search space; self: "
+    "the submission tunes itself in each run.",
 )
 @click.option(
     "--trials",
     type=click.IntRange(min=1, max=1000),
     metavar="N",
-    help="Runs of each study of external tuning (default: 5); --seeds counts the studies.",
+    help=f"Runs of each study of external tuning (default: {TRIALS}); --seeds counts the studies.",
 )
 @meter_option
 @results_option
-@answers
-def COMMAND(workload: str, results: Path, **options: Any) -> Answer:  # noqa: N802
-    """Train a submission on WORKLOAD, once for each seed, while time and power are measured.
+def command(
+    workload: str,
+    ruleset: Ruleset,
+    submission: str | None,
+    seeds: int | None,
+    declared_seeds: tuple[int, ...],
+    launcher: str,
+    price_per_hour: float | None,
+    key: Path | None,
+    tuning: Literal["external", "self"] | None,
+    trials: int | None,
+    meters: tuple[str, ...],
+    results: Path,
+    *,
+    interleave: bool,
+    quiet: bool,
+) -> CommandResult:
+    """Train a submission on WORKLOAD, once per seed, while time and power are measured.
 
-    Every run leaves a sealed bundle, whatever becomes of it. Leaves with 0 where all runs are ok;
-    else with the code of the worst: 130 interrupted, 3 invalid, crashed or diverged, 7 budget
-    exceeded, 5 measurement not trustworthy, 1 target not reached. A study of tuning is as good as
-    its best trial.
+    Every run writes a sealed bundle, however it ends. Exits with 0 if all runs are ok, else with
+    the code of the worst run: 130 interrupted; 3 invalid, crashed or diverged; 7 budget exceeded;
+    5 measurement not trustworthy; 1 target not reached. A study of tuning counts as its best trial.
     """
-    if options["trials"] is not None and options["tuning"] != "external":
-        raise click.UsageError(
-            "--trials counts the runs of a study of --tuning external; name that, too"
-        )
-    from harness.cli.display import display_for
-    from harness.rules.load import load_ruleset
-    from harness.run.series import SeriesRequest, run_series
-
-    ruleset = load_ruleset(options["ruleset"], options["overrides"])
+    if trials is not None and tuning != "external":
+        raise click.UsageError("--trials needs --tuning external, whose runs it counts")
     request = SeriesRequest(
         workload=workload,
-        submission=options["submission"],
+        submission=submission,
         ruleset=ruleset,
-        seeds_count=options["seeds"],
-        declared_seeds=options["declared"],
-        meters=options["meters"] or ("auto",),
-        launcher=options["launcher"],
+        seeds_count=seeds,
+        declared_seeds=declared_seeds,
+        meters=meters,
+        launcher=launcher,
         results=results,
-        price_usd_per_h=options["price"],
-        interleave=options["interleave"],
-        key=options["key"],
-        tuning=options["tuning"] or "",
-        trials_count=options["trials"] or TRIALS,
+        price_usd_per_h=price_per_hour,
+        interleave=interleave,
+        key=key,
+        tuning=tuning or "",
+        trials_count=trials or TRIALS,
     )
-    with display_for(workload, quiet=options["quiet"]) as display:
-        outcomes = run_series(request, display)
-    # Only now: what scores is not to weigh on the machine while it is measured.
-    from harness.cli.series import document_of, show, show_next
+    with display_for(workload, quiet=quiet) as display:
+        run_results = run_series(request, display)
+    # Scoring is imported after the runs, so that it uses no memory while they are measured.
+    from harness.cli.run_document import document_of, show_next, show_series
 
-    document = document_of(outcomes, ruleset, results)
+    document = document_of(run_results, ruleset, results)
 
-    def page_of(page: Any) -> None:
-        show(document, page)
-        show_next(document, page)
+    def show(printer: Printer) -> None:
+        show_series(document, printer)
+        show_next(document, printer)
 
-    return Answer(document, page_of, document.exit_code)
+    return CommandResult(document, show, document.exit_code)

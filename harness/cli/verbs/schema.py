@@ -1,23 +1,87 @@
-"""`joulemark schema`: JSON Schemas of every file on disk and of every verb's document."""
+"""`joulemark schema`: JSON Schemas of all files on disk and of all --json documents."""
 
+import importlib
 import json
+import re
+from typing import Any, Literal
 
 import click
 
+from harness import records
 from harness.cli.failure import unknown
+from harness.cli.group import verb_names
+from harness.cli.run_document import RunDocument
+from harness.records import Record
+from harness.records.base import FORMAT
+
+_SUFFIX = "Document"
+
+
+class ErrorBody(Record):
+    """An error."""
+
+    kind: Literal[
+        "usage", "invalid", "gate", "measurement", "missing", "budget", "internal", "interrupted"
+    ]
+    message: str
+    """What was wrong, where, and what to do."""
+    exit_code: int
+
+
+class ErrorDocument(Record):
+    """Printed by any command with `--json` if the command fails."""
+
+    format: int = FORMAT
+    error: ErrorBody
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+def models() -> dict[str, type[Record]]:
+    """Return all documents and records by name.
+
+    A command's document has the command's name (`doctor`, `error`); records of files have a prefix
+    (`record-run`), since there is a `run` and a `score` of both.
+    """
+    found: dict[str, type[Record]] = {"error": ErrorDocument, "run": RunDocument}
+    for verb in verb_names():
+        module = importlib.import_module(f"harness.cli.verbs.{verb}")
+        wanted = f"{verb.capitalize()}{_SUFFIX}"
+        document = getattr(module, "DOCUMENT", getattr(module, wanted, None))
+        if document is not None:
+            found[verb] = document
+    for name in records.__all__:
+        value = getattr(records, name)
+        if isinstance(value, type) and issubclass(value, Record) and value is not Record:
+            found[f"record-{_kebab(name)}"] = value
+    return found
+
+
+def names() -> list[str]:
+    """Return the names of all documents and records, sorted."""
+    return sorted(models())
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a document or record."""
+    schema = models()[name].model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 @click.command("schema")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="The list of names as a JSON document, too.")
-def COMMAND(name: str | None, *, as_json: bool) -> int:  # noqa: N802 - the name verbs go by
-    """The JSON Schema of a record or of a verb's --json document; without NAME, the names."""
-    from harness.cli.schemas import names, schema_of
+@click.option("--json", "as_json", is_flag=True, help="Print the list of names as JSON.")
+def command(name: str | None, *, as_json: bool) -> int:
+    """Print the JSON Schema of a record or of a command's --json document.
 
+    Without NAME, list all names.
+    """
     known = names()
     if name is None:
-        text = json.dumps({"format": 1, "names": known}, indent=1) if as_json else "\n".join(known)
-        click.echo(text)
+        listing = json.dumps({"format": 1, "names": known}, indent=1)
+        click.echo(listing if as_json else "\n".join(known))
         return 0
     if name not in known:
         raise click.UsageError(unknown("schema", name, known))

@@ -1,33 +1,36 @@
-"""`joulemark score`: what the bundles say under a ruleset, as leaderboards."""
+"""`joulemark score`: score and rank bundles under a ruleset."""
 
 from pathlib import Path
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
+from harness.cli.documents import ScoreDocument
 from harness.cli.options import existing_folder, ruleset_options
+from harness.cli.score_tables import show_imported, show_scores
+from harness.formats.imported import score_imported, scores_imports
+from harness.prizes import score_document
+from harness.records import Ruleset, load
+
+DOCUMENT = ScoreDocument
 
 
-@click.command("score")
+def scores_below(results: Path, ruleset: Ruleset | None) -> ScoreDocument:
+    """Score and rank the bundles below a folder."""
+    return load(ScoreDocument, {"format": 1, **score_document(results, ruleset)}, results)
+
+
+@json_command("score")
 @click.argument("results", default="results", callback=existing_folder, metavar="[DIR]")
 @ruleset_options(None)
-@answers
-def COMMAND(results: Path, ruleset: str | None, overrides: tuple[str, ...]) -> Answer:  # noqa: N802
+def command(results: Path, ruleset: Ruleset | None) -> CommandResult:
     """Score and rank all bundles below DIR (default: results), or one bundle.
 
-    Without --ruleset each run is scored under the rules that it ran under. Needs no meter, no
-    accelerator and no network: the same bundles and ruleset give the same answer anywhere.
+    Without --ruleset each run is scored under its own ruleset. No meter, accelerator or network is
+    needed; the same bundles and ruleset give the same result on every machine.
     """
-    from harness.cli.boards import scores_below, show
-    from harness.rules.load import load_ruleset
-
-    named = ruleset or ("default" if overrides else None)
-    rules = load_ruleset(named, overrides) if named else None
-    if rules and rules.imported:
-        from harness.cli.imported import imported_answer
-        from harness.formats.imported import scores_imports
-
-        if scores_imports(results, rules):
-            return imported_answer(results, rules)
-    document = scores_below(results, rules)
-    return Answer(document, lambda page: show(document, page))
+    if ruleset and scores_imports(results, ruleset):
+        imported = score_imported(results, ruleset)
+        return CommandResult(imported, lambda printer: show_imported(imported, printer))
+    document = scores_below(results, ruleset)
+    return CommandResult(document, lambda printer: show_scores(document, printer))

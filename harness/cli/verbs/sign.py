@@ -1,17 +1,26 @@
-"""`joulemark sign`: puts a signature beside the manifest of bundles that are intact."""
+"""`joulemark sign`: sign the manifests of intact bundles."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
+from harness.cli.printer import Printer
+from harness.records.base import FORMAT, Record
+from harness.sign import SignError, key_id, load_key, sign
+from harness.verify import verify
 
-if TYPE_CHECKING:
-    from harness.cli.page import Page
+
+class SignDocument(Record):
+    """`joulemark sign`."""
+
+    format: int = FORMAT
+    key_id: str
+    signed: tuple[str, ...]
+    """Folders of the bundles that were signed."""
 
 
-@click.command("sign")
+@json_command("sign")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--key",
@@ -22,16 +31,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Private key, made by `joulemark keygen`.",
 )
-@answers
-def COMMAND(path: Path, key: Path) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """Sign a bundle, or every sealed bundle of a results tree.
+def command(path: Path, key: Path) -> CommandResult:
+    """Sign a bundle, or every sealed bundle of a results folder.
 
-    Refuses where `joulemark verify` finds a fault: a signature says that it was intact.
+    Nothing is signed if `joulemark verify` finds a fault, since a signature states that the
+    bundles were intact.
     """
-    from harness.cli.documents import SignDocument
-    from harness.sign import SignError, key_id, load_key, sign
-    from harness.verify import verify
-
     private = load_key(key)
     report = verify(path)
     if fault := next(report.faults(), ""):
@@ -41,9 +46,9 @@ def COMMAND(path: Path, key: Path) -> Answer:  # noqa: N802 - the name by which 
         sign(report.root / place, private)
     document = SignDocument(key_id=key_id(private.public_key()), signed=tuple(sealed))
 
-    def show(page: "Page") -> None:
+    def show(printer: Printer) -> None:
         for place in document.signed:
-            page.line(f"signed {place}")
-        page.line(f"key id: {document.key_id}")
+            printer.line(f"signed {place}")
+        printer.line(f"key id: {document.key_id}")
 
-    return Answer(document, show)
+    return CommandResult(document, show)

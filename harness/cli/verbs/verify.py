@@ -1,140 +1,114 @@
-"""`joulemark verify`: is a bundle, or a whole results tree, as it was sealed?"""
+"""`joulemark verify`: check that bundles and ledgers are unchanged since they were sealed."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import click
 
-from harness.cli.answer import Answer, answers
+from harness.cli.command import CommandResult, json_command
+from harness.cli.printer import Printer
 from harness.errors import ExitCode
-
-if TYPE_CHECKING:
-    from harness.cli.documents import BundleItem, CheckItem, VerifyDocument
-    from harness.cli.page import Page
-    from harness.verify import CheckResult, Report
+from harness.records.base import FORMAT, Record
+from harness.verify import Report, verify
+from harness.verify.report import BundleReport, CheckResult, LedgerReport
 
 
-def _checks(checks: "tuple[CheckResult, ...]") -> "tuple[CheckItem, ...]":
-    from harness.cli.documents import CheckItem
+class VerifyDocument(Record):
+    """`joulemark verify`."""
 
-    return tuple(
-        CheckItem(rule=c.rule, verdict=c.verdict, message=c.message, file=c.file) for c in checks
-    )
-
-
-def document_of(report: "Report") -> "VerifyDocument":
-    """The checker's report as a document."""
-    from harness.cli.documents import BundleItem, LedgerItem, VerifyDocument
-
-    bundles = tuple(
-        BundleItem(
-            bundle=bundle.bundle,
-            state=bundle.state,
-            run_id=bundle.run_id,
-            status=bundle.status,
-            ok=bundle.ok,
-            checks=_checks(bundle.checks),
-            signers=bundle.signers,
-        )
-        for bundle in report.bundles
-    )
-    ledgers = tuple(
-        LedgerItem(
-            ledger=ledger.ledger,
-            rows_count=ledger.rows_count,
-            head=ledger.head,
-            unfinished=ledger.unfinished,
-            ok=ledger.ok,
-            checks=_checks(ledger.checks),
-        )
-        for ledger in report.ledgers
-    )
-    return VerifyDocument(
-        root=str(report.root),
-        kind=report.kind,
-        ok=report.ok,
-        hashed_bytes=report.bytes_count,
-        bundles=bundles,
-        ledgers=ledgers,
-        checks=_checks(report.checks),
-    )
+    format: int = FORMAT
+    root: str
+    kind: Literal["bundle", "tree"]
+    ok: bool
+    hashed_bytes: int
+    bundles: tuple[BundleReport, ...]
+    ledgers: tuple[LedgerReport, ...]
+    checks: tuple[CheckResult, ...]
+    """Checks of the tree as a whole."""
 
 
-def _show_checks(checks: "tuple[CheckItem, ...]", page: "Page") -> None:
-    page.table(("check", "verdict", "what"), [(c.rule, c.verdict, c.message) for c in checks])
-
-
-def _tally(checks: "tuple[CheckItem, ...]") -> str:
-    counts = {v: sum(c.verdict == v for c in checks) for v in ("pass", "fail", "skip")}
+def _counts(checks: Sequence[CheckResult]) -> str:
+    counts = {v: sum(check.verdict == v for check in checks) for v in ("pass", "fail", "skip")}
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
-def _verdict(bundle: "BundleItem") -> str:
-    """A bundle without a manifest is never ok, even where the ledger accounts for it."""
+def _verdict(bundle: BundleReport) -> str:
+    """Return the verdict on a bundle; without a manifest it is never `ok`."""
     if not bundle.ok:
         return "fail"
     return "ok" if bundle.state == "sealed" else "incomplete"
 
 
-def _show_tree(document: "VerifyDocument", page: "Page") -> None:
+def _show_bundle(bundle: BundleReport, printer: Printer) -> None:
+    printer.heading(f"{bundle.run_id}: {bundle.state}, status {bundle.status}")
+    rows = [(check.rule, check.verdict, check.message) for check in bundle.checks]
+    printer.table(("check", "verdict", "message"), rows)
+
+
+def _show_tree(report: Report, printer: Printer) -> None:
     rows: list[tuple[str, ...]] = [
-        (bundle.bundle, bundle.state, bundle.status, _verdict(bundle), _tally(bundle.checks))
-        for bundle in document.bundles
+        (bundle.bundle, bundle.state, bundle.status, _verdict(bundle), _counts(bundle.checks))
+        for bundle in report.bundles
     ]
     rows += [
-        (ledger.ledger, "ledger", f"{ledger.rows_count} rows", "ok" if ledger.ok else "fail",
-         _tally(ledger.checks))
-        for ledger in document.ledgers
-    ]  # fmt: skip
-    page.table(("bundle or ledger", "state", "status", "verdict", "checks"), rows)
+        (
+            ledger.ledger,
+            "ledger",
+            f"{ledger.rows_count} rows",
+            "ok" if ledger.ok else "fail",
+            _counts(ledger.checks),
+        )
+        for ledger in report.ledgers
+    ]
+    printer.table(("bundle or ledger", "state", "status", "verdict", "checks"), rows)
 
 
-def _show_faults(report: "Report", page: "Page") -> None:
+def _show(report: Report, printer: Printer) -> None:
+    if report.kind == "bundle":
+        _show_bundle(report.bundles[0], printer)
+    else:
+        _show_tree(report, printer)
+    printer.line()
     for line in report.faults():
-        page.line(f"fail: {line}", "red")
+        printer.line(f"fail: {line}", "red")
     for bundle in report.bundles:
         for check in bundle.checks:
             if check.verdict == "skip" and check.rule == "sealed":
-                page.line(f"incomplete: {bundle.bundle}: {check.message}", "yellow")
+                printer.line(f"incomplete: {bundle.bundle}: {check.message}", "yellow")
     started = [place for ledger in report.ledgers for place in ledger.unfinished]
     if started:
-        text = f"started and never finished, each counts as a failed run: {', '.join(started)}"
-        page.line(text)
+        printer.line(f"started and never finished, counted as failed runs: {', '.join(started)}")
+    verdicts = [_verdict(bundle) for bundle in report.bundles]
+    conclusion = "nothing failed" if report.ok else "not as it was sealed"
+    printer.line(
+        f"{len(verdicts)} bundle{'' if len(verdicts) == 1 else 's'}, {verdicts.count('fail')} "
+        f"failed, {verdicts.count('incomplete')} incomplete: {conclusion}"
+    )
 
 
-def _show(report: "Report", document: "VerifyDocument", page: "Page") -> None:
-    if report.kind == "bundle":
-        each = document.bundles[0]
-        page.heading(f"{each.run_id}: {each.state}, status {each.status}")
-        _show_checks(each.checks, page)
-    else:
-        _show_tree(document, page)
-    page.line()
-    _show_faults(report, page)
-    failed = sum(not each.ok for each in report.bundles)
-    cut = sum(each.ok and each.state == "incomplete" for each in report.bundles)
-    verdict = "nothing failed" if report.ok else "not as it was sealed"
-    noun = "bundle" if len(report.bundles) == 1 else "bundles"
-    page.line(f"{len(report.bundles)} {noun}, {failed} failed, {cut} incomplete: {verdict}")
-
-
-@click.command("verify")
+@json_command("verify")
 @click.argument("path", type=click.Path(path_type=Path), default="results", metavar="[PATH]")
 @click.option(
     "--key",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Public key by which every bundle must be signed.",
+    help="Public key that must have signed every bundle.",
 )
-@answers
-def COMMAND(path: Path, key: Path | None) -> Answer:  # noqa: N802 - the name by which verbs are found
-    """Check a bundle, every bundle and ledger of a results tree (default: results), or an archive.
+def command(path: Path, key: Path | None) -> CommandResult:
+    """Check a bundle, a results folder (default: results) or an archive of bundles.
 
-    Lists each check with its verdict; leaves with 3 where anything fails.
+    Lists each check with its verdict. Exits with 3 if a check fails.
     """
-    from harness.verify import verify
-
     report = verify(path, key)
-    document = document_of(report)
+    document = VerifyDocument(
+        root=str(report.root),
+        kind=report.kind,
+        ok=report.ok,
+        hashed_bytes=report.bytes_count,
+        bundles=report.bundles,
+        ledgers=report.ledgers,
+        checks=report.checks,
+    )
     code = ExitCode.OK if report.ok else ExitCode.INVALID
-    return Answer(document, lambda page: _show(report, document, page), code)
+    return CommandResult(document, lambda printer: _show(report, printer), code)

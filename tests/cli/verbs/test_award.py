@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.documents import AwardDocument
+from harness.cli.verbs.award import AwardDocument
 from harness.records import Award, load
 from tests.lab.results import Plan, series
 

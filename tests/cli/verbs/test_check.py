@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.checking import CheckDocument
+from harness.cli.verbs.check import CheckDocument
 from harness.ledger import machine_lock
 from tests.run.made import HONEST, Folder
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.documents import CompareDocument
+from harness.cli.verbs.compare import CompareDocument
 from tests.lab.results import Plan, rules, series
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.packed import DataDocument
+from harness.cli.verbs.data import DataDocument
 from tests.workloads.data.originals import cifar_python
 
 
@@ -56,10 +56,10 @@ def test_damage_leaves_with_three_and_what_is_missing_with_six(
     [
         (("prepare", "cifar10-94", "{folder}", "--to", "{root}"), 3, "not the whole set"),
         (("prepare", "cifar10-94", "{root}/none", "--to", "{root}"), 6, "no such folder"),
-        (("prepare", "cifar10-94", "{folder}"), 2, "no data root"),
+        (("prepare", "cifar10-94", "{folder}"), 2, "missing option '--to'"),
         (("prepare", "digits-mlp", "{folder}", "--to", "{root}"), 2, "nothing to prepare"),
         (("prepare", "cifar10-95", "{folder}", "--to", "{root}"), 2, "did you mean"),
-        (("check",), 2, "no data root"),
+        (("check",), 2, "missing option '--to'"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(

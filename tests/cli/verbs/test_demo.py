@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.bundle import Bundle
-from harness.cli.documents import DemoDocument
-from harness.cli.verbs.demo import RULESET, WORKLOAD, entrants
-from harness.run import series
+from harness.cli.verbs import demo
+from harness.cli.verbs.demo import RULESET, WORKLOAD, DemoDocument, submissions_for
 from harness.run.order import RunResult, Watcher
 from harness.run.series import SeriesRequest
 from tests.lab.results import Plan, write_run
@@ -21,23 +20,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[SeriesRequest]:
     def conduct(request: SeriesRequest, watcher: Watcher) -> list[RunResult]:
         requests.append(request)
         watcher.phase("training")
-        name = str(request.submission)
         plans = [
             Plan(
                 seed=seed, name=name, source=name, workload=WORKLOAD, ruleset=RULESET,
                 snapshots=((len(name) / 10 + seed / 100, 0.95),), method="modelled",
             )
             for seed in (1, 2, 3)
+            for name in (str(request.submission), *request.interleave_with)
         ]  # fmt: skip
         folders = [write_run(request.results, plan) for plan in plans]
         return [RunResult(Bundle(folder).run, folder) for folder in folders]
 
-    monkeypatch.setattr(series, "run_series", conduct)
+    monkeypatch.setattr(demo, "run_series", conduct)
     return requests
 
 
-def test_at_least_three_entrants_that_differ() -> None:
-    names = entrants(WORKLOAD)
+def test_at_least_three_submissions_that_differ() -> None:
+    names = submissions_for(WORKLOAD)
     assert len(names) == len(set(names)) >= 3
 
 
@@ -46,8 +45,9 @@ def test_everything_is_run_ranked_and_rendered(
 ) -> None:
     result = joulemark("demo")
     assert result.exit_code == 0
-    assert [item.submission for item in asked] == entrants(WORKLOAD)
-    assert {item.ruleset.name for item in asked} == {RULESET}
+    (request,) = asked
+    assert [request.submission, *request.interleave_with] == submissions_for(WORKLOAD)
+    assert request.ruleset.name == RULESET
     assert "speed: time_to_target_s on digits-mlp" in result.stdout
     assert result.stdout.splitlines()[-1] == f"open {tmp_path / 'reports' / 'index.html'}"
     assert (tmp_path / "reports" / "index.html").is_file()
@@ -56,9 +56,10 @@ def test_everything_is_run_ranked_and_rendered(
 def test_the_document(asked: list[SeriesRequest], joulemark) -> None:
     result = joulemark("demo", "--json")
     found = DemoDocument.model_validate_json(result.stdout)
-    assert len(found.series) == len(asked) >= 3
+    assert len(asked) == 1
+    assert [item.submission for item in found.series] == submissions_for(WORKLOAD)
     assert {len(item.runs) for item in found.series} == {3}
-    assert len(found.scores.scores) == len(asked)
+    assert len(found.scores.scores) == len(found.series)
 
 
 def test_plug_ins_that_are_broken_do_not_stop_it(
@@ -69,4 +70,4 @@ def test_plug_ins_that_are_broken_do_not_stop_it(
     (folder / "submission.toml").write_text("title = ")
     monkeypatch.setenv("JOULEMARK_PLUGINS", str(tmp_path / "plugins"))
     assert joulemark("demo").exit_code == 0
-    assert "bad" not in [item.submission for item in asked]
+    assert "bad" not in asked[0].interleave_with

@@ -1,6 +1,5 @@
 """`joulemark doctor`: what is there, what is not, why, and what to do about it."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -11,32 +10,40 @@ from typing import Any
 
 import pytest
 
-from harness.cli import examination
-from harness.cli.documents import DoctorDocument, MeterTrial, PluginItem, SensorItem
-from harness.cli.examination import doors, measuring
-from harness.cli.page import Page
-from harness.cli.schemas import schema_of
+from harness.cli.printer import Printer
+from harness.cli.verbs import doctor as verb
+from harness.cli.verbs.doctor import (
+    DoctorDocument,
+    MeterTrial,
+    PrizeEligibility,
+    _title,
+    available_meters,
+    examine,
+    prize_eligibility,
+    run_trial,
+)
+from harness.cli.verbs.list import PluginItem
+from harness.cli.verbs.schema import schema_of
 from harness.measure.choice import MeterChoice
 from harness.measure.metering import MeteringError
+from harness.measure.trial import DomainTrial
 from harness.meters.fake import Wave
 from harness.records import MachineFact
+from harness.registry import Plugin, discover
 from tests.lab import nvml, powercap
+from tests.lab.results import Plan, machine_of
 from tests.lab.schema import violations
-
-verb = importlib.import_module("harness.cli.verbs.doctor")
 
 
 @pytest.fixture(scope="module")
 def examined() -> DoctorDocument:
-    from harness.cli.examination import examine
-
     return examine()
 
 
 def item(kind: str, name: str, available: bool, **facts: Any) -> PluginItem:
     return PluginItem(
         kind=kind, name=name, title="", origin="built-in", error="", available=available,
-        reason="because", advice="" if available else f"mend {name}", facts=facts,
+        reason="because", advice="" if available else f"fix {name}", facts=facts,
     )  # fmt: skip
 
 
@@ -50,51 +57,52 @@ BUSY = MachineFact(id="load", value=9.0, verdict="fail", source="/x", advice="wa
 IDLE = MachineFact(id="load", value=None, verdict="unknown", source="/x")
 
 
-def door(
+def eligibility(
     prize: str,
     meters: Sequence[PluginItem],
     launchers: Sequence[PluginItem] = (BWRAP,),
     facts: Sequence[MachineFact] = (IDLE,),
 ) -> Any:
-    return {door.prize: door for door in doors(meters, launchers, facts)}[prize]
+    results = prize_eligibility(meters, launchers, facts)
+    return {item.prize: item for item in results}[prize]
 
 
 def test_measured_joules_open_the_energy_prize() -> None:
-    found = door("energy", [RAPL, NVML, GUESS])
-    assert found.enters
+    found = eligibility("energy", [RAPL, NVML, GUESS])
+    assert found.eligible
     assert "rapl" in found.reason
 
 
 def test_estimates_and_simulations_do_not() -> None:
-    found = door("energy", [NVML, GUESS, FAKE])
-    assert not found.enters
+    found = eligibility("energy", [NVML, GUESS, FAKE])
+    assert not found.eligible
     assert "codecarbon" in found.reason
-    assert found.advice == "nvml: mend nvml"
-    assert measuring([NVML, GUESS, FAKE]) == []
+    assert found.advice == "nvml: fix nvml"
+    assert available_meters([NVML, GUESS, FAKE]) == []
 
 
 def test_a_meter_that_has_to_be_attached_is_advice_and_no_measurement() -> None:
-    found = door("energy", [item("meters", "logfile", True, origin="external")])
-    assert not found.enters
+    found = eligibility("energy", [item("meters", "logfile", True, origin="external")])
+    assert not found.eligible
     assert "--meter logfile:path=FILE" in found.advice
 
 
 def test_seconds_need_no_meter() -> None:
-    assert door("speed", []).enters
+    assert eligibility("speed", []).eligible
 
 
 @pytest.mark.parametrize("prize", ["energy", "speed"])
 def test_without_isolation_there_is_no_prize(prize: str) -> None:
-    found = door(prize, [RAPL], NO_WALLS)
-    assert not found.enters
+    found = eligibility(prize, [RAPL], NO_WALLS)
+    assert not found.eligible
     assert "isolation" in found.reason
-    assert "mend bubblewrap" in found.advice
+    assert "fix bubblewrap" in found.advice
 
 
 def test_a_busy_machine_is_told_to_wait() -> None:
-    found = door("speed", [], facts=[BUSY])
-    assert found.enters
-    assert "not as it is now: load" in found.reason
+    found = eligibility("speed", [], facts=[BUSY])
+    assert found.eligible
+    assert "not in the machine's present state: load" in found.reason
     assert found.advice == "wait"
 
 
@@ -182,22 +190,101 @@ def test_a_sampler_that_fails_is_told_in_place_of_figures(monkeypatch) -> None:
     def fails(*_: object) -> Any:
         raise MeteringError("the sampler was not ready")
 
-    monkeypatch.setattr(examination, "try_meters", fails)
-    told = examination.tried([MeterChoice(name="rapl")])
-    assert told.failed == {"rapl": "the sampler was not ready"}
-    assert told.sensors == ()
+    monkeypatch.setattr(verb, "try_meters", fails)
+    trial = run_trial([MeterChoice(name="rapl")])
+    assert trial.failed == {"rapl": "the sampler was not ready"}
+    assert trial.sensors == ()
 
 
 def test_the_page_shows_what_was_seen_and_what_was_not(capsys) -> None:
-    sensor = SensorItem(
+    sensor = DomainTrial(
         domain="gpu-0", meter="nvml", method="counter", mean_w=61.5, noise_w=None,
         update_period_s=0.1, stated_period_s=None, readings_count=30,
     )  # fmt: skip
     trial = MeterTrial(
         duration_s=3.0, sensors=(sensor,), failed={"rapl": "gone"}, faults=("nvml: lost",)
     )
-    verb._show_trial(trial, Page(sys.stdout))
+    verb._show_trial(trial, Printer(sys.stdout))
     text = capsys.readouterr().out
     assert "61.5 W" in text.replace("\u202f", " ").replace("\xa0", " ")
     assert "rapl did not open: gone" in text
     assert "fault: nvml: lost" in text
+
+
+JOULES = {item.name for item in discover("prizes") if isinstance(item, Plugin)
+          and item.value.unit == "J"}  # fmt: skip
+
+
+def meter_item(
+    name: str, *, available: bool | None = True, advice: str = "", **facts: Any
+) -> PluginItem:
+    return PluginItem(
+        kind="meters", name=name, title=name, origin="built-in", error="", available=available,
+        advice=advice, facts=facts,
+    )  # fmt: skip
+
+
+WALL = meter_item("bubblewrap", level="bubblewrap")
+PLAIN_RAPL = meter_item("rapl", origin="hardware")
+
+
+def opened(
+    *meters: PluginItem, walls: Any = (WALL,), facts: Any = ()
+) -> dict[str, PrizeEligibility]:
+    return {item.prize: item for item in prize_eligibility(meters, walls, facts)}
+
+
+@pytest.mark.parametrize("origin", ["modelled", "simulated", "external", "", None])
+def test_only_hardware_measures(origin: Any) -> None:
+    assert available_meters([PLAIN_RAPL, meter_item("other", origin=origin)]) == ["rapl"]
+    assert not any(opened(meter_item("other", origin=origin))[name].eligible for name in JOULES)
+
+
+@pytest.mark.parametrize("available", [False, None])
+def test_a_meter_that_may_not_be_there_opens_nothing(available: bool | None) -> None:
+    meter = meter_item("rapl", available=available, advice="give read access", origin="hardware")
+    assert available_meters([meter]) == []
+    for name in JOULES:
+        assert not opened(meter)[name].eligible
+        assert "rapl: give read access" in opened(meter)[name].advice
+
+
+@pytest.mark.parametrize("level", ["none", "", None])
+def test_a_wall_that_rules_do_not_accept_opens_no_prize(level: Any) -> None:
+    weak = (
+        meter_item("plain", level=level),
+        meter_item("bwrap", available=False, advice="install it"),
+    )
+    found = opened(PLAIN_RAPL, walls=weak)
+    assert found
+    assert not any(door.eligible for door in found.values())
+    assert {door.advice for door in found.values()} == {"install it"}
+
+
+def test_a_failed_fact_is_told_once_and_closes_no_door() -> None:
+    facts = [
+        MachineFact(id=name, value=9, verdict="fail", source="s", advice="wait") for name in "ab"
+    ]
+    before, after = opened(PLAIN_RAPL), opened(PLAIN_RAPL, facts=facts)
+    assert all(door.eligible for door in before.values())
+    assert all(door.eligible and door.advice == "wait" for door in after.values())
+    assert all(
+        door.reason.endswith("; but not in the machine's present state: a, b")
+        for door in after.values()
+    )
+
+
+@pytest.mark.parametrize("verdict", ["ok", "warn", "unknown", "recorded"])
+def test_facts_that_did_not_fail_change_nothing(verdict: Any) -> None:
+    fact = MachineFact(id="x", value=None, verdict=verdict, source="s", advice="wait")
+    assert opened(PLAIN_RAPL, facts=[fact]) == opened(PLAIN_RAPL)
+
+
+@pytest.mark.parametrize(
+    ("virtual", "end"), [(True, ", virtual machine"), (False, ", 6"), (None, "unknown")]
+)
+def test_an_unknown_hypervisor_is_not_told_as_bare_metal(virtual: bool | None, end: str) -> None:
+    machine = machine_of(Plan()).model_copy(update={"virtualised": virtual, "gpus": ("A", "B")})
+    assert _title(machine).endswith(end)
+    assert "1.0 GiB, A, B, 6" in _title(machine)
+    assert "no GPU" in _title(machine_of(Plan()))

@@ -1,5 +1,6 @@
 """`joulemark import` and scores of what it brought: one document, one sentence, one exit code."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from tests.archives.algoperf.made import hit, write_tree
 from tests.archives.dawnbench.test_reader import entry
 from tests.verify.made import Results
+
+import_verb = importlib.import_module("harness.cli.verbs.import")
 
 
 @pytest.fixture
@@ -90,8 +93,8 @@ def stranger(tmp_path: Path) -> Path:
 def test_a_strangers_bundle_comes_in_and_is_scored(stranger: Path, joulemark) -> None:
     done = joulemark("import", "bundle", str(stranger))
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "bundle: 1 runs from" in done.stdout
-    assert "entered in" in done.stdout
+    assert "bundle: 1 run from" in done.stdout
+    assert "recorded in" in done.stdout
     document = json.loads(joulemark("import", "bundle", str(stranger), "--json").stdout)
     assert document["findings"][0]["rule"] == "bundle-known"
     assert document["runs"][0]["status"] == "ok"
@@ -112,4 +115,21 @@ def test_a_strangers_changed_bundle_is_refused(stranger: Path, joulemark) -> Non
 def test_a_key_is_for_bundles(logs: Path, joulemark) -> None:
     done = joulemark("import", "algoperf", str(logs), "--key", "k.pub")
     assert done.exit_code == 2
-    assert "--key is for bundles" in done.stderr
+    assert "--key is only for bundles" in done.stderr
+
+
+def test_the_document_counts_what_came_in(tmp_path: Path) -> None:
+    made = Results(tmp_path / "theirs")
+    made.add("20261122T000000Z-0001")
+    made.add("20261122T000100Z-0002")
+    made.start_only("20261122T000200Z-0003")
+    document = import_verb.import_bundles(made.root, tmp_path / "results", None)
+    assert (document.source_format, document.runs_count) == ("bundle", 2)
+    assert {item.what: item.names for item in document.found}["provenance"] == ("self",)
+    (finding,) = document.findings
+    assert finding.rule == "bundle-unsealed"
+    assert "20261122T000200Z-0003" in finding.message
+    again = import_verb.import_bundles(made.root, tmp_path / "results", None)
+    assert [element.rule for element in again.findings] == ["bundle-unsealed"] + [
+        "bundle-known"
+    ] * 2

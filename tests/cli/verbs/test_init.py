@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.scaffold import InitDocument
+from harness.cli.new_submission import InitDocument
 from harness.registry import find, sources
 from harness.rules.load import load_ruleset
 from harness.run.inspection import inspect
@@ -37,12 +37,12 @@ def test_every_workload_has_a_scaffold_without_faults(
     result = joulemark("init", "mine", "--workload", workload, "--division", division)
     if division not in find("workloads", workload).value.divisions:
         assert result.exit_code == 3
-        assert f"{workload} has no open division; take --division closed" in result.output
+        assert f"{workload} has no open division; use --division closed" in result.output
         assert not Path("mine").exists()
         return
     if division == "closed" and reference_of(workload) not in LISTED:
         assert result.exit_code != 0
-        assert "has no reference submission to begin from; take --division open" in result.output
+        assert "has no reference submission to copy; use --division open" in result.output
         return
     assert result.exit_code == 0, result.output
     source = open_submission("./mine")
@@ -82,7 +82,7 @@ def test_closed_one_is_the_reference_with_its_settings(folder: Folder, document)
         (("init", "mine"), 2, "--workload"),
         (("init", "mine", "--workload", "tinny"), 2, "did you mean tiny"),
         (("init", "my entry", "--workload", "tiny"), 3, "becomes the submission's"),
-        (("init", "there", "--workload", "tiny"), 3, "is there already"),
+        (("init", "there", "--workload", "tiny"), 3, "exists already"),
         (("init", "no/where", "--workload", "tiny"), 3, "no such folder"),
         (("init", "mine", "--workload", "tiny", "--division", "hardware"), 2, "hardware"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.bundle import Bundle, find_bundles
-from harness.cli.repeating import RerunDocument
+from harness.cli.verbs.rerun import RerunDocument
 from harness.ledger import machine_lock
 from harness.run.series import run_series
 from tests.run.made import HONEST, Folder, Silent, check_bundle
@@ -81,13 +81,13 @@ def test_screen_ends_with_the_verdict(sealed: Path, joulemark) -> None:
     result = joulemark("rerun", str(sealed), "--seeds", "2", *QUICK)
     last = result.stdout.splitlines()[-1]
     assert last.split(":")[0] in ("confirmed", "unclear", "not confirmed")
-    assert "alternating with it on the same seeds" in result.stdout
+    assert "interleaved on the same seeds" in result.stdout
 
 
 def test_reference_is_repeated_alone(folder: Folder, joulemark) -> None:
     (outcome,) = run_series(folder.request("tiny-adamw"), Silent())
     result = joulemark("rerun", str(outcome.bundle), "--seeds", "1", *QUICK)
-    assert "no other submission was there to alternate with" in result.stdout
+    assert "there was no reference to interleave with" in result.stdout
     (bundle,) = find_bundles(Path("again"))
     assert Bundle(bundle).run.interleaved_with == ""
 

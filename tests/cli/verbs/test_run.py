@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from harness.bundle import Bundle
-from harness.cli.documents import RunDocument
+from harness.cli.run_document import RunDocument
+from harness.cli.verbs import run
 from harness.records import TuningTrial
-from harness.run import series
 from harness.run.order import Progress, RunResult, Watcher
 from harness.run.series import SeriesRequest
 from tests.lab.results import Plan, seeds_of, write_run
@@ -35,7 +35,7 @@ class Conductor:
 @pytest.fixture
 def conductor(monkeypatch: pytest.MonkeyPatch) -> Conductor:
     stand_in = Conductor()
-    monkeypatch.setattr(series, "run_series", stand_in)
+    monkeypatch.setattr(run, "run_series", stand_in)
     return stand_in
 
 
@@ -124,7 +124,7 @@ def test_tuning_reaches_the_conductor(conductor: Conductor, joulemark) -> None:
 def test_trials_without_studies_are_refused(conductor: Conductor, joulemark, more: Any) -> None:
     result = joulemark("run", "toy", "--trials", "7", *more)
     assert result.exit_code == 2
-    assert "--trials counts the runs of a study of --tuning external" in result.stderr
+    assert "--trials needs --tuning external" in result.stderr
     assert conductor.request is None
 
 
@@ -135,7 +135,7 @@ def test_what_each_trial_tried_is_shown(conductor: Conductor, joulemark) -> None
 
     conductor.plans = [tried(1, lr=0.012345678, kind="wide"), tried(2, lr=0.5, kind="plain")]
     shown = joulemark("run", "toy").stdout
-    assert "trials of each: 2" in shown
+    assert "trials per study: 2" in shown
     assert "kind = wide, lr = 0.01235" in shown
     document = RunDocument.model_validate_json(joulemark("run", "toy", "--json").stdout)
     assert document.runs[1].hyperparameters == {"lr": 0.5, "kind": "plain"}

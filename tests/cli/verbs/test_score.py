@@ -34,7 +34,7 @@ def test_the_boards(results: Path, joulemark) -> None:
 
 def test_modelled_joules_have_no_place_and_say_why(results: Path, joulemark) -> None:
     text = joulemark("score").stdout
-    assert "no place: guess: " in text
+    assert "not ranked: guess: " in text
     row = next(line for line in text.splitlines() if " guess " in line)
     assert row.startswith("   –")
     assert "modelled: cpu-package-0" in row

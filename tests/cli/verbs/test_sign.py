@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.documents import KeygenDocument, SignDocument
+from harness.cli.verbs.keygen import KeygenDocument
+from harness.cli.verbs.sign import SignDocument
 from tests.verify.made import Results
 
 

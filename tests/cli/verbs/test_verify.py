@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.documents import VerifyDocument
+from harness.cli.verbs.verify import VerifyDocument
 from tests.verify.made import Results
 
 FIRST, SECOND = "20261122T000000Z-0001", "20261122T000100Z-0002"

@@ -1,4 +1,4 @@
-"""Tables and lines for people: coloured and fitted in a terminal, plain and unwrapped elsewhere."""
+"""Prints tables and lines: coloured and fitted to a terminal, plain and unwrapped elsewhere."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.plain import one_line
+from harness.records import Finding
 
 UNWRAPPED = 100_000
-"""Width where nobody looks at a screen: no cell is cut or folded."""
+"""Width outside a terminal: no cell is cut or folded."""
 
 WORD_MAX = 24
-"""Cells of one word up to this length are never folded."""
+"""Single words up to this length are not folded."""
 
 STYLES = {
     "ok": "green",
@@ -32,16 +33,16 @@ STYLES = {
     "degraded": "yellow",
     "target_missed": "yellow",
 }
-"""Cells that are coloured in a terminal, by their whole text."""
+"""Colours of cells in a terminal, by their text."""
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether somebody looks at a screen."""
+    """Return whether a stream is a terminal that understands control sequences."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def console_for(stream: TextIO) -> Console:
-    """A console that never guesses: no markup, no highlighting, no colour but in a terminal."""
+    """Return a console without markup and highlighting, and with colour only in a terminal."""
     width = None if is_terminal(stream) else UNWRAPPED
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
@@ -50,29 +51,28 @@ def _single_words(cells: Iterable[Text]) -> bool:
     return all(" " not in cell.plain and len(cell) <= WORD_MAX for cell in cells)
 
 
-class Page:
-    """Where a verb writes what people read."""
+class Printer:
+    """Prints the result of a command."""
 
     def __init__(self, stream: TextIO) -> None:
-        """Write to a stream."""
         self.console = console_for(stream)
 
     def line(self, text: object = "", style: str = "", indent: int = 0) -> None:
-        """One line; folded in a terminal that is too narrow."""
+        """Print one line; a narrow terminal folds it."""
         self.console.print(Text(" " * indent + one_line(text), style=style))
 
     def heading(self, text: str) -> None:
-        """A line that stands out."""
+        """Print a line in bold."""
         self.line(text, "bold")
 
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
     ) -> None:
-        """Rows under named columns; those named in `right` hold numbers."""
+        """Print a table; the columns named in `right` are aligned to the right."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         cells = [[self._cell(item) for item in row] for row in rows]
         for place, name in enumerate(columns):
-            # Names, numbers and single words are read whole; sentences fold.
+            # Names, numbers and single words are not folded; sentences are.
             whole = place == 0 or name in right or _single_words(row[place] for row in cells)
             side: JustifyMethod = "right" if name in right else "left"
             table.add_column(name, justify=side, overflow="fold", no_wrap=whole)
@@ -89,3 +89,9 @@ class Page:
     def _cell(self, value: object) -> Text:
         text = one_line("–" if value is None else value)
         return Text(text, style=STYLES.get(text, ""))
+
+    def findings(self, findings: Iterable[Finding]) -> None:
+        """Print one line for each finding."""
+        for finding in findings:
+            style = "" if finding.level == "info" else "yellow"
+            self.line(f"{finding.level}: {finding.message}", style)

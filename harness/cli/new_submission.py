@@ -1,4 +1,4 @@
-"""Writes the beginning of a submission: a folder that passes `check` and runs as it is."""
+"""Writes a new submission: a folder that passes `joulemark check` and runs unchanged."""
 
 import json
 import shutil
@@ -26,42 +26,42 @@ class InitDocument(Record):
     workload: str
     division: Division
     begun_from: str
-    """The reference submission that was copied; empty where a template was."""
+    """The reference submission that was copied; empty for the template."""
     files: tuple[str, ...]
-    """All that was written, relative to the folder."""
+    """Files that were written, relative to the folder."""
 
 
-def _free(folder: Path) -> None:
+def _check_folder(folder: Path) -> None:
     """Refuse a folder that cannot become a submission.
 
     Raises:
-        SubmissionError: its name cannot be a submission's, or there is something already.
+        SubmissionError: its name is no valid submission name, or it exists already.
     """
     if not NAME.fullmatch(folder.name):
         raise SubmissionError(
-            f"{folder.name!a}: the folder's name becomes the submission's; use letters, digits, "
-            "'.', '_' and '-', at most 64"
+            f"{folder.name!a}: the folder's name becomes the submission's name; use at most 64 "
+            "letters, digits, '.', '_' and '-'"
         )
     if folder.exists() or folder.is_symlink():
-        raise SubmissionError(f"{folder}: is there already; choose another name, or remove it")
+        raise SubmissionError(f"{folder}: exists already; choose another name, or remove it")
     if not folder.parent.is_dir():
-        raise SubmissionError(f"{folder.parent}: no such folder to make '{folder.name}' in")
+        raise SubmissionError(f"{folder.parent}: no such folder; create it first")
 
 
 def _value(value: object) -> str:
-    """A text, number or list as TOML: JSON, but for its pairs of surrogates and a bare DEL."""
+    """Return a string, number or list as TOML, which is JSON except for the character DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _toml(values: dict[str, object], more: str) -> str:
-    """`submission.toml` from its template."""
+    """Return the text of submission.toml."""
     text = (TEMPLATES / "submission.toml").read_text(encoding="utf-8")
     written = {key: _value(value) for key, value in values.items()}
     return Template(text).substitute(written, more=more).rstrip("\n") + "\n"
 
 
 def _settings(source: Source) -> str:
-    """Threads and hyperparameters of the reference, as TOML."""
+    """Return the threads and hyperparameters of the reference as TOML."""
     file = source.file
     lines = [] if file.threads is None else [f"threads = {file.threads}"]
     if file.hyperparameters:
@@ -71,7 +71,7 @@ def _settings(source: Source) -> str:
 
 
 def _reference(workload: str) -> Source:
-    """The submission that a closed scaffold is begun from.
+    """Return the submission that a new closed submission is a copy of.
 
     Raises:
         SubmissionError: the workload has none.
@@ -80,7 +80,7 @@ def _reference(workload: str) -> Source:
         return open_submission(reference_of(workload))
     except UnknownPlugin as error:
         raise SubmissionError(
-            f"workload '{workload}' has no reference submission to begin from; take "
+            f"workload '{workload}' has no reference submission to copy; use "
             "--division open, or write train.py by hand"
         ) from error
 
@@ -90,7 +90,7 @@ def _copy_reference(source: Source, folder: Path, fields: dict[str, object]) -> 
         copy = folder / path.relative_to(source.folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    begun = f"# Begun as a copy of {source.name}: everything here is yours to change.\n"
+    begun = f"# A copy of {source.name}; change anything.\n"
     train = folder / "train.py"
     train.write_text(begun + train.read_text(encoding="utf-8"), encoding="utf-8")
     imports = {"imports": list(source.file.imports)}
@@ -104,26 +104,26 @@ def _copy_template(folder: Path, fields: dict[str, object]) -> None:
     (folder / "submission.toml").write_text(text, encoding="utf-8")
 
 
-def scaffold(folder: Path, workload: str, division: Division) -> InitDocument:
-    """Write a submission that passes `check` at once: all of it, or nothing.
+def create_submission(folder: Path, workload: str, division: Division) -> InitDocument:
+    """Write a submission that passes `joulemark check`: all files or, on an error, none.
 
     Args:
-        folder: To be made; its name becomes the submission's.
-        workload: Name of the workload that it is for.
-        division: `closed` begins with the reference submission, `open` with a constant answer.
+        folder: New folder; its name becomes the submission's name.
+        workload: Name of its workload.
+        division: `closed` copies the reference submission, `open` predicts a constant.
 
     Raises:
         UnknownPlugin: no such workload.
-        SubmissionError: the folder is there already, the workload has no such division, or there
-            is nothing to begin from.
+        SubmissionError: the folder exists, the workload has no such division, or it has no
+            reference submission to copy.
         OSError: it cannot be written.
     """
     spec: WorkloadSpec = find("workloads", workload).value
     if division not in spec.divisions:
         raise SubmissionError(
-            f"{spec.name} has no {division} division; take --division {spec.divisions[0]}"
+            f"{spec.name} has no {division} division; use --division {spec.divisions[0]}"
         )
-    _free(folder)
+    _check_folder(folder)
     reference = _reference(spec.name) if division == "closed" else None
     fields: dict[str, object] = {
         "title": f"{folder.name} on {spec.title}",

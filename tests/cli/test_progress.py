@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.display import Lines, Screen, Silent, bar, display_for, joules_text, progress_line
+from harness.cli.progress import (
+    Lines,
+    ProgressDisplay,
+    Screen,
+    bar,
+    display_for,
+    joules_text,
+    progress_line,
+)
 from harness.clock import NS_PER_S
 from harness.run.order import Progress
 from tests.lab.clock import VirtualClock
@@ -101,7 +109,7 @@ def test_lines_come_with_each_phase_and_every_ten_seconds() -> None:
         (True, True, False, Screen),
         (False, True, False, Lines),
         (True, False, False, Lines),
-        (True, True, True, Silent),
+        (True, True, True, ProgressDisplay),
     ],
 )
 def test_live_only_where_both_are_terminals(
@@ -114,7 +122,7 @@ def test_live_only_where_both_are_terminals(
 
 
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    with Silent() as silent:
+    with ProgressDisplay() as silent:
         silent.phase("training")
         silent.progress(HALF)
     assert capsys.readouterr() == ("", "")

@@ -8,8 +8,16 @@ from typing import Any, get_args
 import pytest
 
 from harness.bundle import Bundle
-from harness.cli.page import Page
-from harness.cli.series import CODE_OF, WORST_FIRST, code_of, document_of, show, show_next, worst
+from harness.cli.printer import Printer
+from harness.cli.run_document import (
+    CODE_OF,
+    WORST_FIRST,
+    RunItem,
+    document_of,
+    show_next,
+    show_series,
+    worst,
+)
 from harness.records import Status
 from harness.rules.load import load_ruleset
 from harness.run.order import RunResult
@@ -21,6 +29,11 @@ def test_every_status_has_a_code() -> None:
     assert set(CODE_OF.values()) <= set(WORST_FIRST)
 
 
+def run_item(status: Any, ended_by: str) -> RunItem:
+    fields: dict[str, Any] = {"status": status, "ended_by": ended_by}
+    return RunItem.model_construct(**fields)
+
+
 @pytest.mark.parametrize(
     ("status", "code"),
     [
@@ -28,13 +41,13 @@ def test_every_status_has_a_code() -> None:
         ("oom", 3), ("killed", 3), ("degraded", 5), ("budget_exceeded", 7), ("aborted", 130),
     ],
 )  # fmt: skip
-def test_codes_of_single_runs(status: str, code: int) -> None:
-    assert code_of(status, "done") == code
+def test_codes_of_single_runs(status: Any, code: int) -> None:
+    assert run_item(status, "done").exit_code == code
 
 
 def test_a_fault_of_the_machine_is_no_interruption() -> None:
-    assert code_of("aborted", "fault") == 5
-    assert code_of("aborted", "interrupt") == 130
+    assert run_item("aborted", "fault").exit_code == 5
+    assert run_item("aborted", "interrupt").exit_code == 130
 
 
 def test_the_worst_run_decides_in_any_order() -> None:
@@ -52,8 +65,8 @@ def outcomes(results: Path, *plans: Plan) -> list[RunResult]:
 def table(results: Path, *plans: Plan) -> tuple[str, int]:
     document = document_of(outcomes(results, *plans), load_ruleset("default"), results)
     stream = io.StringIO()
-    show(document, Page(stream))
-    show_next(document, Page(stream))
+    show_series(document, Printer(stream))
+    show_next(document, Printer(stream))
     return stream.getvalue(), document.exit_code
 
 

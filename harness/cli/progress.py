@@ -1,49 +1,41 @@
-"""Watches a series for people: a few live lines in a terminal, plain lines elsewhere."""
+"""Shows the progress of a series: a few live lines in a terminal, plain lines elsewhere."""
 
 import sys
-from types import TracebackType
-from typing import Protocol, Self, TextIO
+from contextlib import AbstractContextManager
+from typing import Any, Self, TextIO
 
 from rich.live import Live
 from rich.text import Text
 
-from harness.cli.page import console_for, is_terminal
 from harness.cli.plain import one_line
+from harness.cli.printer import console_for, is_terminal
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.run.order import Progress
 
 REDRAW_NS = NS_PER_S
-"""A redraw costs CPU time on the machine that is being measured: at most one a second."""
+"""Least time between two redraws, which cost CPU time on the machine that is measured."""
 
 LINE_NS = 10 * NS_PER_S
-"""Where every line stays on record, one in ten seconds is enough."""
+"""Least time between two plain lines."""
 
 BAR_WIDTH = 30
 
 
-class Display(Protocol):
-    """A watcher that can be entered, so that the screen is left in order."""
+class ProgressDisplay(AbstractContextManager[Any]):
+    """Shows the progress of a series; this one shows nothing."""
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_error: object) -> None:
+        """Leave the terminal in order."""
 
     def phase(self, text: str) -> None:
-        """A new phase began."""
-        ...
+        """Show that a phase began."""
 
     def progress(self, progress: Progress) -> None:
-        """Live figures."""
-        ...
+        """Show the figures of the current run."""
 
 
 def joules_text(progress: Progress) -> str:
-    """Watts now and joules so far, with the method that they come by; missing is said."""
+    """Return the current watts and the joules so far with their method, or `not measured`."""
     if progress.joules is None and progress.watts is None:
         return "joules: not measured"
     watts = "– W" if progress.watts is None else f"{progress.watts:.1f} W"
@@ -52,85 +44,59 @@ def joules_text(progress: Progress) -> str:
 
 
 def left_s(progress: Progress) -> float:
-    """Seconds until the runner ends this run."""
+    """Return the seconds until the budget is used up."""
     return max(0.0, progress.budget_s - progress.t_s)
 
 
 def run_text(progress: Progress) -> str:
-    """Which run of how many."""
+    """Return the number of the run and of all runs."""
     return f"run {progress.run_index + 1}/{progress.run_count}"
 
 
 def bar(progress: Progress, width: int = BAR_WIDTH) -> str:
-    """How much of the budget is gone."""
+    """Return a bar that shows the used share of the budget."""
     share = min(1.0, progress.t_s / progress.budget_s) if progress.budget_s > 0 else 1.0
     full = round(share * width)
     return "━" * full + "─" * (width - full)
 
 
 def progress_line(progress: Progress) -> str:
-    """All of it on one line."""
+    """Return all figures on one line."""
     return (
         f"{run_text(progress)}: {progress.t_s:.1f} of {progress.budget_s:g} s, "
         f"{left_s(progress):.1f} s left, {joules_text(progress)}, {progress.snapshots} snapshots"
     )
 
 
-class Silent:
-    """Says nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
-    def phase(self, text: str) -> None:
-        """Not shown."""
-
-    def progress(self, progress: Progress) -> None:
-        """Not shown."""
-
-
-class Lines(Silent):
-    """One line a phase, and one in ten seconds while it trains."""
+class Lines(ProgressDisplay):
+    """Prints one line for each phase, and one every ten seconds during training."""
 
     def __init__(self, title: str, stream: TextIO, clock: Clock) -> None:
-        """Write to a stream; `title` stands before each line."""
         self._title = title
         self._stream = stream
         self._clock = clock
         self._next_ns = 0
 
-    def _say(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         self._stream.write(f"{one_line(f'{self._title}: {text}')}\n")
         self._stream.flush()
 
     def phase(self, text: str) -> None:
-        """One line."""
+        """Print the phase."""
         self._next_ns = self._clock.now_ns() + LINE_NS
-        self._say(text)
+        self._write(text)
 
     def progress(self, progress: Progress) -> None:
-        """A line where the last one is long enough ago."""
+        """Print the figures if the last line is old enough."""
         if self._clock.now_ns() >= self._next_ns:
             self._next_ns = self._clock.now_ns() + LINE_NS
-            self._say(progress_line(progress))
+            self._write(progress_line(progress))
 
 
-class Screen(Silent):
-    """Three lines at the bottom of a terminal.
-
-    What comes within a second of the last redraw waits for the next call.
-    """
+class Screen(ProgressDisplay):
+    """Shows three lines at the bottom of a terminal, redrawn at most once a second."""
 
     def __init__(self, title: str, stream: TextIO, clock: Clock) -> None:
-        """Draw on a terminal."""
         self._title = title
         self._clock = clock
         self._phase = "starting"
@@ -143,26 +109,21 @@ class Screen(Silent):
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._live.stop()
 
     def phase(self, text: str) -> None:
-        """Show it with the next redraw."""
+        """Show the phase at the next redraw."""
         self._phase = text
         self._draw()
 
     def progress(self, progress: Progress) -> None:
-        """Show it with the next redraw."""
+        """Show the figures at the next redraw."""
         self._progress = progress
         self._draw()
 
     def text(self) -> str:
-        """What stands on the screen."""
+        """Return the lines to show."""
         seen = self._progress
         if seen is None:
             return one_line(f"{self._title}: {self._phase}")
@@ -177,17 +138,17 @@ class Screen(Silent):
             self._live.update(Text(self.text()), refresh=True)
 
 
-def display_for(title: str, *, quiet: bool = False, clock: Clock | None = None) -> Display:
-    """The display that fits: live lines only where both outputs are terminals.
+def display_for(title: str, *, quiet: bool = False, clock: Clock | None = None) -> ProgressDisplay:
+    """Return a live display if both outputs are terminals, else one of plain lines.
 
     Args:
-        title: What runs, for the head of each line.
-        quiet: Whether to say nothing.
-        clock: What spaces the redraws.
+        title: What runs, at the start of each line.
+        quiet: Whether to show nothing.
+        clock: The clock that limits the redraws.
     """
     chosen = clock or SystemClock()
     if quiet:
-        return Silent()
+        return ProgressDisplay()
     if is_terminal(sys.stdout) and is_terminal(sys.stderr):
         return Screen(title, sys.stderr, chosen)
     return Lines(title, sys.stderr, chosen)

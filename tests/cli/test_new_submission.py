@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli import scaffold as module
-from harness.cli.scaffold import InitDocument, _toml, scaffold
+from harness.cli import new_submission as module
+from harness.cli.new_submission import InitDocument, _toml, create_submission
 from harness.records import dump, load
 from harness.registry import UnknownPlugin
 from harness.run.submission import SubmissionError, SubmissionFile, open_submission
@@ -59,7 +59,7 @@ def test_no_field_of_the_template_can_be_forgotten(key: str) -> None:
 def test_a_closed_one_has_the_settings_and_files_of_the_reference(
     made: Folder, tmp_path: Path
 ) -> None:
-    document = scaffold(tmp_path / "mine", "tiny", "closed")
+    document = create_submission(tmp_path / "mine", "tiny", "closed")
     reference, mine = (open_submission(name) for name in ("tiny-adamw", str(tmp_path / "mine")))
     assert mine.file.hyperparameters == reference.file.hyperparameters
     assert (mine.file.threads, mine.file.imports) == (3, ("numpy",))
@@ -67,12 +67,12 @@ def test_a_closed_one_has_the_settings_and_files_of_the_reference(
     assert document.begun_from == "tiny-adamw"
     assert document.files == ("submission.toml", "train.py", "parts/net.py")
     first, rest = (mine.folder / "train.py").read_text().split("\n", 1)
-    assert first.startswith("# Begun as a copy of tiny-adamw")
+    assert first.startswith("# A copy of tiny-adamw")
     assert rest == (reference.folder / "train.py").read_text()
 
 
 def test_an_open_one_begins_from_the_template(made: Folder, tmp_path: Path) -> None:
-    document = scaffold(tmp_path / "mine", "tiny", "open")
+    document = create_submission(tmp_path / "mine", "tiny", "open")
     source = open_submission(str(tmp_path / "mine"))
     assert (document.begun_from, source.file.division) == ("", "open")
     assert source.file.hyperparameters == {}
@@ -85,7 +85,7 @@ def test_the_document_lists_what_is_there_and_reads_back(
     made: Folder, tmp_path: Path, division: Any
 ) -> None:
     folder = tmp_path / "mine"
-    document = scaffold(folder, "tiny", division)
+    document = create_submission(folder, "tiny", division)
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert set(document.files) == there
     assert load(InitDocument, dump(document), "file") == document
@@ -96,7 +96,7 @@ def test_the_document_lists_what_is_there_and_reads_back(
 def test_the_reference_is_left_as_it_was(made: Folder, tmp_path: Path) -> None:
     place = made.plugins / "submissions" / "tiny-adamw"
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-    scaffold(tmp_path / "mine", "tiny", "closed")
+    create_submission(tmp_path / "mine", "tiny", "closed")
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
@@ -109,7 +109,7 @@ def test_a_name_that_no_submission_can_have_is_refused(
 ) -> None:
     before = sorted(tmp_path.iterdir())
     with pytest.raises(SubmissionError, match="the folder's name becomes the submission's"):
-        scaffold(tmp_path / name, "tiny", "open")
+        create_submission(tmp_path / name, "tiny", "open")
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -122,21 +122,21 @@ def test_nothing_is_ever_overwritten(made: Folder, tmp_path: Path, kind: str) ->
         place.write_text("kept")
     else:
         place.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(SubmissionError, match="mine: is there already"):
-        scaffold(place, "tiny", "open")
+    with pytest.raises(SubmissionError, match="mine: exists already"):
+        create_submission(place, "tiny", "open")
     assert not (tmp_path / "nowhere").exists()
     assert kind != "file" or place.read_text() == "kept"
 
 
 def test_a_missing_parent_is_not_made(made: Folder, tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError, match="no such folder to make 'mine' in"):
-        scaffold(tmp_path / "deep" / "mine", "tiny", "open")
+    with pytest.raises(SubmissionError, match="no such folder; create it first"):
+        create_submission(tmp_path / "deep" / "mine", "tiny", "open")
     assert not (tmp_path / "deep").exists()
 
 
 def test_an_unknown_workload_writes_nothing(made: Folder, tmp_path: Path) -> None:
     with pytest.raises(UnknownPlugin):
-        scaffold(tmp_path / "mine", "no-such-workload", "open")
+        create_submission(tmp_path / "mine", "no-such-workload", "open")
     assert not (tmp_path / "mine").exists()
 
 
@@ -144,9 +144,9 @@ def test_without_a_reference_the_closed_division_says_what_else_to_do(
     made: Folder, tmp_path: Path
 ) -> None:
     shutil.rmtree(made.plugins / "submissions" / "tiny-adamw")
-    with pytest.raises(SubmissionError, match="take --division open"):
-        scaffold(tmp_path / "mine", "tiny", "closed")
-    assert scaffold(tmp_path / "mine", "tiny", "open").begun_from == ""
+    with pytest.raises(SubmissionError, match="use --division open"):
+        create_submission(tmp_path / "mine", "tiny", "closed")
+    assert create_submission(tmp_path / "mine", "tiny", "open").begun_from == ""
 
 
 @pytest.mark.parametrize("division", ["closed", "open"])
@@ -161,5 +161,5 @@ def test_what_breaks_off_leaves_nothing_behind(
     before = sorted(tmp_path.iterdir())
     monkeypatch.setattr(module, "_toml", broken)
     with pytest.raises(type(error)):
-        scaffold(tmp_path / "mine", "tiny", division)
+        create_submission(tmp_path / "mine", "tiny", division)
     assert sorted(tmp_path.iterdir()) == before

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness.cli.page import Page, is_terminal
+from harness.cli.printer import Printer, is_terminal
 
 
 class Screen(io.StringIO):
@@ -17,7 +17,7 @@ class Screen(io.StringIO):
 
 def test_long_cells_are_neither_cut_nor_folded() -> None:
     stream = io.StringIO()
-    Page(stream).table(("name", "why"), [("a", "x" * 500), ("b", "y y y " * 100)])
+    Printer(stream).table(("name", "why"), [("a", "x" * 500), ("b", "y y y " * 100)])
     lines = stream.getvalue().splitlines()
     assert len(lines) == 4
     assert "x" * 500 in lines[2]
@@ -31,7 +31,7 @@ def test_in_a_narrow_terminal_words_stay_whole_and_sentences_fold(
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Screen()
     reason = "handed over no snapshot that counts within the budget of five seconds"
-    Page(stream).table(("seed", "status", "why"), [(7, "budget_exceeded", reason)])
+    Printer(stream).table(("seed", "status", "why"), [(7, "budget_exceeded", reason)])
     text = re.sub(r"\x1b\[\d*m", "", stream.getvalue())
     assert "budget_exceeded" in text
     assert reason not in text
@@ -41,7 +41,7 @@ def test_in_a_narrow_terminal_words_stay_whole_and_sentences_fold(
 
 def test_plain_output_has_no_escapes_and_no_trailing_blanks() -> None:
     stream = io.StringIO()
-    page = Page(stream)
+    page = Printer(stream)
     page.heading("title")
     page.table(("verdict", "n"), [("fail", 1), ("", 2)], right=("n",))
     text = stream.getvalue()
@@ -51,14 +51,14 @@ def test_plain_output_has_no_escapes_and_no_trailing_blanks() -> None:
 
 def test_markup_of_strangers_stays_text() -> None:
     stream = io.StringIO()
-    Page(stream).table(("name",), [("[red]x[/red]",), ("\x1b[31mred",)])
+    Printer(stream).table(("name",), [("[red]x[/red]",), ("\x1b[31mred",)])
     assert "[red]x[/red]" in stream.getvalue()
     assert "\\x1b[31mred" in stream.getvalue()
 
 
 def test_missing_is_a_dash_and_zero_is_zero() -> None:
     stream = io.StringIO()
-    Page(stream).table(("a", "b"), [(None, 0)])
+    Printer(stream).table(("a", "b"), [(None, 0)])
     assert stream.getvalue().splitlines()[-1].split() == ["–", "0"]
 
 
@@ -72,7 +72,7 @@ def test_colour_only_in_terminals_that_want_it(
     if no_color:
         monkeypatch.setenv("NO_COLOR", no_color)
     stream = Screen()
-    Page(stream).table(("verdict",), [("fail",)])
+    Printer(stream).table(("verdict",), [("fail",)])
     assert ("\x1b[31m" in stream.getvalue()) is coloured
 
 

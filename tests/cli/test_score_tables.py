@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.boards import scores_below, show
-from harness.cli.page import Page
+from harness.cli.printer import Printer
+from harness.cli.score_tables import show_scores
+from harness.cli.verbs.score import scores_below
 from harness.registry import find
 from harness.run.order import plugin_file, workload_version
 from tests.lab.results import Plan, rules, series
@@ -17,7 +18,7 @@ PLAN = Plan(rules=MILD, ruleset="mild")
 
 def printed(results: Path) -> list[str]:
     stream = io.StringIO()
-    show(scores_below(results, None), Page(stream))
+    show_scores(scores_below(results, None), Printer(stream))
     return stream.getvalue().splitlines()
 
 
@@ -45,7 +46,7 @@ def test_scores_of_a_workload_that_has_changed_are_told_to_be_stale(tmp_path: Pa
     (said,) = [line for line in printed(tmp_path) if "stale" in line]
     assert "workload 'digits-mlp'" in said
     assert f"version {now} here" in said
-    assert "of version 0123456789ab" in said
+    assert "have version 0123456789ab" in said
     assert "run the entries again" in said
 
 
@@ -62,7 +63,7 @@ def test_ties_share_a_letter_and_say_so(tmp_path: Path) -> None:
     lines = printed(tmp_path)
     assert rows(lines, "a")[0][:3] == ["1", "1–2", "a"]
     assert any("cannot be told apart" in line for line in lines)
-    assert any("could have seen a lead of" in line for line in lines)
+    assert any("minimum detectable difference" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_what_cannot_win_is_listed_with_its_method(tmp_path: Path, plan: Plan, s
     energy = next(line for line in lines if " x " in line)
     assert energy.endswith(said)
     assert energy.split()[0] == "–"
-    assert any(line.strip().startswith("no place: x: ") for line in lines)
+    assert any(line.strip().startswith("not ranked: x: ") for line in lines)
 
 
 def test_joules_that_are_missing_are_a_dash(tmp_path: Path) -> None:

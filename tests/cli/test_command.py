@@ -7,19 +7,18 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.answer import Answer, answers
-from harness.cli.documents import PrizeDoor
+from harness.cli.command import CommandResult, json_command
+from harness.cli.verbs.doctor import PrizeEligibility
 
-DOCUMENT = PrizeDoor(prize="energy", enters=False, reason="no meter")
+DOCUMENT = PrizeEligibility(prize="energy", eligible=False, reason="no meter")
 
 
-@click.command()
-@answers
-def verb() -> Answer:
+@json_command("verb")
+def verb() -> CommandResult:
     """A verb that is noisy."""
     click.echo("noise")
     sys.stderr.write("complaint\n")
-    return Answer(DOCUMENT, lambda page: page.line("for people"), 3)
+    return CommandResult(DOCUMENT, lambda printer: printer.line("for people"), 3)
 
 
 def call(*words: str) -> tuple[object, str, str]:

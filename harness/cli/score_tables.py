@@ -1,0 +1,270 @@
+"""Prints scores and leaderboards: values with unit, interval and method, and who is not ranked."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harness.cli.documents import ScoreDocument
+from harness.cli.printer import Printer
+from harness.records import (
+    Figure,
+    ImportedFigure,
+    ImportedScore,
+    ImportedScoreDocument,
+    ImportedStanding,
+    Leaderboard,
+    MultiRow,
+    Score,
+    Spent,
+    Standing,
+    Unranked,
+)
+from harness.registry import BrokenPlugin, UnknownPlugin, find
+from harness.report.numbers import Unit, figure, percent, quantity, unit_for
+from harness.run.order import plugin_file, workload_version
+
+RANK = ("rank", "rank range", "tie group")
+BOARD_COLUMNS = (*RANK, "submission", "n", "value", "interval", "method")
+MULTI_COLUMNS = (*RANK, "algorithm", "score", "interval", "solved", "vs. best")
+SPENT_COLUMNS = (
+    "submission", "runs", "failed runs", "joules", "failed runs J", "seconds", "failed runs s",
+    "seconds with tuning",
+)  # fmt: skip
+IMPORTED_BOARD_COLUMNS = (*RANK, "submission", "machine", "workload", "value", "interval")
+IMPORTED_COLUMNS = (
+    "workload", "submission", "machine", "n", "status", "time", "energy", "method", "reason",
+)  # fmt: skip
+
+EntryKey = tuple[str, str]
+"""Name and digest of a submission: two names may have one source, and one name two sources."""
+
+
+def _entry(row: Score | Standing | Unranked) -> EntryKey:
+    return row.submission, row.submission_sha256
+
+
+def _figures(document: ScoreDocument, board: Leaderboard) -> dict[tuple[EntryKey, str], Figure]:
+    """Return the figure of each row of a board, by entry and machine."""
+    figures = {}
+    for score in document.scores:
+        key = (score.workload, score.workload_version, score.ruleset)
+        if key == (board.workload, board.workload_version, board.ruleset):
+            value = getattr(score, board.quantity, None)
+            if isinstance(value, Figure):
+                figures[_entry(score), score.machine] = value
+    return figures
+
+
+def entry_names(board: Leaderboard) -> dict[EntryKey, str]:
+    """Return a distinct name for each entry: two versions of one name show their digests."""
+    entries = {_entry(row) for row in board.standings} | {_entry(row) for row in board.unranked}
+    count = Counter(name for name, _ in entries)
+    return {(name, sha): f"{name}@{sha[:8]}" if count[name] > 1 else name for name, sha in entries}
+
+
+def _name_of(row: Standing | Unranked, board: Leaderboard, names: Mapping[EntryKey, str]) -> str:
+    """Return the name of an entry, with its machine if machines compete."""
+    name = names[_entry(row)]
+    return f"{name} on {row.machine}" if row.machine != board.machine else name
+
+
+def _method(value: Figure | None) -> str:
+    if value is None or value.method is None:
+        return "not measured"
+    text = f"{value.method}: {', '.join(value.domains)}"
+    return f"{text} (simulated)" if value.simulated else text
+
+
+def _rank_cells(row: Standing | MultiRow | ImportedStanding) -> tuple[object, object, object]:
+    if row.rank is None:
+        return "–", "", ""
+    low, high = row.rank_low, row.rank_high
+    return row.rank, str(low) if low == high else f"{low}–{high}", row.tie_group
+
+
+def _value_cells(
+    score: float | None, value: Figure | None, board: Leaderboard, unit: Unit
+) -> tuple[object, ...]:
+    """Return the cells n, value, interval and method."""
+    method = _method(value) if board.unit == "J" else "clock" if board.unit else "judge"
+    if score is None:
+        return ("", None, "", method)
+    low, high = (value.low, value.high) if value else (None, None)
+    shown = figure(score, low, high, unit)
+    return (value.n if value else "", f"{shown.value} {unit.symbol}", shown.interval, method)
+
+
+def _board_rows(document: ScoreDocument, board: Leaderboard) -> Iterator[Sequence[object]]:
+    figures = _figures(document, board)
+    values = [row.score for row in board.standings] + [row.score for row in board.unranked]
+    unit = unit_for(values, board.unit)
+    names = entry_names(board)
+    for row in board.standings:
+        cells = _value_cells(row.score, figures.get((_entry(row), row.machine)), board, unit)
+        yield (*_rank_cells(row), _name_of(row, board, names), *cells)
+    for other in board.unranked:
+        cells = _value_cells(other.score, figures.get((_entry(other), other.machine)), board, unit)
+        yield ("–", "", "", _name_of(other, board, names), *cells)
+
+
+def show_board(board: Leaderboard, document: ScoreDocument, printer: Printer) -> None:
+    """Print one leaderboard, and why some entries are not ranked."""
+    printer.heading(
+        f"{board.prize}: {board.quantity} on {board.workload}, {board.machine}, "
+        f"rules {board.ruleset}, {board.division} division"
+    )
+    printer.table(BOARD_COLUMNS, _board_rows(document, board), right=("rank", "n", "value"))
+    names = entry_names(board)
+    for other in board.unranked:
+        printer.line(f"not ranked: {_name_of(other, board, names)}: {other.reason}", indent=2)
+    note = board.note
+    if board.resolvable_ratio is not None:
+        note += f"; minimum detectable difference {percent(board.resolvable_ratio)}"
+    printer.line(note, indent=2)
+    printer.line()
+
+
+def _multi_row(row: MultiRow, count: int) -> Sequence[object]:
+    known = row.low is not None and row.high is not None
+    return (
+        *_rank_cells(row),
+        row.name,
+        None if row.score is None else f"{row.score:.3f}",
+        f"{row.low:.3f} to {row.high:.3f}" if known else "",
+        f"{row.solved_count} of {count}",
+        f"{row.best_profile_fraction:.3f}",
+    )
+
+
+def show_multi(document: ScoreDocument, printer: Printer) -> None:
+    """Print the rankings over several workloads."""
+    for ranking in document.across:
+        count = len(ranking.workloads)
+        printer.heading(
+            f"{count} workloads: {ranking.aggregate.replace('_', ' ')} of {ranking.quantity} "
+            f"relative to {ranking.reference}, {ranking.machine}, rules {ranking.ruleset}, "
+            f"{ranking.division} division"
+        )
+        rows = [_multi_row(row, count) for row in ranking.rows]
+        printer.table(MULTI_COLUMNS, rows, right=("rank", "score", "vs. best"))
+        for name, reason in ranking.left_out.items():
+            printer.line(f"not counted: {name}: {reason}", indent=2)
+        printer.line()
+
+
+def _spent_row(score: Score, spent: Spent) -> Sequence[object]:
+    tuned = score.tuning.time_with_tuning_s if score.tuning else None
+    return (
+        f"{score.submission} on {score.workload}, {score.ruleset}",
+        spent.runs_count,
+        spent.missed_count,
+        quantity(spent.energy_j, "J"),
+        quantity(spent.wasted_energy_j, "J"),
+        quantity(spent.time_s, "s"),
+        quantity(spent.wasted_time_s, "s"),
+        quantity(tuned.value if tuned else None, "s"),
+    )
+
+
+def show_spent(document: ScoreDocument, printer: Printer) -> None:
+    """Print what entries spent on failed runs and on tuning, if any did."""
+    rows = [
+        _spent_row(score, score.spent)
+        for score in document.scores
+        if score.spent and (score.spent.missed_count or score.tuning is not None)
+    ]
+    if rows:
+        printer.heading("spent on runs that missed the target, and on tuning")
+        printer.table(SPENT_COLUMNS, rows, right=SPENT_COLUMNS[1:])
+        printer.line()
+
+
+def show_stale(document: ScoreDocument, printer: Printer) -> None:
+    """Print which workloads have changed since their runs were made."""
+    versions = {(score.workload, score.workload_version) for score in document.scores}
+    for name, version in sorted(versions):
+        try:
+            current = workload_version(plugin_file(find("workloads", name)))
+        except (UnknownPlugin, BrokenPlugin):
+            continue
+        if current != version:
+            printer.line(
+                f"stale: workload '{name}' has version {current} here, but these runs have version "
+                f"{version}; run the entries again to rank them with new ones",
+                "yellow",
+            )
+
+
+def show_scores(document: ScoreDocument, printer: Printer) -> None:
+    """Print all leaderboards, and what is in none of them."""
+    for board in document.boards:
+        show_board(board, document, printer)
+    show_multi(document, printer)
+    show_spent(document, printer)
+    if not document.boards:
+        printer.line("nothing to score: no readable bundle here")
+    printer.findings(document.findings)
+    for finding in document.findings:
+        if finding.rule == "imported-unscored":
+            printer.line(f"next: {finding.advice}", indent=2)
+    show_stale(document, printer)
+    if document.boards:
+        level = next((f.level for s in document.scores if (f := s.time_to_target_s)), None)
+        confidence = f", {level:.0%} confidence" if level is not None else ""
+        printer.line(f"interval: of the geometric mean over seeds{confidence}; n: distinct seeds")
+
+
+# --- imported records -----------------------------------------------------------------------------
+
+
+def _imported_interval(row: ImportedStanding) -> str:
+    ends = ("open" if end is None else f"{end:.6g}" for end in (row.low, row.high))
+    return "" if row.low is None and row.high is None else " to ".join(ends)
+
+
+def _imported_cost(cost: ImportedFigure | None, unit: str) -> str | None:
+    return None if cost is None else f"{cost.value:.6g} {unit}"
+
+
+def _imported_cells(score: ImportedScore) -> Sequence[object]:
+    return (
+        score.workload,
+        score.submission,
+        score.machine,
+        score.n,
+        score.status,
+        _imported_cost(score.time_to_target_s, "s"),
+        _imported_cost(score.energy_to_target_j, "J"),
+        score.energy_method or "not measured",
+        score.reason,
+    )
+
+
+def _imported_boards(
+    rows: Iterable[ImportedStanding],
+) -> dict[tuple[str, str], list[Sequence[object]]]:
+    boards: dict[tuple[str, str], list[Sequence[object]]] = {}
+    for row in rows:
+        cells = (
+            *_rank_cells(row),
+            row.submission,
+            row.machine,
+            row.workload,
+            f"{row.score:.6g}",
+            _imported_interval(row),
+        )
+        boards.setdefault((row.quantity, row.workload), []).append(cells)
+    return boards
+
+
+def show_imported(document: ImportedScoreDocument, printer: Printer) -> None:
+    """Print the standings, scores and findings of imported records."""
+    variant = "as its code computes it" if document.as_shipped else "as its rules say"
+    for (quantity_name, workload), rows in _imported_boards(document.leaderboard).items():
+        where = f" on {workload}" if workload else ""
+        printer.heading(f"{quantity_name}{where}, rules {document.ruleset}, {variant}")
+        printer.table(IMPORTED_BOARD_COLUMNS, rows, right=("rank", "value"))
+        printer.line()
+    cells = map(_imported_cells, document.scores)
+    printer.table(IMPORTED_COLUMNS, cells, right=("n", "time", "energy"))
+    printer.findings(document.findings)
+    printer.line("imported records: scored and shown, never awarded")
