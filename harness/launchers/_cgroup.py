@@ -1,4 +1,4 @@
-"""Control groups, version 1 or 2: limits on, and an exact account of, one sandbox."""
+"""Control groups, version 1 or 2: the limits and the exact CPU time of one sandbox."""
 
 import contextlib
 import os
@@ -12,15 +12,15 @@ from harness.plugins import Limits
 
 _PREFIX = "joulemark"
 _UNIFIED = "unified"
-_CONTROLLED = ("memory", "pids")
+_CONTROLLERS = ("memory", "pids")
 _US_PER_S = 1_000_000
 _NS_PER_S = 1_000_000_000
 # A group stays busy for a moment after its last process was reaped.
 _REMOVALS, _PAUSE_S = 20, 0.005
 
 
-def _mounted() -> Iterator[tuple[str, Path, str]]:
-    """Controller (or `unified`), folder of its mount, and the part of the tree mounted there."""
+def _mounts() -> Iterator[tuple[str, Path, str]]:
+    """Controller (or `unified`), mount point, and the part of the tree that is mounted there."""
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()
@@ -31,28 +31,22 @@ def _mounted() -> Iterator[tuple[str, Path, str]]:
                 yield controller, Path(fields[4]), fields[3]
 
 
-def _own_paths() -> dict[str, str]:
-    """Controller to the path of this process in its tree, as `/proc/self/cgroup` has it."""
-    found = {}
+def _own_folders() -> dict[str, Path]:
+    """Controller to the folder of the group that this process is in."""
+    paths = {}
     for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(",") if controllers else [_UNIFIED]:
-            found[controller] = path
-    return found
-
-
-def _own_folders() -> dict[str, Path]:
-    """Controller to the folder of the group that this process is in."""
-    paths = _own_paths()
-    found: dict[str, Path] = {}
-    for controller, mount, root in _mounted():
-        path = paths.get(controller)
-        if path is not None:
+            paths[controller] = path
+    folders: dict[str, Path] = {}
+    for controller, mount, root in _mounts():
+        if controller in paths:
+            path = paths[controller]
             inner = path.removeprefix(root) if root != "/" else path
             folder = mount / inner.lstrip("/")
             if folder.is_dir():
-                found.setdefault(controller, folder)
-    return found
+                folders.setdefault(controller, folder)
+    return folders
 
 
 def _words(path: Path) -> list[str]:
@@ -63,23 +57,14 @@ def _words(path: Path) -> list[str]:
 
 
 def _parent(own: Path) -> Path:
-    """Where in version 2 a new group has the controllers: below our own or beside it.
+    """The folder in version 2 where a new group gets the controllers: our own or the one above.
 
-    A group with processes in it cannot hand controllers down, but the one above it does.
+    A group that contains processes cannot pass controllers to groups below it.
     """
     for folder in (own, own.parent):
-        if set(_CONTROLLED) <= set(_words(folder / "cgroup.subtree_control")):
+        if set(_CONTROLLERS) <= set(_words(folder / "cgroup.subtree_control")):
             return folder
     return own
-
-
-def _sweep(parent: Path) -> None:
-    """Remove the groups of conductors that died before they could."""
-    for left in parent.glob(f"{_PREFIX}-*"):
-        owner = left.name.split("-")[1]
-        if not Path("/proc", owner).exists():
-            with contextlib.suppress(OSError):
-                left.rmdir()
 
 
 def _value(path: Path, key: str) -> int | None:
@@ -88,8 +73,19 @@ def _value(path: Path, key: str) -> int | None:
     return int(words[words.index(key) + 1]) if key in words else None
 
 
-def _write(path: Path, value: int) -> None:
-    path.write_text(str(value), encoding="ascii")
+def _write(path: Path, value: int) -> bool:
+    """Write a value to a file that exists; returns whether it was written."""
+    try:
+        # Without O_CREAT, since the kernel may not offer the file.
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with contextlib.closing(os.fdopen(descriptor, "wb", buffering=0)) as file:
+        try:
+            file.write(str(value).encode())
+        except OSError:
+            return False
+    return True
 
 
 @dataclass
@@ -97,52 +93,43 @@ class Cgroup:
     """The groups of one sandbox; where none could be made, every figure is None or zero."""
 
     folders: dict[str, Path] = field(default_factory=dict)
-    """Controller, or `unified`, to the group's folder."""
-    held: set[str] = field(default_factory=set)
-    """Which limits are set: `memory`, `pids`."""
+    """Controller, or `unified`, to the folder of the group."""
+    enforced: set[str] = field(default_factory=set)
+    """The limits that are set: `memory`, `pids`."""
 
     def attach(self, pid: int) -> None:
-        """Put a process that has not begun its work into the groups, and with it all below it."""
+        """Move a process that has not started its work into the groups."""
         for controller, folder in list(self.folders.items()):
-            try:
-                _write(folder / "cgroup.procs", pid)
-            except OSError:
-                self._drop(controller, folder)
-
-    def _drop(self, controller: str, folder: Path) -> None:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        del self.folders[controller]
-        self.held -= set(_CONTROLLED) if controller == _UNIFIED else {controller}
+            if not _write(folder / "cgroup.procs", pid):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+                del self.folders[controller]
+                self.enforced -= set(_CONTROLLERS) if controller == _UNIFIED else {controller}
 
     def cpu_s(self) -> float | None:
-        """CPU seconds of every process that was ever in it, killed ones included."""
+        """CPU seconds of all processes that were ever in the group, killed ones included."""
         if _UNIFIED in self.folders:
             usage_us = _value(self.folders[_UNIFIED] / "cpu.stat", "usage_usec")
             return None if usage_us is None else usage_us / _US_PER_S
-        words = _words(self.folders["cpuacct"] / "cpuacct.usage") if self._has_v1_cpu() else []
+        folder = self.folders.get("cpuacct")
+        words = _words(folder / "cpuacct.usage") if folder else []
         return int(words[0]) / _NS_PER_S if words else None
 
-    def _has_v1_cpu(self) -> bool:
-        return "cpuacct" in self.folders
-
     def oom_kills(self) -> int:
-        """How many of its processes the kernel killed because the memory limit was reached."""
-        found = 0
+        """Number of processes that the kernel killed because the memory limit was reached."""
         if "memory" in self.folders:
-            found = _value(self.folders["memory"] / "memory.oom_control", "oom_kill") or 0
-        elif _UNIFIED in self.folders:
-            found = _value(self.folders[_UNIFIED] / "memory.events", "oom_kill") or 0
-        return found
+            return _value(self.folders["memory"] / "memory.oom_control", "oom_kill") or 0
+        if _UNIFIED in self.folders:
+            return _value(self.folders[_UNIFIED] / "memory.events", "oom_kill") or 0
+        return 0
 
     def kill(self) -> None:
-        """SIGKILL all of it, where the kernel can (version 2, Linux 5.14)."""
+        """SIGKILL all processes, where the kernel can (version 2, Linux 5.14)."""
         if _UNIFIED in self.folders:
-            with contextlib.suppress(OSError):
-                _write(self.folders[_UNIFIED] / "cgroup.kill", 1)
+            _write(self.folders[_UNIFIED] / "cgroup.kill", 1)
 
     def remove(self) -> None:
-        """Remove the groups; one that stays busy is swept up by a later sandbox."""
+        """Remove the groups; one that stays busy is removed by a later sandbox."""
         for folder in self.folders.values():
             for _ in range(_REMOVALS):
                 try:
@@ -157,7 +144,12 @@ class Cgroup:
 
 
 def _make(parent: Path, name: str) -> Path | None:
-    _sweep(parent)
+    """Make a group, and remove the groups of conductors that died before they could."""
+    for group in parent.glob(f"{_PREFIX}-*"):
+        owner = group.name.split("-")[1]
+        if not Path("/proc", owner).exists():
+            with contextlib.suppress(OSError):
+                group.rmdir()
     folder = parent / name
     try:
         folder.mkdir()
@@ -166,40 +158,33 @@ def _make(parent: Path, name: str) -> Path | None:
     return folder
 
 
-def _limit(group: Cgroup, limits: Limits) -> None:
-    """Write the limits; what cannot be written is not in `held`."""
-    version_1, unified = group.folders, group.folders.get(_UNIFIED, Path("/nonexistent"))
-    memory = version_1.get("memory")
-    if limits.memory_bytes is not None:
-        wanted = limits.memory_bytes
-        files = (unified / "memory.max",) if memory is None else (memory / "memory.limit_in_bytes",)
-        # Swap would let it have more; both are missing where the kernel counts no swap.
-        extra = {unified / "memory.swap.max": 0, unified / "memory.oom.group": 1}
-        if memory is not None:
-            extra = {memory / "memory.memsw.limit_in_bytes": wanted}
-        _set(group, "memory", files[0], wanted)
-        for path, value in extra.items():
-            with contextlib.suppress(OSError):
-                _write(path, value)
-    _set(group, "pids", version_1.get("pids", unified) / "pids.max", limits.processes)
-
-
-def _set(group: Cgroup, name: str, path: Path, value: int) -> None:
-    # Opening for writing would try to create a file that the kernel does not offer.
-    if path.is_file():
-        with contextlib.suppress(OSError):
-            _write(path, value)
-            group.held.add(name)
+def _set_limits(group: Cgroup, limits: Limits) -> None:
+    """Write the limits; those that were written are added to `enforced`."""
+    unified = group.folders.get(_UNIFIED, Path("/nonexistent"))
+    if (limit := limits.memory_bytes) is not None:
+        # Swap would allow more memory; its file is missing where the kernel does not count swap.
+        if memory := group.folders.get("memory"):
+            is_set = _write(memory / "memory.limit_in_bytes", limit)
+            _write(memory / "memory.memsw.limit_in_bytes", limit)
+        else:
+            is_set = _write(unified / "memory.max", limit)
+            _write(unified / "memory.swap.max", 0)
+            _write(unified / "memory.oom.group", 1)
+        if is_set:
+            group.enforced.add("memory")
+    if _write(group.folders.get("pids", unified) / "pids.max", limits.processes):
+        group.enforced.add("pids")
 
 
 def create(limits: Limits, *, count_processes: bool) -> Cgroup:
-    """Make groups below our own, as far as this machine and our rights allow.
+    """Make groups below our own, as far as the machine and our permissions allow.
 
-    Version 1 has one for each matter, and each costs milliseconds, so only what is needed is made.
+    Version 1 has one group for each controller, and each takes milliseconds to make, so only the
+    needed ones are made.
 
     Args:
-        limits: what to set.
-        count_processes: whether the limit on processes has to come from here.
+        limits: The limits to set.
+        count_processes: Whether the limit on processes has to be set by the group.
     """
     group = Cgroup()
     try:
@@ -214,8 +199,8 @@ def create(limits: Limits, *, count_processes: bool) -> Cgroup:
         "pids": count_processes,
         "cpuacct": _UNIFIED not in group.folders,
     }
-    for controller, wanted in needed.items():
-        if wanted and controller in own and (folder := _make(own[controller], name)):
+    for controller, is_needed in needed.items():
+        if is_needed and controller in own and (folder := _make(own[controller], name)):
             group.folders[controller] = folder
-    _limit(group, limits)
+    _set_limits(group, limits)
     return group

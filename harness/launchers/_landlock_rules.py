@@ -1,6 +1,6 @@
-"""What a process held by Landlock may reach by path.
+"""Paths that a process restricted by Landlock may use.
 
-There are no deny rules: a mask is a grant of everything beside it on the way down.
+Landlock has no rules that deny. To mask a folder, everything next to it is granted, at each level.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,19 +14,19 @@ from harness.plugins import SandboxRequest
 _READ = _restrict.EXECUTE | _restrict.READ_FILE | _restrict.READ_DIR
 _DEVICE = _restrict.READ_FILE | _restrict.WRITE_FILE | _restrict.TRUNCATE | _restrict.IOCTL_DEV
 _NODES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-# What runtimes read to size their thread pools. `/proc/self` is that of the first process alone.
-_ABOUT = (
+# Runtimes read these to size their thread pools. `/proc/self` is that of the first process only.
+_RUNTIME_PATHS = (
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems"),
     *("/proc/loadavg", "/proc/version", "/sys/devices/system/cpu", "/sys/devices/system/node"),
 )
 
 
-def around(folder: Path, masks: Iterable[Path]) -> Iterator[tuple[Path, int]]:
-    """Rules that make a folder readable, but for the masked ones in it.
+def rules_around(folder: Path, masks: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+    """Rules that make a folder readable except for the masked folders in it.
 
-    On the way to a masked folder names can be listed (Python's import finds nothing otherwise),
-    the masked one's too, but nothing in it can be opened. Symbolic links are left out: what they
-    point to must be granted in its own right.
+    The folders above a masked one, and it itself, can be listed (otherwise Python could not import
+    from them), but nothing in it can be opened. Symbolic links are left out: their target needs
+    a rule of its own.
     """
     inside = [mask for mask in masks if below(mask, folder)]
     if not inside:
@@ -39,34 +39,34 @@ def around(folder: Path, masks: Iterable[Path]) -> Iterator[tuple[Path, int]]:
         if child.is_symlink():
             continue
         if child.is_dir():
-            yield from around(child, inside)
+            yield from rules_around(child, inside)
         else:
             yield child, _READ
 
 
 def _rules(request: SandboxRequest, scratch: Path, abi: int) -> Iterator[tuple[Path, int]]:
-    masks = [_mounts.masked(mask) for mask in request.masks]
+    masks = [_mounts.real_folder(mask) for mask in request.masks]
     system = [Path("/", name) for name in ("usr", "bin", "lib", "lib64")]
-    paths = [*system, *_mounts.ETC, *map(Path, _ABOUT)]
+    paths = [*system, *_mounts.ETC, *map(Path, _RUNTIME_PATHS)]
     paths += [Path("/sys")] if request.devices else []
-    wanted = {path.resolve() for path in paths if path.exists()} - {Path("/proc/self").resolve()}
-    wanted |= {
+    readable = {path.resolve() for path in paths if path.exists()} - {Path("/proc/self").resolve()}
+    readable |= {
         path.resolve(strict=True) for path in (request.source, *request.readable, *python_paths())
     }
-    for path in outermost(wanted):
-        yield from around(path, masks) if path.is_dir() else iter([(path, _READ)])
-    # By this name, since the process that opens it is not the one that asks here.
+    for path in outermost(readable):
+        yield from rules_around(path, masks) if path.is_dir() else iter([(path, _READ)])
+    # Not resolved, since another process will open it.
     yield Path("/proc/self"), _READ
     for node in (*map(Path, _NODES), *request.devices):
         yield node, _DEVICE
     yield scratch.resolve(), _restrict.all_rights(abi)
 
 
-def bounds(request: SandboxRequest, scratch: Path) -> dict[str, Any]:
-    """All that `_restrict.bind` needs, as plain values.
+def restrictions(request: SandboxRequest, scratch: Path) -> dict[str, Any]:
+    """The argument of `_restrict.restrict`, as plain values.
 
     Raises:
-        OSError: something asked for does not exist.
+        OSError: a requested path does not exist.
     """
     abi = _restrict.version()
     return {

@@ -1,4 +1,4 @@
-"""What a sandbox shows of the file system, and how bubblewrap is told so."""
+"""The view of the file system in a bubblewrap sandbox, as bubblewrap's options."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,65 +9,63 @@ from harness.plugins import SandboxRequest
 
 INSIDE_SOURCE = "/sub"
 _USR = Path("/usr")
-# On most systems links into /usr; shown as they are.
+# On most systems these are links into /usr, which are copied.
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-# Read by the dynamic loader, and where distributions point libblas and its like.
+# The dynamic loader reads these, and distributions link libblas and similar libraries there.
 ETC = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
 
 
-def shown(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """What to bind so that every path can be reached by its own name.
+def paths_to_bind(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """What to bind so that every path can be reached under its own name.
 
-    A path below a bound folder may lead out of it through a symbolic link: then its real place is
+    A path below a bound folder may lead out of it through a symbolic link: then its real path is
     bound as well.
 
     Raises:
-        OSError: a path does not exist, or is the whole file system.
+        OSError: a path does not exist, or is the root of the file system.
     """
-    wanted: set[Path] = set()
+    bound: set[Path] = set()
     for path in paths:
-        place = Path(os.path.abspath(path))  # noqa: PTH100 - resolving would lose the name
-        real = place.resolve(strict=True)
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolving would lose the name
+        real = absolute.resolve(strict=True)
         if real == Path("/"):
-            raise OSError(
-                f"{path}: the whole file system cannot be shown to a sandbox; name folders"
-            )
-        wanted |= {place, real}
-    return outermost(wanted)
+            raise OSError(f"{path}: a sandbox cannot get the whole file system; name folders")
+        bound |= {absolute, real}
+    return outermost(bound)
 
 
-def masked(folder: Path) -> Path:
-    """The real place of a folder to mask.
+def real_folder(mask: Path) -> Path:
+    """The real path of a folder to mask.
 
     Raises:
-        OSError: it does not exist, so masking it would mask nothing.
+        OSError: the folder does not exist, so that nothing would be masked.
     """
-    if not folder.is_dir():
-        raise OSError(f"{folder}: no such folder to mask; correct the workload's mask")
-    return folder.resolve()
+    if not mask.is_dir():
+        raise OSError(f"{mask}: no such folder to mask; correct the workload's mask")
+    return mask.resolve()
 
 
-def places_of(folder: Path, bound: Iterable[tuple[Path, Path]]) -> tuple[Path, ...]:
-    """Every name inside under which a folder can be reached.
+def paths_inside(folder: Path, bound: Iterable[tuple[Path, Path]]) -> tuple[Path, ...]:
+    """Every path in the sandbox under which a folder can be reached.
 
     Args:
-        folder: a folder outside.
-        bound: pairs of (path outside, path inside).
+        folder: A folder outside.
+        bound: Pairs of path outside and path inside.
 
     Raises:
-        OSError: the folder does not exist, so masking it would mask nothing.
+        OSError: the folder does not exist, so that nothing would be masked.
     """
-    real = masked(folder)
-    found = {
+    real = real_folder(folder)
+    paths = {
         inside / real.relative_to(outside.resolve())
         for outside, inside in bound
         if below(real, outside.resolve())
     }
-    return tuple(sorted(found))
+    return tuple(sorted(paths))
 
 
 def _parents(path: Path, known: set[Path]) -> Iterator[str]:
-    """Folders on the way, readable by all: bubblewrap would copy the modes of the real ones."""
+    """Make the folders above a path readable; bubblewrap would copy the modes of the real ones."""
     for folder in reversed(path.parents):
         if folder not in known and folder != Path("/"):
             known.add(folder)
@@ -86,12 +84,12 @@ def _system() -> Iterator[str]:
         yield from ("--ro-bind-try", str(path), str(path))
 
 
-def _scratch(place: str, size_bytes: int) -> Iterator[str]:
-    yield from ("--perms", "1777", "--size", str(size_bytes), "--tmpfs", place)
+def _scratch(path: str, size_bytes: int) -> tuple[str, ...]:
+    return "--perms", "1777", "--size", str(size_bytes), "--tmpfs", path
 
 
 def _devices(request: SandboxRequest) -> Iterator[str]:
-    """A few harmless nodes; with accelerators come theirs and `/sys`, where drivers look."""
+    """A minimal `/dev`; accelerators add their nodes, and `/sys`, which drivers read."""
     yield from ("--dev", "/dev")
     yield from _scratch("/dev/shm", request.limits.tmp_bytes)  # noqa: S108 - the sandbox's own
     for device in request.devices:
@@ -102,29 +100,30 @@ def _devices(request: SandboxRequest) -> Iterator[str]:
 
 
 def options(request: SandboxRequest, needed: Iterable[Path]) -> list[str]:
-    """The mounts in the order that matters.
+    """The options for the mounts, in the order that matters.
 
-    First the private `/tmp`, then what is bound (perhaps below it), then the masks over it, and
-    the root is made read-only last: bubblewrap's own root and `/dev` are writable otherwise, each
-    with half of the machine's memory.
+    First the private `/tmp`, then the bound paths (some may be below `/tmp`), then the masks over
+    them. The root is made read-only last: bubblewrap's own root and `/dev` would otherwise be
+    writable, with up to half of the machine's memory each.
 
     Args:
-        request: what to show.
-        needed: what the launcher itself adds to `request.readable`.
+        request: What to show.
+        needed: Paths that the launcher adds to `request.readable`.
 
     Raises:
-        OSError: something asked for does not exist.
+        OSError: a requested path does not exist.
     """
-    binds = [path for path in shown([*needed, *request.readable]) if not below(path, _USR)]
+    readable = paths_to_bind([*needed, *request.readable])
+    binds = [path for path in readable if not below(path, _USR)]
     source = request.source.resolve(strict=True)
-    found = [*_system(), *_scratch("/tmp", request.limits.tmp_bytes)]  # noqa: S108
-    known = {Path("/tmp"), _USR}  # noqa: S108
+    words = [*_system(), *_scratch("/tmp", request.limits.tmp_bytes)]  # noqa: S108 - as above
+    known = {Path("/tmp"), _USR}  # noqa: S108 - as above
     for path in binds:
-        found += [*_parents(path, known), "--ro-bind", str(path), str(path)]
-    found += ["--ro-bind", str(source), INSIDE_SOURCE]
+        words += [*_parents(path, known), "--ro-bind", str(path), str(path)]
+    words += ["--ro-bind", str(source), INSIDE_SOURCE]
     bound = [(path, path) for path in (*binds, _USR)] + [(source, Path(INSIDE_SOURCE))]
     for mask in request.masks:
-        for place in places_of(mask, bound):
-            found += ["--perms", "0755", "--tmpfs", str(place), "--remount-ro", str(place)]
-    found += [*_devices(request), "--proc", "/proc", "--remount-ro", "/"]
-    return [*found, "--chdir", "/tmp"]  # noqa: S108
+        for path in paths_inside(mask, bound):
+            words += ["--perms", "0755", "--tmpfs", str(path), "--remount-ro", str(path)]
+    words += [*_devices(request), "--proc", "/proc", "--remount-ro", "/"]
+    return [*words, "--chdir", "/tmp"]  # noqa: S108 - as above

@@ -1,6 +1,6 @@
-"""Binds the process that calls it by Landlock and seccomp, for good.
+"""Restricts the calling process by Landlock and seccomp; this cannot be undone.
 
-Light, since it runs between a submission's start and its first line.
+It imports little, since it runs between the start of a submission and its first line.
 """
 
 import ctypes
@@ -8,17 +8,17 @@ import os
 import stat
 from typing import Any
 
-from harness.launchers import _subreaper
+from harness.launchers._subreaper import prctl
 
-# `linux/landlock.h`; the three calls have the same numbers on every processor.
+# From `linux/landlock.h`; the numbers of the three calls are the same on every processor.
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _VERSION_FLAG, _PATH_BENEATH = 1, 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 TRUNCATE, IOCTL_DEV = 1 << 14, 1 << 15
-_OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
-# Version of the interface to the number of rights on files; later ones add nothing there.
-_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-# Binding and connecting of TCP; abstract sockets of, and signals to, processes outside.
+_FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+# Number of file rights by version of the interface; later versions add none.
+_RIGHTS_COUNT = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+# TCP bind and connect; abstract sockets of, and signals to, processes outside of the domain.
 _NET, _SCOPED = 0b11, 0b11
 _NET_SINCE, _SCOPED_SINCE = 4, 6
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
@@ -38,21 +38,21 @@ class _Program(ctypes.Structure):
 
 
 def _call(number: int, *arguments: Any) -> int:
-    """A system call.
+    """Make a system call.
 
     Raises:
-        OSError: the kernel refused it.
+        OSError: the kernel refused the call.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    answer = int(libc.syscall(ctypes.c_long(number), *arguments))
-    if answer < 0:
+    result = int(libc.syscall(ctypes.c_long(number), *arguments))
+    if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-    return answer
+    return result
 
 
 def version() -> int:
-    """Of the kernel's interface; 0 where there is none, or it is switched off."""
+    """Version of the kernel's Landlock interface; 0 if it is missing or switched off."""
     try:
         return _call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
     except OSError:
@@ -60,56 +60,48 @@ def version() -> int:
 
 
 def all_rights(abi: int) -> int:
-    """Every right on files that this version of the interface knows, as bits."""
-    return (1 << _RIGHTS[min(abi, max(_RIGHTS))]) - 1
+    """All file rights of a version of the interface, as bits."""
+    return (1 << _RIGHTS_COUNT[min(abi, max(_RIGHTS_COUNT))]) - 1
 
 
-def _ruleset(abi: int) -> int:
+def _create_ruleset(abi: int) -> int:
+    """Descriptor of a Landlock ruleset that handles all rights."""
     attr = _RulesetAttr(all_rights(abi), _NET, _SCOPED)
     size = 8 if abi < _NET_SINCE else 16 if abi < _SCOPED_SINCE else 24
     return _call(_CREATE, ctypes.byref(attr), ctypes.c_size_t(size), ctypes.c_uint32(0))
 
 
 def _grant(ruleset: int, path: str, access: int) -> None:
+    """Allow some rights below a path; a path that does not exist is ignored."""
     try:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
-        return  # what is not there needs no grant
+        return
     try:
-        rule = _PathBeneath(access if _is_folder(parent) else access & _OF_FILES, parent)
+        is_folder = stat.S_ISDIR(os.fstat(parent).st_mode)
+        rule = _PathBeneath(access if is_folder else access & _FILE_RIGHTS, parent)
         kind = ctypes.c_int(_PATH_BENEATH)
         _call(_ADD, ctypes.c_int(ruleset), kind, ctypes.byref(rule), ctypes.c_uint32(0))
     finally:
         os.close(parent)
 
 
-def _is_folder(descriptor: int) -> bool:
-    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
-
-
-def _filter(program: bytes) -> None:
-    """Install a seccomp filter."""
-    text = ctypes.create_string_buffer(program)
-    found = _Program(len(program) // 8, ctypes.cast(text, ctypes.c_void_p))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_FILTER), ctypes.byref(found), 0, 0) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-def bind(bounds: dict[str, Any]) -> None:
-    """Bind the calling thread and all that it will start; there is no way back.
+def restrict(restrictions: dict[str, Any]) -> None:
+    """Restrict the calling thread and all processes that it will start.
 
     Args:
-        bounds: `abi`, `rules` (pairs of path and rights), `seccomp` (the filter's bytes).
+        restrictions: `abi`, `rules` (pairs of path and rights), `seccomp` (bytes of the filter).
 
     Raises:
-        OSError: the kernel refused.
+        OSError: the kernel refused a call.
     """
-    ruleset = _ruleset(bounds["abi"])
-    for path, access in bounds["rules"]:
-        _grant(ruleset, path, access & all_rights(bounds["abi"]))
-    _subreaper.prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    ruleset = _create_ruleset(restrictions["abi"])
+    for path, access in restrictions["rules"]:
+        _grant(ruleset, path, access & all_rights(restrictions["abi"]))
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _call(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     os.close(ruleset)
-    _filter(bounds["seccomp"])
+    code = ctypes.create_string_buffer(restrictions["seccomp"])
+    count = len(restrictions["seccomp"]) // 8
+    program = _Program(count, ctypes.cast(code, ctypes.c_void_p))
+    prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program))

@@ -1,4 +1,4 @@
-"""The kernel's limits on single processes: which ones a sandbox gets, and how they are set."""
+"""Resource limits on single processes of a sandbox (setrlimit(2))."""
 
 import contextlib
 import resource
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness.plugins import Limits
 
-SECONDS_OF_GRACE = 1
-FIRST_TO_GO = 1000
-"""The greatest `oom_score_adj` (proc(5)): killed before anybody else where memory ends."""
+GRACE_S = 1
+OOM_SCORE_ADJ = 1000
+"""The greatest value (proc(5)): these processes are killed first when memory is exhausted."""
 
 
-def wanted(limits: Limits, *, processes: int | None) -> dict[int, tuple[int, int]]:
-    """Kernel limit to (soft, hard); `processes` is None where counting them means nothing here."""
+def limits_table(limits: Limits, *, processes: int | None) -> dict[int, tuple[int, int]]:
+    """Soft and hard value by kernel limit; without `processes`, their number is not limited."""
     table = {
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_FSIZE: (limits.file_bytes, limits.file_bytes),
@@ -22,13 +22,13 @@ def wanted(limits: Limits, *, processes: int | None) -> dict[int, tuple[int, int
     if processes is not None:
         table[resource.RLIMIT_NPROC] = (processes, processes)
     if limits.cpu_s is not None:
-        # SIGXCPU at the first, SIGKILL at the second.
-        table[resource.RLIMIT_CPU] = (limits.cpu_s, limits.cpu_s + SECONDS_OF_GRACE)
-    return {key: _lowered(key, *pair) for key, pair in table.items()}
+        # The kernel sends SIGXCPU at the soft limit and SIGKILL at the hard limit.
+        table[resource.RLIMIT_CPU] = (limits.cpu_s, limits.cpu_s + GRACE_S)
+    return {key: _cap(key, *pair) for key, pair in table.items()}
 
 
-def _lowered(key: int, soft: int, hard: int) -> tuple[int, int]:
-    """No higher than what holds already, since only root may raise a limit."""
+def _cap(key: int, soft: int, hard: int) -> tuple[int, int]:
+    """Lower both values to the present hard limit, since only root may raise it."""
     ceiling = resource.getrlimit(key)[1]
     if ceiling == resource.RLIM_INFINITY:
         return soft, hard
@@ -36,22 +36,22 @@ def _lowered(key: int, soft: int, hard: int) -> tuple[int, int]:
 
 
 def set_on(pid: int, table: Mapping[int, tuple[int, int]]) -> None:
-    """Set them on a process that has not started its work yet.
+    """Set limits on a process that has not started its work yet.
 
     Raises:
-        OSError: the process is gone, or belongs to somebody else.
+        OSError: the process has ended, or belongs to another user.
     """
     for key, pair in table.items():
         resource.prlimit(pid, key, pair)
 
 
-def offer_first(pid: int) -> None:
-    """Where the machine's memory ends, the kernel takes this process and what it starts first.
+def prefer_for_oom_kill(pid: int) -> None:
+    """Let the kernel kill this process and its children first when memory is exhausted.
 
-    Else it takes whoever has most of it mapped: memory files that nobody maps count for nobody,
-    and so the conductor, the sampler or a stranger would go. A process may lower it again unless
-    it was set with CAP_SYS_RESOURCE. Nothing happens where the kernel does not let us.
+    By default it kills the process that has most memory mapped. Memory files that are not mapped
+    are not counted, so it could kill the conductor or the sampler. A process may lower the value
+    again, unless it was set with CAP_SYS_RESOURCE. Without the permission nothing happens.
     """
     with contextlib.suppress(OSError):
         path = Path(f"/proc/{pid}/oom_score_adj")
-        path.write_text(str(FIRST_TO_GO), encoding="ascii")
+        path.write_text(str(OOM_SCORE_ADJ), encoding="ascii")

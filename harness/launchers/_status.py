@@ -1,4 +1,4 @@
-"""What a started sandbox reports of itself: JSON objects on a pipe, one after the other."""
+"""Reads the JSON objects that a sandbox writes to its status pipe."""
 
 import json
 import os
@@ -11,19 +11,19 @@ _DECODER = json.JSONDecoder()
 
 
 class StatusPipe:
-    """Reads objects as bubblewrap's `--json-status-fd` writes them, in pieces and over lines."""
+    """Reads objects in pieces and over several lines, as bubblewrap's `--json-status-fd` writes."""
 
     def __init__(self, descriptor: int) -> None:
-        """Take over the reading end of a pipe."""
+        """Own the reading end of a pipe."""
         self._descriptor = descriptor
         self._text = ""
         self._open = True
         self.values: dict[str, Any] = {}
-        """Everything reported so far; later objects win."""
+        """All reported keys; a later object replaces values of earlier ones."""
         os.set_blocking(descriptor, False)
 
     def wait_for(self, keys: set[str], timeout_s: float) -> bool:
-        """Read until one of the keys was reported; False at the end of the pipe or of the time."""
+        """Read until one of the keys is reported; False if the pipe is closed or time is up."""
         deadline_ns = now_ns() + int(timeout_s * NS_PER_S)
         while not (keys & self.values.keys()):
             left_s = (deadline_ns - now_ns()) / NS_PER_S
@@ -34,7 +34,7 @@ class StatusPipe:
         return True
 
     def read(self) -> None:
-        """Take in what is there, without waiting."""
+        """Read what is available, without waiting."""
         while self._open:
             try:
                 data = os.read(self._descriptor, 65536)
@@ -43,20 +43,17 @@ class StatusPipe:
             if not data:
                 self.close()
             self._text += data.decode("utf-8", "replace")
-        self._take()
-
-    def _take(self) -> None:
         while text := self._text.lstrip():
             try:
-                found, end = _DECODER.raw_decode(text)
+                value, end = _DECODER.raw_decode(text)
             except json.JSONDecodeError:
                 return
             self._text = text[end:]
-            if isinstance(found, dict):
-                self.values.update(found)
+            if isinstance(value, dict):
+                self.values.update(value)
 
     def close(self) -> None:
-        """Let the pipe go; what was read stays."""
+        """Close the pipe; the values that were read are kept."""
         if self._open:
             self._open = False
             os.close(self._descriptor)

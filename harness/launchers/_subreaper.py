@@ -1,51 +1,57 @@
-"""Adoption of orphans: as long as it holds, they become this process's children, not init's.
+"""The child subreaper flag: while it is set, orphaned descendants become children of this process.
 
-Bubblewrap's outer process may end before process 1 of its namespace, which then would be waited
-for, and accounted to, somebody else.
+Bubblewrap's outer process may end before process 1 of its namespace. Without the flag, init would
+then reap process 1, and its resource usage would be lost.
 """
 
 import ctypes
 import os
 import resource
 import threading
+from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
 _lock = threading.Lock()
-_holders = 0
+_users_count = 0
 
 
-def prctl(option: int, value: int) -> None:
-    """The system call of that name.
+def prctl(option: int, value: int, pointer: Any = 0) -> None:
+    """The system call of this name.
 
     Raises:
-        OSError: the kernel refused.
+        OSError: the kernel refused the call.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if libc.prctl(option, ctypes.c_ulong(value), pointer, 0, 0) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"prctl {option}: {os.strerror(code)}")
 
 
-def hold() -> None:
-    """Adopt orphans from now on; each call needs its `release`."""
-    global _holders  # noqa: PLW0603 - the kernel's flag is one for the process
+def set_subreaper(*, on: bool) -> None:
+    """Set or clear the flag of this process, for good."""
+    prctl(_PR_SET_CHILD_SUBREAPER, int(on))
+
+
+def acquire() -> None:
+    """Set the flag until `release` was called as often as `acquire`."""
+    global _users_count  # noqa: PLW0603 - the kernel has one flag per process
     with _lock:
-        if _holders == 0:
-            prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        _holders += 1
+        if _users_count == 0:
+            set_subreaper(on=True)
+        _users_count += 1
 
 
 def release() -> None:
-    """Stop adopting, when the last holder lets go."""
-    global _holders  # noqa: PLW0603
+    """Clear the flag if no one else needs it."""
+    global _users_count  # noqa: PLW0603 - as above
     with _lock:
-        _holders -= 1
-        if _holders == 0:
-            prctl(_PR_SET_CHILD_SUBREAPER, 0)
+        _users_count -= 1
+        if _users_count == 0:
+            set_subreaper(on=False)
 
 
-def collect(pid: int, pidfd: int) -> resource.struct_rusage | None:
-    """The account of a dead process, where it became ours; None where it was waited for."""
+def reap(pid: int, pidfd: int) -> resource.struct_rusage | None:
+    """Reap a dead process; returns its resource usage, or None if it is not a child of ours."""
     try:
         # By pidfd first: the number may belong to another child by now.
         if os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:

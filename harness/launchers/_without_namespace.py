@@ -1,4 +1,4 @@
-"""Starts a command below a reaper: for launchers that cannot make a namespace."""
+"""Starts a command below a reaper process, for launchers that do not make a namespace."""
 
 import marshal
 import os
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.launchers import _cgroup, _identity, _landlock_rules, _rlimits, _tree
-from harness.launchers._sandbox import RunningSandbox
+from harness.launchers._sandbox import RunningSandbox, memory_file
 from harness.launchers._status import StatusPipe
 from harness.launchers.interpreter import python_paths
 from harness.plugins import SandboxRequest
@@ -27,76 +27,74 @@ _PROGRAM = (
 
 
 class ClosedToOthers(OSError):
-    """Something that is needed can be read by its owner alone; `advice` says what changes that."""
+    """A needed path can be read only by its owner; `advice` says what to change."""
 
     def __init__(self, path: Path) -> None:
-        """Name the first thing that is closed."""
-        self.reason = f"{path}: closed to other users, and root's submissions run as one"
+        """Name the first such path."""
+        self.reason = f"{path}: closed to other users, and root's submissions run as another user"
         self.advice = f"chmod o+rX {path}, or keep the interpreter where others can read it"
         super().__init__(f"{self.reason}; {self.advice}")
 
 
 @dataclass
-class _Parts:
-    """What a sandbox without namespaces is made of."""
+class _Setup:
+    """What was made for a sandbox without namespaces."""
 
     request: SandboxRequest
     scratch: Path
-    """Its own HOME and TMPDIR."""
+    """The sandbox's HOME and TMPDIR."""
     uid: int | None
-    """The user that the command becomes; None: it stays who we are."""
+    """The user that the command changes to; None: our own."""
     group: _cgroup.Cgroup
-    bound: bool
-    """Whether Landlock and seccomp hold it."""
-
-    def environment(self) -> dict[str, str]:
-        """The whole environment of the command."""
-        home = str(self.scratch)
-        base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
-        named = {"HOME": home, "TMPDIR": home, "USER": "submission", "LOGNAME": "submission"}
-        return {**base, **named, **self.request.env}
+    restricted: bool
+    """Whether Landlock and seccomp restrict the command."""
 
     def processes(self) -> int | None:
-        """What to set as the user's limit: nothing for root, for whom it would not hold."""
+        """The process limit of the user; None for root, to whom it does not apply."""
         limit = self.request.limits.processes
         if self.uid is not None:
             return limit
         return None if _identity.is_root() else limit + _identity.own_threads()
 
     def plan(self) -> dict[str, object]:
-        """All that the reaper has to know, but for descriptors."""
-        source = str(self.request.source.resolve())
+        """What the reaper has to know, except descriptors."""
+        request, home = self.request, str(self.scratch)
+        source = str(request.source.resolve())
+        base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        user = {"HOME": home, "TMPDIR": home, "USER": "submission", "LOGNAME": "submission"}
         return {
-            "command": [word.replace("{source}", source) for word in self.request.command],
-            "env": self.environment(),
-            "cwd": str(self.scratch),
-            "fds": list(self.request.pass_fds),
-            "rlimits": _rlimits.wanted(self.request.limits, processes=self.processes()),
+            "command": [word.replace("{source}", source) for word in request.command],
+            "env": {**base, **user, **request.env},
+            "cwd": home,
+            "fds": list(request.pass_fds),
+            "rlimits": _rlimits.limits_table(request.limits, processes=self.processes()),
             "uid": self.uid,
             "parent": os.getpid(),
-            "bounds": _landlock_rules.bounds(self.request, self.scratch) if self.bound else None,
+            "restrictions": _landlock_rules.restrictions(request, self.scratch)
+            if self.restricted
+            else None,
         }
 
     def unmet(self) -> tuple[str, ...]:
-        """What was asked for and does not hold."""
+        """The limits that were requested and are not set."""
         missing = {
             "uid": _identity.is_root() and self.uid is None,
             "tmp_bytes": True,
-            "masks": bool(self.request.masks) and not self.bound,
+            "masks": bool(self.request.masks) and not self.restricted,
             "memory_bytes": self.request.limits.memory_bytes is not None
-            and "memory" not in self.group.held,
-            "processes": self.processes() is None and "pids" not in self.group.held,
+            and "memory" not in self.group.enforced,
+            "processes": self.processes() is None and "pids" not in self.group.enforced,
         }
-        return tuple(name for name, holds in missing.items() if holds)
+        return tuple(name for name, is_missing in missing.items() if is_missing)
 
     def remove(self) -> None:
-        """Delete what was made."""
+        """Remove the group and the scratch folder."""
         self.group.remove()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
-def _closed(request: SandboxRequest) -> Path | None:
-    """The first thing needed that another user could not read."""
+def _first_closed(request: SandboxRequest) -> Path | None:
+    """The first needed path that another user cannot read; None if there is none."""
     program = Path(request.command[0].replace("{source}", str(request.source)))
     needed = [request.source, *request.readable, *python_paths()]
     if program.is_file():
@@ -104,48 +102,37 @@ def _closed(request: SandboxRequest) -> Path | None:
     return _identity.unreachable(needed)
 
 
-def _popen(parts: _Parts, stack: ExitStack) -> tuple[subprocess.Popen[bytes], int, int]:
-    """Start the reaper, held back; with our ends of its status and release pipes."""
+def _popen(setup: _Setup, stack: ExitStack) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Start the reaper, which waits; returns it, and our ends of its status and release pipes."""
     status, release = os.pipe(), os.pipe()
     stack.callback(os.close, status[1])
     stack.callback(os.close, release[0])
     with ExitStack() as failed:
         failed.callback(os.close, status[0])
         failed.callback(os.close, release[1])
-        text = marshal.dumps({**parts.plan(), "status": status[1], "release": release[0]})
-        plan = os.memfd_create("plan", os.MFD_CLOEXEC)
-        stack.callback(os.close, plan)
-        os.write(plan, text)
-        os.lseek(plan, 0, os.SEEK_SET)
+        text = marshal.dumps({**setup.plan(), "status": status[1], "release": release[0]})
+        plan = memory_file(stack, "plan", text)
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(plan)],
             stdin=subprocess.DEVNULL,
-            stdout=parts.request.stdout,
-            stderr=parts.request.stderr,
+            stdout=setup.request.stdout,
+            stderr=setup.request.stderr,
             env={},
             start_new_session=True,
-            pass_fds=(*parts.request.pass_fds, status[1], release[0], plan),
+            pass_fds=(*setup.request.pass_fds, status[1], release[0], plan),
         )
         failed.pop_all()
     return child, status[0], release[1]
 
 
-def _let_go(status: StatusPipe, release: int) -> None:
-    """Start the command.
+def _start_reaper(setup: _Setup) -> tuple[subprocess.Popen[bytes], int, StatusPipe]:
+    """Start the reaper, limit it, then let it start the command; returns also its pidfd.
 
     Raises:
-        OSError: it could not be started.
+        OSError: the command could not be started.
     """
-    os.write(release, b"x")
-    status.wait_for({"started", "error"}, _START_S)
-    if "started" not in status.values:
-        reason = status.values.get("error", "the reaper ended; its message is in the output")
-        raise OSError(f"the command could not be started: {reason}")
-
-
-def _started(parts: _Parts) -> tuple[subprocess.Popen[bytes], int, StatusPipe]:
     with ExitStack() as after, ExitStack() as failed:
-        child, status_end, release = _popen(parts, after)
+        child, status_end, release = _popen(setup, after)
         after.callback(os.close, release)
         status = StatusPipe(status_end)
         failed.callback(status.close)
@@ -153,56 +140,61 @@ def _started(parts: _Parts) -> tuple[subprocess.Popen[bytes], int, StatusPipe]:
         failed.callback(child.kill)
         pidfd = os.pidfd_open(child.pid)
         failed.callback(os.close, pidfd)
-        parts.group.attach(child.pid)
-        _rlimits.offer_first(child.pid)
-        _let_go(status, release)
+        setup.group.attach(child.pid)
+        _rlimits.prefer_for_oom_kill(child.pid)
+        os.write(release, b"x")
+        status.wait_for({"started", "error"}, _START_S)
+        if "started" not in status.values:
+            reason = status.values.get("error", "the reaper ended; its message is in the output")
+            raise OSError(f"the command could not be started: {reason}")
         failed.pop_all()
     return child, pidfd, status
 
 
 def _end(pidfd: int) -> None:
-    """Tell the reaper; it may have been stopped by one of its own."""
+    """Make the reaper end all processes; one of them may have stopped it."""
     signal.pidfd_send_signal(pidfd, signal.SIGTERM)
     signal.pidfd_send_signal(pidfd, signal.SIGCONT)
 
 
-def start(request: SandboxRequest, *, bound: bool) -> RunningSandbox:
+def start(request: SandboxRequest, *, restricted: bool) -> RunningSandbox:
     """Start a command below a reaper.
 
     Args:
-        request: what to start.
-        bound: hold it by Landlock and seccomp; for root, only as a user of its own, since what
-            Landlock leaves open (the mode of any file of the same user) is too much for root.
+        request: What to start.
+        restricted: Whether Landlock and seccomp restrict it. A root conductor then needs a user of
+            its own for the command: Landlock does not govern the modes of files, which root could
+            change.
 
     Raises:
-        OSError: it could not be started; the message says why.
+        OSError: the command could not be started; the message says why.
     """
-    closed = _closed(request) if _identity.is_root() else None
-    if bound and closed:
+    closed = _first_closed(request) if _identity.is_root() else None
+    if restricted and closed:
         raise ClosedToOthers(closed)
     uid = _identity.free_uid() if _identity.is_root() and not closed else None
     scratch = Path(tempfile.mkdtemp(prefix="joulemark-"))
     group = _cgroup.create(request.limits, count_processes=_identity.is_root() and uid is None)
-    parts = _Parts(request, scratch, uid, group, bound)
+    setup = _Setup(request, scratch, uid, group, restricted)
     try:
         if uid is not None:
             os.chown(scratch, uid, uid)
             _identity.hand_over((request.stdout, request.stderr), uid)
-        child, pidfd, status = _started(parts)
+        child, pidfd, status = _start_reaper(setup)
     except BaseException:
-        parts.remove()
+        setup.remove()
         raise
     return RunningSandbox(
         root=child.pid,
         pidfd=pidfd,
         child=child,
         status=status,
-        group=parts.group,
+        group=group,
         uid=os.geteuid() if uid is None else uid,
         inside_source=str(request.source.resolve()),
-        unmet=parts.unmet(),
+        unmet=setup.unmet(),
         end=partial(_end, pidfd),
-        base_s=parts.group.cpu_s() or _tree.own_cpu_s(child.pid),
-        insist=partial(_tree.end_below, child.pid),
-        clean=parts.remove,
+        base_s=group.cpu_s() or _tree.own_cpu_s(child.pid),
+        insist=partial(_tree.kill_below, child.pid),
+        clean=setup.remove,
     )

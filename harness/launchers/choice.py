@@ -1,4 +1,4 @@
-"""Chooses a launcher by trying it: the strongest isolation that works on this machine."""
+"""Chooses the launcher with the strongest isolation that works on this machine."""
 
 from typing import cast
 
@@ -11,22 +11,22 @@ AUTO = "auto"
 
 
 class LauncherUnavailable(JouleMarkError, RuntimeError):
-    """The launcher that was asked for does not work here; the message says why, and the cure."""
+    """The requested launcher does not work here; the message says why and what to do."""
 
     exit_code = ExitCode.MISSING
 
 
-def _advised(found: Availability) -> str:
-    return f"{found.reason} (to change that: {found.advice})" if found.advice else found.reason
+def _with_advice(probe: Availability) -> str:
+    return f"{probe.reason} (to change that: {probe.advice})" if probe.advice else probe.reason
 
 
 def _probe(plugin: registry.Plugin | registry.Broken) -> Availability:
-    """Try one; a plug-in that breaks while it is tried is no reason to stop."""
+    """Probe a launcher; an error of the plug-in becomes a reason."""
     if isinstance(plugin, registry.Broken):
         return Availability(ok=False, reason=f"does not load: {plugin.error}")
     try:
         return cast("Launcher", plugin.value).probe()
-    except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is reported
+    except Exception as error:  # noqa: BLE001 - any error is reported
         return Availability(ok=False, reason=f"its probe failed: {type(error).__name__}: {error}")
 
 
@@ -35,39 +35,38 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def probes() -> list[tuple[str, Availability]]:
-    """Every launcher plug-in, broken ones too, in the order of choice, and whether it works."""
-    found = sorted(registry.discover("launchers"), key=lambda plugin: _rank(plugin.name))
-    return [(plugin.name, _probe(plugin)) for plugin in found]
+    """Name and availability of every launcher, broken ones too, in the order of preference."""
+    plugins = sorted(registry.discover("launchers"), key=lambda plugin: _rank(plugin.name))
+    return [(plugin.name, _probe(plugin)) for plugin in plugins]
 
 
 def _named(name: str) -> tuple[str, Launcher, str]:
     plugin = registry.find("launchers", name)
-    found = _probe(plugin)
-    if not found.ok:
-        raise LauncherUnavailable(f"launcher {name} is not available here: {_advised(found)}")
-    return name, cast("Launcher", plugin.value), f"{name} was asked for: {found.reason}"
+    probe = _probe(plugin)
+    if not probe.ok:
+        raise LauncherUnavailable(f"launcher {name} is not available here: {_with_advice(probe)}")
+    return name, cast("Launcher", plugin.value), f"{name} was requested: {probe.reason}"
 
 
 def choose(name: str = AUTO) -> tuple[str, Launcher, str]:
-    """The launcher to use: its name, itself, and why it was taken.
+    """Choose a launcher; returns its name, the launcher, and the reason for the choice.
 
-    `auto` tries bubblewrap, then landlock, then plain; the reason names each that was passed over.
-    Launchers from elsewhere are used only by name.
+    `auto` tries bubblewrap, then landlock, then plain; the reason names those that do not work.
+    Launchers of other packages are used only by name.
 
     Raises:
-        UnknownPlugin: there is no launcher of that name.
-        BrokenPlugin: it is there but does not load.
-        LauncherUnavailable: it is there but does not work here, or none does.
+        UnknownPlugin: no launcher has that name.
+        BrokenPlugin: the launcher does not load.
+        LauncherUnavailable: the launcher, or with `auto` every launcher, does not work here.
     """
     if name != AUTO:
         return _named(name)
-    passed: list[str] = []
-    for plugin in sorted(registry.discover("launchers"), key=lambda each: _rank(each.name)):
-        if plugin.name not in ORDER:
-            continue
-        found = _probe(plugin)
-        if found.ok and isinstance(plugin, registry.Plugin):
-            reason = "; ".join([f"{plugin.name}: {found.reason}", *passed])
+    failed: list[str] = []
+    plugins = [plugin for plugin in registry.discover("launchers") if plugin.name in ORDER]
+    for plugin in sorted(plugins, key=lambda plugin: _rank(plugin.name)):
+        probe = _probe(plugin)
+        if probe.ok and isinstance(plugin, registry.Plugin):
+            reason = "; ".join([f"{plugin.name}: {probe.reason}", *failed])
             return plugin.name, cast("Launcher", plugin.value), reason
-        passed.append(f"{plugin.name} was passed over: {_advised(found)}")
-    raise LauncherUnavailable(f"no launcher works here: {'; '.join(passed) or 'there is none'}")
+        failed.append(f"{plugin.name} does not work here: {_with_advice(probe)}")
+    raise LauncherUnavailable(f"no launcher works here: {'; '.join(failed) or 'there is none'}")

@@ -1,4 +1,4 @@
-"""What a sandbox must show so that this very Python runs in it, with its packages."""
+"""The paths that a sandbox must show so that this Python interpreter and its packages run in it."""
 
 import site
 import sys
@@ -7,26 +7,26 @@ from functools import cache
 from pathlib import Path
 
 _MAPS = Path("/proc/self/maps")
-# Others may have been loaded from anywhere, and their folders would be shown whole.
+# Only these: other libraries may come from anywhere, and their whole folders would be shown.
 _OWN_LIBRARIES = ("libpython", "libc.so", "libc-", "ld-", "libm.so")
 
 
 def below(path: Path, folder: Path) -> bool:
-    """Whether a path is the folder itself or lies in it, by name alone."""
+    """Whether a path is the folder or below it; links are not resolved."""
     return path == folder or folder in path.parents
 
 
 def outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The paths without those that lie in another one, parents before children."""
+    """The paths without those that are below another one, shortest first."""
     kept: list[Path] = []
-    for path in sorted(set(paths), key=lambda each: (len(each.parts), each)):
+    for path in sorted(set(paths), key=lambda path: (len(path.parts), path)):
         if not any(below(path, folder) for folder in kept):
             kept.append(path)
     return tuple(kept)
 
 
 def _libraries() -> Iterator[Path]:
-    """Folders of the interpreter's own shared objects, as loaded in this process."""
+    """Folders of the interpreter's own shared libraries, as loaded in this process."""
     try:
         lines = _MAPS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -39,8 +39,8 @@ def _libraries() -> Iterator[Path]:
 
 
 def _links(path: Path) -> Iterator[Path]:
-    """The `bin` folders of a program and of every program that it is a symbolic link to."""
-    for _ in range(40):  # the kernel's own bound on links
+    """The `bin` folders of a program and of every program that it links to."""
+    for _ in range(40):  # the kernel's limit on links
         if path.parent.name == "bin":
             yield path.parent
         if not path.is_symlink():
@@ -52,12 +52,12 @@ def _links(path: Path) -> Iterator[Path]:
 def python_paths() -> tuple[Path, ...]:
     """Folders that must be readable at their own paths for `sys.executable` to run.
 
-    The virtual environment, the installation below it, their site-packages, and shared libraries
-    that lie elsewhere. An interpreter that finds another libpython than its own starts as another
-    Python without a word, so the installation is shown where it really is.
+    These are the virtual environment, the installation below it, their site-packages, and shared
+    libraries elsewhere. They include the real paths: an interpreter that loads another libpython
+    than its own silently becomes another Python.
     """
     folders = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
-    folders |= {Path(getsitepackage) for getsitepackage in site.getsitepackages()}
+    folders |= set(map(Path, site.getsitepackages()))
     if site.ENABLE_USER_SITE:
         folders.add(Path(site.getusersitepackages()))
     folders.update(_libraries())

@@ -1,7 +1,7 @@
-"""Launcher `plain`: no isolation; the command sees what its user sees, and is only kept together.
+"""Launcher `plain`: no isolation; the command can read what its user can read.
 
-Runs started so are recorded as `isolation: none`. A root conductor still gives the command a user
-of its own where that user can read the interpreter.
+Its runs are recorded with isolation level `none`. A root conductor still gives the command a user
+of its own if that user can read the interpreter.
 """
 
 from typing import Literal
@@ -12,21 +12,21 @@ from harness.plugins import Availability, SandboxRequest
 
 
 class Plain:
-    """Starts a command as it is."""
+    """Starts a command without restrictions."""
 
     level: Literal["none", "landlock", "bubblewrap"] = "none"
 
     def probe(self) -> Availability:
-        """Nothing can be missing."""
+        """Report that it is always available."""
         return Availability(ok=True, reason="no isolation: the submission sees the whole machine")
 
     def launch(self, request: SandboxRequest) -> RunningSandbox:
-        """Start it; call from a thread that outlives it.
+        """Start a sandbox; call from a thread that outlives it.
 
         Raises:
             OSError: it could not be started; the message says why.
         """
-        return _without_namespace.start(request, bound=False)
+        return _without_namespace.start(request, restricted=False)
 
 
 LAUNCHER = Plain()

@@ -19,7 +19,7 @@ from typing import Any
 
 from harness import registry
 from harness.clock import NS_PER_S, now_ns
-from harness.launchers._tree import descendants, everyone
+from harness.launchers._tree import all_processes, descendants
 from harness.plugins import Limits, Sandbox, SandboxRequest
 from tests.launchers import programs
 
@@ -83,7 +83,7 @@ class Run:
 def alive(token: str) -> list[int]:
     """Processes with a word in their command line, zombies apart."""
     found = []
-    for item in everyone():
+    for item in all_processes():
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{item.pid}/cmdline").read_bytes()
             if token.encode() in words and item.pid != os.getpid():
@@ -405,7 +405,7 @@ def leaves_others_alone(launcher: Any) -> Values:
 
 def children() -> list[int]:
     """Our own children that are still there, zombies too."""
-    return [item.pid for item in everyone() if item.parent == os.getpid()]
+    return [item.pid for item in all_processes() if item.parent == os.getpid()]
 
 
 def keeps_descriptors(launcher: Any) -> Values:

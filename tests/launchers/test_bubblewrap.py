@@ -99,7 +99,7 @@ def test_bubblewraps_own_words_are_in_the_error(tmp_path: Path) -> None:
     missing = tmp_path / "no-such-device"
     request = SandboxRequest(command=("/bin/true",), source=tmp_path, devices=(missing,))
     for _ in range(3):
-        with pytest.raises(OSError, match=r"set the sandbox up: bwrap: .*no-such-device"):
+        with pytest.raises(OSError, match=r"set up the sandbox: bwrap: .*no-such-device"):
             LAUNCHER.launch(request)
     assert scenarios.children() == []
 

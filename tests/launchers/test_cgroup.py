@@ -66,7 +66,7 @@ class MadeTree:
 def test_version_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     MadeTree(tmp_path, monkeypatch, 1)
     group = _cgroup.create(LIMITS, count_processes=True)
-    assert group.held == {"memory", "pids"}
+    assert group.enforced == {"memory", "pids"}
     assert (group.folders["memory"] / "memory.limit_in_bytes").read_text() == str(1 << 28)
     assert (group.folders["pids"] / "pids.max").read_text() == "77"
     group.attach(4321)
@@ -82,7 +82,7 @@ def test_version_1_makes_only_what_is_needed(
     MadeTree(tmp_path, monkeypatch, 1)
     group = _cgroup.create(Limits(), count_processes=False)
     assert set(group.folders) == {"cpuacct"}
-    assert group.held == set()
+    assert group.enforced == set()
 
 
 def test_version_2_goes_where_controllers_are(
@@ -94,7 +94,7 @@ def test_version_2_goes_where_controllers_are(
     group = _cgroup.create(LIMITS, count_processes=True)
     folder = group.folders["unified"]
     assert folder.parent == beside
-    assert group.held == {"memory", "pids"}
+    assert group.enforced == {"memory", "pids"}
     found = {name: (folder / name).read_text() for name in ("memory.max", "memory.swap.max")}
     assert found == {"memory.max": str(1 << 28), "memory.swap.max": "0"}
     assert (group.cpu_s(), group.oom_kills()) == (1.5, 2)
@@ -107,7 +107,7 @@ def test_version_2_without_controllers_still_counts(
 ) -> None:
     MadeTree(tmp_path, monkeypatch, 2)
     group = _cgroup.create(LIMITS, count_processes=True)
-    assert group.held == set()
+    assert group.enforced == set()
     assert group.cpu_s() == 1.5
 
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_joined_is_dropped(tmp_path: Path, monkeypatch: pytest.Mo
     procs.unlink()
     procs.symlink_to("/nonexistent/folder")
     group.attach(1)
-    assert group.held == {"pids"}
+    assert group.enforced == {"pids"}
     assert "memory" not in group.folders
 
 
@@ -142,7 +142,7 @@ def test_without_any_every_figure_is_missing() -> None:
     group.attach(os.getpid())
     group.kill()
     group.remove()
-    assert (group.cpu_s(), group.oom_kills(), group.held) == (None, 0, set())
+    assert (group.cpu_s(), group.oom_kills(), group.enforced) == (None, 0, set())
 
 
 def test_paths_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_the_strongest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     plugins(monkeypatch, plain=FOUND, landlock=FOUND, bubblewrap=LOST)
     name, _, reason = choice.choose()
     assert name == "landlock"
-    assert "bubblewrap was passed over: it is blocked" in reason
+    assert "bubblewrap does not work here: it is blocked" in reason
     assert "sudo sysctl -w a.b=0" in reason
 
 

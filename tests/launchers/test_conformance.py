@@ -51,7 +51,7 @@ def open_copy() -> Iterator[Path]:
     top = Path(tempfile.mkdtemp(prefix="conformance-"))
     package = Path(harness.__file__).parent
     shutil.copytree(package / "launchers", top / "harness" / "launchers")
-    for name in ("__init__", "clock", "plugins", "registry"):
+    for name in ("__init__", "clock", "errors", "plugins", "registry", "storage"):
         shutil.copy(package / f"{name}.py", top / "harness")
     played = top / "tests" / "launchers"
     played.mkdir(parents=True)

@@ -45,9 +45,9 @@ def test_closed_folders_on_the_way_are_named(tmp_path: Path) -> None:
     file.write_text("x")
     for path in (file, deep, deep.parent):
         path.chmod(0o755)
-    assert _identity.closed([file, deep]) is None
+    assert _identity.first_private([file, deep]) is None
     file.chmod(0o640)
-    assert _identity.closed([deep, file]) == file
+    assert _identity.first_private([deep, file]) == file
     file.chmod(0o644)
     deep.parent.chmod(0o750)
     assert _identity.unreachable([deep]) in {deep.parent, *tmp_path.parents, tmp_path}

@@ -36,7 +36,7 @@ def test_everything_but_the_masked_can_be_read(
         (top / name).mkdir(parents=True, exist_ok=True)
         (top / name / "file").write_text("x")
     masks = [top / name for name in masked]
-    rules = list(_landlock_rules.around(top, masks))
+    rules = list(_landlock_rules.rules_around(top, masks))
     for file in top.rglob("file"):
         hidden = any(below(file, mask) for mask in masks)
         allowed = _effective(rules, file)
@@ -47,8 +47,8 @@ def test_everything_but_the_masked_can_be_read(
 
 
 def test_without_masks_one_rule_is_enough(tmp_path: Path) -> None:
-    assert list(_landlock_rules.around(tmp_path, [])) == [(tmp_path, READ)]
-    assert list(_landlock_rules.around(tmp_path, [tmp_path.parent / "elsewhere"])) == [
+    assert list(_landlock_rules.rules_around(tmp_path, [])) == [(tmp_path, READ)]
+    assert list(_landlock_rules.rules_around(tmp_path, [tmp_path.parent / "elsewhere"])) == [
         (tmp_path, READ)
     ]
 
@@ -56,7 +56,7 @@ def test_without_masks_one_rule_is_enough(tmp_path: Path) -> None:
 def test_links_beside_a_mask_grant_nothing(tmp_path: Path) -> None:
     (tmp_path / "masked").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "masked")
-    rules = dict(_landlock_rules.around(tmp_path, [tmp_path / "masked"]))
+    rules = dict(_landlock_rules.rules_around(tmp_path, [tmp_path / "masked"]))
     assert tmp_path / "link" not in rules
 
 
@@ -89,7 +89,7 @@ def test_a_closed_interpreter_comes_with_its_cure(
     monkeypatch.setattr(_restrict, "version", lambda: 7)
     found = LAUNCHER.probe()
     assert not found.ok
-    assert found.reason == f"{closed}: closed to other users, and root's submissions run as one"
+    assert found.reason == f"{closed}: closed to other users, and root's submissions run as another user"
     assert found.advice.startswith(f"chmod o+rX {closed}")
     request = SandboxRequest(command=("/bin/true",), source=tmp_path, stdout=1, stderr=2)
     with pytest.raises(OSError, match=r"closed to other users.*; chmod o\+rX"):

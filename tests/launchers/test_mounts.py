@@ -32,9 +32,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_a_path_is_shown_by_its_own_name_and_where_it_is(tree: Path) -> None:
-    assert set(_mounts.shown([tree / "alias"])) == {tree / "alias", tree / "real"}
+    assert set(_mounts.paths_to_bind([tree / "alias"])) == {tree / "alias", tree / "real"}
     # The link lies in a shown folder; what it leads to does not.
-    shown = _mounts.shown([tree / "other", tree / "other" / "way"])
+    shown = _mounts.paths_to_bind([tree / "other", tree / "other" / "way"])
     assert set(shown) == {tree / "other", tree / "real" / "package"}
 
 
@@ -42,14 +42,14 @@ def test_nobody_is_shown_everything(tmp_path: Path) -> None:
     (tmp_path / "all").symlink_to("/")
     for path in (Path("/"), tmp_path / "all", Path("/usr/..")):
         with pytest.raises(OSError, match="whole file system"):
-            _mounts.shown([path])
+            _mounts.paths_to_bind([path])
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
-        _mounts.shown([tmp_path / "nowhere"])
+        _mounts.paths_to_bind([tmp_path / "nowhere"])
     with pytest.raises(OSError, match="nowhere: no such folder to mask"):
-        _mounts.places_of(tmp_path / "nowhere", [])
+        _mounts.paths_inside(tmp_path / "nowhere", [])
 
 
 def test_a_mask_is_found_under_every_name(tree: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_mask_is_found_under_every_name(tree: Path) -> None:
     bound.append((tree / "real" / "package", Path("/sub")))
     expected = {tree / "alias/package/data", mask, Path("/sub/data")}
     for name in (mask, tree / "alias/package/data", tree / "other/way/data"):
-        assert set(_mounts.places_of(name, bound)) == expected
+        assert set(_mounts.paths_inside(name, bound)) == expected
 
 
 def _options(tree: Path, **fields: object) -> list[str]:

@@ -44,7 +44,7 @@ class Watched:
             "rlimits": {},
             "uid": None,
             "parent": os.getpid(),
-            "bounds": None,
+            "restrictions": None,
             "status": writing,
             "release": held,
         }

@@ -25,19 +25,19 @@ def _orphan() -> tuple[int, int]:
 
 
 def test_holds_as_long_as_one_holder_is_left() -> None:
-    _subreaper.hold()
-    _subreaper.hold()
+    _subreaper.acquire()
+    _subreaper.acquire()
     _subreaper.release()
     pid, parent = _orphan()
     _subreaper.release()
     assert parent == os.getpid()
     pidfd = os.pidfd_open(pid)
     os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
-    usage = _subreaper.collect(pid, pidfd)
+    usage = _subreaper.reap(pid, pidfd)
     assert usage is not None
     assert usage.ru_maxrss > 0
     # Once is all.
-    assert _subreaper.collect(pid, pidfd) is None
+    assert _subreaper.reap(pid, pidfd) is None
     os.close(pidfd)
     assert _orphan()[1] != os.getpid()
 
@@ -45,6 +45,6 @@ def test_holds_as_long_as_one_holder_is_left() -> None:
 def test_the_living_are_not_waited_for() -> None:
     with subprocess.Popen([sys.executable, "-I", "-c", "input()"], stdin=subprocess.PIPE) as child:
         pidfd = os.pidfd_open(child.pid)
-        assert _subreaper.collect(child.pid, pidfd) is None
+        assert _subreaper.reap(child.pid, pidfd) is None
         os.close(pidfd)
     assert child.returncode == 1  # its own: EOFError

@@ -37,21 +37,21 @@ def family() -> Iterator[subprocess.Popen[bytes]]:
         for _ in range(7):
             top.stdout.readline()
         yield top
-        _tree.end_below(top.pid)
+        _tree.kill_below(top.pid)
         top.kill()
 
 
 def test_finds_everyone_below(family: subprocess.Popen[bytes]) -> None:
-    found = _tree.descendants(family.pid)
+    found = _tree.scan_descendants(family.pid)
     assert found[0].pid == family.pid
     assert len(found) == 7
     pids = {item.pid for item in found}
     assert all(item.parent in pids for item in found[1:])
-    assert {item.pid for item in _tree.glance(family.pid)} == pids
+    assert {item.pid for item in _tree.descendants(family.pid)} == pids
 
 
 def test_knows_itself() -> None:
-    me = _tree.member(os.getpid())
+    me = _tree.process_stat(os.getpid())
     assert me is not None
     assert (me.pid, me.parent, me.session) == (os.getpid(), os.getppid(), os.getsid(0))
 
@@ -61,7 +61,7 @@ def test_names_of_programs_may_hold_anything() -> None:
     with start(program + "print('up', flush=True)\ntime.sleep(100)") as odd:
         assert odd.stdout
         odd.stdout.readline()
-        found = _tree.member(odd.pid)
+        found = _tree.process_stat(odd.pid)
         odd.kill()
     assert found is not None
     assert found.parent == os.getpid()
@@ -70,16 +70,16 @@ def test_names_of_programs_may_hold_anything() -> None:
 def test_the_gone_are_nobody() -> None:
     done = start("pass")
     done.communicate()
-    assert _tree.member(done.pid) is None
+    assert _tree.process_stat(done.pid) is None
+    assert _tree.scan_descendants(done.pid) == []
     assert _tree.descendants(done.pid) == []
-    assert _tree.glance(done.pid) == []
     assert _tree.own_cpu_s(done.pid) == 0.0
     assert _tree.peak_rss_bytes(done.pid) == 0
 
 
 def test_ends_all_below_and_not_the_top(family: subprocess.Popen[bytes]) -> None:
-    below = [descendant.pid for descendant in _tree.descendants(family.pid)[1:]]
-    _tree.end_below(family.pid)
+    below = [descendant.pid for descendant in _tree.scan_descendants(family.pid)[1:]]
+    _tree.kill_below(family.pid)
     assert family.poll() is None
     deadline_ns = now_ns() + 60 * NS_PER_S
     while _running(below) and now_ns() < deadline_ns:
@@ -128,9 +128,9 @@ time.sleep(100)
         meter = _tree.TreeMeter(top.pid)
         seen = meter.cpu_s()
         assert seen > 0.2
-        child = _tree.descendants(top.pid)[1].pid
+        child = _tree.scan_descendants(top.pid)[1].pid
         os.kill(child, signal.SIGKILL)
-        while _tree.member(child):
+        while _tree.process_stat(child):
             time.sleep(0.005)
         kernels = _tree.own_cpu_s(top.pid)
         after = meter.cpu_s()
@@ -150,8 +150,8 @@ def test_who_waits_for_children_loses_nothing(family: subprocess.Popen[bytes]) -
 
 def test_peaks_stay(family: subprocess.Popen[bytes]) -> None:
     meter = _tree.TreeMeter(family.pid)
-    meter.look_at_peaks()
+    meter.update_peaks()
     assert meter.peak_rss_bytes >= _tree.peak_rss_bytes(family.pid) > 1 << 20
     without = _tree.TreeMeter(os.getpid(), ours=True)
-    without.look_at_peaks()
+    without.update_peaks()
     assert 0 < without.peak_rss_bytes < _tree.peak_rss_bytes(os.getpid())
