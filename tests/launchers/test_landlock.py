@@ -89,7 +89,8 @@ def test_a_closed_interpreter_comes_with_its_cure(
     monkeypatch.setattr(_restrict, "version", lambda: 7)
     found = LAUNCHER.probe()
     assert not found.ok
-    assert found.reason == f"{closed}: closed to other users, and root's submissions run as another user"
+    reason = f"{closed}: closed to other users, and root's submissions run as another user"
+    assert found.reason == reason
     assert found.advice.startswith(f"chmod o+rX {closed}")
     request = SandboxRequest(command=("/bin/true",), source=tmp_path, stdout=1, stderr=2)
     with pytest.raises(OSError, match=r"closed to other users.*; chmod o\+rX"):
