@@ -102,7 +102,7 @@ def test_a_console_s_log_is_no_second_run(tmp_path: Path) -> None:
     assert {run.machine for run in archive.runs} == {"2x NVIDIA H100 80GB HBM3"}
     (finding,) = archive.findings
     assert (finding.rule, finding.level) == ("nanogpt-copy", "info")
-    assert "console is the run 0f5a-uuid again" in finding.message
+    assert "console is the same run as 0f5a-uuid" in finding.message
 
 
 def test_the_first_records_have_no_clock(tmp_path: Path) -> None:
