@@ -55,7 +55,17 @@ KINDS = {
             "formats",
             ("harness.formats", "harness.archives.formats", "harness.powerlogs"),
             "FORMAT",
-            excluded=("exports", "files", "format", "imported", "imports", "log", "table", "text"),
+            excluded=(
+                "exports",
+                "files",
+                "format",
+                "imported",
+                "imports",
+                "log",
+                "store",
+                "table",
+                "text",
+            ),
         ),
         PluginKind("pages", ("harness.report.pages", "harness.archives.pages"), "PAGE"),
     )

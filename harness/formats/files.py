@@ -1,11 +1,18 @@
-"""Formats of one file a recording: reads a file, or every such file below a folder."""
+"""Formats with one file for each recording: reads a file, or every such file below a folder."""
 
-import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.formats.format import Archive, make_finding, require_path, require_runs, sorted_runs
+from harness.formats.format import (
+    Archive,
+    make_finding,
+    require_path,
+    require_runs,
+    run_key,
+    sorted_runs,
+)
 from harness.formats.text import Text, TextError, read_text
 from harness.records import Finding, ImportedRun
 
@@ -16,48 +23,46 @@ Raises TextError where nothing in it is of the format.
 """
 
 
-def _matching(path: Path, patterns: Sequence[str]) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted({item for pattern in patterns for item in path.rglob(pattern) if item.is_file()})
-
-
-def _one(file: Path, rule: str, read_file: ReadFile) -> Iterator[ImportedRun | Finding]:
-    try:
-        yield from read_file(read_text(file), file.parent.name)
-    except TextError as error:
-        yield make_finding(rule, str(error), "fail")
-    except csv.Error as error:
-        yield make_finding(rule, f"{file}: no table: {error}", "fail")
-
-
 def read_files(path: Path, patterns: Sequence[str], expected: str, read_file: ReadFile) -> Archive:
     """Read all files of a format; one that cannot be read does not lose the others.
+
+    Args:
+        path: A file, or a folder with files below.
+        patterns: Names of the files in a folder.
+        expected: What the path should hold, for messages.
+        read_file: Reads one file.
 
     Raises:
         FormatError: no file is at the path.
     """
     require_path(path, expected)
+    root = path.resolve()
+    files = {root}
+    if root.is_dir():
+        files = {file for pattern in patterns for file in root.rglob(pattern) if file.is_file()}
     runs: list[ImportedRun] = []
     findings: list[Finding] = []
-    for file in _matching(path.resolve(), patterns):
-        for found in _one(file, "unreadable-file", read_file):
-            findings.append(found) if isinstance(found, Finding) else runs.append(found)
-    return require_runs(Archive(sorted_runs(_apart(runs)), findings), path, expected)
+    for file in sorted(files):
+        try:
+            for item in read_file(read_text(file), file.parent.name):
+                findings.append(item) if isinstance(item, Finding) else runs.append(item)
+        except TextError as error:
+            findings.append(make_finding("unreadable-file", str(error), "fail"))
+    return require_runs(Archive(sorted_runs(_number(runs)), findings), path, expected)
 
 
-def _apart(runs: Sequence[ImportedRun]) -> Iterator[ImportedRun]:
-    """Runs under names of their own: recordings that share one get a number behind it."""
-    seen: dict[tuple[str, ...], int] = {}
+def _number(runs: Sequence[ImportedRun]) -> Iterator[ImportedRun]:
+    """Unique names: recordings that share one get a number appended."""
+    counts: Counter[tuple[str, ...]] = Counter()
     for run in runs:
-        key = (run.submission, run.machine, run.workload, run.run)
-        seen[key] = count = seen.get(key, 0) + 1
+        counts[run_key(run)] += 1
+        count = counts[run_key(run)]
         yield run if count == 1 else run.model_copy(update={"run": f"{run.run} ({count})"})
 
 
 def recording(text: Text, folder: str, source_format: str, **fields: Any) -> ImportedRun:
-    """A run of a file, with the names that files of no benchmark have."""
-    named = {
+    """A run of a file; fields that are not given are named after the file and its folder."""
+    derived = {
         "workload": text.path.stem,
         "submission": folder,
         "machine": "unknown",
@@ -66,4 +71,4 @@ def recording(text: Text, folder: str, source_format: str, **fields: Any) -> Imp
         "source": text.path.name,
         "sha256": text.sha256,
     }
-    return ImportedRun(source_format=source_format, **(named | fields))
+    return ImportedRun(source_format=source_format, **(derived | fields))

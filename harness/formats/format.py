@@ -107,6 +107,11 @@ def require_runs(archive: Archive, path: Path, expected: str) -> Archive:
     return archive
 
 
+def run_key(run: "ImportedRun") -> tuple[str, str, str, str]:
+    """What identifies an imported run: submission, machine, workload and run."""
+    return run.submission, run.machine, run.workload, run.run
+
+
 def sorted_runs(runs: "Iterable[ImportedRun]") -> "list[ImportedRun]":
-    """Runs in a fixed order that does not depend on the order of files on disk."""
-    return sorted(runs, key=lambda run: (run.submission, run.machine, run.workload, run.run))
+    """Runs in an order that does not depend on the order of files on disk."""
+    return sorted(runs, key=run_key)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from harness.bundle import find_bundles
-from harness.formats._read_back import FOLDER, read_runs, records_files
-from harness.formats.format import Format, Outcome
+from harness.formats.format import Format, Outcome, make_finding
+from harness.formats.store import FOLDER, read_runs, records_files
 from harness.records import (
     Finding,
     ImportedRules,
@@ -36,13 +36,13 @@ def imported_rules(ruleset: Ruleset) -> ImportedRules:
 def scores_imports(results: Path, ruleset: Ruleset) -> bool:
     """Whether a ruleset scores what was imported into a folder rather than the folder's bundles.
 
-    Some rules are for both, as those of a contest that publishes logs: they score the bundles where
-    there are any, else the imported records.
+    Some rulesets are for both, as those of a contest that publishes logs: they score the bundles
+    where there are any, else the imported records.
     """
     if ruleset.imported is None or not ruleset.checks:
         return ruleset.imported is not None
-    found = records_files(results, ruleset.imported.source_format)
-    return bool(found) and not find_bundles(results)
+    files = records_files(results, ruleset.imported.source_format)
+    return bool(files) and not find_bundles(results)
 
 
 def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
@@ -60,71 +60,67 @@ def score_imported(results: Path, ruleset: Ruleset) -> ImportedScoreDocument:
     if plugin.score is None:
         raise ValueError(f"ruleset {ruleset.name}: format {plugin.name} has no scorer")
     runs, findings = read_runs(results, rules.source_format)
-    outcome = plugin.score(runs, ruleset) if runs else Outcome((), (), (_nothing(results, rules),))
+    outcome = (
+        plugin.score(runs, ruleset) if runs else Outcome((), (), (_nothing(results, plugin.name),))
+    )
     return ImportedScoreDocument(
         ruleset=ruleset.name,
         as_shipped=rules.as_shipped,
         scores=outcome.scores,
         leaderboard=outcome.leaderboard,
-        findings=(*findings, *outcome.findings, *_told_at_import(runs)),
+        findings=(*findings, *outcome.findings, *_import_findings(runs)),
     )
 
 
 def left_unscored(results: Path) -> list[Finding]:
-    """That imported records lie in a results folder, which rules for bundles do not score."""
-    found = []
+    """Findings about imported records in a results folder, which rules for bundles do not score."""
+    findings = []
     for folder in sorted(path for path in (results / FOLDER).glob("*") if path.is_dir()):
-        count = sum(_lines_of(file) for file in sorted(folder.glob("*.jsonl")))
+        count = sum(_count_lines(file) for file in folder.glob("*.jsonl"))
         if count:
             rulesets = rulesets_for(folder.name)
-            named = " or ".join(rulesets) if rulesets else "a ruleset of your own"
-            first = rulesets[0] if rulesets else "FILE.toml"
             message = (
                 f"{count} imported runs of format {folder.name} are not scored here: they are "
-                f"scored under rules of their own field, {named}"
+                f"scored by {' or '.join(rulesets) or 'a ruleset of your own'}"
             )
-            advice = f"joulemark score {_place(results, folder, first)} --ruleset {first}"
-            found.append(
-                Finding(rule="imported-unscored", level="info", message=message, advice=advice)
-            )
-    return found
+            first = rulesets[0] if rulesets else "FILE.toml"
+            place = folder if _scores_bundles(first) else results
+            advice = f"joulemark score {place} --ruleset {first}"
+            findings.append(make_finding("imported-unscored", message, "info", advice))
+    return findings
 
 
-def _place(results: Path, folder: Path, ruleset: str) -> Path:
-    """What to score: the records alone where the rules would score bundles beside them."""
+def _scores_bundles(ruleset: str) -> bool:
+    """Whether a ruleset would score bundles of a folder rather than what was imported into it."""
     try:
-        return folder if load_ruleset(ruleset).checks else results
+        return bool(load_ruleset(ruleset).checks)
     except ValueError:
-        return results
+        return False
 
 
-def _lines_of(file: Path) -> int:
+def _count_lines(file: Path) -> int:
     try:
         return file.read_bytes().count(b"\n")
     except OSError:
         return 0
 
 
-def _told_at_import(runs: list[ImportedRun]) -> Iterator[Finding]:
+def _import_findings(runs: list[ImportedRun]) -> Iterator[Finding]:
     """What the importer found about single records: one finding a rule, with the first case."""
     by_rule: dict[str, list[Finding]] = {}
     for run in runs:
-        for finding in {item.rule: item for item in reversed(run.findings)}.values():
+        for finding in {finding.rule: finding for finding in reversed(run.findings)}.values():
             by_rule.setdefault(finding.rule, []).append(finding)
-    for rule, found in sorted(by_rule.items()):
-        first = found[0]
-        message = f"{len(found)} of {len(runs)} records: {first.message}"
-        yield Finding(rule=rule, level=first.level, message=message, advice=first.advice)
+    for rule, findings in sorted(by_rule.items()):
+        first = findings[0]
+        message = f"{len(findings)} of {len(runs)} records: {first.message}"
+        yield make_finding(rule, message, first.level, first.advice)
 
 
-def _nothing(results: Path, rules: ImportedRules) -> Finding:
-    name = rules.source_format
-    return Finding(
-        rule="imported-nothing",
-        level="warn",
-        message=f"{results}: no imported records of format {name}",
-        advice=f"joulemark import {name} PATH --results {results}",
-    )
+def _nothing(results: Path, name: str) -> Finding:
+    message = f"{results}: no imported records of format {name}"
+    advice = f"joulemark import {name} PATH --results {results}"
+    return make_finding("imported-nothing", message, advice=advice)
 
 
 def formats_below(results: Path) -> set[str]:
@@ -134,16 +130,16 @@ def formats_below(results: Path) -> set[str]:
 
 def rules_for(formats: set[str]) -> list[Ruleset]:
     """Every listed ruleset that scores records of these formats, by name."""
-    found = []
+    rulesets = []
     for plugin in discover("rulesets") if formats else ():
         if isinstance(plugin, Plugin):
             try:
                 rules = load_ruleset(plugin.name)
             except RulesetError:
-                continue  # `joulemark list rulesets` tells what is wrong with it
+                continue  # `joulemark list rulesets` shows what is wrong with it
             if rules.imported is not None and rules.imported.source_format in formats:
-                found.append(rules)
-    return sorted(found, key=lambda rules: rules.name)
+                rulesets.append(rules)
+    return sorted(rulesets, key=lambda rules: rules.name)
 
 
 def imported_documents(results: Path) -> list[tuple[Ruleset, ImportedScoreDocument]]:

@@ -1,18 +1,20 @@
-"""What `joulemark import` does and says: reads an archive, keeps its runs, lists what was found."""
+"""`joulemark import`: reads an archive, keeps its runs, and lists them."""
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from harness.formats._store import archive_file, write_runs
-from harness.formats.format import Archive, Format, FormatError
-from harness.records import Finding, ImportedRun, Status
+from harness.formats.format import Format, FormatError
+from harness.formats.store import archive_file, write_runs
+from harness.records import Finding, Status
 from harness.records.base import FORMAT, Record
 from harness.registry import find
 from harness.rules.load import rulesets_for
 
 NAMES_SHOWN = 12
+LEVELS = ("fail", "warn", "info")
+"""Of findings, the gravest first."""
 
 
 class ImportedItem(Record):
@@ -55,27 +57,9 @@ class ImportDocument(Record):
 
 
 def _tally(what: str, names: Sequence[str]) -> Tally:
-    votes = Counter(names)
-    ordered = sorted(votes, key=lambda name: (-votes[name], name))
-    return Tally(what=what, count=len(votes), names=tuple(ordered[:NAMES_SHOWN]))
-
-
-def _item(run: ImportedRun) -> ImportedItem:
-    return ImportedItem(
-        workload=run.workload,
-        submission=run.submission,
-        machine=run.machine,
-        run=run.run,
-        status=run.status,
-        time_s=run.time_s,
-        energy_by_method_j=run.energy_by_method_j,
-    )
-
-
-def _all_findings(archive: Archive) -> tuple[Finding, ...]:
-    order = {"fail": 0, "warn": 1, "info": 2}
-    found = [*archive.findings, *(each for run in archive.runs for each in run.findings)]
-    return tuple(sorted(found, key=lambda each: order[each.level]))
+    counts = Counter(names)
+    ordered = sorted(counts, key=lambda name: (-counts[name], name))
+    return Tally(what=what, count=len(counts), names=tuple(ordered[:NAMES_SHOWN]))
 
 
 def import_archive(format_name: str, path: Path, results: Path) -> ImportDocument:
@@ -89,20 +73,24 @@ def import_archive(format_name: str, path: Path, results: Path) -> ImportDocumen
     plugin = cast("Format", find("formats", format_name).value)
     if plugin.read is None:
         raise FormatError(f"format {format_name} is only written: joulemark export {format_name}")
-    archive = plugin.read(path)
+    runs, findings = plugin.read(path)
     file = archive_file(results, format_name, path)
-    write_runs(file, archive.runs)
+    write_runs(file, runs)
+    findings = [*findings, *(finding for run in runs for finding in run.findings)]
     return ImportDocument(
         source_format=format_name,
         path=str(path),
         results=str(results),
         file=str(file),
-        runs_count=len(archive.runs),
+        runs_count=len(runs),
         found=tuple(
-            _tally(what, [getattr(run, what) for run in archive.runs])
+            _tally(what, [getattr(run, what) for run in runs])
             for what in ("workload", "submission", "machine", "status")
         ),
-        runs=tuple(_item(run) for run in archive.runs),
-        findings=_all_findings(archive),
+        runs=tuple(
+            ImportedItem(**{name: getattr(run, name) for name in ImportedItem.model_fields})
+            for run in runs
+        ),
+        findings=tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level))),
         rulesets=rulesets_for(format_name),
     )

@@ -190,17 +190,20 @@ def table_rows(
         TextError: the header does not have the needed columns.
     """
     header = text.lines[0] if text.lines else ""
-    delimiter = delimiter_of(header)
-    names = cells(header, delimiter)
-    if missing := [name for name in needed if name not in names]:
-        raise TextError(f"{text.path}, line 1: no column {', '.join(missing)}")
-    for number, line in enumerate(text.lines[1:], 2):
-        fields = cells(line, delimiter)
-        if len(fields) == len(names):
-            yield number, dict(zip(names, fields, strict=True))
-        elif fields:
-            why = f"{len(fields)} fields, {len(names)} named"
-            yield make_finding(rule, f"{text.path}, line {number}: left out: {why}")
+    delimiter, names = delimiter_of(header), []
+    for number, line in enumerate(text.lines or [""], 1):
+        try:
+            fields = cells(line, delimiter)
+            if number == 1:
+                names = fields
+                if missing := [name for name in needed if name not in names]:
+                    raise TextError(f"{text.path}, line 1: no column {', '.join(missing)}")
+            elif len(fields) == len(names):
+                yield number, dict(zip(names, fields, strict=True))
+            elif fields:
+                raise LineError(f"{len(fields)} fields, {len(names)} named")
+        except LineError as error:
+            yield make_finding(rule, f"{text.path}, line {number}: left out: {error}")
 
 
 def joules_of(readings: Sequence[Reading]) -> float | None:

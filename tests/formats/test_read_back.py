@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.formats._read_back import read_runs
+from harness.formats.store import read_runs
 from harness.records import ImportedRun
 
 

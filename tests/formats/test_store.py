@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.formats._read_back import read_runs
-from harness.formats._store import archive_file, write_runs
+from harness.formats.store import archive_file, read_runs, write_runs
 from harness.records import Curve, ImportedRun
 
 # JSON has no lone surrogates; every other character has to come back.
