@@ -200,10 +200,12 @@ def table_rows(
                     raise TextError(f"{text.path}, line 1: no column {', '.join(missing)}")
             elif len(fields) == len(names):
                 yield number, dict(zip(names, fields, strict=True))
-            elif fields:
-                raise LineError(f"{len(fields)} fields, {len(names)} named")
+                continue
+            why = f"{len(fields)} fields, {len(names)} named" if fields else ""
         except LineError as error:
-            yield make_finding(rule, f"{text.path}, line {number}: left out: {error}")
+            why = str(error)
+        if why and number > 1:
+            yield make_finding(rule, f"{text.path}, line {number}: left out: {why}")
 
 
 def joules_of(readings: Sequence[Reading]) -> float | None:

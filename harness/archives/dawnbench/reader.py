@@ -1,20 +1,19 @@
-"""DAWNBench entries: `TASK/train/NAME.json` with `NAME.tsv` beside, one self-reported run each.
+"""DAWNBench entries: `TASK/train/NAME.json` with `NAME.tsv` next to it, one self-reported run each.
 
-Columns are found by their names, since entries differ in order; byte order marks, carriage returns
+Columns are found by their names, since entries differ in order. Byte order marks, carriage returns
 and blanks around names occur, and rows that have blanks where their header has tabs, or tabs where
-it has blanks. One entry states the hours of each epoch alone; what they add up to is told, and the
-table is left as it is. Some entries carry the names of hours and epoch exchanged, which the
-figures give away: hours of 1, 2, 3 ... beside epochs with fractions. CIFAR10 and ImageNet state
-per cent, SQuAD a ratio; a file on the other scale is brought to its task's and told. Inference
-entries have no curve and are passed over.
+it has blanks. One entry states the hours of each epoch alone; a finding gives their sum, and the
+table is left unchanged. Some entries carry the names of hours and epoch exchanged, which the
+figures show: hours of 1, 2, 3 ... and epochs with fractions. CIFAR10 and ImageNet state per cent,
+SQuAD a ratio; a file on the other scale is brought to its task's, with a finding. Inference entries
+have no curve and are ignored.
 """
 
-import json
-import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import pandas as pd
 
 from harness.formats.format import (
     Archive,
@@ -23,7 +22,15 @@ from harness.formats.format import (
     require_runs,
     sorted_runs,
 )
-from harness.formats.text import Text, TextError, columns, number, read_text, shown
+from harness.formats.text import (
+    Text,
+    TextError,
+    columns,
+    number,
+    read_object,
+    read_text,
+    shown,
+)
 from harness.records import Curve, Finding, ImportedRun
 
 EXPECTED = "the root of the entries, with TASK/train/NAME.json and NAME.tsv below"
@@ -38,7 +45,7 @@ METRICS = {"top1accuracy": "top1Accuracy", "top5accuracy": "top5Accuracy", "f1sc
 """Names as the task's description writes them, by the same in small letters."""
 
 REQUIRED = ("version", "author", "authorEmail", "framework", "model", "hardware", "timestamp")
-TOLD = {
+FACTS = {
     "author": "author",
     "framework": "framework",
     "model": "model",
@@ -48,224 +55,175 @@ TOLD = {
     "commitHash": "commit",
     "version": "version",
 }
-"""Keys that become facts, and under which name."""
+"""Keys that become facts, and the names of these."""
 
 SECONDS_PER_HOUR = 3600.0
 
-ROWS_TO_TELL = 3
+EXCHANGED_ROWS_MIN = 3
 """Fewer rows of whole hours may be chance."""
 
-FALLS_TO_TELL = 0.25
-"""Part of the lines with fewer hours than the one before from which on none is a running total."""
+FALLS_RATIO_MIN = 0.25
+"""Part of the rows with fewer hours than the one before from which on none is a running total."""
 
 
-class _Table(NamedTuple):
-    """Positions of a header's columns."""
-
-    delimiter: str | None
-    """None: any blanks."""
-    hours: int
-    epoch: int | None
-    metrics: dict[str, int]
+# --- the table ------------------------------------------------------------------------------------
 
 
-def _table(text: Text) -> _Table:
-    """What the first line says.
+def _split(line: str, delimiter: str | None, needed: Sequence[int]) -> list[float | None]:
+    """Numbers of a row: split at any blanks where the header's delimiter does not separate them."""
+    for mark in (delimiter, None):
+        values = [number(field) for field in line.split(mark)]
+        if all(index < len(values) and values[index] is not None for index in needed):
+            return values
+    return [number(field) for field in line.split(delimiter)]
+
+
+def read_table(text: Text) -> tuple[pd.DataFrame, list[Finding]]:
+    """Columns `hours`, perhaps `epoch`, and metrics by their names; the index is the line number.
 
     Raises:
-        TextError: it names no hours or no metric.
+        TextError: the header names no hours or no metric.
     """
     header = text.lines[0] if text.lines else ""
     delimiter = next((mark for mark in ("\t", ";", ",") if mark in header), None)
     names = columns(header, delimiter) if delimiter else header.split()
-    places = {name.lower(): index for index, name in enumerate(names)}
-    metrics = {METRICS[name]: place for name, place in places.items() if name in METRICS}
-    if "hours" not in places or not metrics:
-        lacking = "hours" if "hours" not in places else " or ".join(METRICS.values())
-        raise TextError(f"{text.path}, line 1: the header has no column {lacking}")
-    return _Table(delimiter, places["hours"], places.get("epoch"), metrics)
+    known = [name.lower() for name in names]
+    metrics = [name for name in known if name in METRICS]
+    if "hours" not in known or not metrics:
+        missing = "hours" if "hours" not in known else " or ".join(METRICS.values())
+        raise TextError(f"{text.path}, line 1: the header has no column {missing}")
+    needed = [known.index(name) for name in ("hours", *metrics)]
+    width = len(known)
+    rows = {
+        line_number: (_split(line, delimiter, needed) + [None] * width)[:width]
+        for line_number, line in enumerate(text.lines[1:], 2)
+        if line.strip()
+    }
+    table = pd.DataFrame.from_dict(rows, "index", columns=known).astype(float)
+    table = table.loc[:, ~table.columns.duplicated(keep="last")]
+    kept = [name for name in ("hours", "epoch", *metrics) if name in known]
+    table = table[kept].rename(columns=METRICS)
+    findings = []
+    if _is_exchanged(table):
+        table = table.rename(columns={"hours": "epoch", "epoch": "hours"})
+        message = (
+            f"{text.path}, line 1: hours count 1, 2, 3 ... and epochs have fractions: the two "
+            "names are taken as exchanged"
+        )
+        findings.append(make_finding("dawnbench-exchanged", message))
+    bad = table.index[table.hours.isna() | (table.hours < 0)]
+    for line_number in bad:
+        cut = "; the file seems to be cut off" if line_number == len(text.lines) else ""
+        message = f"{text.path}, line {line_number}: left out: no number of hours{cut}"
+        findings.append(make_finding("dawnbench-row", message))
+    return table.drop(index=bad), findings
 
 
-def _at(fields: Sequence[str], index: int | None) -> float | None:
-    return number(fields[index]) if index is not None and index < len(fields) else None
+def _is_exchanged(table: pd.DataFrame) -> bool:
+    """Whether what is called hours counts 1, 2, 3 ... and what is called epoch has fractions."""
+    if "epoch" not in table or len(table) < EXCHANGED_ROWS_MIN:
+        return False
+    epochs = table.epoch.dropna()
+    counts = table.hours.iloc[0] in (0, 1) and (table.hours.diff().iloc[1:] == 1).all()
+    has_fractions = (epochs % 1 != 0).sum() > len(table) / 2
+    return bool(counts and epochs.is_monotonic_increasing and has_fractions)
 
 
-def _fields(line: str, table: _Table) -> list[str]:
-    """A row's fields: between any blanks where the header's separator does not part them."""
-    fields = line.split(table.delimiter)
-    needed = [table.hours, *table.metrics.values()]
-    if all(_at(fields, index) is not None for index in needed):
-        return fields
-    apart = line.split()
-    return apart if all(_at(apart, index) is not None for index in needed) else fields
-
-
-def _rows(text: Text, table: _Table) -> Iterator[tuple[float, list[str]] | Finding]:
-    for line_number, line in enumerate(text.lines[1:], 2):
-        if not line.strip():
-            continue
-        fields = _fields(line, table)
-        hours = _at(fields, table.hours)
-        if hours is None or hours < 0:
-            cut = "; the file seems to be cut off" if line_number == len(text.lines) else ""
-            message = f"{text.path}, line {line_number}: left out: no number of hours{cut}"
-            yield make_finding("dawnbench-row", message)
+def _scale(text: Text, task: str, table: pd.DataFrame) -> Iterator[Finding]:
+    """Bring metrics to the scale of their task, in place."""
+    for name in table.columns.intersection(list(METRICS.values())):
+        is_ratio = table[name].max() <= RATIO_MAX
+        if task.lower() in PERCENT_TASKS and is_ratio:
+            factor = 100.0
+        elif task.lower() in RATIO_TASKS and table[name].max() > RATIO_MAX:
+            factor = 0.01
         else:
-            yield hours, fields
+            continue
+        table[name] *= factor
+        message = f"{text.path}: {name} is on the other scale than {task}'s"
+        yield make_finding("dawnbench-scale", f"{message}; multiplied by {factor:g}", "info")
 
 
-def _exchanged(text: Text, table: _Table) -> bool:
-    """Whether what is called hours counts 1, 2, 3 ... while what is called epoch has fractions."""
-    rows = [_fields(line, table) for line in text.lines[1:] if line.strip()]
-    hours = [_at(fields, table.hours) for fields in rows]
-    epochs = [each for fields in rows if (each := _at(fields, table.epoch)) is not None]
-    counts = hours in (list(range(len(rows))), list(range(1, len(rows) + 1)))
-    return (
-        counts
-        and len(rows) >= ROWS_TO_TELL
-        and epochs == sorted(epochs)
-        and sum(each != int(each) for each in epochs) > len(rows) / 2
-    )
+def _check_order(text: Text, table: pd.DataFrame) -> Iterator[Finding]:
+    falls = (table.hours.diff() < 0).sum()
+    if falls:
+        message = f"{text.path}: the hours do not rise from line to line"
+        if falls >= len(table) * FALLS_RATIO_MIN:
+            total = f"{table.hours.sum():.6g} h"
+            message += f"; they seem to be each line's own, and add up to {total}"
+        yield make_finding("dawnbench-order", message)
 
 
-def _righted(text: Text, table: _Table) -> tuple[_Table, list[Finding]]:
-    """The columns as the figures say, where the header has two of them exchanged."""
-    if table.epoch is None or not _exchanged(text, table):
-        return table, []
-    message = (
-        f"{text.path}, line 1: hours count 1, 2, 3 ... and epochs have fractions: the two names "
-        "are taken as exchanged"
-    )
-    righted = table._replace(hours=table.epoch, epoch=table.hours)
-    return righted, [make_finding("dawnbench-exchanged", message)]
+def _numbers(column: pd.Series) -> tuple[float | None, ...]:
+    return tuple(None if pd.isna(value) else value for value in column.tolist())
 
 
-def _scale(task: str, values: Sequence[float | None]) -> float:
-    """Factor that brings a metric to its task's scale."""
-    known = [value for value in values if value is not None]
-    if task.lower() in PERCENT_TASKS and known and max(known) <= RATIO_MAX:
-        return 100.0
-    if task.lower() in RATIO_TASKS and known and max(known) > RATIO_MAX:
-        return 0.01
-    return 1.0
-
-
-def _metric(
-    text: Text, task: str, name: str, values: tuple[float | None, ...]
-) -> tuple[tuple[float | None, ...], list[Finding]]:
-    factor = _scale(task, values)
-    if factor == 1.0:
-        return values, []
-    message = f"{text.path}: {name} is on the other scale than {task}'s; multiplied by {factor:g}"
-    scaled = tuple(None if value is None else value * factor for value in values)
-    return scaled, [make_finding("dawnbench-scale", message, "info")]
-
-
-def _curve(text: Text, task: str) -> tuple[Curve, list[Finding]]:
+def _read_curve(text: Text, task: str) -> tuple[Curve, list[Finding]]:
     """All epochs of a file.
 
     Raises:
         TextError: there is no usable header or row.
     """
-    table, findings = _righted(text, _table(text))
-    rows: list[tuple[float, list[str]]] = []
-    for row in _rows(text, table):
-        findings.append(row) if isinstance(row, Finding) else rows.append(row)
-    if not rows:
+    table, findings = read_table(text)
+    if table.empty:
         raise TextError(f"{text.path}: no line with an epoch")
-    metric = {}
-    for name, index in table.metrics.items():
-        values = tuple(_at(fields, index) for _, fields in rows)
-        metric[name], told = _metric(text, task, name, values)
-        findings += told
-    epochs = (
-        tuple(_at(fields, table.epoch) for _, fields in rows) if table.epoch is not None else ()
-    )
+    findings += [*_scale(text, task, table), *_check_order(text, table)]
+    epochs = _numbers(table.epoch) if "epoch" in table else ()
     curve = Curve(
-        time_s=tuple(hours * SECONDS_PER_HOUR for hours, _ in rows),
-        metric=metric,
+        time_s=tuple((table.hours * SECONDS_PER_HOUR).tolist()),
+        metric={name: _numbers(table[name]) for name in METRICS.values() if name in table},
         steps_count=epochs,
         steps_unit="epoch" if epochs else "",
     )
-    return curve, [*findings, *_order(text, curve.time_s)]
+    return curve, findings
 
 
-def _order(text: Text, times: Sequence[float]) -> list[Finding]:
-    falls = sum(b < a for a, b in pairwise(times))
-    if not falls:
-        return []
-    message = f"{text.path}: the hours do not rise from line to line"
-    if falls >= len(times) * FALLS_TO_TELL:
-        total = math.fsum(times) / SECONDS_PER_HOUR
-        message += f"; they seem to be each line's own, and add up to {total:.6g} h"
-    return [make_finding("dawnbench-order", message)]
+# --- the entry ------------------------------------------------------------------------------------
 
 
-def _description(path: Path) -> dict[str, Any]:
-    """An entry's JSON.
-
-    Raises:
-        TextError: it is no JSON object.
-    """
-    try:
-        found = json.loads("\n".join(read_text(path).lines))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, TextError):
-            raise
-        raise TextError(f"{path}: no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise TextError(f"{path}: no JSON object")
-    return found
-
-
-def _facts(said: dict[str, Any]) -> dict[str, str | int | float | bool | None]:
+def _facts(description: dict[str, Any]) -> dict[str, str | int | float | bool | None]:
     facts: dict[str, str | int | float | bool | None] = {
-        name: said[key]
-        for key, name in TOLD.items()
-        if isinstance(said.get(key), str | bool | int | float)
+        name: description[key]
+        for key, name in FACTS.items()
+        if isinstance(description.get(key), str | bool | int | float)
     }
-    price = said.get("costPerHour")
+    price = description.get("costPerHour")
     if isinstance(price, int | float | str) and not isinstance(price, bool):
         facts["price_usd_per_h"] = number(str(price).lstrip("$ "))
     return facts
 
 
-def _missing(path: Path, said: dict[str, Any]) -> list[Finding]:
-    lacking = [key for key in REQUIRED if not said.get(key)]
-    if not lacking:
-        return []
-    message = f"{path}: lacks {', '.join(lacking)}"
-    return [make_finding("dawnbench-description", message, "info")]
-
-
-def _entry(task: str, path: Path, root: Path) -> ImportedRun | Finding:
+def _read_entry(task: str, path: Path, root: Path) -> ImportedRun | Finding:
     try:
-        said = _description(path)
+        description = read_object(path)
     except TextError as error:
         return make_finding("dawnbench-unreadable", str(error), "fail")
-    hardware = said.get("hardware")
-    base: dict[str, Any] = {
+    hardware = description.get("hardware")
+    fields: dict[str, Any] = {
         "source_format": "dawnbench",
         "workload": task,
         "submission": path.stem,
         "machine": hardware if isinstance(hardware, str) and hardware else "unknown",
         "run": path.stem,
-        "facts": _facts(said),
+        "facts": _facts(description),
         "source": path.with_suffix(".tsv").relative_to(root).as_posix(),
     }
     try:
         text = read_text(path.with_suffix(".tsv"))
-        curve, findings = _curve(text, task)
+        curve, findings = _read_curve(text, task)
     except TextError as error:
-        fault = (make_finding("dawnbench-unreadable", str(error), "fail"),)
-        why = f"its table cannot be read: {shown(str(error))}"
-        return ImportedRun(**base, status="invalid", reason=why, sha256="", findings=fault)
+        fields["findings"] = (make_finding("dawnbench-unreadable", str(error), "fail"),)
+        reason = f"its table cannot be read: {shown(str(error))}"
+        return ImportedRun(**fields, status="invalid", reason=reason, sha256="")
+    if missing := [key for key in REQUIRED if not description.get(key)]:
+        message = f"{path}: has no {', '.join(missing)}"
+        findings.insert(0, make_finding("dawnbench-description", message, "info"))
     return ImportedRun(
-        **base,
+        **fields,
         status="ok",
         curve=curve,
         time_s=max(curve.time_s),
-        findings=(*_missing(path, said), *findings),
+        findings=tuple(findings),
         sha256=text.sha256,
     )
 
@@ -273,15 +231,8 @@ def _entry(task: str, path: Path, root: Path) -> ImportedRun | Finding:
 def _orphans(folder: Path) -> Iterator[Finding]:
     for path in sorted(folder.glob("*.tsv")):
         if not path.with_suffix(".json").exists():
-            message = f"{path}: no description {path.stem}.json beside it, so no entry"
+            message = f"{path}: no description {path.stem}.json, so no entry"
             yield make_finding("dawnbench-orphan", message, "info")
-
-
-def _folders(root: Path) -> list[Path]:
-    """Folders `TASK/train`, of the root or of one task."""
-    if root.name == "train":
-        return [root]
-    return sorted([*root.glob("train/"), *root.glob("*/train/")])
 
 
 def read(path: Path) -> Archive:
@@ -292,11 +243,16 @@ def read(path: Path) -> Archive:
     """
     require_path(path, EXPECTED)
     root = path.resolve()
-    runs: list[ImportedRun] = []
-    findings: list[Finding] = []
-    for folder in _folders(root):
-        for entry in sorted(folder.glob("*.json")):
-            found = _entry(folder.parent.name, entry, root)
-            findings.append(found) if isinstance(found, Finding) else runs.append(found)
-        findings += _orphans(folder)
+    # The path is the root of all tasks, one task, or its folder `train`.
+    folders = (
+        [root] if root.name == "train" else sorted([*root.glob("train/"), *root.glob("*/train/")])
+    )
+    entries = [
+        _read_entry(folder.parent.name, entry, root)
+        for folder in folders
+        for entry in sorted(folder.glob("*.json"))
+    ]
+    runs = [entry for entry in entries if isinstance(entry, ImportedRun)]
+    findings = [entry for entry in entries if isinstance(entry, Finding)]
+    findings += [finding for folder in folders for finding in _orphans(folder)]
     return require_runs(Archive(sorted_runs(runs), findings), path, EXPECTED)

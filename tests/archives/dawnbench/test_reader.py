@@ -168,7 +168,7 @@ def test_missing_fields_of_the_description_are_told(tmp_path: Path) -> None:
     entry(tmp_path, hardware="", timestamp="")
     run = only(tmp_path)
     assert run.machine == "unknown"
-    assert "lacks hardware, timestamp" in run.findings[0].message
+    assert "has no hardware, timestamp" in run.findings[0].message
 
 
 def test_inference_entries_are_passed_over(tmp_path: Path) -> None:
