@@ -1,1 +1,1 @@
-"""Meters read, joules told, and how far to trust them."""
+"""Reads meters, computes energy with its uncertainty, and audits both."""

@@ -308,25 +308,19 @@ def total(energies: Sequence[Energy], domains: Sequence[Domain]) -> Total:
     missing = [domain.name for domain in added if domain.name not in by_name]
     reason = f"no figure for {', '.join(missing)}" if missing else ""
     complete = bool(added) and not missing
+    low_j, high_j = (_sum([part.bound_j and part.bound_j[end] for part in parts]) for end in (0, 1))
     return Total(
         energy_j=math.fsum(part.energy_j or 0.0 for part in parts) if complete else None,
         domains=tuple(domain.name for domain in added),
         kinds=tuple(sorted({domain.kind for domain in added})),
         method=weakest_method(domain.method for domain in added),
         simulated=any(domain.simulated for domain in added),
-        u_j=_sum_u(parts) if complete else None,
-        bound_j=_sum_bounds(parts) if complete else None,
+        u_j=_sum([part.u_j for part in parts]) if complete else None,
+        bound_j=None if low_j is None or high_j is None or not complete else (low_j, high_j),
         reason=reason if added else "no domain was read",
     )
 
 
-def _sum_u(parts: Sequence[Energy]) -> float | None:
-    values = [part.u_j for part in parts if part.u_j is not None]
-    return math.fsum(values) if len(values) == len(parts) else None
-
-
-def _sum_bounds(parts: Sequence[Energy]) -> tuple[float, float] | None:
-    values = [part.bound_j for part in parts if part.bound_j is not None]
-    if len(values) < len(parts):
-        return None
-    return math.fsum(low for low, _ in values), math.fsum(high for _, high in values)
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if len(known) == len(values) else None

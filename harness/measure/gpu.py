@@ -14,7 +14,12 @@ thermal, power brake."""
 _SM_CLOCK = 1
 """`NVML_CLOCK_SM`."""
 
-Judged = tuple[Any, Verdict]
+_ADVICE = {
+    "other-processes-count": "end the other processes on this card: their energy is counted too",
+    "persistence": "sudo nvidia-smi -pm 1 keeps the driver and its counter loaded",
+    "mig": "power is known for the whole card only: switch MIG off for a measured run",
+    "throttled": "the card is slowed by heat or its supply: fix the cooling first",
+}
 
 
 def gpu_facts() -> list[MachineFact]:
@@ -36,93 +41,56 @@ def gpu_facts() -> list[MachineFact]:
 
 def _of_card(nvml: Any, index: int) -> Iterator[MachineFact]:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    for name, source, query, advice in _QUERIES:
+
+    def fact(
+        name: str, calls: str, judge: Callable[..., tuple[Any, Verdict]], *arguments: Any
+    ) -> MachineFact:
+        """The judged answers of one or several calls, whose names are the fact's source."""
         try:
-            value, verdict = query(nvml, handle)
+            answers = [getattr(nvml, call)(handle, *arguments) for call in calls.split(", ")]
+            value, verdict = judge(*answers)
         except (nvml.NVMLError, AttributeError):
             value, verdict = None, "unknown"
-        yield MachineFact(
-            id=f"gpu-{index}-{name}",
-            value=value,
-            verdict=verdict,
-            source=source,
-            advice=advice if verdict in ("warn", "fail") else "",
+        advice = _ADVICE.get(name, "") if verdict in ("warn", "fail") else ""
+        return MachineFact(
+            id=f"gpu-{index}-{name}", value=value, verdict=verdict, source=calls, advice=advice
         )
 
+    yield fact(
+        "other-processes-count",
+        "nvmlDeviceGetComputeRunningProcesses, nvmlDeviceGetGraphicsRunningProcesses",
+        _other_processes,
+    )
+    yield fact("persistence", "nvmlDeviceGetPersistenceMode", _persistence)
+    yield fact("power-limit-w", "nvmlDeviceGetEnforcedPowerLimit", _watts)
+    yield fact("application-clock-hz", "nvmlDeviceGetApplicationsClock", _hertz, _SM_CLOCK)
+    yield fact("default-limit-w", "nvmlDeviceGetPowerManagementDefaultLimit", _watts)
+    yield fact("mig", "nvmlDeviceGetMigMode", _mig)
+    yield fact("ecc", "nvmlDeviceGetEccMode", lambda modes: (bool(modes[0]), "recorded"))
+    yield fact("throttled", "nvmlDeviceGetCurrentClocksEventReasons", _throttled)
 
-def _other_processes(nvml: Any, handle: Any) -> Judged:
-    computing = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    drawing = nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)
+
+def _other_processes(computing: list[Any], drawing: list[Any]) -> tuple[int, Verdict]:
     # A process that computes and draws is in both lists.
     count = len({process.pid for process in (*computing, *drawing)} - {os.getpid()})
     return count, "fail" if count else "ok"
 
 
-def _persistence(nvml: Any, handle: Any) -> Judged:
-    mode = bool(nvml.nvmlDeviceGetPersistenceMode(handle))
-    return mode, "ok" if mode else "warn"
+def _persistence(mode: int) -> tuple[bool, Verdict]:
+    return bool(mode), "ok" if mode else "warn"
 
 
-def _application_clock(nvml: Any, handle: Any) -> Judged:
-    return nvml.nvmlDeviceGetApplicationsClock(handle, _SM_CLOCK) * 1e6, "recorded"
+def _watts(milliwatts: int) -> tuple[float, Verdict]:
+    return milliwatts / 1000, "recorded"
 
 
-def _mig(nvml: Any, handle: Any) -> Judged:
-    mode = bool(nvml.nvmlDeviceGetMigMode(handle)[0])
-    return mode, "fail" if mode else "ok"
+def _hertz(megahertz: int) -> tuple[float, Verdict]:
+    return megahertz * 1e6, "recorded"
 
 
-def _ecc(nvml: Any, handle: Any) -> Judged:
-    return bool(nvml.nvmlDeviceGetEccMode(handle)[0]), "recorded"
+def _mig(modes: list[int]) -> tuple[bool, Verdict]:
+    return bool(modes[0]), "fail" if modes[0] else "ok"
 
 
-def _throttled(nvml: Any, handle: Any) -> Judged:
-    reasons = int(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
-    return reasons, "fail" if reasons & SLOWED else "ok"
-
-
-def _watts(call: str) -> Callable[[Any, Any], Judged]:
-    return lambda nvml, handle: (getattr(nvml, call)(handle) / 1000, "recorded")
-
-
-_QUERIES: tuple[tuple[str, str, Callable[[Any, Any], Judged], str], ...] = (
-    (
-        "other-processes-count",
-        "nvmlDeviceGetComputeRunningProcesses, nvmlDeviceGetGraphicsRunningProcesses",
-        _other_processes,
-        "end the other processes on this card: their energy is counted too",
-    ),
-    (
-        "persistence",
-        "nvmlDeviceGetPersistenceMode",
-        _persistence,
-        "sudo nvidia-smi -pm 1 keeps the driver and its counter loaded",
-    ),
-    (
-        "power-limit-w",
-        "nvmlDeviceGetEnforcedPowerLimit",
-        _watts("nvmlDeviceGetEnforcedPowerLimit"),
-        "",
-    ),
-    ("application-clock-hz", "nvmlDeviceGetApplicationsClock", _application_clock, ""),
-    (
-        "default-limit-w",
-        "nvmlDeviceGetPowerManagementDefaultLimit",
-        _watts("nvmlDeviceGetPowerManagementDefaultLimit"),
-        "",
-    ),
-    (
-        "mig",
-        "nvmlDeviceGetMigMode",
-        _mig,
-        "power is known for the whole card only: switch MIG off for a measured run",
-    ),
-    ("ecc", "nvmlDeviceGetEccMode", _ecc, ""),
-    (
-        "throttled",
-        "nvmlDeviceGetCurrentClocksEventReasons",
-        _throttled,
-        "the card is slowed by heat or its supply: fix the cooling first",
-    ),
-)
-"""Name, source, query and advice of each fact."""
+def _throttled(reasons: int) -> tuple[int, Verdict]:
+    return int(reasons), "fail" if reasons & SLOWED else "ok"

@@ -366,7 +366,7 @@ def test_a_meter_asked_for_by_name_that_does_not_open_ends_the_run(
     (sealed,) = folder.results.rglob("manifest.json")
     run = Bundle(sealed.parent, checked=True).run
     assert run.status == "aborted"
-    assert "'rapl' was asked for" in run.reason
+    assert "'rapl' was requested" in run.reason
     assert exit_code(MeterUnavailable("x")) == ExitCode.MISSING
     assert children() == []
 
