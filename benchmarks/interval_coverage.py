@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from harness.records.base import FORMAT, Record, load
 from harness.report.pages.methods import COVERAGE_FILE, COVERAGE_HEADINGS, coverage_cells
-from harness.score.stats import Interval, log_t_interval, passes, step_sd
+from harness.score.stats.intervals import Interval, log_t_interval, passes, step_sd
 
 FOLDER = Path(__file__).parents[1] / "workloads" / "calibrations"
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"

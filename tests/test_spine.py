@@ -116,10 +116,10 @@ def test_language_model_end_to_end(joulemark):
     scored = joulemark("score", "--json")
     assert scored.code == 0, scored.err
     (score,) = scored.document["scores"]
-    assert score["workload"] == "markov-lm"
-    assert score["time_to_target_s"]["value"] > 0
-    assert score["energy_to_target_j"]["method"] == "modelled"
-    assert not score["energy_eligible"]
+    assert score["entry"]["workload"] == "markov-lm"
+    assert score["costs"]["time_to_target_s"]["value"] > 0
+    assert score["costs"]["energy_to_target_j"]["method"] == "modelled"
+    assert not score["energy"]["eligible"]
     verified = joulemark("verify", "results", "--json")
     assert verified.code == 0, verified.out
     assert verified.document
@@ -132,10 +132,10 @@ def test_stranger_with_a_folder(joulemark, submission):
     ran = joulemark("run", "digits-mlp", "--submission", str(folder), *options)
     assert ran.code == 0, ran.err + ran.out
     score = joulemark("score", "--json").document["scores"][0]
-    assert score["submission"] == "my-sgd"
+    assert score["entry"]["submission"] == "my-sgd"
     assert 100e6 < score["peak_rss_bytes"] < 2e9  # torch is in it, this process is not
-    assert score["energy_to_target_j"] is None
-    assert score["time_to_target_s"]["value"] > 0
+    assert score["costs"]["energy_to_target_j"] is None
+    assert score["costs"]["time_to_target_s"]["value"] > 0
     page = joulemark("report")
     assert page.code == 0, page.err
     (entry,) = (Path(joulemark_folder(page)) / "entry").glob("*my-sgd*.html")
@@ -329,9 +329,9 @@ def test_plugins_need_no_edit_elsewhere(joulemark, submission, plugins):
     ran = joulemark("run", "blobs", "--submission", str(folder), *options, **variables)
     assert ran.code == 0, ran.err + ran.out
     (score,) = joulemark("score", "--json", **variables).document["scores"]
-    window_s = score["time_to_target_s"]["value"]
-    assert score["energy_to_target_j"]["value"] == pytest.approx(42 * window_s, rel=0.02)
-    assert score["energy_to_target_j"]["simulated"]
+    window_s = score["costs"]["time_to_target_s"]["value"]
+    assert score["costs"]["energy_to_target_j"]["value"] == pytest.approx(42 * window_s, rel=0.02)
+    assert score["costs"]["energy_to_target_j"]["simulated"]
     page = joulemark("report", **variables)
     assert page.code == 0, page.err
     assert "a page of my own" in (Path(joulemark_folder(page)) / "hello.html").read_text()

@@ -15,8 +15,10 @@ from harness.records import (
     ImportedScore,
     ImportedStanding,
 )
-from harness.score.rank import compact_letters
-from harness.score.stats import LEAST_SD, Sample, holm, log_t_interval, welch_p
+from harness.score.stats.comparison import differ_p
+from harness.score.stats.intervals import holm, log_t_interval
+from harness.score.stats.ranking import compact_letters
+from harness.score.stats.sample import SD_MIN, Sample
 
 TARGET = re.compile(
     r"(?P<workload>[^:]+):\s*(?P<metric>.+?)\s*(?P<sign>>=|<=)\s*(?P<value>[-+.\w]+)"
@@ -176,14 +178,11 @@ def different_pairs(
 ) -> set[tuple[EntryKey, EntryKey]]:
     """Pairs whose costs differ by Welch's test on logarithms, after Holm's correction."""
     samples = {
-        key: Sample({i: math.log(cost) for i, cost in enumerate(values)}, LEAST_SD)
+        key: Sample({i: math.log(cost) for i, cost in enumerate(values)}, SD_MIN)
         for key, values in costs.items()
     }
     pairs = list(combinations(sorted(costs), 2))
-    p_values = [
-        min(1.0, 2 * min(welch_p(samples[a], samples[b]), welch_p(samples[b], samples[a])))
-        for a, b in pairs
-    ]
+    p_values = [differ_p(samples[a], samples[b]) for a, b in pairs]
     return {pair for pair, p in zip(pairs, holm(p_values), strict=True) if p < alpha}
 
 

@@ -13,8 +13,6 @@ class BoardRow(Standing):
     quantity: str
     unit: Literal["J", "s", ""]
     ruleset: str
-    division: str = ""
-    workload_version: str
 
 
 class ScoreDocument(Record):

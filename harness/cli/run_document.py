@@ -13,7 +13,7 @@ from harness.records.base import FORMAT, Record
 from harness.records.measure import Method, weakest_method
 from harness.report.numbers import plain, quantity
 from harness.run.order import RunResult
-from harness.score.cost import run_score
+from harness.score.run.cost import run_score
 
 CODE_OF = {
     "ok": ExitCode.OK,
@@ -157,10 +157,10 @@ def document_of(run_results: Sequence[RunResult], ruleset: Ruleset, results: Pat
 
 
 def _method(run: RunItem) -> str:
-    method = run.energy_method or run.window_energy_method
+    method = run.energy.method or run.window_energy_method
     if method is None:
         return "not measured"
-    simulated = run.energy_simulated or run.window_energy_simulated
+    simulated = run.energy.simulated or run.window_energy_simulated
     return f"{method}, simulated" if simulated else method
 
 
@@ -170,10 +170,10 @@ def _cells(run: RunItem) -> tuple[object, ...]:
         run.status,
         plain(run.metric, 4),
         quantity(run.time_s if run.reached else None, "s"),
-        quantity(run.energy_j if run.reached else None, "J"),
-        quantity(run.window_energy_j, "J"),
+        quantity(run.energy.energy_j if run.reached else None, "J"),
+        quantity(run.energy.window_j, "J"),
         _method(run),
-        ", ".join(run.energy_domains),
+        ", ".join(run.energy.domains),
         run.reason,
     )
 

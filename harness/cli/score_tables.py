@@ -39,18 +39,18 @@ EntryKey = tuple[str, str]
 
 
 def _entry(row: Score | Standing | Unranked) -> EntryKey:
-    return row.submission, row.submission_sha256
+    return row.entry.submission, row.entry.sha256
 
 
 def _figures(document: ScoreDocument, board: Leaderboard) -> dict[tuple[EntryKey, str], Figure]:
     """Return the figure of each row of a board, by entry and machine."""
     figures = {}
     for score in document.scores:
-        key = (score.workload, score.workload_version, score.ruleset)
+        key = (score.entry.workload, score.entry.workload_version, score.rules.ruleset)
         if key == (board.workload, board.workload_version, board.ruleset):
-            value = getattr(score, board.quantity, None)
+            value = score.figure_of(board.quantity)
             if isinstance(value, Figure):
-                figures[_entry(score), score.machine] = value
+                figures[_entry(score), score.entry.machine] = value
     return figures
 
 
@@ -64,7 +64,7 @@ def entry_names(board: Leaderboard) -> dict[EntryKey, str]:
 def _name_of(row: Standing | Unranked, board: Leaderboard, names: Mapping[EntryKey, str]) -> str:
     """Return the name of an entry, with its machine if machines compete."""
     name = names[_entry(row)]
-    return f"{name} on {row.machine}" if row.machine != board.machine else name
+    return f"{name} on {row.entry.machine}" if row.entry.machine != board.machine else name
 
 
 def _method(value: Figure | None) -> str:
@@ -99,10 +99,12 @@ def _board_rows(document: ScoreDocument, board: Leaderboard) -> Iterator[Sequenc
     unit = unit_for(values, board.unit)
     names = entry_names(board)
     for row in board.standings:
-        cells = _value_cells(row.score, figures.get((_entry(row), row.machine)), board, unit)
+        cells = _value_cells(row.score, figures.get((_entry(row), row.entry.machine)), board, unit)
         yield (*_rank_cells(row), _name_of(row, board, names), *cells)
     for other in board.unranked:
-        cells = _value_cells(other.score, figures.get((_entry(other), other.machine)), board, unit)
+        cells = _value_cells(
+            other.score, figures.get((_entry(other), other.entry.machine)), board, unit
+        )
         yield ("–", "", "", _name_of(other, board, names), *cells)
 
 
@@ -154,7 +156,7 @@ def show_multi(document: ScoreDocument, printer: Printer) -> None:
 def _spent_row(score: Score, spent: Spent) -> Sequence[object]:
     tuned = score.tuning.time_with_tuning_s if score.tuning else None
     return (
-        f"{score.submission} on {score.workload}, {score.ruleset}",
+        f"{score.entry.submission} on {score.entry.workload}, {score.rules.ruleset}",
         spent.runs_count,
         spent.missed_count,
         quantity(spent.energy_j, "J"),
@@ -180,7 +182,7 @@ def show_spent(document: ScoreDocument, printer: Printer) -> None:
 
 def show_stale(document: ScoreDocument, printer: Printer) -> None:
     """Print which workloads have changed since their runs were made."""
-    versions = {(score.workload, score.workload_version) for score in document.scores}
+    versions = {(score.entry.workload, score.entry.workload_version) for score in document.scores}
     for name, version in sorted(versions):
         try:
             current = workload_version(plugin_file(find("workloads", name)))
@@ -208,7 +210,7 @@ def show_scores(document: ScoreDocument, printer: Printer) -> None:
             printer.line(f"next: {finding.advice}", indent=2)
     show_stale(document, printer)
     if document.boards:
-        level = next((f.level for s in document.scores if (f := s.time_to_target_s)), None)
+        level = next((f.level for s in document.scores if (f := s.costs.time_to_target_s)), None)
         confidence = f", {level:.0%} confidence" if level is not None else ""
         printer.line(f"interval: of the geometric mean over seeds{confidence}; n: distinct seeds")
 

@@ -5,6 +5,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
+UNPREFIXED = ("entry", "rules", "costs")
+"""Records whose fields are columns without the record's name before them."""
+
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> Row:
     """One level of columns: `time_to_target_s.low` and so on; lists become text."""
@@ -12,7 +15,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Row:
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            row |= flat(value, f"{name}.")
+            row |= flat(value, "" if key in UNPREFIXED else f"{name}.")
         elif isinstance(value, list | tuple):
             row[name] = " ".join(str(item) for item in value)
         else:
@@ -22,7 +25,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Row:
 
 def _runs(document: Mapping[str, Any]) -> Iterator[Row]:
     for score in document["scores"]:
-        names = {key: score[key] for key in ("workload", "submission", "machine")}
+        names = {key: score["entry"][key] for key in ("workload", "submission", "machine")}
         for run in score.get("runs", ()):
             yield names | flat({key: value for key, value in run.items() if key != "findings"})
 

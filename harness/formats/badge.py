@@ -36,9 +36,11 @@ def _badges(entry: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
         ("energy", "energy_to_target_j", "J"),
         ("time", "time_to_target_s", "s"),
     ):
-        message, colour = _message(entry[key], unit)
+        message, colour = _message(entry["costs"][key], unit)
         badge = {"schemaVersion": 1, "label": label, "message": message, "color": colour}
-        folder = "/".join(slug(entry[name]) for name in ("workload", "submission", "machine"))
+        folder = "/".join(
+            slug(entry["entry"][name]) for name in ("workload", "submission", "machine")
+        )
         yield f"{folder}/{label}.json", (json.dumps(badge, ensure_ascii=False) + "\n").encode()
 
 

@@ -65,7 +65,7 @@ class RunToWrite(NamedTuple):
     score: dict[str, Any]
     """A row of `scores[].runs`."""
     entry: dict[str, Any]
-    """The row of `scores` that it belongs to."""
+    """`entry` of the score that it belongs to, and `metric_name`."""
 
     @property
     def start_ns(self) -> int:
@@ -90,11 +90,12 @@ def runs_to_write(request: ExportRequest) -> list[RunToWrite]:
     """
     runs = []
     for entry in request.scores().get("scores", ()):
+        names = entry["entry"] | {"metric_name": entry["quality"]["name"]}
         for score in entry.get("runs", ()):
             folder = request.results / score["bundle"] if score["bundle"] else request.results
             if (score["time_s"] or score["window_s"]) is not None:
                 bundle = Bundle(folder if folder.is_dir() else request.results)
-                runs.append(RunToWrite(bundle, score, entry))
+                runs.append(RunToWrite(bundle, score, names))
     if not runs:
         raise FormatError(f"{request.results}: no scored run to write")
     return runs

@@ -11,7 +11,7 @@ from harness.formats.format import Export, ExportRequest, Format
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""
 
-PROPERTIES = ("seed", "energy_j", "energy_method", "metric", "cpu_s", "peak_rss_bytes", "bundle")
+PROPERTIES = ("seed", "energy_j", "method", "metric", "cpu_s", "peak_rss_bytes", "bundle")
 BROKEN = ("crashed", "oom", "killed", "aborted", "invalid", "diverged")
 
 
@@ -23,11 +23,12 @@ def _case(suite: ET.Element, entry: Mapping[str, Any], run: Mapping[str, Any]) -
     case = ET.SubElement(
         suite,
         "testcase",
-        name=_clean(f"{entry['submission']} seed {run['seed']} ({run['run_id']})"),
-        classname=_clean(f"{entry['workload']}.{entry['machine']}"),
+        name=_clean(f"{entry['entry']['submission']} seed {run['seed']} ({run['run_id']})"),
+        classname=_clean(f"{entry['entry']['workload']}.{entry['entry']['machine']}"),
         time=_clean(run["time_s"] or run["window_s"] or 0),
     )
     properties = ET.SubElement(case, "properties")
+    run = {**run, **run.get("energy", {})}
     for name in PROPERTIES:
         if run.get(name) is not None:
             ET.SubElement(properties, "property", name=name, value=_clean(run[name]))
@@ -57,7 +58,7 @@ def write(request: ExportRequest) -> Export:
     by_workload: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for entry in request.scores()["scores"]:
         if entry.get("runs"):
-            by_workload[entry["workload"]].append(entry)
+            by_workload[entry["entry"]["workload"]].append(entry)
     root = ET.Element("testsuites", name="joulemark")
     for workload, entries in sorted(by_workload.items()):
         _suite(root, workload, entries)

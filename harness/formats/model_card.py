@@ -34,7 +34,7 @@ def _intensity(request: ExportRequest) -> float:
 
 
 def _card(entry: Mapping[str, Any], intensity: float, options: Mapping[str, str]) -> bytes:
-    joules = entry["energy_to_target_j"]
+    joules = entry["costs"]["energy_to_target_j"]
     source = (
         f"joulemark: {joules['value']:.6g} J ({joules['method']}: {', '.join(joules['domains'])}), "
         f"mean of {joules['n']} runs, at {intensity:g} g/kWh"
@@ -44,7 +44,7 @@ def _card(entry: Mapping[str, Any], intensity: float, options: Mapping[str, str]
         "source": source,
         "training_type": options.get("training_type", TRAINING_TYPES[0]),
         "geographical_location": options.get("location", ""),
-        "hardware_used": entry["machine"],
+        "hardware_used": entry["entry"]["machine"],
     }
     # A JSON string is a YAML one too, whatever a name holds.
     lines = [f"  {key}: {json.dumps(value)}" for key, value in said.items() if value != ""]
@@ -64,8 +64,8 @@ def write(request: ExportRequest) -> Export:
     files: dict[str, bytes] = {}
     findings: list[Finding] = []
     for entry in request.scores()["scores"]:
-        name = "/".join(slug(entry[key]) for key in ("workload", "submission", "machine"))
-        if entry["energy_to_target_j"] is None:
+        name = "/".join(slug(entry["entry"][key]) for key in ("workload", "submission", "machine"))
+        if entry["costs"]["energy_to_target_j"] is None:
             message = f"{name}: no joules, so no emissions"
             findings.append(make_finding("card-energy", message, "info"))
         else:

@@ -11,13 +11,19 @@ from harness.prizes._board import board, by_ground, rival_of
 from harness.prizes._prize import Prize
 from harness.records import Leaderboard, Ruleset, Score
 from harness.records.award import Award, BundleRef, Challenge, SensitivityCheck
-from harness.records.compare import TestKind
 from harness.rules.load import RulesetError, as_toml
-from harness.score.contrast import allowance_ratio, contrast, differ_p, seeds_to_settle
 from harness.score.costs import valid_runs
 from harness.score.integration import energies_by_rule
-from harness.score.resample import by_other_means, without_a_run
-from harness.score.stats import Sample, holm, mean_log
+from harness.score.stats.comparison import (
+    INTERLEAVE_ADVICE,
+    TEST_NAMES,
+    differ_p,
+    pairwise_test,
+    seeds_to_settle,
+)
+from harness.score.stats.intervals import holm
+from harness.score.stats.rank_stability import by_other_means, without_a_run
+from harness.score.stats.sample import Sample, mean_log
 
 EXAMPLES = {"cost_to_target": "default", "quality_at_budget": "haet-2021"}
 """A ruleset of each mode."""
@@ -47,11 +53,8 @@ class Contest(NamedTuple):
 def contest(scores: Sequence[Score], prize: Prize) -> Contest:
     """Rank scores of one workload version, machine, ruleset and division."""
     found = board(scores, prize)
-    known = {(score.submission_sha256, score.submission, score.machine): score for score in scores}
-    placed = tuple(
-        known[standing.submission_sha256, standing.submission, standing.machine]
-        for standing in found.standings
-    )
+    known = {score.entry: score for score in scores}
+    placed = tuple(known[standing.entry] for standing in found.standings)
     return Contest(found, prize, placed)
 
 
@@ -71,7 +74,7 @@ def leader_tests(samples: Sequence[Sample], alpha: float) -> list[Test]:
     """
     raw = [differ_p(samples[0], other) for other in samples[1:]]
     lead = [
-        mean_log(samples[0]) < mean_log(other) and contrast(samples[0], other).difference < 0
+        mean_log(samples[0]) < mean_log(other) and pairwise_test(samples[0], other).difference < 0
         for other in samples[1:]
     ]
     return [
@@ -94,7 +97,7 @@ def challenges(
     found = []
     for name, other, test in zip(names[1:], samples[1:], leader_tests(samples, alpha), strict=True):
         lead = mean_log(other) - mean_log(samples[0])
-        compared = contrast(samples[0], other)
+        compared = pairwise_test(samples[0], other)
         needed = seeds_to_settle(samples[0], other, -compared.difference, alpha / 2)
         found.append(
             Challenge(
@@ -102,9 +105,7 @@ def challenges(
                 lead_ratio=math.expm1(lead) if ratios else lead,
                 p_differ=test.p_differ,
                 p_holm=test.p_holm,
-                paired=compared.kind == "paired",
                 test=compared.kind,
-                allowance_ratio=allowance_ratio(compared.allowance),
                 significant=test.significant,
                 seeds_count=None if test.significant else needed,
             )
@@ -137,7 +138,7 @@ def _of_runs(contest_: Contest) -> Iterator[SensitivityCheck]:
 
 def _of_meter(contest_: Contest) -> Iterator[SensitivityCheck]:
     """Opposite errors of the meter: the leader reads too low, everybody else too high."""
-    figures = [score.energy_to_target_j for score in contest_.scores]
+    figures = [score.costs.energy_to_target_j for score in contest_.scores]
     if any(figure is None or figure.uncertainty is None for figure in figures):
         yield SensitivityCheck(
             variation="meters off by their uncertainty, each against the leader",
@@ -161,9 +162,9 @@ def _of_meter(contest_: Contest) -> Iterator[SensitivityCheck]:
 def _of_idle(contest_: Contest) -> Iterator[SensitivityCheck]:
     """Idle power counts here; how much would have to be subtracted for another to lead?"""
     pairs = [
-        (score.energy_to_target_j.value, score.time_to_target_s.value)
+        (score.costs.energy_to_target_j.value, score.costs.time_to_target_s.value)
         for score in contest_.scores
-        if score.energy_to_target_j and score.time_to_target_s
+        if score.costs.energy_to_target_j and score.costs.time_to_target_s
     ]
     if len(pairs) < len(contest_.scores):
         return
@@ -240,23 +241,11 @@ def sensitivity(contest_: Contest, results: Path | None = None) -> list[Sensitiv
 # --- the decision ---------------------------------------------------------------------------------
 
 
-TESTS: dict[TestKind, str] = {
-    "paired": "paired tests",
-    "bridged": "Welch's tests in multiples of the reference's costs",
-    "series": "Welch's tests of series in turn",
-    "apart": "Welch's tests beyond what the hour may explain",
-    "independent": "Welch's tests",
-}
-
-
-def _to_alternate(alone: Sequence[str]) -> str:
-    """What to do about those that did not alternate with the first."""
-    if not alone:
+def _not_comparable(names: Sequence[str]) -> str:
+    """What to do about entries that are not paired with the first."""
+    if not names:
         return ""
-    return (
-        f"; {', '.join(alone)} did not run in turn with it, so that the hour may be the cause: run "
-        "each in turn with the reference (--interleave)"
-    )
+    return f"; {', '.join(names)} cannot be compared with it: {INTERLEAVE_ADVICE}"
 
 
 def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, list[str], str]:
@@ -268,23 +257,25 @@ def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, li
         return "unopposed", names, f"{names[0]} is the only entry with a place; nothing is compared"
     tied = [test.challenger for test in tests if not test.significant]
     if tied:
-        told = f"{names[0]} is first by value, but {', '.join(tied)} cannot be told apart from it"
-        alone = [test.challenger for test in tests if not test.significant and test.test == "apart"]
-        return "tied", [names[0], *tied], told + _to_alternate(alone)
+        told = (
+            f"{names[0]} is first by value, but not significantly different from {', '.join(tied)}"
+        )
+        untested = [test.challenger for test in tests if test.test == "not_comparable"]
+        return "tied", [names[0], *tied], told + _not_comparable(untested)
     worst = max(test.p_holm for test in tests)
     closest = min(test.lead_ratio for test in tests)
     told = f"{names[0]} costs less than every other entry, by {closest:.1%} at least"
     if not contest_.prize.unit:
         told = f"{names[0]} is better than every other entry, by {closest:.4g} at least"
-    kind = " and ".join(sorted({TESTS[test.test] for test in tests}))
+    kind = " and ".join(sorted({TEST_NAMES[test.test] for test in tests}))
     return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g}, {kind})"
 
 
 def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
-    for score in sorted(scores, key=lambda each: (each.submission, each.submission_sha256)):
+    for score in sorted(scores, key=lambda each: (each.entry.submission, each.entry.sha256)):
         for run in (*score.runs, *score.trials):
             yield BundleRef(
-                submission=score.submission,
+                submission=score.entry.submission,
                 run_id=run.run_id,
                 bundle=run.bundle,
                 manifest_sha256=run.manifest_sha256,

@@ -8,11 +8,11 @@ from typing import Any
 from harness.prizes._prize import Prize
 from harness.records import Figure, Leaderboard, Score, Standing, Unranked
 from harness.registry import Broken, discover
-from harness.score.contrast import comparison_text, contrast
-from harness.score.rank import Contender, Place, Ranking, rank
 from harness.score.reference import REFERENCE_SUFFIX
-from harness.score.resample import RankChance, rank_chances
-from harness.score.stats import Sample
+from harness.score.stats.comparison import INTERLEAVE_ADVICE, TEST_NAMES, pairwise_test
+from harness.score.stats.rank_stability import RankChance, rank_chances
+from harness.score.stats.ranking import Place, RankedEntry, Ranking, rank
+from harness.score.stats.sample import Sample
 
 AS_RUN = "as-run"
 
@@ -26,20 +26,15 @@ def prizes() -> list[Prize]:
     return sorted(found, key=lambda prize: prize.name)
 
 
-def _contender(score: Score, figure: Figure, prize: Prize) -> Contender:
-    key = (score.submission, score.submission_sha256, score.machine)
-    upward = not prize.unit and score.better == "higher"
-    return Contender(key, -figure.value if upward else figure.value, prize.sample(score))
+def _contender(score: Score, figure: Figure, prize: Prize) -> RankedEntry:
+    key = (score.entry.submission, score.entry.sha256, score.entry.machine)
+    upward = not prize.unit and score.quality.better == "higher"
+    return RankedEntry(key, -figure.value if upward else figure.value, prize.sample(score))
 
 
 def _standing(score: Score, figure: Figure, place: Place, chance: RankChance | None) -> Standing:
     return Standing(
-        submission=score.submission,
-        submission_sha256=score.submission_sha256,
-        title=score.title,
-        team=score.team,
-        workload=score.workload,
-        machine=score.machine,
+        entry=score.entry,
         score=figure.value,
         low=figure.low,
         high=figure.high,
@@ -55,11 +50,7 @@ def _standing(score: Score, figure: Figure, place: Place, chance: RankChance | N
 def _unranked(score: Score, prize: Prize, reason: str) -> Unranked:
     figure = prize.figure(score)
     return Unranked(
-        submission=score.submission,
-        submission_sha256=score.submission_sha256,
-        title=score.title,
-        team=score.team,
-        machine=score.machine,
+        entry=score.entry,
         status=score.status,
         reason=reason,
         score=figure.value if figure else None,
@@ -100,20 +91,25 @@ def _sorted_out(
 
 def rival_of(each: Score | Standing, prize: Prize) -> str:
     """What competes: the name of a submission, or of a machine."""
-    return each.machine if prize.compares == "machines" else each.submission
+    return each.entry.machine if prize.compares == "machines" else each.entry.submission
 
 
 def _note(ranking: Ranking, names: Sequence[str], samples: Sequence[Sample]) -> str:
-    """Who leads, and by which test that was found."""
+    """Who leads, and by which test."""
     if len(names) == 1:
         return f"{names[0]} is the only entry with a place"
-    test = comparison_text(samples[0], samples[1])
+    kind = pairwise_test(samples[0], samples[1]).kind
+    if kind == "not_comparable":
+        return (
+            f"{names[0]} is first by value, but not comparable with {names[1]}: {INTERLEAVE_ADVICE}"
+        )
     if ranking.separated:
-        return f"{names[0]} leads, told apart from {names[1]} by {test}"
+        return f"{names[0]} leads, significantly different from {names[1]} by {TEST_NAMES[kind]}"
     tied = ranking.places[0].rank_high
-    told = f"{names[0]} is first by value but tied: {tied} entries cannot be told apart by {test}"
-    alone = contrast(samples[0], samples[1]).kind == "apart"
-    return f"{told}; run each in turn with the reference (--interleave)" if alone else told
+    return (
+        f"{names[0]} is first by value but tied: {tied} entries are not significantly different "
+        f"by {TEST_NAMES[kind]}"
+    )
 
 
 def _as_lead(ratio: float | None) -> float | None:
@@ -129,12 +125,12 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         prize: What ranks.
     """
     ordered = sorted(
-        scores, key=lambda each: (each.submission, each.submission_sha256, each.machine)
+        scores, key=lambda each: (each.entry.submission, each.entry.sha256, each.entry.machine)
     )
     ranked, others = _sorted_out(ordered, prize)
     contenders = [_contender(score, figure, prize) for score, figure in ranked]
     first = ordered[0]
-    ranking = rank(contenders, first.separation_alpha)
+    ranking = rank(contenders, first.rules.separation_alpha)
     placed = [ranked[index] for index in ranking.order]
     samples = [contenders[index].sample for index in ranking.order]
     chances = rank_chances(samples)
@@ -143,19 +139,19 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
         for (score, figure), place, chance in zip(placed, ranking.places, chances, strict=True)
     )
     return Leaderboard(
-        workload=first.workload,
-        workload_version=first.workload_version,
-        machine=ANY_MACHINE if prize.compares == "machines" else first.machine,
-        ruleset=first.ruleset,
-        division=first.division,
+        workload=first.entry.workload,
+        workload_version=first.entry.workload_version,
+        machine=ANY_MACHINE if prize.compares == "machines" else first.entry.machine,
+        ruleset=first.rules.ruleset,
+        division=first.entry.division,
         prize=prize.name,
         quantity=prize.quantity,
         unit=prize.unit,
         standings=standings,
         unranked=tuple(_unranked(score, prize, reason) for score, reason in others),
         separated=ranking.separated,
-        resolvable_ratio=ranking.resolvable_ratio if prize.unit else None,
-        resolvable_lead=None if prize.unit else _as_lead(ranking.resolvable_ratio),
+        resolvable_ratio=ranking.detectable_ratio if prize.unit else None,
+        resolvable_lead=None if prize.unit else _as_lead(ranking.detectable_ratio),
         note=_note(ranking, [rival_of(each, prize) for each in standings], samples)
         if standings
         else prize.explain_empty(ordered),
@@ -164,8 +160,8 @@ def board(scores: Sequence[Score], prize: Prize) -> Leaderboard:
 
 def stands_for_hardware(score: Score) -> bool:
     """Whether a score is of the fixed submission that machines compete with."""
-    reference = f"{score.workload}{REFERENCE_SUFFIX}"
-    return score.division == "hardware" or score.submission == reference
+    reference = f"{score.entry.workload}{REFERENCE_SUFFIX}"
+    return score.entry.division == "hardware" or score.entry.submission == reference
 
 
 def by_ground(scores: Sequence[Score], prize: Prize) -> list[list[Score]]:
@@ -176,13 +172,13 @@ def by_ground(scores: Sequence[Score], prize: Prize) -> list[list[Score]]:
     """
     together: dict[tuple[str, ...], list[Score]] = defaultdict(list)
     for score in scores:
-        if score.mode != prize.mode:
+        if score.rules.mode != prize.mode:
             continue
-        base = (score.workload, score.workload_version, score.ruleset)
+        base = (score.entry.workload, score.entry.workload_version, score.rules.ruleset)
         if prize.compares == "submissions":
-            together[(*base, score.machine, score.division)].append(score)
+            together[(*base, score.entry.machine, score.entry.division)].append(score)
         elif stands_for_hardware(score):
-            together[(*base, score.submission, score.submission_sha256)].append(score)
+            together[(*base, score.entry.submission, score.entry.sha256)].append(score)
     least = 2 if prize.compares == "machines" else 1
     return [group for _, group in sorted(together.items()) if len(group) >= least]
 
@@ -210,8 +206,6 @@ def standing_rows(leaderboards: Sequence[Leaderboard]) -> Iterator[dict[str, Any
             "quantity": leaderboard.quantity,
             "unit": leaderboard.unit,
             "ruleset": leaderboard.ruleset,
-            "division": leaderboard.division,
-            "workload_version": leaderboard.workload_version,
         }
         for standing in leaderboard.standings:
             yield standing.model_dump(mode="json") | own

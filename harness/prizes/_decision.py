@@ -38,7 +38,7 @@ def _end(value: float | None) -> str:
 
 def _rival(each: Standing | Unranked, award: Award) -> str:
     """What competes: a submission, or a machine."""
-    return each.machine if award.machine == ANY_MACHINE else each.submission
+    return each.entry.machine if award.machine == ANY_MACHINE else each.entry.submission
 
 
 def _candidates(award: Award) -> Iterator[str]:
@@ -87,27 +87,23 @@ def _out(award: Award) -> Iterator[str]:
 
 
 TESTS: dict[TestKind, str] = {
-    "paired": "paired: their runs alternated on the same seeds and instances; differences were "
-    "taken pair by pair.",
-    "bridged": "bridged: both alternated with the reference, in hours of their own; Welch's test "
-    "of their costs in multiples of the reference's.",
-    "series": "series: their series took turns; Welch's test of the means of the series, so that "
-    "what varies from hour to hour is in the spread.",
-    "independent": "independent: each ran by itself; Welch's test.",
-    "apart": "apart: their runs did not alternate, so that a busier or warmer machine may be the "
-    "cause; Welch's test beyond the factor that score.drift_ratio_max grants the hour.",
+    "paired": "paired: the runs of the two are interleaved on the same seeds and instances; a "
+    "t-test on the differences of pairs.",
+    "via_reference": "via_reference: the runs of each are paired with runs of the reference; a "
+    "Welch test on costs divided by those of the paired reference runs.",
+    "independent": "independent: the two ran on different machines; a Welch test.",
+    "not_comparable": "not_comparable: the runs are not paired, directly or via the reference, so "
+    "that a change of the machine may be the cause; no test is made.",
 }
 
 
-def _test(each: Challenge) -> str:
-    if each.test != "apart":
-        return each.test
-    return f"apart, beyond × {each.allowance_ratio:g}" if each.allowance_ratio else "apart"
+def _test(challenge: Challenge) -> str:
+    return challenge.test.replace("_", " ")
 
 
-def _no_number(each: Challenge) -> str:
+def _no_number(challenge: Challenge) -> str:
     """What to say where no number of seeds up to a thousand settles a lead."""
-    return "let them alternate" if each.test == "apart" else "over 1000"
+    return "run them interleaved" if challenge.test == "not_comparable" else "over 1000"
 
 
 def _tests(award: Award) -> Iterator[str]:

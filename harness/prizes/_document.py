@@ -7,12 +7,11 @@ from harness.formats.imported import left_unscored, score_imported, scores_impor
 from harness.prizes._board import AS_RUN, boards, standing_rows
 from harness.prizes._front import fronts
 from harness.records import Ruleset
-from harness.score.collector import at_rest
 from harness.score.multi.record import rank_workloads
-from harness.score.score import score_all
+from harness.score.score import gc_paused, score_all
 
 
-@at_rest()
+@gc_paused()
 def score_document(results: Path, ruleset: Ruleset | None = None) -> dict[str, Any]:
     """What `joulemark score --json` prints: scores, standings and findings of a folder.
 

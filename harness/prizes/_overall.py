@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from harness.prizes._prize import Prize
-from harness.records import AcrossRules, MultiRow, Ruleset, Score, Standing, Unranked
+from harness.records import AcrossRules, EntryRef, MultiRow, Ruleset, Score, Standing, Unranked
 from harness.records.award import Award, BundleRef, Challenge, SensitivityCheck
 from harness.rules.load import RulesetError, as_toml
 from harness.score.multi import profile as profiles
 from harness.score.multi.aggregate import (
     Row,
-    all_paired,
     differ_p,
     leader,
     leaders_without_a_run,
@@ -23,7 +22,7 @@ from harness.score.multi.aggregate import (
 )
 from harness.score.multi.record import ANY, Ranked, record_of
 from harness.score.multi.table import Field, fields
-from harness.score.stats import holm
+from harness.score.stats.intervals import holm
 
 Outcome = Literal["awarded", "tied", "unopposed", "not_awarded"]
 
@@ -53,7 +52,6 @@ def challenges(held: Ranked) -> list[Challenge]:
                 lead_ratio=abs(_score(first, held) - _score(row, held)),
                 p_differ=p,
                 p_holm=adjusted,
-                paired=all_paired(first, row),
                 test=weakest_test(first, row),
                 significant=apart,
                 seeds_count=needed,
@@ -159,15 +157,21 @@ def sensitivity(held: Ranked, scores: Sequence[Score]) -> Iterator[SensitivityCh
 # --- the decision ---------------------------------------------------------------------------------
 
 
+def _entry(row: MultiRow, machine: str) -> EntryRef:
+    return EntryRef(
+        workload=ALL_WORKLOADS,
+        submission=row.name,
+        title=row.name,
+        team=row.team,
+        machine=machine,
+    )
+
+
 def _standing(row: MultiRow, machine: str) -> Standing:
     assert row.score is not None
     assert row.rank is not None
     return Standing(
-        submission=row.name,
-        title=row.name,
-        team=row.team,
-        workload=ALL_WORKLOADS,
-        machine=machine,
+        entry=_entry(row, machine),
         score=row.score,
         low=row.low,
         high=row.high,
@@ -184,10 +188,7 @@ def _unranked(row: MultiRow, machine: str) -> Unranked:
     lacking = [f"{cell.workload}: {cell.reason}" for cell in row.cells if cell.cost is None]
     reason = "; ".join(lacking) or "there is no contest"
     return Unranked(
-        submission=row.name,
-        title=row.name,
-        team=row.team,
-        machine=machine,
+        entry=_entry(row, machine),
         status="missing" if lacking else "scored",
         reason=reason,
         score=row.score,
@@ -243,10 +244,12 @@ def _version(field: Field) -> str:
 
 
 def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
-    for score in sorted(scores, key=lambda e: (e.submission, e.workload, e.submission_sha256)):
+    for score in sorted(
+        scores, key=lambda e: (e.entry.submission, e.entry.workload, e.entry.sha256)
+    ):
         for run in (*score.runs, *score.trials):
             yield BundleRef(
-                submission=score.submission,
+                submission=score.entry.submission,
                 run_id=run.run_id,
                 bundle=run.bundle,
                 manifest_sha256=run.manifest_sha256,
@@ -314,6 +317,6 @@ def decide_across(scores: Sequence[Score], prize: Prize, ruleset: Ruleset) -> li
         )
     found = []
     for field in fields(scores, rules):
-        there = [score for score in scores if score.machine == field.ground.machine]
+        there = [score for score in scores if score.entry.machine == field.ground.machine]
         found.append(decide_field(field, prize, ruleset, there))
     return found

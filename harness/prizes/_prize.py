@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from harness.records import Award, Figure, Ruleset, RunScore, Score
 from harness.score.costs import Costs, sample_of, valid_runs
-from harness.score.stats import Sample
+from harness.score.stats.sample import Sample
 
 
 class Admission(NamedTuple):

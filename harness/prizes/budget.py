@@ -1,47 +1,32 @@
 """The prize for the best quality when the budget is spent, as HAET's ten minutes."""
 
-import math
 from collections import Counter
 
 from harness.prizes._prize import Prize, admit_scored
-from harness.records import RunScore, Score
-from harness.score.costs import relative_logs, valid_runs
+from harness.records import Score
+from harness.score.costs import ratios_to_reference, valid_runs
 from harness.score.group import metrics_by_seed
-from harness.score.stats import Moment, Sample
+from harness.score.stats.sample import RunMoment, Sample
 
 
 def sample(score: Score) -> Sample:
     """Metrics by seed, with the sign that makes less better; no logarithms."""
     runs = valid_runs(score)
-    sign = -1 if score.better == "higher" else 1
+    sign = -1 if score.quality.better == "higher" else 1
     values = {seed: sign * value for seed, value in metrics_by_seed(runs).items()}
     # A seed that was run twice is no half of a pair.
     twice = Counter(run.seed for run in runs)
     moments = {
-        run.seed: Moment(run.block if twice[run.seed] == 1 else "", run.started_utc) for run in runs
+        run.seed: RunMoment(run.block if twice[run.seed] == 1 else "", run.started_utc)
+        for run in runs
     }
     return Sample(
         values,
-        score.metric_sd_floor,
+        score.quality.sd_floor,
         score.failures > 0,
         moments,
-        relative_logs(runs, lambda run, unit: _lead(run.metric, unit.metric, sign)),
-        0.0 if score.drift_ratio_max == 1 else _slowed(runs),
+        ratios_to_reference(runs, lambda run, unit: _lead(run.metric, unit.metric, sign)),
     )
-
-
-def _slowed(runs: list[RunScore]) -> float:
-    """What a slower hour may have taken off the metric: what the last part of the time added.
-
-    Learning curves flatten, so that a faster hour would have added less than that.
-    """
-    lost = [
-        math.inf
-        if run.metric is None or run.metric_slowed is None
-        else abs(run.metric - run.metric_slowed)
-        for run in runs
-    ]
-    return math.fsum(lost) / len(lost) if lost else math.inf
 
 
 def _lead(metric: float | None, unit: float | None, sign: int) -> float | None:
@@ -59,7 +44,7 @@ PRIZE = Prize(
     question="which submission has the best metric when the budget is spent?",
     quantity="metric",
     unit="",
-    figure=lambda score: score.metric,
+    figure=lambda score: score.quality.figure,
     sample=sample,
     admit=admit_scored,
     explain_empty=explain_empty,

@@ -10,12 +10,12 @@ def admit(score: Score) -> Admission:
     base = admit_scored(score)
     if not base.admitted:
         return base
-    return Admission(score.energy_eligible, score.energy_note)
+    return Admission(score.energy.eligible, score.energy.note)
 
 
 def explain_empty(scores: list[Score]) -> str:
     """Why the board is empty."""
-    measured = any(score.energy_eligible for score in scores)
+    measured = any(score.energy.eligible for score in scores)
     return "no eligible entry" if measured else "no eligible entry: no measured joules"
 
 
@@ -25,7 +25,7 @@ PRIZE = Prize(
     question="which submission trains to the target with the fewest joules?",
     quantity="energy_to_target_j",
     unit="J",
-    figure=lambda score: score.energy_to_target_j,
+    figure=lambda score: score.costs.energy_to_target_j,
     sample=lambda score: cost_sample(score, energy_costs),
     admit=admit,
     explain_empty=explain_empty,

@@ -10,9 +10,11 @@ PRIZE = Prize(
     question="which machine trains the reference submission to the target with the fewest joules?",
     quantity="energy_to_target_j",
     unit="J",
-    figure=lambda score: score.energy_to_target_j,
+    figure=lambda score: score.costs.energy_to_target_j,
     # Runs on two machines are no pairs, whatever their seeds, and share no reference's hour.
-    sample=lambda score: cost_sample(score, energy_costs)._replace(moments=None, relative=None),
+    sample=lambda score: cost_sample(score, energy_costs)._replace(
+        moments=None, reference_ratios=None
+    ),
     admit=admit,
     explain_empty=explain_empty,
     compares="machines",

@@ -18,13 +18,8 @@ class Challenge(Record):
     """Two-sided p; two-sided, since the leader was picked by the same data."""
     p_holm: float
     """The same after Holm's correction over all challengers."""
-    paired: bool
-    """Whether their runs alternated on the same seeds and instances; else the test is Welch's."""
-    test: TestKind = "independent"
-    """What was compared with what; over several workloads the weakest of all."""
-    allowance_ratio: float | None = 1.0
-    """Factor that the hour is granted before anything is told apart; 1 where runs alternated. None:
-    nothing is, since what the hour does to a metric is not known."""
+    test: TestKind
+    """The test behind `p_differ`; over several workloads the weakest one used."""
     significant: bool
     seeds_count: int | None
     """Seeds of each that would settle a lead of this size; None where it is settled, or where a

@@ -5,12 +5,11 @@ from typing import Literal
 from harness.records.base import FORMAT, Record
 from harness.records.measure import Method
 
-TestKind = Literal["paired", "bridged", "series", "apart", "independent"]
-"""How two entries are compared. `paired`: differences between runs that alternate on the same
-seeds and instances. `bridged`: costs in multiples of the reference's, with which each alternated.
-`series`: means of several series in turn. `apart`: their runs did not alternate, so that a factor
-is granted that the machine's state may explain. `independent`: of different machines. All but the
-first by Welch's test."""
+TestKind = Literal["paired", "via_reference", "independent", "not_comparable"]
+"""The test of the difference of two entries. `paired`: t-test on the differences of paired runs.
+`via_reference`: Welch test on costs divided by those of the paired reference runs. `independent`:
+Welch test of entries on different machines. `not_comparable`: not paired, directly or via the
+reference; no test is made."""
 
 
 class CostRatio(Record):
@@ -25,13 +24,8 @@ class CostRatio(Record):
     """None where the data give no end."""
     p_differ: float
     """Two-sided p that the costs differ."""
-    paired: bool
-    """Whether their runs alternated on the same seeds and instances, so that differences were taken
-    seed by seed; else the test is Welch's."""
-    test: TestKind = "independent"
-    """What was compared with what."""
-    allowance_ratio: float | None = 1.0
-    """Factor by which the interval is wider on each side, since their runs did not alternate."""
+    test: TestKind
+    """The test behind `p_differ` and the interval."""
     outcome: Literal["better", "worse", "unclear"]
     """Of B against A."""
     note: str = ""

@@ -1,8 +1,7 @@
 """The ruleset: every constant and every named check that a verdict depends on."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from harness.records.base import FORMAT, Record
 from harness.records.multi import AcrossQuantity, Aggregate
@@ -82,11 +81,6 @@ class ScoreRules(Record):
     """One-sided level of the test that the mean metric beats the target (`final`)."""
     separation_alpha: float = 0.05
     """Level below which two entries count as different; otherwise they are tied."""
-    drift_ratio_max: Annotated[float, Field(ge=1)] = 2.0
-    """Factor by which the state of the machine (other load, warmth, clocks) may change a cost from
-    one hour to another: entries that did not alternate, neither with each other nor with the
-    reference, are told apart beyond it alone. Another busy thread on each core halves the speed.
-    1 takes the machine to be the same at all times."""
     energy_methods: tuple[Literal["counter", "sampled", "modelled", "declared"], ...] = (
         "counter",
         "sampled",
@@ -217,3 +211,21 @@ class Ruleset(Record):
     """Present in rulesets of prizes over several workloads."""
     checks: tuple[str, ...] = ()
     """Named checks that are applied to each bundle."""
+
+
+RETIRED_KEYS = {"score": ("drift_ratio_max",)}
+"""Constants of earlier versions that sealed rulesets contain and that no code uses any more.
+
+`drift_ratio_max` was the factor beyond which entries whose runs were not paired counted as
+different; such entries are not compared any more.
+"""
+
+
+def without_retired_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree of a sealed ruleset without its retired constants."""
+    kept = dict(tree)
+    for section, keys in RETIRED_KEYS.items():
+        values = tree.get(section)
+        if isinstance(values, Mapping):
+            kept[section] = {key: value for key, value in values.items() if key not in keys}
+    return kept

@@ -56,6 +56,29 @@ class ReferenceRun(Record):
     metric: float | None
 
 
+class RunEnergy(Record):
+    """What the meters say of one run, over the score window unless a field says otherwise."""
+
+    energy_j: float | None = None
+    """Joules of disjoint domains, added; None: not measured."""
+    u_j: float | None = None
+    """Measurement uncertainty of `energy_j`, k = 2, joules."""
+    step_j: float | None = None
+    """Resolution of `energy_j`: that of the counters, or of the seconds at mean power."""
+    method: Method | None = None
+    """The weakest method among the domains that were added."""
+    domains: tuple[str, ...] = ()
+    """The domains that were added."""
+    simulated: bool = False
+    """Whether a fake or replayed meter gave any of the joules."""
+    level: int | None = None
+    """Level of the measurement, 0 to 3 (`docs/meters.md`); None where nothing was measured."""
+    by_domain_j: dict[str, float] = {}
+    """Joules of every domain that was read; parents contain their children."""
+    window_j: float | None = None
+    """Joules of the whole run window."""
+
+
 class RunScore(Record):
     """One run under one ruleset."""
 
@@ -79,33 +102,16 @@ class RunScore(Record):
     """Its training step, as claimed."""
     metric: float | None
     """Its metric."""
-    metric_slowed: float | None = None
-    """Where the metric at the budget ranks: that of the last snapshot within the time over
-    `score.drift_ratio_max`, as a machine slower by that factor would have left it. None: none was
-    handed over by then."""
     time_s: float | None
     """Cost in seconds: gun to the stamp of the snapshot that counts."""
     time_low_s: float | None
     """Stamp of the snapshot before: the crossing lies between the two (`first_passing`)."""
     time_step_s: float | None = None
     """Resolution of the cost in seconds: the grid of snapshots, or that of the stamps."""
-    energy_j: float | None
-    """Cost in joules over the same window, over disjoint domains; None: not measured."""
-    energy_u_j: float | None = None
-    """Its measurement uncertainty, k = 2."""
-    energy_step_j: float | None = None
-    """Resolution of the cost in joules: that of the counters, or of the seconds at mean power."""
-    energy_method: Method | None = None
-    energy_domains: tuple[str, ...] = ()
-    energy_simulated: bool = False
-    energy_level: int | None = None
-    """Level of the measurement, 0 to 3 (`docs/meters.md`); None where nothing was measured."""
-    energy_by_domain_j: dict[str, float] = {}
-    """Joules of every domain that was read, parents and children alike."""
+    energy: RunEnergy = RunEnergy()
+    """Cost in joules over the score window, and how it was measured."""
     window_s: float | None
     """Whole run window, gun to death."""
-    window_energy_j: float | None = None
-    """Joules of the whole run window."""
     cpu_s: float | None
     """CPU seconds of the submission from launch to death."""
     peak_rss_bytes: int | None
@@ -159,106 +165,136 @@ class Spent(Record):
     """Of these, the runs that never reached the target."""
 
 
-class Score(Record):
-    """One submission on one workload and machine under one ruleset."""
+class EntryRef(Record):
+    """An entry: one version of a submission on one workload and machine."""
 
-    format: int = FORMAT
     workload: str
-    workload_version: str
+    workload_version: str = ""
     submission: str
-    submission_sha256: str
-    title: str
-    team: str
-    division: str
+    """Name of the submission."""
+    sha256: str = ""
+    """SHA-256 of the submission's files; distinguishes versions that share a name."""
+    title: str = ""
+    team: str = ""
+    division: str = ""
     machine: str
+
+
+class RulesInForce(Record):
+    """The parts of a ruleset that a reader of a score needs."""
+
     ruleset: str
+    """Name, with the constants that were changed, and how the entry was tuned."""
     snapshot_rule: Literal["final", "first_passing"]
+    """Which snapshot is scored."""
     mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
     """What ranks: costs until the target, or the metric at the budget."""
     separation_alpha: float = 0.05
-    """Level of the ruleset below which two entries count as different."""
-    drift_ratio_max: float = 2.0
-    """Factor of the ruleset that the hour may explain between entries that did not alternate."""
+    """Level of the tests of differences between entries."""
+
+
+class MetricResult(Record):
+    """The metric of the scored snapshots, and its test against the target."""
+
+    name: str
+    better: Literal["higher", "lower"]
+    target: float
+    figure: Figure | None
+    """Mean over seeds, in the metric's unit."""
+    sd_floor: float = 0.0
+    """Smallest standard deviation that the metric's resolution allows, in its unit."""
+    p_target: float | None
+    """One-sided p of the test that the mean beats the target; None where no test is made."""
+
+
+class CostFigures(Record):
+    """Costs until the target; None where a cost is unknown or the target was missed."""
+
+    time_to_target_s: Figure | None = None
+    energy_to_target_j: Figure | None = None
+    """None: not measured; `method` marks a modelled figure."""
+    steps_to_target: Figure | None = None
+    """Training steps, as the submission reports them."""
+    cost_to_target_usd: Figure | None = None
+    """Seconds at the declared price of the machine, US dollars; None: no price was declared."""
+    cpu_s: Figure | None = None
+
+
+class EnergyStatus(Record):
+    """Whether the joules of a score may win, and the figures by domain."""
+
+    eligible: bool
+    """Whether the joules may win under this ruleset."""
+    note: str
+    """The reason they may not, or the domains and the method."""
+    by_domain_j: dict[str, Figure] = {}
+    """Joules to the target by domain; parents contain their children."""
+
+
+class Score(Record):
+    """The result of one entry under one ruleset."""
+
+    format: int = FORMAT
+    entry: EntryRef
+    rules: RulesInForce
     status: Literal["scored", "target_missed", "runs_failed", "too_few_runs", "excluded"]
-    """`excluded`: a check of the ruleset failed; the findings say which. `runs_failed`: runs left
+    """`excluded`: a check of the ruleset failed, named in the findings. `runs_failed`: a run left
     no metric where the metric at the budget ranks."""
     reason: str
-    """One sentence: why this status."""
+    """One sentence that explains the status."""
     n: int
     """Distinct seeds that count."""
     failures: int
     """Runs without a valid result; each counts as infinite cost."""
-    target: float
-    metric_name: str
-    better: Literal["higher", "lower"]
-    metric: Figure | None
-    """Of the snapshots that count."""
-    metric_sd_floor: float = 0.0
-    """Least standard deviation of the metric that its resolution allows, in its unit."""
-    p_target: float | None
-    """One-sided p of the test that the mean metric beats the target."""
-    time_to_target_s: Figure | None
-    energy_to_target_j: Figure | None
-    """None: not measured; a modelled figure says so in `method`."""
-    energy_by_domain_j: dict[str, Figure] = {}
-    """Per domain, parents and children alike; not to be added up."""
-    energy_eligible: bool
-    """Whether its joules may win under this ruleset."""
-    energy_note: str
-    """Why not, or by which domains and method."""
-    steps_to_target: Figure | None = None
-    """In claimed training steps."""
-    cost_to_target_usd: Figure | None = None
-    """Seconds at the declared price of the machine, US dollars; None: no price was declared."""
-    cpu_s: Figure | None = None
+    quality: MetricResult
+    costs: CostFigures = CostFigures()
+    energy: EnergyStatus
     peak_rss_bytes: int | None = None
-    """Greatest over the runs."""
+    """Largest value over the runs."""
     spent: Spent | None = None
-    """What all runs spent, wasted ones included."""
+    """What all runs used, unsuccessful ones included."""
     tuning: TuningAccount | None = None
     """None where nothing was tuned."""
     runs: tuple[RunScore, ...] = ()
-    """Those that count; of a study of tuning one."""
+    """The runs that count; of a tuning study one."""
     trials: tuple[RunScore, ...] = ()
-    """The other trials of its studies: they count as cost of tuning alone."""
+    """The other trials of its studies: they count as cost of tuning only."""
     findings: tuple[Finding, ...] = ()
+
+    def figure_of(self, quantity: str) -> Figure | None:
+        """The figure of a quantity: `metric`, or a field of `costs`."""
+        if quantity == "metric":
+            return self.quality.figure
+        figure: Figure | None = getattr(self.costs, quantity, None)
+        return figure
 
 
 class Standing(Record):
     """A place on a leaderboard."""
 
-    submission: str
-    submission_sha256: str = ""
-    """Tells versions of one name apart."""
-    title: str
-    team: str
-    workload: str
-    machine: str
+    entry: EntryRef
     score: float
     """The cost that ranks, unrounded."""
     low: float | None
     high: float | None
     n: int
     rank: int
-    """By value; ties share no rank here but a letter in `tie_group`."""
+    """By value, from 1; tied entries share a letter in `tie_group`, not a rank."""
     rank_low: int
     """Best rank that the data allow at the ruleset's level."""
     rank_high: int
     """Worst rank that the data allow."""
     tie_group: str
-    """Letters; entries that share one cannot be told apart."""
+    """Letters; entries that share one are not significantly different."""
     p_first: float | None = None
-    """Chance of rank 1 when the costs are redrawn; None where a single run tells no spread."""
+    """Probability of rank 1 when the costs are redrawn; None where a single run shows no spread
+    or entries are not comparable."""
 
 
 class Unranked(Record):
-    """An entry without a place, listed all the same."""
+    """An entry that is shown without a place."""
 
-    submission: str
-    submission_sha256: str = ""
-    title: str
-    team: str
-    machine: str = ""
+    entry: EntryRef
     status: str
     reason: str
     score: float | None = None

@@ -142,7 +142,7 @@ def joules_at_snapshots(each: EntryRun, trace: Trace | None) -> dict[int, float]
 
     Snapshots that the readings do not cover are left out.
     """
-    run, added = each.run, each.score.energy_domains
+    run, added = each.run, each.score.energy.domains
     if run is None or trace is None or run.window.gun_ns is None or not added:
         return {}
     reader = EnergyReader(trace, [domain for domain in run.domains if domain.name in added])

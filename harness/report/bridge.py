@@ -26,10 +26,10 @@ class Bridge(NamedTuple):
 
 def incomparable(a: Score, b: Score) -> str:
     """Why the joules of two entries must not be compared; empty where they may."""
-    one, other = a.energy_to_target_j, b.energy_to_target_j
+    one, other = a.costs.energy_to_target_j, b.costs.energy_to_target_j
     if one is None or other is None:
         return "one of them has no joules"
-    if (a.workload, a.workload_version) != (b.workload, b.workload_version):
+    if (a.entry.workload, a.entry.workload_version) != (b.entry.workload, b.entry.workload_version):
         return "they are on different workloads"
     if one.domains != other.domains:
         return f"one covers {', '.join(one.domains)}, the other {', '.join(other.domains)}"
@@ -44,7 +44,11 @@ def _usable(figure: Figure | None) -> bool:
 
 def _effort(score: Score) -> Effort:
     """What an entry needed, of its shown figures; None in place of steps that nobody told."""
-    energy, time, steps = score.energy_to_target_j, score.time_to_target_s, score.steps_to_target
+    energy, time, steps = (
+        score.costs.energy_to_target_j,
+        score.costs.time_to_target_s,
+        score.costs.steps_to_target,
+    )
     assert energy is not None
     assert time is not None
     return Effort(energy.value, time.value, steps.value if _usable(steps) and steps else None)
@@ -58,7 +62,12 @@ def _tame(effort: Effort) -> bool:
 
 def bridge(a: Score, b: Score) -> Bridge | None:
     """From the joules of `a` to those of `b`; None where they must not be compared."""
-    figures = (a.energy_to_target_j, b.energy_to_target_j, a.time_to_target_s, b.time_to_target_s)
+    figures = (
+        a.costs.energy_to_target_j,
+        b.costs.energy_to_target_j,
+        a.costs.time_to_target_s,
+        b.costs.time_to_target_s,
+    )
     if incomparable(a, b) or not all(_usable(figure) for figure in figures):
         return None
     before, after = _effort(a), _effort(b)
@@ -93,10 +102,10 @@ def sentence(found: Bridge) -> str:
 
 def first_of(entries: Sequence[Entry]) -> Entry | None:
     """The entry with the least joules, ranked ones before others; None where none has joules."""
-    known = [entry for entry in entries if entry.score.energy_to_target_j is not None]
+    known = [entry for entry in entries if entry.score.costs.energy_to_target_j is not None]
 
     def key(entry: Entry) -> tuple[bool, float, str]:
-        place, figure = entry.places.get("energy"), entry.score.energy_to_target_j
+        place, figure = entry.places.get("energy"), entry.score.costs.energy_to_target_j
         ranked = place is not None and place.standing is not None
         return not ranked, figure.value if figure else 0.0, entry.anchor
 

@@ -50,12 +50,12 @@ def _rank_text(boards: Boards, score: Score, prize: str) -> str:
 
 def _row(boards: Boards, score: Score) -> str:
     cells = (
-        markdown(score.title or score.submission),
+        markdown(score.entry.title or score.entry.submission),
         _rank_text(boards, score, "energy"),
-        _figure_text(score.energy_to_target_j, "J"),
+        _figure_text(score.costs.energy_to_target_j, "J"),
         _rank_text(boards, score, "speed"),
-        _figure_text(score.time_to_target_s, "s"),
-        numbers.plain(score.metric.value) if score.metric else numbers.MISSING,
+        _figure_text(score.costs.time_to_target_s, "s"),
+        numbers.plain(score.quality.figure.value) if score.quality.figure else numbers.MISSING,
         f"{score.n}{f', {score.failures} failed' if score.failures else ''}",
         score.status.replace("_", " "),
     )
@@ -114,7 +114,7 @@ def _xml(text: object) -> str:
 
 def _properties(case: ET.Element, score: Score, energy_j: float | None) -> None:
     properties = ET.SubElement(case, "properties")
-    values = {"ruleset": score.ruleset, "machine": score.machine}
+    values = {"ruleset": score.rules.ruleset, "machine": score.entry.machine}
     if energy_j is not None:
         values["energy_j"] = repr(energy_j)
     for name, value in values.items():
@@ -127,16 +127,16 @@ def _suite(root: ET.Element, board_key: BoardKey, members: Sequence[Score]) -> N
     named = {"name": _xml(board_key.workload), "tests": str(len(runs)), "failures": str(failed)}
     suite = ET.SubElement(root, "testsuite", named)
     for score, run in runs:
-        name = f"{score.submission} seed {run.seed}"
+        name = f"{score.entry.submission} seed {run.seed}"
         seconds = run.window_s if run.window_s is not None else 0.0
         case = ET.SubElement(
             suite,
             "testcase",
-            classname=_xml(score.workload),
+            classname=_xml(score.entry.workload),
             name=_xml(name),
             time=f"{seconds:.6f}",
         )
-        _properties(case, score, run.energy_j)
+        _properties(case, score, run.energy.energy_j)
         if not run.reached:
             message = f"{run.status}: {run.reason}"
             ET.SubElement(case, "failure", message=_xml(message), type=run.status)

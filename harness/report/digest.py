@@ -39,7 +39,7 @@ def _power(each: EntryRun, trace: Trace | None) -> dict[str, Any] | None:
     if run is None or trace is None or run.window.gun_ns is None or run.window.end_ns is None:
         return None
     series = {item.domain: item for item in power_of(trace, run.domains)}
-    added = [name for name in each.score.energy_domains if name in series]
+    added = [name for name in each.score.energy.domains if name in series]
     if not added:
         return None
     t_s = np.linspace(run.window.gun_ns / 1e9, run.window.end_ns / 1e9, BINS)

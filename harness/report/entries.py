@@ -37,10 +37,24 @@ class BoardKey(NamedTuple):
     division: str = ""
 
 
-def board_key_of(each: Score | Leaderboard) -> BoardKey:
-    """The board_key that a score or a board stands on."""
-    place = (each.workload, each.workload_version, each.machine)
-    return BoardKey(*place, each.ruleset, each.division)
+def board_key_of(source: Score | Leaderboard) -> BoardKey:
+    """The key of a score or of a board."""
+    if isinstance(source, Leaderboard):
+        return BoardKey(
+            source.workload,
+            source.workload_version,
+            source.machine,
+            source.ruleset,
+            source.division,
+        )
+    entry = source.entry
+    return BoardKey(
+        entry.workload,
+        entry.workload_version,
+        entry.machine,
+        source.rules.ruleset,
+        entry.division,
+    )
 
 
 class Placement(NamedTuple):
@@ -155,15 +169,15 @@ class Entry:
 
 def order_of(score: Score) -> tuple[str, ...]:
     """Stable order of entries, whatever order the scores came in."""
-    return (*board_key_of(score), score.submission, score.submission_sha256)
+    return (*board_key_of(score), score.entry.submission, score.entry.sha256)
 
 
 def _fits(row: Standing | Unranked, score: Score) -> bool:
     """Whether a row of a board is that score's."""
     # Two versions of one submission bear one name, and are printed as `name@digest`.
-    names = (score.submission, f"{score.submission}@{score.submission_sha256[:8]}")
-    version = row.submission_sha256 or score.submission_sha256
-    return row.submission in names and version == score.submission_sha256
+    names = (score.entry.submission, f"{score.entry.submission}@{score.entry.sha256[:8]}")
+    version = row.entry.sha256 or score.entry.sha256
+    return row.entry.submission in names and version == score.entry.sha256
 
 
 def _place(board: Leaderboard, score: Score) -> Placement:
@@ -209,7 +223,10 @@ def entries_of(scores: Sequence[Score], boards: Boards, results: Path) -> tuple[
     entries = []
     for score in sorted(scores, key=order_of):
         name = names.take(
-            score.workload, score.submission, score.machine, tag=score.submission_sha256
+            score.entry.workload,
+            score.entry.submission,
+            score.entry.machine,
+            tag=score.entry.sha256,
         )
         runs = tuple(EntryRun(run, results / run.bundle) for run in score.runs)
         entries.append(Entry(score, f"entry/{name}.html", runs, boards.places(score)))

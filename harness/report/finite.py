@@ -36,25 +36,32 @@ def _figure(figure: Figure | None) -> Figure | None:
 
 
 def _run(run: RunScore) -> RunScore:
-    known = {name: joules for name, joules in run.energy_by_domain_j.items() if not _wild(joules)}
-    if len(known) < len(run.energy_by_domain_j):
-        run = run.model_copy(update={"energy_by_domain_j": known})
-    return tamed(run)
+    known = {name: joules for name, joules in run.energy.by_domain_j.items() if not _wild(joules)}
+    if len(known) < len(run.energy.by_domain_j):
+        run = run.model_copy(
+            update={"energy": run.energy.model_copy(update={"by_domain_j": known})}
+        )
+    return tamed(run.model_copy(update={"energy": tamed(run.energy)}))
 
 
 def tamed_score(score: Score) -> Score:
     """A score in which every number that pages draw is finite, or missing."""
     changed: dict[str, Any] = {
-        name: _figure(value) for name, value in vars(score).items() if isinstance(value, Figure)
+        "costs": score.costs.model_copy(
+            update={name: _figure(value) for name, value in vars(score.costs).items()}
+        ),
+        "quality": tamed(
+            score.quality.model_copy(update={"figure": _figure(score.quality.figure)})
+        ),
     }
-    domains = {name: _figure(figure) for name, figure in score.energy_by_domain_j.items()}
-    changed["energy_by_domain_j"] = {name: item for name, item in domains.items() if item}
+    domains = {name: _figure(figure) for name, figure in score.energy.by_domain_j.items()}
+    finite = {name: figure for name, figure in domains.items() if figure}
+    changed["energy"] = score.energy.model_copy(update={"by_domain_j": finite})
     changed["runs"] = tuple(_run(run) for run in score.runs)
     return tamed(score.model_copy(update=changed))
 
 
 COSTS = ("energy_to_target_j", "time_to_target_s", "steps_to_target", "cost_to_target_usd")
-RUN_COSTS = ("energy_j", "time_s", "step")
 
 
 def all_positive(score: Score) -> bool:
@@ -62,19 +69,19 @@ def all_positive(score: Score) -> bool:
 
     Only such scores are put together over workloads: of no other cost there is a logarithm.
     """
-    figures = (getattr(score, name) for name in COSTS)
+    figures = (score.figure_of(name) for name in COSTS)
     values = [figure.value for figure in figures if figure is not None]
-    runs = (getattr(run, name) for run in (*score.runs, *score.trials) for name in RUN_COSTS)
+    runs = (
+        cost
+        for run in (*score.runs, *score.trials)
+        for cost in (run.energy.energy_j, run.time_s, run.step)
+    )
     return all(LEAST < value < GREATEST for value in (*values, *(v for v in runs if v is not None)))
 
 
 def _left_out(row: Standing) -> Unranked:
     return Unranked(
-        submission=row.submission,
-        submission_sha256=row.submission_sha256,
-        title=row.title,
-        team=row.team,
-        machine=row.machine,
+        entry=row.entry,
         status="invalid",
         reason=NO_NUMBER,
         score=None,

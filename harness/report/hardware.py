@@ -54,11 +54,11 @@ def _entry_of(
         (
             entry
             for entry in entries
-            if entry.score.machine == row.machine
-            and entry.score.submission == row.submission
-            and entry.score.submission_sha256 == row.submission_sha256
+            if entry.score.entry.machine == row.entry.machine
+            and entry.score.entry.submission == row.entry.submission
+            and entry.score.entry.sha256 == row.entry.sha256
             and entry.board_key[:2] == (board.workload, board.workload_version)
-            and entry.score.ruleset == board.ruleset
+            and entry.score.rules.ruleset == board.ruleset
         ),
         None,
     )
@@ -76,7 +76,7 @@ def _figure(row: Standing) -> Figure:
 
 def hardware_board(board: Leaderboard, entries: Sequence[Entry], ident: str) -> HardwareBoard:
     """A board of machines as pages show it."""
-    ordered = sorted(board.standings, key=lambda row: (row.rank, row.machine))
+    ordered = sorted(board.standings, key=lambda row: (row.rank, row.entry.machine))
     figures = [_figure(row) for row in ordered]
     unit = numbers.unit_for((row.score for row in ordered), board.unit)
     scale = shared_scale(figures)
@@ -93,11 +93,11 @@ def hardware_board(board: Leaderboard, entries: Sequence[Entry], ident: str) -> 
     outsiders = tuple(Outsider(row, _entry_of(row, board, entries)) for row in board.unranked)
     named: list[Standing | Unranked] = [*board.standings, *board.unranked]
     # On the drawing machines have their own names: the title is the same on all of them.
-    renamed = [row.model_copy(update={"title": row.machine}) for row in ordered]
+    renamed = [row.model_copy(update={"title": row.entry.machine}) for row in ordered]
     return HardwareBoard(
         ident,
         board,
-        (named[0].title or named[0].submission) if named else "",
+        (named[0].entry.title or named[0].entry.submission) if named else "",
         wording.board_result(board),
         unit,
         ranks,

@@ -56,7 +56,7 @@ def _if_first_read_low(first: str, scores: Mapping[str, Score], cost: Cost) -> s
 
     def raised(run: RunScore) -> float | None:
         value = cost(run)
-        return None if value is None else value + (run.energy_u_j or 0.0)
+        return None if value is None else value + (run.energy.u_j or 0.0)
 
     costs = {
         name: _costs(score, raised if name == first else cost) for name, score in scores.items()
@@ -75,9 +75,9 @@ def variations(board: Leaderboard, scores: Mapping[str, Score]) -> list[Variatio
     if not board.unit:
         return []  # a metric is no cost: its own spread is all that there is to shake
     energy = board.prize == "energy"
-    cost: Cost = (lambda run: run.energy_j) if energy else (lambda run: run.time_s)
-    window: Cost = (lambda run: run.window_energy_j) if energy else (lambda run: run.window_s)
-    first = min(board.standings, key=lambda row: row.rank).submission
+    cost: Cost = (lambda run: run.energy.energy_j) if energy else (lambda run: run.time_s)
+    window: Cost = (lambda run: run.energy.window_j) if energy else (lambda run: run.window_s)
+    first = min(board.standings, key=lambda row: row.rank).entry.submission
     found = [
         ("mean instead of geometric mean", _first(scores, mean, cost)),
         ("median", _first(scores, statistics.median, cost)),
@@ -85,7 +85,7 @@ def variations(board: Leaderboard, scores: Mapping[str, Score]) -> list[Variatio
         ("without the worst seed of each", _first(scores, _dropped_worst, cost)),
         ("the whole run window", _first(scores, geometric_mean, window)),
     ]
-    if energy and any(run.energy_u_j for score in scores.values() for run in score.runs):
+    if energy and any(run.energy.u_j for score in scores.values() for run in score.runs):
         moved = _if_first_read_low(first, scores, cost)
         found.append(("the first one's meter reading low by its uncertainty", moved))
     return [Variation(name, who, bool(who) and who != first) for name, who in found]

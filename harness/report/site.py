@@ -115,11 +115,11 @@ class Site:
     @cached_property
     def workloads(self) -> tuple[str, ...]:
         """Names of all workloads with an entry, sorted."""
-        return tuple(sorted({entry.score.workload for entry in self.entries}))
+        return tuple(sorted({entry.score.entry.workload for entry in self.entries}))
 
     def entries_on(self, workload: str) -> list[Entry]:
         """Entries of one workload, in stable order."""
-        return [entry for entry in self.entries if entry.score.workload == workload]
+        return [entry for entry in self.entries if entry.score.entry.workload == workload]
 
     def entries_by_board(self, workload: str) -> dict[BoardKey, list[Entry]]:
         """Entries of one workload by what they share; those of two grounds are never mixed."""

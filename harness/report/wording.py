@@ -157,7 +157,7 @@ class BoardResult(NamedTuple):
 
 def tied_with_first(board: Leaderboard) -> tuple[Standing, ...]:
     """The first and all that share a tie letter with it, by rank."""
-    ordered = sorted(board.standings, key=lambda row: (row.rank, row.submission))
+    ordered = sorted(board.standings, key=lambda row: (row.rank, row.entry.submission))
     letters = set(ordered[0].tie_group)
     return tuple(row for row in ordered if row is ordered[0] or letters & set(row.tie_group))
 
@@ -223,4 +223,4 @@ def _distance(board: Leaderboard, row: Standing) -> list[str]:
     side = "below" if row.score < other.score else "above"
     shared = set(row.tie_group) & set(other.tie_group)
     told = "which these data cannot tell apart from it" if shared else "told apart"
-    return [f"{gap} {side} {other.title}, {told}"]
+    return [f"{gap} {side} {other.entry.title}, {told}"]

@@ -21,6 +21,7 @@ from harness.records import (
     ScoreRules,
     load,
 )
+from harness.records.ruleset import without_retired_keys
 from harness.registry import find, sources
 
 Tree = dict[str, Any]
@@ -163,7 +164,7 @@ def as_toml(ruleset: Ruleset) -> str:
 @lru_cache(maxsize=256)
 def _of_text(text: str) -> Ruleset:
     # Thousands of bundles carry the same few rulesets, and records are frozen.
-    return load(Ruleset, tomllib.loads(text), "ruleset")
+    return load(Ruleset, without_retired_keys(tomllib.loads(text)), "ruleset")
 
 
 def read_resolved(text: str, where: Path | str) -> Ruleset:

@@ -11,8 +11,9 @@ from harness.bundle import Bundle
 from harness.clock import NS_PER_S
 from harness.errors import JouleMarkError
 from harness.records.base import FORMAT, Record, load
-from harness.score.contrast import resolvable_ratio
-from harness.score.stats import Sample, passes, sample_sd
+from harness.score.stats.comparison import detectable_ratio
+from harness.score.stats.intervals import passes
+from harness.score.stats.sample import Sample, sample_sd
 
 SPARE_DEVIATIONS = 3
 """Standard deviations by which the median is loosened."""
@@ -185,7 +186,7 @@ def lead_of(deviation: float, count: int = SERIES_COUNT) -> float | None:
     step = deviation * math.sqrt((count - 1) / count)  # n values at ±step have that deviation
     one = Sample({seed: step if seed % 2 else -step for seed in range(count)}, 0.0)
     other = Sample({seed + count: value for seed, value in one.logs.items()}, 0.0)
-    return resolvable_ratio(one, other, 0.025)
+    return detectable_ratio(one, other, 0.025)
 
 
 def calibrate(bundles: Sequence[Bundle], digits: int) -> Calibration:

@@ -8,9 +8,10 @@ from harness.records import RunScore, Score
 from harness.records.compare import Comparison, CostRatio, EnergyBar
 from harness.records.measure import weakest_method
 from harness.score.bridge import Effort, bridge, sentence
-from harness.score.contrast import allowance_ratio, comparison_text, contrast, differ_p
 from harness.score.costs import Costs, energy_costs, sample_of, time_costs, valid_runs
-from harness.score.stats import Interval, Sample, mean_log, t_quantile
+from harness.score.stats.comparison import TEST_NAMES, differ_p, pairwise_test
+from harness.score.stats.intervals import Interval, t_quantile
+from harness.score.stats.sample import Sample, mean_log
 
 Outcome = Literal["better", "worse", "unclear"]
 
@@ -33,18 +34,20 @@ def _pair(
 
 
 def ratio_interval(a: Sample, b: Sample, level: float) -> Interval:
-    """Cost of B over cost of A with its interval, paired where the runs alternate.
+    """Cost of B over cost of A with its interval.
 
-    exp(m ± (t · se + allowance)) with m, se and the degrees of t of the test that compares the two,
-    and the allowance for the hour where their runs did not alternate. Ends are None where an entry
-    has a single run.
+    exp(m ± t · se) with m, se and the degrees of freedom of the test that compares the two. Ends
+    are None where the entries are not comparable, or one has a single run.
     """
-    found = contrast(b, a)
-    middle = found.difference
-    if not found.parts:
-        return Interval(math.exp(middle), None, None)
-    half = t_quantile((1 + level) / 2, found.degrees) * found.error + found.allowance
-    return Interval(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
+    test = pairwise_test(b, a)
+    if not test.parts:
+        return Interval(math.exp(test.difference), None, None)
+    half = t_quantile((1 + level) / 2, test.degrees) * test.error
+    return Interval(
+        math.exp(test.difference),
+        math.exp(test.difference - half),
+        math.exp(test.difference + half),
+    )
 
 
 def _outcome(interval: Interval, a: Sample, b: Sample) -> Outcome:
@@ -57,7 +60,7 @@ def _outcome(interval: Interval, a: Sample, b: Sample) -> Outcome:
 
 
 def _ratio(found: Measured, level: float) -> CostRatio:
-    interval, compared = ratio_interval(found.a, found.b, level), contrast(found.a, found.b)
+    interval, test = ratio_interval(found.a, found.b, level), pairwise_test(found.a, found.b)
     high = None if found.b.open_ended else interval.high
     return CostRatio(
         quantity=found.quantity,
@@ -65,11 +68,9 @@ def _ratio(found: Measured, level: float) -> CostRatio:
         low=interval.low,
         high=high,
         p_differ=differ_p(found.a, found.b),
-        paired=compared.kind == "paired",
-        test=compared.kind,
-        allowance_ratio=allowance_ratio(compared.allowance),
+        test=test.kind,
         outcome=_outcome(interval, found.a, found.b),
-        note=comparison_text(found.a, found.b),
+        note=TEST_NAMES[test.kind],
     )
 
 
@@ -86,7 +87,7 @@ def gate(found: CostRatio, margin: float) -> Literal["pass", "fail", "unclear"]:
 
 
 def _effort(score: Score, energy: Sample, time: Sample) -> Effort:
-    steps = score.steps_to_target.value if score.steps_to_target else None
+    steps = score.costs.steps_to_target.value if score.costs.steps_to_target else None
     return Effort(math.exp(mean_log(energy)), math.exp(mean_log(time)), steps)
 
 
@@ -98,7 +99,7 @@ def _bridge(a: Score, b: Score, measured: dict[str, Measured]) -> tuple[tuple[En
     rows = tuple(
         EnergyBar(factor=bar.factor, factor_ratio=bar.ratio, energy_j=bar.energy_j) for bar in bars
     )
-    return rows, sentence(bars, a.submission, b.submission)
+    return rows, sentence(bars, a.entry.submission, b.entry.submission)
 
 
 def _hedged(found: str, ratios: Sequence[CostRatio]) -> str:
@@ -116,7 +117,7 @@ def _hedged(found: str, ratios: Sequence[CostRatio]) -> str:
 
 def _with_method(ratio: CostRatio, a: Score, b: Score) -> CostRatio:
     """A ratio of joules says how they were come by."""
-    figures = (a.energy_to_target_j, b.energy_to_target_j)
+    figures = (a.costs.energy_to_target_j, b.costs.energy_to_target_j)
     if ratio.quantity != "energy_to_target_j" or figures[0] is None or figures[1] is None:
         return ratio
     methods = [figure.method or "modelled" for figure in figures if figure]
@@ -135,12 +136,17 @@ def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
     Raises:
         ValueError: they are of different workloads, machines or rulesets; the message says which.
     """
-    for key in ("workload", "workload_version", "machine", "ruleset"):
-        if getattr(a, key) != getattr(b, key):
-            raise ValueError(
-                f"cannot compare: {key} is '{getattr(a, key)}' and '{getattr(b, key)}'"
-            )
-    domains = [f.domains for f in (a.energy_to_target_j, b.energy_to_target_j) if f is not None]
+    for name, one, two in (
+        ("workload", a.entry.workload, b.entry.workload),
+        ("workload_version", a.entry.workload_version, b.entry.workload_version),
+        ("machine", a.entry.machine, b.entry.machine),
+        ("ruleset", a.rules.ruleset, b.rules.ruleset),
+    ):
+        if one != two:
+            raise ValueError(f"cannot compare: {name} is '{one}' and '{two}'")
+    domains = [
+        f.domains for f in (a.costs.energy_to_target_j, b.costs.energy_to_target_j) if f is not None
+    ]
     same = len(domains) == 2 and domains[0] == domains[1]  # noqa: PLR2004 - both of them
     wanted = [("time_to_target_s", time_costs)] + [("energy_to_target_j", energy_costs)] * same
     pairs = [_pair(a, b, quantity, costs) for quantity, costs in wanted]
@@ -148,11 +154,11 @@ def compare(a: Score, b: Score, level: float = 0.95) -> Comparison:
     bars, reason = _bridge(a, b, measured)
     ratios = tuple(_with_method(_ratio(item, level), a, b) for item in measured.values())
     return Comparison(
-        workload=a.workload,
-        machine=a.machine,
-        ruleset=a.ruleset,
-        a=a.submission,
-        b=b.submission,
+        workload=a.entry.workload,
+        machine=a.entry.machine,
+        ruleset=a.rules.ruleset,
+        a=a.entry.submission,
+        b=b.entry.submission,
         confidence=level,
         ratios=ratios,
         bridge=bars,

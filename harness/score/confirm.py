@@ -9,10 +9,9 @@ from harness.records.confirm import Confirmation, ConfirmRow, ConfirmVerdict
 from harness.records.measure import weakest_method
 from harness.score.compare import ratio_interval
 from harness.score.costs import Costs, energy_costs, sample_of, time_costs, valid_runs
-from harness.score.stats import Interval, Sample, mean_interval, sample_sd, t_cdf, welch_degrees
-
-MARGIN_RATIO = 0.1
-"""A repetition on another day differs by some per cent, most of all where machines are shared."""
+from harness.score.stats.comparison import welch_degrees
+from harness.score.stats.intervals import Interval, mean_interval, t_cdf, t_quantile
+from harness.score.stats.sample import MeanVariance, Sample, sample_sd
 
 
 class Halves(NamedTuple):
@@ -61,17 +60,16 @@ def _against_reference(old: Halves, new: Halves, costs: CostsOf, level: float) -
 
 
 def _absolute(old: Halves, new: Halves, costs: CostsOf, level: float) -> Interval | None:
-    """New over old cost on one machine; None where the machines differ or a cost is missing.
+    """New over old cost on one machine, without the reference; None where that is not possible.
 
-    The lower end grants what another hour may explain: nobody is accused of a busy machine. The
-    upper end does not: a cost that was reached again is one that can be reached.
+    The two series are treated as independent samples. The upper end can confirm a cost: it was
+    reached again. There is no lower end, since a higher cost may be due to the machine's state.
     """
     before, after = _sample(old.own, costs), _sample(new.own, costs)
-    if old.own.machine != new.own.machine or before is None or after is None:
+    if old.own.entry.machine != new.own.entry.machine or before is None or after is None:
         return None
-    granted = ratio_interval(before, after, level)
-    as_found = ratio_interval(before._replace(drift=0.0), after._replace(drift=0.0), level)
-    return granted._replace(high=as_found.high)
+    ends = ratio_interval(before._replace(moments=None), after._replace(moments=None), level)
+    return ends._replace(low=None)
 
 
 def _cost_verdict(interval: Interval, failures: int, margin: float) -> tuple[ConfirmVerdict, str]:
@@ -112,7 +110,7 @@ def _cost_row(
 
 
 def _time_row(old: Halves, new: Halves, terms: Terms) -> ConfirmRow:
-    figures = (old.own.time_to_target_s, new.own.time_to_target_s)
+    figures = (old.own.costs.time_to_target_s, new.own.costs.time_to_target_s)
     if figures[0] is None:
         note = "no seconds to the target were sealed"
     elif figures[1] is None:
@@ -131,7 +129,7 @@ def _time_row(old: Halves, new: Halves, terms: Terms) -> ConfirmRow:
 
 def _energy_row(old: Halves, new: Halves, terms: Terms) -> ConfirmRow:
     """Joules are compared over the same domains only; a measured claim asks for measured joules."""
-    before, after = old.own.energy_to_target_j, new.own.energy_to_target_j
+    before, after = old.own.costs.energy_to_target_j, new.own.costs.energy_to_target_j
     row = ConfirmRow(
         quantity="energy_to_target_j", old=before, new=after, verdict="not judged", note=""
     )
@@ -171,14 +169,18 @@ def _metric_row(old: Score, new: Score, terms: Terms) -> ConfirmRow:
     """Not confirmed where it is shown to be worse; that it is not shown is no confirmation."""
     a, b = _metrics(old), _metrics(new)
     row = ConfirmRow(
-        quantity=new.metric_name, old=old.metric, new=new.metric, verdict="not judged", note=""
+        quantity=new.quality.name,
+        old=old.quality.figure,
+        new=new.quality.figure,
+        verdict="not judged",
+        note="",
     )
-    if old.snapshot_rule == "first_passing":
+    if old.rules.snapshot_rule == "first_passing":
         note = "picked for passing the target: the target and the costs decide"
         return row.model_copy(update={"note": note})
     if min(len(a), len(b)) < 2:  # noqa: PLR2004 - a spread takes two
         return row.model_copy(update={"note": "a single run tells no spread"})
-    change, half, p_worse = _metric_change(a, b, new.better, terms.confidence)
+    change, half, p_worse = _metric_change(a, b, new.quality.better, terms.confidence)
     update = {"change": change, "low": change - half, "high": change + half}
     if p_worse < terms.alpha:
         note = f"worse than sealed (one-sided p = {p_worse:.2g})"
@@ -191,11 +193,9 @@ def _metric_change(
     a: list[float], b: list[float], better: str, level: float
 ) -> tuple[float, float, float]:
     """Mean of b less that of a, half its interval, and Welch's one-sided p that b is worse."""
-    from harness.score.stats import t_quantile
-
     change = mean_interval(b, level, 0.0).value - mean_interval(a, level, 0.0).value
-    parts = [(sample_sd(values) ** 2 / len(values), len(values)) for values in (a, b)]
-    error = math.sqrt(parts[0][0] + parts[1][0])
+    parts = [MeanVariance(sample_sd(values) ** 2 / len(values), len(values)) for values in (a, b)]
+    error = math.sqrt(parts[0].variance + parts[1].variance)
     sign = 1.0 if better == "higher" else -1.0
     if error == 0:
         return change, 0.0, 0.0 if sign * change < 0 else 1.0
@@ -235,12 +235,12 @@ def confirm(old: Halves, new: Halves, terms: Terms) -> Confirmation:
     )
     verdict, reason = overall(rows)
     return Confirmation(
-        workload=new.own.workload,
-        submission=new.own.submission,
-        submission_sha256=new.own.submission_sha256,
-        reference=new.reference.submission if new.reference else "",
-        old_machine=old.own.machine,
-        new_machine=new.own.machine,
+        workload=new.own.entry.workload,
+        submission=new.own.entry.submission,
+        submission_sha256=new.own.entry.sha256,
+        reference=new.reference.entry.submission if new.reference else "",
+        old_machine=old.own.entry.machine,
+        new_machine=new.own.entry.machine,
         margin_ratio=terms.margin_ratio,
         confidence=terms.confidence,
         rows=rows,

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from harness.records import ReferenceRun, RunScore, Score
-from harness.score.cost import BROKEN
-from harness.score.stats import Moment, Relative, Sample, step_sd
+from harness.score.run.cost import BROKEN
+from harness.score.stats.intervals import step_sd
+from harness.score.stats.sample import ReferenceRatios, RunMoment, Sample
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -20,10 +21,10 @@ class Costs(NamedTuple):
     """Geometric mean of the runs of each seed."""
     sd_floor: float
     """Of the logarithms, from the resolution of the figure."""
-    moments: Mapping[int, Moment]
+    moments: Mapping[int, RunMoment]
     """Of the last run of each seed; of a seed that was run twice without a block, as it is no half
     of a pair."""
-    relative: Relative | None
+    reference_ratios: ReferenceRatios | None
     """In multiples of the reference's, where every run alternated with one of it."""
 
 
@@ -36,7 +37,7 @@ def is_valid(run: RunScore, rule: str) -> bool:
 
 def valid_runs(score: Score) -> list[RunScore]:
     """The runs of a score that have a result."""
-    return [run for run in score.runs if is_valid(run, score.snapshot_rule)]
+    return [run for run in score.runs if is_valid(run, score.rules.snapshot_rule)]
 
 
 def _no_step(_: RunScore) -> float:
@@ -47,9 +48,9 @@ def _no_reference(_: ReferenceRun) -> None:
     return None
 
 
-def relative_logs(
+def ratios_to_reference(
     runs: Iterable[RunScore], log_ratio: Callable[[RunScore, ReferenceRun], float | None]
-) -> Relative | None:
+) -> ReferenceRatios | None:
     """Each run against the reference's run of its pair; None unless all have one, of one version.
 
     Args:
@@ -64,7 +65,7 @@ def relative_logs(
             return None
         found[run.seed] = value
         versions.add(run.reference.submission_sha256)
-    return Relative(versions.pop(), found) if len(versions) == 1 else None
+    return ReferenceRatios(versions.pop(), found) if len(versions) == 1 else None
 
 
 def _log_ratio(value: float | None, unit: float | None) -> float | None:
@@ -90,7 +91,7 @@ def costs(
     runs = list(runs)
     by_seed: dict[int, list[float]] = defaultdict(list)
     steps: list[float] = []
-    moments: dict[int, Moment] = {}
+    moments: dict[int, RunMoment] = {}
     for run in runs:
         value = cost(run)
         if value is None or value <= 0:
@@ -98,19 +99,18 @@ def costs(
         by_seed[run.seed].append(math.log(value))
         steps.append((step(run) or 0.0) / value)
         again = run.seed in moments
-        moments[run.seed] = Moment("" if again else run.block, run.started_utc)
+        moments[run.seed] = RunMoment("" if again else run.block, run.started_utc)
     if not by_seed:
         return None
     values = {seed: math.exp(statistics.fmean(logs)) for seed, logs in sorted(by_seed.items())}
-    relative = relative_logs(runs, lambda run, unit: _log_ratio(cost(run), reference(unit)))
-    return Costs(values, step_sd(statistics.median(steps)), moments, relative)
+    ratios = ratios_to_reference(runs, lambda run, unit: _log_ratio(cost(run), reference(unit)))
+    return Costs(values, step_sd(statistics.median(steps)), moments, ratios)
 
 
 def sample_of(found: Costs, score: Score) -> Sample:
     """The costs of a score as logarithms, with what comparisons ask of them."""
     logs = {seed: math.log(value) for seed, value in found.values.items()}
-    drift = math.log(score.drift_ratio_max)
-    return Sample(logs, found.sd_floor, score.failures > 0, found.moments, found.relative, drift)
+    return Sample(logs, found.sd_floor, score.failures > 0, found.moments, found.reference_ratios)
 
 
 def time_costs(runs: Iterable[RunScore]) -> Costs | None:
@@ -123,7 +123,10 @@ def time_costs(runs: Iterable[RunScore]) -> Costs | None:
 def energy_costs(runs: Iterable[RunScore]) -> Costs | None:
     """Joules by seed."""
     return costs(
-        runs, lambda run: run.energy_j, lambda run: run.energy_step_j, lambda unit: unit.energy_j
+        runs,
+        lambda run: run.energy.energy_j,
+        lambda run: run.energy.step_j,
+        lambda unit: unit.energy_j,
     )
 
 
@@ -146,4 +149,4 @@ def dollar_costs(runs: Iterable[RunScore]) -> Costs | None:
     )
     # At the price of one machine dollars are in the ratio of seconds.
     seconds = time_costs(runs)
-    return found._replace(relative=seconds.relative) if found and seconds else found
+    return found._replace(reference_ratios=seconds.reference_ratios) if found and seconds else found

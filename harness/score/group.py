@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from harness.records import (
+    CostFigures,
     Domain,
+    EnergyStatus,
+    EntryRef,
     Figure,
     Finding,
     LedgerRow,
+    MetricResult,
     Ruleset,
+    RulesInForce,
     RunScore,
     Score,
-    Submission,
     TuningAccount,
-    Workload,
 )
 from harness.score import tuning
 from harness.score.costs import (
@@ -27,8 +30,9 @@ from harness.score.costs import (
     step_costs,
     time_costs,
 )
-from harness.score.joules import ENERGY_RULES, Energetics, energetics
-from harness.score.stats import (
+from harness.score.energy_eligibility import ENERGY_RULES, EnergyAssessment, assess_energy
+from harness.score.run.cost import ScoredRun
+from harness.score.stats.intervals import (
     Interval,
     log_t_interval,
     mean_interval,
@@ -41,60 +45,56 @@ from harness.score.stats import (
 ScoreStatus = Literal["scored", "target_missed", "runs_failed", "too_few_runs", "excluded"]
 
 
-class Attempt(NamedTuple):
-    """One run, scored, with what its group shares."""
-
-    score: RunScore
-    workload: Workload
-    submission: Submission
-    machine: str
-    ruleset: Ruleset
-    examples: int
-    """Hidden examples behind its metric."""
-    domains: tuple[Domain, ...] = ()
-    """What its meters read."""
-
-
 class Group(NamedTuple):
-    """All attempts of one submission on one workload version and machine."""
+    """All runs of one submission on one workload version and machine under one ruleset."""
 
-    attempts: tuple[Attempt, ...]
-    lost: tuple[LedgerRow, ...]
-    """Runs that were started and left no readable bundle."""
+    runs: tuple[ScoredRun, ...]
+    ruleset: Ruleset
     label: str
     """Name of the ruleset, with its overrides."""
-    trials: tuple[Attempt, ...] = ()
-    """Trials of tuning that stand for no study: cost alone."""
+    lost: tuple[LedgerRow, ...] = ()
+    """Runs that were started and left no readable bundle."""
+    trials: tuple[ScoredRun, ...] = ()
+    """Tuning trials that do not represent their study: cost only."""
 
     @property
-    def head(self) -> Attempt:
-        """The last run: its titles are shown."""
-        return self.attempts[-1]
+    def head(self) -> ScoredRun:
+        """The last run, whose titles are shown."""
+        return self.runs[-1]
 
     @property
     def rule(self) -> Literal["final", "first_passing"]:
-        """Which snapshot counts."""
-        return self.head.ruleset.run.snapshot_rule
+        """Which snapshot is scored."""
+        return self.ruleset.run.snapshot_rule
 
     @property
     def mode(self) -> Literal["cost_to_target", "quality_at_budget"]:
         """What ranks."""
-        return self.head.ruleset.run.mode
+        return self.ruleset.run.mode
+
+    @property
+    def level(self) -> float:
+        """Confidence level of the intervals."""
+        return self.ruleset.score.confidence
 
 
 def by_study(group: Group) -> Group:
-    """The same with one attempt for each study of tuning; as it is where nothing was tuned."""
-    head = group.head
-    if head.score.trial is None:
+    """The group with one run for each tuning study; unchanged where nothing was tuned."""
+    if group.head.score.trial is None:
         return group
-    known = {attempt.score.run_id: attempt for attempt in group.attempts}
-    runs = [attempt.score for attempt in group.attempts]
-    found = tuning.studies(
-        runs, group.rule, head.workload.better, lambda run: is_valid(run, group.rule)
+    known = {run.score.run_id: run for run in group.runs}
+    studies = tuning.studies(
+        [run.score for run in group.runs],
+        group.rule,
+        group.head.workload.better,
+        lambda run: is_valid(run, group.rule),
     )
-    counting = [known[item.counting.run_id]._replace(score=item.counting) for item in found]
-    others = [known[run.run_id] for item in found for run in item.others]
-    return group._replace(attempts=tuple(counting), trials=tuple(others))
+    counting = tuple(
+        known[study.counting.run_id].model_copy(update={"score": study.counting})
+        for study in studies
+    )
+    others = tuple(known[run.run_id] for study in studies for run in study.others)
+    return group._replace(runs=counting, trials=others)
 
 
 def _figure(interval: Interval, n: int, level: float) -> Figure:
@@ -129,7 +129,7 @@ class Tally(NamedTuple):
 
 def tally(group: Group) -> Tally:
     """Sort the runs of a group."""
-    runs = [attempt.score for attempt in group.attempts]
+    runs = [run.score for run in group.runs]
     valid = tuple(run for run in runs if is_valid(run, group.rule))
     failed = tuple(run for run in runs if not is_valid(run, group.rule))
     return Tally(valid, failed, len(group.lost))
@@ -166,14 +166,14 @@ def metrics_by_seed(runs: Iterable[RunScore]) -> dict[int, float]:
     return {seed: statistics.fmean(item) for seed, item in sorted(by_seed.items())}
 
 
-def _metric_floor(sums: Tally, head: Attempt) -> float:
+def _metric_floor(sums: Tally, head: ScoredRun) -> float:
     values = list(metrics_by_seed(sums.valid).values())
     if not values:
         return 0.0
     return metric_sd_floor(head.workload.metric_unit, head.examples, statistics.fmean(values))
 
 
-def _metric(sums: Tally, head: Attempt, level: float) -> tuple[Figure | None, float | None]:
+def _metric(sums: Tally, head: ScoredRun, level: float) -> tuple[Figure | None, float | None]:
     """The mean metric over seeds and the p of its test against the target."""
     values = list(metrics_by_seed(sums.valid).values())
     if not values:
@@ -192,12 +192,12 @@ def _final_status(
     sums: Tally, group: Group, mean: Figure | None, p: float | None
 ) -> tuple[ScoreStatus, str]:
     """Status under `final`: enough seeds, none failed, and the mean beats the target."""
-    rules, work = group.head.ruleset, group.head.workload
-    runs = len({attempt.score.seed for attempt in group.attempts}) + sums.lost
+    rules, work = group.ruleset, group.head.workload
+    runs = len({run.score.seed for run in group.runs}) + sums.lost
     if runs < rules.run.seeds_count:
         return "too_few_runs", f"{runs} of {rules.run.seeds_count} seeds were run"
     if sums.failures:
-        count = f"{sums.failures} of {len(group.attempts) + sums.lost} runs failed"
+        count = f"{sums.failures} of {len(group.runs) + sums.lost} runs failed"
         return "target_missed", f"{count} ({_failure_text(sums)})"
     alpha = rules.score.target_alpha
     value = "none" if mean is None else f"{mean.value:.6g}"
@@ -210,7 +210,7 @@ def _final_status(
 
 def _quality_status(sums: Tally, group: Group) -> tuple[ScoreStatus, str]:
     """Status where the metric at the budget ranks: enough seeds, and a metric of each run."""
-    due, total = group.head.ruleset.run.seeds_count, len(group.attempts) + sums.lost
+    due, total = group.ruleset.run.seeds_count, len(group.runs) + sums.lost
     if sums.failures:
         count = f"{sums.failures} of {total} runs left no metric"
         return "runs_failed", f"{count} ({_failure_text(sums)})"
@@ -252,7 +252,7 @@ def _merged(runs: Sequence[RunScore]) -> list[Finding]:
 
 def _mixed(group: Group) -> Iterator[Finding]:
     """Runs on packed data that differ: a secret set that was changed, or another packing."""
-    states = {attempt.workload.data for attempt in group.attempts}
+    states = {run.workload.data for run in group.runs}
     found = {state.manifest_sha256 if state else None for state in states}
     if len(found) > 1:
         yield Finding(
@@ -266,7 +266,7 @@ def _mixed(group: Group) -> Iterator[Finding]:
 
 def _group_findings(group: Group) -> list[Finding]:
     """Findings about the group itself: mixed data, repeated seeds, lost runs."""
-    seeds = Counter(attempt.score.seed for attempt in group.attempts)
+    seeds = Counter(run.score.seed for run in group.runs)
     findings = [*_mixed(group)]
     if repeated := sum(count - 1 for count in seeds.values()):
         message = f"{repeated} runs repeat a seed and add nothing to n"
@@ -285,8 +285,8 @@ def _domain_figures(sums: Tally, domains: Sequence[Domain], level: float) -> dic
     for domain in domains:
         found = costs(
             sums.valid,
-            lambda run, name=domain.name: run.energy_by_domain_j.get(name),  # type: ignore[misc]
-            lambda run: run.energy_step_j,
+            lambda run, name=domain.name: run.energy.by_domain_j.get(name),  # type: ignore[misc]
+            lambda run: run.energy.step_j,
         )
         if figure := _cost_figure(found, level):
             figures[domain.name] = figure.model_copy(
@@ -299,10 +299,10 @@ def _domain_figures(sums: Tally, domains: Sequence[Domain], level: float) -> dic
     return figures
 
 
-def _energy_figure(sums: Tally, joules: Energetics, level: float) -> Figure | None:
+def _energy_figure(sums: Tally, joules: EnergyAssessment, level: float) -> Figure | None:
     if not joules.complete:
         return None
-    spent = _spent(sums, None, lambda run: run.window_energy_j)
+    spent = _spent(sums, None, lambda run: run.energy.window_j)
     figure = cost_with_failures(energy_costs(sums.valid), sums, level, spent)
     marks = {
         "method": joules.method,
@@ -324,7 +324,7 @@ class Verdict(NamedTuple):
 
 def verdict(group: Group, sums: Tally) -> Verdict:
     """Whether a group is scored, and why not."""
-    level = group.head.ruleset.score.confidence
+    level = group.level
     mean, p = _metric(sums, group.head, level)
     if group.mode == "quality_at_budget":
         p = None
@@ -335,7 +335,7 @@ def verdict(group: Group, sums: Tally) -> Verdict:
         # Of a metric picked for passing no test can say anything.
         p = None
         status, reason = _first_passing_status(sums)
-    out = _excluding([item.score for item in (*group.attempts, *group.trials)]) or next(
+    out = _excluding([item.score for item in (*group.runs, *group.trials)]) or next(
         _mixed(group), None
     )
     if out is not None:
@@ -358,34 +358,36 @@ def _has_costs(found: Verdict, group: Group, sums: Tally) -> bool:
     )
 
 
-def _figures(group: Group, sums: Tally, joules: Energetics) -> dict[str, Figure | None]:
+def _figures(group: Group, sums: Tally, joules: EnergyAssessment) -> CostFigures:
     """The costs of a group that reached the target."""
-    level = group.head.ruleset.score.confidence
+    level = group.level
     budget_s = group.head.workload.budget_s
     times = cost_with_failures(
         time_costs(sums.valid), sums, level, _spent(sums, budget_s, lambda run: run.window_s)
     )
-    return {
-        "time_to_target_s": times,
-        "energy_to_target_j": _energy_figure(sums, joules, level),
-        "steps_to_target": _cost_figure(step_costs(sums.valid), level),
-        "cost_to_target_usd": _cost_figure(dollar_costs(sums.valid), level),
-        "cpu_s": _cost_figure(costs(sums.valid, lambda run: run.cpu_s), level),
-    }
+    return CostFigures(
+        time_to_target_s=times,
+        energy_to_target_j=_energy_figure(sums, joules, level),
+        steps_to_target=_cost_figure(step_costs(sums.valid), level),
+        cost_to_target_usd=_cost_figure(dollar_costs(sums.valid), level),
+        cpu_s=_cost_figure(costs(sums.valid, lambda run: run.cpu_s), level),
+    )
 
 
 def _account(group: Group, sums: Tally, *, shown: bool) -> TuningAccount | None:
     """What tuning cost, and the two costs with it."""
-    level = group.head.ruleset.score.confidence
+    level = group.level
     trials = [trial.score for trial in group.trials]
     time_s = tuning.tuning_costs(trials, lambda run: run.window_s)
-    energy_j = tuning.tuning_costs(trials, lambda run: run.window_energy_j)
+    energy_j = tuning.tuning_costs(trials, lambda run: run.energy.window_j)
     valid = sums.valid if shown and not sums.failures else ()
     figures = (
         _cost_figure(costs(valid, tuning.with_tuning(lambda run: run.time_s, time_s)), level),
-        _cost_figure(costs(valid, tuning.with_tuning(lambda run: run.energy_j, energy_j)), level),
+        _cost_figure(
+            costs(valid, tuning.with_tuning(lambda run: run.energy.energy_j, energy_j)), level
+        ),
     )
-    counting = [attempt.score for attempt in group.attempts]
+    counting = [run.score for run in group.runs]
     return tuning.account(counting, group.rule, figures, lambda run: is_valid(run, group.rule))
 
 
@@ -393,50 +395,53 @@ def score_of(group_: Group) -> Score:
     """The score of one group of runs."""
     group = by_study(group_)
     head, sums = group.head, tally(group)
-    runs = [attempt.score for attempt in group.attempts]
+    runs = [run.score for run in group.runs]
     trials = [trial.score for trial in group.trials]
     found = verdict(group, sums)
-    joules = energetics(sums.valid, head.ruleset)
+    joules = assess_energy(sums.valid, group.ruleset)
     shown = _has_costs(found, group, sums)
-    figures = _figures(group, sums, joules) if shown else {}
-    by_domain = _domain_figures(sums, head.domains, head.ruleset.score.confidence) if shown else {}
+    figures = _figures(group, sums, joules) if shown else CostFigures()
+    by_domain = _domain_figures(sums, head.domains, group.ruleset.score.confidence) if shown else {}
     peaks = [run.peak_rss_bytes for run in (*runs, *trials) if run.peak_rss_bytes is not None]
     return Score(
-        workload=head.workload.name,
-        workload_version=head.workload.version,
-        submission=head.submission.name,
-        submission_sha256=head.submission.sha256,
-        title=head.submission.title,
-        team=head.submission.team,
-        division=head.submission.division,
-        machine=head.machine,
-        ruleset=group.label,
-        snapshot_rule=group.rule,
-        mode=group.mode,
-        separation_alpha=head.ruleset.score.separation_alpha,
-        drift_ratio_max=head.ruleset.score.drift_ratio_max,
+        entry=EntryRef(
+            workload=head.workload.name,
+            workload_version=head.workload.version,
+            submission=head.submission.name,
+            sha256=head.submission.sha256,
+            title=head.submission.title,
+            team=head.submission.team,
+            division=head.submission.division,
+            machine=head.machine,
+        ),
+        rules=RulesInForce(
+            ruleset=group.label,
+            snapshot_rule=group.rule,
+            mode=group.mode,
+            separation_alpha=group.ruleset.score.separation_alpha,
+        ),
         status=found.status,
         reason=found.reason,
         n=sums.seeds,
         failures=sums.failures,
-        target=head.workload.target,
-        metric_name=head.workload.metric,
-        better=head.workload.better,
-        metric=found.metric,
-        metric_sd_floor=_metric_floor(sums, head),
-        p_target=found.p_target,
-        energy_by_domain_j=by_domain,
-        energy_eligible=joules.eligible and figures.get("energy_to_target_j") is not None,
-        energy_note=joules.note,
+        quality=MetricResult(
+            name=head.workload.metric,
+            better=head.workload.better,
+            target=head.workload.target,
+            figure=found.metric,
+            sd_floor=_metric_floor(sums, head),
+            p_target=found.p_target,
+        ),
+        costs=figures,
+        energy=EnergyStatus(
+            eligible=joules.eligible and figures.energy_to_target_j is not None,
+            note=joules.note,
+            by_domain_j=by_domain,
+        ),
         peak_rss_bytes=max(peaks, default=None),
         spent=tuning.spent_by([*runs, *trials]),
         tuning=_account(group, sums, shown=shown),
         runs=tuple(runs),
         trials=tuple(trials),
         findings=(*_merged([*runs, *trials]), *_group_findings(group)),
-        time_to_target_s=figures.get("time_to_target_s"),
-        energy_to_target_j=figures.get("energy_to_target_j"),
-        steps_to_target=figures.get("steps_to_target"),
-        cost_to_target_usd=figures.get("cost_to_target_usd"),
-        cpu_s=figures.get("cpu_s"),
     )

@@ -13,11 +13,11 @@ def _joules(
     reader: EnergyReader, score: RunScore, rule: str, span_s: tuple[float, float]
 ) -> float | None:
     """Total by a rule; a domain that the rule cannot be applied to keeps its energy."""
-    values = {name: reader.energy_by_rule(name, *span_s, rule) for name in score.energy_domains}
+    values = {name: reader.energy_by_rule(name, *span_s, rule) for name in score.energy.domains}
     if all(value is None for value in values.values()):
         return None
     parts = [
-        score.energy_by_domain_j.get(name) if value is None else value
+        score.energy.by_domain_j.get(name) if value is None else value
         for name, value in values.items()
     ]
     known = [part for part in parts if part is not None]

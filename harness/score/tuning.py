@@ -170,7 +170,7 @@ def account(
         studies_count=len(counting),
         choice=choice_of(head, rule),
         median_time_s=_median(counting, lambda run: run.time_s, valid),
-        median_energy_j=_median(counting, lambda run: run.energy_j, valid),
+        median_energy_j=_median(counting, lambda run: run.energy.energy_j, valid),
         time_with_tuning_s=figures[0],
         energy_with_tuning_j=figures[1],
     )
@@ -184,13 +184,13 @@ def spent_by(runs: Sequence[RunScore]) -> Spent:
         missed_count=len(missed),
         time_s=_sum([run.window_s for run in runs]),
         wasted_time_s=_sum([run.window_s for run in missed]),
-        energy_j=_sum([run.window_energy_j for run in runs]) if runs else None,
+        energy_j=_sum([run.energy.window_j for run in runs]) if runs else None,
         wasted_energy_j=_wasted_j(runs, missed),
     )
 
 
 def _wasted_j(runs: Sequence[RunScore], missed: Sequence[RunScore]) -> float | None:
     """Joules of the runs that missed; not measured is never nothing wasted."""
-    if not any(run.window_energy_j is not None for run in runs):
+    if not any(run.energy.window_j is not None for run in runs):
         return None
-    return _sum([run.window_energy_j for run in missed])
+    return _sum([run.energy.window_j for run in missed])

@@ -17,6 +17,7 @@ from harness.records import (
     Run,
     load,
 )
+from harness.records.ruleset import without_retired_keys
 from harness.verify.disk import (
     HASHED_MAX,
     DiskEntry,
@@ -120,7 +121,7 @@ class BundleReader:
         path = "ruleset.toml"
         try:
             tree = tomllib.loads(read(self.folder, path).decode("utf-8"))
-            return load(Ruleset, tree, path)
+            return load(Ruleset, without_retired_keys(tree), path)
         except (ValueError, RecursionError) as error:
             if isinstance(error, Unreadable):
                 raise

@@ -101,7 +101,7 @@ def test_a_strangers_submission_is_run_verified_scored_and_shown(tmp_path: Path)
     code, told = call(tmp_path, "score")
     assert code == 0
     scored = ScoreDocument.model_validate_json(json.dumps(told))
-    assert [score.submission for score in scored.scores] == ["mine"]
+    assert [score.entry.submission for score in scored.scores] == ["mine"]
     assert [row.prize for row in scored.leaderboard if row.prize == "energy"] == []
 
 

@@ -62,7 +62,7 @@ def test_ties_share_a_letter_and_say_so(tmp_path: Path) -> None:
         series(tmp_path, PLAN.but(name=name, source=name), times_s)
     lines = printed(tmp_path)
     assert rows(lines, "a")[0][:3] == ["1", "1–2", "a"]
-    assert any("cannot be told apart" in line for line in lines)
+    assert any("not significantly different" in line for line in lines)
     assert any("minimum detectable difference" in line for line in lines)
 
 

@@ -36,4 +36,4 @@ def runs_of(results: Path) -> list[dict[str, Any]]:
 def olympic(runs: list[dict[str, Any]], key: str) -> float:
     """Mean of a cost without the fastest and the slowest run."""
     kept = sorted(runs, key=lambda run: run["time_s"])[1:-1]
-    return sum(run[key] for run in kept) / len(kept)
+    return sum((run | run["energy"])[key] for run in kept) / len(kept)

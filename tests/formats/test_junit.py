@@ -30,7 +30,8 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
         "seed": 1, "run_id": "\x00<&\"'>\ud800", "time_s": None, "window_s": None,
         "reached": False, "status": "ok", "reason": "]]>\x1b[31m",
     }  # fmt: skip
-    entry = {"workload": "<w>", "submission": "</testcase>", "machine": "m", "runs": [run]}
+    names = {"workload": "<w>", "submission": "</testcase>", "machine": "m"}
+    entry = {"entry": names, "runs": [run]}
     document = {"scores": [entry]}
     data = write(ExportRequest(results=tmp_path, scores=lambda: document)).files["junit.xml"]
     case = ET.fromstring(data).find("testsuite/testcase")

@@ -30,13 +30,13 @@ def test_every_table_is_there_and_exact(tmp_path: Path) -> None:
 def test_what_is_missing_is_empty_and_null(tmp_path: Path) -> None:
     request = request_for(one_failed(tmp_path))
     (row,) = rows(write_csv(request).files["runs.csv"])
-    assert (row["time_s"], row["energy_j"]) == ("", "")
+    assert (row["time_s"], row["energy.energy_j"]) == ("", "")
     (tree,) = json.loads(write_json(request).files["runs.json"])
-    assert (tree["time_s"], tree["energy_j"]) == (None, None)
+    assert (tree["time_s"], tree["energy.energy_j"]) == (None, None)
 
 
 def test_names_are_no_formulas(tmp_path: Path) -> None:
-    score = {"workload": "=1+1", "submission": "@x", "machine": "-m", "n": -1}
+    score = {"entry": {"workload": "=1+1", "submission": "@x", "machine": "-m"}, "n": -1}
     document = {"scores": [score], "leaderboard": [], "findings": []}
     data = write_csv(ExportRequest(results=tmp_path, scores=lambda: document)).files["scores.csv"]
     (row,) = rows(data)

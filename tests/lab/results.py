@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from harness.bundle import manifest_files, seal
 from harness.clock import NS_PER_S
@@ -34,9 +34,12 @@ from harness.records import (
     Workload,
     dump,
 )
+from harness.records.base import Record
 from harness.records.measure import Method
 from harness.rules.load import as_toml, load_ruleset
-from harness.score.stats import Moment
+from harness.score.stats.sample import RunMoment
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 GUN_S = 2.0
 """From the origin to the gun."""
@@ -296,6 +299,25 @@ def rules(name: str = "test", *, checks: tuple[str, ...] = (), **run: Any) -> Ru
     return Ruleset(name=name, title=name, run=RunRules(**run), score=ScoreRules(), checks=checks)
 
 
+def changed(record: AnyRecord, **changes: Any) -> AnyRecord:
+    """The record with other fields, which may be those of the records inside it."""
+    update: dict[str, Any] = {}
+    for name, value in changes.items():
+        inside = [key for key, part in vars(record).items() if name in vars_of(part)]
+        if name in vars(record):
+            update[name] = value
+        else:
+            (key,) = inside
+            part = update.get(key, getattr(record, key))
+            update[key] = part.model_copy(update={name: value})
+    return record.model_copy(update=update)
+
+
+def vars_of(value: object) -> dict[str, Any]:
+    """The fields of a record; nothing for other values."""
+    return vars(value) if isinstance(value, Record) else {}
+
+
 def finding(rule: str, level: Literal["info", "warn", "fail"] = "fail") -> Finding:
     """A finding of that rule."""
     return Finding(rule=rule, level=level, message=f"{rule} found")
@@ -304,18 +326,17 @@ def finding(rule: str, level: Literal["info", "warn", "fail"] = "fail") -> Findi
 def series(results: Path, plan: Plan, times_s: list[float], metric: float = 0.95) -> list[Path]:
     """One run for each time, with seeds 1, 2 ...; one snapshot each, of almost that metric.
 
-    Every ten minutes one, each entry at a minute of its own: the series of several entries take
-    turns, on instances of their own.
+    One every ten minutes, each entry at a second of its own: the series of several entries are
+    interleaved on the same instances. Another `started_s` or `secret` leaves an entry unpaired.
     """
-    minute = zlib.crc32(plan.name.encode()) % 600
+    second = zlib.crc32(f"{plan.name} {plan.source}".encode()) % 600
     return [
         write_run(
             results,
             plan.but(
                 seed=seed,
                 snapshots=((time_s, metric + 0.001 * (seed % 3)),),
-                started_s=plan.started_s + 600 * seed + minute,
-                secret=plan.secret or plan.name,
+                started_s=plan.started_s + 600 * seed + second,
             ),
         )
         for seed, time_s in enumerate(times_s, 1)
@@ -339,9 +360,9 @@ def alternating(
             write_run(results, run)
 
 
-def moments(seeds: Iterable[int], place: int) -> dict[int, Moment]:
-    """Moments of an entry whose runs alternate with those of the other place, 0 and 1."""
+def moments(seeds: Iterable[int], place: int, count: int = 2) -> dict[int, RunMoment]:
+    """Moments of an entry whose runs are interleaved with those of the other `count` places."""
     return {
-        seed: Moment(f"block {seed}", f"{2 * number + (place + number) % 2:06d}")
+        seed: RunMoment(f"block {seed}", f"{count * number + (place + number) % count:06d}")
         for number, seed in enumerate(seeds)
     }

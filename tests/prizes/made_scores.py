@@ -3,6 +3,7 @@
 from typing import Any
 
 from harness.records import RunScore, Score
+from tests.lab.results import changed
 
 
 def run(seed: int, **changes: Any) -> RunScore:
@@ -22,40 +23,38 @@ def run(seed: int, **changes: Any) -> RunScore:
         "metric": 0.9,
         "time_s": 10.0,
         "time_low_s": None,
-        "energy_j": 1000.0,
         "window_s": 12.0,
         "cpu_s": None,
         "peak_rss_bytes": None,
     }
-    return RunScore.model_validate(good | changes)
+    joules = changes.pop("energy_j", 1000.0)
+    return RunScore.model_validate(good | {"energy": {"energy_j": joules}} | changes)
 
 
 def score(*runs: RunScore, **changes: Any) -> Score:
-    """An entry that its ruleset accepts."""
+    """An entry that its ruleset accepts; changes may name fields of the records inside."""
     good = {
-        "workload": "w",
-        "workload_version": "1",
-        "submission": "s",
-        "submission_sha256": "bb",
-        "title": "S",
-        "team": "t",
-        "division": "",
-        "machine": "m",
-        "ruleset": "default",
-        "snapshot_rule": "first_passing",
+        "entry": {
+            "workload": "w",
+            "workload_version": "1",
+            "submission": "s",
+            "team": "t",
+            "machine": "m",
+        },
+        "rules": {"ruleset": "default", "snapshot_rule": "first_passing"},
         "status": "scored",
         "reason": "",
         "n": len(runs),
         "failures": 0,
-        "target": 0.9,
-        "metric_name": "accuracy",
-        "better": "higher",
-        "metric": None,
-        "p_target": None,
-        "time_to_target_s": None,
-        "energy_to_target_j": None,
-        "energy_eligible": True,
-        "energy_note": "",
+        "quality": {
+            "name": "accuracy",
+            "better": "higher",
+            "target": 0.9,
+            "figure": None,
+            "p_target": None,
+        },
+        "costs": {},
+        "energy": {"eligible": True, "note": ""},
         "runs": runs,
     }
-    return Score.model_validate(good | changes)
+    return changed(Score.model_validate(good), **changes)

@@ -26,7 +26,7 @@ from harness.rules.load import RulesetError, load_ruleset
 from harness.score.costs import time_costs
 from harness.score.multi.table import contender_of, fields
 from harness.score.score import score_results
-from tests.lab.results import Plan, series
+from tests.lab.results import Plan, changed, series
 from tests.prizes.made_scores import run, score
 
 OPEN = ['score.provenance=["self"]', 'score.secrecy=["seeded"]']
@@ -47,21 +47,21 @@ def entry(method: str, workload: str, factor: float, **changes: Any) -> Score:
             seed,
             time_s=factor * item,
             energy_j=100.0 * factor * item,
-            block=f"{method} {seed}",
+            block=f"{seed}",
             started_utc=f"2026-01-01T00:{seed:02d}:00.{zlib.crc32(method.encode()):010d}Z",
         ).model_copy(update=changes)
         for seed, item in enumerate(EIGHT, 1)
     )
     assert time_costs(runs) is not None
     sha = f"{workload} {method}"
-    return score(*runs, submission=f"{workload}-{method}", submission_sha256=sha,
+    return score(*runs, submission=f"{workload}-{method}", sha256=sha,
                  workload=workload, ruleset="hity-algorithms", division="closed")  # fmt: skip
 
 
 def made(method: str, factor: float, *workloads: str, **changes: Any) -> list[Score]:
     """A method on some workloads, with fields of its scores set otherwise."""
     return [
-        entry(method, name, number * factor).model_copy(update=changes)
+        changed(entry(method, name, number * factor), **changes)
         for number, name in enumerate(workloads, 1)
     ]
 
@@ -90,7 +90,7 @@ def test_the_best_over_all_workloads_is_awarded() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
     award = decided(field + made("sgd", 0.5, "alpha", "beta"))
     assert (award.outcome, award.winner, award.unit) == ("awarded", "muon", "")
-    assert [candidate.submission for candidate in award.standings] == ["muon", "adamw", "sgd"]
+    assert [candidate.entry.submission for candidate in award.standings] == ["muon", "adamw", "sgd"]
     rows = {row.name: row for row in across(award).rows}
     assert rows["adamw"].score == pytest.approx(0.5)
     assert rows["sgd"].solved_count == 2
@@ -125,21 +125,22 @@ def test_equals_are_tied() -> None:
     assert award.resolvable_lead is not None
 
 
-def test_alternating_runs_are_tested_in_pairs() -> None:
+def test_the_weakest_test_is_named() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.98, *WORKLOADS)
-
-    def later(each: Score, one: RunScore) -> RunScore:
-        turn = 2 * one.seed + each.submission.count("muon")
-        return one.model_copy(update={"started_utc": f"{turn:04d}", "block": f"{one.seed}"})
-
-    turns = [
-        item.model_copy(update={"runs": tuple(later(item, one) for one in item.runs)})
+    award = decided(field)
+    assert award.winner == "muon"
+    assert [challenge.test for challenge in award.challenges] == ["paired"]
+    unpaired = [
+        item.model_copy(
+            update={"runs": tuple(run.model_copy(update={"block": ""}) for run in item.runs)}
+        )
+        if item.entry.submission == "beta-muon"
+        else item
         for item in field
     ]
-    award = decided(turns)
-    assert award.winner == "muon"
-    assert [challenge.paired for challenge in award.challenges] == [True]
-    assert [challenge.paired for challenge in decided(field).challenges] == [False]
+    award = decided(unpaired)
+    assert (award.outcome, award.winner) == ("tied", None)
+    assert [challenge.test for challenge in award.challenges] == ["not_comparable"]
 
 
 def test_nobody_wins_without_the_reference() -> None:
@@ -157,7 +158,7 @@ def test_a_named_workload_that_the_reference_misses_leaves_no_decision() -> None
     assert award.outcome == "not_awarded"
     assert "nothing can be held against the reference on gamma" in award.reason
     assert award.standings == ()
-    assert {item.submission for item in award.not_ranked} == {"adamw", "muon"}
+    assert {item.entry.submission for item in award.not_ranked} == {"adamw", "muon"}
     two = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta"]'])
     assert decided(field, two).winner == "muon"
     assert across(decided(field)).left_out == {"gamma": "adamw: was not entered"}
@@ -184,7 +185,7 @@ def test_the_geometric_mean_asks_for_every_workload() -> None:
     assert test.lead_ratio == pytest.approx(0.3)
     assert award.resolvable_lead is not None
     (out,) = award.not_ranked
-    assert (out.submission, out.reason) == ("sgd", "gamma: was not entered")
+    assert (out.entry.submission, out.reason) == ("sgd", "gamma: was not entered")
 
 
 def test_rules_without_the_section_award_nothing() -> None:
@@ -213,7 +214,7 @@ def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
 def test_quality_at_a_budget_is_no_cost() -> None:
     mixed = made("muon", 0.1, *WORKLOADS, mode="quality_at_budget")
     award = decided(made("adamw", 1.0, *WORKLOADS) + mixed)
-    assert [candidate.submission for candidate in award.standings] == ["adamw"]
+    assert [candidate.entry.submission for candidate in award.standings] == ["adamw"]
 
 
 def tuned(method: str, factor: float, others_s: float) -> list[Score]:
@@ -227,7 +228,7 @@ def tuned(method: str, factor: float, others_s: float) -> list[Score]:
     for item in made(method, factor, *WORKLOADS):
         counting = [run.model_copy(update=trial(0, run)) for run in item.runs]
         others = [run.model_copy(update=trial(1, run)) for run in item.runs]
-        label = f"{item.ruleset} (external tuning, 2 trials)"
+        label = f"{item.rules.ruleset} (external tuning, 2 trials)"
         change = {"runs": tuple(counting), "trials": tuple(others), "ruleset": label}
         found.append(item.model_copy(update=change))
     return found
@@ -237,7 +238,7 @@ def test_tuning_is_paid_for_and_meets_what_was_not_tuned() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + tuned("muon", 0.5, 40.0)
     award = decided(field)
     assert award.winner == "adamw"
-    names = [candidate.submission for candidate in award.standings]
+    names = [candidate.entry.submission for candidate in award.standings]
     assert names == ["adamw", "muon (external tuning, 2 trials)"]
     row = across(award).rows[1]
     assert row.cells[0].cost == pytest.approx(0.5 * 10.09 + 40.0, rel=1e-2)
@@ -336,7 +337,9 @@ def scores_of(factors: dict[str, list[float | None]]) -> list[Score]:
 
 def standings(scores: list[Score]) -> list[tuple[Any, ...]]:
     (award,) = awards(scores, prize(), RULES)
-    return [(e.submission, e.score, e.low, e.high, e.rank, e.tie_group) for e in award.standings]
+    return [
+        (e.entry.submission, e.score, e.low, e.high, e.rank, e.tie_group) for e in award.standings
+    ]
 
 
 LAW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -384,7 +387,7 @@ def test_a_faster_machine_changes_no_score(
                 )
             }
         )
-        if item.workload == "alpha"
+        if item.entry.workload == "alpha"
         else item
         for item in there
     ]
@@ -402,11 +405,12 @@ def test_other_names_of_workloads_change_nothing(factors: dict[str, list[float |
     there = scores_of(factors)
     names = dict(zip(WORKLOADS, ("zeta", "delta", "eta"), strict=True))
     renamed = [
-        item.model_copy(
-            update={
-                "workload": names[item.workload],
-                "submission": item.submission.replace(item.workload, names[item.workload]),
-            }
+        changed(
+            item,
+            workload=names[item.entry.workload],
+            submission=item.entry.submission.replace(
+                item.entry.workload, names[item.entry.workload]
+            ),
         )
         for item in there
     ]
@@ -424,20 +428,20 @@ def test_other_names_of_workloads_change_nothing(factors: dict[str, list[float |
 def test_of_several_versions_the_last_one_counts() -> None:
     made = scores_of({"muon": [0.5, 0.5, 0.5]})
     later = entry("muon", "alpha", 0.8, started_utc="2026-02-01T00:00:00Z")
-    again = later.model_copy(update={"submission_sha256": "another"})
+    again = changed(later, sha256="another")
     (field,) = fields([*made, again], AcrossRules())
     at = [contender.name for contender in field.contenders].index("muon")
     chosen = field.cells[at][field.workloads.index("alpha")]
     assert chosen.score is not None
-    assert chosen.score.submission_sha256 == "another"
+    assert chosen.score.entry.sha256 == "another"
 
 
 def test_joules_of_another_boundary_are_no_cost() -> None:
     def covering(method: str, *domains: str, eligible: bool = True) -> list[Score]:
         figure = Figure(value=1.0, low=0.9, high=1.1, n=8, level=0.95, domains=domains)
         return made(
-            method, 0.5, *WORKLOADS, energy_to_target_j=figure, energy_eligible=eligible,
-            energy_note="modelled: shown, cannot win",
+            method, 0.5, *WORKLOADS, energy_to_target_j=figure, eligible=eligible,
+            note="modelled: shown, cannot win",
         )  # fmt: skip
 
     field = [*covering("adamw", "cpu"), *covering("part", "gpu"), *covering("like", "cpu")]
@@ -456,8 +460,8 @@ def test_joules_of_another_boundary_are_no_cost() -> None:
 
 def test_names_of_several_teams_carry_the_team() -> None:
     made = scores_of({"muon": [0.5, 0.5, 0.5]})
-    other = [item.model_copy(update={"team": "others"}) for item in made if "muon" in
-             item.submission]  # fmt: skip
+    other = [changed(item, team="others") for item in made if "muon" in
+             item.entry.submission]  # fmt: skip
     (field,) = fields([*made, *other], AcrossRules())
     assert field.titles == ["adamw", "muon of others", "muon of t"]
     assert contender_of(other[0]).team == "others"

@@ -13,9 +13,9 @@ from harness.prizes._decision import plain
 from harness.records import Award, DataState, dump, load
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset, read_resolved
-from harness.score.contrast import is_paired, resolvable_ratio, seeds_to_settle
 from harness.score.score import score_results
-from harness.score.stats import Sample, mean_log
+from harness.score.stats.comparison import detectable_ratio, paired_seeds, seeds_to_settle
+from harness.score.stats.sample import Sample, mean_log
 from tests.lab.results import Plan, alternating, domains_of, moments, series, workload_of
 
 RULES = load_ruleset("default")
@@ -45,7 +45,7 @@ def test_a_clear_lead_is_awarded(tmp_path: Path) -> None:
     (test,) = award.challenges
     assert test.significant
     assert test.lead_ratio == pytest.approx(0.8, rel=1e-3)
-    assert [item.submission for item in award.not_ranked] == ["guess"]
+    assert [item.entry.submission for item in award.not_ranked] == ["guess"]
     assert all(item.holds for item in award.sensitivity)
 
 
@@ -65,8 +65,8 @@ def test_a_contest_in_turns_says_that_it_was_paired(tmp_path: Path) -> None:
     slow = [item * 1.05 for item in EIGHT]
     alternating(tmp_path, (entry("fast"), EIGHT), (entry("slow"), slow))
     award = decided(tmp_path, "speed")
-    assert [challenge.paired for challenge in award.challenges] == [True]
-    assert award.reason.endswith("paired tests)")
+    assert [challenge.test for challenge in award.challenges] == ["paired"]
+    assert award.reason.endswith("a paired t-test of interleaved runs)")
     assert "| slow |" in markdown(award)
     assert "| paired |" in markdown(award)
 
@@ -96,7 +96,7 @@ def test_no_prize_for_other_data_than_the_set(tmp_path: Path, mark: str) -> None
     series(tmp_path, quick.but(changes={"workload": workload}), [0.5 * item for item in EIGHT])
     award = decided(tmp_path)
     assert (award.outcome, award.winner) == ("awarded", "whole")
-    ((name, reason),) = [(item.submission, item.reason) for item in award.not_ranked]
+    ((name, reason),) = [(item.entry.submission, item.reason) for item in award.not_ranked]
     assert name == "quick"
     assert f"(data-{mark})" in reason
 
@@ -139,13 +139,13 @@ def test_equals_are_rarely_told_apart(behind: tuple[int, ...], paired: bool) -> 
     alpha, contests, wrong = 0.05, 600, 0
     for _ in range(contests):
         logs = rng.normal(0, 0.05, (len(behind), 5)) + np.array(behind)[:, None]
-        step = 0 if paired else 100
-        # Of many that take turns only two at a time can lie beside each other.
         samples = [
-            Sample(dict(enumerate(row, step * i)), 1e-6, moments=moments(range(5), i % 2))
+            Sample(dict(enumerate(row)), 1e-6, moments=moments(range(5), i, len(logs)))
+            if paired
+            else Sample(dict(enumerate(row)), 1e-6)
             for i, row in enumerate(logs)
         ]
-        assert is_paired(*samples[:2]) is paired
+        assert bool(paired_seeds(*samples[:2])) is paired
         samples.sort(key=mean_log)
         wrong += all(leader_test.significant for leader_test in leader_tests(samples, alpha))
     assert wrong / contests <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / contests)
@@ -155,7 +155,7 @@ def test_a_true_lead_of_the_resolvable_size_is_seen_as_often_as_stated() -> None
     rng = np.random.default_rng(12)
     model = Sample(dict(enumerate([-0.05, 0.0, 0.05, -0.05, 0.05])), 1e-6)
     other = Sample(dict(enumerate([-0.05, 0.0, 0.05, -0.05, 0.05], 100)), 1e-6)
-    lead = resolvable_ratio(model, other, 0.025)
+    lead = detectable_ratio(model, other, 0.025)
     assert lead is not None
     sd = float(np.std(list(model.logs.values()), ddof=1))
     seen = 0
@@ -176,7 +176,7 @@ def test_the_seeds_that_would_settle_a_lead_make_it_resolvable() -> None:
     assert n > 3
     wide = [0.05 * math.sqrt((n - 1) / n) * (-1) ** i for i in range(n)]
     many = [Sample(dict(enumerate(wide, start)), 1e-6) for start in (0, 1000)]
-    found = resolvable_ratio(many[0], many[1], 0.025)
+    found = detectable_ratio(many[0], many[1], 0.025)
     assert found == pytest.approx(0.05, rel=0.1)
     assert seeds_to_settle(a, b, 1e-5, 0.025) is None
     assert seeds_to_settle(a, Sample({1: 0.0}, 1e-6), lead, 0.025) is None

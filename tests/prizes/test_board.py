@@ -51,8 +51,8 @@ def test_there_is_a_board_for_each_prize(results: Path) -> None:
 
 def test_the_energy_board_ranks_measured_joules_only(results: Path) -> None:
     board = board_of(score_results(results), "energy")
-    assert [standing.submission for standing in board.standings][2] == "sgd"
-    out = {item.submission: item for item in board.unranked}
+    assert [standing.entry.submission for standing in board.standings][2] == "sgd"
+    out = {item.entry.submission: item for item in board.unranked}
     assert set(out) == {"guess", "lazy"}
     assert out["guess"].reason == "modelled, not measured: shown, cannot win"
     assert out["guess"].method == "modelled"
@@ -62,10 +62,10 @@ def test_the_energy_board_ranks_measured_joules_only(results: Path) -> None:
 
 def test_the_speed_board_ranks_by_seconds(results: Path) -> None:
     board = board_of(score_results(results), "speed")
-    assert board.standings[0].submission == "guess"
+    assert board.standings[0].entry.submission == "guess"
     assert board.separated
-    assert board.note.startswith("guess leads, told apart from")
-    assert board.note.endswith("by Welch's test of 8 against 8 series in turn")
+    assert board.note.startswith("guess leads, significantly different from")
+    assert board.note.endswith("by a paired t-test of interleaved runs")
     assert [standing.score for standing in board.standings] == sorted(
         standing.score for standing in board.standings
     )
@@ -73,10 +73,10 @@ def test_the_speed_board_ranks_by_seconds(results: Path) -> None:
 
 def test_close_entries_share_a_letter(results: Path) -> None:
     board = board_of(score_results(results), "energy")
-    letters = {standing.submission: standing.tie_group for standing in board.standings}
+    letters = {standing.entry.submission: standing.tie_group for standing in board.standings}
     assert letters["adam"] == letters["muon"] != letters["sgd"]
     assert not board.separated
-    assert "2 entries cannot be told apart" in board.note
+    assert "2 entries are not significantly different" in board.note
     assert {(standing.rank_low, standing.rank_high) for standing in board.standings} == {
         (1, 2),
         (3, 3),
@@ -97,7 +97,7 @@ def test_a_machine_without_sensors_has_no_winner(tmp_path: Path) -> None:
     board = board_of(score_results(tmp_path), "energy")
     assert board.standings == ()
     assert board.note == "no eligible entry: no measured joules"
-    assert {item.submission for item in board.unranked} == {"adam", "bare"}
+    assert {item.entry.submission for item in board.unranked} == {"adam", "bare"}
 
 
 def test_a_board_on_which_all_miss_says_so(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_two_versions_of_a_name_stay_two(tmp_path: Path) -> None:
     series(tmp_path, Plan(name="adam", source="one"), EIGHT)
     series(tmp_path, Plan(name="adam", source="two"), [2 * item for item in EIGHT])
     board = board_of(score_results(tmp_path), "speed")
-    assert len({standing.submission_sha256 for standing in board.standings}) == 2
+    assert len({standing.entry.sha256 for standing in board.standings}) == 2
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_what_cannot_be_compared_is_on_boards_of_its_own(
 def test_unlike_boundaries_are_not_ranked_together(tmp_path: Path) -> None:
     series(tmp_path, entry("adam"), EIGHT)
     scores = score_results(tmp_path)
-    figure = scores[0].energy_to_target_j
+    figure = scores[0].costs.energy_to_target_j
     assert figure is not None
     wider = figure.model_copy(update={"domains": ("cpu-package-0", "gpu-0")})
-    other = scores[0].model_copy(
-        update={"submission": "wide", "submission_sha256": "w", "energy_to_target_j": wider}
-    )
+    entry_ = scores[0].entry.model_copy(update={"submission": "wide", "sha256": "w"})
+    costs = scores[0].costs.model_copy(update={"energy_to_target_j": wider})
+    other = scores[0].model_copy(update={"entry": entry_, "costs": costs})
     board = board_of([*scores, other], "energy")
-    assert [standing.submission for standing in board.standings] == ["wide"]
+    assert [standing.entry.submission for standing in board.standings] == ["wide"]
     assert "covers cpu-package-0; the board covers" in board.unranked[0].reason
 
 
@@ -160,9 +160,13 @@ def test_the_order_of_scores_moves_nobody(results: Path, random: object) -> None
 def test_a_lost_loser_moves_nobody_above_it(results: Path) -> None:
     scores = score_results(results)
     whole = board_of(scores, "speed")
-    without = board_of([score for score in scores if score.submission != "sgd"], "speed")
-    kept = [(s.submission, s.score, s.rank) for s in whole.standings if s.submission != "sgd"]
-    assert [(s.submission, s.score, s.rank) for s in without.standings] == kept
+    without = board_of([score for score in scores if score.entry.submission != "sgd"], "speed")
+    kept = [
+        (s.entry.submission, s.score, s.rank)
+        for s in whole.standings
+        if s.entry.submission != "sgd"
+    ]
+    assert [(s.entry.submission, s.score, s.rank) for s in without.standings] == kept
 
 
 # --- machines -------------------------------------------------------------------------------------
@@ -173,13 +177,15 @@ def test_machines_compete_with_the_reference_alone(tmp_path: Path) -> None:
         series(tmp_path, entry("toy-adamw", machine=machine, watts=watts), EIGHT)
         series(tmp_path, entry("other", machine=machine), EIGHT)
     board = board_of(score_results(tmp_path), "hardware")
-    assert [(standing.machine, standing.submission) for standing in board.standings] == [
+    assert [
+        (standing.entry.machine, standing.entry.submission) for standing in board.standings
+    ] == [
         ("desk", "toy-adamw"),
         ("rack", "toy-adamw"),
     ]
     assert (board.machine, board.separated) == ("any", True)
-    assert board.note.startswith("desk leads, told apart from rack by Welch's test")
-    assert [item.machine for item in board.unranked] == ["toaster"]
+    assert board.note.startswith("desk leads, significantly different from rack by a Welch test")
+    assert [item.entry.machine for item in board.unranked] == ["toaster"]
     rules = load_ruleset("default")
     (award,) = awards(score_results(tmp_path, rules), find("prizes", "hardware").value, rules)
     assert (award.winner, award.machine) == ("desk", "any")
@@ -196,8 +202,8 @@ def test_one_machine_is_no_contest_of_hardware(tmp_path: Path) -> None:
 
 
 def at_budget(folder: Path, name: str, metrics: list[float], **changes: object) -> None:
-    """Metrics at the budget; the series of several entries take turns, each on its own seeds."""
-    plan = entry(name, ruleset="haet-2021", budget_s=600.0, secret=name, **changes)
+    """Metrics at the budget; the runs of several entries are interleaved."""
+    plan = entry(name, ruleset="haet-2021", budget_s=600.0, **changes)
     for seed, metric in enumerate(metrics, 1):
         start_s = plan.started_s or 6000 * seed + zlib.crc32(name.encode()) % 6000
         halves = ((9.0, 0.99), (590.0, metric))
@@ -212,7 +218,7 @@ def test_the_best_metric_at_the_budget_ranks_first_whatever_the_target(tmp_path:
     write_run(tmp_path, entry("broken", ruleset="haet-2021", seed=6, status="crashed"))
     (board,) = boards(score_results(tmp_path))
     assert (board.prize, board.unit, board.quantity) == ("budget", "", "metric")
-    assert [standing.submission for standing in board.standings] == ["good", "poor"]
+    assert [standing.entry.submission for standing in board.standings] == ["good", "poor"]
     first = board.standings[0]
     assert first.score == pytest.approx(0.714)
     assert first.low is not None
@@ -221,7 +227,7 @@ def test_the_best_metric_at_the_budget_ranks_first_whatever_the_target(tmp_path:
     assert board.resolvable_ratio is None
     assert board.resolvable_lead is not None
     assert 0 < board.resolvable_lead < 0.1
-    out = {item.submission: item.status for item in board.unranked}
+    out = {item.entry.submission: item.status for item in board.unranked}
     assert out == {"short": "too_few_runs", "broken": "runs_failed"}
 
 
@@ -252,16 +258,15 @@ def test_the_document_is_plain_json_with_the_promised_keys(results: Path) -> Non
     assert document["ruleset"] == "as-run"
     row = next(item for item in document["leaderboard"] if item["prize"] == "energy")
     promised = {
-        "submission", "score", "low", "high", "rank", "rank_low", "rank_high", "tie_group",
-        "workload", "machine", "prize",
+        "entry", "score", "low", "high", "rank", "rank_low", "rank_high", "tie_group", "prize",
     }  # fmt: skip
     assert promised <= row.keys()
     score = document["scores"][0]
-    figure = score["time_to_target_s"]
-    assert {"workload", "submission", "machine", "n", "status"} <= score.keys()
+    figure = score["costs"]["time_to_target_s"]
+    assert {"entry", "rules", "n", "status", "quality", "costs"} <= score.keys()
     assert figure["low"] < figure["value"] < figure["high"]
-    missed = next(item for item in document["scores"] if item["submission"] == "lazy")
-    assert missed["time_to_target_s"] is None
+    missed = next(item for item in document["scores"] if item["entry"]["submission"] == "lazy")
+    assert missed["costs"]["time_to_target_s"] is None
 
 
 def test_the_document_names_the_ruleset_that_was_asked_for(results: Path) -> None:
@@ -275,7 +280,7 @@ def test_the_same_bundles_give_the_same_document(results: Path) -> None:
 
 def test_a_row_is_the_geometric_mean_of_its_runs(results: Path) -> None:
     document = score_document(results)
-    rows = {(e["submission"], e["prize"]): e for e in document["leaderboard"]}
+    rows = {(e["entry"]["submission"], e["prize"]): e for e in document["leaderboard"]}
     mean = math.exp(sum(map(math.log, EIGHT)) / 8)
     assert rows["adam", "speed"]["score"] == pytest.approx(mean)
     assert rows["adam", "energy"]["score"] == pytest.approx(100 * mean, rel=1e-5)

@@ -39,7 +39,7 @@ def decided(results: Path, changes: dict[str, Any], method: Any = "counter") -> 
 
 def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
     award = decided(tmp_path, {})
-    assert ([candidate.submission for candidate in award.standings], award.not_ranked) == (
+    assert ([candidate.entry.submission for candidate in award.standings], award.not_ranked) == (
         ["entry"],
         (),
     )

@@ -17,7 +17,8 @@ HOSTILE = st.text(st.sampled_from("a \n\r\t|`*_[](<>)&#\\!\u2028\x85\v\f"), max_
 def standing(name: str, rank: int, **changes: Any) -> dict[str, Any]:
     place = {"rank": rank, "rank_low": 1, "rank_high": 2, "tie_group": "a", "n": 5}
     names = {"submission": name, "title": name, "team": "t", "workload": "w", "machine": "desk"}
-    return names | place | {"score": 10.0 * rank, "low": 9.0, "high": None} | changes
+    entry = {key: changes.pop(key, value) for key, value in names.items()}
+    return {"entry": entry, "score": 10.0 * rank, "low": 9.0, "high": None} | place | changes
 
 
 def award(**changes: Any) -> Award:
@@ -50,7 +51,7 @@ def award(**changes: Any) -> Award:
 
 def challenge(**changes: Any) -> dict[str, Any]:
     near = {"challenger": "two", "lead_ratio": 0.02, "p_differ": 0.3, "p_holm": 0.3}
-    return near | {"paired": False, "significant": False, "seeds_count": None} | changes
+    return near | {"test": "independent", "significant": False, "seeds_count": None} | changes
 
 
 def cells(line: str) -> list[str]:
@@ -77,11 +78,14 @@ def test_tame_text_stays_as_it_is(text: str) -> None:
 
 @given(HOSTILE, HOSTILE)
 def test_no_name_or_reason_moves_the_table(name: str, reason: str) -> None:
-    out = {"submission": name, "title": "", "team": "", "status": "excluded", "reason": reason}
+    entry = {"workload": "w", "submission": name, "machine": "desk"}
+    out = {"entry": entry, "status": "excluded", "reason": reason}
     text = markdown(award(not_ranked=(out,), reason=reason))
     (row,) = rows(text, "Without a place")
     assert row == [plain(name).strip(), "excluded", plain(reason).strip()]
-    tame = markdown(award(not_ranked=(out | {"submission": "x", "reason": "y"},), reason="y"))
+    tame = markdown(
+        award(not_ranked=(out | {"entry": entry | {"submission": "x"}, "reason": "y"},), reason="y")
+    )
     assert len(text.splitlines()) == len(tame.splitlines())
 
 
@@ -109,18 +113,11 @@ def test_a_tie_tells_what_would_settle_it(changes: dict[str, Any], end: list[str
     assert row[1:3] == ["+2.00%", "independent"]
 
 
-@pytest.mark.parametrize(
-    ("allowance", "test", "end"),
-    [(2.0, "apart, beyond × 2", "let them alternate"), (None, "apart", "let them alternate")],
-)
-def test_runs_of_different_hours_are_asked_to_alternate(
-    allowance: float | None, test: str, end: str
-) -> None:
-    alone = challenge(test="apart", allowance_ratio=allowance)
-    text = markdown(award(challenges=(alone,)))
+def test_entries_that_are_not_paired_are_asked_to_interleave() -> None:
+    text = markdown(award(challenges=(challenge(test="not_comparable"),)))
     (row,) = rows(text, "Tests")
-    assert (row[2], row[-1]) == (test, end)
-    assert "- apart: their runs did not alternate" in text
+    assert (row[2], row[-1]) == ("not comparable", "run them interleaved")
+    assert "- not_comparable: the runs are not paired" in text
     assert "- paired" not in text
 
 

@@ -31,7 +31,7 @@ def test_the_text_is_that_of_the_record(prize: str) -> None:
 def test_time_was_awarded_by_a_paired_test() -> None:
     award = record("speed")
     assert (award.outcome, award.winner) == ("awarded", "digits-mlp-muon")
-    assert [challenge.paired for challenge in award.challenges] == [True]
+    assert [challenge.test for challenge in award.challenges] == ["paired"]
 
 
 def test_modelled_joules_won_nothing() -> None:

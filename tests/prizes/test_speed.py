@@ -9,7 +9,7 @@ from tests.prizes.made_scores import run, score
 
 
 def test_an_entry_without_joules_may_win() -> None:
-    entry = score(run(1, energy_j=None), energy_eligible=False, energy_note="not measured")
+    entry = score(run(1, energy_j=None), eligible=False, note="not measured")
     assert PRIZE.admit(entry).admitted
     assert PRIZE.sample(entry).logs == {1: pytest.approx(math.log(10.0))}
 

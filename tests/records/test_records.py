@@ -12,6 +12,9 @@ from pydantic import ValidationError
 
 import harness.records
 from harness.records import (
+    CostFigures,
+    EnergyStatus,
+    EntryRef,
     Event,
     Figure,
     Finding,
@@ -22,9 +25,11 @@ from harness.records import (
     Manifest,
     ManifestFile,
     MeterStatus,
+    MetricResult,
     Record,
     RecordError,
     Ruleset,
+    RulesInForce,
     Run,
     Score,
     Standing,
@@ -44,30 +49,36 @@ KINDS = sorted(
 )
 
 
+ENTRY = EntryRef(
+    workload="w", workload_version="v", submission="s", sha256="0", title="S", team="t",
+    division="closed", machine="m",
+)  # fmt: skip
+
+
 def figure(value: float = 10.0) -> Figure:
     return Figure(value=value, low=9.0, high=None, n=3, level=0.95, method="counter")
 
 
 def standing() -> Standing:
     return Standing(
-        submission="s", title="S", team="t", workload="w", machine="m", score=1.5, low=None,
-        high=2.0, n=3, rank=1, rank_low=1, rank_high=2, tie_group="a",
+        entry=ENTRY, score=1.5, low=None, high=2.0, n=3, rank=1, rank_low=1, rank_high=2,
+        tie_group="a",
     )  # fmt: skip
 
 
 def score() -> Score:
     return Score(
-        workload="w", workload_version="v", submission="s", submission_sha256="0", title="S",
-        team="t", division="closed", machine="m", ruleset="r", snapshot_rule="final",
-        status="scored", reason="", n=3, failures=0, target=0.9, metric_name="accuracy",
-        better="higher", metric=figure(0.95), p_target=1e-9, time_to_target_s=figure(),
-        energy_to_target_j=None, energy_by_domain_j={"cpu": figure()}, energy_eligible=False,
-        energy_note="none",
+        entry=ENTRY, rules=RulesInForce(ruleset="r", snapshot_rule="final"),
+        status="scored", reason="", n=3, failures=0,
+        quality=MetricResult(name="accuracy", better="higher", target=0.9, figure=figure(0.95),
+                             p_target=1e-9),
+        costs=CostFigures(time_to_target_s=figure()),
+        energy=EnergyStatus(eligible=False, note="none", by_domain_j={"cpu": figure()}),
     )  # fmt: skip
 
 
 def board() -> Leaderboard:
-    out = Unranked(submission="o", title="O", team="t", status="excluded", reason="x")
+    out = Unranked(entry=ENTRY, status="excluded", reason="x")
     return Leaderboard(
         workload="w", machine="m", ruleset="r", prize="energy", quantity="energy_to_target_j",
         unit="J", standings=(standing(),), unranked=(out,), separated=False,
@@ -242,6 +253,6 @@ def test_files_on_disk_carry_a_format() -> None:
 
 
 def test_missing_joules_and_zero_joules_are_two_things() -> None:
-    hints = typing.get_type_hints(Score)
+    hints = typing.get_type_hints(CostFigures)
     assert type(None) in typing.get_args(hints["energy_to_target_j"])
     assert b'"energy_to_target_j": null' in dump(score())

@@ -271,7 +271,7 @@ def _snapshots(plan: Plan, line: Timeline, index: int) -> tuple[Snapshot, ...]:
 
 
 def _window(plan: Plan, line: Timeline, index: int) -> RunWindow:
-    # Entries take turns, in each hour one run of each.
+    # The runs of all entries are interleaved.
     turn = zlib.crc32(plan.submission.encode())
     return RunWindow(
         origin_utc=f"2026-11-22T{index:02d}:07:25.{turn % 10**9:09d}Z",
@@ -304,7 +304,7 @@ def made_run(plan: Plan, line: Timeline, index: int) -> Run:
         snapshot_rule="first_passing",
         seeds=SeedPair(
             session=100 + index, instance=7, source="harness",
-            commitment=_sha(f"c {plan.submission}"),
+            commitment=_sha(f"c {plan.workload}"),
             secret="00" * 32, index=index,
         ),
         isolation=Isolation(

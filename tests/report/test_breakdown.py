@@ -21,7 +21,7 @@ from tests.report.made import Made
 @pytest.fixture
 def entries(made: Made) -> dict[str, Entry]:
     found = entries_of(made.scores, Boards(made.boards), made.results)
-    return {entry.score.submission: entry for entry in found}
+    return {entry.score.entry.submission: entry for entry in found}
 
 
 METERED = ["cnn-adamw", "cnn-muon", "cnn-sgd", "cnn-fake", "digits-mlp-adamw"]
@@ -32,8 +32,8 @@ def test_the_scored_segments_add_up_to_the_score(entries: dict[str, Entry], name
     for run in entries[name].runs:
         told = breakdown_of(run, trace_of(run))
         assert told is not None
-        assert run.score.energy_j is not None
-        assert told.scored_j() == pytest.approx(run.score.energy_j, rel=1e-9)
+        assert run.score.energy.energy_j is not None
+        assert told.scored_j() == pytest.approx(run.score.energy.energy_j, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", METERED)
@@ -105,5 +105,5 @@ def test_uncertainties_come_from_the_measure(entries: dict[str, Entry]) -> None:
     each = entries["cnn-adamw"].runs[0]
     told = energies_of(each, trace_of(each))
     assert set(told) == {"cpu-package-0", "cpu-core-0", "dram-0"}
-    assert told["dram-0"].energy_j == pytest.approx(each.score.energy_by_domain_j["dram-0"])
+    assert told["dram-0"].energy_j == pytest.approx(each.score.energy.by_domain_j["dram-0"])
     assert told["dram-0"].terms

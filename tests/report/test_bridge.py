@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from harness.records import Figure, Score
 from harness.report.bridge import bridge, first_of, incomparable, sentence
 from harness.report.entries import Boards, entries_of
+from tests.lab.results import changed
 from tests.report.made import Made
 
 costs = st.floats(1e-3, 1e6)
@@ -16,27 +17,26 @@ def plain(value: float) -> Figure:
     return Figure(value=value, low=None, high=None, n=3, level=0.95)
 
 
-def changed(score: Score, joules: float, seconds: float, steps: float | None) -> Score:
-    assert score.energy_to_target_j is not None
-    return score.model_copy(
-        update={
-            "energy_to_target_j": score.energy_to_target_j.model_copy(update={"value": joules}),
-            "time_to_target_s": plain(seconds),
-            "steps_to_target": None if steps is None else plain(steps),
-        }
+def made_of(score: Score, joules: float, seconds: float, steps: float | None) -> Score:
+    assert score.costs.energy_to_target_j is not None
+    return changed(
+        score,
+        energy_to_target_j=score.costs.energy_to_target_j.model_copy(update={"value": joules}),
+        time_to_target_s=plain(seconds),
+        steps_to_target=None if steps is None else plain(steps),
     )
 
 
 @pytest.fixture(scope="module")
 def base(made: Made) -> Score:
-    return next(s for s in made.scores if s.submission == "cnn-muon")
+    return next(s for s in made.scores if s.entry.submission == "cnn-muon")
 
 
 @given(st.tuples(costs, costs, costs), st.tuples(costs, costs, costs))
 def test_the_factors_add_up_to_the_difference(
     base: Score, one: tuple[float, float, float], other: tuple[float, float, float]
 ) -> None:
-    found = bridge(changed(base, *one), changed(base, *other))
+    found = bridge(made_of(base, *one), made_of(base, *other))
     assert found is not None
     total = sum(bar.energy_j for bar in found.bars)
     assert math.isclose(
@@ -46,13 +46,13 @@ def test_the_factors_add_up_to_the_difference(
 
 
 def test_without_steps_there_are_two_factors(base: Score) -> None:
-    found = bridge(changed(base, 10, 2, None), changed(base, 20, 2, 50))
+    found = bridge(made_of(base, 10, 2, None), made_of(base, 20, 2, 50))
     assert found is not None
     assert [bar.factor for bar in found.bars] == ["time_s", "watts"]
 
 
 def test_words_tell_the_direction(base: Score) -> None:
-    found = bridge(changed(base, 100, 10, 100), changed(base, 118.8, 10.8, 120))
+    found = bridge(made_of(base, 100, 10, 100), made_of(base, 118.8, 10.8, 120))
     assert found is not None
     words = sentence(found).replace("\u202f", " ")
     assert words == "20 % more steps, steps 10 % faster, power 10 % higher"
@@ -62,24 +62,24 @@ def test_words_tell_the_direction(base: Score) -> None:
 
 
 def test_unlike_joules_are_never_compared(made: Made, base: Score) -> None:
-    by_name = {score.submission: score for score in made.scores}
+    by_name = {score.entry.submission: score for score in made.scores}
     for name in ("cnn-fake", "cnn-unmetered", "digits-mlp-adamw", "digits-mlp-broken"):
         assert bridge(base, by_name[name]) is None
         assert incomparable(base, by_name[name])
-    figure = base.energy_to_target_j
+    figure = base.costs.energy_to_target_j
     assert figure is not None
     sampled = figure.model_copy(update={"method": "sampled"})
-    other = base.model_copy(update={"energy_to_target_j": sampled})
+    other = changed(base, energy_to_target_j=sampled)
     assert "different ways" in incomparable(base, other)
 
 
 def test_the_first_is_a_ranked_one_where_there_is_one(made: Made) -> None:
     entries = entries_of(made.scores, Boards(made.boards), made.results)
-    cnn = [entry for entry in entries if entry.score.workload == "digits-cnn"]
+    cnn = [entry for entry in entries if entry.score.entry.workload == "digits-cnn"]
     first = first_of(cnn)
     assert first is not None
-    assert first.score.submission == "cnn-muon"
-    assert first_of([e for e in cnn if e.score.submission == "cnn-unmetered"]) is None
-    estimated = first_of([entry for entry in entries if entry.score.workload == "digits-mlp"])
+    assert first.score.entry.submission == "cnn-muon"
+    assert first_of([e for e in cnn if e.score.entry.submission == "cnn-unmetered"]) is None
+    estimated = first_of([entry for entry in entries if entry.score.entry.workload == "digits-mlp"])
     assert estimated is not None
-    assert estimated.score.submission == "digits-mlp-muon"
+    assert estimated.score.entry.submission == "digits-mlp-muon"

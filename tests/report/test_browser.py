@@ -168,7 +168,7 @@ def test_without_scripts_everything_is_readable(tab: Tab, site: Path, made: Made
             text = tab.call("DOM.getOuterHTML", nodeId=root)["outerHTML"]
             assert "<tr hidden" not in text
             assert 'class="tools" data-for="t1" hidden' in text
-            assert all(s.title in text for s in made.scores if s.workload == workload)
+            assert all(s.entry.title in text for s in made.scores if s.entry.workload == workload)
         assert tab.complaints() == []
     finally:
         tab.scripts(on=True)

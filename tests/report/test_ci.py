@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report.ci import SUMMARY_BYTES_MAX, badge, junit, markdown, summary, write_ci
+from tests.lab.results import changed
 from tests.report.made import Made
 
 
@@ -30,7 +31,8 @@ def test_the_summary_lists_every_entry_with_its_marks(made: Made) -> None:
     assert len(rows) == len(made.scores)
     modelled = [row for row in rows if "(modelled)" in row]
     assert len(modelled) == sum(
-        score.energy_to_target_j is not None and score.energy_to_target_j.method == "modelled"
+        score.costs.energy_to_target_j is not None
+        and score.costs.energy_to_target_j.method == "modelled"
         for score in made.scores
     )
     assert "not measured" in text
@@ -45,8 +47,7 @@ def test_no_results_are_said(tmp_path: Path) -> None:
 
 def test_a_long_summary_is_cut_and_says_so(made: Made) -> None:
     many = [
-        made.scores[0].model_copy(update={"submission": f"s{i}", "title": f"{i} " + "x" * 70})
-        for i in range(8000)
+        changed(made.scores[0], submission=f"s{i}", title=f"{i} " + "x" * 70) for i in range(8000)
     ]
     text = summary(many, [])
     assert len(text.encode()) < 1_000_000
@@ -63,7 +64,7 @@ def test_no_mark_of_an_entrants_text_has_a_meaning(text: str) -> None:
 
 @pytest.mark.parametrize("title", ["@everyone", "a|b", "<img src=x>", "[x](https://e.x)", "`x`"])
 def test_hostile_titles_stay_text(made: Made, title: str) -> None:
-    score = made.scores[0].model_copy(update={"title": title})
+    score = changed(made.scores[0], title=title)
     assert title not in summary([score], [])
 
 
@@ -74,14 +75,14 @@ def test_junit_has_a_case_for_each_run(made: Made) -> None:
     assert len(cases) == len(runs)
     assert len(root.findall(".//failure")) == sum(not run.reached for run in runs)
     told = {p.get("value") for p in root.iter("property") if p.get("name") == "energy_j"}
-    assert told == {repr(run.energy_j) for run in runs if run.energy_j is not None}
+    assert told == {repr(run.energy.energy_j) for run in runs if run.energy.energy_j is not None}
     for suite in root:
         assert int(suite.get("tests", "")) == len(suite.findall("testcase"))
         assert int(suite.get("failures", "")) == len(suite.findall("testcase/failure"))
 
 
 def test_junit_survives_what_xml_cannot_hold(made: Made) -> None:
-    score = made.scores[0].model_copy(update={"submission": "a\x00<b>&\x1b\ufffe"})
+    score = changed(made.scores[0], submission="a\x00<b>&\x1b\ufffe")
     case = ET.fromstring(junit([score])).find("testsuite/testcase")
     assert case is not None
     assert "<b>&" in case.get("name", "")

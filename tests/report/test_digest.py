@@ -8,7 +8,7 @@ from tests.report.made import Made
 @pytest.fixture
 def entries(made: Made) -> dict[str, Entry]:
     found = entries_of(made.scores, Boards(made.boards), made.results)
-    return {entry.score.submission: entry for entry in found}
+    return {entry.score.entry.submission: entry for entry in found}
 
 
 def test_joules_grow_with_each_snapshot_up_to_those_of_the_score(
@@ -20,7 +20,7 @@ def test_joules_grow_with_each_snapshot_up_to_those_of_the_score(
         joules = digest.joules[run.run_id]
         assert list(joules.values()) == sorted(joules.values())
         assert run.snapshot is not None
-        assert joules[run.snapshot] == pytest.approx(run.energy_j, rel=0.05)
+        assert joules[run.snapshot] == pytest.approx(run.energy.energy_j, rel=0.05)
 
 
 def test_curves_over_joules_are_those_over_time(entries: dict[str, Entry]) -> None:

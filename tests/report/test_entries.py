@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from harness.report.entries import Boards, EntryRun, board_key_of, entries_of, order_of
+from tests.lab.results import changed
 from tests.report.made import Made
 
 
@@ -19,18 +20,18 @@ def test_every_entry_knows_its_places(made: Made) -> None:
             assert (place.standing is None) != (place.unranked is None)
             row = place.standing or place.unranked
             assert row is not None
-            assert row.title == entry.score.title
+            assert row.entry.title == entry.score.entry.title
 
 
 def test_versions_of_one_submission_are_told_apart_on_the_board(made: Made) -> None:
     board = next(b for b in made.boards if b.standings)
-    score = next(s for s in made.scores if s.title == board.standings[0].title
-                 and s.workload == board.workload)  # fmt: skip
-    named = board.standings[0].model_copy(
-        update={"submission": f"{score.submission}@{score.submission_sha256[:8]}"}
+    score = next(s for s in made.scores if s.entry.title == board.standings[0].entry.title
+                 and s.entry.workload == board.workload)  # fmt: skip
+    named = changed(
+        board.standings[0], submission=f"{score.entry.submission}@{score.entry.sha256[:8]}"
     )
     renamed = board.model_copy(update={"standings": (named, *board.standings[1:])})
-    other = score.model_copy(update={"submission_sha256": "f" * 64})
+    other = changed(score, sha256="f" * 64)
     boards = Boards([renamed])
     assert boards.places(score)[board.prize].standing is named
     assert boards.places(other)[board.prize].standing is None
@@ -39,17 +40,17 @@ def test_versions_of_one_submission_are_told_apart_on_the_board(made: Made) -> N
 def test_versions_that_bear_one_name_and_title_do_not_share_a_place(made: Made) -> None:
     board = next(b for b in made.boards if b.standings)
     row = board.standings[0]
-    score = next(s for s in made.scores if s.submission_sha256 == row.submission_sha256
-                 and s.workload == board.workload)  # fmt: skip
-    older = row.model_copy(update={"submission_sha256": "a" * 64, "rank": 2})
+    score = next(s for s in made.scores if s.entry.sha256 == row.entry.sha256
+                 and s.entry.workload == board.workload)  # fmt: skip
+    older = changed(row, sha256="a" * 64, rank=2)
     boards = Boards([board.model_copy(update={"standings": (older, *board.standings)})])
     assert boards.places(score)[board.prize].standing is row
-    other = score.model_copy(update={"submission_sha256": "a" * 64})
+    other = changed(score, sha256="a" * 64)
     assert boards.places(other)[board.prize].standing is older
 
 
 def test_other_machines_have_other_boards(made: Made) -> None:
-    score = made.scores[0].model_copy(update={"machine": "elsewhere"})
+    score = changed(made.scores[0], machine="elsewhere")
     assert Boards(made.boards).places(score) == {}
     assert board_key_of(score) != board_key_of(made.scores[0])
 

@@ -15,6 +15,7 @@ from harness.report.ci import write_ci
 from harness.report.figures import write_figures
 from harness.report.finite import NO_NUMBER, all_positive, tamed, tamed_board, tamed_score
 from harness.report.site import Site, render, texts
+from tests.lab.results import changed
 from tests.report.made import Made, Plan, make
 from tests.report.markup import Markup, pages_of, read
 
@@ -30,8 +31,8 @@ PLANS = (
 INF, NAN = math.inf, math.nan
 EXTREMES = (0.0, -0.0, 5e-324, 1e-300, 1.0, 1e15, 1e300, 1.7e308, -1.0, INF, -INF, NAN)
 
-FIGURES = ("energy_to_target_j", "time_to_target_s", "metric", "steps_to_target", "cpu_s")
-RUN_NUMBERS = ("energy_j", "energy_u_j", "time_s", "time_low_s", "metric", "cpu_s")
+COSTS = ("energy_to_target_j", "time_to_target_s", "steps_to_target", "cpu_s")
+RUN_NUMBERS = ("energy_j", "u_j", "time_s", "time_low_s", "metric", "cpu_s")
 
 
 @pytest.fixture(scope="module")
@@ -62,18 +63,18 @@ class Spoiler:
         return self.random.random() < 0.5
 
     def run(self, run: RunScore) -> RunScore:
-        changed = {name: self.value() for name in RUN_NUMBERS if self.half()}
-        return run.model_copy(update=changed)
+        return changed(run, **{name: self.value() for name in RUN_NUMBERS if self.half()})
 
     def score(self, score: Score) -> Score:
-        changed: dict[str, object] = {
-            name: self.figure(getattr(score, name)) for name in FIGURES if self.half()
+        changes: dict[str, object] = {
+            name: self.figure(score.figure_of(name)) for name in COSTS if self.half()
         }
-        changed |= {"target": self.number()} if self.half() else {}
-        changed["runs"] = tuple(map(self.run, score.runs))
-        domains = score.energy_by_domain_j.items()
-        changed["energy_by_domain_j"] = {name: self.figure(item) or item for name, item in domains}
-        return score.model_copy(update=changed)
+        changes |= {"figure": self.figure(score.quality.figure)} if self.half() else {}
+        changes |= {"target": self.number()} if self.half() else {}
+        changes["runs"] = tuple(map(self.run, score.runs))
+        domains = score.energy.by_domain_j.items()
+        changes["by_domain_j"] = {name: self.figure(item) or item for name, item in domains}
+        return changed(score, **changes)
 
     def standing(self, row: Standing) -> Standing:
         ends = {key: self.value() for key in ("low", "high", "p_first") if self.half()}
@@ -146,10 +147,10 @@ def test_an_infinite_figure_is_missing_and_its_place_is_lost(few: Made, tmp_path
     found = tamed_board(board.model_copy(update={"standings": rows}))
     assert found.standings == board.standings[1:]
     assert [row.reason for row in found.unranked][-1] == NO_NUMBER
-    assert found.unranked[-1].submission == first.submission
+    assert found.unranked[-1].entry.submission == first.entry.submission
     scores = [
-        score.model_copy(update={"time_to_target_s": None})
-        if score.submission == first.submission
+        changed(score, time_to_target_s=None)
+        if score.entry.submission == first.entry.submission
         else score
         for score in few.scores
     ]
@@ -158,11 +159,11 @@ def test_an_infinite_figure_is_missing_and_its_place_is_lost(few: Made, tmp_path
 
 
 def test_an_infinite_end_of_an_interval_is_an_open_end(few: Made) -> None:
-    score = next(item for item in few.scores if item.time_to_target_s)
-    time = score.time_to_target_s
+    score = next(item for item in few.scores if item.costs.time_to_target_s)
+    time = score.costs.time_to_target_s
     assert time is not None
-    spoilt = score.model_copy(update={"time_to_target_s": time.model_copy(update={"high": INF})})
-    kept = tamed_score(spoilt).time_to_target_s
+    spoilt = changed(score, time_to_target_s=time.model_copy(update={"high": INF}))
+    kept = tamed_score(spoilt).costs.time_to_target_s
     assert kept is not None
     assert (kept.value, kept.low, kept.high) == (time.value, time.low, None)
 
@@ -194,8 +195,8 @@ def test_what_ci_shows_and_the_figures_bear_it_too(few: Made, tmp_path: Path, va
 
 
 def test_only_costs_that_have_a_logarithm_are_put_together(few: Made) -> None:
-    score = next(item for item in few.scores if item.energy_to_target_j and item.runs)
+    score = next(item for item in few.scores if item.costs.energy_to_target_j and item.runs)
     assert all_positive(score)
     for value in (0.0, -1.0, 1e300, 5e-324):
-        run = score.runs[0].model_copy(update={"energy_j": value})
+        run = changed(score.runs[0], energy_j=value)
         assert not all_positive(score.model_copy(update={"runs": (run,)}))

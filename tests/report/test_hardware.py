@@ -64,11 +64,11 @@ def test_each_row_finds_the_score_of_its_own_machine(machines: Made) -> None:
     view = hardware_board(board, site.entries, "h1")
     for rank in view.ranks:
         assert rank.entry is not None
-        assert rank.entry.score.machine == rank.row.machine
+        assert rank.entry.score.entry.machine == rank.row.entry.machine
         assert rank.shown.value in str(rank.shown)
-    assert [outsider.entry and outsider.entry.score.machine for outsider in view.outsiders] == [
-        "modelled-3"
-    ]
+    assert [
+        outsider.entry and outsider.entry.score.entry.machine for outsider in view.outsiders
+    ] == ["modelled-3"]
     assert hardware_board(board, (), "h1").ranks[0].entry is None
 
 

@@ -14,7 +14,7 @@ from tests.report.made import Made
 @pytest.fixture
 def each(made: Made) -> EntryRun:
     """A run of which nothing is to be said."""
-    score = next(s for s in made.scores if s.submission == "cnn-sgd")
+    score = next(s for s in made.scores if s.entry.submission == "cnn-sgd")
     return EntryRun(score.runs[0], made.results / score.runs[0].bundle)
 
 
@@ -101,7 +101,7 @@ def test_idle_processors(each: EntryRun) -> None:
 
 @pytest.mark.parametrize(("limit_w", "said"), [(400.0, True), (60.0, False), (None, False)])
 def test_an_accelerator_far_under_its_limit(made: Made, limit_w: float | None, said: bool) -> None:
-    score = next(s for s in made.scores if s.submission == "cnn-fake")
+    score = next(s for s in made.scores if s.entry.submission == "cnn-fake")
     each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
     assert each.run is not None
     domains = tuple(replace(domain, power_high_w=limit_w) for domain in each.run.domains)

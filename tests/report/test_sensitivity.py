@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from harness.records import Leaderboard, RunScore, Score
 from harness.report.sensitivity import geometric_mean, lead_text, variations
+from tests.lab.results import changed
 from tests.report.made import Made
 
 positive = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=8)
@@ -25,15 +26,14 @@ def board(made: Made) -> Leaderboard:
 
 @pytest.fixture
 def ranked(made: Made, board: Leaderboard) -> dict[str, Score]:
-    by_name = {score.submission: score for score in made.scores}
-    return {row.submission: by_name[row.submission] for row in board.standings}
+    by_name = {score.entry.submission: score for score in made.scores}
+    return {row.entry.submission: by_name[row.entry.submission] for row in board.standings}
 
 
 def with_costs(score: Score, joules: list[float], u_j: float | None = None) -> Score:
     base: RunScore = score.runs[0]
     runs = tuple(
-        base.model_copy(update={"energy_j": value, "energy_u_j": u_j, "seed": seed})
-        for seed, value in enumerate(joules)
+        changed(base, energy_j=value, u_j=u_j, seed=seed) for seed, value in enumerate(joules)
     )
     return score.model_copy(update={"runs": runs})
 
@@ -49,13 +49,13 @@ def test_a_clear_winner_stays_first(board: Leaderboard, ranked: dict[str, Score]
     found = variations(board, ranked)
     assert len(found) >= 5
     assert not any(item.changes for item in found)
-    assert {item.first for item in found} == {board.standings[0].submission}
+    assert {item.first for item in found} == {board.standings[0].entry.submission}
 
 
 def test_a_winner_by_one_lucky_seed_is_found_out(
     board: Leaderboard, ranked: dict[str, Score]
 ) -> None:
-    first, second = (row.submission for row in board.standings[:2])
+    first, second = (row.entry.submission for row in board.standings[:2])
     ranked[first] = with_costs(ranked[first], [1.0, 60.0, 62.0])
     ranked[second] = with_costs(ranked[second], [50.0, 51.0, 52.0])
     found = by_name(board, ranked)
@@ -66,7 +66,7 @@ def test_a_winner_by_one_lucky_seed_is_found_out(
 def test_the_meters_own_uncertainty_is_held_against_the_first(
     board: Leaderboard, ranked: dict[str, Score]
 ) -> None:
-    first, second = (row.submission for row in board.standings[:2])
+    first, second = (row.entry.submission for row in board.standings[:2])
     ranked[first] = with_costs(ranked[first], [50.0, 50.0], u_j=5.0)
     ranked[second] = with_costs(ranked[second], [52.0, 52.0], u_j=5.0)
     name = "the first one's meter reading low by its uncertainty"
@@ -78,11 +78,7 @@ def test_the_meters_own_uncertainty_is_held_against_the_first(
 def test_what_is_not_known_changes_nothing(board: Leaderboard, ranked: dict[str, Score]) -> None:
     blind = {
         name: score.model_copy(
-            update={
-                "runs": tuple(
-                    run.model_copy(update={"window_energy_j": None}) for run in score.runs
-                )
-            }
+            update={"runs": tuple(changed(run, window_j=None) for run in score.runs)}
         )
         for name, score in ranked.items()
     }

@@ -10,6 +10,7 @@ from harness.records import Leaderboard, Score
 from harness.registry import PLUGINS_VARIABLE
 from harness.report import site as site_module
 from harness.report.site import HERE, INVENTORY, SiteError, render, squeezed
+from tests.lab.results import changed
 from tests.report.made import PLANS, Made, Plan, make, scored
 from tests.report.markup import pages_of, read
 
@@ -274,7 +275,7 @@ def test_a_forged_inventory_deletes_nothing_outside(tmp_path: Path) -> None:
 
 def test_two_versions_of_one_submission_have_a_page_each(made: Made, tmp_path: Path) -> None:
     score = made.scores[0]
-    other = score.model_copy(update={"submission_sha256": "f" * 64})
+    other = changed(score, sha256="f" * 64)
     pair: list[Score] = [score, other]
     boards: list[Leaderboard] = []
     render(made.results, tmp_path, pair, boards)

@@ -96,7 +96,7 @@ def test_a_whole_tree_comes_in_and_says_what_was_cut_off(theirs: Results, ours: 
 def test_score_and_checker_see_it(bundle: Path, ours: Path) -> None:
     import_bundles(bundle, ours)
     (score,) = score_results(ours)
-    assert (score.workload, score.submission, score.n) == ("tiny", "entry", 1)
+    assert (score.entry.workload, score.entry.submission, score.n) == ("tiny", "entry", 1)
     checks = {check.rule: check for check in verify(ours).bundles[0].checks}
     assert checks["foreign-row"].verdict == "pass"
     assert checks["ledger-row"].verdict == "skip"

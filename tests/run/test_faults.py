@@ -15,7 +15,7 @@ from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
 from harness.run.order import RunResult
 from harness.run.submission import SubmissionError
-from harness.score.cost import run_score
+from harness.score.run.cost import run_score
 from harness.storage import sha256_file
 from tests.run.made import Folder, Silent
 
@@ -216,7 +216,7 @@ def test_sampler_that_dies_costs_the_joules_and_not_the_run(folder: Folder) -> N
     assert bundle.evaluation is not None
     assert bundle.evaluation.values[-1].value is not None
     score = run_score(bundle, bundle.ruleset, folder.results)
-    assert score.energy_j is None, "a trace that ends before the run is no measurement of it"
+    assert score.energy.energy_j is None, "a trace that ends before the run is no measurement of it"
     assert score.time_s is not None
     check_disk(folder.results)
     assert own_children() == ""

@@ -194,7 +194,7 @@ def test_trials_run_and_are_scored_as_one_study(folder: Folder) -> None:
         ("external", 0, 0, 4), ("external", 0, 1, 4), ("external", 0, 2, 4), ("external", 0, 3, 4)
     ]  # fmt: skip
     (score,) = score_results(folder.results)
-    assert score.ruleset.endswith("(external tuning, 4 trials)")
+    assert score.rules.ruleset.endswith("(external tuning, 4 trials)")
     assert (score.n, len(score.runs), len(score.trials)) == (1, 1, 3)
     assert score.runs[0].trial is not None
     assert score.runs[0].trial.validation == 1.0
@@ -203,7 +203,7 @@ def test_trials_run_and_are_scored_as_one_study(folder: Folder) -> None:
     assert (score.spent.runs_count, score.spent.missed_count) == (4, 2)
     assert 0 < (score.spent.wasted_energy_j or 0) < (score.spent.energy_j or 0)
     assert score.tuning is not None
-    with_tuning, alone = score.tuning.time_with_tuning_s, score.time_to_target_s
+    with_tuning, alone = score.tuning.time_with_tuning_s, score.costs.time_to_target_s
     assert with_tuning is not None
     assert alone is not None
     others = sum(run.window_s or 0.0 for run in score.trials)

@@ -10,7 +10,7 @@ from harness.records import Score
 from harness.records.compare import CostRatio
 from harness.score.compare import compare, gate, ratio_interval
 from harness.score.score import score_results
-from harness.score.stats import Sample
+from harness.score.stats.sample import Sample
 from tests.lab.results import Plan, alternating, moments, series, write_run
 
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
@@ -21,9 +21,10 @@ def pair(rng: np.random.Generator, ratio: float, n: int, *, paired: bool) -> tup
     a = instance + rng.normal(0, 0.02, n)
     b = instance + rng.normal(math.log(ratio), 0.02, n)
     first = 0 if paired else 100
+    own = [moments(range(n), place) if paired else None for place in (0, 1)]
     return (
-        Sample(dict(enumerate(a)), 1e-6, moments=moments(range(n), 0)),
-        Sample(dict(enumerate(b, first)), 1e-6, moments=moments(range(first, first + n), 1)),
+        Sample(dict(enumerate(a)), 1e-6, moments=own[0]),
+        Sample(dict(enumerate(b, first)), 1e-6, moments=own[1]),
     )
 
 
@@ -41,8 +42,8 @@ def test_the_interval_of_a_ratio_covers_it(paired: bool) -> None:
 
 def of_ratio(low: float | None, high: float | None) -> CostRatio:
     return CostRatio(
-        quantity="time_to_target_s", cost_ratio=1.0, low=low, high=high, p_differ=0.5, paired=False,
-        outcome="unclear",
+        quantity="time_to_target_s", cost_ratio=1.0, low=low, high=high, p_differ=0.5,
+        test="paired", outcome="unclear",
     )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def test_a_gate_fails_only_on_what_is_shown(
 def scores(results: Path, *plans: tuple[Plan, list[float]]) -> list[Score]:
     for plan, times in plans:
         series(results, plan, times)
-    found = {score.submission: score for score in score_results(results)}
+    found = {score.entry.submission: score for score in score_results(results)}
     return [found[plan.name] for plan, _ in plans]
 
 
@@ -80,24 +81,29 @@ def test_a_slower_entry_is_shown_to_be_worse(tmp_path: Path) -> None:
     assert [ratio.quantity for ratio in found.ratios] == ["time_to_target_s", "energy_to_target_j"]
     for ratio in found.ratios:
         assert ratio.cost_ratio == pytest.approx(1.5, rel=1e-3)
-        assert (ratio.outcome, ratio.paired) == ("worse", False)
+        assert (ratio.outcome, ratio.test) == ("worse", "paired")
         assert gate(ratio, 0.1) == "fail"
     assert "b costs" in found.sentence
     assert "more steps" in found.sentence
     assert compare(b, a).ratios[0].outcome == "better"
 
 
-@pytest.mark.parametrize("turns", [True, False])
-def test_only_runs_that_alternate_are_compared_in_pairs(tmp_path: Path, turns: bool) -> None:
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_only_paired_runs_are_compared(tmp_path: Path, interleaved: bool) -> None:
     drift = [10.0 * 1.1**i for i in range(8)]
-    slower = [item * (1.02 + 0.001 * (i % 2)) for i, item in enumerate(drift)]
-    if turns:
+    slower = [cost * (1.02 + 0.001 * (i % 2)) for i, cost in enumerate(drift)]
+    if interleaved:
         alternating(tmp_path, (entry("a"), drift), (entry("b"), slower))
         a, b = scores(tmp_path, (entry("a"), []), (entry("b"), []))
     else:
-        a, b = scores(tmp_path, (entry("a"), drift), (entry("b"), slower))
+        a, b = scores(tmp_path, (entry("a"), drift), (entry("b", started_s=40000), slower))
     ratio = compare(a, b).ratios[0]
-    assert (ratio.paired, ratio.outcome) == (turns, "worse" if turns else "unclear")
+    assert (ratio.test, ratio.outcome) == (
+        ("paired", "worse") if interleaved else ("not_comparable", "unclear")
+    )
+    if not interleaved:
+        assert (ratio.low, ratio.high, ratio.p_differ) == (None, None, 1.0)
+        assert "not paired" in ratio.note
 
 
 def test_twins_are_unclear(tmp_path: Path) -> None:

@@ -40,9 +40,9 @@ def verdict_of(found: Confirmation, quantity: str) -> str:
     [
         ((10.0, 10.1, 9.9, 10.0), "confirmed"),
         ((8.0, 8.1, 7.9, 8.0), "confirmed"),
-        # Twice as long may be another hour of the machine; three times is another submission.
+        # A higher cost may be due to the state of the machine: the reference would tell.
         ((20.0, 20.2, 19.8, 20.0), "unclear"),
-        ((30.0, 30.2, 29.8, 30.0), "not confirmed"),
+        ((30.0, 30.2, 29.8, 30.0), "unclear"),
         ((8.0, 12.0, 10.0, 14.0), "unclear"),
     ],
 )
@@ -53,8 +53,8 @@ def test_costs_on_one_machine(tmp_path: Path, repeated: tuple[float, ...], verdi
     assert verdict_of(found, "time_to_target_s") == verdict
     assert found.verdict == verdict
     row = next(row for row in found.rows if row.quantity == "time_to_target_s")
-    assert None not in (row.change, row.low, row.high)
-    assert row.low < row.change < row.high  # type: ignore[operator]
+    assert row.low is None
+    assert row.change < row.high  # type: ignore[operator]
     assert not row.relative
 
 

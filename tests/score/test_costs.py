@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from harness.bundle import Bundle
 from harness.records import Score, dump
 from harness.rules.load import load_ruleset
-from harness.score.cost import NO_PRICE
 from harness.score.costs import dollar_costs, dollars_of, is_valid, step_costs, time_costs
+from harness.score.run.cost import NO_PRICE
 from harness.score.score import score_results
 from tests.lab.results import Plan, machine_of, reseal, series
 from tests.prizes.made_scores import run
@@ -61,7 +61,7 @@ def priced(results: Path, price: float | None) -> Score:
 
 def test_a_declared_price_reaches_the_score(tmp_path: Path) -> None:
     score = priced(tmp_path, 3.6)
-    seconds, dollars = score.time_to_target_s, score.cost_to_target_usd
+    seconds, dollars = score.costs.time_to_target_s, score.costs.cost_to_target_usd
     assert seconds is not None
     assert dollars is not None
     assert dollars.value == pytest.approx(seconds.value / 1000)
@@ -71,5 +71,5 @@ def test_a_declared_price_reaches_the_score(tmp_path: Path) -> None:
 
 def test_no_price_is_no_cost_and_never_zero(tmp_path: Path) -> None:
     score = priced(tmp_path, None)
-    assert score.cost_to_target_usd is None
+    assert score.costs.cost_to_target_usd is None
     assert NO_PRICE in dump(machine_of(Plan())), "how the scorer knows without reading it all"

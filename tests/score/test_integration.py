@@ -125,7 +125,7 @@ def test_a_lead_that_hangs_on_the_sum_does_not_hold(tmp_path: Path) -> None:
     for folder in series(tmp_path, Plan(name="flat", source="f", method="sampled"), EIGHT):
         ramp(folder, 100.5, 0.0)
     award = decided(tmp_path)
-    assert award.standings[0].submission == "rising"
+    assert award.standings[0].entry.submission == "rising"
     held = {item.variation: item for item in award.sensitivity}
     backwards = held[f"another integration rule: {RIGHT}"]
     assert (backwards.holds, backwards.leader) == (False, "flat")
@@ -144,7 +144,9 @@ def test_counters_are_read_without_interpolation_and_lack_power(tmp_path: Path) 
     assert names == [f"another integration rule: {LAST}"]
     (score, _) = score_results(tmp_path, RULESET)
     found = energies_by_rule(score.runs[0], tmp_path)
-    assert found[LAST] == pytest.approx(score.runs[0].energy_j, abs=10.1), "a tenth of a second"
+    assert found[LAST] == pytest.approx(score.runs[0].energy.energy_j, abs=10.1), (
+        "a tenth of a second"
+    )
     assert found[LEFT] is None
 
 

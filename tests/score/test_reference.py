@@ -36,7 +36,10 @@ def contest(results: Path, plan: Plan, factor: float, load: float, hour: int) ->
 
 
 def scores(results: Path) -> dict[str, Score]:
-    return {score_result.submission: score_result for score_result in score_results(results, RULES)}
+    return {
+        score_result.entry.submission: score_result
+        for score_result in score_results(results, RULES)
+    }
 
 
 def decided(results: Path) -> Award:
@@ -53,14 +56,14 @@ def test_each_run_carries_what_the_reference_cost_beside_it(tmp_path: Path) -> N
     for name, factor in (("fast", 0.5), ("steady", 0.8)):
         for run in found[name].runs:
             assert run.reference is not None
-            assert run.reference.submission_sha256 == found["toy-adamw"].submission_sha256
+            assert run.reference.submission_sha256 == found["toy-adamw"].entry.sha256
             assert run.reference.time_s is not None
             assert run.time_s == pytest.approx(factor * run.reference.time_s, rel=0.005)
         for costs in (time_costs, energy_costs):
             made = costs(found[name].runs)
             assert made is not None
-            assert made.relative is not None
-            assert set(made.relative.logs) == set(made.values)
+            assert made.reference_ratios is not None
+            assert set(made.reference_ratios.logs) == set(made.values)
 
 
 def test_a_busy_hour_does_not_decide_between_two_contests(tmp_path: Path) -> None:
@@ -69,9 +72,9 @@ def test_a_busy_hour_does_not_decide_between_two_contests(tmp_path: Path) -> Non
     contest(tmp_path, entry("busy hour"), 0.75, 1.6, 5)
     award = decided(tmp_path)
     tests = {challenge.challenger: challenge for challenge in award.challenges}
-    assert award.standings[0].submission == "quiet hour"
+    assert award.standings[0].entry.submission == "quiet hour"
     assert (award.outcome, award.winner) == ("tied", None)
-    assert tests["busy hour"].test == "bridged"
+    assert tests["busy hour"].test == "via_reference"
     assert not tests["busy hour"].significant
     assert tests["toy-adamw"].test == "paired"
     assert tests["toy-adamw"].significant
@@ -87,12 +90,12 @@ def test_the_better_one_of_two_contests_is_awarded(tmp_path: Path) -> None:
     award = decided(tmp_path)
     assert award.winner == "fast"
     assert {challenge.challenger: challenge.test for challenge in award.challenges} == {
-        "slow": "bridged", "toy-adamw": "paired"
+        "slow": "via_reference", "toy-adamw": "paired"
     }  # fmt: skip
     text = markdown(award)
-    assert "in multiples of the reference's" in text
+    assert "divided by those of the paired reference runs" in text
     (board,) = (item for item in boards(score_results(tmp_path, RULES)) if item.prize == "speed")
-    assert board.note.endswith("with which each alternated")
+    assert board.note.endswith("of the paired reference runs")
 
 
 def test_a_run_without_its_partner_leaves_no_bridge(tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_a_run_without_its_partner_leaves_no_bridge(tmp_path: Path) -> None:
     series(tmp_path, entry("fast", started_s=40000), [6.0])
     found = time_costs(scores(tmp_path)["fast"].runs)
     assert found is not None
-    assert found.relative is None
+    assert found.reference_ratios is None
 
 
 def test_another_version_of_the_reference_is_another_unit(tmp_path: Path) -> None:
@@ -110,14 +113,15 @@ def test_another_version_of_the_reference_is_another_unit(tmp_path: Path) -> Non
     times = [0.8 * item for item in EIGHT]
     alternating(tmp_path, (entry("slow", **hours), times), (other, EIGHT), first_seed=500)
     found = {
-        score_result.submission: score_result for score_result in score_results(tmp_path, RULES)
+        score_result.entry.submission: score_result
+        for score_result in score_results(tmp_path, RULES)
     }
     units = {run.reference.submission_sha256 for name in ("fast", "slow")
              for run in found[name].runs if run.reference}  # fmt: skip
     assert len(units) == 2
     (award,) = awards(score_results(tmp_path, RULES), find("prizes", "speed").value, RULES)
-    assert {e.challenger: e.test for e in award.challenges}["slow"] == "apart"
-    assert "run each in turn with the reference (--interleave)" in award.reason
+    assert {e.challenger: e.test for e in award.challenges}["slow"] == "not_comparable"
+    assert "run them interleaved with each other or with the reference" in award.reason
 
 
 def test_joules_of_other_domains_are_no_unit(tmp_path: Path) -> None:

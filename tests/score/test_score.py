@@ -15,7 +15,7 @@ from harness.rules.load import load_ruleset
 from harness.score.costs import is_valid
 from harness.score.group import Group, score_of, tally
 from harness.score.score import groups, read_attempts, score_all, score_results
-from harness.score.stats import log_t_interval
+from harness.score.stats.intervals import log_t_interval
 from tests.lab.results import Plan, finding, reseal, rules, series, workload_of, write_run
 
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
@@ -39,17 +39,17 @@ def test_eight_good_seeds_are_scored(tmp_path: Path) -> None:
     series(tmp_path, Plan(), EIGHT)
     score = only(tmp_path)
     assert (score.status, score.n, score.failures) == ("scored", 8, 0)
-    assert score.p_target is not None
-    assert score.p_target < 0.01
-    assert score.time_to_target_s is not None
+    assert score.quality.p_target is not None
+    assert score.quality.p_target < 0.01
+    assert score.costs.time_to_target_s is not None
     expected = log_t_interval(EIGHT, 0.95, 0.0)
-    assert score.time_to_target_s.value == pytest.approx(expected.value)
-    assert score.time_to_target_s.low == pytest.approx(expected.low)
-    assert score.energy_to_target_j is not None
-    assert score.energy_to_target_j.value == pytest.approx(100 * expected.value, rel=1e-5)
-    assert (score.energy_eligible, score.energy_to_target_j.method) == (True, "counter")
-    assert score.energy_by_domain_j["cpu-package-0"].method == "counter"
-    assert score.steps_to_target is not None
+    assert score.costs.time_to_target_s.value == pytest.approx(expected.value)
+    assert score.costs.time_to_target_s.low == pytest.approx(expected.low)
+    assert score.costs.energy_to_target_j is not None
+    assert score.costs.energy_to_target_j.value == pytest.approx(100 * expected.value, rel=1e-5)
+    assert (score.energy.eligible, score.costs.energy_to_target_j.method) == (True, "counter")
+    assert score.energy.by_domain_j["cpu-package-0"].method == "counter"
+    assert score.costs.steps_to_target is not None
     assert [run.seed for run in score.runs] == list(range(1, 9))
 
 
@@ -64,10 +64,10 @@ def test_a_mean_that_may_be_luck_misses_the_target(tmp_path: Path) -> None:
         write_run(tmp_path, Plan(seed=seed, snapshots=((10.0, 0.93 if seed % 2 else 0.88),)))
     score = only(tmp_path)
     assert score.status == "target_missed"
-    assert score.p_target is not None
-    assert score.p_target > 0.01
-    assert score.time_to_target_s is None
-    assert score.energy_to_target_j is None
+    assert score.quality.p_target is not None
+    assert score.quality.p_target > 0.01
+    assert score.costs.time_to_target_s is None
+    assert score.costs.energy_to_target_j is None
 
 
 def test_a_seed_below_the_target_does_not_spoil_a_good_mean(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_one_failed_seed_is_no_score(tmp_path: Path, status: str) -> None:
     score = only(tmp_path)
     assert (score.status, score.failures, score.n) == ("target_missed", 1, 8)
     assert status in score.reason
-    assert score.time_to_target_s is None
+    assert score.costs.time_to_target_s is None
 
 
 def test_a_spread_of_zero_is_scored_with_an_interval_that_is_not(tmp_path: Path) -> None:
@@ -91,7 +91,11 @@ def test_a_spread_of_zero_is_scored_with_an_interval_that_is_not(tmp_path: Path)
         write_run(tmp_path, Plan(seed=seed, snapshots=((10.0, 0.95),)))
     score = only(tmp_path)
     assert score.status == "scored"
-    for figure in (score.time_to_target_s, score.energy_to_target_j, score.metric):
+    for figure in (
+        score.costs.time_to_target_s,
+        score.costs.energy_to_target_j,
+        score.quality.figure,
+    ):
         assert figure is not None
         assert figure.low is not None
         assert figure.high is not None
@@ -106,31 +110,31 @@ def test_failures_are_added_to_the_cost_of_the_successes(tmp_path: Path) -> None
     write_run(tmp_path, SMOKE.but(seed=3, snapshots=((20.0, 0.5),), end_s=40.0))
     score = only(tmp_path)
     assert (score.status, score.n, score.failures) == ("scored", 2, 1)
-    assert score.time_to_target_s is not None
-    assert score.time_to_target_s.value == pytest.approx((10 + 12 + 40) / 2)
-    assert score.time_to_target_s.high is None
-    assert score.energy_to_target_j is not None
-    assert score.energy_to_target_j.value == pytest.approx(100 * (10 + 12 + 40) / 2, rel=1e-5)
+    assert score.costs.time_to_target_s is not None
+    assert score.costs.time_to_target_s.value == pytest.approx((10 + 12 + 40) / 2)
+    assert score.costs.time_to_target_s.high is None
+    assert score.costs.energy_to_target_j is not None
+    assert score.costs.energy_to_target_j.value == pytest.approx(100 * (10 + 12 + 40) / 2, rel=1e-5)
 
 
 def test_a_failure_that_left_no_window_is_charged_the_budget(tmp_path: Path) -> None:
     series(tmp_path, SMOKE, [10.0, 12.0])
     write_run(tmp_path, SMOKE.but(seed=3, gun=False, snapshots=(), status="crashed"))
     score = only(tmp_path)
-    assert score.time_to_target_s is not None
-    assert score.time_to_target_s.value == pytest.approx((10 + 12 + 60) / 2)
-    assert score.energy_to_target_j is None, "what the failure drew is unknown, not zero"
+    assert score.costs.time_to_target_s is not None
+    assert score.costs.time_to_target_s.value == pytest.approx((10 + 12 + 60) / 2)
+    assert score.costs.energy_to_target_j is None, "what the failure drew is unknown, not zero"
 
 
 def test_no_success_is_no_score(tmp_path: Path) -> None:
     series(tmp_path, SMOKE, [10.0, 12.0], metric=0.4)
     score = only(tmp_path)
-    assert (score.status, score.time_to_target_s, score.n) == ("target_missed", None, 0)
+    assert (score.status, score.costs.time_to_target_s, score.n) == ("target_missed", None, 0)
 
 
 def test_no_test_is_made_on_a_metric_picked_for_passing(tmp_path: Path) -> None:
     series(tmp_path, SMOKE, [10.0, 12.0, 11.0])
-    assert only(tmp_path).p_target is None
+    assert only(tmp_path).quality.p_target is None
 
 
 # --- seeds, copies, lost and altered bundles ------------------------------------------------------
@@ -142,10 +146,10 @@ def test_a_repeated_seed_adds_nothing_to_n(tmp_path: Path) -> None:
     score = only(tmp_path)
     assert (score.n, score.status) == (7, "too_few_runs")
     assert "seed-repeated" in rule_ids(score)
-    assert score.time_to_target_s is not None
+    assert score.costs.time_to_target_s is not None
     last = math.sqrt(EIGHT[6] * 10.6)
     expected = log_t_interval([*EIGHT[:6], last], 0.95, 0.0)
-    assert score.time_to_target_s.value == pytest.approx(expected.value)
+    assert score.costs.time_to_target_s.value == pytest.approx(expected.value)
 
 
 def test_a_copied_bundle_counts_once(tmp_path: Path) -> None:
@@ -171,8 +175,8 @@ def test_a_run_that_was_cut_off_counts_as_a_failed_run(tmp_path: Path) -> None:
     write_run(tmp_path, SMOKE.but(seed=3), bundle=False)
     score = only(tmp_path)
     assert score.failures == 1
-    assert score.time_to_target_s is not None
-    assert score.time_to_target_s.value == pytest.approx((10 + 12 + 60) / 2)
+    assert score.costs.time_to_target_s is not None
+    assert score.costs.time_to_target_s.value == pytest.approx((10 + 12 + 60) / 2)
 
 
 def test_a_submission_known_from_the_ledger_alone_is_told(tmp_path: Path) -> None:
@@ -241,30 +245,32 @@ def test_what_differs_is_never_averaged(tmp_path: Path, change: dict[str, str]) 
     series(tmp_path, SMOKE, [10.0, 11.0])
     series(tmp_path, SMOKE.but(**change), [20.0, 21.0])
     assert sorted(
-        round(s.time_to_target_s.value) for s in score_results(tmp_path) if s.time_to_target_s
+        round(s.costs.time_to_target_s.value)
+        for s in score_results(tmp_path)
+        if s.costs.time_to_target_s
     ) == [10, 20]
 
 
 def test_as_run_keeps_rulesets_apart(tmp_path: Path) -> None:
     series(tmp_path, SMOKE, [10.0, 11.0])
     series(tmp_path, Plan(), EIGHT)
-    assert {score.ruleset for score in score_results(tmp_path)} == {"smoke", "default"}
+    assert {score.rules.ruleset for score in score_results(tmp_path)} == {"smoke", "default"}
     assert only(tmp_path, "smoke").n == 8
 
 
 def test_overrides_are_part_of_the_label(tmp_path: Path) -> None:
     series(tmp_path, SMOKE, [10.0, 11.0])
     score = only(tmp_path, "smoke", ("score.confidence=0.9",))
-    assert score.ruleset == "smoke (score.confidence=0.9)"
-    assert score.time_to_target_s is not None
-    assert score.time_to_target_s.level == 0.9
+    assert score.rules.ruleset == "smoke (score.confidence=0.9)"
+    assert score.costs.time_to_target_s is not None
+    assert score.costs.time_to_target_s.level == 0.9
 
 
 def test_one_name_for_two_contents_is_told_apart(tmp_path: Path) -> None:
     series(tmp_path, SMOKE.but(rules=rules("same", snapshot_rule="first_passing")), [10.0])
     other = rules("same", snapshot_rule="first_passing", snapshots_max=7)
     series(tmp_path, SMOKE.but(rules=other), [11.0])
-    labels = {score.ruleset for score in score_results(tmp_path)}
+    labels = {score.rules.ruleset for score in score_results(tmp_path)}
     assert len(labels) == 2
     assert all(label.startswith("same #") for label in labels)
 
@@ -297,13 +303,13 @@ def test_a_part_of_the_data_is_shown_with_its_figures_and_has_no_place(
     part = on(Plan(name="part"), manifest_sha256="bb", partial=True)
     series(tmp_path, part, [item / 2 for item in EIGHT])
     scores = score_results(tmp_path, load_ruleset(name))
-    (shown,) = [score for score in scores if score.submission == "part"]
+    (shown,) = [score for score in scores if score.entry.submission == "part"]
     assert shown.status == "excluded"
     assert "(data-partial)" in shown.reason
-    assert (shown.n, shown.metric is None) == (8, False)
+    assert (shown.n, shown.quality.figure is None) == (8, False)
     for board in boards(scores):
-        assert [standing.submission for standing in board.standings] == ["whole"]
-        assert [item.submission for item in board.unranked] == ["part"]
+        assert [standing.entry.submission for standing in board.standings] == ["whole"]
+        assert [item.entry.submission for item in board.unranked] == ["part"]
 
 
 def test_runs_on_different_packings_have_no_common_score(tmp_path: Path) -> None:
@@ -338,6 +344,7 @@ def test_a_tally_keeps_every_run(tmp_path: Path) -> None:
     series(tmp_path, SMOKE, [10.0, 11.0])
     write_run(tmp_path, SMOKE.but(seed=8, status="crashed"))
     attempts, _ = read_attempts(tmp_path, None)
-    sums = tally(Group(tuple(attempts), (), "smoke"))
+    runs = tuple(attempt.run for attempt in attempts)
+    sums = tally(Group(runs, attempts[0].ruleset, "smoke"))
     assert (len(sums.valid), sums.failures, sums.seeds) == (2, 1, 2)
     assert all(is_valid(run, "first_passing") for run in sums.valid)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.records import Event, RunScore, Score, TrialOf, TuningTrial
 from harness.rules.load import load_ruleset
-from harness.score.cost import BROKEN
+from harness.score.run.cost import BROKEN
 from harness.score.score import score_results
 from harness.score.tuning import (
     choice_of,
@@ -126,8 +126,8 @@ def test_the_other_trials_are_added_and_never_the_own_twice(
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    spent = tuning_costs([trial(1, window_energy_j=None)], lambda each: each.window_energy_j)
-    total = with_tuning(lambda each: each.energy_j, spent)
+    spent = tuning_costs([trial(1, window_energy_j=None)], lambda each: each.energy.window_j)
+    total = with_tuning(lambda each: each.energy.energy_j, spent)
     assert total(trial(0)) is None
     bare = spent_by([run(1, window_energy_j=None), run(2, reached=False, window_energy_j=None)])
     assert (bare.energy_j, bare.wasted_energy_j) == (None, None)
@@ -177,9 +177,9 @@ def test_each_study_is_one_run_of_the_score(tmp_path: Path) -> None:
         study_of(tmp_path, number, [30.0, 10.0 + 0.1 * number, 20.0], best=1)
     score = only(tmp_path, "default")
     assert (score.status, score.n, len(score.runs), len(score.trials)) == ("scored", 8, 8, 16)
-    assert score.ruleset == "default (external tuning, 3 trials)"
-    assert score.time_to_target_s is not None
-    assert score.time_to_target_s.value == pytest.approx(10.35, rel=1e-3)
+    assert score.rules.ruleset == "default (external tuning, 3 trials)"
+    assert score.costs.time_to_target_s is not None
+    assert score.costs.time_to_target_s.value == pytest.approx(10.35, rel=1e-3)
     tuning = score.tuning
     assert tuning is not None
     assert (tuning.studies_count, tuning.trials_count, tuning.choice) == (8, 3, "validation")
@@ -212,8 +212,8 @@ def test_under_smoke_rules_the_cheapest_hit_of_each_study_is_its_cost(tmp_path: 
         study_of(tmp_path, number, [59.0, 12.0], best=0, name="smoke")
     score = only(tmp_path, "smoke")
     assert (score.failures, score.tuning and score.tuning.choice) == (0, "cheapest")
-    assert score.time_to_target_s is not None
-    assert score.time_to_target_s.value == pytest.approx(math.sqrt(120.0))
+    assert score.costs.time_to_target_s is not None
+    assert score.costs.time_to_target_s.value == pytest.approx(math.sqrt(120.0))
 
 
 def test_entries_tuned_otherwise_rank_apart(tmp_path: Path) -> None:
@@ -222,7 +222,8 @@ def test_entries_tuned_otherwise_rank_apart(tmp_path: Path) -> None:
     alone = Plan(seed=78, ruleset="smoke", changes={"tuning": TuningTrial(mode="self")})
     write_run(tmp_path, alone)
     labels = {
-        score_result.ruleset for score_result in score_results(tmp_path, load_ruleset("smoke"))
+        score_result.rules.ruleset
+        for score_result in score_results(tmp_path, load_ruleset("smoke"))
     }
     assert labels == {"smoke", "smoke (external tuning, 2 trials)", "smoke (self-tuning)"}
 

@@ -15,7 +15,7 @@ from harness.rules.load import load_ruleset
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
 from harness.run.series import SeriesRequest, orders
-from harness.score.cost import check_findings
+from harness.score.run.cost import check_findings
 from tests.run.made import Silent
 from tests.workloads.data.originals import image_tree
 from workloads.data.shards import VARIABLE

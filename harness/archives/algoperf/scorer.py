@@ -42,7 +42,7 @@ from harness.records import (
     Ruleset,
 )
 from harness.score.multi.profile import profile_areas
-from harness.score.stats import holm
+from harness.score.stats.intervals import holm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,8 +23,8 @@ def _description(run: RunToWrite, price: float | None) -> dict[str, object]:
         "hardware": record.machine,
         "timestamp": record.window.origin_utc[:10],
         "misc": {
-            "energy_j": run.score["energy_j"],
-            "energy_method": run.score["energy_method"],
+            "energy_j": run.score["energy"]["energy_j"],
+            "energy_method": run.score["energy"]["method"],
             "seed": run.score["seed"],
             "status": run.score["status"],
             "manifest_sha256": run.score["manifest_sha256"],

@@ -102,7 +102,7 @@ def write(request: ExportRequest) -> Export:
     findings: list[Finding] = []
     for (org, machine), runs in sorted(packages.items()):
         files |= _files(org, machine, alias, runs)
-        measured = sum(run.score["energy_j"] is not None for run in runs)
+        measured = sum(run.score["energy"]["energy_j"] is not None for run in runs)
         findings += _check(org, alias, runs, measured)
     return Export(files, findings)
 

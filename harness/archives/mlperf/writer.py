@@ -125,7 +125,7 @@ def _mean_power_w(run: RunToWrite, edges_ns: Sequence[int]) -> list[float]:
     Raises:
         BundleError: the trace cannot be read.
     """
-    text, names = run.bundle.trace_text(), run.score["energy_domains"]
+    text, names = run.bundle.trace_text(), run.score["energy"]["domains"]
     try:
         trace = parse_trace(text, str(run.bundle.folder / TRACE)) if text else Trace({})
     except TraceError as error:
@@ -146,7 +146,7 @@ def power_readings(run: RunToWrite) -> list[tuple[int, float]]:
     Raises:
         BundleError: the trace cannot be read.
     """
-    joules = run.score["energy_j"]
+    joules = run.score["energy"]["energy_j"]
     if joules is None:
         return []
     marks = _grid(run)
@@ -160,9 +160,9 @@ def power_readings(run: RunToWrite) -> list[tuple[int, float]]:
 def power_log(run: RunToWrite, readings: Sequence[tuple[int, float]]) -> bytes:
     """A node's power log over exactly the timed run."""
     start = start_ms(run)
-    method = run.score["energy_method"] or "none"
+    method = run.score["energy"]["method"] or "none"
     facts = {"host": run.bundle.run.machine, "method": method}
-    facts["domains"] = ", ".join(run.score["energy_domains"])
+    facts["domains"] = ", ".join(run.score["energy"]["domains"])
     lines = [event("power_measurement_start", start)]
     lines += [event("power_reading", start + at, watts, **facts) for at, watts in readings]
     lines.append(event("power_measurement_stop", start + length_ms(run)))

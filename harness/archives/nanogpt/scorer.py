@@ -21,7 +21,7 @@ from harness.archives.scoring import (
 from harness.formats.format import Outcome
 from harness.formats.imported import imported_rules
 from harness.records import ImportedRun, ImportedScore, Ruleset
-from harness.score.stats import step_sd, target_p
+from harness.score.stats.intervals import step_sd, target_p
 
 LOSS_STEP = 1e-4
 """Nats per token between two losses that the logs can print."""

@@ -64,7 +64,7 @@ def _show_decision(award: Award, printer: Printer) -> None:
     printer.heading(f"{award.title} on {where}")
     printer.line(f"{award.outcome}: {award.reason}", indent=2)
     for other in award.not_ranked:
-        printer.line(f"not ranked: {other.submission}: {other.reason}", indent=2)
+        printer.line(f"not ranked: {other.entry.submission}: {other.reason}", indent=2)
     for check in award.sensitivity:
         result = "unchanged" if check.holds else f"then {check.leader} leads"
         result = "unknown" if check.holds is None else result

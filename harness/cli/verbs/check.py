@@ -21,7 +21,7 @@ from harness.run.inspection import InspectionStep, StepResult, inspect
 from harness.run.order import Watcher
 from harness.run.series import SeriesRequest
 from harness.run.submission import Source, SubmissionError, open_submission
-from harness.score.cost import check_named
+from harness.score.run.cost import check_named
 
 NOT_FOR_DRY_RUNS = frozenset({"after-budget", "declared-seeds", "sampler", "simulated-meter"})
 """Checks that do not apply to a dry run, which has a short budget and no meter."""

@@ -39,20 +39,26 @@ class CompareDocument(Record):
 
 
 def _scores_of(scores: Sequence[Score], name: str) -> list[Score]:
-    own = [score for score in scores if score.submission == name]
+    own = [score for score in scores if score.entry.submission == name]
     if not own:
-        raise click.UsageError(unknown("submission", name, {score.submission for score in scores}))
+        raise click.UsageError(
+            unknown("submission", name, {score.entry.submission for score in scores})
+        )
     return own
 
 
 def _pairs(scores: Sequence[Score], a: str, b: str) -> list[tuple[Score, Score]]:
     """Return the scores of both on the same workload version, machine and ruleset."""
-    keys = ("workload", "workload_version", "machine", "ruleset")
+
+    def key(score: Score) -> tuple[str, ...]:
+        entry = score.entry
+        return (entry.workload, entry.workload_version, entry.machine, score.rules.ruleset)
+
     pairs = [
         (one, other)
         for one in _scores_of(scores, a)
         for other in _scores_of(scores, b)
-        if one is not other and all(getattr(one, key) == getattr(other, key) for key in keys)
+        if one is not other and key(one) == key(other)
     ]
     if not pairs:
         raise click.UsageError(

@@ -54,12 +54,15 @@ class RerunDocument(Record):
 
 def _score_of(folders: Sequence[Path], ruleset: Ruleset) -> Score | None:
     """Score exactly these runs of one submission; None without runs."""
-    found = [attempt for folder in folders for attempt in read_attempts(folder, ruleset)[0]]
+    attempts = [attempt for folder in folders for attempt in read_attempts(folder, ruleset)[0]]
     # A repeated trial represents itself, not the study that it was part of.
-    attempts = [
-        item._replace(score=item.score.model_copy(update={"trial": None})) for item in found
-    ]
-    return score_of(Group(tuple(attempts), (), ruleset.name)) if attempts else None
+    runs = tuple(
+        attempt.run.model_copy(
+            update={"score": attempt.run.score.model_copy(update={"trial": None})}
+        )
+        for attempt in attempts
+    )
+    return score_of(Group(runs, ruleset, ruleset.name)) if runs else None
 
 
 def _halves(own: Sequence[Path], reference: Sequence[Path], ruleset: Ruleset) -> Halves:

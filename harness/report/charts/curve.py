@@ -163,8 +163,8 @@ def _summary(entry: Entry, curves: Sequence[MetricCurve]) -> str:
     reached = sum(curve.reached for curve in curves)
     return (
         f"{len(curves)} runs with snapshots, {reached} of them reached the target of "
-        f"{numbers.exact(entry.score.target)} ({entry.score.metric_name}, "
-        f"{entry.score.better} is better). The table of runs has the numbers."
+        f"{numbers.exact(entry.score.quality.target)} ({entry.score.quality.name}, "
+        f"{entry.score.quality.better} is better). The table of runs has the numbers."
     )
 
 
@@ -182,17 +182,17 @@ def curve_chart(entry: Entry, ident: str, shown: Drawn) -> Markup | None:
     if not shown.curves:
         return None
     score = entry.score
-    plot = _plot(shown.curves, score.target, shown.over)
+    plot = _plot(shown.curves, score.quality.target, shown.over)
     drawing = Drawing(WIDTH, HEIGHT)
-    arrow = "↑" if score.better == "higher" else "↓"
+    arrow = "↑" if score.quality.better == "higher" else "↓"
     across = f"{shown.over.name}, {plot.unit.symbol}"
-    plot.axes.draw(drawing, across, f"{score.metric_name} {arrow}")
+    plot.axes.draw(drawing, across, f"{score.quality.name} {arrow}")
     if shown.band is not None:
         _draw_band(drawing, plot, shown.band)
-    if math.isfinite(score.target):
-        _draw_target(drawing, plot.axes, score.target)
+    if math.isfinite(score.quality.target):
+        _draw_target(drawing, plot.axes, score.quality.target)
     named = sum(len(curve.points) for curve in shown.curves) <= NAMED_MAX
     for curve in shown.curves:
         _draw(drawing, plot, curve, named=named)
-    title = f"{score.metric_name} over {shown.over.name} of each run"
+    title = f"{score.quality.name} over {shown.over.name} of each run"
     return drawing.markup(ident, title, _summary(entry, shown.curves))

@@ -66,12 +66,12 @@ def dots_of(entries: Sequence[Entry], *, against_metric: bool) -> list[Dot]:
     """Entries that have joules and the other quantity: seconds, or the metric."""
     found = []
     for entry in entries:
-        energy = entry.score.energy_to_target_j
-        other = entry.score.metric if against_metric else entry.score.time_to_target_s
+        energy = entry.score.costs.energy_to_target_j
+        other = entry.score.quality.figure if against_metric else entry.score.costs.time_to_target_s
         if energy is None or other is None or energy.value <= 0:
             continue
         if against_metric or other.value > 0:
-            name = entry.score.title or entry.score.submission
+            name = entry.score.entry.title or entry.score.entry.submission
             pair = (energy, other) if against_metric else (other, energy)
             found.append(Dot(name, *pair, wording.is_estimate(energy)))
     return found
@@ -80,7 +80,7 @@ def dots_of(entries: Sequence[Entry], *, against_metric: bool) -> list[Dot]:
 def with_chances(dots: Sequence[Dot], entries: Sequence[Entry]) -> list[Dot]:
     """Dots of costs with their chances to be on the front; unlike joules have fronts apart."""
     scores = [entry.score for entry in entries if all_positive(entry.score)]
-    kinds = [wording.is_estimate(score.energy_to_target_j) for score in scores]
+    kinds = [wording.is_estimate(score.costs.energy_to_target_j) for score in scores]
     chances = {
         (point.x, point.y): point.p_front
         for kind in (False, True)

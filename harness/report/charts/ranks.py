@@ -28,7 +28,7 @@ def _grid(onto: Drawing, count: int, base: float) -> None:
 
 
 def _row(onto: Drawing, row: Standing, y: float, count: int) -> None:
-    name = row.title or row.submission
+    name = row.entry.title or row.entry.submission
     onto.text((LEFT - 14, y + 4), shortened(name, NAME_LENGTH), "label end")
     onto.line([(_x(row.rank_low, count), y), (_x(row.rank_high, count), y)], "rank-bar")
     words = f"{name}: rank {row.rank}, the data allow {row.rank_low} to {row.rank_high}"
@@ -46,5 +46,5 @@ def rank_chart(standings: Sequence[Standing], prize: str, ident: str) -> Markup 
     for number, row in enumerate(shown):
         _row(drawing, row, TOP + ROW * (number + 0.5), count)
     drawing.text((4, TOP - 14), f"rank by {prize}", "axis-name")
-    told = "; ".join(f"{row.title}: {row.rank_low} to {row.rank_high}" for row in shown)
+    told = "; ".join(f"{row.entry.title}: {row.rank_low} to {row.rank_high}" for row in shown)
     return drawing.markup(ident, f"Ranks by {prize} that the data allow", f"{told}.")

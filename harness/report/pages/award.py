@@ -32,7 +32,7 @@ def _named(entries: list[Entry], prize: str) -> dict[str, Entry]:
         place = entry.places.get(prize)
         row = place and (place.standing or place.unranked)
         if row:
-            found[row.submission] = entry
+            found[row.entry.submission] = entry
     return found
 
 
@@ -42,9 +42,9 @@ def _decision(
     title, base = wording.PRIZES.get(board.prize, (board.prize, ""))
     by_name = _named(entries, board.prize)
     ranked = {
-        row.submission: by_name[row.submission].score
+        row.entry.submission: by_name[row.entry.submission].score
         for row in board.standings
-        if row.submission in by_name
+        if row.entry.submission in by_name
     }
     named = [rules for rules in site.rulesets if rules.name == board_key.ruleset]
     return Decision(

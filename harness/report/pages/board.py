@@ -80,13 +80,13 @@ class Table(NamedTuple):
     @property
     def costs(self) -> bool:
         """Whether costs are shown: where the metric at the budget ranks there are none."""
-        return self.score.mode == "cost_to_target"
+        return self.score.rules.mode == "cost_to_target"
 
 
 def _figures(entries: Sequence[Entry]) -> tuple[list[Figure | None], list[Figure | None]]:
     return (
-        [entry.score.energy_to_target_j for entry in entries],
-        [entry.score.time_to_target_s for entry in entries],
+        [entry.score.costs.energy_to_target_j for entry in entries],
+        [entry.score.costs.time_to_target_s for entry in entries],
     )
 
 
@@ -142,7 +142,7 @@ def _rank(entry: Entry, prize: str) -> int:
 
 def _order(entry: Entry) -> tuple[object, ...]:
     """By energy rank, then by speed, then what has no place, by time and name."""
-    figure = entry.score.time_to_target_s
+    figure = entry.score.costs.time_to_target_s
     time_s = figure.value if figure else float("inf")
     ranks = (_rank(entry, prize) for prize in ("energy", "speed", BUDGET))
     return *ranks, time_s, entry.anchor
@@ -150,13 +150,13 @@ def _order(entry: Entry) -> tuple[object, ...]:
 
 def _row(entry: Entry, columns: tuple[_Column, _Column]) -> EntryRow:
     score = entry.score
-    figures = (score.energy_to_target_j, score.time_to_target_s)
+    figures = (score.costs.energy_to_target_j, score.costs.time_to_target_s)
     plain = numbers.Unit("", 1.0)
     return EntryRow(
         entry,
         (columns[0].cell(entry, figures[0]), columns[1].cell(entry, figures[1])),
-        _Column(BUDGET, plain, None).cell(entry, score.metric),
-        wording.shown(score.metric, plain),
+        _Column(BUDGET, plain, None).cell(entry, score.quality.figure),
+        wording.shown(score.quality.figure, plain),
         wording.status_badge(score.status),
     )
 
@@ -188,7 +188,7 @@ def _charts(
 ) -> tuple[Chart, ...]:
     """The planes and the ranks that the data allow, as far as there is anything to draw."""
     score = entries[0].score
-    metric = plane.Axis(score.metric_name, "", score.better, log=False)
+    metric = plane.Axis(score.quality.name, "", score.quality.better, log=False)
     costs = plane.with_chances(plane.dots_of(entries, against_metric=False), entries)
     told = f"{PLANE_CAPTION} {plane.front_words(costs)}".strip()
     quality = plane.dots_of(entries, against_metric=True)
@@ -271,17 +271,18 @@ def _ends(figure: Figure | None) -> tuple[float | str, float | str, float | str]
 
 
 def _record(entry: Entry) -> list[object]:
-    score, energy = entry.score, entry.score.energy_to_target_j
+    score, energy = entry.score, entry.score.costs.energy_to_target_j
     ranks = [_rank(entry, prize) for prize in ("energy", "speed", BUDGET)]
     energy_rank, speed_rank, quality_rank = ("" if rank == 1 << 30 else rank for rank in ranks)
-    names = (score.submission, score.title, score.team, score.division)
+    names = (score.entry.submission, score.entry.title, score.entry.team, score.entry.division)
     return [
-        score.workload, score.machine, score.ruleset, *map(_plain_text, names), score.status,
+        score.entry.workload, score.entry.machine, score.rules.ruleset,
+        *map(_plain_text, names), score.status,
         energy_rank, *_ends(energy), (energy and energy.method) or "",
         energy.simulated if energy else "", " ".join(energy.domains) if energy else "",
-        score.energy_eligible, speed_rank, *_ends(score.time_to_target_s), quality_rank,
-        score.metric_name, score.metric.value if score.metric else "", score.target, score.n,
-        score.failures, score.submission_sha256,
+        score.energy.eligible, speed_rank, *_ends(score.costs.time_to_target_s), quality_rank,
+        score.quality.name, score.quality.figure.value if score.quality.figure else "",
+        score.quality.target, score.n, score.failures, score.entry.sha256,
     ]  # fmt: skip
 
 

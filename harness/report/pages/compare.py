@@ -40,7 +40,9 @@ def _row(first: Entry, entry: Entry) -> BridgeRow:
     found = bridge(first.score, entry.score)
     why = incomparable(first.score, entry.score) or "one of them has no time"
     words = sentence(found) if found else f"not compared: {why}"
-    return BridgeRow(entry, found, words, wording.figure_badges(entry.score.energy_to_target_j))
+    return BridgeRow(
+        entry, found, words, wording.figure_badges(entry.score.costs.energy_to_target_j)
+    )
 
 
 def sections_of(site: Site) -> list[Section]:
@@ -53,7 +55,7 @@ def sections_of(site: Site) -> list[Section]:
             rows = tuple(_row(first, entry) for entry in others) if first else ()
             ordered = sorted(rows, key=lambda row: row.bridge.after_j if row.bridge else 1e300)
             ident = f"g{len(sections) + 1}"
-            badges = wording.figure_badges(first.score.energy_to_target_j) if first else []
+            badges = wording.figure_badges(first.score.costs.energy_to_target_j) if first else []
             sections.append(Section(ident, board_key, first, tuple(ordered), badges))
     return sections
 
@@ -76,21 +78,21 @@ def _data(entry: Entry, digest: Digest, *, with_power: bool) -> dict[str, Any]:
     return {
         "id": entry.anchor,
         "path": entry.path,
-        "title": score.title or score.submission,
-        "submission": score.submission,
-        "team": score.team,
-        "division": score.division,
+        "title": score.entry.title or score.entry.submission,
+        "submission": score.entry.submission,
+        "team": score.entry.team,
+        "division": score.entry.division,
         "board_key": list(entry.board_key),
         "status": score.status,
-        "metric_name": score.metric_name,
-        "better": score.better,
+        "metric_name": score.quality.name,
+        "better": score.quality.better,
         "n": score.n,
         "failures": score.failures,
-        "energy": _figure(score.energy_to_target_j),
-        "time": _figure(score.time_to_target_s),
-        "metric": _figure(score.metric),
-        "steps": _figure(score.steps_to_target),
-        "cpu": _figure(score.cpu_s),
+        "energy": _figure(score.costs.energy_to_target_j),
+        "time": _figure(score.costs.time_to_target_s),
+        "metric": _figure(score.quality.figure),
+        "steps": _figure(score.costs.steps_to_target),
+        "cpu": _figure(score.costs.cpu_s),
         "memory": score.peak_rss_bytes,
         "power": digest.power if with_power else None,
         "settings": digest.settings,

@@ -116,8 +116,8 @@ def power_view(each: EntryRun, number: int, chars_max: int, *, in_full: bool) ->
 
 def domains_of(entry: Entry) -> list[DomainView]:
     """Joules by domain; the ones that make up the total come first."""
-    figures = entry.score.energy_by_domain_j
-    total = entry.score.energy_to_target_j
+    figures = entry.score.energy.by_domain_j
+    total = entry.score.costs.energy_to_target_j
     unit = numbers.unit_for((figure.value for figure in figures.values()), "J")
     known = {
         domain.name: domain
@@ -168,16 +168,16 @@ def grouped_findings(entry: Entry) -> list[FindingGroup]:
 
 def verdict_text(score: Score) -> str:
     """Why an entry has its status, with the p value of the target as the site writes it."""
-    if score.p_target is None:
+    if score.quality.p_target is None:
         return score.reason
-    told = f"({numbers.p_value(score.p_target)}, one-sided)"
+    told = f"({numbers.p_value(score.quality.p_target)}, one-sided)"
     text, found = _P_TOLD.subn(lambda _: told, score.reason)
     return text if found else f"{score.reason} {told}"
 
 
 def energy_unit(runs: Sequence[RunScore]) -> numbers.Unit:
     """One unit for the joules of all runs."""
-    return numbers.unit_for((run.energy_j for run in runs), "J")
+    return numbers.unit_for((run.energy.energy_j for run in runs), "J")
 
 
 class Download(NamedTuple):
@@ -220,8 +220,12 @@ def commands_of(entry: Entry, known: frozenset[str]) -> list[tuple[str, str]]:
     if bundle:
         what = "the sealed source under its own rules, held against what was sealed"
         found.append((what, ("joulemark", "rerun", bundle)))
-    rules = score.ruleset if score.ruleset in known or not bundle else f"{bundle}/ruleset.toml"
-    run = ("joulemark", "run", score.workload, "--submission", score.submission)
+    rules = (
+        score.rules.ruleset
+        if score.rules.ruleset in known or not bundle
+        else f"{bundle}/ruleset.toml"
+    )
+    run = ("joulemark", "run", score.entry.workload, "--submission", score.entry.submission)
     found.append(("the submission anew, where it lies at hand", (*run, "--ruleset", rules)))
     return [(what, " ".join(map(shlex.quote, words))) for what, words in found]
 
@@ -231,7 +235,7 @@ def _against(entry: Entry, first: Entry | None) -> dict[str, object]:
     found = None
     if first is not None and first.path != entry.path:
         found = bridge(first.score, entry.score)
-    names = (first.score.title if first else "", entry.score.title)
+    names = (first.score.entry.title if first else "", entry.score.entry.title)
     return {
         "first": first,
         "bridge": found,
@@ -257,7 +261,7 @@ class Rivals(NamedTuple):
 
 
 def _kind(entry: Entry) -> Kind:
-    figure = entry.score.energy_to_target_j
+    figure = entry.score.costs.energy_to_target_j
     return (figure.domains, figure.method, figure.simulated) if figure else ()
 
 
@@ -283,8 +287,8 @@ def _values(entry: Entry, digest: Digest, rivals: Rivals) -> dict[str, object]:
         "entry": entry,
         "score": score,
         "status": wording.status_badge(score.status),
-        "energy": score.energy_to_target_j,
-        "energy_badges": wording.figure_badges(score.energy_to_target_j),
+        "energy": score.costs.energy_to_target_j,
+        "energy_badges": wording.figure_badges(score.costs.energy_to_target_j),
         "places": {
             prize: (place, wording.place_text(place)) for prize, place in entry.places.items()
         },
@@ -319,7 +323,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str | Path]]:
         for board_key, entries in site.entries_by_board(workload).items()
     }
     for entry in site.entries:
-        title = f"{entry.score.title} on {entry.score.workload}"
+        title = f"{entry.score.entry.title} on {entry.score.entry.workload}"
         stem = entry.path.removesuffix(".html")
         values = _values(entry.opened(), site.digests.of(entry), grounds[entry.board_key])
         yield entry.path, site.page(entry.path, title, "entry.html", **values)

@@ -53,7 +53,7 @@ def first_seen(entry: Entry) -> str:
 
 def _figure(entry: Entry, prize: str) -> Figure | None:
     score = entry.score
-    return score.energy_to_target_j if prize == "energy" else score.time_to_target_s
+    return score.costs.energy_to_target_j if prize == "energy" else score.costs.time_to_target_s
 
 
 def _ranked(entries: Sequence[Entry], prize: str) -> list[tuple[str, Entry, Figure]]:
@@ -116,7 +116,7 @@ def line_of(
         for date, entry, figure, before in found
     )
     marks = [
-        HistoryMark(seconds_of(date), figure, within_noise(figure, before), entry.score.title)
+        HistoryMark(seconds_of(date), figure, within_noise(figure, before), entry.score.entry.title)
         for date, entry, figure, before in found
     ]
     return HistoryLine(

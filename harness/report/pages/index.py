@@ -80,7 +80,7 @@ class Lone(NamedTuple):
 
 def _lone(group: CardGroup) -> Lone:
     entry = group.entries[0]
-    energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
+    energy, time = entry.score.costs.energy_to_target_j, entry.score.costs.time_to_target_s
     units = (
         numbers.unit_for([energy.value] if energy else [], "J"),
         numbers.unit_for([time.value] if time else [], "s"),

@@ -53,7 +53,7 @@ def _machine_of(entries: Sequence[Entry]) -> Machine | None:
 
 
 def _methods(entries: Sequence[Entry]) -> tuple[str, ...]:
-    figures = [entry.score.energy_to_target_j for entry in entries]
+    figures = [entry.score.costs.energy_to_target_j for entry in entries]
     found = {
         "simulated" if figure.simulated else str(figure.method)
         for figure in figures
@@ -66,21 +66,21 @@ def machines_of(site: Site) -> list[MachineView]:
     """Every machine by name."""
     together: dict[str, list[Entry]] = {}
     for entry in site.entries:
-        together.setdefault(entry.score.machine, []).append(entry)
+        together.setdefault(entry.score.entry.machine, []).append(entry)
     return [
         MachineView(
             name,
             _machine_of(entries),
             _methods(entries),
             len(entries),
-            tuple(sorted({entry.score.workload for entry in entries})),
+            tuple(sorted({entry.score.entry.workload for entry in entries})),
         )
         for name, entries in sorted(together.items())
     ]
 
 
 def _boundary(entry: Entry) -> str:
-    figure = entry.score.energy_to_target_j
+    figure = entry.score.costs.energy_to_target_j
     if figure is None:
         return "no joules"
     how = "simulated" if figure.simulated else str(figure.method)
@@ -89,12 +89,17 @@ def _boundary(entry: Entry) -> str:
 
 def _key(entry: Entry) -> tuple[str, ...]:
     score = entry.score
-    same = (score.workload, score.workload_version, score.ruleset, score.submission_sha256)
+    same = (
+        score.entry.workload,
+        score.entry.workload_version,
+        score.rules.ruleset,
+        score.entry.sha256,
+    )
     return (*same, _boundary(entry))
 
 
 def _cell(entry: Entry, units: tuple[numbers.Unit, numbers.Unit]) -> MachineCell:
-    energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
+    energy, time = entry.score.costs.energy_to_target_j, entry.score.costs.time_to_target_s
     return MachineCell(
         entry,
         wording.shown(energy, units[0]),
@@ -104,12 +109,12 @@ def _cell(entry: Entry, units: tuple[numbers.Unit, numbers.Unit]) -> MachineCell
 
 
 def _cost(entry: Entry) -> tuple[float, float, str]:
-    energy, time = entry.score.energy_to_target_j, entry.score.time_to_target_s
+    energy, time = entry.score.costs.energy_to_target_j, entry.score.costs.time_to_target_s
     missing = float("inf")
     return (
         energy.value if energy else missing,
         time.value if time else missing,
-        entry.score.machine,
+        entry.score.entry.machine,
     )
 
 
@@ -120,21 +125,23 @@ def contests_of(site: Site) -> list[MachineComparison]:
         together.setdefault(_key(entry), []).append(entry)
     contests: list[MachineComparison] = []
     for key, entries in sorted(together.items()):
-        if len({entry.score.machine for entry in entries}) > 1:
+        if len({entry.score.entry.machine for entry in entries}) > 1:
             ordered = sorted(entries, key=_cost)
             contests.append(_contest(key, ordered, f"m{len(contests) + 1}"))
     return contests
 
 
 def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> MachineComparison:
-    energies = [entry.score.energy_to_target_j for entry in entries]
-    times = [entry.score.time_to_target_s for entry in entries]
+    energies = [entry.score.costs.energy_to_target_j for entry in entries]
+    times = [entry.score.costs.time_to_target_s for entry in entries]
     units = (
         numbers.unit_for((energy.value for energy in energies if energy), "J"),
         numbers.unit_for((time.value for time in times if time), "s"),
     )
     cells = tuple(_cell(entry, units) for entry in entries)
-    return MachineComparison(ident, entries[0].score.title, key[0], key[2], key[4], units, cells)
+    return MachineComparison(
+        ident, entries[0].score.entry.title, key[0], key[2], key[4], units, cells
+    )
 
 
 def hardware_of(site: Site) -> list[HardwareBoard]:

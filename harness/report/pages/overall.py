@@ -14,7 +14,7 @@ from harness.report.entries import PRIZE_ORDER, Entry
 from harness.report.finite import all_positive
 from harness.report.site import Page, Site
 from harness.score.multi import profile as profiles
-from harness.score.stats import Sample
+from harness.score.stats.sample import Sample
 
 
 class Place(NamedTuple):
@@ -54,7 +54,7 @@ class Field(NamedTuple):
 
 def contender_of(score: Score) -> tuple[str, str]:
     """Name without the workload's, and team: one contender, on whatever workload it runs."""
-    return score.submission.removeprefix(f"{score.workload}-"), score.team
+    return score.entry.submission.removeprefix(f"{score.entry.workload}-"), score.entry.team
 
 
 Columns = dict[str, dict[tuple[str, str], Entry]]
@@ -69,7 +69,7 @@ def _columns(entries: Sequence[Entry], prize: str) -> Columns:
     ]
     found: Columns = defaultdict(dict)
     for _, _, entry in sorted(ranked, key=lambda each: each[:2]):
-        found[entry.score.workload].setdefault(contender_of(entry.score), entry)
+        found[entry.score.entry.workload].setdefault(contender_of(entry.score), entry)
     return found
 
 
@@ -130,7 +130,7 @@ def _by_place(entries: Sequence[Entry]) -> Mapping[Place, list[Entry]]:
     found: dict[Place, list[Entry]] = defaultdict(list)
     for entry in entries:
         score = entry.score
-        found[Place(score.machine, score.ruleset, score.division)].append(entry)
+        found[Place(score.entry.machine, score.rules.ruleset, score.entry.division)].append(entry)
     return dict(sorted(found.items()))
 
 

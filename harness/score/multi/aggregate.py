@@ -20,19 +20,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.records.compare import TestKind
 from harness.records.multi import Aggregate
-from harness.score.contrast import Contrast, contrast, is_paired
-from harness.score.rank import Place, places
-from harness.score.resample import DRAWS, SEED, RankChance, hour_shifts, in_one_unit, mean_draws
-from harness.score.stats import (
-    LEAST_SD,
-    Interval,
-    Sample,
-    holm,
-    mean_log,
-    t_cdf,
-    t_quantile,
-    variance_of_mean,
-)
+from harness.score.stats.all_pairs import all_comparable
+from harness.score.stats.comparison import PairwiseTest, paired_seeds, pairwise_test
+from harness.score.stats.intervals import Interval, holm, t_cdf, t_quantile
+from harness.score.stats.rank_stability import DRAWS, SEED, RankChance, in_one_unit, mean_draws
+from harness.score.stats.ranking import Place, places
+from harness.score.stats.sample import SD_MIN, Sample, mean_log, variance_of_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,15 +139,13 @@ class Step(NamedTuple):
 
     difference: float
     parts: tuple[Part | None, ...]
-    """Of its variance; None for one that nobody knows."""
-    allowance: float
-    """Part of the difference that the hour may explain, either way."""
+    """Of its variance; None for one that is unknown."""
 
 
-def _of_contrast(found: Contrast, slope: float) -> tuple[Part | None, ...]:
+def _of_test(found: PairwiseTest, slope: float) -> tuple[Part | None, ...]:
     if not found.parts:
         return (None,)
-    return tuple(Part(slope * slope * variance, count - 1) for variance, count in found.parts)
+    return tuple(Part(slope * slope * part.variance, part.n - 1) for part in found.parts)
 
 
 def _step(one: Sample | None, two: Sample | None, unit: float, terms: Terms) -> Step:
@@ -163,15 +154,16 @@ def _step(one: Sample | None, two: Sample | None, unit: float, terms: Terms) -> 
     gains = (_part_of_merit(one, unit, terms), _part_of_merit(two, unit, terms))
     if one is None or two is None or one.open_ended or two.open_ended:
         parts = (*_single(one, slopes[0]), *_single(two, slopes[1]))
-        return Step(gains[0] - gains[1], parts, 0.0)
-    found = contrast(one, two)
-    # As far from the first as the test says; that the hour moved both means falls out so.
+        return Step(gains[0] - gains[1], parts)
+    found = pairwise_test(one, two)
+    # As far from the first as the test says: the state of the machine cancels in it.
     other = _gain_of(mean_log(one) - unit - found.difference, terms)
-    allowance = max(slopes) * found.allowance
     if all(slopes):
-        return Step(gains[0] - other, _of_contrast(found, slopes[0]), allowance)
+        return Step(gains[0] - other, _of_test(found, slopes[0]))
+    if not found.parts:
+        return Step(gains[0] - other, (None,))
     parts = (*_single(one, slopes[0]), *_single(two, slopes[1]))
-    return Step(gains[0] - other, parts, allowance)
+    return Step(gains[0] - other, parts)
 
 
 def _gain_of(log_ratio: float, terms: Terms) -> float:
@@ -200,7 +192,7 @@ def _pooled(parts: Sequence[Part | None], terms: Terms) -> Spread | None:
         return None
     total = math.fsum(item.variance for item in known)
     if not total:
-        return Spread(LEAST_SD / (2 * math.log(terms.ratio_max)), 1.0)
+        return Spread(SD_MIN / (2 * math.log(terms.ratio_max)), 1.0)
     squares = math.fsum(item.variance**2 / item.degrees for item in known)
     return Spread(math.sqrt(total), total * total / squares)
 
@@ -211,11 +203,6 @@ def difference_spread(a: Row, b: Row, terms: Terms) -> Spread | None:
     On each workload by the test that compares the two there.
     """
     return _pooled([part for step in steps(a, b, terms) for part in step.parts], terms)
-
-
-def allowance_of(a: Row, b: Row, terms: Terms) -> float:
-    """Part of the difference of two merits that the hour may explain, on all workloads at once."""
-    return math.fsum(step.allowance for step in steps(a, b, terms))
 
 
 def differ_p(a: Row, b: Row, terms: Terms) -> float:
@@ -229,26 +216,25 @@ def differ_p(a: Row, b: Row, terms: Terms) -> float:
         return 1.0 if merits[0] == merits[1] else 0.0
     found, each = difference_spread(a, b, terms), steps(a, b, terms)
     difference = math.fsum(step.difference for step in each)
-    beyond = abs(difference) - math.fsum(step.allowance for step in each)
-    if found is None or beyond <= 0 or difference * (merits[0] - merits[1]) < 0:
+    if found is None or difference * (merits[0] - merits[1]) < 0:
         return 1.0
-    return min(1.0, 2 * t_cdf(-beyond / found.error, found.degrees))
+    return min(1.0, 2 * t_cdf(-abs(difference) / found.error, found.degrees))
 
 
 def all_paired(a: Row, b: Row) -> bool:
     """Whether the runs of two contenders alternate on every workload that both have a cost on."""
     both = [(one, two) for one, two in zip(a, b, strict=True) if one and two]
-    return bool(both) and all(is_paired(one, two) for one, two in both)
+    return bool(both) and all(paired_seeds(one, two) for one, two in both)
 
 
-STRENGTH: tuple[TestKind, ...] = ("paired", "bridged", "series", "independent", "apart")
+STRENGTH: tuple[TestKind, ...] = ("paired", "via_reference", "independent", "not_comparable")
 """Tests, from the one that sees most."""
 
 
 def weakest_test(a: Row, b: Row) -> TestKind:
     """The test that tells least of those by which two contenders are compared."""
     both = [(one, two) for one, two in zip(a, b, strict=True) if one and two]
-    kinds = {contrast(one, two).kind for one, two in both}
+    kinds = {pairwise_test(one, two).kind for one, two in both}
     return max(kinds, key=STRENGTH.index, default="independent")
 
 
@@ -274,13 +260,13 @@ def score_interval(row: Row, terms: Terms, level: float) -> Interval | None:
 def resolvable_lead(a: Row, b: Row, terms: Terms, alpha: float) -> float | None:
     """Difference of merits that a two-sided test at `alpha` sees with power 0.9.
 
-    (t(1 - alpha/2) + t(0.9)) standard errors, at the spreads found, and what the hour is granted.
+    (t(1 - alpha/2) + t(0.9)) standard errors, at the spreads found.
     """
     found = difference_spread(a, b, terms)
     if found is None:
         return None
     reach = t_quantile(1 - alpha / 2, found.degrees) + t_quantile(POWER, found.degrees)
-    return reach * found.error + allowance_of(a, b, terms)
+    return reach * found.error
 
 
 def seeds_to_settle(a: Row, b: Row, terms: Terms, alpha: float, most: int = 1000) -> int | None:
@@ -289,7 +275,7 @@ def seeds_to_settle(a: Row, b: Row, terms: Terms, alpha: float, most: int = 1000
     The variance of a mean shrinks, and its degrees of freedom grow, with the number of seeds.
     """
     found = difference_spread(a, b, terms)
-    lead = abs(merit(a, terms) - merit(b, terms)) - allowance_of(a, b, terms)
+    lead = abs(merit(a, terms) - merit(b, terms))
     if found is None or not math.isfinite(lead) or lead <= 0:
         return None
     now = min(len(cell.logs) for row in (a, b) for cell in row if cell)
@@ -355,15 +341,14 @@ def _column_draws(cells: Sequence[Sample], column: int, draws: int) -> "Floats |
     """Draws of the mean logarithms of all that have a cost on one workload, (entries, draws)."""
     import numpy as np
 
-    placed, bridged = in_one_unit(cells)
     rng = np.random.default_rng((SEED, column))
-    drawn = [None if item.open_ended else mean_draws(item, rng, draws) for item in placed]
+    drawn = [
+        None if cell.open_ended else mean_draws(cell, rng, draws) for cell in in_one_unit(cells)
+    ]
     known = [item for item in drawn if item is not None]
-    shifts = hour_shifts(cells, bridged, draws, SEED + 1 + column)
-    if shifts is None or len(known) < len(cells):
+    if len(known) < len(cells) or not all_comparable(cells):
         return None
-    found: Floats = np.stack(known) + shifts if known else np.empty((0, draws))
-    return found
+    return np.stack(known) if known else np.empty((0, draws))
 
 
 def rank_chances(

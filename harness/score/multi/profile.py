@@ -9,8 +9,8 @@ no cost on counts as an infinite ratio.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.score.resample import DRAWS, SEED, mean_draws
-from harness.score.stats import Sample, mean_log
+from harness.score.stats.rank_stability import DRAWS, SEED, mean_draws
+from harness.score.stats.sample import Sample, mean_log
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,8 +21,8 @@ from harness.score.multi.aggregate import (
     without_workload,
 )
 from harness.score.multi.table import KINDS, Cell, Field, fields
-from harness.score.resample import RankChance
-from harness.score.stats import mean_log
+from harness.score.stats.rank_stability import RankChance
+from harness.score.stats.sample import mean_log
 
 ANY = 2
 """Workloads below which nothing is across."""
@@ -68,8 +68,8 @@ def _cell(
     return MultiCell(
         workload=place[0],
         workload_version=place[1],
-        submission=score.submission if score else "",
-        submission_sha256=score.submission_sha256 if score else "",
+        submission=score.entry.submission if score else "",
+        submission_sha256=score.entry.sha256 if score else "",
         status=score.status if score else "missing",
         reason=cell.reason,
         cost=math.exp(mean_log(sample)) if sample else None,

@@ -19,7 +19,7 @@ from harness.score.costs import (
     valid_runs,
 )
 from harness.score.multi.aggregate import Row, Terms
-from harness.score.stats import Sample, mean_log
+from harness.score.stats.sample import Sample, mean_log
 from harness.score.tuning import tuning_costs, tuning_text, with_tuning
 
 
@@ -42,28 +42,28 @@ KINDS: dict[AcrossQuantity, Kind] = {
         time_costs,
         lambda run: run.time_s,
         lambda run: run.window_s,
-        lambda score: score.time_to_target_s,
+        lambda score: score.costs.time_to_target_s,
     ),
     "energy_to_target_j": Kind(
         "J",
         energy_costs,
-        lambda run: run.energy_j,
-        lambda run: run.window_energy_j,
-        lambda score: score.energy_to_target_j,
+        lambda run: run.energy.energy_j,
+        lambda run: run.energy.window_j,
+        lambda score: score.costs.energy_to_target_j,
     ),
     "steps_to_target": Kind(
         "steps",
         step_costs,
         lambda run: run.step,
         lambda run: run.step,
-        lambda score: score.steps_to_target,
+        lambda score: score.costs.steps_to_target,
     ),
     "cost_to_target_usd": Kind(
         "USD",
         dollar_costs,
         lambda run: dollars_of(run, run.time_s),
         lambda run: dollars_of(run, run.window_s),
-        lambda score: score.cost_to_target_usd,
+        lambda score: score.costs.cost_to_target_usd,
     ),
 }
 
@@ -132,15 +132,15 @@ class Field(NamedTuple):
 def contender_of(score: Score) -> Contender:
     """The method behind a score."""
     trial = score.runs[0].trial if score.runs else None
-    name = score.submission.removeprefix(f"{score.workload}-")
-    return Contender(name, score.team, tuning_text(trial))
+    name = score.entry.submission.removeprefix(f"{score.entry.workload}-")
+    return Contender(name, score.entry.team, tuning_text(trial))
 
 
 def ground_of(score: Score) -> Ground:
     """Where a method competes; entries tuned otherwise meet here, since tuning is paid for."""
     how = contender_of(score).tuning
-    ruleset = score.ruleset.removesuffix(f" ({how})") if how else score.ruleset
-    return Ground(score.machine, ruleset, score.division)
+    ruleset = score.rules.ruleset.removesuffix(f" ({how})") if how else score.rules.ruleset
+    return Ground(score.entry.machine, ruleset, score.entry.division)
 
 
 # --- one cell -------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def _sample(score: Score, found: Costs, kind: Kind) -> Sample:
     """Logarithms by seed; where runs failed, lifted to the cost that counts what these spent."""
     sample = sample_of(found, score)
     if kind.unit == "steps":
-        sample = sample._replace(drift=0.0)  # no hour adds a step
+        sample = sample._replace(machine_dependent=False)
     figure = kind.figure(score)
     if not sample.open_ended or figure is None:
         return sample
@@ -171,8 +171,8 @@ def cell_of(score: Score | None, rules: AcrossRules) -> Cell:
         return Cell(None, None, "was not entered")
     if score.status != "scored":
         return Cell(score, None, score.reason)
-    if rules.quantity == "energy_to_target_j" and not score.energy_eligible:
-        return Cell(score, None, score.energy_note)
+    if rules.quantity == "energy_to_target_j" and not score.energy.eligible:
+        return Cell(score, None, score.energy.note)
     kind = KINDS[rules.quantity]
     found = _with_tuning(score, kind, rules)
     if found is None:
@@ -181,7 +181,7 @@ def cell_of(score: Score | None, rules: AcrossRules) -> Cell:
 
 
 def _domains(cell: Cell) -> tuple[str, ...]:
-    figure = cell.score.energy_to_target_j if cell.score else None
+    figure = cell.score.costs.energy_to_target_j if cell.score else None
     return figure.domains if figure else ()
 
 
@@ -199,7 +199,7 @@ def _like(cell: Cell, unit: Cell, rules: AcrossRules) -> Cell:
 
 def _last(scores: Sequence[Score]) -> Score:
     """The one that ran last: of several versions nobody may pick the best."""
-    return max(scores, key=lambda each: (_started(each), each.submission_sha256))
+    return max(scores, key=lambda each: (_started(each), each.entry.sha256))
 
 
 def _started(score: Score) -> str:
@@ -212,8 +212,8 @@ def _units(scores: Sequence[Score], rules: AcrossRules) -> tuple[dict[str, Cell]
     for score in scores:
         who = contender_of(score)
         if who.name == rules.reference and not who.tuning:
-            found[score.workload].append(score)
-    asked = rules.workloads or sorted({score.workload for score in scores})
+            found[score.entry.workload].append(score)
+    asked = rules.workloads or sorted({score.entry.workload for score in scores})
     cells = {name: cell_of(_last(found[name]), rules) for name in asked if name in found}
     units = {name: cell for name, cell in cells.items() if cell.sample is not None}
     lacking = {
@@ -225,7 +225,7 @@ def _units(scores: Sequence[Score], rules: AcrossRules) -> tuple[dict[str, Cell]
 
 
 def _versions(units: dict[str, Cell]) -> dict[str, str]:
-    return {name: cell.score.workload_version for name, cell in units.items() if cell.score}
+    return {name: cell.score.entry.workload_version for name, cell in units.items() if cell.score}
 
 
 def field_of(
@@ -243,8 +243,8 @@ def field_of(
     versions = _versions(units)
     grouped: dict[tuple[Contender, str], list[Score]] = defaultdict(list)
     for score in scores:
-        if versions.get(score.workload) == score.workload_version:
-            grouped[contender_of(score), score.workload].append(score)
+        if versions.get(score.entry.workload) == score.entry.workload_version:
+            grouped[contender_of(score), score.entry.workload].append(score)
     contenders = tuple(sorted({who for who, _ in grouped}))
     cells = tuple(
         tuple(
@@ -264,7 +264,7 @@ def fields(scores: Sequence[Score], rules: AcrossRules) -> Iterator[Field]:
     """A field for each machine, ruleset and division, in order."""
     grouped: dict[Ground, list[Score]] = defaultdict(list)
     for score in scores:
-        if score.mode == "cost_to_target":
+        if score.rules.mode == "cost_to_target":
             grouped[ground_of(score)].append(score)
     for ground, mine in sorted(grouped.items()):
         every = [

@@ -92,7 +92,4 @@ def test_a_gate_does_not_fail_on_a_busier_hour(results: Path, joulemark) -> None
     result = joulemark("compare", "base", "later", "--gate", "10")
     assert result.exit_code == 0
     assert "gate: time_to_target_s on toy: unclear" in result.stdout
-    assert "their runs did not alternate" in result.stdout
-    declared = ("--ruleset", "smoke", "--set", "score.drift_ratio_max=1")
-    steady = joulemark("compare", "base", "later", "--gate", "10", *declared)
-    assert steady.exit_code == 4
+    assert "their runs are not paired" in result.stdout

@@ -99,7 +99,7 @@ def test_a_strangers_bundle_comes_in_and_is_scored(stranger: Path, joulemark) ->
     assert document["findings"][0]["rule"] == "bundle-known"
     assert document["runs"][0]["status"] == "ok"
     scored = json.loads(joulemark("score", "results", "--json").stdout)
-    assert scored["scores"][0]["submission"] == "entry"
+    assert scored["scores"][0]["entry"]["submission"] == "entry"
     assert joulemark("verify", "results").exit_code == 0
 
 

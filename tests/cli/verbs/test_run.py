@@ -51,7 +51,7 @@ def test_the_document(conductor: Conductor, joulemark) -> None:
     assert result.stderr == ""
     found = RunDocument.model_validate_json(result.stdout)
     assert [run.seed for run in found.runs] == [1, 2]
-    assert {run.energy_method for run in found.runs} == {"counter"}
+    assert {run.energy.method for run in found.runs} == {"counter"}
     assert (Path(found.results) / found.runs[0].bundle / "manifest.json").is_file()
 
 

@@ -7,7 +7,7 @@ from tests.report.markup import read
 
 
 def test_boxes_are_as_wide_as_their_joules(made: Made) -> None:
-    score = next(s for s in made.scores if s.submission == "cnn-adamw")
+    score = next(s for s in made.scores if s.entry.submission == "cnn-adamw")
     each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
     told = breakdown_of(each, trace_of(each))
     assert told is not None
@@ -28,7 +28,7 @@ def test_boxes_are_as_wide_as_their_joules(made: Made) -> None:
 
 
 def test_nothing_known_nothing_drawn(made: Made) -> None:
-    score = next(s for s in made.scores if s.submission == "cnn-adamw")
+    score = next(s for s in made.scores if s.entry.submission == "cnn-adamw")
     each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
     told = breakdown_of(each, trace_of(each))
     assert told is not None

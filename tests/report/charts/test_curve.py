@@ -21,7 +21,7 @@ from tests.report.markup import read
 @pytest.fixture
 def entries(made: Made) -> dict[str, Entry]:
     found = entries_of(made.scores, Boards(made.boards), made.results)
-    return {entry.score.submission: entry for entry in found}
+    return {entry.score.entry.submission: entry for entry in found}
 
 
 def test_each_run_has_its_curve_from_the_gun_on(entries: dict[str, Entry]) -> None:

@@ -80,7 +80,7 @@ def test_chances_to_be_on_the_front_are_told(made: Made) -> None:
     entries = [
         entry
         for entry in entries_of(made.scores, Boards(made.boards), made.results)
-        if entry.score.workload == "digits-cnn"
+        if entry.score.entry.workload == "digits-cnn"
     ]
     dots = with_chances(dots_of(entries, against_metric=False), entries)
     chances = {dot.name: dot.p_front for dot in dots}

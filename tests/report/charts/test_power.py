@@ -12,7 +12,7 @@ from tests.report.markup import Markup, read
 @pytest.fixture
 def entries(made: Made) -> dict[str, Entry]:
     found = entries_of(made.scores, Boards(made.boards), made.results)
-    return {entry.score.submission: entry for entry in found}
+    return {entry.score.entry.submission: entry for entry in found}
 
 
 def drawn(entry: Entry) -> Markup:

@@ -22,7 +22,7 @@ def data(site: Path) -> list[dict[str, Any]]:
 def test_every_entry_can_be_picked(made: Made, site: Path) -> None:
     entries = data(site)
     assert sorted(entry["submission"] for entry in entries) == sorted(
-        score.submission for score in made.scores
+        score.entry.submission for score in made.scores
     )
     assert all((site / entry["path"]).is_file() for entry in entries)
 
@@ -30,9 +30,9 @@ def test_every_entry_can_be_picked(made: Made, site: Path) -> None:
 def test_values_are_unrounded_and_missing_is_missing(made: Made, site: Path) -> None:
     by_name = {entry["submission"]: entry for entry in data(site)}
     for score in made.scores:
-        energy = by_name[score.submission]["energy"]
+        energy = by_name[score.entry.submission]["energy"]
         assert (energy and energy["value"]) == (
-            score.energy_to_target_j.value if score.energy_to_target_j else None
+            score.costs.energy_to_target_j.value if score.costs.energy_to_target_j else None
         )
     assert by_name["cnn-unmetered"]["power"] is None
     assert len(by_name["cnn-muon"]["power"]["watts"]) == 120

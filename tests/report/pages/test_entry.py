@@ -15,6 +15,7 @@ from harness.report.pages.entry import (
 )
 from harness.report.site import Site, render
 from harness.rules.load import load_ruleset
+from tests.lab.results import changed
 from tests.report.made import Made, Plan, make
 from tests.report.markup import Markup, pages_of, read
 
@@ -29,7 +30,7 @@ def pages(site: Path) -> dict[str, Markup]:
 
 
 def test_each_entry_has_a_page(made: Made, pages: dict[str, Markup]) -> None:
-    assert set(pages) == {score.submission for score in made.scores}
+    assert set(pages) == {score.entry.submission for score in made.scores}
 
 
 def test_the_verdict_and_the_place_are_told(pages: dict[str, Markup]) -> None:
@@ -46,7 +47,7 @@ def test_why_there_is_no_place_is_told(pages: dict[str, Markup]) -> None:
 
 def test_each_run_has_a_row(made: Made, pages: dict[str, Markup]) -> None:
     for score in made.scores:
-        page = pages[score.submission]
+        page = pages[score.entry.submission]
         for run in score.runs:
             assert run.run_id in page.words
             assert run.manifest_sha256 in page.words
@@ -59,7 +60,7 @@ def test_failed_runs_say_why(pages: dict[str, Markup]) -> None:
 
 def test_every_run_has_its_trace_or_the_reason(made: Made, pages: dict[str, Markup]) -> None:
     for score in made.scores:
-        page = pages[score.submission]
+        page = pages[score.entry.submission]
         traces = [item for item in page.all("details") if item.values.get("class") == "trace"]
         assert len(traces) == len(score.runs)
     assert pages["cnn-unmetered"].words.count("its joules are missing, not zero") == 3
@@ -112,7 +113,7 @@ def test_machine_and_software_are_there_and_unknown_is_unknown(pages: dict[str, 
 def test_the_commands_that_repeat_it(made: Made, pages: dict[str, Markup]) -> None:
     words = pages["cnn-muon"].words
     assert "joulemark run digits-cnn --submission cnn-muon --ruleset smoke" in words
-    score = next(item for item in made.scores if item.submission == "cnn-muon")
+    score = next(item for item in made.scores if item.entry.submission == "cnn-muon")
     assert f"joulemark rerun {score.runs[0].bundle}" in words
 
 
@@ -125,7 +126,7 @@ def test_rules_of_no_known_name_are_taken_from_the_bundle(made: Made) -> None:
     assert (made.results / bundle / "ruleset.toml").is_file()
     lost = dataclasses.replace(entry, runs=())
     ((_, alone),) = commands_of(lost, frozenset())
-    assert alone.endswith(f" --ruleset {entry.score.ruleset}")
+    assert alone.endswith(f" --ruleset {entry.score.rules.ruleset}")
 
 
 def test_rules_changed_by_hand_cannot_be_named(made: Made) -> None:
@@ -151,9 +152,9 @@ def test_findings_of_one_rule_stand_together(made: Made) -> None:
     ],
 )
 def test_the_verdict_states_its_p_once(made: Made, reason: str, told: str) -> None:
-    score = made.scores[0].model_copy(update={"reason": reason, "p_target": 8.1e-6})
+    score = changed(made.scores[0], reason=reason, p_target=8.1e-6)
     assert verdict_text(score) == told
-    assert verdict_text(score.model_copy(update={"p_target": None})) == reason
+    assert verdict_text(changed(score, p_target=None)) == reason
 
 
 def test_the_download_is_the_record(made: Made, site: Path) -> None:
@@ -171,7 +172,7 @@ def test_charts_have_a_text_for_those_who_do_not_see_them(pages: dict[str, Marku
 
 
 def test_raw_readings_and_manifests_are_given_away_as_they_are(made: Made, site: Path) -> None:
-    score = next(item for item in made.scores if item.submission == "cnn-muon")
+    score = next(item for item in made.scores if item.entry.submission == "cnn-muon")
     page = next((site / "entry").glob("*cnn-muon*.html"))
     links = [link for link in read(page.read_text()).links if link.endswith((".gz", "t.json"))]
     assert len(links) == 2 * len(score.runs)

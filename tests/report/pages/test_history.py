@@ -32,12 +32,12 @@ def test_a_step_is_clear_only_where_intervals_stand_apart(
 def test_steps_go_down_and_only_ranked_entries_make_them(made: Made) -> None:
     entries = entries_of(made.scores, Boards(made.boards), made.results)
     for board in made.boards:
-        members = [entry for entry in entries if entry.score.workload == board.workload]
+        members = [entry for entry in entries if entry.score.entry.workload == board.workload]
         line = line_of(members[0].board_key, members, board, "h1")
         values = [step.figure.value for step in line.steps]
         assert values == sorted(values, reverse=True)
-        ranked = {row.title for row in board.standings}
-        assert {step.entry.score.title for step in line.steps} <= ranked
+        ranked = {row.entry.title for row in board.standings}
+        assert {step.entry.score.entry.title for step in line.steps} <= ranked
         if board.standings:
             assert values[-1] == min(row.score for row in board.standings)
 

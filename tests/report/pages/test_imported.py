@@ -36,7 +36,7 @@ def test_every_field_is_there_under_its_own_rules(imported: Path, pages: dict[st
 
 def test_imported_and_own_results_share_no_table(imported: Path, pages: dict[str, Markup]) -> None:
     theirs = {score.submission for score in imported_scores(imported)}
-    ours = {score.submission for score in scored(imported).scores}
+    ours = {score.entry.submission for score in scored(imported).scores}
     assert not theirs & ours
     for path, page in pages.items():
         if path not in ("imported.html", "catalogue.html", "about.html", "methods.html"):

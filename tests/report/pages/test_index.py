@@ -31,7 +31,7 @@ def test_a_winner_is_named_with_value_and_interval(made: Made, site: Path) -> No
     board = next(b for b in made.boards if b.workload == "digits-cnn" and b.prize == "energy")
     assert board.separated
     assert "Winner" in words
-    assert board.standings[0].title in words
+    assert board.standings[0].entry.title in words
     assert "–" in words
     assert "could have seen a lead" in words
 

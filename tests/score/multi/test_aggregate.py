@@ -27,7 +27,8 @@ from harness.score.multi.aggregate import (
     shown,
     without_workload,
 )
-from harness.score.stats import LEAST_SD, Sample, holm, mean_log
+from harness.score.stats.intervals import holm
+from harness.score.stats.sample import SD_MIN, Sample, mean_log
 from tests.lab.results import moments
 
 UNIT = Terms((0.0, 0.0, 0.0))
@@ -37,7 +38,7 @@ TABLES = st.lists(ROWS, min_size=1, max_size=5)
 
 
 def cell(*costs: float, first: int = 0) -> Sample:
-    return Sample({seed: math.log(item) for seed, item in enumerate(costs, first)}, LEAST_SD)
+    return Sample({seed: math.log(item) for seed, item in enumerate(costs, first)}, SD_MIN)
 
 
 def row(costs: Sequence[float | None]) -> list[Sample | None]:
@@ -177,7 +178,7 @@ def test_an_interval_covers_as_often_as_it_says() -> None:
     right = sum(gain(item, 4.0) for item in truth) / 3
     for _ in range(trials):
         drawn: Row = [
-            Sample(dict(enumerate(rng.normal(mean, sd, 5))), LEAST_SD)
+            Sample(dict(enumerate(rng.normal(mean, sd, 5))), SD_MIN)
             for mean, sd in zip(truth, (0.05, 0.1, 0.02), strict=True)
         ]
         found = score_interval(drawn, UNIT, 0.95)
@@ -199,7 +200,7 @@ def test_equals_are_rarely_told_apart(behind: tuple[int, ...], missing: bool) ->
             [
                 None
                 if missing and place == 2
-                else Sample(dict(enumerate(rng.normal(lag, 0.05, 5), 10 * at)), LEAST_SD)
+                else Sample(dict(enumerate(rng.normal(lag, 0.05, 5), 10 * at)), SD_MIN)
                 for place in range(3)
             ]
             for at, lag in enumerate(behind)
@@ -216,15 +217,15 @@ def test_a_lead_of_the_resolvable_size_is_seen_as_often_as_stated() -> None:
     steps = [-1.0, 0.0, 1.0, -1.0, 1.0]
 
     def model(first: int) -> Row:
-        return [Sample({s: sd * x for s, x in enumerate(steps, first)}, LEAST_SD)
+        return [Sample({s: sd * x for s, x in enumerate(steps, first)}, SD_MIN)
                 for sd in sds]  # fmt: skip
 
     lead = resolvable_lead(model(0), model(9), UNIT, 0.05)
     assert lead is not None
     shift = lead * 2 * math.log(4.0)
     for _ in range(contests):
-        a: Row = [Sample(dict(enumerate(rng.normal(0, sd, 5))), LEAST_SD) for sd in sds]
-        b: Row = [Sample(dict(enumerate(rng.normal(shift, sd, 5), 9)), LEAST_SD) for sd in sds]
+        a: Row = [Sample(dict(enumerate(rng.normal(0, sd, 5))), SD_MIN) for sd in sds]
+        b: Row = [Sample(dict(enumerate(rng.normal(shift, sd, 5), 9)), SD_MIN) for sd in sds]
         seen += differ_p(a, b, UNIT) < 0.05
     assert seen / contests == pytest.approx(0.9, abs=0.06)
 
@@ -235,7 +236,7 @@ def test_alternating_runs_are_compared_in_pairs() -> None:
 
     def entry(factor: float, place: int) -> Row:
         logs = {seed: math.log(factor * item) for seed, item in enumerate(easy)}
-        return [Sample(logs, LEAST_SD, moments=moments(range(5), place))] * 3
+        return [Sample(logs, SD_MIN, moments=moments(range(5), place))] * 3
 
     a, b = entry(1.0, 0), entry(1.02, 1)
     assert all_paired(a, b)
@@ -255,7 +256,7 @@ def test_a_missing_workload_is_a_fact_and_no_estimate() -> None:
 def test_the_seeds_that_would_settle_a_lead_do() -> None:
     def entry(count: int, lag: float, first: int) -> Row:
         swing = [0.05 * (-1) ** i for i in range(count)]
-        return [Sample({first + i: lag + x for i, x in enumerate(swing)}, LEAST_SD)] * 3
+        return [Sample({first + i: lag + x for i, x in enumerate(swing)}, SD_MIN)] * 3
 
     few = (entry(4, 0.0, 0), entry(4, 0.03, 100))
     needed = seeds_to_settle(*few, UNIT, 0.05)

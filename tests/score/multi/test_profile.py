@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.score.multi.profile import area_intervals, areas, ratios, without_each
-from harness.score.stats import LEAST_SD, Sample
+from harness.score.stats.sample import SD_MIN, Sample
 
 COSTS = st.floats(1e-6, 1e9)
 TABLES = st.integers(1, 4).flatmap(
@@ -19,7 +19,7 @@ TABLES = st.integers(1, 4).flatmap(
 
 
 def sample(cost: float, *others: float) -> Sample:
-    return Sample({seed: math.log(item) for seed, item in enumerate((cost, *others))}, LEAST_SD)
+    return Sample({seed: math.log(item) for seed, item in enumerate((cost, *others))}, SD_MIN)
 
 
 def table(costs: Sequence[Sequence[float | None]]) -> list[list[Sample | None]]:

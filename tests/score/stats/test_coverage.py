@@ -26,10 +26,10 @@ from benchmarks.interval_coverage import (
     stragglers,
     summary,
 )
-from harness.score.stats import log_t_interval
+from harness.score.stats.intervals import log_t_interval
 
-PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
-CALIBRATIONS = Path(__file__).parents[2] / "workloads" / "calibrations"
+PAGE = Path(__file__).parents[3] / "docs" / "statistics.md"
+CALIBRATIONS = Path(__file__).parents[3] / "workloads" / "calibrations"
 
 
 @cache

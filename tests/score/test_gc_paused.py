@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.prizes import boards, score_document
-from harness.score.collector import at_rest
-from harness.score.score import score_all
+from harness.score.score import gc_paused, score_all
 from tests.lab.results import Plan, series
 
 
@@ -16,13 +15,13 @@ def test_it_is_left_as_it_was(was_on: bool) -> None:
     before = gc.isenabled()
     (gc.enable if was_on else gc.disable)()
     try:
-        with at_rest():
+        with gc_paused():
             assert not gc.isenabled()
-            with at_rest():
+            with gc_paused():
                 assert not gc.isenabled()
             assert not gc.isenabled()
         assert gc.isenabled() is was_on
-        with pytest.raises(ValueError, match="within"), at_rest():
+        with pytest.raises(ValueError, match="within"), gc_paused():
             raise ValueError("within")
         assert gc.isenabled() is was_on
     finally:
@@ -37,7 +36,7 @@ def test_scores_leave_nothing_to_collect(tmp_path: Path) -> None:
         series(results, Plan(), [10.0 + 0.1 * seed for seed in range(count)])
         score_all(results)
         gc.collect()
-        with at_rest():
+        with gc_paused():
             score_all(results)
             left.append(gc.collect())
     assert left[1] <= left[0]

@@ -1,7 +1,8 @@
 """Kept scores: the same as fresh ones, never stale, and never missed when they are gone."""
 
-import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from harness.bundle import Bundle
 from harness.prizes import score_document
 from harness.rules.load import load_ruleset
 from harness.score import score as scoring
-from harness.score.cache import cache_folder, marks_of
-from harness.score.group import Attempt
+from harness.score.run.cache import ScoreCache, cache_folder, files_state
+from harness.score.run.cost import ScoredRun, score_bundle
 from harness.score.score import score_all
 from tests.lab.results import Plan, series
 
@@ -34,13 +35,12 @@ def results(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Bundles that were truly read."""
     seen: list[Path] = []
-    real = scoring._attempt
 
-    def spy(bundle: Bundle, *rest: object) -> Attempt:
+    def spy(bundle: Bundle, *rest: object) -> ScoredRun:
         seen.append(bundle.folder)
-        return real(bundle, *rest)  # type: ignore[arg-type]
+        return score_bundle(bundle, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(scoring, "_attempt", spy)
+    monkeypatch.setattr(scoring, "score_bundle", spy)
     return seen
 
 
@@ -87,7 +87,9 @@ def test_an_altered_file_is_found_though_its_score_is_kept(
     assert [finding.rule for finding in found.findings] == ["bundle-unreadable"]
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"\xff\xfe", b"a\tb\tc\n", b"{}"])
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"\xff\xfe", b"a\tb\tc\n", b"SQLite format 3\0" + bytes(500)]
+)
 def test_a_cache_that_is_rubbish_or_gone_costs_nothing_but_time(
     results: Path, reads: list[Path], cache: Path, rubbish: bytes
 ) -> None:
@@ -101,14 +103,51 @@ def test_a_cache_that_is_rubbish_or_gone_costs_nothing_but_time(
     assert len(reads) == 24
 
 
-def test_a_kept_line_of_another_shape_is_scored_anew(
+def test_an_entry_of_another_shape_is_scored_again(
     results: Path, reads: list[Path], cache: Path
 ) -> None:
     whole = score_all(results, kept=True)
     (kept,) = cache.iterdir()
-    kept.write_text(kept.read_text().replace('"examples":', '"exemplars":'))
+    with closing(sqlite3.connect(kept)) as base, base:
+        base.execute("UPDATE runs SET run = replace(run, 'examples', 'exemplars')")
     assert score_all(results, kept=True) == whole
     assert len(reads) == 16
+
+
+def test_a_stale_entry_is_replaced(results: Path, cache: Path) -> None:
+    score_all(results, kept=True)
+    for path in results.rglob("run.json"):
+        os.utime(path, ns=(1, 1))
+    score_all(results, kept=True)
+    (kept,) = cache.iterdir()
+    with closing(sqlite3.connect(kept)) as base:
+        assert base.execute("SELECT count(*) FROM runs").fetchone() == (8,)
+
+
+def test_two_processes_at_once_lose_no_entry(results: Path, cache: Path, reads: list[Path]) -> None:
+    """Each writes its own entries only, whatever it read at the beginning."""
+    first, second = ScoreCache(results, None), ScoreCache(results, None)
+    attempts, _ = scoring.read_attempts(results, None)
+    folders = [results / attempt.run.score.bundle for attempt in attempts]
+    for kept, half in ((first, slice(0, 4)), (second, slice(4, 8))):
+        for folder, attempt in zip(folders[half], attempts[half], strict=True):
+            kept.put(folder, files_state(folder), attempt.run, attempt.ruleset)
+    first.save()
+    second.save()
+    reads.clear()
+    score_all(results, kept=True)
+    assert reads == []
+
+
+def test_a_locked_cache_is_left_alone(results: Path, cache: Path) -> None:
+    whole = score_all(results, kept=True)
+    (kept,) = cache.iterdir()
+    with closing(sqlite3.connect(kept, isolation_level=None)) as base:
+        base.execute("BEGIN EXCLUSIVE")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("harness.score.run.cache.LOCK_TIMEOUT_S", 0.0)
+            assert score_all(results, kept=True) == whole
+    assert kept.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_no_fault(
@@ -129,15 +168,7 @@ def test_the_cache_lies_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_marks_change_with_time_and_size(results: Path) -> None:
     path = min(results.rglob("run.json"))
-    before = marks_of(str(path.parent))
+    before = files_state(path.parent)
     os.utime(path, ns=(1, 1))
-    assert marks_of(str(path.parent)) != before
-    assert "-" in marks_of(str(results)).split()
-
-
-def test_the_file_is_text_that_a_person_can_read(results: Path, cache: Path) -> None:
-    score_all(results, kept=True)
-    (kept,) = cache.iterdir()
-    rows = [line.split("\t") for line in kept.read_text().splitlines()]
-    bundles = [json.loads(text) for _, marks, text in rows if marks]
-    assert {bundle["score"]["seed"] for bundle in bundles} == set(range(1, 9))
+    assert files_state(path.parent) != before
+    assert "-" in files_state(results).split()

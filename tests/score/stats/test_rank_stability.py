@@ -6,23 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats as peers
 
-from harness.score import resample
-from harness.score.resample import (
+from harness.score.stats import rank_stability
+from harness.score.stats.comparison import pairwise_test
+from harness.score.stats.rank_stability import (
     by_other_means,
     front,
     front_chances,
-    hour_shifts,
-    hours,
     in_one_unit,
-    kendall_tau,
     leader,
     mean_draws,
     rank_chances,
     without_a_run,
 )
-from harness.score.stats import LEAST_SD, Moment, Relative, Sample, welch_p
+from harness.score.stats.sample import SD_MIN, ReferenceRatios, RunMoment, Sample
 
 
 def sample(costs: list[float]) -> Sample:
@@ -57,7 +54,8 @@ def test_the_chance_to_lead_agrees_with_the_one_sided_test() -> None:
     """Of two entries, P(not first) is p of Behrens and Fisher, a little above that of Welch."""
     a, b = sample([10.0, 10.4, 9.8, 10.2, 9.9]), sample([10.4, 10.9, 10.2, 10.6, 10.3])
     first = chances([[math.exp(v) for v in item.logs.values()] for item in (a, b)])
-    assert welch_p(a, b) < 1 - first[0] < welch_p(a, b) + 0.03
+    p = pairwise_test(a, b).p_less
+    assert p < 1 - first[0] < p + 0.03
 
 
 @pytest.mark.parametrize("costs", [[[10.0], [11.0, 12.0]], []])
@@ -148,83 +146,40 @@ def test_means_under_which_another_leads_are_named() -> None:
     assert by_other_means([]) == []
 
 
-numbers = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=9)
-
-
-@given(numbers)
-def test_the_agreement_of_orders_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
-    first, second = ([pair[side] for pair in pairs] for side in (0, 1))
-    found = kendall_tau(first, second)
-    expected = peers.kendalltau(first, second).statistic
-    if found is None:
-        assert math.isnan(expected)
-    else:
-        assert found == pytest.approx(expected, abs=1e-9)
-
-
-# --- entries of several hours ---------------------------------------------------------------------
-
-
-def of_hour(start: int, costs: list[float], drift: float = math.log(2)) -> Sample:
-    return sample(costs)._replace(
-        moments={i: Moment("", f"{start + i:04d}") for i in range(len(costs))}, drift=drift
-    )
-
-
-def beside(entry: Sample, unit: float) -> Sample:
-    ratios = {seed: log - math.log(unit) for seed, log in entry.logs.items()}
-    return entry._replace(relative=Relative("v1", ratios))
-
+# --- comparable entries ---------------------------------------------------------------------------
 
 TWELVE, TEN = [12.0, 12.1, 11.9, 12.0], [10.0, 10.1, 9.9, 10.0]
 
 
-def test_runs_that_overlap_share_an_hour() -> None:
-    entries = [of_hour(start, TEN) for start in (500, 0, 2, 700, 502)]
-    assert hours(entries) == [1, 0, 0, 2, 1]
-    assert hours([sample(TEN), sample(TWELVE)]) == [0, 0]
-    assert hours([]) == []
+def started(begin: int, costs: list[float], block: str = "") -> Sample:
+    moments = {
+        i: RunMoment(f"{block}{i}" if block else "", f"{begin + 2 * i:04d}")
+        for i in range(len(costs))
+    }
+    return sample(costs)._replace(moments=moments)
 
 
-def test_a_lead_that_the_hour_may_explain_is_less_sure() -> None:
-    together = rank_chances([of_hour(0, TEN), of_hour(1, TWELVE)])
-    apart = rank_chances([of_hour(0, TEN), of_hour(100, TWELVE)])
-    steady = rank_chances([of_hour(0, TEN, 0.0), of_hour(100, TWELVE, 0.0)])
-    firsts = [[item.first for item in found if item] for found in (together, apart, steady)]
-    assert firsts[0][0] == firsts[2][0] > 0.99
-    # Of two draws from (0, ln 2) the difference goes against ln 1.2 in 27 of a hundred.
-    against = (1 - math.log(1.2) / math.log(2)) ** 2 / 2
-    assert firsts[1] == [pytest.approx(1 - against, abs=0.03), pytest.approx(against, abs=0.03)]
+def over_reference(entry: Sample, unit: float, sha256: str = "v1") -> Sample:
+    ratios = {seed: log - math.log(unit) for seed, log in entry.logs.items()}
+    return entry._replace(reference_ratios=ReferenceRatios(sha256, ratios))
 
 
-def test_nobody_knows_a_chance_where_nobody_knows_what_the_hour_does() -> None:
-    assert rank_chances([of_hour(0, TEN, math.inf), of_hour(100, TWELVE, math.inf)]) == [None, None]
-    assert None not in rank_chances([of_hour(0, TEN, math.inf), of_hour(1, TWELVE, math.inf)])
+def test_chances_are_unknown_where_entries_are_not_comparable() -> None:
+    together = rank_chances([started(0, TEN, "s"), started(1, TWELVE, "s")])
+    assert next(chance.first for chance in together if chance) > 0.99
+    assert rank_chances([started(0, TEN, "s"), started(100, TWELVE, "s")]) == [None, None]
 
 
-def test_in_multiples_of_the_reference_the_hour_is_out() -> None:
-    """The second took longer in an hour in which the reference took twice as long."""
-    entries = [beside(of_hour(0, TEN), 10.0), beside(of_hour(100, TWELVE), 20.0)]
-    placed, bridged = in_one_unit(entries)
-    assert bridged == [True, True]
-    assert np.mean(list(placed[0].logs.values())) > np.mean(list(placed[1].logs.values()))
-    found = [rank_chance.first for rank_chance in rank_chances(entries) if rank_chance]
-    assert found[1] > 0.99
-    other = entries[1]._replace(relative=Relative("v2", entries[1].relative.logs))  # type: ignore[union-attr]
-    assert in_one_unit([entries[0], other])[1] == [False, False]
-
-
-def test_the_front_of_several_hours_is_less_sure() -> None:
-    rng = np.random.default_rng(3)
-    clouds = [cloud((10.0, 100.0), rng), cloud((12.0, 120.0), rng)]
-    entries = [of_hour(0, TEN), of_hour(100, TWELVE)]
-    shifts = hour_shifts(entries, [False, False], 4000)
-    sure, unsure = front_chances(clouds), front_chances(clouds, shifts)
-    assert sure[1] is not None
-    assert unsure[1] is not None
-    assert sure[1] < 0.01
-    assert unsure[1] > 0.1
-    assert hour_shifts([], [], 10) is not None
+def test_chances_are_those_of_costs_over_the_reference() -> None:
+    """The second took longer in a session in which the reference took twice as long."""
+    entries = [over_reference(started(0, TEN), 10.0), over_reference(started(100, TWELVE), 20.0)]
+    scaled = in_one_unit(entries)
+    assert np.mean(list(scaled[0].logs.values())) > np.mean(list(scaled[1].logs.values()))
+    chances = [chance.first for chance in rank_chances(entries) if chance]
+    assert chances[1] > 0.99
+    other = over_reference(started(100, TWELVE), 20.0, "v2")
+    assert in_one_unit([entries[0], other]) == [entries[0], other]
+    assert rank_chances([entries[0], other]) == [None, None]
 
 
 # --- at once as one by one ------------------------------------------------------------------------
@@ -243,14 +198,14 @@ def test_chances_of_a_board_are_those_of_draws_made_entry_by_entry(
         sample(np.exp(rng.normal(0.02 * at, 0.1, n)).tolist()) for at, n in enumerate(counts)
     ]
     draws = 400
-    own = np.random.default_rng(resample.SEED)
+    own = np.random.default_rng(rank_stability.SEED)
     each_alone = [mean_draws(element, own, draws) for element in samples]
     drawn = np.stack([item for item in each_alone if item is not None])
     assert len(drawn) == len(samples)
     ranks = np.argsort(np.argsort(drawn, axis=0), axis=0) + 1
     ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resample, "KEPT_DRAWS", 1 << 20 if many else 0)
+        patch.setattr(rank_stability, "KEPT_DRAWS", 1 << 20 if many else 0)
         found = rank_chances(samples, draws=draws)
     assert [item and item.first for item in found] == (ranks == 1).mean(axis=1).tolist()
     assert [item and (item.rank_low, item.rank_high) for item in found] == list(
@@ -261,16 +216,16 @@ def test_chances_of_a_board_are_those_of_draws_made_entry_by_entry(
 @settings(max_examples=30)
 @given(run_counts, st.integers(0, 2**32))
 def test_pairs_of_costs_are_drawn_as_numpy_draws_them(counts: list[int], seed: int) -> None:
-    rng, own = np.random.default_rng(seed), np.random.default_rng(resample.SEED)
-    standard = resample._standard_pairs(tuple(counts), 50)
+    rng, own = np.random.default_rng(seed), np.random.default_rng(rank_stability.SEED)
+    standard = rank_stability._standard_pairs(tuple(counts), 50)
     for at, n in enumerate(counts):
         costs = np.exp(rng.normal(0, 0.2, (n, 2)))
         logs = np.log(costs)
-        covariance = np.cov(logs, rowvar=False) + np.eye(2) * LEAST_SD**2
+        covariance = np.cov(logs, rowvar=False) + np.eye(2) * SD_MIN**2
         normal = own.multivariate_normal(np.zeros(2), covariance / n, 50, method="eigh")
         stretch = np.sqrt((n - 1) / own.chisquare(n - 1, 50))
         pairs = [(float(a), float(b)) for a, b in costs]
-        found = resample._pair_draws(pairs, standard[0][at], standard[1][at])
+        found = rank_stability._pair_draws(pairs, standard[0][at], standard[1][at])
         np.testing.assert_allclose(
             found, logs.mean(axis=0) + normal * stretch[:, None], rtol=1e-12, atol=1e-12
         )

@@ -1,13 +1,16 @@
-"""Places among entries: order, ties as shared letters, and the ranks that the data allow."""
+"""Ranking of entries: order, ties as shared letters, and the ranks that the data allow."""
 
 import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from harness.score.contrast import resolvable_ratio
-from harness.score.pairs import differences, under
-from harness.score.stats import Sample, holm_adjusted, mean_log
+import numpy as np
+
+from harness.score.stats.all_pairs import pairwise_tests
+from harness.score.stats.comparison import detectable_ratio
+from harness.score.stats.intervals import holm_array
+from harness.score.stats.sample import Sample, mean_log
 
 
 class Place(NamedTuple):
@@ -20,11 +23,11 @@ class Place(NamedTuple):
     rank_high: int
     """Worst rank that the data allow: all entries less those shown to be worse."""
     letters: str
-    """Entries that share a letter cannot be told apart."""
+    """Entries that share a letter are not significantly different."""
 
 
-class Contender(NamedTuple):
-    """What is ranked."""
+class RankedEntry(NamedTuple):
+    """An entry to be ranked."""
 
     key: tuple[str, ...]
     """Breaks equal values, so that the order of the input never matters."""
@@ -37,13 +40,13 @@ class Ranking(NamedTuple):
     """The order and what it is worth."""
 
     order: tuple[int, ...]
-    """Indices of the contenders, best first."""
+    """Indices of the entries, best first."""
     places: tuple[Place, ...]
     """In that order."""
     separated: bool
-    """Whether the first is told apart from the second."""
-    resolvable_ratio: float | None
-    """Lead of the first over the second that these data could have seen, power 0.9."""
+    """Whether the first two are significantly different."""
+    detectable_ratio: float | None
+    """Minimum detectable difference of the first two, as a ratio minus 1, power 0.9."""
 
 
 def letter(index: int) -> str:
@@ -89,7 +92,7 @@ def compact_letters(count: int, different: Sequence[tuple[int, int]]) -> list[st
 
     Args:
         count: Number of entries, best first.
-        different: Pairs of indices that were told apart.
+        different: Pairs of indices that are significantly different.
 
     Returns:
         For each entry its letters; groups are named in the order of their best member.
@@ -103,21 +106,21 @@ def compact_letters(count: int, different: Sequence[tuple[int, int]]) -> list[st
     ]
 
 
-def told_apart(
+def different_pairs(
     samples: Sequence[Sample], values: Sequence[float], alpha: float
 ) -> set[tuple[int, int]]:
-    """Pairs (i, j), i before j, that differ after Holm's correction over all pairs.
+    """Pairs (i, j), i < j, that are significantly different after Holm's correction.
 
-    A pair whose means, or whose difference by the test, point against its values (failures turned
-    the order round, or the hour did) stays tied.
+    A pair stays tied where the means, or the difference that the test uses, point the other way
+    than the values: failed runs or the machine's state reversed the order.
     """
-    found = differences(samples)
-    means = [mean_log(sample) for sample in samples]
-    return {
-        (i, j)
-        for i, j, first_lower in under(alpha, found, holm_adjusted(found.p), len(samples))
-        if (means[i] < means[j]) == (values[i] < values[j]) == first_lower
-    }
+    tests = pairwise_tests(samples)
+    means, value = np.array([mean_log(sample) for sample in samples]), np.array(values)
+    i, j = tests.i, tests.j
+    by_mean, by_value = means[i] < means[j], value[i] < value[j]
+    agree = (by_mean == by_value) & (by_value == tests.first_lower)
+    different = (holm_array(tests.p) < alpha) & agree
+    return set(zip(i[different].tolist(), j[different].tolist(), strict=True))
 
 
 def places(count: int, different: set[tuple[int, int]]) -> Iterator[Place]:
@@ -128,20 +131,20 @@ def places(count: int, different: set[tuple[int, int]]) -> Iterator[Place]:
         yield Place(i + 1, 1 + better[i], count - worse[i], letters[i])
 
 
-def rank(contenders: Sequence[Contender], alpha: float) -> Ranking:
+def rank(entries: Sequence[RankedEntry], alpha: float) -> Ranking:
     """Rank by value, lowest first, and say what the data can and cannot separate.
 
     Args:
-        contenders: The entries, in any order.
+        entries: The entries, in any order.
         alpha: Two-sided level of separation over all pairs together.
     """
-    indices = range(len(contenders))
-    order = sorted(indices, key=lambda i: (contenders[i].value, contenders[i].key))
-    samples = [contenders[i].sample for i in order]
-    values = [contenders[i].value for i in order]
-    different = told_apart(samples, values, alpha)
+    indices = range(len(entries))
+    order = sorted(indices, key=lambda i: (entries[i].value, entries[i].key))
+    samples = [entries[i].sample for i in order]
+    values = [entries[i].value for i in order]
+    different = different_pairs(samples, values, alpha)
     count = len(order)
     lead = None
     if count > 1:
-        lead = resolvable_ratio(samples[0], samples[1], alpha / (count * (count - 1)))
+        lead = detectable_ratio(samples[0], samples[1], alpha / (count * (count - 1)))
     return Ranking(tuple(order), tuple(places(count, different)), (0, 1) in different, lead)

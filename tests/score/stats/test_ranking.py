@@ -8,18 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.score.rank import Contender, compact_letters, letter, rank, told_apart
-from harness.score.stats import Sample, mean_log
+from harness.score.stats.ranking import (
+    RankedEntry,
+    compact_letters,
+    different_pairs,
+    letter,
+    rank,
+)
+from harness.score.stats.sample import Sample, mean_log
 
 
-def contender(name: str, costs: list[float], seed: int, floor: float = 1e-3) -> Contender:
+def ranked(name: str, costs: list[float], seed: int, floor: float = 1e-3) -> RankedEntry:
     sample = Sample({seed + i: math.log(cost) for i, cost in enumerate(costs)}, floor)
-    return Contender((name,), math.exp(mean_log(sample)), sample)
+    return RankedEntry((name,), math.exp(mean_log(sample)), sample)
 
 
 series = st.lists(st.floats(1.0, 3.0), min_size=1, max_size=6)
 fields = st.lists(series, min_size=1, max_size=7).map(
-    lambda each: [contender(f"entry {i}", costs, 100 * i) for i, costs in enumerate(each)]
+    lambda each: [ranked(f"entry {i}", costs, 100 * i) for i, costs in enumerate(each)]
 )
 
 
@@ -31,7 +37,7 @@ def graphs(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]]]:
 
 
 @given(graphs())
-def test_letters_are_shared_exactly_by_those_not_told_apart(
+def test_letters_are_shared_exactly_by_those_not_different_pairs(
     graph: tuple[int, list[tuple[int, int]]],
 ) -> None:
     count, different = graph
@@ -52,7 +58,7 @@ def test_letters_go_on_after_z() -> None:
 
 
 @given(fields)
-def test_places_are_consistent(entries: list[Contender]) -> None:
+def test_places_are_consistent(entries: list[RankedEntry]) -> None:
     ranking = rank(entries, 0.05)
     assert sorted(ranking.order) == list(range(len(entries)))
     values = [entries[i].value for i in ranking.order]
@@ -63,7 +69,7 @@ def test_places_are_consistent(entries: list[Contender]) -> None:
 
 
 @given(fields, st.randoms(use_true_random=False))
-def test_the_order_of_the_input_moves_nobody(entries: list[Contender], random: object) -> None:
+def test_the_order_of_the_input_moves_nobody(entries: list[RankedEntry], random: object) -> None:
     shuffled = list(entries)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     one, two = rank(entries, 0.05), rank(shuffled, 0.05)
@@ -72,7 +78,7 @@ def test_the_order_of_the_input_moves_nobody(entries: list[Contender], random: o
 
 
 @given(fields, st.sampled_from([1e-3, 0.5, 3600.0]))
-def test_a_unit_moves_nobody(entries: list[Contender], unit: float) -> None:
+def test_a_unit_moves_nobody(entries: list[RankedEntry], unit: float) -> None:
     changed = [
         entry._replace(
             value=entry.value * unit,
@@ -91,24 +97,24 @@ def test_a_unit_moves_nobody(entries: list[Contender], unit: float) -> None:
 
 def test_clear_leads_are_told_apart_and_close_ones_tied() -> None:
     entries = [
-        contender("slow", [20.0, 20.2, 19.9, 20.1], 0),
-        contender("twin", [10.05, 9.9, 10.1, 10.0], 100),
-        contender("fast", [10.0, 10.1, 9.9, 10.03], 200),
+        ranked("slow", [20.0, 20.2, 19.9, 20.1], 0),
+        ranked("twin", [10.05, 9.9, 10.1, 10.0], 100),
+        ranked("fast", [10.0, 10.1, 9.9, 10.03], 200),
     ]
     ranking = rank(entries, 0.05)
     assert [entries[i].key[0] for i in ranking.order][2] == "slow"
     assert [place.letters for place in ranking.places] == ["a", "a", "b"]
     assert [(p.rank_low, p.rank_high) for p in ranking.places] == [(1, 2), (1, 2), (3, 3)]
     assert not ranking.separated
-    assert ranking.resolvable_ratio is not None
-    assert 0 < ranking.resolvable_ratio < 0.2
+    assert ranking.detectable_ratio is not None
+    assert 0 < ranking.detectable_ratio < 0.2
 
 
 def test_single_runs_are_all_tied() -> None:
-    ranking = rank([contender(str(i), [1.0 + i], 9 * i) for i in range(4)], 0.05)
+    ranking = rank([ranked(str(i), [1.0 + i], 9 * i) for i in range(4)], 0.05)
     assert {place.letters for place in ranking.places} == {"a"}
     assert {(place.rank_low, place.rank_high) for place in ranking.places} == {(1, 4)}
-    assert ranking.resolvable_ratio is None
+    assert ranking.detectable_ratio is None
 
 
 def test_an_empty_board_has_no_leader() -> None:
@@ -119,9 +125,9 @@ def test_an_empty_board_has_no_leader() -> None:
 
 def test_an_order_turned_round_by_failures_stays_tied() -> None:
     """Its successes are cheap, but what its failures spent puts it behind."""
-    gambler = contender("gambler", [1.0, 1.01, 0.99], 0)
+    gambler = ranked("gambler", [1.0, 1.01, 0.99], 0)
     gambler = gambler._replace(value=30.0, sample=gambler.sample._replace(open_ended=True))
-    steady = contender("steady", [10.0, 10.1, 9.9], 100)
+    steady = ranked("steady", [10.0, 10.1, 9.9], 100)
     ranking = rank([gambler, steady], 0.05)
     assert ranking.order == (1, 0)
     assert [place.letters for place in ranking.places] == ["a", "a"]
@@ -136,7 +142,7 @@ def test_a_difference_is_rarely_seen_where_there_is_none(configuration: tuple[in
     for _ in range(boards):
         logs = rng.normal(0, 0.05, (5, 5)) + np.array(configuration)[:, None]
         samples = [Sample(dict(enumerate(row, 100 * i)), 1e-6) for i, row in enumerate(logs)]
-        found = told_apart(samples, [math.exp(mean_log(sample)) for sample in samples], alpha)
+        found = different_pairs(samples, [math.exp(mean_log(sample)) for sample in samples], alpha)
         wrong += bool(found & equal)
     assert wrong / boards <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / boards)
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from harness.bundle import TRACE, Bundle
 from harness.clock import NS_PER_S
@@ -13,18 +13,23 @@ from harness.measure.energy import Energy, EnergyReader, IntervalEnergy, Total
 from harness.measure.level import measurement_level
 from harness.measure.trace import TraceError, parse_trace
 from harness.records import (
+    Domain,
     Evaluation,
     Finding,
+    Record,
     Ruleset,
     Run,
+    RunEnergy,
     RunScore,
     Snapshot,
     Status,
+    Submission,
     TrialOf,
+    Workload,
 )
 from harness.registry import find
 from harness.rules.evidence import Check, Evidence
-from harness.score.stats import passes
+from harness.score.stats.intervals import passes
 from harness.score.tuning import CLAIM
 
 BROKEN = frozenset({"invalid", "aborted", "crashed", "oom", "killed"})
@@ -41,6 +46,19 @@ SPACING_FORGIVEN = 0.9
 
 STAMP_STEP_S = 0.01
 """Resolution of a stamp: receipt and kernel may differ by that much before a check objects."""
+
+
+class ScoredRun(Record):
+    """The score of one run, with what a score of several runs needs besides."""
+
+    score: RunScore
+    workload: Workload
+    submission: Submission
+    machine: str
+    examples: int
+    """Hidden examples behind the metric."""
+    domains: tuple[Domain, ...] = ()
+    """Domains that were metered."""
 
 
 class Reached(NamedTuple):
@@ -131,27 +149,6 @@ def reached(
     if rule == "final":
         return tries[-1] if tries else Reached(None, gun_ns, None, passed=False)
     return next((item for item in tries if item.passed), Reached(None, gun_ns, None, passed=False))
-
-
-def metric_slowed(
-    run: Run, evaluation: Evaluation | None, hit: Reached, rules: Ruleset
-) -> float | None:
-    """Metric of the last accepted snapshot within the time to the one that counts, over the drift.
-
-    None where costs rank, or no such snapshot was handed over and evaluated.
-    """
-    gun_ns = run.window.gun_ns
-    if rules.run.mode != "quality_at_budget" or not (hit.snapshot and evaluation) or gun_ns is None:
-        return None
-    by_ns = gun_ns + (hit.snapshot.stamp_ns - gun_ns) / rules.score.drift_ratio_max
-    metrics = {value.snapshot: value.value for value in evaluation.values}
-    stamps = {
-        snapshot.index: snapshot.stamp_ns
-        for snapshot in run.snapshots
-        if snapshot.stamp_ns <= by_ns
-    }
-    early = [index for index in stamps if metrics.get(index) is not None]
-    return metrics[max(early, key=stamps.__getitem__)] if early else None
 
 
 def joules_of(
@@ -248,37 +245,33 @@ def _energy_step_j(whole: Total, run: Run, time_s: float, time_step_s: float) ->
     return max(counters, (whole.energy_j or 0.0) * time_step_s / time_s)
 
 
-def _energy_fields(
+def _energy(
     run: Run,
     joules: Mapping[str, IntervalEnergy],
     time_s: float | None,
     time_step_s: float | None,
     gpus_count: int,
-) -> dict[str, Any]:
-    """The part of a RunScore that is about joules."""
+) -> RunEnergy:
     cost, window = joules.get("cost"), joules.get("window")
     parts = cost.domains.values() if cost else ()
-    fields: dict[str, Any] = {
-        "window_energy_j": window.total.energy_j if window else None,
-        "energy_by_domain_j": {
-            part.domain: part.energy_j for part in parts if part.energy_j is not None
-        },
-        "energy_j": None,
-    }
-    # A counter that did not move has not measured anything: no joules, rather than none used.
-    if cost and cost.total.energy_j and cost.total.energy_j > 0 and time_s and time_step_s:
-        fields |= {
-            "energy_j": cost.total.energy_j,
-            "energy_u_j": cost.total.u_j,
-            "energy_step_j": _energy_step_j(cost.total, run, time_s, time_step_s),
-            "energy_method": cost.total.method,
-            "energy_domains": cost.total.domains,
-            "energy_simulated": cost.total.simulated,
-            "energy_level": measurement_level(
-                cost.domains, run.domains, run.findings, gpus_count
-            ).level,
-        }
-    return fields
+    energy = RunEnergy(
+        by_domain_j={part.domain: part.energy_j for part in parts if part.energy_j is not None},
+        window_j=window.total.energy_j if window else None,
+    )
+    # A counter that did not move has not measured anything: the joules are unknown, not zero.
+    if not (cost and cost.total.energy_j and cost.total.energy_j > 0 and time_s and time_step_s):
+        return energy
+    return RunEnergy(
+        energy_j=cost.total.energy_j,
+        u_j=cost.total.u_j,
+        step_j=_energy_step_j(cost.total, run, time_s, time_step_s),
+        method=cost.total.method,
+        domains=cost.total.domains,
+        simulated=cost.total.simulated,
+        level=measurement_level(cost.domains, run.domains, run.findings, gpus_count).level,
+        by_domain_j=energy.by_domain_j,
+        window_j=energy.window_j,
+    )
 
 
 def _energy_findings(
@@ -408,8 +401,8 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
         snapshot=hit.snapshot.index if hit.snapshot else None,
         step=hit.snapshot.step if hit.snapshot else None,
         metric=hit.metric,
-        metric_slowed=metric_slowed(run, bundle.evaluation, hit, ruleset),
         time_s=time_s,
+        energy=_energy(run, joules, time_s, time_step_s, gpus_of(bundle)),
         time_low_s=_seconds(hit.before_ns, gun_ns) if rule == "first_passing" and time_s else None,
         time_step_s=time_step_s,
         window_s=None if end_ns is None else _seconds(end_ns, gun_ns),
@@ -418,7 +411,23 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
         price_usd_per_h=price_of(bundle),
         trial=trial_of(bundle),
         findings=findings,
-        **_energy_fields(run, joules, time_s, time_step_s, gpus_of(bundle)),
+    )
+
+
+def score_bundle(bundle: Bundle, ruleset: Ruleset, results: Path) -> ScoredRun:
+    """The score of a bundle under a ruleset.
+
+    Raises:
+        BundleError: a file is not readable, or differs from the manifest.
+    """
+    run, evaluation = bundle.run, bundle.evaluation
+    return ScoredRun(
+        score=run_score(bundle, ruleset, results),
+        workload=run.workload,
+        submission=run.submission,
+        machine=run.machine,
+        examples=evaluation.examples if evaluation else 0,
+        domains=run.domains,
     )
 
 

@@ -11,7 +11,7 @@ ENERGY_RULES = "energy-"
 """Rule ids that begin so take joules out of a prize, and nothing else."""
 
 
-class Energetics(NamedTuple):
+class EnergyAssessment(NamedTuple):
     """What the joules of a group are."""
 
     method: Method | None
@@ -28,13 +28,17 @@ class Energetics(NamedTuple):
 
 
 def _median_u_j(runs: Sequence[RunScore]) -> float | None:
-    known = [run.energy_u_j for run in runs if run.energy_u_j is not None]
+    known = [run.energy.u_j for run in runs if run.energy.u_j is not None]
     return statistics.median(known) if known and len(known) == len(runs) else None
 
 
 def _over_limit(run: RunScore, limit: float) -> bool:
     """Unknown uncertainty is over every limit."""
-    return run.energy_u_j is None or run.energy_j is None or run.energy_u_j / run.energy_j > limit
+    return (
+        run.energy.u_j is None
+        or run.energy.energy_j is None
+        or run.energy.u_j / run.energy.energy_j > limit
+    )
 
 
 def _some(count: int, of: int) -> str:
@@ -46,7 +50,7 @@ def _obstacles(runs: Sequence[RunScore], method: Method, ruleset: Ruleset) -> It
     rules, limit = ruleset.score, ruleset.measure.uncertainty_ratio_max
     if method not in rules.energy_methods:
         yield f"{method}, not measured: shown, cannot win"
-    if any(run.energy_simulated for run in runs) and not rules.simulated:
+    if any(run.energy.simulated for run in runs) and not rules.simulated:
         yield "simulated by a fake or replayed meter: shown, cannot win"
     degraded = sum(run.status == "degraded" for run in runs)
     if degraded:
@@ -71,26 +75,28 @@ def _incomplete(runs: Sequence[RunScore]) -> str:
     """Why there is no figure; empty where there is one."""
     if not runs:
         return "no run counts"
-    lacking = sum(run.energy_j is None for run in runs)
+    lacking = sum(run.energy.energy_j is None for run in runs)
     if lacking == len(runs):
         return "no joules were measured"
     if lacking:
         return f"no joules in {_some(lacking, len(runs))}"
-    if len({run.energy_domains for run in runs}) > 1:
+    if len({run.energy.domains for run in runs}) > 1:
         return "the runs cover different domains, so that their joules cannot be averaged"
     return ""
 
 
-def energetics(runs: Sequence[RunScore], ruleset: Ruleset) -> Energetics:
+def assess_energy(runs: Sequence[RunScore], ruleset: Ruleset) -> EnergyAssessment:
     """Judge the joules of the runs that count, under a ruleset."""
-    method = weakest_method(run.energy_method for run in runs if run.energy_method)
-    simulated = any(run.energy_simulated for run in runs)
+    method = weakest_method(run.energy.method for run in runs if run.energy.method)
+    simulated = any(run.energy.simulated for run in runs)
     note = _incomplete(runs)
     if note or method is None:
-        return Energetics(method, (), simulated, None, complete=False, eligible=False, note=note)
+        return EnergyAssessment(
+            method, (), simulated, None, complete=False, eligible=False, note=note
+        )
     obstacles = list(_obstacles(runs, method, ruleset))
-    domains = runs[0].energy_domains
-    return Energetics(
+    domains = runs[0].energy.domains
+    return EnergyAssessment(
         method=method,
         domains=domains,
         simulated=simulated,

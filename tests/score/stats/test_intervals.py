@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as peers
 
-from harness.score import stats
-from harness.score.stats import Sample
+from harness.score.stats import intervals
+from harness.score.stats.sample import Sample, sample_sd
 
 costs = st.floats(1e-3, 1e6)
 some_costs = st.lists(costs, min_size=2, max_size=12)
@@ -34,7 +34,7 @@ def with_sd(n: int, sd: float, first_seed: int = 0) -> Sample:
 def test_the_interval_is_that_of_scipy_on_logarithms(values: list[float]) -> None:
     logs = np.log(values)
     assume(np.std(logs, ddof=1) > 1e-5)
-    interval = stats.log_t_interval(values, 0.95, 0.0)
+    interval = intervals.log_t_interval(values, 0.95, 0.0)
     low, high = peers.t.interval(0.95, len(logs) - 1, logs.mean(), peers.sem(logs))
     assert interval.low == pytest.approx(math.exp(low), rel=1e-9)
     assert interval.high == pytest.approx(math.exp(high), rel=1e-9)
@@ -43,8 +43,8 @@ def test_the_interval_is_that_of_scipy_on_logarithms(values: list[float]) -> Non
 
 @given(some_costs, st.floats(1e-3, 1e3))
 def test_a_change_of_unit_scales_the_interval(values: list[float], unit: float) -> None:
-    before = stats.log_t_interval(values, 0.95, 0.01)
-    after = stats.log_t_interval([value * unit for value in values], 0.95, 0.01)
+    before = intervals.log_t_interval(values, 0.95, 0.01)
+    after = intervals.log_t_interval([value * unit for value in values], 0.95, 0.01)
     assert after.value == pytest.approx(before.value * unit, rel=1e-9)
     assert after.low == pytest.approx((before.low or 0) * unit, rel=1e-6)
     assert after.high == pytest.approx((before.high or 0) * unit, rel=1e-6)
@@ -52,7 +52,7 @@ def test_a_change_of_unit_scales_the_interval(values: list[float], unit: float) 
 
 @given(costs, st.integers(2, 20), st.floats(0, 0.1))
 def test_no_interval_has_zero_width(value: float, n: int, floor: float) -> None:
-    interval = stats.log_t_interval([value] * n, 0.95, floor)
+    interval = intervals.log_t_interval([value] * n, 0.95, floor)
     assert interval.low is not None
     assert interval.high is not None
     assert interval.low < interval.value < interval.high
@@ -61,24 +61,24 @@ def test_no_interval_has_zero_width(value: float, n: int, floor: float) -> None:
 @given(some_costs)
 def test_the_spread_is_that_of_the_standard_library(values: list[float]) -> None:
     expected = statistics.stdev(values)
-    assert stats.sample_sd(values) == pytest.approx(expected, rel=1e-9, abs=1e-12 * max(values))
+    assert sample_sd(values) == pytest.approx(expected, rel=1e-9, abs=1e-12 * max(values))
 
 
 def test_one_run_has_open_ends() -> None:
-    value, low, high = stats.log_t_interval([7.0], 0.95, 0.01)
+    value, low, high = intervals.log_t_interval([7.0], 0.95, 0.01)
     assert value == pytest.approx(7.0)
     assert (low, high) == (None, None)
-    assert stats.mean_interval([0.5], 0.95, 0.01) == (0.5, None, None)
+    assert intervals.mean_interval([0.5], 0.95, 0.01) == (0.5, None, None)
 
 
 def test_a_cost_that_is_not_positive_is_refused() -> None:
     with pytest.raises(ValueError, match="domain"):
-        stats.log_t_interval([1.0, 0.0], 0.95, 0.01)
+        intervals.log_t_interval([1.0, 0.0], 0.95, 0.01)
 
 
 def test_the_floor_is_that_of_rounding_to_a_grid() -> None:
     rounded = np.random.default_rng(0).uniform(-0.5, 0.5, 200_000)
-    assert stats.step_sd(1.0) == pytest.approx(rounded.std(), rel=0.01)
+    assert intervals.step_sd(1.0) == pytest.approx(rounded.std(), rel=0.01)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10])
@@ -86,8 +86,8 @@ def test_coverage_is_the_stated_one(n: int) -> None:
     """Log-normal costs, 4,000 experiments; the percentile bootstrap covers 74 % at n = 3."""
     logs = np.random.default_rng(n).normal(0, 0.05, (4000, n))
     mean, sd = logs.mean(1), logs.std(1, ddof=1)
-    half = stats.t_quantile(0.975, n - 1) * sd / math.sqrt(n)
-    first = stats.log_t_interval(np.exp(logs[0]), 0.95, 0.0)
+    half = intervals.t_quantile(0.975, n - 1) * sd / math.sqrt(n)
+    first = intervals.log_t_interval(np.exp(logs[0]), 0.95, 0.0)
     assert math.log(first.high or 0) == pytest.approx(mean[0] + half[0])
     assert np.mean(np.abs(mean) <= half) == pytest.approx(0.95, abs=0.015)
 
@@ -105,16 +105,16 @@ def test_coverage_holds_where_costs_are_rounded_to_a_grid() -> None:
     rounded = np.log(np.ceil(raw / grid) * grid)
     far = starts[:, None] + rng.normal(0, grid / 5, (4000, 400))
     truth = np.log(np.ceil(far / grid) * grid).mean(1)
-    half = stats.t_quantile(0.975, n - 1) / math.sqrt(n)
+    half = intervals.t_quantile(0.975, n - 1) / math.sqrt(n)
     sd = rounded.std(1, ddof=1)
-    floored = np.maximum(sd, stats.step_sd(grid) / np.exp(rounded.mean(1)))
+    floored = np.maximum(sd, intervals.step_sd(grid) / np.exp(rounded.mean(1)))
     miss = np.abs(rounded.mean(1) - truth)
     assert np.mean(miss <= half * sd) < 0.75
     assert np.mean(miss <= half * floored) > 0.95
 
 
 def test_the_cost_with_failures_is_all_that_was_spent_over_the_successes() -> None:
-    interval = stats.success_cost([10.0, 12.0], [60.0], 0.95)
+    interval = intervals.success_cost([10.0, 12.0], [60.0], 0.95)
     assert interval.value == pytest.approx((10 + 12 + 60) / 2)
     assert interval.high is None
     assert interval.low is not None
@@ -123,7 +123,7 @@ def test_the_cost_with_failures_is_all_that_was_spent_over_the_successes() -> No
 
 def test_no_success_is_no_cost() -> None:
     with pytest.raises((ValueError, statistics.StatisticsError)):
-        stats.success_cost([], [60.0], 0.95)
+        intervals.success_cost([], [60.0], 0.95)
 
 
 # --- the target -----------------------------------------------------------------------------------
@@ -134,14 +134,14 @@ def test_the_target_test_is_that_of_scipy(values: list[float], target: float) ->
     assume(statistics.stdev(values) > 1e-6)
     for better, side in (("higher", "greater"), ("lower", "less")):
         expected = peers.ttest_1samp(values, target, alternative=side).pvalue
-        assert stats.target_p(values, target, better, 0.0) == pytest.approx(expected, abs=1e-9)
+        assert intervals.target_p(values, target, better, 0.0) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_spread_of_zero_beats_a_target_only_by_more_than_the_metric_resolves() -> None:
-    floor = stats.metric_sd_floor("", 100, 0.9)
-    clear = stats.target_p([0.91] * 8, 0.90, "higher", floor)
-    equal = stats.target_p([0.90] * 8, 0.90, "higher", floor)
-    below = stats.target_p([0.89] * 8, 0.90, "higher", floor)
+    floor = intervals.metric_sd_floor("", 100, 0.9)
+    clear = intervals.target_p([0.91] * 8, 0.90, "higher", floor)
+    equal = intervals.target_p([0.90] * 8, 0.90, "higher", floor)
+    below = intervals.target_p([0.89] * 8, 0.90, "higher", floor)
     assert clear is not None
     assert clear < 0.01
     assert equal == pytest.approx(0.5)
@@ -150,28 +150,28 @@ def test_a_spread_of_zero_beats_a_target_only_by_more_than_the_metric_resolves()
 
 
 def test_two_seeds_on_the_first_step_above_the_target_prove_nothing() -> None:
-    floor = stats.metric_sd_floor("", 100, 0.91)
-    p = stats.target_p([0.901, 0.901], 0.90, "higher", floor)
+    floor = intervals.metric_sd_floor("", 100, 0.91)
+    p = intervals.target_p([0.901, 0.901], 0.90, "higher", floor)
     assert p is not None
     assert p > 0.01
 
 
 def test_one_seed_proves_nothing() -> None:
-    assert stats.target_p([0.99], 0.5, "higher", 0.001) is None
+    assert intervals.target_p([0.99], 0.5, "higher", 0.001) is None
 
 
 @given(st.lists(st.floats(0.5, 0.99), min_size=2, max_size=9), st.floats(0.5, 0.99))
 def test_a_metric_in_per_cent_gives_the_same_p(values: list[float], target: float) -> None:
     mean = statistics.fmean(values)
-    ratio = stats.target_p(values, target, "higher", stats.metric_sd_floor("", 50, mean))
-    floor = stats.metric_sd_floor("%", 50, 100 * mean)
-    percent = stats.target_p([100 * v for v in values], 100 * target, "higher", floor)
+    ratio = intervals.target_p(values, target, "higher", intervals.metric_sd_floor("", 50, mean))
+    floor = intervals.metric_sd_floor("%", 50, 100 * mean)
+    percent = intervals.target_p([100 * v for v in values], 100 * target, "higher", floor)
     assert percent == pytest.approx(ratio, abs=1e-9)
 
 
 def test_a_metric_in_nats_has_no_steps() -> None:
-    assert stats.metric_sd_floor("nat", 100, 1.2) < 1e-6
-    assert stats.metric_sd_floor("", 100, 0.9) == pytest.approx(0.01 / math.sqrt(12))
+    assert intervals.metric_sd_floor("nat", 100, 1.2) < 1e-6
+    assert intervals.metric_sd_floor("", 100, 0.9) == pytest.approx(0.01 / math.sqrt(12))
 
 
 @pytest.mark.parametrize(
@@ -188,24 +188,15 @@ def test_a_metric_in_nats_has_no_steps() -> None:
     ],
 )
 def test_only_a_number_passes(value: float | None, better: str, expected: bool) -> None:
-    assert stats.passes(value, 0.9, better) is expected
+    assert intervals.passes(value, 0.9, better) is expected
 
 
 # --- comparisons ----------------------------------------------------------------------------------
 
 
-@given(some_costs, some_costs)
-def test_welch_is_that_of_scipy(a: list[float], b: list[float]) -> None:
-    logs_a, logs_b = np.log(a), np.log(b)
-    assume(logs_a.std() > 1e-4 and logs_b.std() > 1e-4)
-    expected = peers.ttest_ind(logs_a, logs_b, equal_var=False, alternative="less").pvalue
-    found = stats.welch_p(sample(a, 0.0), sample(b, 0.0, 100))
-    assert found == pytest.approx(expected, abs=1e-9)
-
-
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_its_definition(p_values: list[float]) -> None:
-    adjusted = stats.holm(p_values)
+    adjusted = intervals.holm(p_values)
     ranked = sorted(p_values)
     for p, found in zip(p_values, adjusted, strict=True):
         steps = [(len(ranked) - k) * q for k, q in enumerate(ranked) if q <= p]
@@ -214,6 +205,6 @@ def test_holm_is_that_of_its_definition(p_values: list[float]) -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_lies_between_the_raw_and_the_bonferroni_value(p_values: list[float]) -> None:
-    for p, found in zip(p_values, stats.holm(p_values), strict=True):
+    for p, found in zip(p_values, intervals.holm(p_values), strict=True):
         assert p <= found <= 1 or found == 1
         assert found <= max(len(p_values) * p, *p_values) + 1e-12

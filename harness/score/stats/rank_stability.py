@@ -10,17 +10,22 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from harness.score.contrast import in_multiples
-from harness.score.stats import LEAST_SD, Sample, mean_log, spread
+import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from harness.score.stats.all_pairs import all_comparable
+from harness.score.stats.sample import (
+    SD_MIN,
+    Sample,
+    floored_sd,
+    mean_log,
+    normalized_to_reference,
+)
 
-    Draws = npt.NDArray[np.float64]
-    Counts = npt.NDArray[np.intp]
+Draws = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.intp]
 
 DRAWS = 4000
 SEED = 20260101
@@ -39,7 +44,7 @@ class RankChance(NamedTuple):
     rank_high: int
 
 
-class Change(NamedTuple):
+class LeaderChange(NamedTuple):
     """An order that came out differently."""
 
     without: str
@@ -50,75 +55,34 @@ class Change(NamedTuple):
 
 def mean_draws(sample: Sample, rng: "np.random.Generator", draws: int) -> "Draws | None":
     """Draws of an entry's mean logarithm; None where one run tells no spread."""
-    sd = spread(list(sample.logs.values()), max(sample.sd_floor, LEAST_SD))
+    sd = floored_sd(list(sample.logs.values()), max(sample.sd_floor, SD_MIN))
     if sd is None:
         return None
     n = len(sample.logs)
     return mean_log(sample) + rng.standard_t(n - 1, draws) * sd / math.sqrt(n)
 
 
-def hours(samples: Sequence[Sample]) -> list[int]:
-    """Number of the hour of each entry: those whose runs overlap in time share the machine's state.
+def in_one_unit(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples on the scale of their tests.
 
-    Runs without moments are of machines of their own, where no hour is told from another: all are
-    of one.
+    Where all entries that have them are divided by the same reference, the ratios are multiplied by
+    the mean cost of that reference, so that they compare with the costs of the reference itself.
     """
-    ends = []
-    for at, item in enumerate(samples):
-        began = [moment.started for moment in (item.moments or {}).values()]
-        ends.append((min(began, default=""), max(began, default=""), at))
-    found, hour, until = [0] * len(samples), 0, ""
-    for since, end, at in sorted(ends):
-        if until and since > until:
-            hour += 1
-        until = max(until, end)
-        found[at] = hour
-    return found
-
-
-def in_one_unit(samples: Sequence[Sample]) -> tuple[list[Sample], list[bool]]:
-    """Samples as their tests see them, and which of them the hour is out of.
-
-    Costs in multiples of the reference's are lifted to its mean cost, whenever that ran.
-    """
-    multiples = [in_multiples(sample) for sample in samples]
-    units: dict[str, dict[int, float]] = {}
-    for element, other in zip(samples, multiples, strict=True):
-        if other and element.relative:
-            unit = units.setdefault(element.relative.reference, {})
-            unit |= {seed: log - other.logs[seed] for seed, log in element.logs.items()}
-    if len(units) != 1:
-        return list(samples), [False] * len(samples)
-    mean = statistics.fmean(next(iter(units.values())).values())
-    lifted = [
-        other._replace(logs={seed: log + mean for seed, log in other.logs.items()})
-        if other
-        else item
-        for item, other in zip(samples, multiples, strict=True)
+    ratios = [normalized_to_reference(sample) for sample in samples]
+    references: dict[str, dict[int, float]] = {}
+    for sample, ratio in zip(samples, ratios, strict=True):
+        if ratio and sample.reference_ratios:
+            costs = references.setdefault(sample.reference_ratios.sha256, {})
+            costs |= {seed: log - ratio.logs[seed] for seed, log in sample.logs.items()}
+    if len(references) != 1:
+        return list(samples)
+    mean = statistics.fmean(next(iter(references.values())).values())
+    return [
+        ratio._replace(logs={seed: log + mean for seed, log in ratio.logs.items()})
+        if ratio
+        else sample
+        for sample, ratio in zip(samples, ratios, strict=True)
     ]
-    return lifted, [other is not None for other in multiples]
-
-
-def hour_shifts(
-    samples: Sequence[Sample], bridged: Sequence[bool], draws: int, seed: int = SEED + 1
-) -> "Draws | None":
-    """What the hour may add to each mean, as likely as anything up to its grant, (entries, draws).
-
-    None where entries are of several hours, and nobody knows what an hour does.
-    """
-    import numpy as np
-
-    found = hours(samples)
-    home = {hour for hour, out in zip(found, bridged, strict=True) if out}
-    places = [-1 if hour in home else hour for hour in found]
-    grant = max((sample.drift for sample in samples), default=0.0)
-    if len(set(places)) < 2 or not grant:  # noqa: PLR2004 - one hour for all
-        return np.zeros((len(samples), 1))
-    if math.isinf(grant):
-        return None
-    rng = np.random.default_rng(seed)
-    drawn = {hour: rng.uniform(0.0, grant, draws) for hour in sorted(set(places))}
-    return np.stack([drawn[hour] for hour in places])
 
 
 def rank_chances(
@@ -138,16 +102,12 @@ def rank_chances(
         One for each entry, in the order given; None for all where one has a single run or failed
         ones, since nobody knows what its cost may be.
     """
-    import numpy as np
-
-    placed, bridged = in_one_unit(samples)
-    if not samples or any(item.open_ended or len(item.logs) < 2 for item in placed):  # noqa: PLR2004
-        return [None] * len(samples)
-    shifts = hour_shifts(samples, bridged, draws)
-    if shifts is None:
+    scaled = in_one_unit(samples)
+    usable = all(not sample.open_ended and len(sample.logs) > 1 for sample in scaled)
+    if not samples or not usable or not all_comparable(samples):
         return [None] * len(samples)
     # A row for each draw, whose entries lie side by side in memory as they are put in order.
-    order = np.argsort(np.ascontiguousarray((_board_draws(placed, draws) + shifts).T), axis=1)
+    order = np.argsort(np.ascontiguousarray(_board_draws(scaled, draws).T), axis=1)
     held = np.bincount((order * len(samples) + np.arange(len(samples))).ravel(),
                        minlength=len(samples) ** 2)  # fmt: skip
     return _chances(held.reshape(len(samples), -1), level, draws)
@@ -155,8 +115,6 @@ def rank_chances(
 
 def _chances(held: "Counts", level: float, draws: int) -> list[RankChance | None]:
     """From the number of draws in which each entry held each rank, shape (entries, ranks)."""
-    import numpy as np
-
     ends = np.quantile(np.arange(draws), [(1 - level) / 2, (1 + level) / 2], method="nearest")
     upto = held.cumsum(axis=1)
     lows, highs = ((upto <= end).sum(axis=1) + 1 for end in ends)
@@ -168,10 +126,8 @@ def _chances(held: "Counts", level: float, draws: int) -> list[RankChance | None
 
 def _board_draws(samples: Sequence[Sample], draws: int) -> "Draws":
     """Draws of the mean logarithm of each entry, (entries, draws): those of `mean_draws`."""
-    import numpy as np
-
     counts = [len(sample.logs) for sample in samples]
-    spreads = [spread(list(e.logs.values()), max(e.sd_floor, LEAST_SD)) or 0.0 for e in samples]
+    spreads = [floored_sd(list(e.logs.values()), max(e.sd_floor, SD_MIN)) or 0.0 for e in samples]
     roots = np.array([math.sqrt(count) for count in counts])
     means = np.array([mean_log(sample) for sample in samples])
     standard = _kept(_standard_draws, counts, draws)
@@ -188,8 +144,6 @@ def _kept(draw: Callable[[tuple[int, ...], int], Any], counts: Sequence[int], dr
 @lru_cache(maxsize=4)
 def _standard_draws(counts: tuple[int, ...], draws: int) -> "Draws":
     """Draws of Student's t with n - 1 degrees of freedom for each entry, (entries, draws)."""
-    import numpy as np
-
     rng = np.random.default_rng(SEED)
     return np.stack([rng.standard_t(n - 1, draws) for n in counts])
 
@@ -203,8 +157,6 @@ def _standard_pairs(counts: tuple[int, ...], draws: int) -> "tuple[Draws, Draws]
 
     Shapes (entries, draws, 2) and (entries, draws).
     """
-    import numpy as np
-
     rng = np.random.default_rng(SEED)
     drawn = [(rng.standard_normal((draws, 2)), rng.chisquare(n - 1, draws)) for n in counts]
     stretches = [np.sqrt((n - 1) / item) for n, (_, item) in zip(counts, drawn, strict=True)]
@@ -219,10 +171,8 @@ def _pair_draws(
     Standard normals take on the covariance by its eigenvectors, as numpy's `multivariate_normal`
     does it (`method="eigh"`).
     """
-    import numpy as np
-
     logs = np.log(np.asarray(costs, dtype=float))
-    covariance = np.cov(logs, rowvar=False) + np.eye(2) * LEAST_SD**2
+    covariance = np.cov(logs, rowvar=False) + np.eye(2) * SD_MIN**2
     variances, axes = np.linalg.eigh(covariance / len(logs))
     normal = standard @ (axes * np.sqrt(np.abs(variances))).T
     drawn: Draws = logs.mean(axis=0) + normal * stretch[:, None]
@@ -239,7 +189,6 @@ def front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 def front_chances(
     costs: Sequence[Sequence[tuple[float, float]]],
-    shifts: "Draws | None" = None,
     draws: int = DRAWS,
 ) -> list[float | None]:
     """Chance of each entry to lie on the Pareto front of two costs, as seconds and joules.
@@ -248,20 +197,15 @@ def front_chances(
 
     Args:
         costs: For each entry the pairs of its runs, positive.
-        shifts: Logarithm of what the hour adds to both costs of each, (entries, draws).
         draws: Number of redrawn planes.
 
     Returns:
         One for each entry; None for all where one has a single run.
     """
-    import numpy as np
-
     if not costs or any(len(cost) < 2 for cost in costs):  # noqa: PLR2004 - no spread below that
         return [None] * len(costs)
     standard = zip(*_kept(_standard_pairs, [len(cost) for cost in costs], draws), strict=True)
     drawn = np.stack([_pair_draws(e, *s) for e, s in zip(costs, standard, strict=True)])
-    if shifts is not None:
-        drawn = drawn + shifts[..., None]
     first, second = np.ascontiguousarray(drawn.transpose(2, 1, 0))
     # By the first cost, a point is beaten if one before it is lower in the second; draws are
     # continuous, so that equal ones need no rule.
@@ -298,7 +242,7 @@ AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
 """Other ways of making one cost of several runs; they take costs, not logarithms."""
 
 
-def without_a_run(names: Sequence[str], samples: Sequence[Sample]) -> list[Change]:
+def without_a_run(names: Sequence[str], samples: Sequence[Sample]) -> list[LeaderChange]:
     """Runs without which somebody else leads; an entry's only run cannot be left out."""
     logs = [dict(sample.logs) for sample in samples]
     usual = leader(logs) if logs else 0
@@ -309,11 +253,11 @@ def without_a_run(names: Sequence[str], samples: Sequence[Sample]) -> list[Chang
                 rest = {key: value for key, value in logs[index].items() if key != seed}
                 now = leader([*logs[:index], rest, *logs[index + 1 :]])
                 if now != usual:
-                    changes.append(Change(f"seed {seed} of {name}", now))
+                    changes.append(LeaderChange(f"seed {seed} of {name}", now))
     return changes
 
 
-def by_other_means(samples: Sequence[Sample]) -> list[Change]:
+def by_other_means(samples: Sequence[Sample]) -> list[LeaderChange]:
     """Aggregates under which somebody else leads than under the geometric mean."""
     logs = [sample.logs for sample in samples]
     if not logs:
@@ -324,23 +268,5 @@ def by_other_means(samples: Sequence[Sample]) -> list[Change]:
         values = [aggregate(cost) for cost in costs]
         now = values.index(min(values))
         if now != usual:
-            changes.append(Change(name, now))
+            changes.append(LeaderChange(name, now))
     return changes
-
-
-def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Agreement of two orders from -1 to 1 (tau-b of Kendall, Biometrika 33, 1945).
-
-    Returns:
-        The coefficient; None where one of them ties everything.
-    """
-    pairs = [(i, j) for j in range(len(first)) for i in range(j)]
-    signs = [(_sign(first[i] - first[j]), _sign(second[i] - second[j])) for i, j in pairs]
-    untied = [sum(sign[side] != 0 for sign in signs) for side in (0, 1)]
-    if not all(untied):
-        return None
-    return sum(a * b for a, b in signs) / math.sqrt(untied[0] * untied[1])
-
-
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.bundle import Bundle, BundleError
 from harness.records import Ruleset, RunScore
 from harness.rules.load import load_ruleset
-from harness.score.cost import check_findings, counting_snapshots, run_score
+from harness.score.run.cost import check_findings, counting_snapshots, run_score
 from tests.lab.results import Plan, finding, rules, rules_of, run_record, write_run
 
 FINAL = rules(snapshot_rule="final")
@@ -69,8 +69,8 @@ def test_a_snapshot_without_a_metric_never_passes(tmp_path: Path) -> None:
 
 def test_no_snapshot_is_no_cost(tmp_path: Path) -> None:
     score = scored(tmp_path, Plan(snapshots=(), status="target_missed"), FINAL)
-    assert (score.time_s, score.energy_j, score.reached) == (None, None, False)
-    assert score.window_energy_j is not None
+    assert (score.time_s, score.energy.energy_j, score.reached) == (None, None, False)
+    assert score.energy.window_j is not None
 
 
 def test_refused_snapshots_do_not_count(tmp_path: Path) -> None:
@@ -143,33 +143,37 @@ def test_a_run_killed_at_the_budget_counts_by_its_snapshots(tmp_path: Path) -> N
 
 def test_joules_are_those_between_gun_and_stamp(tmp_path: Path) -> None:
     score = scored(tmp_path, THREE.but(watts=120.0), FINAL)
-    assert score.energy_j == pytest.approx(3600, rel=1e-6)
-    assert score.window_energy_j == pytest.approx(120 * 30.5, rel=1e-6)
-    assert score.energy_by_domain_j == {"cpu-package-0": pytest.approx(3600, rel=1e-6)}
-    assert (score.energy_method, score.energy_domains) == ("counter", ("cpu-package-0",))
-    assert score.energy_u_j is not None
-    assert score.energy_u_j >= 0.02 * 3600
+    assert score.energy.energy_j == pytest.approx(3600, rel=1e-6)
+    assert score.energy.window_j == pytest.approx(120 * 30.5, rel=1e-6)
+    assert score.energy.by_domain_j == {"cpu-package-0": pytest.approx(3600, rel=1e-6)}
+    assert (score.energy.method, score.energy.domains) == ("counter", ("cpu-package-0",))
+    assert score.energy.u_j is not None
+    assert score.energy.u_j >= 0.02 * 3600
 
 
 def test_joules_of_a_snapshot_are_those_of_its_own_window(tmp_path: Path) -> None:
-    assert scored(tmp_path, THREE, FIRST).energy_j == pytest.approx(2000, rel=1e-6)
+    assert scored(tmp_path, THREE, FIRST).energy.energy_j == pytest.approx(2000, rel=1e-6)
 
 
 def test_without_a_meter_joules_are_missing_not_zero(tmp_path: Path) -> None:
     score = scored(tmp_path, THREE.but(watts=None), FINAL)
-    assert (score.energy_j, score.energy_method, score.energy_by_domain_j) == (None, None, {})
+    assert (score.energy.energy_j, score.energy.method, score.energy.by_domain_j) == (
+        None,
+        None,
+        {},
+    )
     assert score.time_s == 30.0
 
 
 def test_a_counter_that_does_not_move_has_measured_nothing(tmp_path: Path) -> None:
     score = scored(tmp_path, THREE.but(watts=0.0), FINAL)
-    assert score.energy_j is None
+    assert score.energy.energy_j is None
     assert "energy-missing" in rule_ids(score)
 
 
 def test_a_simulated_meter_is_marked(tmp_path: Path) -> None:
     score = scored(tmp_path, THREE.but(simulated=True), load_ruleset("default"))
-    assert score.energy_simulated
+    assert score.energy.simulated
     assert "energy-simulated" in rule_ids(score)
 
 
@@ -184,7 +188,7 @@ def test_a_trace_that_is_none_is_a_finding_and_time_still_counts(tmp_path: Path)
     (folder / "trace.csv.gz").write_bytes(gzip.compress(b"no trace\n", mtime=0))
     score = run_score(Bundle(folder), FINAL, tmp_path)
     assert "energy-trace-unreadable" in rule_ids(score)
-    assert (score.energy_j, score.time_s) == (None, 30.0)
+    assert (score.energy.energy_j, score.time_s) == (None, 30.0)
 
 
 def test_a_trace_that_cannot_be_unpacked_spoils_the_bundle(tmp_path: Path) -> None:
@@ -227,23 +231,3 @@ def test_the_ruleset_in_force_is_the_one_in_the_bundle(tmp_path: Path) -> None:
 # --- what a slower hour would have left -----------------------------------------------------------
 
 CURVE = ((10.0, 0.3), (25.0, 0.6), (31.0, 0.7), (58.0, 0.8))
-
-
-@pytest.mark.parametrize(
-    ("ratio", "slowed"), [("2", 0.6), ("2.5", 0.3), ("1.8", 0.7), ("1", 0.8), ("9", None)]
-)
-def test_a_slower_machine_would_have_stopped_at_an_earlier_snapshot(
-    tmp_path: Path, ratio: str, slowed: float | None
-) -> None:
-    plan = Plan(snapshots=CURVE, ruleset="haet-2021", budget_s=60.0)
-    changed = load_ruleset("haet-2021", [f"score.drift_ratio_max={ratio}", "run.budget_s=60"])
-    assert scored(tmp_path, plan, changed).metric_slowed == slowed
-
-
-def test_refused_snapshots_would_not_have_counted_either(tmp_path: Path) -> None:
-    plan = Plan(snapshots=CURVE, ruleset="haet-2021", budget_s=60.0, refused=(1,))
-    assert scored(tmp_path, plan).metric_slowed == 0.3
-
-
-def test_where_costs_rank_no_metric_is_slowed(tmp_path: Path) -> None:
-    assert scored(tmp_path, Plan(snapshots=CURVE)).metric_slowed is None

@@ -1,0 +1,1 @@
+"""Statistics of costs: intervals, pairwise tests, rankings and their stability."""
