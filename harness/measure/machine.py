@@ -1,11 +1,11 @@
-"""Which machine this is: its parts, and a short stable name for its folder of results."""
+"""Describes a machine: its parts, and a short stable name for its folder of results."""
 
 import hashlib
 import os
 import platform
 import re
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.records import Machine
 
@@ -13,15 +13,24 @@ _UNKNOWN = "unknown"
 
 
 def describe(root: Path = Path("/")) -> Machine:
-    """The machine without its facts; `packages` is left for whoever knows what matters.
+    """The machine without its facts and packages, which are added for a run.
 
     Args:
-        root: folder that stands for `/`, so that another machine's files can be read in a test.
+        root: folder that is read in place of `/`.
     """
-    cpu, memory = cpu_model(root), memory_bytes(root)
-    gpus = gpu_names(root)
+    cpu, memory, gpus = cpu_model(root), memory_bytes(root), gpu_names(root)
+    # What stays the same from boot to boot.
+    parts = (
+        cpu,
+        str(os.cpu_count()),
+        str(round(memory / 2**30)),
+        *gpus,
+        _text(root / "sys/class/dmi/id/product_name"),
+        _text(root / "etc/machine-id"),
+    )
+    fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:6]
     return Machine(
-        name=name_of(cpu, gpus, _fingerprint(root, cpu, memory, gpus)),
+        name=name_of(cpu, gpus, fingerprint),
         cpu_model=cpu,
         cpu_count=len(os.sched_getaffinity(0)),
         memory_bytes=memory,
@@ -40,39 +49,49 @@ def _text(path: Path) -> str:
         return ""
 
 
+def _match(pattern: str, text: str) -> str:
+    match = re.search(pattern, text, re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
 def _cpuinfo(root: Path, key: str) -> str:
-    found = re.search(rf"^{key}\s*:\s*(.+)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
-    return found[1].strip() if found else ""
+    return _match(rf"^{key}\s*:\s*(.+)$", _text(root / "proc/cpuinfo"))
 
 
 def cpu_model(root: Path = Path("/")) -> str:
-    """The processor's name as the kernel has it; on ARM the board's model."""
+    """The processor's name as the kernel states it; on ARM the board's model."""
     board = _text(root / "sys/firmware/devicetree/base/model")
     return _cpuinfo(root, "model name") or board or platform.machine() or _UNKNOWN
 
 
 def memory_bytes(root: Path = Path("/")) -> int:
-    """Memory that the kernel manages, bytes; 0 where it cannot be told."""
-    found = re.search(r"^MemTotal:\s*(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
+    """Memory that the kernel manages, bytes; 0 where it is unknown."""
+    return int(_match(r"^MemTotal:\s*(\d+) kB", _text(root / "proc/meminfo")) or 0) * 1024
 
 
 def gpu_names(root: Path = Path("/")) -> list[str]:
     """Names of the GPUs: NVIDIA's from the driver, AMD's from the kernel."""
-    return [*(_nvidia(root) if root != Path("/") else _nvml() or _nvidia(root)), *_amd(root)]
+    folder = root / "proc/driver/nvidia/gpus"
+    texts = map(_text, sorted(folder.glob("*/information")))
+    nvidia = [model for text in texts if (model := _match(r"^Model:\s*(.+)$", text))]
+    if root == Path("/"):
+        nvidia = _nvml_names() or nvidia
+    cards = sorted((root / "sys/class/drm").glob("card[0-9]*/device/vendor"))
+    amd = [path.parent for path in cards if _text(path) == "0x1002"]
+    return [*nvidia, *(_text(card / "product_name") or "AMD GPU" for card in amd)]
 
 
-def _nvml() -> list[str]:
+def _nvml_names() -> list[str]:
     """From the management library, which a container has even where /proc is hidden."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # noqa: BLE001 - no library, no driver: no GPU by this way
+    except Exception:  # noqa: BLE001 - no library or no driver, so no GPU in this way
         return []
     try:
         handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        names = [pynvml.nvmlDeviceGetName(handle) for handle in handles]
+        names: list[Any] = [pynvml.nvmlDeviceGetName(handle) for handle in handles]
         return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
     except pynvml.NVMLError:
         return []
@@ -80,22 +99,10 @@ def _nvml() -> list[str]:
         pynvml.nvmlShutdown()
 
 
-def _nvidia(root: Path) -> list[str]:
-    texts = map(_text, sorted((root / "proc/driver/nvidia/gpus").glob("*/information")))
-    models = (re.search(r"^Model:\s*(.+)$", text, re.MULTILINE) for text in texts)
-    return [found[1].strip() for found in models if found]
-
-
-def _amd(root: Path) -> list[str]:
-    cards = sorted((root / "sys/class/drm").glob("card[0-9]*/device/vendor"))
-    folders = [path.parent for path in cards if _text(path) == "0x1002"]
-    return [_text(folder / "product_name") or "AMD GPU" for folder in folders]
-
-
 def virtualised(root: Path = Path("/")) -> bool | None:
-    """Whether a hypervisor lies below; None where that cannot be told."""
-    flags = _cpuinfo(root, "flags") or _cpuinfo(root, "Features")
-    if not flags:
+    """Whether the machine runs under a hypervisor; None where that is unknown."""
+    flags = _cpuinfo(root, "flags")
+    if not flags and not _cpuinfo(root, "Features"):
         return None
     if "hypervisor" in flags.split():
         return True
@@ -103,23 +110,10 @@ def virtualised(root: Path = Path("/")) -> bool | None:
     known = ("QEMU", "VMware", "innotek", "Xen", "Amazon EC2", "Google")
     if vendor.startswith(known):
         return "bare metal" not in vendor.lower()
-    return False if _cpuinfo(root, "flags") else None
+    return False if flags else None
 
 
-def _fingerprint(root: Path, cpu: str, memory: int, gpus: Sequence[str]) -> str:
-    """Six hex digits over what stays the same from boot to boot."""
-    facts = (
-        cpu,
-        str(os.cpu_count()),
-        str(round(memory / 2**30)),
-        *gpus,
-        _text(root / "sys/class/dmi/id/product_name"),
-        _text(root / "etc/machine-id"),
-    )
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:6]
-
-
-def name_of(cpu: str, gpus: Sequence[str], fingerprint: str) -> str:
+def name_of(cpu: str, gpus: list[str], fingerprint: str) -> str:
     """A folder name, as `amd-epyc-1a2b3c` or `nvidia-h100-80gb-hbm3-x8-1a2b3c`."""
     model = f"{gpus[0]} x{len(gpus)}" if gpus else re.sub(r"\((R|TM|C)\)|CPU|@.*", " ", cpu)
     slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:40].strip("-")

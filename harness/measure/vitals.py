@@ -1,17 +1,20 @@
-"""What is watched of the machine while a run goes on, read from /proc and /sys once a second."""
+"""Quantities of the machine that are watched during a run, read from /proc and /sys."""
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from harness.clock import anchor
 
 _CPUS_WATCHED = 4
-"""Reading a clock rate may wake its core, so only a few are asked."""
+"""Reading a clock rate may wake its core, so only a few are read."""
+
+Parser = Callable[[str], Iterator[tuple[str, float]]]
 
 
 class _File:
-    """A small file of the kernel, kept open and read anew from its start each time."""
+    """A small file of the kernel, kept open and read from its start each time."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -31,7 +34,7 @@ def _opened(paths: list[Path]) -> list[_File]:
         try:
             files.append(_File(path))
         except OSError:
-            continue  # what is not there is not watched
+            continue  # a missing file is not watched
     return files
 
 
@@ -55,8 +58,8 @@ def swapping(text: str) -> Iterator[tuple[str, float]]:
     """Pages moved to and from swap since boot (`/proc/vmstat`)."""
     lines = f"\n{text}\n"
     for name in ("pswpin", "pswpout"):
-        _, found, rest = lines.partition(f"\n{name} ")
-        if found:
+        _, separator, rest = lines.partition(f"\n{name} ")
+        if separator:
             yield f"{name}-pages", float(rest[: rest.index("\n")])
 
 
@@ -65,76 +68,64 @@ def load(text: str) -> Iterator[tuple[str, float]]:
     yield "load-average", float(text.split(maxsplit=1)[0])
 
 
-Parser = Callable[[str], Iterator[tuple[str, float]]]
-
-
-def _labelled(parser: Callable[[str, str], Iterator[tuple[str, float]]], label: str) -> Parser:
-    return lambda text: parser(label, text)
+_PARSERS: dict[str, Parser] = {
+    "proc/stat": stat_ticks,
+    "proc/vmstat": swapping,
+    "proc/loadavg": load,
+    **{f"proc/pressure/{name}": partial(pressure, name) for name in ("cpu", "memory", "io")},
+}
 
 
 class Vitals:
-    """The watched files of one machine; what is missing is left out."""
+    """The watched files of one machine; missing files are left out."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        parsers: list[tuple[str, Parser]] = [
-            ("proc/stat", stat_ticks),
-            ("proc/vmstat", swapping),
-            ("proc/loadavg", load),
-            *(
-                (f"proc/pressure/{name}", _labelled(pressure, name))
-                for name in ("cpu", "memory", "io")
-            ),
-        ]
         self._parsed = [
-            (files[0], parser) for path, parser in parsers if (files := _opened([root / path]))
+            (file, parser) for path, parser in _PARSERS.items() for file in _opened([root / path])
         ]
         cpu = root / "sys/devices/system/cpu"
         clocks = sorted(cpu.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
-        self._clocks = _opened(clocks[:: max(1, len(clocks) // _CPUS_WATCHED)])
-        self._throttles = _opened(
-            sorted(cpu.glob("cpu[0-9]*/thermal_throttle/*_throttle_count"))[:_CPUS_WATCHED]
-        )
+        throttles = sorted(cpu.glob("cpu[0-9]*/thermal_throttle/*_throttle_count"))
         zones = sorted((root / "sys/class/thermal").glob("thermal_zone*/temp"))
         sensors = sorted((root / "sys/class/hwmon").glob("hwmon*/temp1_input"))
+        self._clocks = _opened(clocks[:: max(1, len(clocks) // _CPUS_WATCHED)])
+        self._throttles = _opened(throttles[:_CPUS_WATCHED])
         self._heat = _opened([*zones, *sensors][:8])
 
     def read(self) -> Iterator[tuple[str, float]]:
-        """Pairs of name and value, names carry the unit."""
+        """Pairs of name and value; names carry the unit."""
         for file, parser in self._parsed:
             try:
                 yield from parser(file.text())
             except (OSError, ValueError, IndexError):
-                continue  # a vital sign that cannot be read is missing, and the audit says so
-        yield from self._summary("cpu-clock-mean-hz", self._clocks, 1e3, _mean)
-        yield from self._summary("cpu-throttle-count", self._throttles, 1.0, sum)
-        yield from self._summary("temperature-max-c", self._heat, 1e-3, max)
+                continue  # what cannot be read is missing
+        clocks, throttles = _numbers(self._clocks), _numbers(self._throttles)
+        if clocks:
+            yield "cpu-clock-mean-hz", 1e3 * sum(clocks) / len(clocks)
+        if throttles:
+            yield "cpu-throttle-count", sum(throttles)
+        if heat := _numbers(self._heat):
+            yield "temperature-max-c", max(heat) * 1e-3
         yield from clock_offsets()
 
-    @staticmethod
-    def _summary(
-        name: str, files: list[_File], scale: float, join: Callable[[list[float]], float]
-    ) -> Iterator[tuple[str, float]]:
-        values = []
-        for file in files:
-            try:
-                values.append(float(file.text()) * scale)
-            except (OSError, ValueError):
-                continue
-        if values:
-            yield name, join(values)
 
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+def _numbers(files: list[_File]) -> list[float]:
+    values = []
+    for file in files:
+        try:
+            values.append(float(file.text()))
+        except (OSError, ValueError):
+            continue
+    return values
 
 
 _FIRST = anchor()
 
 
 def clock_offsets() -> Iterator[tuple[str, float]]:
-    """How far the other clocks have moved against the monotonic one since this module loaded.
+    """How far the other clocks have moved against the monotonic one since this module loaded, s.
 
-    A step of the wall clock and a suspend of the machine show here, in seconds.
+    They show a step of the wall clock and a suspend of the machine.
     """
     now = anchor()
     for name in ("wall", "boottime", "raw"):

@@ -34,5 +34,5 @@ def module(*devices: dict[str, Any]) -> ModuleType:
     made.amdsmi_get_power_info = asked("power")
     made.amdsmi_get_gpu_device_uuid = asked("uuid")
     made.amdsmi_get_gpu_asic_info = asked("asic")
-    found: ModuleType = made
-    return found
+    result: ModuleType = made
+    return result

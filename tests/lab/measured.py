@@ -55,5 +55,5 @@ class Measured:
     def rules(self) -> set[str]:
         """Rules of what the readings alone show."""
         assert self.trace is not None
-        found = audit(self.trace, list(self.domains.values()), self.window)
-        return {item.rule for item in found}
+        result = audit(self.trace, list(self.domains.values()), self.window)
+        return {item.rule for item in result}

@@ -42,12 +42,12 @@ from harness.score.stats.sample import RunMoment
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 GUN_S = 2.0
-"""From the origin to the gun."""
+"""From the origin to the start signal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run as it shall appear: snapshots as (seconds after the gun, metric)."""
+    """One run as it shall appear: snapshots as (seconds after the start signal, metric)."""
 
     snapshots: tuple[tuple[float, float | None], ...] = ((10.0, 0.95),)
     seed: int = 1
@@ -65,7 +65,7 @@ class Plan:
     examples: int = 1000
     budget_s: float = 60.0
     end_s: float | None = None
-    """Of the window after the gun; None: just after the last snapshot."""
+    """Of the window after the start signal; None: just after the last snapshot."""
     watts: float | None = 100.0
     """Constant power; None: no meter."""
     method: Method = "counter"
@@ -156,8 +156,8 @@ def utc_of(plan: Plan) -> str:
     """Wall time of the run's origin."""
     days, rest_s = divmod(plan.started_s, 86400)
     minutes, seconds = divmod(rest_s, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"2026-01-{1 + days:02d}T{hour:02d}:{minute:02d}:{seconds:02d}.000000000Z"
+    hours, minutes = divmod(minutes, 60)
+    return f"2026-01-{1 + days:02d}T{hours:02d}:{minutes:02d}:{seconds:02d}.000000000Z"
 
 
 def run_record(plan: Plan, run_id: str) -> Run:

@@ -17,14 +17,14 @@ _SILENT = {"$schema", "$defs", "title", "description", "default", "properties", 
 
 def violations(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any]) -> list[str]:
     """What in `value` breaks `schema`, whose references lie in `whole`."""
-    found: list[str] = _type(value, schema["type"]) if "type" in schema else []
-    if found:
-        return found  # the other keywords are of no use to another type
+    result: list[str] = _type(value, schema["type"]) if "type" in schema else []
+    if result:
+        return result  # the other keywords are of no use to another type
     for keyword, asked in schema.items():
         if keyword in _SILENT:
             continue
-        found += _CHECKS[keyword](value, asked, schema, whole)  # KeyError: teach it here
-    return found
+        result += _CHECKS[keyword](value, asked, schema, whole)  # KeyError: teach it here
+    return result
 
 
 def _type(value: Any, asked: str, *_: Any) -> list[str]:
@@ -38,8 +38,8 @@ def _ref(value: Any, asked: str, _: Any, whole: Mapping[str, Any]) -> list[str]:
 
 
 def _any_of(value: Any, asked: Any, _: Any, whole: Mapping[str, Any]) -> list[str]:
-    each = [violations(value, option, whole) for option in asked]
-    return [] if not all(each) else each[0]
+    case = [violations(value, option, whole) for option in asked]
+    return [] if not all(case) else case[0]
 
 
 def _items(value: Any, asked: Any, _: Any, whole: Mapping[str, Any]) -> list[str]:
@@ -54,13 +54,13 @@ def _members(value: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any, 
 
 def _additional(value: Any, _: Any, schema: Any, whole: Mapping[str, Any]) -> list[str]:
     """Also the properties themselves: every closed object of ours has this keyword."""
-    found = []
+    result = []
     for name, part, asked in _members(value, schema):
         if asked is False:
-            found.append(f"'{name}' is unknown")
+            result.append(f"'{name}' is unknown")
         elif asked is not True:
-            found += violations(part, asked, whole)
-    return found
+            result += violations(part, asked, whole)
+    return result
 
 
 _CHECKS: dict[str, Any] = {

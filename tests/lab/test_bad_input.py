@@ -105,26 +105,24 @@ def about(measured: Measured, name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
 def test_a_fault_raises_its_findings_and_leaves_no_sound_figure(measured, fault):
-    found = about(measured, fault)
-    assert found.keys() >= FAULTS[fault]
-    assert "fail" in found.values(), "the run would not be degraded"
-    told = [
-        element["message"] for element in measured.faults if element["meter"] == f"fake-{fault}"
-    ]
-    assert any(WORDS[fault] in item for item in told) == (fault in WORDS)
+    result = about(measured, fault)
+    assert result.keys() >= FAULTS[fault]
+    assert "fail" in result.values(), "the run would not be degraded"
+    messages = [entry["message"] for entry in measured.faults if entry["meter"] == f"fake-{fault}"]
+    assert any(WORDS[fault] in message for message in messages) == (fault in WORDS)
 
 
-def test_each_finding_says_what_to_do(measured):
+def test_every_finding_says_what_to_do(measured):
     assert all(finding.advice for finding in measured.findings() if finding.level != "info")
 
 
-def test_a_sound_meter_beside_them_all_is_left_in_peace_and_right(measured):
+def test_a_sound_meter_beside_them_all_is_accepted_and_right(measured):
     # The one that blocks holds its neighbours up until it is moved aside: told, and no fault.
     assert about(measured, "none").items() <= {"gap": "warn"}.items()
-    told = measured.energy("gpu-none")
+    result = measured.energy("gpu-none")
     duration_s = (measured.end_ns - measured.begin_ns) / NS_PER_S
-    assert told.energy_j == pytest.approx(WATTS * duration_s, abs=told.u_j)
-    assert told.coverage_ratio == 1.0
+    assert result.energy_j == pytest.approx(WATTS * duration_s, abs=result.u_j)
+    assert result.coverage_ratio == 1.0
 
 
 def test_a_log_whose_clock_is_hours_off_gives_no_figure_and_the_remedy(measured):
@@ -139,12 +137,12 @@ def test_a_log_whose_clock_is_hours_off_gives_no_figure_and_the_remedy(measured)
 
 def test_a_log_with_a_byte_order_mark_and_other_columns_is_read_right(measured):
     assert "meter-fault" not in about(measured, "node")
-    told = measured.energy("node")
+    result = measured.energy("node")
     duration_s = (measured.end_ns - measured.begin_ns) / NS_PER_S
     # Constant power, carried on to the edges: right however late the first row came.
-    assert told.energy_j == pytest.approx(321.5 * duration_s, rel=0.001)
+    assert result.energy_j == pytest.approx(321.5 * duration_s, rel=0.001)
 
 
-def test_a_meter_without_any_device_is_told_and_the_others_are_read(measured):
+def test_a_meter_without_any_device_is_reported_and_the_others_are_read(measured):
     assert "no intel-rapl zone" in measured.failed["rapl"]
     assert len(measured.domains) == len(FAULTS) + 1 + len(LOGS)

@@ -14,14 +14,14 @@ pytestmark = pytest.mark.needs("compiler")
 NVML = MeterChoice(name="nvml", target="harness.meters.nvml")
 
 
-def holds(told: Energy, truth_j: float) -> None:
+def holds(result: Energy, truth_j: float) -> None:
     """The truth is within the stated uncertainty and within the hard bound."""
-    assert told.energy_j is not None
-    assert told.u_j is not None
-    assert told.bound_j is not None
-    assert abs(told.energy_j - truth_j) <= told.u_j, told
-    assert told.bound_j[0] <= truth_j <= told.bound_j[1], told
-    print(f"{told.domain}: {told.energy_j:.2f} ± {told.u_j:.2f} J, truth {truth_j:.2f} J")  # noqa: T201
+    assert result.energy_j is not None
+    assert result.u_j is not None
+    assert result.bound_j is not None
+    assert abs(result.energy_j - truth_j) <= result.u_j, result
+    assert result.bound_j[0] <= truth_j <= result.bound_j[1], result
+    print(f"{result.domain}: {result.energy_j:.2f} ± {result.u_j:.2f} J, truth {truth_j:.2f} J")  # noqa: T201
 
 
 def with_environment(monkeypatch: pytest.MonkeyPatch, **knobs: object) -> dict[str, str]:
@@ -51,18 +51,18 @@ def test_the_truth_lies_within_every_reading_of_a_card(tmp_path, monkeypatch, kn
         holds(measured.energy(name), truth_j)
 
 
-def test_a_card_that_breaks_the_published_rule_is_found_and_its_bound_holds(tmp_path, monkeypatch):
+def test_a_card_that_breaks_the_published_rule_is_detected_and_bounded(tmp_path, monkeypatch):
     """An RTX 8000 looks at 20 ms of each 100 ms where the table says all of them."""
     knobs = {"shape": "sine", "wave_s": 1.37, "window_s": 0.02, "name": "NVIDIA RTX 8000"}
     environment = with_environment(monkeypatch, **knobs)
     measured = Measured(tmp_path, [NVML], 5.0)
     assert measured.domains["gpu-0-instant"].averaging_window_s == 0.1
     assert measured.trace is not None
-    found = EnergyReader(measured.trace, measured.domains.values()).averaging_window(
+    result = EnergyReader(measured.trace, measured.domains.values()).averaging_window(
         "gpu-0-instant"
     )
-    assert found is not None
-    assert found.low_s <= 0.02 <= found.high_s < 0.1
+    assert result is not None
+    assert result.low_s <= 0.02 <= result.high_s < 0.1
     assert "averaging-window" in measured.rules()
     truth_j = nvml.truth_j(environment, measured.begin_ns, measured.end_ns)
     holds(measured.energy("gpu-0-instant"), truth_j)
@@ -78,16 +78,16 @@ def test_cards_and_packages_together_add_up(tmp_path, monkeypatch):
     with powercap.running(waves) as origin_ns:
         measured = Measured(tmp_path, [NVML, rapl], 2.0)
     domains: list[Domain] = list(measured.domains.values())
-    told = total([measured.energy(domain.name) for domain in domains], domains)
-    assert told.domains == (
+    result = total([measured.energy(domain.name) for domain in domains], domains)
+    assert result.domains == (
         "cpu-package-0", "cpu-package-1", "dram-0", "dram-1", "gpu-0", "gpu-1",
     )  # fmt: skip
     wave = Wave("sine", 120.0, 20.0, 1.1)
     edges = [(stamp - origin_ns) / 1e9 for stamp in (measured.begin_ns, measured.end_ns)]
     rapl_j = wave.energy_j(edges[1]) - wave.energy_j(edges[0])
     truth_j = 2 * nvml.truth_j(environment, measured.begin_ns, measured.end_ns) + 4 * rapl_j
-    assert told.energy_j == pytest.approx(truth_j, abs=told.u_j)
-    assert told.method == "counter"
+    assert result.energy_j == pytest.approx(truth_j, abs=result.u_j)
+    assert result.method == "counter"
 
 
 GPUS = tuple(f"gpu-{index}" for index in range(8))
@@ -115,24 +115,24 @@ def test_a_server_of_eight_cards_two_sockets_and_a_wall_meter_counts_nothing_twi
     }
     for meters, (counted, watts) in table.items():
         domains = [domain for domain in measured.domains.values() if domain.meter in meters]
-        told = total([measured.energy(domain.name) for domain in domains], domains)
-        assert told.domains == counted, meters
-        assert told.energy_j == pytest.approx(1.5 * watts, rel=0.08), meters
+        result = total([measured.energy(domain.name) for domain in domains], domains)
+        assert result.domains == counted, meters
+        assert result.energy_j == pytest.approx(1.5 * watts, rel=0.08), meters
 
 
 def test_a_card_that_is_lost_leaves_the_others_measured(tmp_path, monkeypatch):
     with_environment(monkeypatch, gpus=2, fault="lost", fault_after_s=3)
     measured = Measured(tmp_path, [NVML], 3.0)
     assert measured.energy("gpu-1").coverage_ratio == 1.0
-    told = measured.energy("gpu-0")
-    assert told.coverage_ratio < 1.0 or told.energy_j is None
+    result = measured.energy("gpu-0")
+    assert result.coverage_ratio < 1.0 or result.energy_j is None
     assert any("lost" in fault["message"].lower() for fault in measured.faults)
 
 
 @pytest.mark.parametrize(
     ("fault", "rule"), [("frozen", "sensor-stuck"), ("reset", "counter-reset")]
 )
-def test_a_counter_that_breaks_during_the_run_is_found(tmp_path, monkeypatch, fault, rule):
+def test_a_counter_that_breaks_during_the_run_is_detected(tmp_path, monkeypatch, fault, rule):
     with_environment(monkeypatch, fault=fault, fault_after_s=3, update_s=0.05)
     measured = Measured(tmp_path, [NVML], 6.5)
     assert rule in measured.rules()
@@ -142,8 +142,8 @@ def test_a_module_contains_its_card_and_is_not_added_to_it(tmp_path, monkeypatch
     with_environment(monkeypatch, module=1, name="NVIDIA GH200")
     measured = Measured(tmp_path, [NVML], 1.0)
     domains = list(measured.domains.values())
-    told = total([measured.energy(domain.name) for domain in domains], domains)
-    assert told.domains == ("gpu-0-module",)
+    result = total([measured.energy(domain.name) for domain in domains], domains)
+    assert result.domains == ("gpu-0-module",)
 
 
 def test_an_old_card_without_fields_is_read_by_its_plain_power(tmp_path, monkeypatch):
@@ -153,7 +153,7 @@ def test_an_old_card_without_fields_is_read_by_its_plain_power(tmp_path, monkeyp
     holds(measured.energy("gpu-0-power"), truth_j)
 
 
-def test_the_sampler_tells_its_own_cost(tmp_path, monkeypatch):
+def test_the_sampler_reports_its_own_cost(tmp_path, monkeypatch):
     with_environment(monkeypatch)
     measured = Measured(tmp_path, [NVML], 1.5)
     assert 0 < measured.report.import_cpu_s <= measured.report.cpu_s

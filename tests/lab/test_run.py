@@ -47,8 +47,8 @@ def run(folder: Path, environment: dict[str, str], tree: Path) -> Path:
         check=False,
     )
     assert done.returncode in (0, 1, 5, 7), done.stderr[-2000:]
-    told: Any = json.loads(done.stdout)
-    return folder / str(told["runs"][0]["bundle"])
+    result: Any = json.loads(done.stdout)
+    return folder / str(result["runs"][0]["bundle"])
 
 
 @pytest.mark.parametrize("wave", WAVES, ids=[str(item["shape"]) for item in WAVES])
@@ -71,15 +71,15 @@ def test_the_truth_lies_within_the_figures_of_a_run(tmp_path, wave):
     for domain in record.domains:
         if domain.name not in truths:
             continue
-        told = energy(trace, domain, begin_ns, end_ns)
+        result = energy(trace, domain, begin_ns, end_ns)
         truth_j = truths[domain.name]
-        assert told.energy_j is not None
-        assert told.u_j is not None
-        assert told.bound_j is not None
-        assert told.bound_j[0] <= truth_j <= told.bound_j[1], told
-        assert abs(told.energy_j - truth_j) <= told.u_j, told
-        error = f"{100 * (told.energy_j / truth_j - 1):+.1f} %"
-        figures = f"{truth_j:.2f} | {told.energy_j:.2f} ± {told.u_j:.2f} | {error}"
+        assert result.energy_j is not None
+        assert result.u_j is not None
+        assert result.bound_j is not None
+        assert result.bound_j[0] <= truth_j <= result.bound_j[1], result
+        assert abs(result.energy_j - truth_j) <= result.u_j, result
+        error = f"{100 * (result.energy_j / truth_j - 1):+.1f} %"
+        figures = f"{truth_j:.2f} | {result.energy_j:.2f} ± {result.u_j:.2f} | {error}"
         print(f"| {wave['shape']} | {domain.name} | {figures} |")  # noqa: T201 - `pytest -s` shows it
     assert record.sampler is not None
     assert record.sampler.cpu_s > 0

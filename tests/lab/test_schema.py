@@ -32,7 +32,7 @@ def test_what_fits_fits(document):
         *({"n": 1, "many": ["c"]}, {"n": 1, "free": {"x": "y"}}, {"n": 1, "many": "a"}),
     ],
 )
-def test_what_does_not_fit_is_told(document):
+def test_what_does_not_fit_is_reported(document):
     assert violations(document, SCHEMA, SCHEMA)
 
 

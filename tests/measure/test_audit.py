@@ -103,7 +103,7 @@ def swapped(series: Series) -> Series:
         ("counter", swapped, "stamps-backwards", "warn"),
     ],
 )
-def test_each_fault_of_the_readings_raises_its_finding(method, spoil, rule, level):
+def test_every_fault_of_the_readings_raises_its_finding(method, spoil, rule, level):
     findings = spoiled(method, spoil)
     assert rule in rules_of(findings, level)
     assert all(finding.message for finding in findings)
@@ -130,11 +130,11 @@ def test_readings_at_marks_make_no_gap_of_the_grid(asked_s, said):
     t_ns = np.arange(9_500_000_000, 10_500_000_000, 1_000_000)
     unknown = np.full(len(t_ns), np.nan)
     series = Series(t_ns, unknown, np.full(len(t_ns), fine.power_w[0]), unknown)
-    found = audit(Trace({domain.name: crowded(series)}), [domain], case.window_ns)
-    assert rules_of(found, "warn", "fail") & {"gap", "coverage"} == said
+    findings = audit(Trace({domain.name: crowded(series)}), [domain], case.window_ns)
+    assert rules_of(findings, "warn", "fail") & {"gap", "coverage"} == said
 
 
-def test_a_wrap_is_told_and_is_no_fault():
+def test_a_wrap_is_reported_and_is_no_fault():
     findings = spoiled("counter", lambda series: series, wrap_j=1000.0)
     assert rules_of(findings) == {"counter-wrapped"}
     assert rules_of(findings, "warn", "fail") == set()
@@ -144,18 +144,18 @@ def test_a_wrap_is_told_and_is_no_fault():
 @given(st.integers(0, 2**32 - 1))
 def test_a_sound_measurement_carries_no_finding(seed):
     case = draw(seed, band_limited=True)
-    found = audit(case.trace(), [case.domain()], case.window_ns)
-    assert rules_of(found, "warn", "fail") == set()
+    findings = audit(case.trace(), [case.domain()], case.window_ns)
+    assert rules_of(findings, "warn", "fail") == set()
 
 
 def test_a_domain_that_was_never_read_is_named():
     case = setting()
-    found = audit(Trace({}), [case.domain()], case.window_ns)
-    assert [(item.rule, item.level) for item in found] == [("no-readings", "fail")]
-    assert "'gpu-0'" in found[0].message
+    findings = audit(Trace({}), [case.domain()], case.window_ns)
+    assert [(item.rule, item.level) for item in findings] == [("no-readings", "fail")]
+    assert "'gpu-0'" in findings[0].message
 
 
-def test_a_torn_trace_is_told():
+def test_a_torn_trace_is_reported():
     case = setting()
     torn = Trace(case.trace().columns, torn=True)
     assert "trace-torn" in rules_of(audit(torn, [case.domain()], case.window_ns))
@@ -166,8 +166,8 @@ def test_faults_of_the_sampler_become_one_finding_a_kind():
     fault = {"meter": "nvml", "domain": "gpu-0", "message": "GPU is lost", "t_ns": 1}
     other = fault | {"domain": "", "message": "OSError: gone"}
     circumstances = Circumstances(faults=[fault, fault, other])
-    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
-    assert [item.message for item in found] == [
+    findings = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
+    assert [item.message for item in findings] == [
         "meter 'nvml', domain 'gpu-0': GPU is lost (2 times)",
         "meter 'nvml': OSError: gone",
     ]
@@ -185,15 +185,15 @@ def pair(ratio: float, second: str = "gpu-0-instant") -> tuple[Trace, list[Domai
     return trace, domains, first
 
 
-def test_two_meters_of_one_card_that_disagree_are_told_with_the_ratio():
+def test_two_meters_of_one_card_that_disagree_are_reported_with_the_ratio():
     trace, domains, case = pair(1.7)
-    found = audit(trace, domains, case.window_ns)
-    disagree = next(item for item in found if item.rule == "meters-disagree")
+    findings = audit(trace, domains, case.window_ns)
+    disagree = next(item for item in findings if item.rule == "meters-disagree")
     assert disagree.level == "fail"
     assert "1.7 times as much" in disagree.message
 
 
-def test_two_meters_that_agree_within_their_uncertainty_are_left_in_peace():
+def test_two_meters_that_agree_within_their_uncertainty_are_accepted():
     trace, domains, case = pair(1.05)
     assert audit(trace, domains, case.window_ns) == []
 
@@ -207,12 +207,12 @@ def test_an_average_over_a_second_is_not_compared_over_half_a_second():
     assert "meters-disagree" in rules_of(audit(trace, slow, case.window_ns))
 
 
-def test_a_part_that_exceeds_its_whole_is_told():
+def test_a_part_that_exceeds_its_whole_is_reported():
     trace, domains, case = pair(2.0, second="gpu-0-memory")
     assert "part-exceeds-whole" in rules_of(audit(trace, domains, case.window_ns), "fail")
 
 
-def test_a_sensor_in_lockstep_with_the_training_step_is_told():
+def test_a_sensor_in_lockstep_with_the_training_step_is_reported():
     case = Setting(constant(200.0), Sensor(window_s=0.025), "sampled", WINDOW)
     trace, domains = case.trace(), [case.domain()]
     locked = audit(trace, domains, case.window_ns, Circumstances(step_s=0.05))
@@ -223,8 +223,8 @@ def test_a_sensor_in_lockstep_with_the_training_step_is_told():
 
 def test_a_sensor_that_averages_over_all_of_its_period_cannot_lock():
     case = Setting(constant(200.0), Sensor(window_s=0.1), "sampled", WINDOW)
-    found = audit(case.trace(), [case.domain()], case.window_ns, Circumstances(step_s=0.1))
-    assert found == []
+    findings = audit(case.trace(), [case.domain()], case.window_ns, Circumstances(step_s=0.1))
+    assert findings == []
 
 
 # --- clocks ---------------------------------------------------------------------------------------
@@ -247,43 +247,43 @@ def drifts(anchors: list[Anchor]) -> Drifts:
 def moments(*happen: Callable[[VirtualClock], None]) -> Drifts:
     """Drifts a second apart, with something happening to the clock after each."""
     clock = VirtualClock()
-    found = [clock.anchor()]
+    result = [clock.anchor()]
     for item in (*happen, lambda _: None):
         clock.advance(NS_PER_S)
         item(clock)
-        found.append(clock.anchor())
-    return drifts(found)
+        result.append(clock.anchor())
+    return drifts(result)
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.6, -0.6])
-def test_a_step_of_the_wall_clock_is_told_and_changes_no_joule(step_s):
+def test_a_step_of_the_wall_clock_is_reported_and_changes_no_joule(step_s):
     case = setting()
     circumstances = Circumstances(
         drifts=moments(lambda clock: clock.step_wall(round(step_s * NS_PER_S)))
     )
-    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
-    assert [(item.rule, item.level) for item in found] == [("clock-step", "warn")]
-    assert f"{step_s:+.3g} s" in found[0].message
+    findings = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
+    assert [(item.rule, item.level) for item in findings] == [("clock-step", "warn")]
+    assert f"{step_s:+.3g} s" in findings[0].message
 
 
 def test_a_suspend_is_a_failure():
     case = setting()
     circumstances = Circumstances(drifts=moments(lambda clock: clock.suspend(5 * NS_PER_S)))
-    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
-    assert ("suspended", "fail") in {(item.rule, item.level) for item in found}
+    findings = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
+    assert ("suspended", "fail") in {(item.rule, item.level) for item in findings}
 
 
-def test_a_clock_that_is_slewed_is_told():
+def test_a_clock_that_is_slewed_is_reported():
     case = setting()
     anchors = [Anchor(t, round(t * 1.001), t, t) for t in (0, 10 * NS_PER_S)]
-    found = audit(
+    findings = audit(
         case.trace(), [case.domain()], case.window_ns, Circumstances(drifts=drifts(anchors))
     )
-    assert rules_of(found) == {"clock-slew"}
-    assert "1000 ppm" in found[0].message
+    assert rules_of(findings) == {"clock-slew"}
+    assert "1000 ppm" in findings[0].message
 
 
-def test_a_steady_clock_is_left_in_peace():
+def test_a_steady_clock_is_accepted():
     case = setting()
     circumstances = Circumstances(drifts=moments(lambda _: None))
     assert audit(case.trace(), [case.domain()], case.window_ns, circumstances) == []
@@ -295,16 +295,16 @@ def test_a_steady_clock_is_left_in_peace():
 def test_an_uncertainty_over_the_rulesets_limit_fails():
     case = setting()
     circumstances = Circumstances(rules=MeasureRules(uncertainty_ratio_max=0.01))
-    found = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
-    assert rules_of(found, "fail") == {"uncertainty"}
+    findings = audit(case.trace(), [case.domain()], case.window_ns, circumstances)
+    assert rules_of(findings, "fail") == {"uncertainty"}
 
 
 def test_an_estimate_never_fails_a_run_but_is_marked():
     case = setting()
     domain = case.domain(method="modelled", update_period_s=None)
-    found = audit(case.trace(without(20, 60)), [domain], case.window_ns)
-    assert rules_of(found, "warn") >= {"coverage"}
-    assert rules_of(found, "fail") == set()
+    findings = audit(case.trace(without(20, 60)), [domain], case.window_ns)
+    assert rules_of(findings, "warn") >= {"coverage"}
+    assert rules_of(findings, "fail") == set()
 
 
 # --- a bundle's own files -------------------------------------------------------------------------
@@ -341,18 +341,23 @@ def test_the_audit_of_a_bundle_sees_trace_events_clocks_and_meters(tmp_path: Pat
     metering = Metering.start([], tmp_path, 0)
     metering.failed = {"nvml": "no driver"}
     metering.faults = [{"meter": "fake", "domain": "", "message": "gone", "t_ns": 1}]
-    found = audit_run(tmp_path, [case.domain()], case.window_ns, metering)
-    assert rules_of(found) == {"meter-not-opened", "meter-fault", "sampling-locked", "clock-step"}
+    findings = audit_run(tmp_path, [case.domain()], case.window_ns, metering)
+    assert rules_of(findings) == {
+        "meter-not-opened",
+        "meter-fault",
+        "sampling-locked",
+        "clock-step",
+    }
 
 
-def test_a_run_whose_window_never_opened_still_tells_of_its_meters(tmp_path: Path):
+def test_a_run_whose_window_never_opened_still_reports_of_its_meters(tmp_path: Path):
     metering = Metering.start([], tmp_path, 0)
     metering.failed = {"nvml": "no driver"}
-    found = audit_run(tmp_path, [], (None, None), metering)
-    assert rules_of(found) == {"meter-not-opened"}
+    findings = audit_run(tmp_path, [], (None, None), metering)
+    assert rules_of(findings) == {"meter-not-opened"}
 
 
 def test_a_trace_that_cannot_be_read_fails_the_run(tmp_path: Path):
     (tmp_path / "trace.csv.gz").write_bytes(b"\x1f\x8bgarbage")
-    found = audit_run(tmp_path, [], (0, 10), Metering.start([], tmp_path, 0))
-    assert rules_of(found, "fail") == {"trace-unreadable"}
+    findings = audit_run(tmp_path, [], (0, 10), Metering.start([], tmp_path, 0))
+    assert rules_of(findings, "fail") == {"trace-unreadable"}

@@ -47,7 +47,7 @@ def probed(
 ) -> Probed:
     source = PluginSource(name, None, "built-in", f"harness.meters.{name}")
     plugin = Plugin(name, meter or Meter("hardware", ("cpu",)), source)
-    return Probed(name, plugin, Availability(ok=ok, reason=reason, advice="mend it"))
+    return Probed(name, plugin, Availability(ok=ok, reason=reason, advice="fix it"))
 
 
 NVML = probed("nvml", Meter("hardware", ("gpu",)))
@@ -121,10 +121,10 @@ def test_an_unknown_meter_is_answered_with_near_names():
         choose(["rapll"])
 
 
-def test_a_meter_that_is_asked_for_and_missing_is_refused_with_its_cure(monkeypatch):
+def test_a_meter_that_is_asked_for_and_missing_is_refused_with_advice(monkeypatch):
     absent = probed("rapl", ok=False, reason="no zone")
     monkeypatch.setattr(choice, "probe_all", lambda: [absent])
-    with pytest.raises(MeterUnavailable, match="'rapl' cannot be read here: no zone; mend it"):
+    with pytest.raises(MeterUnavailable, match="'rapl' cannot be read here: no zone; fix it"):
         choose(["rapl"])
 
 
@@ -164,14 +164,14 @@ def test_a_probe_that_raises_is_an_unavailable_meter(monkeypatch, tmp_path: Path
 
 
 def test_only_what_was_asked_for_by_name_is_required():
-    told = {item.name: item.asked for item in choose(["auto", "fake:watts=5"])[0]}
-    assert told.pop("fake")
-    assert not any(told.values())
+    result = {item.name: item.asked for item in choose(["auto", "fake:watts=5"])[0]}
+    assert result.pop("fake")
+    assert not any(result.values())
 
 
 def test_a_meter_that_was_asked_for_and_did_not_open_is_refused():
     fake = MeterChoice(name="fake", asked=True)
-    found = MeterChoice(name="nvml")
-    require_opened([fake, found], {"nvml": "the driver went away"})
+    result = MeterChoice(name="nvml")
+    require_opened([fake, result], {"nvml": "the driver went away"})
     with pytest.raises(MeterUnavailable, match="meter 'fake' was requested and did not open: gone"):
-        require_opened([fake, found], {"fake": "gone"})
+        require_opened([fake, result], {"fake": "gone"})

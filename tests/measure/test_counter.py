@@ -33,10 +33,10 @@ def domain(**changes: object) -> Domain:
 )
 def test_unfolding_undoes_any_wrap_exactly(gains, wrap, start):
     true = start + np.concatenate(([0], np.cumsum(gains)))
-    told = counter.unfold(series(*np.mod(true, wrap).astype(float)), domain(wrap_j=float(wrap)))
-    assert told.valid.all()
-    assert told.gained_j.tolist() == [float(gain) for gain in gains]
-    assert told.wrapped.sum() == true[-1] // wrap - true[0] // wrap
+    result = counter.unfold(series(*np.mod(true, wrap).astype(float)), domain(wrap_j=float(wrap)))
+    assert result.valid.all()
+    assert result.gained_j.tolist() == [float(gain) for gain in gains]
+    assert result.wrapped.sum() == true[-1] // wrap - true[0] // wrap
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_unfolding_undoes_any_wrap_exactly(gains, wrap, start):
     ],
 )
 def test_a_step_is_true_only_where_power_or_wrap_explains_it(joules, changes, valid):
-    told = counter.unfold(series(*map(float, joules)), domain(**changes))
-    assert told.valid.tolist() == valid
+    result = counter.unfold(series(*map(float, joules)), domain(**changes))
+    assert result.valid.tolist() == valid
 
 
 def test_a_read_so_late_that_two_wraps_fit_is_invalid():
@@ -66,14 +66,14 @@ def test_a_read_so_late_that_two_wraps_fit_is_invalid():
 def test_a_lost_step_is_filled_from_power_where_there_is_any():
     given_j = series(0.0, 10.0, 5.0, 15.0)
     with_power = Series(given_j.t_ns, given_j.energy_j, np.full(4, 100.0), given_j.u_ns)
-    told = counter.unfold(with_power, domain())
-    assert told.gained_j[1] == pytest.approx(10.0)
-    assert not told.valid[1]
+    result = counter.unfold(with_power, domain())
+    assert result.gained_j[1] == pytest.approx(10.0)
+    assert not result.valid[1]
 
 
 def test_a_counter_without_one_true_step_gives_nothing():
-    told = counter.unfold(series(30.0, 20.0, 10.0), domain())
-    assert told.gained_j.tolist() == [0.0, 0.0]
+    result = counter.unfold(series(30.0, 20.0, 10.0), domain())
+    assert result.gained_j.tolist() == [0.0, 0.0]
     part = counter.measure(series(30.0, 20.0, 10.0), domain(), 0.0, 0.2)
     assert part.coverage_ratio == 0.0
 
@@ -85,12 +85,12 @@ def test_without_a_power_range_there_is_no_bound():
 
 
 def test_an_unknown_step_is_taken_from_the_readings():
-    told = counter.CounterProperties.of(domain(resolution_j=None), series(0.0, 0.5, 2.0))
-    assert told.step_j == 0.5
-    told = counter.CounterProperties.of(
+    result = counter.CounterProperties.of(domain(resolution_j=None), series(0.0, 0.5, 2.0))
+    assert result.step_j == 0.5
+    result = counter.CounterProperties.of(
         domain(resolution_j=None, method="modelled"), series(0.0, 0.5, 2.0)
     )
-    assert told.step_j == 0.0
+    assert result.step_j == 0.0
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -113,10 +113,10 @@ def test_a_window_of_a_few_updates_has_the_truth_inside(shape, window, phases, g
         gain_error=0.06,
         followed=followed,
     )
-    told = energy(setting.trace(), setting.domain(), *setting.window_ns)
-    assert told.energy_j is not None
-    assert told.u_j is not None
-    assert abs(told.energy_j - setting.truth_j) <= told.u_j
+    result = energy(setting.trace(), setting.domain(), *setting.window_ns)
+    assert result.energy_j is not None
+    assert result.u_j is not None
+    assert abs(result.energy_j - setting.truth_j) <= result.u_j
 
 
 def test_watching_the_updates_at_the_edges_makes_the_doubt_several_times_smaller():
@@ -153,10 +153,10 @@ def test_windows_asked_for_before_change_nothing(gains, spans, update_s):
     """What is kept of an edge is what a trace that was never asked says, resets included."""
     joules = np.cumsum(gains)
     joules[len(joules) // 2 :] -= gains[0]
-    each = domain(update_period_s=update_s, wrap_j=None)
+    case = domain(update_period_s=update_s, wrap_j=None)
     asked = series(*joules.tolist())
     windows = [(begin_s, begin_s + length_s) for begin_s, length_s in spans]
     windows += [(windows[0][0], windows[0][1] + 0.5), (windows[0][1], windows[0][1] + 1.0)]
-    told = [counter.measure(asked, each, *window) for window in windows]
-    fresh = [counter.measure(series(*joules.tolist()), each, *window) for window in windows]
-    assert told == fresh
+    result = [counter.measure(asked, case, *window) for window in windows]
+    fresh = [counter.measure(series(*joules.tolist()), case, *window) for window in windows]
+    assert result == fresh

@@ -51,16 +51,16 @@ def measured(setting: Setting) -> Energy:
     return energy(setting.trace(), setting.domain(), *setting.window_ns)
 
 
-def figures(told: Energy) -> tuple[float, float]:
+def figures(result: Energy) -> tuple[float, float]:
     """Joules and their uncertainty, which must both be there."""
-    assert told.energy_j is not None
-    assert told.u_j is not None
-    return told.energy_j, told.u_j
+    assert result.energy_j is not None
+    assert result.u_j is not None
+    return result.energy_j, result.u_j
 
 
-def bounds(told: Energy) -> tuple[float, float]:
-    assert told.bound_j is not None
-    return told.bound_j
+def bounds(result: Energy) -> tuple[float, float]:
+    assert result.bound_j is not None
+    return result.bound_j
 
 
 @settings(max_examples=2000)
@@ -115,8 +115,8 @@ def test_a_counter_that_wraps_gives_exactly_what_one_that_does_not_wrap_gives(se
     wraps = Sensor(update_s=0.001, step=2**-14, wrap_j=float(2 ** rng.integers(7, 12)))
     results = []
     for sensor in (plain, wraps):
-        each = Setting(setting.wave, sensor, "counter", setting.window_s)
-        results.append(energy(each.trace(), each.domain(), *each.window_ns))
+        case = Setting(setting.wave, sensor, "counter", setting.window_s)
+        results.append(energy(case.trace(), case.domain(), *case.window_ns))
     assert results[0].energy_j == results[1].energy_j
     assert results[0].u_j == results[1].u_j
 
@@ -125,16 +125,16 @@ def test_a_read_just_after_the_wrap_gives_no_negative_joules():
     rows = b"0,cpu,262143.0,,0\n100000000,cpu,262143.2,,0\n200000000,cpu,0.07115,,0\n"
     trace = parse_trace(HEADER + rows)
     domain = Setting(constant(1), Sensor(wrap_j=262143.32885), "counter", (0, 1)).domain(name="cpu")
-    told = energy(trace, domain, 0, 200_000_000)
-    assert told.energy_j == pytest.approx(0.4, abs=1e-6)
+    result = energy(trace, domain, 0, 200_000_000)
+    assert result.energy_j == pytest.approx(0.4, abs=1e-6)
 
 
 def test_without_a_known_range_a_falling_counter_is_a_gap_and_not_a_figure():
     setting = Setting(constant(100), Sensor(update_s=0.001, wrap_j=500.0), "counter", (5.0, 20.0))
-    told = energy(setting.trace(), setting.domain(wrap_j=None), *setting.window_ns)
-    assert told.terms["gaps"] > 0
-    assert "reset or jumped" in told.reason
-    low_j, high_j = bounds(told)
+    result = energy(setting.trace(), setting.domain(wrap_j=None), *setting.window_ns)
+    assert result.terms["gaps"] > 0
+    assert "reset or jumped" in result.reason
+    low_j, high_j = bounds(result)
     assert low_j <= setting.truth_j <= high_j
 
 
@@ -161,9 +161,9 @@ def test_devices_add_up_and_are_never_averaged():
     column = setting.trace().columns["gpu-0"]
     trace = Trace({"gpu-0": column, "gpu-1": column})
     domains = [setting.domain(name=name) for name in ("gpu-0", "gpu-1")]
-    told = total([energy(trace, domain, *setting.window_ns) for domain in domains], domains)
-    assert told.energy_j == pytest.approx(6000, rel=1e-6)
-    assert told.domains == ("gpu-0", "gpu-1")
+    result = total([energy(trace, domain, *setting.window_ns) for domain in domains], domains)
+    assert result.energy_j == pytest.approx(6000, rel=1e-6)
+    assert result.domains == ("gpu-0", "gpu-1")
 
 
 @settings(max_examples=50)
@@ -183,28 +183,28 @@ def test_the_order_of_domains_changes_nothing(seed, order):
 
 def test_a_missing_domain_has_no_joules_rather_than_zero():
     setting = Setting(constant(100), Sensor(), "counter", (5.0, 15.0))
-    told = energy(Trace({}), setting.domain(), *setting.window_ns)
-    assert told.energy_j is None
-    assert told.u_j is None
-    assert told.reason == "there is no reading of this domain"
+    result = energy(Trace({}), setting.domain(), *setting.window_ns)
+    assert result.energy_j is None
+    assert result.u_j is None
+    assert result.reason == "there is no reading of this domain"
 
 
 def test_a_total_with_a_missing_part_is_missing():
     setting = Setting(constant(100), Sensor(), "counter", (5.0, 15.0))
     domains = [setting.domain(), setting.domain(name="gpu-1")]
-    told = total(
+    result = total(
         [energy(setting.trace(), domain, *setting.window_ns) for domain in domains], domains
     )
-    assert told.energy_j is None
-    assert told.reason == "no figure for gpu-1"
+    assert result.energy_j is None
+    assert result.reason == "no figure for gpu-1"
 
 
 def test_a_window_that_was_mostly_not_read_has_no_figure():
     setting = Setting(constant(100), Sensor(), "sampled", (5.0, 65.0), lead_s=2.0)
     trace = setting.trace(lambda series: _cut(series, 5.0, 64.0))
-    told = energy(trace, setting.domain(), *setting.window_ns)
-    assert told.energy_j is None
-    assert "of the window lies between valid readings" in told.reason
+    result = energy(trace, setting.domain(), *setting.window_ns)
+    assert result.energy_j is None
+    assert "of the window lies between valid readings" in result.reason
 
 
 def _cut(series: Series, begin_s: float, end_s: float) -> Series:
@@ -214,10 +214,10 @@ def _cut(series: Series, begin_s: float, end_s: float) -> Series:
 
 def test_an_unknown_gain_error_leaves_the_uncertainty_open():
     setting = Setting(constant(100), Sensor(), "counter", (5.0, 15.0))
-    told = energy(setting.trace(), setting.domain(gain_error_ratio=None), *setting.window_ns)
-    assert told.energy_j == pytest.approx(1000, rel=0.02)
-    assert told.u_j is None
-    assert told.reason == "the gain error of this meter is unknown"
+    result = energy(setting.trace(), setting.domain(gain_error_ratio=None), *setting.window_ns)
+    assert result.energy_j == pytest.approx(1000, rel=0.02)
+    assert result.u_j is None
+    assert result.reason == "the gain error of this meter is unknown"
 
 
 def test_an_empty_window_is_refused():
@@ -264,7 +264,7 @@ NODE_GUESS = domain("node-declared", "node", "declared")
     ],
 )
 def test_totals_never_count_a_joule_twice(domains, counted):
-    told = total(
+    result = total(
         [
             Energy(
                 domain=domain.name,
@@ -277,24 +277,24 @@ def test_totals_never_count_a_joule_twice(domains, counted):
         ],
         domains,
     )
-    assert set(told.domains) == {item.name for item in counted}
-    assert told.energy_j == len(counted)
+    assert set(result.domains) == {item.name for item in counted}
+    assert result.energy_j == len(counted)
 
 
 def test_a_total_has_the_worst_method_and_the_mark_of_simulation():
     simulated = replace(GPUS[0], simulated=True)
     parts = [simulated, CPU_GUESS]
-    told = total([], parts)
-    assert told.method == "modelled"
-    assert told.simulated
-    assert told.energy_j is None
+    result = total([], parts)
+    assert result.method == "modelled"
+    assert result.simulated
+    assert result.energy_j is None
 
 
 def test_no_domain_gives_no_total():
     assert total([], []).energy_j is None
 
 
-def test_no_domain_contains_itself_and_two_never_contain_each_other():
+def test_no_domain_contains_itself_and_two_never_contain_every_other():
     everything = [*PACKAGES, *CORES, *DRAM, *GPUS, *INSTANT, NODE, WALL, CPU_GUESS, DRAM_GUESS]
     for one in everything:
         assert not contains(one, one)
@@ -330,8 +330,8 @@ def test_the_curve_covers_what_the_interval_covers(method):
     assert curve is not None
     for begin_s, end_s in ((5.0, 25.0), (5.0, 7.0), (9.0, 13.0), (24.0, 40.0)):
         covered_s = float(np.diff(curve.covered_s(np.array([begin_s, end_s])))[0])
-        told = reader.energy("gpu-0", round(begin_s * 1e9), round(end_s * 1e9))
-        assert covered_s / (end_s - begin_s) == pytest.approx(told.coverage_ratio, abs=1e-9)
+        result = reader.energy("gpu-0", round(begin_s * 1e9), round(end_s * 1e9))
+        assert covered_s / (end_s - begin_s) == pytest.approx(result.coverage_ratio, abs=1e-9)
 
 
 def test_a_reset_counter_is_a_gap_and_never_zero_joules():

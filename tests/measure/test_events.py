@@ -23,7 +23,7 @@ def test_the_median_over_events_is_taken(tmp_path):
     assert step_seconds(events(tmp_path / "e", *rows)) == pytest.approx(0.1)
 
 
-def test_too_few_events_tell_nothing(tmp_path):
+def test_too_few_events_show_nothing(tmp_path):
     assert step_seconds(events(tmp_path / "e", (0.0, 0), (1.0, 10))) is None
     assert step_seconds(events(tmp_path / "f", *[(t, None) for t in range(9)])) is None
     assert step_seconds(events(tmp_path / "g", *[(t, t) for t in range(9)], kind="span")) is None

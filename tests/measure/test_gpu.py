@@ -38,14 +38,14 @@ def seen(**settings: Any) -> Any:
 
 
 def test_a_quiet_card_fails_nothing():
-    told = seen(gpus=2)
-    facts = told["facts"]
+    result = seen(gpus=2)
+    facts = result["facts"]
     assert facts["gpu-0-other-processes-count"][:2] == [0, "ok"]
     assert facts["gpu-1-persistence"][:2] == [True, "ok"]
     assert facts["gpu-0-power-limit-w"][:2] == [400.0, "recorded"]
     assert facts["gpu-0-application-clock-hz"][:2] == [1410e6, "recorded"]
-    assert told["gpus"] == ["NVIDIA Lab 100"] * 2
-    assert told["name"].startswith("nvidia-lab-100-x2-")
+    assert result["gpus"] == ["NVIDIA Lab 100"] * 2
+    assert result["name"].startswith("nvidia-lab-100-x2-")
 
 
 def test_a_question_that_the_driver_cannot_answer_is_unknown():
@@ -64,9 +64,9 @@ def test_a_question_that_the_driver_cannot_answer_is_unknown():
     ],
 )
 def test_what_disturbs_a_measurement_fails_with_advice(settings, fact, value):
-    found = seen(**settings)["facts"][fact]
-    assert found[:2] == [value, "fail"]
-    assert found[2]
+    result = seen(**settings)["facts"][fact]
+    assert result[:2] == [value, "fail"]
+    assert result[2]
 
 
 def test_a_power_cap_is_no_throttling():

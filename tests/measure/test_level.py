@@ -19,8 +19,8 @@ def made(name: str, kind: str, method: str = "counter", **changes: object) -> tu
         "gap_max_s": 0.1,
         "readings_count": 100,
     }
-    told = Energy(**(facts | changes))  # type: ignore[arg-type]
-    return Domain(**(fields | {"simulated": told.simulated})), told  # type: ignore[arg-type]
+    result = Energy(**(facts | changes))  # type: ignore[arg-type]
+    return Domain(**(fields | {"simulated": result.simulated})), result  # type: ignore[arg-type]
 
 
 CPU, DRAM, GPU = made("cpu", "cpu"), made("dram", "dram"), made("gpu-0", "gpu")
@@ -47,10 +47,10 @@ CPU, DRAM, GPU = made("cpu", "cpu"), made("dram", "dram"), made("gpu-0", "gpu")
 def test_the_level_and_what_the_next_one_asks_for(parts, level, lack):
     domains = [domain for domain, _ in parts]
     energies = {energy.domain: energy for _, energy in parts}
-    told = measurement_level(energies, domains, gpus_count=1)
-    assert told.level == level
-    assert lack in "; ".join(told.missing_for_next)
-    assert bool(told.missing_for_next) == (level < 3)
+    result = measurement_level(energies, domains, gpus_count=1)
+    assert result.level == level
+    assert lack in "; ".join(result.missing_for_next)
+    assert bool(result.missing_for_next) == (level < 3)
 
 
 def test_a_failed_finding_keeps_the_level_down():

@@ -27,10 +27,10 @@ def server(root: Path, **more: str) -> Path:
 
 
 def test_the_name_is_fit_for_a_folder_and_always_the_same(tmp_path):
-    told = machine.describe(server(tmp_path))
-    assert re.fullmatch(r"[a-z0-9-]+-[0-9a-f]{6}", told.name)
-    assert told.cpu_count >= 1
-    assert told == machine.describe(tmp_path)
+    result = machine.describe(server(tmp_path))
+    assert re.fullmatch(r"[a-z0-9-]+-[0-9a-f]{6}", result.name)
+    assert result.cpu_count >= 1
+    assert result == machine.describe(tmp_path)
 
 
 def test_a_server_is_described_from_its_files(tmp_path):
@@ -43,11 +43,11 @@ def test_a_server_is_described_from_its_files(tmp_path):
             "sys/class/drm/card1/device/product_name": "AMD Instinct MI250\n",
         },
     )
-    told = machine.describe(root)
-    assert told.cpu_model == "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz"
-    assert told.memory_bytes == 16384 * 1024
-    assert told.gpus == ("NVIDIA H100", "NVIDIA H100", "AMD Instinct MI250")
-    assert told.name.startswith("nvidia-h100-x3-")
+    result = machine.describe(root)
+    assert result.cpu_model == "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz"
+    assert result.memory_bytes == 16384 * 1024
+    assert result.gpus == ("NVIDIA H100", "NVIDIA H100", "AMD Instinct MI250")
+    assert result.name.startswith("nvidia-h100-x3-")
 
 
 def test_the_name_of_a_machine_without_cards_is_its_processors(tmp_path):
@@ -72,13 +72,13 @@ def test_another_machine_of_the_same_model_has_another_name(tmp_path):
         ("processor : 0\nFeatures : fp asimd\n", "", None),
     ],
 )
-def test_virtual_machines_are_told_and_unknown_stays_unknown(tmp_path, cpuinfo, vendor, expected):
+def test_virtual_machines_are_recognized_or_unknown(tmp_path, cpuinfo, vendor, expected):
     root = written(tmp_path, {"proc/cpuinfo": cpuinfo, "sys/class/dmi/id/sys_vendor": vendor})
     assert machine.virtualised(root) is expected
 
 
 def test_a_machine_without_any_file_is_still_described(tmp_path):
-    told = machine.describe(tmp_path)
-    assert told.memory_bytes == 0
-    assert told.gpus == ()
-    assert told.virtualised is None
+    result = machine.describe(tmp_path)
+    assert result.memory_bytes == 0
+    assert result.gpus == ()
+    assert result.virtualised is None

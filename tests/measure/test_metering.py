@@ -55,11 +55,11 @@ def test_the_display_is_fed_without_waiting(tmp_path):
     assert handle.pid is not None
     os.kill(handle.pid, signal.SIGSTOP)
     handle.pump()
-    told = handle.latest
+    result = handle.latest
     handle.pump()  # nothing will come: it would wait for ever
-    assert handle.latest is told
+    assert handle.latest is result
     os.kill(handle.pid, signal.SIGCONT)
-    until(lambda: heard(handle).latest is not told)
+    until(lambda: heard(handle).latest is not result)
     assert handle.latest is not None
     assert handle.latest.watts["node"] == pytest.approx(100, rel=0.01)
     handle.stop()
@@ -98,7 +98,7 @@ def test_faults_reach_the_conductor(tmp_path):
     assert "not a finite number" in handle.faults[0]["message"]
 
 
-def test_a_sampler_that_is_killed_is_told_and_its_trace_is_kept(tmp_path):
+def test_a_sampler_that_is_killed_is_reported_and_its_trace_is_kept(tmp_path):
     handle = Metering.start([FAKE], tmp_path, now_ns(), 0.05)
     until(lambda: rows_of(tmp_path) >= 5)
     assert handle.pid is not None
@@ -108,7 +108,7 @@ def test_a_sampler_that_is_killed_is_told_and_its_trace_is_kept(tmp_path):
     assert len(read_trace(tmp_path / "trace.csv.gz").columns["node"].t_ns) >= 5
 
 
-def test_a_sampler_that_does_not_start_is_told_with_its_last_words(tmp_path):
+def test_a_sampler_that_does_not_start_is_reported_with_its_last_words(tmp_path):
     missing = tmp_path / "no such folder"
     with pytest.raises(MeteringError, match="not ready within 20 s: FileNotFoundError"):
         Metering.start([FAKE], missing, now_ns())

@@ -36,21 +36,21 @@ GOOD = {
 }
 
 
-def found(root: Path, **changed: str) -> dict[str, MachineFact]:
+def facts_by_id(root: Path, **changed: str) -> dict[str, MachineFact]:
     files = {**GOOD, **{name.replace("__", "/"): text for name, text in changed.items()}}
     return {fact.id: fact for fact in facts(written(root, files))}
 
 
 def test_a_fit_machine_fails_nothing(tmp_path):
-    told = found(tmp_path)
-    assert {fact.verdict for fact in told.values()} <= {"ok", "recorded", "unknown"}
-    assert told["cpu-governor"].value == "performance"
-    assert told["cpu-clock-hz"].value == 2.5e9
-    assert told["cpu-turbo"].value is True
-    assert told["core-throttle-count"].value == 3
-    assert told["temperature-max-c"].value == 45.0
-    assert told["microcode"].value == "0x42"
-    assert told["rapl"].verdict == "ok"
+    result = facts_by_id(tmp_path)
+    assert {fact.verdict for fact in result.values()} <= {"ok", "recorded", "unknown"}
+    assert result["cpu-governor"].value == "performance"
+    assert result["cpu-clock-hz"].value == 2.5e9
+    assert result["cpu-turbo"].value is True
+    assert result["core-throttle-count"].value == 3
+    assert result["temperature-max-c"].value == 45.0
+    assert result["microcode"].value == "0x42"
+    assert result["rapl"].verdict == "ok"
 
 
 @pytest.mark.parametrize(
@@ -71,17 +71,17 @@ def test_a_fit_machine_fails_nothing(tmp_path):
         ),
     ],
 )
-def test_each_trouble_is_told_with_advice(tmp_path, file, text, fact, verdict):
-    told = {item.id: item for item in facts(written(tmp_path, GOOD | {file: text}))}
-    assert told[fact].verdict == verdict
-    assert bool(told[fact].advice) == (verdict in ("warn", "fail"))
+def test_every_trouble_is_reported_with_advice(tmp_path, file, text, fact, verdict):
+    facts_by_id = {item.id: item for item in facts(written(tmp_path, GOOD | {file: text}))}
+    assert facts_by_id[fact].verdict == verdict
+    assert bool(facts_by_id[fact].advice) == (verdict in ("warn", "fail"))
 
 
 def test_a_battery_that_discharges_fails(tmp_path):
     battery = "sys/class/power_supply/BAT0"
     files = {f"{battery}/type": "Battery\n", f"{battery}/status": "Discharging\n"}
-    told = {fact.id: fact for fact in facts(written(tmp_path, GOOD | files))}
-    assert told["power-supply"].verdict == "fail"
+    facts_by_id = {fact.id: fact for fact in facts(written(tmp_path, GOOD | files))}
+    assert facts_by_id["power-supply"].verdict == "fail"
 
 
 @pytest.mark.parametrize(
@@ -97,15 +97,15 @@ def test_a_battery_that_discharges_fails(tmp_path):
 def test_only_the_machines_own_supply_counts(tmp_path, supplies, verdict):
     """A mouse's battery discharges on every desk."""
     files = {f"sys/class/power_supply/{name}": f"{text}\n" for name, text in supplies.items()}
-    told = {fact.id: fact for fact in facts(written(tmp_path, GOOD | files))}
-    assert told["power-supply"].verdict == verdict
+    facts_by_id = {fact.id: fact for fact in facts(written(tmp_path, GOOD | files))}
+    assert facts_by_id["power-supply"].verdict == verdict
 
 
 def test_a_mouse_alone_is_no_supply(tmp_path):
     mouse = "sys/class/power_supply/mouse"
     files = {f"{mouse}/type": "Battery\n", f"{mouse}/scope": "Device\n"}
-    told = {fact.id: fact for fact in facts(written(tmp_path, files))}
-    assert told["power-supply"].verdict == "recorded"
+    facts_by_id = {fact.id: fact for fact in facts(written(tmp_path, files))}
+    assert facts_by_id["power-supply"].verdict == "recorded"
 
 
 @pytest.mark.parametrize(
@@ -118,37 +118,37 @@ def test_a_mouse_alone_is_no_supply(tmp_path):
         ({"other.slice/cpu.max": "50000 100000"}, None, "unknown"),
     ],
 )
-def test_a_limit_of_any_group_above_this_process_is_found(tmp_path, limits, value, verdict):
+def test_a_limit_of_any_group_above_this_process_is_detected(tmp_path, limits, value, verdict):
     """On a plain machine the root of the tree has no such file."""
     files = {f"sys/fs/cgroup/{name}": f"{text}\n" for name, text in limits.items()}
     files["proc/self/cgroup"] = "0::/user.slice/a.scope\n"
-    told = {fact.id: fact for fact in facts(written(tmp_path, files))}["cgroup-cpu-limit"]
-    assert (told.value, told.verdict) == (value, verdict)
+    facts_by_id = {fact.id: fact for fact in facts(written(tmp_path, files))}["cgroup-cpu-limit"]
+    assert (facts_by_id.value, facts_by_id.verdict) == (value, verdict)
 
 
 def test_what_cannot_be_read_is_unknown_and_never_a_pass(tmp_path):
-    told = {fact.id: fact for fact in facts(tmp_path)}
-    passed = [fact.id for fact in told.values() if fact.verdict == "ok"]
+    facts_by_id = {fact.id: fact for fact in facts(tmp_path)}
+    passed = [fact.id for fact in facts_by_id.values() if fact.verdict == "ok"]
     assert passed == []
     for name in ("load-average", "cpu-governor", "temperature-max-c", "clocksource", "virtualised"):
-        assert told[name].verdict == "unknown"
-        assert told[name].value is None
+        assert facts_by_id[name].verdict == "unknown"
+        assert facts_by_id[name].value is None
 
 
 def test_only_boot_options_that_matter_are_kept(tmp_path):
-    assert found(tmp_path)["kernel-options"].value == "mitigations=off isolcpus=3"
+    assert facts_by_id(tmp_path)["kernel-options"].value == "mitigations=off isolcpus=3"
 
 
 def test_every_fact_has_a_source_and_an_id_of_its_own(tmp_path):
-    told = facts(written(tmp_path, GOOD))
-    assert len({fact.id for fact in told}) == len(told) >= 30
-    assert all(fact.source for fact in told)
+    facts_by_id = facts(written(tmp_path, GOOD))
+    assert len({fact.id for fact in facts_by_id}) == len(facts_by_id) >= 30
+    assert all(fact.source for fact in facts_by_id)
 
 
 def test_facts_that_no_file_states_are_well_formed():
-    told = {fact.id: fact for fact in _this_machine()}
-    assert set(told) == {"clock-synchronised", "working-folder-free-bytes", "tmp-free-bytes"}
-    assert all(fact.source for fact in told.values())
+    result = {fact.id: fact for fact in _this_machine()}
+    assert set(result) == {"clock-synchronised", "working-folder-free-bytes", "tmp-free-bytes"}
+    assert all(fact.source for fact in result.values())
 
 
 def test_what_must_stay_the_same_and_does_not_is_a_failure(tmp_path):
@@ -156,10 +156,10 @@ def test_what_must_stay_the_same_and_does_not_is_a_failure(tmp_path):
     file = f"{CPU}/cpu1/cpufreq/scaling_governor"
     throttled = {f"{CPU}/cpu0/thermal_throttle/core_throttle_count": "9\n", file: "powersave\n"}
     after = facts(written(tmp_path, GOOD | throttled | {"proc/loadavg": "0.4 0 0 1/2 3\n"}))
-    told = {fact.id: fact for fact in changes(before, after)}
-    assert set(told) == {"cpu-governor", "core-throttle-count"}
-    assert told["core-throttle-count"].value == "3 before, 9 after"
-    assert all(fact.verdict == "fail" for fact in told.values())
+    result = {fact.id: fact for fact in changes(before, after)}
+    assert set(result) == {"cpu-governor", "core-throttle-count"}
+    assert result["core-throttle-count"].value == "3 before, 9 after"
+    assert all(fact.verdict == "fail" for fact in result.values())
     assert changes(before, before) == []
 
 
@@ -173,5 +173,5 @@ def test_the_clocks_and_limits_of_a_card_must_stay():
 
     before = seen(power_limit_w=400, application_clock_hz=1.4e9, temperature_c=40)
     after = seen(power_limit_w=300, application_clock_hz=1.2e9, temperature_c=70)
-    told = {fact.id: fact.verdict for fact in changes(before, after)}
-    assert told == {"gpu-0-power-limit-w": "fail", "gpu-0-application-clock-hz": "fail"}
+    result = {fact.id: fact.verdict for fact in changes(before, after)}
+    assert result == {"gpu-0-power-limit-w": "fail", "gpu-0-application-clock-hz": "fail"}

@@ -140,7 +140,7 @@ def test_a_conductor_that_dies_ends_the_sampler(tmp_path):
     assert lines[-1]["type"] == "report"
 
 
-def test_a_meter_that_does_not_open_is_told_and_the_others_are_read(tmp_path):
+def test_a_meter_that_does_not_open_is_reported_and_the_others_are_read(tmp_path):
     broken = {"name": "lost", "target": "harness.meters.no_such_meter", "options": {}}
     process = Process(tmp_path, [broken, fake("bad", wats="1"), fake()])
     assert [item["name"] for item in process.ready["domains"]] == ["node"]
@@ -167,9 +167,9 @@ def test_a_meter_that_blocks_does_not_stop_the_others(tmp_path):
     process.wait_for(15, "gpu-0")
     assert len(process.stamps("node")) == 3, "it still blocks"
     lines = process.finish()
-    told = [line["message"] for line in lines if line["type"] == "fault"]
-    assert any("more than 0.5 s" in item for item in told)
-    assert any("still blocked" in item for item in told)
+    result = [line["message"] for line in lines if line["type"] == "fault"]
+    assert any("more than 0.5 s" in item for item in result)
+    assert any("still blocked" in item for item in result)
 
 
 def test_a_read_that_is_going_on_is_looked_at_again_as_soon_as_it_may_be_stuck():
@@ -191,14 +191,14 @@ def test_the_display_is_fed_just_after_a_read():
     tried = sampler.Sampler({"origin_ns": 0, "period_s": 0.1})
     tried.phase_ns = 12_345_678
     for wanted_ns in (NS_PER_S, 3 * NS_PER_S + 7, 5 * NS_PER_S - 99_000_000):
-        told_ns = tried._after_a_read(wanted_ns)
-        assert (told_ns - tried.phase_ns) % 100_000_000 == 200_000
-        assert abs(told_ns - wanted_ns) <= 100_000_000
+        planned_ns = tried._after_a_read(wanted_ns)
+        assert (planned_ns - tried.phase_ns) % 100_000_000 == 200_000
+        assert abs(planned_ns - wanted_ns) <= 100_000_000
     slow = sampler.Sampler({"origin_ns": 0, "period_s": 5.0})
     assert slow._after_a_read(NS_PER_S) == NS_PER_S
 
 
-def test_nobody_listening_does_not_stop_the_sampling(tmp_path):
+def test_a_conductor_that_does_not_read_does_not_stop_the_sampling(tmp_path):
     """Sixty domains fill the pipe with a few dozen statuses, ten a second."""
     process = Process(tmp_path, [fake(domains="+".join(f"gpu-{i}" for i in range(60)))],
                       status_period_s=0.1)  # fmt: skip
@@ -222,7 +222,7 @@ def test_watched_signs_are_written_beside_the_trace(tmp_path):
 
 
 class Busy:
-    """Stands for a thread of which a session is being read, or none."""
+    """A replacement for a thread of which a session is being read, or none."""
 
     def __init__(self, current: tuple[MeterSession, int] | None) -> None:
         self.current = current
@@ -233,7 +233,7 @@ class Busy:
 
 
 class Silent(Reader):
-    """Stands for an opened meter."""
+    """A replacement for an opened meter."""
 
     def __init__(self, *names: str) -> None:
         self.domains: Sequence[Domain] = [
@@ -247,14 +247,14 @@ class Silent(Reader):
         return {}
 
 
-def test_a_second_meter_of_the_same_domain_is_turned_away():
+def test_a_second_meter_of_the_same_domain_is_refused():
     opened = [Opened("a", Silent("gpu-0"), ""), Opened("b", Silent("gpu-0", "gpu-1"), "")]
     sessions, failed = start_sessions(opened, 0)
     assert [session.name for session in sessions] == ["a"]
     assert failed == [{"meter": "b", "reason": "the domain 'gpu-0' is read by a already"}]
 
 
-def test_a_meter_without_a_domain_is_turned_away():
+def test_a_meter_without_a_domain_is_refused():
     _, failed = start_sessions([Opened("a", Silent(), "")], 0)
     assert failed[0]["reason"] == "it has no domain to read"
 

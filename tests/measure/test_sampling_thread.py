@@ -134,9 +134,9 @@ def test_a_lane_reads_on_an_absolute_grid(period_ns, phase_ns, late, takes):
     assert thread.helpers == {"helper": 0.25}
     assert thread.drain().count("\n") == len(takes) + 1
     assert thread.drain() == ""
-    told_s = thread.jitter.quantile_s(0.5)
-    assert told_s is not None
-    assert told_s >= max(late_ns, 1000) / NS_PER_S * 0.94
+    median_s = thread.jitter.quantile_s(0.5)
+    assert median_s is not None
+    assert median_s >= max(late_ns, 1000) / NS_PER_S * 0.94
 
 
 def test_a_mark_reads_at_once():

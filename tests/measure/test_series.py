@@ -27,9 +27,9 @@ def series(*rows: tuple[int, float, float]) -> Series:
 
 
 def test_the_last_of_readings_with_one_stamp_counts():
-    told = series((3, 30, NAN), (1, 10, NAN), (1, 11, NAN), (2, NAN, 5)).with_energy()
-    assert told.t_ns.tolist() == [1, 3]
-    assert told.energy_j.tolist() == [11, 30]
+    result = series((3, 30, NAN), (1, 10, NAN), (1, 11, NAN), (2, NAN, 5)).with_energy()
+    assert result.t_ns.tolist() == [1, 3]
+    assert result.energy_j.tolist() == [11, 30]
 
 
 def test_missing_fields_leave_their_reading_out():
@@ -42,9 +42,9 @@ def test_missing_fields_leave_their_reading_out():
 @given(st.floats(0, 10), st.floats(0.1, 10))
 def test_overlaps_of_adjoining_intervals_add_up_to_the_window(begin_s, length_s):
     edges = np.linspace(-1, 25, 53)
-    told = overlap_s(edges[:-1], edges[1:], begin_s, begin_s + length_s)
-    assert told.sum() == pytest.approx(length_s)
-    assert (told >= 0).all()
+    result = overlap_s(edges[:-1], edges[1:], begin_s, begin_s + length_s)
+    assert result.sum() == pytest.approx(length_s)
+    assert (result >= 0).all()
 
 
 def test_the_readings_around_a_window_enclose_it():
@@ -80,12 +80,12 @@ def test_readings_within_half_an_update_count_once(stamps_ms, window_ms, update_
 
 def test_a_series_is_gone_with_its_last_use():
     """One that held itself would stay until the collector comes: ten thousand traces at once."""
-    told = series((1, 10, 5.0), (2, 20, 6.0))
-    assert told.with_energy() is told.with_power() is told
-    gone = weakref.ref(told)
+    result = series((1, 10, 5.0), (2, 20, 6.0))
+    assert result.with_energy() is result.with_power() is result
+    gone = weakref.ref(result)
     gc.disable()
     try:
-        del told
+        del result
         assert gone() is None
     finally:
         gc.enable()

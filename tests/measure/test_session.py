@@ -25,9 +25,9 @@ from tests.measure.test_sampling_thread import Scripted, session
     ],
 )
 def test_what_cannot_be_stored_has_a_reason(energy, power, reason):
-    told = reading_error(Reading(0, "gpu-0", energy, power))
-    assert told.startswith(reason)
-    assert bool(told) == bool(reason)
+    result = reading_error(Reading(0, "gpu-0", energy, power))
+    assert result.startswith(reason)
+    assert bool(result) == bool(reason)
 
 
 def test_a_row_is_relative_to_the_origin_and_leaves_missing_fields_empty():
@@ -46,7 +46,7 @@ def test_a_meter_that_raises_becomes_a_fault_and_is_tried_again():
     assert [fault.message for fault in tried.faults] == ["OSError: gone"]
 
 
-def test_a_fault_that_goes_on_is_told_once_in_ten_seconds_and_counted():
+def test_a_fault_that_goes_on_is_reported_once_in_ten_seconds_and_counted():
     tried = session(*[OSError("gone")] * 50)
     for _ in range(50):
         tried.read(mark=False)

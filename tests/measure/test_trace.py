@@ -72,8 +72,8 @@ def test_readings_out_of_order_or_with_one_stamp_count_once_and_in_order():
     rows = b"0,g,0.0,,0\n200000000,g,20.0,,0\n100000000,g,10.0,,0\n100000000,g,10.0,,0\n"
     trace = parse_trace(HEADER + rows)
     setting = Setting(constant(100), Sensor(update_s=0.001), "counter", (0, 1))
-    told = energy(trace, setting.domain(name="g"), 0, 200_000_000)
-    assert told.energy_j == pytest.approx(20.0, abs=1e-6)
+    result = energy(trace, setting.domain(name="g"), 0, 200_000_000)
+    assert result.energy_j == pytest.approx(20.0, abs=1e-6)
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ HOSTILE = ["nan", "NaN", "inf", "-Infinity", "-0", "-0.0", "+1", " 1", "1 ", "1_
 
 floats = st.floats(allow_nan=False, allow_infinity=False).map(repr)
 decimals = st.tuples(st.integers(0, 10**21), st.integers(0, 21)).map(
-    lambda each: f"{each[0] / 10 ** each[1]:.{each[1]}f}"
+    lambda pair: f"{pair[0] / 10 ** pair[1]:.{pair[1]}f}"
 )
 wholes = st.one_of(st.integers(0, 2**53), st.integers(2**53, 2**64), st.integers(-5, 10**30)).map(
     str
@@ -108,7 +108,7 @@ rows = st.lists(st.one_of(sound, sound, sound, hostile), max_size=12)
 
 def row_by_row(text: str) -> Rows:
     """Each cell by Python's own conversions, one row after the other; or that it is a fault."""
-    found: dict[str, list[Row]] = {}
+    result: dict[str, list[Row]] = {}
     for line in text.split("\n")[:-1]:
         cells = line.split(",")
         if len(cells) != 5:
@@ -119,8 +119,8 @@ def row_by_row(text: str) -> Rows:
             struct.pack("q", row[0])
         except (ValueError, struct.error):
             return "fault"
-        found.setdefault(cells[1], []).append(row)
-    return found
+        result.setdefault(cells[1], []).append(row)
+    return result
 
 
 def parsed(text: str) -> Rows:
@@ -138,13 +138,13 @@ def rows_of(series: Series) -> list[Row]:
     return list(zip(*(part.tolist() for part in parts), strict=True))
 
 
-def bits(found: Rows) -> object:
+def bits(result: Rows) -> object:
     """So that NaN is itself, minus zero is not zero, and a half of a read's length is finite."""
-    if isinstance(found, str):
-        return found
+    if isinstance(result, str):
+        return result
     return [
         (name, [(t_ns, e.hex(), w.hex(), float(np.nan_to_num(u)).hex()) for t_ns, e, w, u in rows])
-        for name, rows in found.items()
+        for name, rows in result.items()
     ]
 
 
@@ -175,9 +175,9 @@ def test_a_stamp_beyond_64_bits_is_a_fault_of_the_trace(stamp: str) -> None:
 
 
 def test_bytes_that_are_not_text_become_replacement_characters() -> None:
-    found = parse_trace(HEADER + b"1,\xff,1.5,,7\n2,\xfe,2.5,,7\n").columns
-    assert list(found) == ["\ufffd"]
-    assert found["\ufffd"].energy_j.tolist() == [1.5, 2.5]
+    result = parse_trace(HEADER + b"1,\xff,1.5,,7\n2,\xfe,2.5,,7\n").columns
+    assert list(result) == ["\ufffd"]
+    assert result["\ufffd"].energy_j.tolist() == [1.5, 2.5]
 
 
 def test_a_trace_without_rows_has_no_domain() -> None:

@@ -31,7 +31,7 @@ def watched(seed: int, *, followed: bool, jitter: float = 0.0) -> tuple[Setting,
 
 @settings(max_examples=300)
 @given(SEEDS, st.booleans(), st.sampled_from([0.0, 0.05]))
-def test_each_update_came_within_the_time_that_is_stated(seed, followed, jitter):
+def test_every_update_came_within_the_time_that_is_stated(seed, followed, jitter):
     setting, moments = watched(seed, followed=followed, jitter=jitter)
     t_s = setting.stamps_s()
     seen = np.searchsorted(moments, t_s, side="right") - 1
@@ -57,7 +57,7 @@ def test_watching_after_a_mark_fixes_the_updates_on_both_sides_of_the_edge(seed)
         assert known.half_s[near - 1] <= setting.sensor.update_s / 8
 
 
-def test_a_counter_that_does_not_lag_was_brought_up_to_date_at_each_reading():
+def test_a_counter_that_does_not_lag_was_brought_up_to_date_at_every_reading():
     t_s, joules = np.arange(4.0), np.array([0.0, 1.0, 1.0, 2.0])
     known = detect_updates(t_s, np.zeros(4), joules, 0.0)
     assert known.t_s.tolist() == t_s.tolist()
@@ -85,5 +85,5 @@ def test_one_value_looked_at_twice_within_a_period_is_one_update():
 def test_a_reading_is_as_old_as_the_last_one_that_showed_another_value_allows():
     t_s, u_s = np.array([0.0, 0.03, 0.05, 0.06, 0.5]), np.full(5, 0.001)
     changed = np.array([False, True, False, True])
-    told = ages_s(t_s, u_s, changed, 0.1)
-    assert told == pytest.approx([0.106, 0.106, 0.05 - 0.03 + 0.002, 0.03 + 0.002, 0.106])
+    result = ages_s(t_s, u_s, changed, 0.1)
+    assert result == pytest.approx([0.106, 0.106, 0.05 - 0.03 + 0.002, 0.03 + 0.002, 0.106])

@@ -9,8 +9,8 @@ from tests.measure.test_machine import written
 def test_processor_time_is_split_into_busy_idle_and_stolen():
     # user nice system idle iowait irq softirq steal guest guest_nice
     text = "cpu  10 20 30 400 50 6 7 8 9 9\ncpu0 1 1 1 1\n"
-    told = dict(vitals.stat_ticks(text))
-    assert told == {
+    result = dict(vitals.stat_ticks(text))
+    assert result == {
         "cpu-busy-ticks": 10 + 20 + 30 + 6 + 7,
         "cpu-total-ticks": 531,
         "cpu-steal-ticks": 8,
@@ -26,7 +26,7 @@ def test_the_other_parsers():
     assert dict(vitals.load("0.66 0.5 0.4 1/200 77\n")) == {"load-average": 0.66}
 
 
-def test_a_machine_is_read_anew_each_time(tmp_path: Path):
+def test_a_machine_is_read_anew_every_time(tmp_path: Path):
     cpu = "sys/devices/system/cpu"
     files = {
         "proc/loadavg": "0.5 0 0 1/1 1\n",

@@ -47,10 +47,10 @@ def test_stolen_time_is_a_share_of_the_runs_own_ticks(tmp_path):
         "cpu_busy_ticks": [100.0, 600.0],
         "cpu_steal_ticks": [900.0, 950.0],
     }
-    told = judged(tmp_path, **columns)
-    assert told["cpu-steal-ratio"].value == pytest.approx(0.05)
-    assert told["cpu-steal-ratio"].verdict == "fail"
-    assert told["cpu-busy-ratio"].value == pytest.approx(0.5)
+    result = judged(tmp_path, **columns)
+    assert result["cpu-steal-ratio"].value == pytest.approx(0.05)
+    assert result["cpu-steal-ratio"].verdict == "fail"
+    assert result["cpu-busy-ratio"].value == pytest.approx(0.5)
 
 
 def test_a_run_without_vitals_has_no_facts(tmp_path):

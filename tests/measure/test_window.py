@@ -1,4 +1,4 @@
-"""The span that a power sensor averages over is told where the readings tell it, and only there."""
+"""The averaging window is inferred where the readings show it, and only there."""
 
 from dataclasses import replace
 
@@ -52,22 +52,22 @@ def instant(setting: Setting, stated_s: float, **changes: object) -> Domain:
     return setting.sampled().domain(**(fields | changes))
 
 
-def told(setting: Setting) -> AveragingWindow | None:
+def inferred(setting: Setting) -> AveragingWindow | None:
     return window_of(setting.beside(), instant(setting, 0.1))
 
 
-def test_what_is_told_holds_the_truth_and_most_often_something_is_told():
+def test_an_inferred_window_contains_the_true_one_and_most_are_inferred():
     seen: list[tuple[bool, bool, bool]] = []
 
     @settings(max_examples=400, database=None)
     @given(SEEDS, SHARES)
     def collect(seed: int, share: float) -> None:
         setting = card(seed, share)
-        found = told(setting)
+        result = inferred(setting)
         true_s = setting.sensor.window_s
         wrong_s = 0.025 if share == 1.0 else 0.1
-        holds = found is None or not found.contradicts(true_s)
-        seen.append((found is not None, holds, found is not None and found.contradicts(wrong_s)))
+        holds = result is None or not result.contradicts(true_s)
+        seen.append((result is not None, holds, result is not None and result.contradicts(wrong_s)))
 
     collect()
     some, holds, refuted = (np.array(column) for column in zip(*seen, strict=True))
@@ -78,28 +78,28 @@ def test_what_is_told_holds_the_truth_and_most_often_something_is_told():
 
 @settings(max_examples=100)
 @given(st.floats(20, 380), SHARES)
-def test_power_that_does_not_change_tells_nothing(watts, share):
+def test_power_that_does_not_change_shows_nothing(watts, share):
     setting = replace(card(1, share), wave=constant(watts))
-    assert told(setting) is None
+    assert inferred(setting) is None
 
 
 @settings(max_examples=100)
 @given(SEEDS, st.sampled_from([0.25, 0.5, 1.0]))
 @example(16753454, 0.25)
-def test_updates_that_were_not_all_seen_tell_nothing_of_a_shorter_window(seed, share):
-    assert told(card(seed, share, update_s=0.02)) is None
+def test_updates_that_were_not_all_seen_show_nothing_of_a_shorter_window(seed, share):
+    assert inferred(card(seed, share, update_s=0.02)) is None
 
 
-def test_too_few_updates_or_no_counter_tell_nothing():
+def test_too_few_updates_or_no_counter_show_nothing():
     setting = replace(card(3, 0.25), window_s=(4.0, 4.2), lead_s=0.5, followed=False)
-    assert told(setting) is None
+    assert inferred(setting) is None
     trace = card(3, 0.25).beside()
     alone = instant(card(3, 0.25), 0.1, parents=())
     assert window_of(trace, alone) is None
     assert window_of(trace, instant(card(3, 0.25), 0.1, update_period_s=None)) is None
 
 
-def test_a_counter_that_fell_tells_nothing():
+def test_a_counter_that_fell_shows_nothing():
     setting = card(5, 0.25, jumps=False)
     trace = setting.beside()
     trace.columns["gpu-0"].energy_j[40:] -= 300.0
@@ -118,9 +118,9 @@ def test_the_hard_bound_holds_whatever_window_is_stated_if_the_least_one_is_true
 ):
     """With `averaging_window_low_s` below the truth, as `nvml` states it for every card."""
     setting = card(seed, share)
-    told_j = figure(setting, max(stated_s, 0.1), averaging_window_low_s=0.017)
-    assert told_j.bound_j is not None
-    assert told_j.bound_j[0] - 1e-6 <= setting.truth_j <= told_j.bound_j[1] + 1e-6
+    result = figure(setting, max(stated_s, 0.1), averaging_window_low_s=0.017)
+    assert result.bound_j is not None
+    assert result.bound_j[0] - 1e-6 <= setting.truth_j <= result.bound_j[1] + 1e-6
 
 
 def test_a_window_that_the_readings_contradict_widens_bound_and_doubt():
@@ -131,18 +131,18 @@ def test_a_window_that_the_readings_contradict_widens_bound_and_doubt():
     assert wrong.bound_j[0] <= setting.truth_j <= wrong.bound_j[1]
     assert wrong.bound_j[1] - wrong.bound_j[0] >= right.bound_j[1] - right.bound_j[0]
     assert wrong.terms["edges"] >= right.terms["edges"]
-    found = audit(setting.beside(), [instant(setting, 0.1)], setting.window_ns)
-    assert [item.rule for item in found] == ["averaging-window"]
-    assert "not over the 100 ms" in found[0].message
+    findings = audit(setting.beside(), [instant(setting, 0.1)], setting.window_ns)
+    assert [item.rule for item in findings] == ["averaging-window"]
+    assert "not over the 100 ms" in findings[0].message
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0, 10.0])
 @pytest.mark.parametrize("seed", [2, 3, 5, 8])
-def test_a_window_that_is_stated_right_is_left_in_peace(seed, share):
+def test_a_window_that_is_stated_right_is_accepted(seed, share):
     setting = card(seed, share, jumps=False)
     stated = instant(setting, setting.sensor.window_s)
-    found = audit(setting.beside(), [stated], setting.window_ns)
-    assert "averaging-window" not in {item.rule for item in found}
+    findings = audit(setting.beside(), [stated], setting.window_ns)
+    assert "averaging-window" not in {item.rule for item in findings}
 
 
 @pytest.mark.parametrize(

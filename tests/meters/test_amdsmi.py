@@ -44,10 +44,10 @@ def test_the_accumulator_counts_in_its_own_steps(installed):
 
 
 def test_the_older_name_of_the_accumulator_is_known():
-    told = amdsmi.joules({"power": 2_000_000, "counter_resolution": 15.3})
-    assert told is not None
-    assert told[0] == pytest.approx(30.6)
-    assert told[1] == pytest.approx(15.3e-6)
+    result = amdsmi.joules({"power": 2_000_000, "counter_resolution": 15.3})
+    assert result is not None
+    assert result[0] == pytest.approx(30.6)
+    assert result[1] == pytest.approx(15.3e-6)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_card_without_a_counter_has_its_power_alone(installed):
     assert [item.power_w for item in reader.read()] == [300]
 
 
-def test_a_card_that_stops_answering_is_told_and_the_other_is_read(installed):
+def test_a_card_that_stops_answering_is_reported_and_the_other_is_read(installed):
     failing = dict(CARD)
     installed(failing, CARD)
     reader = amdsmi.METER.open({})
@@ -83,13 +83,13 @@ def test_a_card_that_stops_answering_is_told_and_the_other_is_read(installed):
 
 def test_the_library_is_let_go_after_a_probe(installed):
     made = installed(CARD, CARD)
-    told = amdsmi.METER.probe()
-    assert told.ok
-    assert told.reason == "2 AMD GPUs"
+    availability = amdsmi.METER.probe()
+    assert availability.ok
+    assert availability.reason == "2 AMD GPUs"
     assert made.open_count == 0
 
 
-def test_no_card_and_no_driver_are_told(installed):
+def test_no_card_and_no_driver_are_reported(installed):
     made = installed()
     assert amdsmi.METER.probe().reason == "AMD's library shows no GPU"
 
@@ -97,10 +97,10 @@ def test_no_card_and_no_driver_are_told(installed):
         raise RuntimeError("driver not loaded")
 
     made.amdsmi_init = refuse
-    told = amdsmi.METER.probe()
-    assert not told.ok
-    assert "driver not loaded" in told.reason
-    assert "/dev/kfd" in told.advice
+    availability = amdsmi.METER.probe()
+    assert not availability.ok
+    assert "driver not loaded" in availability.reason
+    assert "/dev/kfd" in availability.advice
     with pytest.raises(OSError, match="driver not loaded"):
         amdsmi.METER.open({})
 
@@ -120,9 +120,9 @@ def test_only_a_number_is_a_number(value):
 
 def test_no_watts_is_a_reading_and_not_a_missing_one():
     assert amdsmi.watts({"current_socket_power": 0, "average_socket_power": 200}) == 0.0
-    told = amdsmi.joules({"energy_accumulator": 0, "counter_resolution": 15.3})
-    assert told is not None
-    assert told[0] == 0.0
+    result = amdsmi.joules({"energy_accumulator": 0, "counter_resolution": 15.3})
+    assert result is not None
+    assert result[0] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_a_wrong_option_is_refused_before_the_driver_is_touched(installed):
     assert made.open_count == 0
 
 
-def test_a_missing_package_is_told_with_its_cure(monkeypatch):
+def test_a_missing_package_is_reported_with_advice(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    told = amdsmi.METER.probe()
-    assert told.reason == "the package amdsmi is not installed"
-    assert "pip install amdsmi" in (told.advice or "")
+    availability = amdsmi.METER.probe()
+    assert availability.reason == "the package amdsmi is not installed"
+    assert "pip install amdsmi" in (availability.advice or "")
 
 
 def of_card(number: int, **changes: object) -> dict[str, object]:
@@ -234,7 +234,7 @@ def test_only_the_devices_of_the_job_are_read(installed, monkeypatch, variables,
     assert names({"devices": "2+1"}) == ["gpu-2", "gpu-1"]
 
 
-def test_a_job_without_a_device_is_told(installed, monkeypatch):
+def test_a_job_without_a_device_is_reported(installed, monkeypatch):
     monkeypatch.setenv("ROCR_VISIBLE_DEVICES", "-1")
     installed(CARD)
     with pytest.raises(OSError, match="no GPU is visible to this job"):

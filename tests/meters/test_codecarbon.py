@@ -44,12 +44,12 @@ def reader():
 
 
 def test_the_names_and_methods_make_the_estimate_plain(reader):
-    told = {domain.name: domain for domain in reader.domains}
-    assert set(told) == {"cpu-modelled", "dram-modelled"}
-    assert all(item.method == "modelled" for item in told.values())
-    assert not any(item.simulated for item in told.values())
-    assert "Cpu Load" in told["cpu-modelled"].source
-    assert told["cpu-modelled"].power_high_w is None
+    result = {domain.name: domain for domain in reader.domains}
+    assert set(result) == {"cpu-modelled", "dram-modelled"}
+    assert all(item.method == "modelled" for item in result.values())
+    assert not any(item.simulated for item in result.values())
+    assert "Cpu Load" in result["cpu-modelled"].source
+    assert result["cpu-modelled"].power_high_w is None
 
 
 def test_a_window_of_a_second_has_rows_at_both_edges(reader):
@@ -159,7 +159,7 @@ def test_configuration_files_and_variables_have_no_say(monkeypatch, tmp_path: Pa
     assert helpers["codecarbon"] > 0
 
 
-def test_a_child_that_dies_is_told():
+def test_a_child_that_dies_is_reported():
     made = codecarbon.METER.open({})
     made._process.kill()
     made._process.wait()
@@ -172,11 +172,11 @@ def test_a_child_that_dies_is_told():
         made.close()
 
 
-def test_a_missing_package_is_told(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     monkeypatch.setattr(codecarbon.importlib.util, "find_spec", lambda _: None)  # type: ignore[attr-defined]
-    told = codecarbon.METER.probe()
-    assert not told.ok
-    assert told.advice == "pip install codecarbon"
+    availability = codecarbon.METER.probe()
+    assert not availability.ok
+    assert availability.advice == "pip install codecarbon"
 
 
 def test_an_unknown_option_is_refused():

@@ -37,11 +37,11 @@ def reader(**options: str) -> tuple[FakeReader, VirtualClock]:
 
 def run(reads: int, **options: str) -> list[Reading]:
     made, clock = reader(**options)
-    found: list[Reading] = []
+    result: list[Reading] = []
     for _ in range(reads):
         clock.advance(NS_PER_S // 10)
-        found += made.read()
-    return found
+        result += made.read()
+    return result
 
 
 def test_a_counter_counts_the_truth():
@@ -72,7 +72,7 @@ def test_a_sampled_domain_has_no_counter():
     assert reading.power_w == pytest.approx(100)
 
 
-def test_the_counter_wraps_where_it_is_told_to():
+def test_the_counter_wraps_where_it_is_set_to():
     readings = run(40, wrap_j="100", power="false")
     joules = [reading.energy_j for reading in readings if reading.energy_j is not None]
     assert len(joules) == 40
@@ -95,7 +95,7 @@ def test_noise_follows_its_seed():
         ("negative", lambda r: r.power_w == -1.0),
     ],
 )
-def test_a_fault_sets_in_after_the_reads_it_is_told(fault, sign):
+def test_a_fault_sets_in_after_the_reads_that_are_set(fault, sign):
     readings = run(10, fault=fault, fault_after="5")
     assert [sign(reading) for reading in readings] == [False] * 5 + [True] * 5
 

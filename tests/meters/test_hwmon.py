@@ -78,7 +78,7 @@ def test_rails_without_an_input_rail_add_up(tmp_path):
     assert all(spec.parents == () for spec in specs.values())
 
 
-def test_a_sensor_that_fails_is_told(tmp_path):
+def test_a_sensor_that_fails_is_reported(tmp_path):
     reader = hwmon.METER.open({"root": str(written(tmp_path, GRACE))})
     (tmp_path / "hwmon3/device/power1_average").write_text("\n")
     names = {item.domain for item in reader.read()}
@@ -90,9 +90,9 @@ def test_a_sensor_that_fails_is_told(tmp_path):
 
 def test_a_machine_without_such_sensors_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv(hwmon.ROOT_VARIABLE, str(tmp_path))
-    told = hwmon.METER.probe()
-    assert not told.ok
-    assert "neither a Grace power meter nor a Jetson" in told.reason
+    availability = hwmon.METER.probe()
+    assert not availability.ok
+    assert "neither a Grace power meter nor a Jetson" in availability.reason
     assert hwmon.METER.kinds == ()
     with pytest.raises(OSError, match="neither"):
         hwmon.METER.open({})
@@ -100,9 +100,9 @@ def test_a_machine_without_such_sensors_says_so(tmp_path, monkeypatch):
 
 def test_a_machine_with_them_names_them(tmp_path, monkeypatch):
     monkeypatch.setenv(hwmon.ROOT_VARIABLE, str(written(tmp_path, GRACE)))
-    told = hwmon.METER.probe()
-    assert told.ok
-    assert "node-module-0" in told.reason
+    availability = hwmon.METER.probe()
+    assert availability.ok
+    assert "node-module-0" in availability.reason
     assert set(hwmon.METER.kinds) == {"node", "cpu"}
 
 
@@ -122,8 +122,8 @@ def test_a_sensor_that_comes_back_is_read_again(tmp_path):
     value.write_text("?\n")
     reader.read()
     value.write_text("0\n")
-    told = {item.domain: item.power_w for item in reader.read()}
-    assert told["cpu-grace-0"] == 0.0
+    result = {item.domain: item.power_w for item in reader.read()}
+    assert result["cpu-grace-0"] == 0.0
     assert reader.errors == {}
     reader.close()
 
@@ -140,7 +140,7 @@ def test_a_label_without_its_file_is_no_sensor(tmp_path):
 _MODULE_FILE = "hwmon1/device/power1_average"
 
 
-def test_sockets_of_two_modules_do_not_contain_each_other(tmp_path):
+def test_sockets_of_two_modules_do_not_contain_every_other(tmp_path):
     second = {
         name.replace("hwmon", "hwmon1"): text.replace("Socket 0", "Socket 1")
         for name, text in GRACE.items()
@@ -192,10 +192,10 @@ def test_a_rail_is_named_and_placed_by_its_label(tmp_path, label, name, kind):
 def test_a_sensor_that_cannot_be_read_makes_the_probe_say_which(tmp_path, monkeypatch):
     monkeypatch.setenv(hwmon.ROOT_VARIABLE, str(written(tmp_path, GRACE)))
     (tmp_path / "hwmon1/device/power1_average").write_text("busy\n")
-    told = hwmon.METER.probe()
-    assert not told.ok
-    assert "hwmon1/device/power1_average cannot be read" in told.reason
-    assert "chmod" in (told.advice or "")
+    availability = hwmon.METER.probe()
+    assert not availability.ok
+    assert "hwmon1/device/power1_average cannot be read" in availability.reason
+    assert "chmod" in (availability.advice or "")
 
 
 def test_an_option_that_it_does_not_have_is_refused(tmp_path):

@@ -56,16 +56,16 @@ def test_milliseconds_are_understood():
 
 def test_a_controller_that_does_not_measure_is_unavailable(installed):
     installed(says(ANSWER.replace("activated", "deactivated")))
-    told = ipmi.METER.probe()
-    assert not told.ok
-    assert told.reason == "the controller's power reading is deactivated"
+    availability = ipmi.METER.probe()
+    assert not availability.ok
+    assert availability.reason == "the controller's power reading is deactivated"
 
 
-def test_a_failure_is_told_in_its_own_words(installed):
+def test_a_failure_is_reported_in_its_own_words(installed):
     installed("echo 'Could not open device at /dev/ipmi0' >&2; exit 1")
-    told = ipmi.METER.probe()
-    assert "Could not open device at /dev/ipmi0" in told.reason
-    assert "ipmi_devintf" in told.advice
+    availability = ipmi.METER.probe()
+    assert "Could not open device at /dev/ipmi0" in availability.reason
+    assert "ipmi_devintf" in availability.advice
 
 
 def test_an_answer_without_a_power_is_refused(installed):
@@ -81,11 +81,11 @@ def test_a_controller_that_blocks_is_given_up(installed, monkeypatch):
         ipmi.METER.open({})
 
 
-def test_a_missing_program_is_told_with_its_cure(monkeypatch, tmp_path):
+def test_a_missing_program_is_reported_with_advice(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    told = ipmi.METER.probe()
-    assert told.reason == "ipmitool is not installed"
-    assert told.advice == "apt-get install ipmitool"
+    availability = ipmi.METER.probe()
+    assert availability.reason == "ipmitool is not installed"
+    assert availability.advice == "apt-get install ipmitool"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_neither_average_nor_extreme_is_taken_for_the_power():
         ipmi.watts(rest)
 
 
-def test_a_slow_controller_is_said_to_be_slow(installed):
+def test_a_slow_controller_is_stated_to_be_slow(installed):
     installed(says(ANSWER.replace("00000001 Seconds", "00000030 Seconds")))
     (domain,) = ipmi.METER.open({}).domains
     assert domain.update_period_s == 30.0
@@ -126,19 +126,19 @@ def test_an_unstated_period_stays_unstated(installed):
     assert domain.update_period_s == 1.0
 
 
-def test_a_failure_without_words_tells_its_code(installed):
+def test_a_failure_without_words_reports_its_code(installed):
     installed("exit 3")
     with pytest.raises(OSError, match="ipmitool failed: code 3"):
         ipmi.METER.open({})
 
 
-def test_a_failure_on_the_wrong_stream_is_told_by_its_last_line(installed):
+def test_a_failure_on_the_wrong_stream_is_reported_by_its_last_line(installed):
     installed("echo first; echo last; exit 1")
     with pytest.raises(OSError, match="ipmitool failed: last"):
         ipmi.METER.open({})
 
 
-def test_a_controller_that_stops_measuring_is_told_at_the_next_read(installed):
+def test_a_controller_that_stops_measuring_is_reported_at_the_next_read(installed):
     installed(says(ANSWER))
     reader = ipmi.METER.open({})
     installed(says(ANSWER.replace("activated", "deactivated")))
@@ -146,7 +146,7 @@ def test_a_controller_that_stops_measuring_is_told_at_the_next_read(installed):
         reader.read()
 
 
-def test_a_program_that_vanishes_is_told_at_the_next_read(installed, monkeypatch, tmp_path):
+def test_a_program_that_vanishes_is_reported_at_the_next_read(installed, monkeypatch, tmp_path):
     installed(says(ANSWER))
     reader = ipmi.METER.open({})
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))

@@ -53,20 +53,20 @@ def seen(options: dict[str, str] | None = None, visible: str | None = None, **se
     return json.loads(done.stdout)
 
 
-def names(told: Any) -> list[str]:
-    return [item["name"] for item in told["domains"]]
+def names(result: Any) -> list[str]:
+    return [item["name"] for item in result["domains"]]
 
 
 def test_counter_instant_and_average_are_domains_of_their_own():
-    told = seen(watts=250)
-    assert names(told) == ["gpu-0", "gpu-0-instant", "gpu-0-average"]
-    counter, instant, average = told["domains"]
+    result = seen(watts=250)
+    assert names(result) == ["gpu-0", "gpu-0-instant", "gpu-0-average"]
+    counter, instant, average = result["domains"]
     assert (counter["method"], instant["method"]) == ("counter", "sampled")
     assert average["parents"] == ["gpu-0", "gpu-0-instant"]
     assert average["averaging_window_s"] == 1.0
     assert "scope GPU" in counter["source"]
     assert "driver 999.01" in counter["source"]
-    readings = {item["domain"]: item for item in told["readings"]}
+    readings = {item["domain"]: item for item in result["readings"]}
     assert readings["gpu-0"]["power_w"] is None
     assert readings["gpu-0"]["energy_j"] > 5000
     assert readings["gpu-0-instant"]["power_w"] == pytest.approx(250, abs=0.01)
@@ -74,8 +74,8 @@ def test_counter_instant_and_average_are_domains_of_their_own():
 
 @pytest.mark.parametrize("update_s", [0.02, 0.1])
 def test_the_update_period_is_measured(update_s):
-    told = seen(shape="sine", update_s=update_s)
-    for domain in told["domains"]:
+    result = seen(shape="sine", update_s=update_s)
+    for domain in result["domains"]:
         assert domain["update_period_s"] == pytest.approx(update_s, rel=0.35)
         assert "assumed" not in domain["source"]
 
@@ -87,9 +87,9 @@ def test_the_update_period_of_every_reading_is_measured_and_no_default_taken():
 
 
 def test_a_sensor_that_does_not_move_has_an_assumed_period_and_says_so():
-    told = seen(watts=250, fault="frozen")
-    assert {item["update_period_s"] for item in told["domains"]} == {0.1}
-    assert all("update period assumed" in item["source"] for item in told["domains"])
+    result = seen(watts=250, fault="frozen")
+    assert {item["update_period_s"] for item in result["domains"]} == {0.1}
+    assert all("update period assumed" in item["source"] for item in result["domains"])
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_a_sensor_that_does_not_move_has_an_assumed_period_and_says_so():
     [("NVIDIA H100 80GB HBM3", 0.025), ("NVIDIA A100-SXM4-40GB", 0.025), ("NVIDIA RTX 4090", 0.1)],
 )
 def test_cards_that_look_at_a_quarter_of_the_time_are_known(name, window_s):
-    told = seen(name=name)
-    assert told["domains"][1]["averaging_window_s"] == window_s
-    assert "not measured" in told["domains"][1]["source"]
-    assert "not measured" not in told["domains"][0]["source"]
+    result = seen(name=name)
+    assert result["domains"][1]["averaging_window_s"] == window_s
+    assert "not measured" in result["domains"][1]["source"]
+    assert "not measured" not in result["domains"][0]["source"]
     # No published card looks at less; the hard bound holds for one that breaks its own rule.
-    assert 0.01 < told["domains"][1]["averaging_window_low_s"] < 0.025
-    assert told["domains"][0]["averaging_window_low_s"] is None
+    assert 0.01 < result["domains"][1]["averaging_window_low_s"] < 0.025
+    assert result["domains"][0]["averaging_window_low_s"] is None
 
 
 def test_a_module_contains_the_card():
-    told = seen(module=1)
-    by_name = {item["name"]: item for item in told["domains"]}
+    result = seen(module=1)
+    by_name = {item["name"]: item for item in result["domains"]}
     assert by_name["gpu-0"]["parents"] == ["gpu-0-module"]
     assert by_name["gpu-0-module"]["parents"] == []
     assert "scope module" in by_name["gpu-0-module"]["source"]
@@ -119,8 +119,8 @@ GRACE = "NVIDIA GH200 480GB"
 
 def test_the_counter_of_a_superchip_is_of_its_module():
     """As the card's own it would say 1.5 times what the card's power says, in every run."""
-    told = seen(name=GRACE, module=1, counter_share=1.5)
-    by_name = {item["name"]: item for item in told["domains"]}
+    result = seen(name=GRACE, module=1, counter_share=1.5)
+    by_name = {item["name"]: item for item in result["domains"]}
     assert set(by_name) == {
         "gpu-0-module",
         "gpu-0-module-instant",
@@ -130,13 +130,13 @@ def test_the_counter_of_a_superchip_is_of_its_module():
     assert by_name["gpu-0-module"]["method"] == "counter"
     assert by_name["gpu-0-module"]["parents"] == []
     assert "of the whole module" in by_name["gpu-0-module"]["source"]
-    records = [load(Domain, item, "meter") for item in told["domains"]]
+    records = [load(Domain, item, "meter") for item in result["domains"]]
     assert [item.name for item in disjoint(records)] == ["gpu-0-module"]
 
 
 def test_a_superchip_without_a_counter_counts_its_module_once():
-    told = seen(name=GRACE, module=1, no_counter=1)
-    records = [load(Domain, item, "meter") for item in told["domains"]]
+    result = seen(name=GRACE, module=1, no_counter=1)
+    records = [load(Domain, item, "meter") for item in result["domains"]]
     assert [item.name for item in disjoint(records)] == ["gpu-0-module-instant"]
 
 
@@ -145,9 +145,9 @@ def test_a_card_without_a_counter_keeps_its_power():
 
 
 def test_a_card_without_fields_has_its_plain_power():
-    told = seen(no_fields=1)
-    assert names(told) == ["gpu-0-power"]
-    assert told["readings"][0]["power_w"] == pytest.approx(300, abs=0.01)
+    result = seen(no_fields=1)
+    assert names(result) == ["gpu-0-power"]
+    assert result["readings"][0]["power_w"] == pytest.approx(300, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -162,43 +162,43 @@ def test_a_card_without_fields_has_its_plain_power():
     ],
 )
 def test_only_the_devices_of_the_job_are_read(visible, cards):
-    told = seen(gpus=3, visible=visible)
-    assert [name for name in names(told) if name.count("-") == 1] == cards
+    result = seen(gpus=3, visible=visible)
+    assert [name for name in names(result) if name.count("-") == 1] == cards
 
 
 def test_an_option_names_devices_too():
-    told = seen({"devices": "0+2"}, gpus=3)
-    assert {name[:5] for name in names(told)} == {"gpu-0", "gpu-2"}
+    result = seen({"devices": "0+2"}, gpus=3)
+    assert {name[:5] for name in names(result)} == {"gpu-0", "gpu-2"}
 
 
 def test_no_visible_device_is_no_meter():
-    told = seen(visible="-1")
-    assert not told["ok"]
-    assert "no GPU to this job" in told["reason"]
+    result = seen(visible="-1")
+    assert not result["ok"]
+    assert "no GPU to this job" in result["reason"]
 
 
-def test_an_instance_of_a_card_is_told_to_be_the_whole_card():
+def test_an_instance_of_a_card_is_named_as_the_whole_card():
     assert "MIG on" in seen(mig=1)["domains"][0]["source"]
 
 
 def test_clocks_limits_and_processes_are_watched():
-    told = seen(throttle=4, processes=2)["vitals"]
-    assert told["gpu-0-clock-sm-hz"] == 1410e6
-    assert told["gpu-0-throttle-reasons"] == 4
-    assert told["gpu-0-power-limit-w"] == 400
-    assert told["gpu-0-temperature-c"] == 55
-    assert told["gpu-0-processes-count"] == 2
+    result = seen(throttle=4, processes=2)["vitals"]
+    assert result["gpu-0-clock-sm-hz"] == 1410e6
+    assert result["gpu-0-throttle-reasons"] == 4
+    assert result["gpu-0-power-limit-w"] == 400
+    assert result["gpu-0-temperature-c"] == 55
+    assert result["gpu-0-processes-count"] == 2
 
 
 def test_the_hard_range_follows_from_the_power_limit():
     assert seen(limit_w=700)["domains"][0]["power_high_w"] == pytest.approx(1050)
 
 
-def test_a_card_that_is_lost_is_told():
-    told = seen(gpus=2, fault="lost", fault_device=1, fault_after_calls=40)
-    assert "gpu-1" in told["trouble"]
-    assert "gpu-0" not in told["trouble"]
-    assert {item["domain"][:5] for item in told["readings"]} == {"gpu-0"}
+def test_a_card_that_is_lost_is_reported():
+    result = seen(gpus=2, fault="lost", fault_device=1, fault_after_calls=40)
+    assert "gpu-1" in result["trouble"]
+    assert "gpu-0" not in result["trouble"]
+    assert {item["domain"][:5] for item in result["readings"]} == {"gpu-0"}
 
 
 def test_without_a_driver_the_reason_and_the_advice_are_given(monkeypatch):
@@ -206,10 +206,10 @@ def test_without_a_driver_the_reason_and_the_advice_are_given(monkeypatch):
         raise OSError("NVML Shared Library Not Found")
 
     monkeypatch.setattr(nvml, "library", library)
-    told = nvml.METER.probe()
-    assert not told.ok
-    assert "NVML Shared Library Not Found" in told.reason
-    assert "install the NVIDIA driver" in told.advice
+    availability = nvml.METER.probe()
+    assert not availability.ok
+    assert "NVML Shared Library Not Found" in availability.reason
+    assert "install the NVIDIA driver" in availability.advice
 
 
 def test_an_unknown_option_is_refused():

@@ -58,7 +58,7 @@ class Small(ctypes.Structure):
 
 
 def no_function(name: str) -> None:
-    raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+    raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
 
 
 CHANGES: list[dict[str, Any]] = [
@@ -90,14 +90,14 @@ def test_every_type_is_read_from_its_member_with_its_own_return_code(changes, an
 
     batch = Batch(module(fill, **changes), "card", WANTED)
     for _ in range(2):
-        told = batch.values(batch.fetch())
-        assert [code for code, _ in told] == [code for _, _, code in answers]
-        for (code, value), (_, true, _) in zip(told, answers, strict=True):
+        result = batch.values(batch.fetch())
+        assert [code for code, _ in result] == [code for _, _, code in answers]
+        for (code, value), (_, true, _) in zip(result, answers, strict=True):
             assert code or value == true
 
 
 @pytest.mark.parametrize("changes", CHANGES)
-def test_each_call_asks_for_the_same_fields_and_scopes(changes):
+def test_every_call_asks_for_the_same_fields_and_scopes(changes):
     asked = []
 
     def fill(_: int, field: Any) -> None:

@@ -30,15 +30,15 @@ TREE = {
 }
 
 
-def test_each_event_is_found_on_each_socket(tmp_path):
-    found = list(events(written(tmp_path, TREE)))
-    assert [(item.name, item.cpu, item.config) for item in found] == [
+def test_every_event_is_detected_on_every_socket(tmp_path):
+    result = list(events(written(tmp_path, TREE)))
+    assert [(item.name, item.cpu, item.config) for item in result] == [
         ("cpu-package-0-perf", 0, 2),
         ("dram-0-perf", 0, 3),
         ("cpu-package-1-perf", 32, 2),
         ("dram-1-perf", 32, 3),
     ]
-    assert found[0].scale_j == pytest.approx(2**-32)
+    assert result[0].scale_j == pytest.approx(2**-32)
 
 
 def test_the_whole_platform_is_counted_once(tmp_path):
@@ -65,7 +65,7 @@ def counter(value: int) -> int:
     return read_fd
 
 
-def test_a_count_becomes_joules_and_an_exhausted_one_is_told():
+def test_a_count_becomes_joules_and_an_exhausted_one_is_reported():
     event = PmuEvent("package", 2, 2**-32, 0, 0)
     reader = PerfReader([(event, counter(5 << 32))])
     (reading,) = reader.read()
@@ -90,19 +90,19 @@ def test_beside_powercap_it_is_never_added(tmp_path):
 
 
 def test_a_machine_without_the_pmu_says_so(tmp_path):
-    told = perf_energy.METER._probe(tmp_path)
-    assert not told.ok
-    assert "is not there" in told.reason
+    result = perf_energy.METER._probe(tmp_path)
+    assert not result.ok
+    assert "is not there" in result.reason
 
 
-def test_a_refusal_of_the_kernel_comes_with_its_cure(tmp_path: Path, monkeypatch):
+def test_a_refusal_of_the_kernel_comes_with_advice(tmp_path: Path, monkeypatch):
     def refuse(_type: int, _event: PmuEvent) -> int:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(perf_energy, "open_event", refuse)
-    told = perf_energy.METER._probe(written(tmp_path, TREE))
-    assert "Permission denied" in told.reason
-    assert "perf_event_paranoid=0" in told.advice
+    result = perf_energy.METER._probe(written(tmp_path, TREE))
+    assert "Permission denied" in result.reason
+    assert "perf_event_paranoid=0" in result.advice
 
 
 def test_the_call_reaches_the_kernel_and_a_pmu_that_is_not_there_is_refused():

@@ -123,7 +123,7 @@ def test_the_highest_limit_bounds_the_power(tmp_path):
     assert opened(tmp_path)["cpu-package-0"].power_high_w == pytest.approx(396.0)
 
 
-def test_a_zone_that_vanishes_is_told_and_the_others_are_read(tmp_path):
+def test_a_zone_that_vanishes_is_reported_and_the_others_are_read(tmp_path):
     powercap.server(tmp_path, sockets=2)
     reader = rapl.METER.open({"root": str(tmp_path)})
     (tmp_path / "intel-rapl:1" / "energy_uj").write_text("not a number\n")
@@ -134,38 +134,38 @@ def test_a_zone_that_vanishes_is_told_and_the_others_are_read(tmp_path):
     reader.close()
 
 
-def test_no_tree_is_told_with_a_cure(monkeypatch, tmp_path):
+def test_no_tree_is_reported_with_advice(monkeypatch, tmp_path):
     monkeypatch.setenv(rapl.ROOT_VARIABLE, str(tmp_path))
-    told = rapl.METER.probe()
-    assert not told.ok
-    assert "has no intel-rapl zone" in told.reason
-    assert "intel_rapl_msr" in told.advice
+    availability = rapl.METER.probe()
+    assert not availability.ok
+    assert "has no intel-rapl zone" in availability.reason
+    assert "intel_rapl_msr" in availability.advice
     with pytest.raises(OSError, match="no intel-rapl zone"):
         rapl.METER.open({})
 
 
-def test_a_tree_that_a_container_hides_is_told_from_one_that_is_not_there(monkeypatch, tmp_path):
+def test_a_tree_that_a_container_hides_differs_from_one_that_is_not_there(monkeypatch, tmp_path):
     """The links of the class stay, and what they point to is gone."""
     (tmp_path / "intel-rapl:0").symlink_to("../../devices/virtual/powercap/intel-rapl:0")
     monkeypatch.setenv(rapl.ROOT_VARIABLE, str(tmp_path))
-    told = rapl.METER.probe()
-    assert not told.ok
-    assert "cannot be read" in told.reason
-    assert "-v /sys/devices/virtual/powercap" in told.advice
+    availability = rapl.METER.probe()
+    assert not availability.ok
+    assert "cannot be read" in availability.reason
+    assert "-v /sys/devices/virtual/powercap" in availability.advice
     with pytest.raises(OSError, match="cannot be read"):
         rapl.METER.open({})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_missing_permission_is_told_with_a_cure(monkeypatch, tmp_path):
+def test_a_missing_permission_is_reported_with_advice(monkeypatch, tmp_path):
     (powercap.zone(tmp_path, "intel-rapl:0", "package-0") / "energy_uj").chmod(0)
     monkeypatch.setenv(rapl.ROOT_VARIABLE, str(tmp_path))
-    told = rapl.METER.probe()
-    assert not told.ok
-    assert "chmod a+r" in told.advice
+    availability = rapl.METER.probe()
+    assert not availability.ok
+    assert "chmod a+r" in availability.advice
 
 
-def test_permission_denied_from_the_kernel_is_told_with_a_cure(monkeypatch, tmp_path):
+def test_permission_denied_from_the_kernel_is_reported_with_advice(monkeypatch, tmp_path):
     powercap.zone(tmp_path, "intel-rapl:0", "package-0")
     monkeypatch.setenv(rapl.ROOT_VARIABLE, str(tmp_path))
 
@@ -175,18 +175,18 @@ def test_permission_denied_from_the_kernel_is_told_with_a_cure(monkeypatch, tmp_
         return path.read_text().strip()
 
     monkeypatch.setattr(rapl, "_text", refuse)
-    told = rapl.METER.probe()
-    assert not told.ok
-    assert "Permission denied" in told.reason
-    assert "chmod a+r" in told.advice
+    availability = rapl.METER.probe()
+    assert not availability.ok
+    assert "Permission denied" in availability.reason
+    assert "chmod a+r" in availability.advice
 
 
 def test_a_tree_that_can_be_read_is_available(monkeypatch, tmp_path):
     powercap.server(tmp_path, sockets=1)
     monkeypatch.setenv(rapl.ROOT_VARIABLE, str(tmp_path))
-    told = rapl.METER.probe()
-    assert told.ok
-    assert "cpu-package-0" in told.reason
+    availability = rapl.METER.probe()
+    assert availability.ok
+    assert "cpu-package-0" in availability.reason
 
 
 def test_an_unknown_option_is_refused():
