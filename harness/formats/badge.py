@@ -18,15 +18,15 @@ def amount(value: float, unit: str) -> str:
     return f"{text} {prefix}{unit}"
 
 
-def _message(found: Mapping[str, Any] | None, unit: str) -> tuple[str, str]:
+def _message(figure: Mapping[str, Any] | None, unit: str) -> tuple[str, str]:
     """What the badge says, and its colour."""
-    if found is None:
+    if figure is None:
         return ("not measured" if unit == "J" else "no result"), "lightgrey"
-    text = amount(found["value"], unit)
-    if found["low"] is not None and found["high"] is not None:
-        half = (found["high"] - found["low"]) / 2 / found["value"]
+    text = amount(figure["value"], unit)
+    if figure["low"] is not None and figure["high"] is not None:
+        half = (figure["high"] - figure["low"]) / 2 / figure["value"]
         text += f" ±{half:.0%}" if half >= 0.01 else f" ±{half:.1%}"  # noqa: PLR2004 - two digits
-    if unit == "J" and found.get("method") == "modelled":
+    if unit == "J" and figure.get("method") == "modelled":
         return f"{text} (modelled)", "orange"
     return text, "brightgreen"
 

@@ -34,8 +34,8 @@ def _text(rows: Sequence[Row]) -> bytes:
 
 def write(request: ExportRequest) -> Export:
     """A file for each table."""
-    found = tables(request.scores())
-    return Export({f"{name}.csv": _text(rows) for name, rows in found.items()}, [])
+    named = tables(request.scores())
+    return Export({f"{name}.csv": _text(rows) for name, rows in named.items()}, [])
 
 
 FORMAT = Format(name="csv", title="tables as CSV", write=write)

@@ -48,7 +48,7 @@ class ImportDocument(Record):
     file: str
     """Where the records are now."""
     runs_count: int
-    found: tuple[Tally, ...]
+    counts: tuple[Tally, ...]
     runs: tuple[ImportedItem, ...]
     findings: tuple[Finding, ...]
     """Of the archive and of all its runs, the gravest first."""
@@ -57,9 +57,9 @@ class ImportDocument(Record):
 
 
 def _tally(what: str, names: Sequence[str]) -> Tally:
-    counts = Counter(names)
-    ordered = sorted(counts, key=lambda name: (-counts[name], name))
-    return Tally(what=what, count=len(counts), names=tuple(ordered[:NAMES_SHOWN]))
+    votes = Counter(names)
+    ordered = sorted(votes, key=lambda name: (-votes[name], name))
+    return Tally(what=what, count=len(votes), names=tuple(ordered[:NAMES_SHOWN]))
 
 
 def import_archive(format_name: str, path: Path, results: Path) -> ImportDocument:
@@ -83,7 +83,7 @@ def import_archive(format_name: str, path: Path, results: Path) -> ImportDocumen
         results=str(results),
         file=str(file),
         runs_count=len(runs),
-        found=tuple(
+        counts=tuple(
             _tally(what, [getattr(run, what) for run in runs])
             for what in ("workload", "submission", "machine", "status")
         ),

@@ -1,6 +1,6 @@
 """Writes the emissions of Hugging Face model cards: grams, from joules and a stated intensity.
 
-`--option intensity_g_per_kwh=N` is needed: where the power came from is nobody's to guess. The
+`--option intensity_g_per_kwh=N` is needed: the source of the power is not guessed. The
 joules are those of the run's measured domains until the target; their method is in `source`.
 """
 

@@ -107,7 +107,7 @@ def number(text: str) -> float | None:
     """A finite number written with a point, or with a decimal comma; None for anything else.
 
     `1,5` is one and a half where somebody's locale wrote it; `1,234.5` and `1 234` are refused:
-    nobody can tell what they mean.
+    their meaning is ambiguous.
     """
     text = text.strip()
     try:

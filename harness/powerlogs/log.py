@@ -122,8 +122,8 @@ def time_ns(
     except (ValueError, OverflowError):
         pass
     texts = [stamp.replace("/", "-")]
-    if found := DAY_MONTH_YEAR.fullmatch(stamp):
-        first, second, year, clock = found.groups()
+    if match := DAY_MONTH_YEAR.fullmatch(stamp):
+        first, second, year, clock = match.groups()
         texts = [f"{year}-{month:0>2}-{day:0>2} {clock}"
                  for month, day in ((first, second), (second, first))]  # fmt: skip
     times = []

@@ -1,6 +1,6 @@
 """`nvidia-smi --query-gpu=timestamp,...,power.draw --format=csv`: power readings of each GPU.
 
-Columns are found by name; units are in the header, in the values, or nowhere; the time is local and
+Columns are match by name; units are in the header, in the values, or nowhere; the time is local and
 names no zone. `power.draw` is averaged over a second on some generations, so the column that was
 read is a fact of the run. Where no column identifies the GPU, the position of a line in its burst
 of lines does. Joules are the integral between the first and the last reading of each GPU.
@@ -53,11 +53,11 @@ BURSTS_MIN = 3
 
 def watts(field: str) -> float | None:
     """Power of `39.43 W`, `39430 mW` or `39.43`; None for `[N/A]` and below zero."""
-    found = NUMBER_WITH_UNIT.fullmatch(field)
-    value = number(found[1]) if found else None
-    if found is None or value is None or value < 0:
+    match = NUMBER_WITH_UNIT.fullmatch(field)
+    value = number(match[1]) if match else None
+    if match is None or value is None or value < 0:
         return None
-    return value / 1000 if found[2] else value
+    return value / 1000 if match[2] else value
 
 
 class NvidiaSmiParser(LogParser):

@@ -103,10 +103,10 @@ class PerfParser(LogParser):
     def _parse_event(self, line: str) -> tuple[float | None, str, float]:
         """Seconds since the start, domain and joules of a line."""
         fields = self._fields(line)
-        found = next(((i, m) for i, f in enumerate(fields) if (m := EVENT.fullmatch(f))), None)
-        if found is None or found[0] < 2:  # noqa: PLR2004 - value and unit come before the event
+        match = next(((i, m) for i, f in enumerate(fields) if (m := EVENT.fullmatch(f))), None)
+        if match is None or match[0] < 2:  # noqa: PLR2004 - value and unit come before the event
             raise LineError("no value and unit before the event")
-        place, event = found
+        place, event = match
         figure, unit = fields[place - 2], fields[place - 1]
         if self._separator is None and (grouped := GROUPED.fullmatch(figure)):
             figure = figure.replace(grouped[1], "")
@@ -147,7 +147,7 @@ def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
         message = f"{text.path}: intervals are out of order, or two recordings are in one file"
         findings.append(make_finding("perf-order", message))
     joules = {name: joules_of(own) for name, own in by_domain(readings).items()}
-    elapsed = (number(found[1]) for line in text.lines if (found := ELAPSED.match(line)))
+    elapsed = (number(match[1]) for line in text.lines if (match := ELAPSED.match(line)))
     yield recording(
         text,
         folder,

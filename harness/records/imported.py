@@ -1,7 +1,7 @@
-"""Records of results that others measured: imported, scored and shown, never awarded.
+"""Records of other projects' results: imported, scored and shown, never awarded.
 
-An imported run is no bundle: nobody saw it start, no ledger knows it, its seeds are not ours. Each
-import writes one file of JSON lines, `imported/<format>/<archive>.jsonl` below the results folder,
+An imported run is no bundle: it was not witnessed, it is in no ledger, and its seeds are not
+ours. Each import writes one file of JSON lines, `imported/<format>/<archive>.jsonl` below the results folder,
 a line for each run of the archive and nothing else, so that thousands of runs cost one file.
 """
 
@@ -155,7 +155,7 @@ class ImportedStanding(Record):
     rank_high: int
     """Worst rank that the data allow."""
     tie_group: str
-    """Letters; entries that share one cannot be told apart."""
+    """Letters; entries that share one are tied."""
     imported: Literal[True] = True
 
 

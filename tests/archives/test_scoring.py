@@ -29,7 +29,7 @@ def cell(name: str, workload: str = "resnet") -> EntryKey:
     return EntryKey(workload, name, "rack")
 
 
-def contender(name: str, score: float) -> RankedEntry:
+def ranked_entry(name: str, score: float) -> RankedEntry:
     return RankedEntry(cell(name), score, None, None)
 
 
@@ -59,18 +59,18 @@ def score_of(key: EntryKey, time_s: float) -> ImportedScore:
     )
 
 
-def contenders() -> st.SearchStrategy[list[RankedEntry]]:
+def entries_of_a_board() -> st.SearchStrategy[list[RankedEntry]]:
     scores = st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.5]), min_size=1, max_size=7)
     return scores.map(
-        lambda found: [contender(string.ascii_lowercase[i], x) for i, x in enumerate(found)]
+        lambda result: [ranked_entry(string.ascii_lowercase[i], x) for i, x in enumerate(result)]
     )
 
 
 @given(st.permutations([("b", 1), ("a", 2), ("a", 1), ("c", 1)]))
 def test_cells_stand_in_one_order_and_lose_no_run(order: list[tuple[str, int]]) -> None:
-    found = by_entry(run(*item) for item in order)
-    assert [item.submission for item in found] == ["a", "b", "c"]
-    assert {item.run for item in found[cell("a")]} == {"1", "2"}
+    result = by_entry(run(*item) for item in order)
+    assert [item.submission for item in result] == ["a", "b", "c"]
+    assert {item.run for item in result[cell("a")]} == {"1", "2"}
 
 
 @given(st.floats(-1e9, 1e9), st.sampled_from([">=", "<="]))
@@ -95,15 +95,15 @@ def test_a_goal_of_another_form_is_refused_by_its_text(text: str) -> None:
 
 @given(COSTS, st.lists(COSTS, max_size=8))
 def test_an_interval_holds_its_value_and_has_a_width(value: float, costs: list[float]) -> None:
-    found = figure(value, costs, 0.95)
-    assert (found.value, found.n) == (value, len(costs))
+    result = figure(value, costs, 0.95)
+    assert (result.value, result.n) == (value, len(costs))
     if len(costs) < 2:
-        assert (found.low, found.high) == (None, None)
+        assert (result.low, result.high) == (None, None)
     else:
-        assert found.low is not None
-        assert found.high is not None
-        assert found.low <= value <= found.high
-        assert found.low < found.high
+        assert result.low is not None
+        assert result.high is not None
+        assert result.low <= value <= result.high
+        assert result.low < result.high
 
 
 @given(st.lists(COSTS, min_size=2, max_size=6))
@@ -123,7 +123,7 @@ def test_a_change_of_unit_scales_an_interval(costs: list[float], unit: float) ->
     assert scaled.high == pytest.approx(plain.high * unit)
 
 
-@given(contenders(), st.data())
+@given(entries_of_a_board(), st.data())
 def test_ranks_do_not_hang_on_the_order_of_entries(
     entries: list[RankedEntry], data: st.DataObject
 ) -> None:
@@ -135,12 +135,12 @@ def test_ranks_do_not_hang_on_the_order_of_entries(
     assert standings(entries, apart, "time_s") == standings(shuffled, turned, "time_s")
 
 
-@given(contenders(), st.sampled_from(["lower", "higher"]))
+@given(entries_of_a_board(), st.sampled_from(["lower", "higher"]))
 def test_equal_scores_share_a_rank_and_better_ones_stand_before(
     entries: list[RankedEntry], better: str
 ) -> None:
-    found = standings(entries, set(), "x", "higher" if better == "higher" else "lower")
-    for item in found:
+    result = standings(entries, set(), "x", "higher" if better == "higher" else "lower")
+    for item in result:
         ahead = [
             other
             for other in entries
@@ -148,15 +148,15 @@ def test_equal_scores_share_a_rank_and_better_ones_stand_before(
         ]
         assert item.rank == 1 + len(ahead)
         assert (item.rank_low, item.rank_high) == (1, len(entries))
-    assert len({item.tie_group for item in found}) == 1
+    assert len({item.tie_group for item in result}) == 1
 
 
-def test_entries_told_apart_from_all_others_have_one_rank() -> None:
-    entries = [contender("a", 1.0), contender("b", 2.0), contender("c", 2.1)]
+def test_entries_distinguished_from_all_others_have_one_rank() -> None:
+    entries = [ranked_entry("a", 1.0), ranked_entry("b", 2.0), ranked_entry("c", 2.1)]
     apart = {(cell("a"), cell("b")), (cell("c"), cell("a"))}
-    found = standings(entries, apart, "time_s")
-    assert [(item.rank_low, item.rank_high) for item in found] == [(1, 1), (2, 3), (2, 3)]
-    assert found[0].tie_group != found[1].tie_group == found[2].tie_group
+    result = standings(entries, apart, "time_s")
+    assert [(item.rank_low, item.rank_high) for item in result] == [(1, 1), (2, 3), (2, 3)]
+    assert result[0].tie_group != result[1].tie_group == result[2].tie_group
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ def test_due_runs_of_another_form_are_refused_where_they_apply(text: str) -> Non
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e-3, 3600.0])
-def test_costs_are_told_apart_whatever_their_unit(unit: float) -> None:
+def test_costs_are_distinguished_whatever_their_unit(unit: float) -> None:
     costs = {
         cell("fast"): [item * unit for item in FAST],
         cell("slow"): [item * unit for item in SLOW],
         cell("twin"): [item * unit * 1.001 for item in FAST],
     }
-    found = {(one.submission, two.submission) for one, two in different_pairs(costs, 0.05)}
-    assert found == {("fast", "slow"), ("slow", "twin")}
+    result = {(one.submission, two.submission) for one, two in different_pairs(costs, 0.05)}
+    assert result == {("fast", "slow"), ("slow", "twin")}
 
 
 def test_a_single_run_is_never_different_pairs() -> None:
@@ -199,10 +199,10 @@ def test_entries_of_different_workloads_never_meet() -> None:
         cell("b", "resnet"): SLOW,
     }
     scores = [score_of(key, own[0]) for key, own in costs.items()]
-    found = list(leaderboards(scores, costs, "time_to_target_s", 0.05))
-    places = [(item.workload, item.submission, item.rank, item.rank_high) for item in found]
+    result = list(leaderboards(scores, costs, "time_to_target_s", 0.05))
+    places = [(item.workload, item.submission, item.rank, item.rank_high) for item in result]
     assert places == [("bert", "a", 1, 1), ("resnet", "a", 1, 1), ("resnet", "b", 2, 2)]
     again = leaderboards(reversed(scores), costs, "time_to_target_s", 0.05)
-    assert list(again) == found
+    assert list(again) == result
     (*_, alone) = leaderboards(scores, None, "time_to_target_s", 0.05)
     assert (alone.rank_low, alone.rank_high) == (1, 2)

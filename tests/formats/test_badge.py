@@ -14,8 +14,8 @@ def badges(results: Path) -> dict[str, dict]:
 
 
 def test_energy_and_time(tmp_path: Path) -> None:
-    found = badges(five_runs(tmp_path))
-    energy, time = found["toy/adam/desk/energy.json"], found["toy/adam/desk/time.json"]
+    result = badges(five_runs(tmp_path))
+    energy, time = result["toy/adam/desk/energy.json"], result["toy/adam/desk/time.json"]
     assert set(energy) == {"schemaVersion", "label", "message", "color"}
     assert energy["schemaVersion"] == 1
     assert energy["message"].startswith("7.15 kJ ±")
@@ -23,16 +23,16 @@ def test_energy_and_time(tmp_path: Path) -> None:
 
 
 def test_modelled_joules_say_so(tmp_path: Path) -> None:
-    found = badges(five_runs(tmp_path, method="modelled"))
-    energy = found["toy/adam/desk/energy.json"]
+    result = badges(five_runs(tmp_path, method="modelled"))
+    energy = result["toy/adam/desk/energy.json"]
     assert "(modelled)" in energy["message"]
     assert energy["color"] == "orange"
 
 
 def test_missing_is_no_zero(tmp_path: Path) -> None:
-    found = badges(one_failed(tmp_path))
-    assert found["toy/bad/desk/energy.json"]["message"] == "not measured"
-    assert found["toy/bad/desk/time.json"]["message"] == "no result"
+    result = badges(one_failed(tmp_path))
+    assert result["toy/bad/desk/energy.json"]["message"] == "not measured"
+    assert result["toy/bad/desk/time.json"]["message"] == "no result"
 
 
 @pytest.mark.parametrize(

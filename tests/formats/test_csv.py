@@ -31,21 +31,21 @@ def cells(*findings: dict[str, Any]) -> list[list[str]]:
 
 @given(st.lists(REALS, min_size=1, max_size=5))
 def test_numbers_keep_every_digit(values: list[float]) -> None:
-    found = cells(*({"x": value} for value in values))
-    assert [float(row[0]) for row in found[1:]] == values
+    result = cells(*({"x": value} for value in values))
+    assert [float(row[0]) for row in result[1:]] == values
 
 
 @given(st.lists(NAMES.filter(bool), min_size=1, max_size=4))
 def test_text_comes_back_and_no_spreadsheet_runs_it(values: list[str]) -> None:
-    found = [row[0] for row in cells(*({"x": item} for item in values))[1:]]
-    assert not [item for item in found if item.startswith(FORMULA)]
+    result = [row[0] for row in cells(*({"x": item} for item in values))[1:]]
+    assert not [item for item in result if item.startswith(FORMULA)]
     assert [
         element[1:] if value.startswith(FORMULA) else element
-        for element, value in zip(found, values, strict=True)
+        for element, value in zip(result, values, strict=True)
     ] == values
 
 
-def test_a_column_that_one_row_lacks_is_empty_there() -> None:
+def test_a_column_that_is_not_in_one_row_is_empty_there() -> None:
     assert cells({"a": 1, "c": None}, {"b": 0}) == [["a", "c", "b"], ["1", "", ""], ["", "", "0"]]
 
 

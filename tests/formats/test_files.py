@@ -42,8 +42,8 @@ def test_a_file_that_two_patterns_match_is_read_once(tmp_path: Path) -> None:
     keep(tmp_path, "one/two/b.txt", "y\n")
     keep(tmp_path, "one/c.csv", "z\n")
     (tmp_path / "d.log").mkdir()
-    found = [(run.submission, run.workload, run.run) for run in read(tmp_path).runs]
-    assert found == [("one", "a", "x"), ("two", "b", "y")]
+    result = [(run.submission, run.workload, run.run) for run in read(tmp_path).runs]
+    assert result == [("one", "a", "x"), ("two", "b", "y")]
 
 
 def test_a_single_file_is_read_whatever_its_name(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def made(names: tuple[str, str, str, str]) -> ImportedRun:
 
 @given(
     st.lists(st.tuples(*[st.sampled_from("abc")] * 4), unique=True, max_size=8).flatmap(
-        lambda found: st.tuples(st.just(found), st.permutations(found))
+        lambda result: st.tuples(st.just(result), st.permutations(result))
     )
 )
 def test_the_order_on_disk_does_not_matter(
@@ -43,8 +43,8 @@ def test_the_order_on_disk_does_not_matter(
 
 
 def test_a_reason_alone_is_an_answer_and_nothing_is_none(tmp_path: Path) -> None:
-    told = Archive([], [make_finding("x", "no run")])
-    assert require_runs(told, tmp_path, "logs") is told
+    message = Archive([], [make_finding("x", "no run")])
+    assert require_runs(message, tmp_path, "logs") is message
     with pytest.raises(FormatError, match="nothing to import; expected logs"):
         require_runs(Archive([], []), tmp_path, "logs")
 

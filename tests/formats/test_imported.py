@@ -11,11 +11,11 @@ from harness.rules.load import load_ruleset
 from tests.archives.mlperf.made import Power, Run, write_package
 
 
-def test_what_the_importer_found_is_told_with_the_scores(tmp_path: Path) -> None:
+def test_what_the_importer_detected_is_reported_with_the_scores(tmp_path: Path) -> None:
     runs = [Run(run_s=100.0 + i, nodes=(Power(every_s=2.0),)) for i in range(5)]
     import_archive("mlperf-training", write_package(tmp_path / "acme", runs), tmp_path / "r")
-    found = score_imported(tmp_path / "r", load_ruleset("mlperf-training")).findings
-    message = next(item.message for item in found if item.rule == "mlperf-power-gap")
+    result = score_imported(tmp_path / "r", load_ruleset("mlperf-training")).findings
+    message = next(item.message for item in result if item.rule == "mlperf-power-gap")
     assert message.startswith("5 of 5 records: ")
 
 

@@ -39,9 +39,9 @@ def test_an_unknown_kind_of_training_is_refused(tmp_path: Path) -> None:
 def test_entries_without_joules_have_no_emissions(tmp_path: Path) -> None:
     results = five_runs(tmp_path)
     one_failed(tmp_path)
-    found = write(request_for(results, intensity_g_per_kwh="1"))
-    assert list(found.files) == ["toy/adam/desk/README.md"]
-    assert "toy/bad/desk: no joules" in found.findings[0].message
+    result = write(request_for(results, intensity_g_per_kwh="1"))
+    assert list(result.files) == ["toy/adam/desk/README.md"]
+    assert "toy/bad/desk: no joules" in result.findings[0].message
 
 
 def test_nothing_to_write_is_one_sentence(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def keep(folder: Path, name: str, *lines: ImportedRun | bytes) -> Path:
 
 
 @pytest.mark.parametrize("below", ["imported/algoperf", "algoperf"])
-def test_records_are_found_from_the_results_or_the_folder_above(tmp_path: Path, below: str) -> None:
+def test_records_are_read_from_the_results_or_the_folder_above(tmp_path: Path, below: str) -> None:
     keep(tmp_path / below, "a.jsonl", made())
     assert [read_run.run for read_run in read_runs(tmp_path, "algoperf")[0]] == ["1"]
     assert read_runs(tmp_path, "mlperf_training") == ([], [])
@@ -69,7 +69,7 @@ def test_a_file_that_was_cut_keeps_its_whole_lines(tmp_path: Path, cut: int) -> 
     assert [", line 2: " in finding.message for finding in findings] == [True]
 
 
-def test_a_folder_under_the_name_of_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_under_the_name_of_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "algoperf" / "a.jsonl").mkdir(parents=True)
     runs, (finding,) = read_runs(tmp_path, "algoperf")
     assert runs == []

@@ -46,9 +46,9 @@ def test_runs_come_back_as_they_were(runs: list[ImportedRun]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
         write_runs(archive_file(results, "zeus_csv", results / "in"), runs)
-        found, findings = read_runs(results, "zeus_csv")
+        result, findings = read_runs(results, "zeus_csv")
     assert findings == []
-    assert found == sorted(runs, key=key)
+    assert result == sorted(runs, key=key)
 
 
 @given(NAMES.filter(lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\0"}))

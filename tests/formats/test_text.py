@@ -56,7 +56,7 @@ def test_headers() -> None:
     assert [delimiter_of(text) for text in ("a,b", "a;b", "a\tb", "a")] == [",", ";", "\t", ","]
 
 
-def test_a_cut_file_is_told_from_a_whole_one(tmp_path: Path) -> None:
+def test_a_cut_file_is_reported_from_a_whole_one(tmp_path: Path) -> None:
     path = tmp_path / "x"
     for data, whole in ((b"a\n", True), (b"a\r", True), (b"a", False), (b"", False)):
         path.write_bytes(data)

@@ -52,17 +52,17 @@ def test_older_files_with_other_columns(tmp_path: Path) -> None:
 def test_the_last_total_of_a_run_counts(tmp_path: Path) -> None:
     later = ROW | {"duration": "20.0", "energy_consumed": "6e-5"}
     other = ROW | {"run_id": "r2"}
-    found = {run.run: run for run in runs(tmp_path, table(ROW, later, other))}
-    assert found["r1"].time_s == 20.0
-    assert set(found) == {"r1", "r2"}
+    result = {run.run: run for run in runs(tmp_path, table(ROW, later, other))}
+    assert result["r1"].time_s == 20.0
+    assert set(result) == {"r1", "r2"}
     findings = import_log(FORMAT, tmp_path / "lab/emissions.csv").findings
     assert findings[0].rule == "codecarbon-total"
 
 
 def test_tasks_of_a_run_stand_for_themselves(tmp_path: Path) -> None:
     tasks = [ROW | {"task_name": name, "duration": f"{i}.0"} for i, name in enumerate("ab", 1)]
-    found = runs(tmp_path, table(*tasks, names=["task_name", *ROW]))
-    assert [(run.run, run.time_s) for run in found] == [("r1/a", 1.0), ("r1/b", 2.0)]
+    result = runs(tmp_path, table(*tasks, names=["task_name", *ROW]))
+    assert [(run.run, run.time_s) for run in result] == [("r1/a", 1.0), ("r1/b", 2.0)]
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])

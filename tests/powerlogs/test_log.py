@@ -29,8 +29,8 @@ def trapezoid(points: list[tuple[float, float]]) -> float:
 @given(st.floats(0, 1e5), st.lists(st.floats(0, 1e5), min_size=2, unique=True))
 def test_constant_power_is_power_times_time(watts: float, times: list[float]) -> None:
     times.sort()
-    found = trapezoid([(time, watts) for time in times])
-    assert found == pytest.approx(watts * (times[-1] - times[0]), rel=1e-9, abs=1e-9)
+    result = trapezoid([(time, watts) for time in times])
+    assert result == pytest.approx(watts * (times[-1] - times[0]), rel=1e-9, abs=1e-9)
 
 
 @given(POINTS, st.integers(0, 19))
@@ -57,7 +57,7 @@ def test_milliwatts_are_a_thousandth(points: list[tuple[float, float]]) -> None:
 
 
 @given(POINTS)
-def test_readings_out_of_order_are_sorted_and_told(points: list[tuple[float, float]]) -> None:
+def test_readings_out_of_order_are_sorted_and_reported(points: list[tuple[float, float]]) -> None:
     own = readings(points)
     back = any(a.t_ns > b.t_ns for a, b in pairwise(own))
     findings = sort_by_time(TEXT, "made-order", own)

@@ -28,7 +28,7 @@ def rows(*power: str, gpu: int = 0, second: int = 0) -> str:
     )
 
 
-def test_joules_of_each_gpu(tmp_path: Path) -> None:
+def test_joules_by_gpu(tmp_path: Path) -> None:
     text = HEADER + rows("100.00 W", "200.00 W", "300.00 W") + rows("50 W", "50 W", "50 W", gpu=1)
     run = only(tmp_path, text)
     assert run.energy_by_domain_j == {"gpu-0": 400.0, "gpu-1": 100.0}
@@ -100,7 +100,7 @@ def test_sensors_that_say_nothing_are_missing_not_zero(tmp_path: Path) -> None:
     assert "2 readings say that power is not available" in run.findings[0].message
 
 
-def test_a_clock_set_back_and_a_gap_are_told(tmp_path: Path) -> None:
+def test_a_clock_set_back_and_a_gap_are_reported(tmp_path: Path) -> None:
     back = only(tmp_path, HEADER + rows("9 W", "9 W", second=5) + rows("9 W", "9 W"))
     assert "nvidia-smi-order" in {finding.rule for finding in back.findings}
     gap = only(tmp_path, HEADER + rows(*["9 W"] * 5) + rows("9 W", second=30))

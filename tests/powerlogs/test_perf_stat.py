@@ -52,7 +52,7 @@ def test_dialects(tmp_path: Path, change) -> None:
     assert only(tmp_path, change(LINES)).energy_by_method_j == {"window": 55.5}
 
 
-def test_a_summary_is_told_and_not_added(tmp_path: Path) -> None:
+def test_a_summary_is_reported_and_not_added(tmp_path: Path) -> None:
     run = only(tmp_path, LINES + "     summary; 50.50; Joules; power/energy-pkg/; 1; 100.00;;\n")
     assert "1 lines without a time" in run.findings[0].message
 
@@ -138,5 +138,5 @@ def test_nothing_in_it(tmp_path: Path, text: str, said: str) -> None:
     assert said in archive.findings[0].message
 
 
-def test_two_recordings_in_one_file_are_told(tmp_path: Path) -> None:
+def test_two_recordings_in_one_file_are_reported(tmp_path: Path) -> None:
     assert "perf-order" in {finding.rule for finding in only(tmp_path, LINES + LINES).findings}

@@ -23,13 +23,13 @@ def runs(path: Path, text: str) -> dict[str, ImportedRun]:
 
 
 def test_marks_are_runs(tmp_path: Path) -> None:
-    found = runs(tmp_path, lines("a_ranging", 10, 20) + lines("a_testing", 20, 30, 40))
-    run = found["a_testing"]
+    result = runs(tmp_path, lines("a_ranging", 10, 20) + lines("a_testing", 20, 30, 40))
+    run = result["a_testing"]
     assert run.energy_by_method_j == {"window": pytest.approx(60.0)}
     assert run.time_s == pytest.approx(2.0)
     assert run.energy_kind == "sampled"
     assert (run.facts["mean_w"], run.facts["ranging"]) == (30.0, False)
-    assert found["a_ranging"].facts["ranging"] is True
+    assert result["a_ranging"].facts["ranging"] is True
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_total_holds_its_channels(tmp_path: Path) -> None:
 
 
 def test_notices_are_no_readings_and_no_complaint(tmp_path: Path) -> None:
-    told = (
+    stated = (
         "Time,12-28-2020 15:21:00.145,NOTICE,Analyzer identity response of 32 bytes: WT310\n"
         "Time,12-28-2020 15:21:01.071,ERROR,Bad volts reading nan from WT310\n"
         "Buffer was 1.000E+00;1;300.0E+00;1\n"
     )
-    run = runs(tmp_path, told + lines("x", 10, 10))["x"]
+    run = runs(tmp_path, stated + lines("x", 10, 10))["x"]
     assert run.time_s == pytest.approx(1.0)
     assert (run.findings, import_log(FORMAT, tmp_path).findings) == ((), [])
 
@@ -93,11 +93,11 @@ def test_the_folders_of_mlperf_inference_give_the_names(tmp_path: Path) -> None:
     for name, mark in (("ranging", "7_ranging"), ("run_1", "7_testing")):
         (place / name).mkdir(parents=True)
         (place / name / "spl.txt").write_text(lines(mark, 10, 10))
-    found = import_log(FORMAT, tmp_path).runs
-    assert {(run.submission, run.machine, run.workload) for run in found} == {
+    result = import_log(FORMAT, tmp_path).runs
+    assert {(run.submission, run.machine, run.workload) for run in result} == {
         ("acme", "edge-1", "bert-99/offline")
     }
-    assert {run.run: run.facts["ranging"] for run in found} == {
+    assert {run.run: run.facts["ranging"] for run in result} == {
         "7_ranging": True,
         "7_testing": False,
     }

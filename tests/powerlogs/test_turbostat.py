@@ -61,7 +61,7 @@ def test_rows_of_processors_end_early(tmp_path: Path) -> None:
     assert run.findings == ()
 
 
-def test_a_row_without_a_clock_is_told(tmp_path: Path) -> None:
+def test_a_row_without_a_clock_is_reported(tmp_path: Path) -> None:
     run = only(tmp_path, WATTS + "later\t-\t-\t30.0\t3.0\n")
     assert run.energy_by_method_j == {"window": 165.0}
     assert "1 intervals have no length" in run.findings[0].message
@@ -105,7 +105,7 @@ def test_names_and_figures_that_old_versions_ran_together(tmp_path: Path) -> Non
     assert (run.time_s, run.findings) == (10.0, ())
 
 
-def test_the_system_s_own_sensor_is_told_and_not_added(tmp_path: Path) -> None:
+def test_the_system_s_own_sensor_is_reported_and_not_added(tmp_path: Path) -> None:
     text = WATTS.replace("RAMWatt", "RAMWatt\tSysWatt").replace("1.0\n", "1.0\t80.0\n")
     run = only(tmp_path, text.replace("2.0\n", "2.0\t90.0\n"))
     assert run.energy_by_domain_j == {"cpu-package": 150.0, "dram": 15.0, "node": 850.0}

@@ -57,7 +57,7 @@ FACTS = {
 }
 """Keys that become facts, and the names of these."""
 
-SECONDS_PER_HOUR = 3600.0
+S_PER_H = 3600.0
 
 EXCHANGED_ROWS_MIN = 3
 """Fewer rows of whole hours may be chance."""
@@ -170,7 +170,7 @@ def _read_curve(text: Text, task: str) -> tuple[Curve, list[Finding]]:
     findings += [*_scale(text, task, table), *_check_order(text, table)]
     epochs = _numbers(table.epoch) if "epoch" in table else ()
     curve = Curve(
-        time_s=tuple((table.hours * SECONDS_PER_HOUR).tolist()),
+        time_s=tuple((table.hours * S_PER_H).tolist()),
         metric={name: _numbers(table[name]) for name in METRICS.values() if name in table},
         steps_count=epochs,
         steps_unit="epoch" if epochs else "",

@@ -17,7 +17,7 @@ from harness.formats.format import Outcome
 from harness.formats.imported import imported_rules
 from harness.records import ImportedRules, ImportedRun, ImportedScore, Ruleset
 
-SECONDS_PER_HOUR = 3600.0
+S_PER_H = 3600.0
 
 
 def first_hit_s(run: ImportedRun, target: TargetMetric, *, as_shipped: bool) -> float | None:
@@ -43,7 +43,7 @@ def score_run(run: ImportedRun, target: TargetMetric, rules: ImportedRules) -> I
     price = run.facts.get("price_usd_per_h", rules.price_usd_per_h)
     usd = None
     if time_s is not None and isinstance(price, int | float) and price > 0:
-        usd = time_s / SECONDS_PER_HOUR * price
+        usd = time_s / S_PER_H * price
     return ImportedScore(
         workload=run.workload,
         submission=run.submission,

@@ -7,7 +7,7 @@ from harness.formats.format import Export, ExportRequest, FormatError, make_find
 from harness.formats.text import slug
 from harness.records import Finding
 
-NS_PER_HOUR = 3.6e12
+NS_PER_H = 3.6e12
 COLUMNS = {"accuracy": ("top1Accuracy", 100.0), "f1": ("f1Score", 1.0)}
 """Column for each of our metrics, and its unit as a multiple of a ratio."""
 
@@ -44,7 +44,7 @@ def _price(request: ExportRequest) -> float | None:
 def _table(run: RunToWrite, name: str, factor: float) -> bytes:
     lines = [f"epoch\thours\t{name}"]
     for number, (after_ns, _, value) in enumerate(run.evaluations(), 1):
-        lines.append(f"{number}\t{after_ns / NS_PER_HOUR!r}\t{value * factor!r}")
+        lines.append(f"{number}\t{after_ns / NS_PER_H!r}\t{value * factor!r}")
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -102,7 +102,9 @@ def _units(scores: Sequence[ImportedScore]) -> tuple[numbers.Unit, numbers.Unit]
 
 def _view(document: ImportedScoreDocument, rules: Ruleset, ident: str) -> View:
     units = _units(document.scores)
-    order = sorted(document.scores, key=lambda each: (each.workload, each.submission, each.machine))
+    order = sorted(
+        document.scores, key=lambda score: (score.workload, score.submission, score.machine)
+    )
     return View(
         ident,
         rules,
@@ -115,11 +117,11 @@ def _view(document: ImportedScoreDocument, rules: Ruleset, ident: str) -> View:
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    found = imported_documents(site.results)
-    if found:
-        views = [_view(item, rules, f"i{at}") for at, (rules, item) in enumerate(found, 1)]
+    documents = imported_documents(site.results)
+    if documents:
+        views = [_view(item, rules, f"i{at}") for at, (rules, item) in enumerate(documents, 1)]
         yield PATH, site.page(PATH, "Imported", "imported.html", views=views)
-        tree = {rules.name: document.model_dump(mode="json") for rules, document in found}
+        tree = {rules.name: document.model_dump(mode="json") for rules, document in documents}
         yield "imported.json", json_text(tree)
 
 

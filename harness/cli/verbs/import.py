@@ -57,7 +57,7 @@ def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocumen
         results=str(results),
         file=str(result.ledger),
         runs_count=len(runs),
-        found=tuple(
+        counts=tuple(
             Tally(what=what, count=len(values), names=tuple(sorted(values)))
             for what, values in names.items()
         ),
@@ -83,7 +83,7 @@ def _show(document: ImportDocument, printer: Printer) -> None:
     printer.heading(
         f"{document.source_format}: {count} run{'' if count == 1 else 's'} from {document.path}"
     )
-    rows = [(item.what, item.count, ", ".join(item.names)) for item in document.found]
+    rows = [(item.what, item.count, ", ".join(item.names)) for item in document.counts]
     printer.table(("what", "count", "names"), rows, right=("count",))
     printer.findings(document.findings[:FINDINGS_SHOWN])
     more = len(document.findings) - FINDINGS_SHOWN

@@ -50,8 +50,8 @@ def kind_of(domain: str) -> Kind:
 
 def parents_of(domain: str, domains: Iterable[str]) -> tuple[str, ...]:
     """The domains of a log that contain a domain, nearest first."""
-    base, found = SOCKET.sub("", domain), SOCKET.search(domain)
-    socket = found[1] if found else ""
+    base, socket_part = SOCKET.sub("", domain), SOCKET.search(domain)
+    socket = socket_part[1] if socket_part else ""
     parents = []
     while base in PARENTS:
         base = PARENTS[base]

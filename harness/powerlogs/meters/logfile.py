@@ -137,8 +137,8 @@ class LogReader(Reader):
         if not data and os.fstat(self._fd).st_size < self._at:
             raise OSError(f"{self._path} has become shorter; its program began a new log")
         self._at += len(data)
-        complete, found, self._rest = (self._rest + data).rpartition(self._newline)
-        return self._decode(complete) if found else []
+        complete, newline, self._rest = (self._rest + data).rpartition(self._newline)
+        return self._decode(complete) if newline else []
 
     def read(self) -> Sequence[Reading]:
         """Rows that have arrived since the last read, stamped on this machine's clock.
@@ -153,11 +153,11 @@ class LogReader(Reader):
         readings = []
         for line in lines:
             try:
-                found = self._parser.feed(line)
+                parsed = self._parser.feed(line)
             except LineError as error:
                 self._complain(f"a line of the log is no reading: {error}")
                 continue
-            for reading in found:
+            for reading in parsed:
                 late_ns = 0 if self._uses_arrival else here.wall_ns - reading.t_ns - self._offset_ns
                 if self._accepts(late_ns / NS_PER_S):
                     name, t_ns = self._name(reading.domain), here.monotonic_ns - late_ns

@@ -45,9 +45,9 @@ def test_names_curve_and_hardware(tree: Path) -> None:
 
 def test_a_trial_without_evaluations_is_a_crash(tmp_path: Path) -> None:
     write_tree(tmp_path, {"mine": {"ogbg": [[None, hit(5.0, 0.3)]]}})
-    found = runs_of(tmp_path)
-    assert found["study_0/trial_1"].status == "crashed"
-    assert found["study_0/trial_2"].status == "ok"
+    result = runs_of(tmp_path)
+    assert result["study_0/trial_1"].status == "crashed"
+    assert result["study_0/trial_2"].status == "ok"
 
 
 def test_teams_may_stand_above_submissions_and_a_submission_alone(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_tree_of_a_whole_repository_keeps_every_submission(tmp_path: Path) -> 
     assert "logs/self_tuning, previous/v05/logs/external_tuning" in rules["algoperf-boards"]
 
 
-def test_one_board_alone_is_told_nothing(tmp_path: Path) -> None:
+def test_one_board_alone_is_reported_nothing(tmp_path: Path) -> None:
     write_tree(tmp_path / "self_tuning", {"a": {"ogbg": [[hit(5.0, 0.3)]]}})
     archive = read(tmp_path)
     assert ([run.submission for run in archive.runs], archive.findings) == (["a"], [])
@@ -114,7 +114,7 @@ def test_dialects_read_the_same(tree: Path, damage) -> None:
     assert runs_of(tree)["study_0/trial_1"].curve == clean
 
 
-def test_columns_are_found_by_name(tree: Path) -> None:
+def test_columns_are_detected_by_name(tree: Path) -> None:
     clean = runs_of(tree)["study_0/trial_1"].curve
     path = evaluations(tree)
     rows = [line.split(",")[::-1] for line in path.read_text().splitlines()]
@@ -149,12 +149,12 @@ def test_missing_numbers_are_missing(tree: Path) -> None:
 def test_a_bad_file_is_named_and_loses_nothing_else(tree: Path, text: str, said: str) -> None:
     path = evaluations(tree)
     path.write_text(text)
-    found = runs_of(tree)
-    assert found["study_0/trial_1"].status == "invalid"
-    (finding,) = found["study_0/trial_1"].findings
+    result = runs_of(tree)
+    assert result["study_0/trial_1"].status == "invalid"
+    (finding,) = result["study_0/trial_1"].findings
     assert str(path) in finding.message
     assert said in finding.message
-    assert found["study_0/trial_2"].status == "ok"
+    assert result["study_0/trial_2"].status == "ok"
 
 
 def test_a_cut_line_is_named_by_number(tree: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_cut_line_is_named_by_number(tree: Path) -> None:
     assert "cut off" in finding.message
 
 
-def test_reordered_and_doubled_rows_are_told(tree: Path) -> None:
+def test_reordered_and_doubled_rows_are_reported(tree: Path) -> None:
     path = evaluations(tree)
     header, *rows = path.read_text().splitlines()
     path.write_text("\n".join([header, *rows[::-1]]) + "\n")
@@ -177,7 +177,7 @@ def test_reordered_and_doubled_rows_are_told(tree: Path) -> None:
     assert runs_of(tree)["study_0/trial_1"].findings[0].rule == "algoperf-duplicate"
 
 
-def test_folders_that_are_no_workload_are_told(tree: Path) -> None:
+def test_folders_that_are_no_workload_are_reported(tree: Path) -> None:
     (tree / "mine/study_0/notes").mkdir()
     (finding,) = read(tree).findings
     assert "notes: no workload folder" in finding.message

@@ -55,17 +55,17 @@ def time_of(document: ImportedScoreDocument) -> float:
 
 @pytest.mark.parametrize(("as_shipped", "b"), [(True, 0.752525), (False, 0.75)])
 def test_the_hand_example(tmp_path: Path, as_shipped: bool, b: float) -> None:
-    found = values(scored(tmp_path, HAND, rules(as_shipped=as_shipped)))
-    assert found == pytest.approx({"A": 0.5, "B": b, "C": 0.5}, abs=5e-7)
+    result = values(scored(tmp_path, HAND, rules(as_shipped=as_shipped)))
+    assert result == pytest.approx({"A": 0.5, "B": b, "C": 0.5}, abs=5e-7)
 
 
 def test_the_field_decides(tmp_path: Path) -> None:
     rest = {name: HAND[name] for name in "BC"}
-    found = values(scored(tmp_path, rest, rules(as_shipped=False)))
-    assert found == pytest.approx({"B": 5 / 6, "C": 11 / 18})
+    result = values(scored(tmp_path, rest, rules(as_shipped=False)))
+    assert result == pytest.approx({"B": 5 / 6, "C": 11 / 18})
 
 
-def test_one_study_separates_nobody(tmp_path: Path) -> None:
+def test_one_study_separates_no_entry(tmp_path: Path) -> None:
     document = scored(tmp_path, HAND, rules())
     assert {(row.rank_low, row.rank_high, row.tie_group) for row in document.leaderboard} == {
         (1, 3, "a")
@@ -78,8 +78,8 @@ def test_trial_choice(tmp_path: Path, as_shipped: bool, time_s: float) -> None:
     tree: Tree = {"A": {"fastmri": [[SLOW, EARLY_INDEX]]}}
     document = scored(tmp_path, tree, rules(as_shipped=as_shipped))
     assert time_of(document) == time_s
-    told = any(finding.rule == "algoperf-trial-choice" for finding in document.findings)
-    assert told is as_shipped
+    stated = any(finding.rule == "algoperf-trial-choice" for finding in document.findings)
+    assert stated is as_shipped
 
 
 @pytest.mark.parametrize(("as_shipped", "time_s"), [(True, 20.0), (False, math.inf)])
@@ -108,7 +108,7 @@ def test_an_exact_tie_with_the_target_hits_and_loss_is_lower_better(tmp_path: Pa
     assert time_of(scored(tmp_path, tree, ruleset)) == 2.0
 
 
-def test_a_workload_that_nobody_ran_is_a_miss_for_all(tmp_path: Path) -> None:
+def test_a_workload_that_no_entry_ran_is_a_miss_for_all(tmp_path: Path) -> None:
     document = scored(tmp_path, HAND, load_ruleset("algoperf-v0.6-external"))
     assert values(document)["B"] == pytest.approx(2 * 0.752525 / 8, abs=1e-6)
 
@@ -123,8 +123,8 @@ def test_a_held_out_miss_takes_the_base_with_it(tmp_path: Path) -> None:
         "D": {"ogbg": [[hit(15.0, 0.3)]]},
     }
     ruleset = rules(targets=targets, held_out=("ogbg_model_size",), as_shipped=False)
-    found = values(scored(tmp_path, tree, ruleset))
-    assert found == {"A": 0.0, "B": 1.0, "C": 0.0, "D": 0.0}
+    result = values(scored(tmp_path, tree, ruleset))
+    assert result == {"A": 0.0, "B": 1.0, "C": 0.0, "D": 0.0}
 
 
 def test_five_studies_give_intervals_and_ties(tmp_path: Path) -> None:
@@ -179,11 +179,11 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
 def test_the_grid_is_what_the_closed_form_says(ratio: float) -> None:
     steps = math.ceil(33 * (ratio - 1) - 1e-9)
     expected = 1.0 if steps == 0 else 1 - (steps - 0.5) / 99
-    found = shipped_profile(np.array([[ratio]]), 4.0, 100)[0]
-    assert found == pytest.approx(expected, abs=0.5 / 99 + 1e-12)
+    result = shipped_profile(np.array([[ratio]]), 4.0, 100)[0]
+    assert result == pytest.approx(expected, abs=0.5 / 99 + 1e-12)
     if abs(33 * (ratio - 1) - round(33 * (ratio - 1))) > 1e-6:
-        assert found == pytest.approx(expected, abs=1e-12)
-    assert abs(found - profile_areas(np.array([[ratio]]), 4.0)[0]) < 1 / 99
+        assert result == pytest.approx(expected, abs=1e-12)
+    assert abs(result - profile_areas(np.array([[ratio]]), 4.0)[0]) < 1 / 99
 
 
 def test_the_last_point_of_the_grid_still_earns() -> None:
@@ -208,8 +208,8 @@ def test_a_published_score_comes_out_to_its_last_digit() -> None:
     least = [7141.604691028595, 1128.837876081467, 48894.85426735878, 40463.388149023056,
              1833.473667144776, 10325.45705485344]  # fmt: skip
     leader = [*np.array(own) / np.array(least), math.inf, math.inf, math.inf]
-    nobody = [math.inf] * 9
-    assert shipped_profile(np.array([leader, nobody]), 4.0, 100)[0] == 0.5679012345679016
+    no_time = [math.inf] * 9
+    assert shipped_profile(np.array([leader, no_time]), 4.0, 100)[0] == 0.5679012345679016
 
 
 times_s = st.lists(st.floats(1.0, 1e5) | st.just(math.inf), min_size=3, max_size=3)
@@ -227,5 +227,5 @@ def test_the_unit_of_time_does_not_matter(rows: list[list[float]], factor: float
 
 @given(st.lists(times_s, min_size=1, max_size=5))
 def test_scores_lie_between_nothing_and_everything(rows: list[list[float]]) -> None:
-    found = profile_areas(ratios(gate(np.array(rows), [(0, 2)], 4.0)), 4.0)
-    assert ((found >= 0) & (found <= 1)).all()
+    result = profile_areas(ratios(gate(np.array(rows), [(0, 2)], 4.0)), 4.0)
+    assert ((result >= 0) & (result <= 1)).all()

@@ -94,7 +94,7 @@ def test_a_field_that_is_empty_between_tabs_moves_no_other(tmp_path: Path) -> No
     assert curve.metric == {"top1Accuracy": (None, 70.0), "top5Accuracy": (90.0, 93.5)}
 
 
-def test_hours_of_each_epoch_alone_are_told_with_their_sum(tmp_path: Path) -> None:
+def test_hours_by_epoch_alone_are_reported_with_their_sum(tmp_path: Path) -> None:
     rows = "".join(f"{i}\t{0.131 - 0.01 * (i % 3)}\t{i}\n" for i in range(1, 10))
     entry(tmp_path / "a", "epoch\thours\ttop1Accuracy\n" + rows)
     (finding,) = only(tmp_path / "a").findings
@@ -104,7 +104,7 @@ def test_hours_of_each_epoch_alone_are_told_with_their_sum(tmp_path: Path) -> No
     assert "add up" not in finding.message
 
 
-def test_exchanged_names_are_righted_and_told(tmp_path: Path) -> None:
+def test_exchanged_names_are_righted_and_reported(tmp_path: Path) -> None:
     swapped = "hours\tepoch\ttop1Accuracy\n1\t0.01\t80.5\n2\t0.02\t94.0\n3\t0.03\t95.0\n"
     entry(tmp_path / "a")
     entry(tmp_path / "b", swapped)
@@ -132,7 +132,7 @@ def test_names_are_believed_unless_the_figures_give_them_away(tmp_path: Path, ta
     assert not [finding for finding in run.findings if finding.rule == "dawnbench-exchanged"]
 
 
-def test_columns_are_found_by_name(tmp_path: Path) -> None:
+def test_columns_are_detected_by_name(tmp_path: Path) -> None:
     table = "hours\tepoch\ttop1Accuracy\ttop5Accuracy\n0.5\t1\t70\t90\n1.5\t2\t75\t93.2\n"
     entry(tmp_path, table, "ImageNet", usedBlacklist=True, costPerHour=None)
     run = only(tmp_path)
@@ -164,7 +164,7 @@ def test_stray_keys_and_a_misc_that_is_text_do_not_matter(tmp_path: Path) -> Non
     assert only(tmp_path).facts["price_usd_per_h"] == 2.5
 
 
-def test_missing_fields_of_the_description_are_told(tmp_path: Path) -> None:
+def test_missing_fields_of_the_description_are_reported(tmp_path: Path) -> None:
     entry(tmp_path, hardware="", timestamp="")
     run = only(tmp_path)
     assert run.machine == "unknown"
@@ -212,12 +212,12 @@ def test_a_bad_row_is_named_by_number(tmp_path: Path) -> None:
     assert f"{path}, line 5" in run.findings[0].message
 
 
-def test_hours_that_fall_are_told(tmp_path: Path) -> None:
+def test_hours_that_fall_are_reported(tmp_path: Path) -> None:
     entry(tmp_path, "epoch\thours\ttop1Accuracy\n2\t0.02\t94\n1\t0.01\t95\n")
     assert only(tmp_path).findings[0].rule == "dawnbench-order"
 
 
-def test_a_bad_description_and_an_orphan_are_told(tmp_path: Path) -> None:
+def test_a_bad_description_and_an_orphan_are_reported(tmp_path: Path) -> None:
     entry(tmp_path, name="good")
     folder = tmp_path / "CIFAR10/train"
     (folder / "bad.json").write_text("{")

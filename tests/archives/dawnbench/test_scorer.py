@@ -29,9 +29,9 @@ def test_time_and_dollars(tmp_path: Path) -> None:
 def test_an_entry_without_a_price_has_no_cost_unless_the_rules_give_one(tmp_path: Path) -> None:
     entry(tmp_path / "entries", costPerHour=None)
     assert scored(tmp_path).scores[0].cost_to_target_usd is None
-    found = scored(tmp_path, "price_usd_per_h=7.2").scores[0].cost_to_target_usd
-    assert found is not None
-    assert found.value == pytest.approx(0.144)
+    result = scored(tmp_path, "price_usd_per_h=7.2").scores[0].cost_to_target_usd
+    assert result is not None
+    assert result.value == pytest.approx(0.144)
 
 
 def test_an_entry_that_never_gets_there(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_fastest_is_not_the_cheapest_and_nothing_is_separated(tmp_path: Path
     assert {(row.rank_low, row.rank_high) for row in document.leaderboard} == {(1, 2)}
 
 
-def test_a_task_without_a_target_is_told(tmp_path: Path) -> None:
+def test_a_task_without_a_target_is_reported(tmp_path: Path) -> None:
     entry(tmp_path / "entries", task="MNIST")
     document = scored(tmp_path)
     assert document.scores == ()

@@ -21,8 +21,8 @@ def test_round_trip_in_seconds_and_dollars(tmp_path: Path) -> None:
     assert all(f.rule == "dawnbench-description" for run in archive.runs for f in run.findings)
     import_archive("dawnbench", Path(folder), tmp_path / "again")
     scores = score_imported(tmp_path / "again", load_ruleset("dawnbench")).scores
-    found = sorted(s.time_to_target_s.value for s in scores if s.time_to_target_s)
-    assert found == pytest.approx(sorted(TIMES_S), rel=1e-12)
+    result = sorted(s.time_to_target_s.value for s in scores if s.time_to_target_s)
+    assert result == pytest.approx(sorted(TIMES_S), rel=1e-12)
     dollars = sorted(s.cost_to_target_usd.value for s in scores if s.cost_to_target_usd)
     assert dollars == pytest.approx([t * 0.001 for t in sorted(TIMES_S)])
 

@@ -70,9 +70,9 @@ def test_a_damaged_trace_loses_one_run_and_says_so(tmp_path: Path) -> None:
     document = request.scores()
     trace = next(iter(sorted(results.rglob("trace.csv.gz"))))
     trace.write_bytes(b"no gzip")
-    found = write(type(request)(results=results, scores=lambda: document))
-    assert "cannot be unpacked" in found.findings[0].message
-    assert sum(name.endswith("node_0.txt") for name in found.files) == 4
+    result = write(type(request)(results=results, scores=lambda: document))
+    assert "cannot be unpacked" in result.findings[0].message
+    assert sum(name.endswith("node_0.txt") for name in result.files) == 4
 
 
 def test_nothing_to_write_is_one_sentence(tmp_path: Path) -> None:

@@ -41,25 +41,25 @@ def test_our_own_importer_reads_our_joules_back(tmp_path: Path) -> None:
 
 
 def test_a_package_of_runs_without_joules_has_no_power_at_all(tmp_path: Path) -> None:
-    found = write(request_for(five_runs(tmp_path, watts=None)))
-    assert not [name for name in found.files if "/power/" in name]
+    result = write(request_for(five_runs(tmp_path, watts=None)))
+    assert not [name for name in result.files if "/power/" in name]
 
 
-def test_another_number_of_runs_and_another_alias_are_told(tmp_path: Path) -> None:
-    found = write(request_for(five_runs(tmp_path), alias="bert"))
-    assert "wants 10 for bert" in found.findings[0].message
-    assert "adam-toy/results/desk/bert/result_0.txt" in found.files
+def test_another_number_of_runs_and_another_alias_are_reported(tmp_path: Path) -> None:
+    result = write(request_for(five_runs(tmp_path), alias="bert"))
+    assert "wants 10 for bert" in result.findings[0].message
+    assert "adam-toy/results/desk/bert/result_0.txt" in result.files
 
 
-def test_metrics_that_the_checker_refuses_are_told(tmp_path: Path) -> None:
+def test_metrics_that_the_checker_refuses_are_reported(tmp_path: Path) -> None:
     results = five_runs(tmp_path, target=2.0, better="lower", unit="nats",
                         snapshots=((70.0, 1.5),))  # fmt: skip
     request = request_for(results)
     document = request.scores()
     for run in document["scores"][0]["runs"]:
         run["metric"] = 1.5
-    found = write(type(request)(results=results, scores=lambda: document))
-    assert "no metric below 1" in found.findings[-1].message
+    result = write(type(request)(results=results, scores=lambda: document))
+    assert "no metric below 1" in result.findings[-1].message
 
 
 def test_nothing_to_write_is_one_sentence(tmp_path: Path) -> None:

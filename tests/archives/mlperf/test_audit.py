@@ -66,12 +66,12 @@ def test_sound_logs_say_nothing() -> None:
         ({"conversion_ratio": 1.1}, "power-basis"),
     ],
 )
-def test_each_fault_has_one_finding(fault: dict[str, Any], rule: str) -> None:
+def test_every_fault_has_one_finding(fault: dict[str, Any], rule: str) -> None:
     assert rules(node(**fault)) == [rule]
     assert rules(node(), node(source="node_1.txt", **fault)) == [rule]
 
 
-def test_the_worst_is_told_and_the_others_are_counted() -> None:
+def test_the_worst_is_reported_and_the_others_are_counted() -> None:
     files = [node(source=f"node_{i}.txt", gap_max_s=gap) for i, gap in enumerate([2.0, 9.0, 4.0])]
     (finding,) = audit_run(files, WINDOW)
     assert finding.message.startswith("node_0.txt and 2 more: up to 9.0 s of the timed run")
@@ -87,9 +87,11 @@ def test_a_clock_that_is_off_is_no_lack_of_coverage() -> None:
 
 
 @given(st.sampled_from([{}, {"window": 700.0}, {"window": 700.0, "mlperf-current": 0.0}]))
-def test_a_switch_that_counts_as_nothing_is_told_with_its_joules(joules: dict[str, float]) -> None:
-    found = audit_run([node(), switch(energy_by_method_j=joules)], WINDOW)
-    (finding,) = (item for item in found if item.rule == "mlperf-switch-zero")
+def test_a_switch_without_an_estimate_is_reported_with_its_joules(
+    joules: dict[str, float],
+) -> None:
+    result = audit_run([node(), switch(energy_by_method_j=joules)], WINDOW)
+    (finding,) = (item for item in result if item.rule == "mlperf-switch-zero")
     assert f"they come to {joules.get('window', 0.0):.0f} J" in finding.message
 
 
@@ -99,19 +101,19 @@ def test_a_switch_with_an_estimate_alone_is_not_silent() -> None:
 
 
 @pytest.mark.parametrize("stop_ms", [0.0, -1.0])
-def test_a_run_without_length_is_told(stop_ms: float) -> None:
+def test_a_run_without_length_is_reported(stop_ms: float) -> None:
     assert rules(window=Window(0.0, stop_ms)) == ["power-window"]
 
 
 @given(st.lists(st.floats(1, 1e4), min_size=COPY_READINGS_MIN, max_size=30))
-def test_a_copied_file_is_found_once_whatever_it_holds(values: list[float]) -> None:
+def test_a_copied_file_is_detected_once_whatever_it_holds(values: list[float]) -> None:
     copies = [log(f"{i}.txt", "aa", values) for i in range(3)]
     (finding,) = audit_copies(copies)
     assert finding.message == "0.txt is byte by byte 1.txt, 2.txt"
 
 
 @given(st.lists(st.floats(1, 1e4), min_size=COPY_READINGS_MIN, max_size=30, unique=True))
-def test_readings_under_another_head_are_found(values: list[float]) -> None:
+def test_readings_under_another_head_are_detected(values: list[float]) -> None:
     (finding,) = audit_copies([log("0.txt", "aa", values), log("1.txt", "bb", values)])
     assert finding.message == "0.txt holds the same readings as 1.txt"
     other = [*values[:-1], values[-1] + 0.5]

@@ -28,9 +28,9 @@ def points(values: list[float], start_ms: float = 0.0) -> list[tuple[float, floa
 
 
 def joules(values: list[tuple[float, float]], window: Window) -> float:
-    found = integral(values, window)
-    assert found is not None
-    return found
+    result = integral(values, window)
+    assert result is not None
+    return result
 
 
 @given(series, st.floats(2600.0, 8400.0))
@@ -49,15 +49,15 @@ def test_joules_are_linear_in_watts(values: list[float], factor: float) -> None:
 @given(series, st.integers(0, 2**41))
 def test_the_origin_of_the_clock_does_not_matter(values: list[float], shift: int) -> None:
     moved = Window(WINDOW.start_ms + shift, WINDOW.stop_ms + shift)
-    found = joules(points(values, float(shift)), moved)
-    assert found == pytest.approx(joules(points(values), WINDOW), rel=1e-6, abs=1e-3)
+    result = joules(points(values, float(shift)), moved)
+    assert result == pytest.approx(joules(points(values), WINDOW), rel=1e-6, abs=1e-3)
 
 
 @given(series)
 def test_joules_lie_between_the_extremes(values: list[float]) -> None:
-    found = joules(points(values), WINDOW)
+    result = joules(points(values), WINDOW)
     seconds = WINDOW.length_ms / 1000
-    assert min(values) * seconds - 1e-6 <= found <= max(values) * seconds + 1e-6
+    assert min(values) * seconds - 1e-6 <= result <= max(values) * seconds + 1e-6
 
 
 @given(watts)
@@ -65,12 +65,12 @@ def test_constant_power_is_power_times_time_by_every_formula(power: float) -> No
     log = parse_log(Path("x"), text_of(power_events(60.0, Power(watts=power))).splitlines())
     readings = power_lines(log.lines)
     window = Window(T0_MS, T0_MS + 60_000)
-    for found in (
+    for result in (
         current_energy(readings, window),
         june_energy(readings, window),
         integral(readings.sorted_by_time(), window),
     ):
-        assert found == pytest.approx(60 * power, rel=1e-9, abs=1e-9)
+        assert result == pytest.approx(60 * power, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -129,8 +129,8 @@ def test_several_submitters_and_strong_scaling_of_hpc(tmp_path: Path) -> None:
     hpc = package / "results/one/strong/deepcam"
     hpc.parent.mkdir()
     (package / "results/one/mask").rename(hpc)
-    found = {(run.submission, run.workload) for run in read(tmp_path).runs}
-    assert found == {("acme", "resnet"), ("zeta", "deepcam")}
+    result = {(run.submission, run.workload) for run in read(tmp_path).runs}
+    assert result == {("acme", "resnet"), ("zeta", "deepcam")}
 
 
 def test_weak_scaling_and_pruned_results_are_no_runs_of_the_benchmark(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_broken_line_of_round_06_is_named(tmp_path: Path, bad: str) -> None:
     assert finding.rule == "mlperf-broken-line"
 
 
-def test_round_05_is_told_and_not_read(tmp_path: Path) -> None:
+def test_round_05_is_reported_and_not_read(tmp_path: Path) -> None:
     log = write_package(tmp_path / "acme", [Run()]) / "results/one/resnet/result_0.txt"
     log.write_text(":::MLPv0.5.0 resnet 1541685083.868862867 (mlperf_log.py:276) run_start\n")
     assert "mlperf-old-log" in rules_of(tmp_path / "acme")
@@ -205,7 +205,7 @@ def test_the_old_name_of_mask_rcnn(tmp_path: Path) -> None:
     assert only(write_package(tmp_path / "acme", [Run(benchmark="mask")])).workload == "maskrcnn"
 
 
-def test_a_bad_system_description_is_told(tmp_path: Path) -> None:
+def test_a_bad_system_description_is_reported(tmp_path: Path) -> None:
     root = write_package(tmp_path / "acme", [Run()])
     (root / "systems/one.json").write_text("{")
     assert "mlperf-json" in rules_of(root)
@@ -225,18 +225,18 @@ def test_nothing_to_import_is_one_sentence(tmp_path: Path, name: str) -> None:
 
 
 def test_idle_margins_lower_the_official_joules_but_not_ours(tmp_path: Path) -> None:
-    found = energies(tmp_path, Run(nodes=(IDLE_AROUND,)))
-    assert found["window"] == pytest.approx(120_000, rel=0.005)
+    result = energies(tmp_path, Run(nodes=(IDLE_AROUND,)))
+    assert result["window"] == pytest.approx(120_000, rel=0.005)
     mean_w = (120 * 1000 + 120 * 100) / 240
-    assert found["mlperf-current"] == pytest.approx(mean_w * 120)
-    assert found["mlperf-2024-06"] == pytest.approx(mean_w * 120)
+    assert result["mlperf-current"] == pytest.approx(mean_w * 120)
+    assert result["mlperf-2024-06"] == pytest.approx(mean_w * 120)
 
 
 def test_the_example_with_two_sources_of_power(tmp_path: Path) -> None:
     node = Power(watts=100.0, before_s=0.0, after_s=0.0, conversion=0.9)
-    found = energies(tmp_path, Run(run_s=62.0, nodes=(node,), switches=(10.0,)))
-    assert found["mlperf-current"] == pytest.approx(6200.0)
-    assert found["window"] == pytest.approx(6200.0)
+    result = energies(tmp_path, Run(run_s=62.0, nodes=(node,), switches=(10.0,)))
+    assert result["mlperf-current"] == pytest.approx(6200.0)
+    assert result["window"] == pytest.approx(6200.0)
     assert only(tmp_path / "acme").energy_kind == "declared"
     assert only(tmp_path / "acme").energy_by_domain_j == pytest.approx(
         {"node": 5580.0, "switch": 620.0}
@@ -245,8 +245,8 @@ def test_the_example_with_two_sources_of_power(tmp_path: Path) -> None:
 
 def test_edges_are_interpolated(tmp_path: Path) -> None:
     ramp = Power(watts=lambda at_s: at_s + 100, before_s=10.5, after_s=10.5)
-    found = energies(tmp_path, Run(run_s=60.0, nodes=(ramp,)))
-    assert found["window"] == pytest.approx(60 * 130)
+    result = energies(tmp_path, Run(run_s=60.0, nodes=(ramp,)))
+    assert result["window"] == pytest.approx(60 * 130)
 
 
 @pytest.mark.parametrize(
@@ -258,36 +258,36 @@ def test_dialects_of_power_lines(tmp_path: Path, dialect: dict) -> None:
 
 
 def test_a_stop_at_the_start_is_undefined_today_and_was_not_in_june(tmp_path: Path) -> None:
-    found = energies(tmp_path, Run(nodes=(Power(stop_is_start=True),)))
-    assert "mlperf-current" not in found
-    assert found["mlperf-2024-06"] == pytest.approx(120_000)
-    assert found["window"] == pytest.approx(120_000)
+    result = energies(tmp_path, Run(nodes=(Power(stop_is_start=True),)))
+    assert "mlperf-current" not in result
+    assert result["mlperf-2024-06"] == pytest.approx(120_000)
+    assert result["window"] == pytest.approx(120_000)
     assert "mlperf-power-stop" in rules_of(tmp_path / "acme")
 
 
 def test_a_log_out_of_order_is_sorted_today_and_was_not_in_june(tmp_path: Path) -> None:
     tidy = energies(tmp_path / "a", Run(nodes=(Power(),)))
-    found = energies(tmp_path / "b", Run(nodes=(Power(shuffle=True),)))
-    assert found["window"] == pytest.approx(tidy["window"])
-    assert found["mlperf-current"] == pytest.approx(tidy["mlperf-current"])
-    assert found["mlperf-2024-06"] != pytest.approx(tidy["mlperf-2024-06"], rel=0.1)
+    result = energies(tmp_path / "b", Run(nodes=(Power(shuffle=True),)))
+    assert result["window"] == pytest.approx(tidy["window"])
+    assert result["mlperf-current"] == pytest.approx(tidy["mlperf-current"])
+    assert result["mlperf-2024-06"] != pytest.approx(tidy["mlperf-2024-06"], rel=0.1)
 
 
 def test_a_missing_stop_is_the_last_reading(tmp_path: Path) -> None:
-    found = energies(tmp_path, Run(nodes=(Power(stop=False),)))
-    assert found["mlperf-current"] == pytest.approx(120_000)
+    result = energies(tmp_path, Run(nodes=(Power(stop=False),)))
+    assert result["mlperf-current"] == pytest.approx(120_000)
 
 
 def test_joules_of_two_nodes_add_up(tmp_path: Path) -> None:
-    found = energies(tmp_path, Run(nodes=(Power(watts=300.0), Power(watts=500.0))))
-    assert found["window"] == pytest.approx(800 * 120)
+    result = energies(tmp_path, Run(nodes=(Power(watts=300.0), Power(watts=500.0))))
+    assert result["window"] == pytest.approx(800 * 120)
 
 
 def test_one_node_without_joules_leaves_the_run_without(tmp_path: Path) -> None:
     late = Power(before_s=-60.0)
-    found = energies(tmp_path, Run(nodes=(Power(), late)))
-    assert "window" not in found
-    assert "mlperf-current" in found
+    result = energies(tmp_path, Run(nodes=(Power(), late)))
+    assert "window" not in result
+    assert "mlperf-current" in result
     assert "mlperf-power-coverage" in rules_of(tmp_path / "acme")
 
 
@@ -323,12 +323,12 @@ def test_whole_seconds_give_duplicates_and_no_division_by_zero(tmp_path: Path) -
         event["time_ms"] = event["time_ms"] // 1000 * 1000
     path.write_text(text_of(events))
     assert "mlperf-power-duplicate" in rules_of(root)
-    found = only(root).energy_by_method_j
-    assert found["window"] == pytest.approx(120_000)
-    assert found["mlperf-current"] == pytest.approx(120_000)
+    result = only(root).energy_by_method_j
+    assert result["window"] == pytest.approx(120_000)
+    assert result["mlperf-current"] == pytest.approx(120_000)
 
 
-def test_a_switch_that_measured_counts_as_nothing_and_is_told(tmp_path: Path) -> None:
+def test_a_switch_that_measured_counts_as_nothing_and_is_reported(tmp_path: Path) -> None:
     root = write_package(tmp_path / "acme", [Run(nodes=(Power(),))])
     place = root / "results/one/resnet/power/result_0"
     events = power_events(120.0, Power(watts=50.0, shift_s=-9000.0))
@@ -340,7 +340,7 @@ def test_a_switch_that_measured_counts_as_nothing_and_is_told(tmp_path: Path) ->
     assert {"mlperf-switch-zero", "mlperf-power-clock"} <= rules_of(root)
 
 
-def test_copied_node_logs_are_found_by_bytes_and_by_readings(tmp_path: Path) -> None:
+def test_copied_node_logs_are_detected_by_bytes_and_by_readings(tmp_path: Path) -> None:
     wave = Power(watts=lambda at_s: 900 + at_s % 7)
     root = write_package(tmp_path / "acme", [Run(nodes=(wave, wave, Power(watts=900.0)))])
     (finding,) = (f for f in read(root).findings if f.rule == "mlperf-power-copied")

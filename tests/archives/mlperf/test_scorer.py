@@ -97,10 +97,10 @@ def test_two_failed_runs_are_no_score(tmp_path: Path) -> None:
 def test_missing_runs_are_infinite_by_the_rules_only(tmp_path: Path) -> None:
     write_package(tmp_path / "acme", five()[:3])
     assert only(tmp_path).time_to_target_s is not None
-    found = document(tmp_path, "as_shipped=false")
-    assert (found.scores[0].status, found.scores[0].failures) == ("too_few_runs", 2)
-    assert found.scores[0].time_to_target_s is None
-    assert any(finding.rule == "mlperf-run-count" for finding in found.findings)
+    result = document(tmp_path, "as_shipped=false")
+    assert (result.scores[0].status, result.scores[0].failures) == ("too_few_runs", 2)
+    assert result.scores[0].time_to_target_s is None
+    assert any(finding.rule == "mlperf-run-count" for finding in result.findings)
 
 
 @pytest.mark.parametrize(("as_shipped", "n"), [("true", 5), ("false", 4)])
@@ -112,15 +112,15 @@ def test_an_aborted_open_run_counts_in_shipped_code(
     assert only(tmp_path, f"as_shipped={as_shipped}").n == n
 
 
-def test_joules_that_one_run_lacks_are_missing(tmp_path: Path) -> None:
+def test_joules_that_are_not_in_every_run_are_missing(tmp_path: Path) -> None:
     runs = five(nodes=(Power(),))
     runs[2] = runs[2].but(nodes=(Power(stop_is_start=True),))
     write_package(tmp_path / "acme", runs)
-    found = document(tmp_path)
-    assert found.scores[0].energy_to_target_j is None
-    assert found.scores[0].energy_by_method_j["mlperf-current"] is None
-    assert found.scores[0].energy_by_method_j["window"] == pytest.approx(120_000)
-    assert any(finding.rule == "mlperf-energy-undefined" for finding in found.findings)
+    result = document(tmp_path)
+    assert result.scores[0].energy_to_target_j is None
+    assert result.scores[0].energy_by_method_j["mlperf-current"] is None
+    assert result.scores[0].energy_by_method_j["window"] == pytest.approx(120_000)
+    assert any(finding.rule == "mlperf-energy-undefined" for finding in result.findings)
 
 
 def test_systems_are_ranked_with_ties(tmp_path: Path) -> None:

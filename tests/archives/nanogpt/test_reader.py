@@ -79,7 +79,7 @@ def test_dialects_of_the_records(tmp_path: Path, old: str, new: str) -> None:
     assert only(tmp_path, LOG.replace(old, new)).curve == only(tmp_path).curve
 
 
-def test_runs_of_one_file_are_told_apart(tmp_path: Path) -> None:
+def test_runs_of_one_file_are_distinguished(tmp_path: Path) -> None:
     second = LOG.replace("3.2790", "3.2755").replace("85500ms", "85000ms")
     folder = tmp_path / "2026-01-01_Muon"
     folder.mkdir()

@@ -69,16 +69,16 @@ def test_nothing_there_is_one_sentence(tmp_path: Path, joulemark) -> None:
 
 def test_scoring_without_records_says_what_to_do(tmp_path: Path, joulemark) -> None:
     (tmp_path / "results").mkdir()
-    found = json.loads(joulemark("score", "--ruleset", "dawnbench", "--json").stdout)
-    assert found["scores"] == []
-    assert "joulemark import dawnbench" in found["findings"][0]["advice"]
+    result = json.loads(joulemark("score", "--ruleset", "dawnbench", "--json").stdout)
+    assert result["scores"] == []
+    assert "joulemark import dawnbench" in result["findings"][0]["advice"]
 
 
 def test_bundles_and_imported_records_live_side_by_side(logs: Path, joulemark) -> None:
     joulemark("import", "algoperf", str(logs))
-    found = json.loads(joulemark("score", "--json").stdout)
-    assert found["scores"] == []
-    assert [item["rule"] for item in found["findings"]] == ["imported-unscored"]
+    result = json.loads(joulemark("score", "--json").stdout)
+    assert result["scores"] == []
+    assert [item["rule"] for item in result["findings"]] == ["imported-unscored"]
     assert joulemark("verify", "results").exit_code in (0, 2)
 
 
@@ -125,7 +125,7 @@ def test_the_document_counts_what_came_in(tmp_path: Path) -> None:
     made.start_only("20261122T000200Z-0003")
     document = import_verb.import_bundles(made.root, tmp_path / "results", None)
     assert (document.source_format, document.runs_count) == ("bundle", 2)
-    assert {item.what: item.names for item in document.found}["provenance"] == ("self",)
+    assert {item.what: item.names for item in document.counts}["provenance"] == ("self",)
     (finding,) = document.findings
     assert finding.rule == "bundle-unsealed"
     assert "20261122T000200Z-0003" in finding.message

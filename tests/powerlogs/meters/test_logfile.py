@@ -52,7 +52,7 @@ def test_ptdaemons_log_is_followed(tmp_path):
         ("t,p,kwh\n", "{t},50.5,0.001\n", 50.5, 3600.0),
     ],
 )
-def test_columns_are_found_by_name_in_any_order_and_unit(tmp_path, header, row, watts, joules):
+def test_columns_are_detected_by_name_in_any_order_and_unit(tmp_path, header, row, watts, joules):
     reader, readings = followed(tmp_path / "log.csv", header, row.format(t=stamp()))
     assert not reader.errors
     (reading,) = readings
@@ -74,12 +74,12 @@ def test_columns_are_found_by_name_in_any_order_and_unit(tmp_path, header, row, 
         (SPL.format("{t}", 20.0), "Time,{t},Watts,243,2,Volts,230,1\n", "a decimal comma"),
     ],
 )
-def test_a_comma_within_a_figure_never_cuts_it_in_silence(tmp_path, header, row, told):
+def test_a_comma_within_a_figure_never_cuts_it_in_silence(tmp_path, header, row, message):
     """243,2 would be 243, and 1,243 a thousandth of what was meant."""
     now = stamp("%m-%d-%Y %H:%M:%S.%f")
     reader, readings = followed(tmp_path / "log.csv", header.format(t=now), row.format(t=now))
     assert readings == []
-    assert told in reader.errors["wall"]
+    assert message in reader.errors["wall"]
     reader.close()
 
 
@@ -142,10 +142,10 @@ def test_a_clock_that_is_off_is_refused_with_the_remedy(tmp_path, shift_s, words
     row = f"{stamp(shift_s=shift_s)},50\n"
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row)
     assert readings == []
-    told = reader.errors["wall"]
-    assert words in told
-    assert "tz=" in told
-    (offset_s,) = re.findall(r"offset_s=(-?\d+)", told)
+    message = reader.errors["wall"]
+    assert words in message
+    assert "tz=" in message
+    (offset_s,) = re.findall(r"offset_s=(-?\d+)", message)
     # A busy machine may read the row a while after it was stamped.
     assert -1 <= int(offset_s) + shift_s < 60
     reader.close()
@@ -184,14 +184,14 @@ def test_half_a_line_waits_for_its_other_half(tmp_path):
 
 
 @pytest.mark.parametrize("row", ["nonsense\n", "{t},many\n", "yesterday,5\n"])
-def test_a_line_that_is_no_reading_is_told(tmp_path, row):
+def test_a_line_that_is_no_reading_is_reported(tmp_path, row):
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", row.format(t=stamp()))
     assert readings == []
     assert "no reading" in reader.errors["wall"]
     reader.close()
 
 
-def test_a_log_that_is_begun_anew_is_told(tmp_path):
+def test_a_log_that_is_begun_again_is_reported(tmp_path):
     path = tmp_path / "log.csv"
     reader, _ = followed(path, "time,watts\n" + "x" * 500 + "\n")
     path.write_text("time,watts\n")
@@ -200,13 +200,13 @@ def test_a_log_that_is_begun_anew_is_told(tmp_path):
     reader.close()
 
 
-def test_day_and_month_are_told_apart_by_what_is_near():
+def test_day_and_month_are_distinguished_by_what_is_near():
     near = int(datetime(2026, 2, 3, 12, tzinfo=UTC).timestamp())
     for text in ("02-03-2026 12:00:00.000", "03-02-2026 12:00:00.000"):
         assert time_ns(text, zone_of("utc"), near * NS_PER_S) == near * NS_PER_S
 
 
-def test_seconds_and_milliseconds_since_1970_are_told_apart():
+def test_seconds_and_milliseconds_since_1970_are_distinguished():
     assert time_ns("1700000000.5", None) == 1_700_000_000_500_000_000
     assert time_ns("1700000000500", None) == 1_700_000_000_500_000_000
 
@@ -244,7 +244,7 @@ def test_wrong_options_are_refused(options, fault):
         ("tz", "+25:00", "option tz"),
     ],
 )
-def test_an_option_that_is_no_number_is_told_in_a_sentence(tmp_path, name, text, fault):
+def test_an_option_that_is_no_number_is_reported_in_a_sentence(tmp_path, name, text, fault):
     path = tmp_path / "log.csv"
     path.write_text("time,watts\n")
     with pytest.raises(ValueError, match=r"^logfile meter: ") as caught:
@@ -278,14 +278,14 @@ def test_an_unstated_accuracy_stays_unstated(tmp_path):
 
 
 @pytest.mark.parametrize("figure", ["nan", "inf", "-inf", "NaN"])
-def test_a_figure_that_is_no_number_is_told_and_not_read(tmp_path, figure):
+def test_a_figure_that_is_no_number_is_reported_and_not_read(tmp_path, figure):
     reader, readings = followed(tmp_path / "log.csv", "time,watts\n", f"{stamp()},{figure}\n")
     assert readings == []
     assert "no reading" in reader.errors["wall"]
     reader.close()
 
 
-def test_ptdaemons_figure_that_is_no_number_is_told(tmp_path):
+def test_ptdaemons_figure_that_is_no_number_is_reported(tmp_path):
     now = stamp("%m-%d-%Y %H:%M:%S.%f")
     later = SPL.format(now, 7.0).replace("7.000000", "nan")
     reader, readings = followed(tmp_path / "spl.txt", SPL.format(now, 20.0), later)
@@ -349,7 +349,7 @@ def test_a_zone_that_is_none_is_refused_with_what_would_do(text):
         zone_of(text)
 
 
-def test_a_log_that_is_not_there_is_told_by_its_path(tmp_path):
+def test_a_log_that_is_not_there_is_reported_by_its_path(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         logfile.METER.open({"path": str(tmp_path / "absent.csv")})
 

@@ -57,11 +57,11 @@ def test_the_end_is_a_fault_and_not_a_standstill(tmp_path, stopped):
 
 def test_it_is_simulated_and_an_estimate_stays_one(tmp_path):
     reader = replay.METER.open({"path": str(recording(tmp_path))})
-    told = {domain.name: domain for domain in reader.domains}
-    assert all(item.simulated for item in told.values())
-    assert told["gpu-0"].method == "counter"
-    assert told["cpu-modelled"].method == "modelled"
-    assert "unknown source" in told["gpu-0"].source
+    message = {domain.name: domain for domain in reader.domains}
+    assert all(item.simulated for item in message.values())
+    assert message["gpu-0"].method == "counter"
+    assert message["cpu-modelled"].method == "modelled"
+    assert "unknown source" in message["gpu-0"].source
 
 
 def test_a_bundle_brings_what_its_record_says(tmp_path):
@@ -73,12 +73,12 @@ def test_a_bundle_brings_what_its_record_says(tmp_path):
     }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps({"domains": [domain]}))
     reader = replay.METER.open({"path": str(tmp_path)})
-    told = next(item for item in reader.domains if item.name == "gpu-0")
-    assert told.wrap_j == 99.0
-    assert told.parents == ("gpu-0-module",)
-    assert told.meter == "replay"
-    assert "NVIDIA H100" in told.source
-    assert told.simulated
+    message = next(item for item in reader.domains if item.name == "gpu-0")
+    assert message.wrap_j == 99.0
+    assert message.parents == ("gpu-0-module",)
+    assert message.meter == "replay"
+    assert "NVIDIA H100" in message.source
+    assert message.simulated
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_an_option_that_it_does_not_have_is_named_with_those_it_has(tmp_path):
         replay.METER.open({"path": str(tmp_path), "loop": "1"})
 
 
-def test_a_recording_that_is_not_there_is_told_by_its_path(tmp_path):
+def test_a_recording_that_is_not_there_is_reported_by_its_path(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"trace\.csv\.gz"):
         replay.METER.open({"path": str(tmp_path)})
 

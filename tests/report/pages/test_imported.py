@@ -17,8 +17,8 @@ def pages(mixed: Path) -> dict[str, Markup]:
 
 def imported_scores(imported: Path) -> list[ImportedScore]:
     made = scored(imported)
-    found = imported_documents(made.results)
-    return [score for _, document in found for score in document.scores]
+    result = imported_documents(made.results)
+    return [score for _, document in result for score in document.scores]
 
 
 def test_every_field_is_there_under_its_own_rules(imported: Path, pages: dict[str, Markup]) -> None:
@@ -75,6 +75,6 @@ def test_what_others_wrote_stays_text(mixed: Path, pages: dict[str, Markup]) -> 
 
 def test_the_data_lies_beside_the_page(imported: Path, mixed: Path) -> None:
     tree = json.loads((mixed / "imported.json").read_bytes())
-    told = {row["submission"] for document in tree.values() for row in document["scores"]}
-    assert told == {score.submission for score in imported_scores(imported)}
+    message = {row["submission"] for document in tree.values() for row in document["scores"]}
+    assert message == {score.submission for score in imported_scores(imported)}
     assert all(document["imported"] for document in tree.values())
