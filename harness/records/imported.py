@@ -1,8 +1,9 @@
 """Records of other projects' results: imported, scored and shown, never awarded.
 
-An imported run is no bundle: it was not witnessed, it is in no ledger, and its seeds are not
-ours. Each import writes one file of JSON lines, `imported/<format>/<archive>.jsonl` below the results folder,
-a line for each run of the archive and nothing else, so that thousands of runs cost one file.
+An imported run is no bundle: it was not witnessed, it is in no ledger, and its seeds are not ours.
+Each import writes one file of JSON lines, `imported/<format>/<archive>.jsonl` below the results
+folder, one line for each run of the archive and nothing else, so that thousands of runs cost one
+file.
 """
 
 from typing import Literal

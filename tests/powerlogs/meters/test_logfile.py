@@ -63,7 +63,7 @@ def test_columns_are_detected_by_name_in_any_order_and_unit(tmp_path, header, ro
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "told"),
+    ("header", "row", "message"),
     [
         ("time,watts\n", '{t},"243,2"\n', "could not convert"),
         ("time,watts\n", "{t},243,2\n", "more columns than the 2"),
