@@ -1,9 +1,9 @@
-# Every target works alone on a fresh clone: the first one asked for builds the environment.
-# Needed beforehand: make, Python 3.11 or newer with its venv module.
+# Every target works in a fresh clone: the first one that is used builds the environment.
+# Requires make, and Python 3.11 or newer with its venv module.
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Keyed on the content of pyproject.toml, so that a checkout's time stamps do not matter.
+# Depends on the content of pyproject.toml, not on its time stamp.
 STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 
 .ONESHELL:
@@ -15,13 +15,13 @@ SHELL := /bin/sh
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
-demo: $(STAMP) ## run tiny workloads, score them and render the leaderboard
+demo: $(STAMP) ## run three small submissions, rank them and render the site
 	@$(BIN)/joulemark demo
 
 test: $(STAMP) ## run the tests on two processes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-header -r sfE -m "not smoke"
 
-check: $(STAMP) ## lint, format, floors, types, size bars
+check: $(STAMP) ## lint, format, import floors, types, house rules
 	@failed=
 	gate() { name=$$1; shift; echo "== $$name"; "$$@" || failed="$$failed, $$name"; }
 	gate "ruff check" $(BIN)/ruff check
@@ -35,18 +35,18 @@ check: $(STAMP) ## lint, format, floors, types, size bars
 	gate "house rules" $(BIN)/python -m pytest -q tests/house
 	test -z "$$failed" || { echo "gates failed: $${failed#, }" >&2; exit 1; }
 
-smoke: $(STAMP) ## train every smoke workload end to end; steps and metrics in band
+smoke: $(STAMP) ## train every smoke workload end to end
 	@$(BIN)/python -m pytest --no-header -q -m smoke tests/smoke
 
-exploits: $(STAMP) ## try every known cheat under every launcher, as root and without rights
+exploits: $(STAMP) ## run every known cheat under every launcher, as root and as a user
 	@$(BIN)/python -m tests.exploits.arena
 	if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m tests.exploits.arena --without-rights; fi
 
-faults: $(STAMP) ## break everything below the conductor by 10,000 seeded schedules, and kill for real
+faults: $(STAMP) ## inject faults by 10,000 seeded schedules, and kill real runs
 	@JOULEMARK_SCHEDULES=$${JOULEMARK_SCHEDULES:-10000} \
 	  $(BIN)/python -m pytest -n 2 --no-header -r sfE --timeout 1800 tests/faults tests/run/test_faults.py
 
-bench: $(STAMP) ## time the harness's own hot paths
+bench: $(STAMP) ## benchmark the harness itself
 	@$(BIN)/python -m pytest tests --benchmark-only --no-header
 
 reports: $(STAMP) ## render the committed site from the committed results
@@ -70,7 +70,7 @@ $(STAMP): pyproject.toml
 	done
 	if [ -z "$$python" ]; then
 	  echo "no Python 3.11 or newer found; install one (sudo apt-get install python3 python3-venv)" >&2
-	  echo "or name it: make PYTHON=/path/to/python3.11" >&2
+	  echo "or set it: make PYTHON=/path/to/python3.11" >&2
 	  exit 1
 	fi
 	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -78,14 +78,14 @@ $(STAMP): pyproject.toml
 	  echo "$$python has no ensurepip; install it: sudo apt-get install $$package" >&2
 	  exit 1
 	fi
-	# An environment whose interpreter has gone, or is too old, is made anew.
+	# An environment without a working interpreter is created again.
 	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
 	  echo "creating $(VENV) with $$("$$python" --version)"
 	  "$$python" -m venv --clear $(VENV)
 	fi
 	log=$(VENV)/install.log
 	: > "$$log"
-	# pip tries a connection again by itself; the further rounds are for an index that was away.
+	# pip repeats a failed connection; the further rounds are for an index that is down.
 	install() {
 	  echo "installing $$1"
 	  shift
@@ -95,16 +95,16 @@ $(STAMP): pyproject.toml
 	    sleep "$$pause_s"
 	  done
 	  tail -n 20 "$$log" >&2
-	  echo "pip failed; all of its output is in $$log" >&2
+	  echo "pip failed; its output is in $$log" >&2
 	  exit 1
 	}
 	install "pip" --upgrade pip
-	# torch by itself first: it is by far the largest part, and whether it comes as a CPU or a GPU
-	# build is for pip's own configuration to say.
+	# torch first and separately: it is by far the largest package. pip's configuration decides
+	# whether it is a CPU or a GPU build.
 	torch=$$($(BIN)/python -c 'import tomllib
 	parts = tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]
 	print(next(part for part in parts if part.startswith("torch")))')
-	install "$$torch (the largest part)" "$$torch"
+	install "$$torch (the largest package)" "$$torch"
 	install "joulemark with its development and signing extras" -e ".[dev,sign]"
 	rm -f $(VENV)/.installed-*
 	touch $@

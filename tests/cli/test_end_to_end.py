@@ -87,20 +87,20 @@ def call(tmp_path: Path, *words: str) -> tuple[int, Any]:
 def test_a_strangers_submission_is_run_verified_scored_and_shown(tmp_path: Path) -> None:
     source = submission(tmp_path / "mine", WELL)
     words = ("--ruleset", "smoke", "--seeds", "2", "--meter", "fake")
-    code, told = call(tmp_path, "run", "digits-mlp", "--submission", str(source), *words)
-    run = RunDocument.model_validate_json(json.dumps(told))
+    code, document = call(tmp_path, "run", "digits-mlp", "--submission", str(source), *words)
+    run = RunDocument.model_validate_json(json.dumps(document))
     assert {element.status for element in run.runs} <= {"ok", "target_missed"}
     assert code == run.exit_code == (0 if all(item.reached for item in run.runs) else 1)
     assert {member_.window_energy_simulated for member_ in run.runs} == {True}
 
-    code, told = call(tmp_path, "verify", "results")
+    code, document = call(tmp_path, "verify", "results")
     assert code == 0
-    checked = VerifyDocument.model_validate_json(json.dumps(told))
+    checked = VerifyDocument.model_validate_json(json.dumps(document))
     assert len(checked.bundles) == 2
 
-    code, told = call(tmp_path, "score")
+    code, document = call(tmp_path, "score")
     assert code == 0
-    scored = ScoreDocument.model_validate_json(json.dumps(told))
+    scored = ScoreDocument.model_validate_json(json.dumps(document))
     assert [score.entry.submission for score in scored.scores] == ["mine"]
     assert [row.prize for row in scored.leaderboard if row.prize == "energy"] == []
 
@@ -119,5 +119,5 @@ def test_ctrl_c_leaves_an_aborted_bundle_that_verifies(tmp_path: Path) -> None:
     assert process.returncode == 130
     run = RunDocument.model_validate_json(out)
     assert [item.status for item in run.runs] == ["aborted"]
-    code, told = call(tmp_path, "verify")
-    assert (code, told["bundles"][0]["status"]) == (0, "aborted")
+    code, document = call(tmp_path, "verify")
+    assert (code, document["bundles"][0]["status"]) == (0, "aborted")

@@ -65,9 +65,9 @@ def test_an_internal_error_keeps_its_traceback(capsys: pytest.CaptureFixture[str
         "error: internal: ZeroDivisionError: first line second \\x1b[31mline"
     )
     assert shown.err.count("\n") == 1
-    found = re.search(r"traceback is in (\S+)", shown.err)
-    assert found
-    path = Path(found[1])
+    output = re.search(r"traceback is in (\S+)", shown.err)
+    assert output
+    path = Path(output[1])
     assert "in boom" in path.read_text()
     path.unlink()
 
@@ -97,9 +97,9 @@ def test_json_gets_a_document(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert run_guarded(unknown, ["run", "--json"]) == 2
     shown = capsys.readouterr()
-    told = ErrorDocument.model_validate_json(shown.out)
-    assert (told.error.kind, told.error.exit_code) == ("usage", 2)
-    assert shown.err == f"error: {told.error.message}\n"
+    document = ErrorDocument.model_validate_json(shown.out)
+    assert (document.error.kind, document.error.exit_code) == ("usage", 2)
+    assert shown.err == f"error: {document.error.message}\n"
 
 
 def test_an_interrupt_is_said_in_a_word(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,8 +32,8 @@ def after_help() -> dict[str, object]:
     done = subprocess.run(
         [sys.executable, "-c", MODULES], capture_output=True, text=True, check=True
     )
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    output: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return output
 
 
 @pytest.mark.parametrize("module", HEAVY)
@@ -105,7 +105,7 @@ def test_without_a_verb_the_help_is_shown(joulemark) -> None:
     assert "Usage: " in result.stderr
 
 
-def test_a_verb_that_is_dropped_in_is_found(tmp_path: Path) -> None:
+def test_a_new_file_is_a_new_command(tmp_path: Path) -> None:
     """One file, one verb: nothing else is edited."""
     copy = tmp_path / "harness"
     copy.mkdir()

@@ -1,4 +1,4 @@
-"""Tables are whole and plain where nobody looks at a screen."""
+"""Tables are not cut, wrapped or coloured outside a terminal."""
 
 import io
 import re

@@ -88,7 +88,7 @@ def test_the_screen_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> No
     assert stream.getvalue().rstrip().endswith(("\x1b[2K", "\x1b[?25h"))
 
 
-def test_lines_come_with_each_phase_and_every_ten_seconds() -> None:
+def test_lines_come_with_every_phase_and_every_ten_seconds() -> None:
     clock, stream = VirtualClock(), io.StringIO()
     lines = Lines("digits", stream, clock)
     lines.phase("training")

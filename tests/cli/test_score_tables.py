@@ -27,7 +27,7 @@ def rows(lines: list[str], name: str) -> list[list[str]]:
     return [cell for cell in cells if cell[0].isdecimal() or cell[0] == "–"]
 
 
-def test_each_prize_has_its_unit(tmp_path: Path) -> None:
+def test_every_prize_has_its_unit(tmp_path: Path) -> None:
     series(tmp_path, PLAN.but(name="one"), [4.0, 4.1, 4.2])
     energy, speed = rows(printed(tmp_path), "one")
     assert "J" in energy
@@ -35,7 +35,7 @@ def test_each_prize_has_its_unit(tmp_path: Path) -> None:
     assert speed[-1] == "clock"
 
 
-def test_scores_of_a_workload_that_has_changed_are_told_to_be_stale(tmp_path: Path) -> None:
+def test_scores_of_a_workload_that_has_changed_are_shown_as_stale(tmp_path: Path) -> None:
     now = workload_version(plugin_file(find("workloads", "digits-mlp")))
     for name, workload, version in (
         ("gone", "toy", "v1"),
@@ -109,7 +109,7 @@ def test_two_versions_of_one_name_keep_their_own_figures(tmp_path: Path) -> None
         assert float(low) < float(row[5]) < float(high)
 
 
-def test_damage_is_told_below_the_boards(tmp_path: Path) -> None:
+def test_damage_is_shown_below_the_boards(tmp_path: Path) -> None:
     folder = series(tmp_path, PLAN, [4.0, 4.1, 4.2])[0]
     (folder / "run.json").write_text("{}")
     assert any(line.startswith("fail: ") and "left out" in line for line in printed(tmp_path))

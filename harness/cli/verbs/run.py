@@ -50,6 +50,7 @@ TRIALS = 5
 @launcher_option
 @click.option(
     "--price-per-hour",
+    "price_usd_per_h",
     type=click.FloatRange(min=0),
     metavar="USD",
     help="Price of this machine, for scores in dollars.",
@@ -77,7 +78,7 @@ def command(
     seeds: int | None,
     declared_seeds: tuple[int, ...],
     launcher: str,
-    price_per_hour: float | None,
+    price_usd_per_h: float | None,
     key: Path | None,
     tuning: Literal["external", "self"] | None,
     trials: int | None,
@@ -104,7 +105,7 @@ def command(
         meters=meters,
         launcher=launcher,
         results=results,
-        price_usd_per_h=price_per_hour,
+        price_usd_per_h=price_usd_per_h,
         interleave=interleave,
         key=key,
         tuning=tuning or "",

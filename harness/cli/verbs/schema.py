@@ -45,18 +45,18 @@ def models() -> dict[str, type[Record]]:
     A command's document has the command's name (`doctor`, `error`); records of files have a prefix
     (`record-run`), since there is a `run` and a `score` of both.
     """
-    found: dict[str, type[Record]] = {"error": ErrorDocument, "run": RunDocument}
+    result: dict[str, type[Record]] = {"error": ErrorDocument, "run": RunDocument}
     for verb in verb_names():
         module = importlib.import_module(f"harness.cli.verbs.{verb}")
         wanted = f"{verb.capitalize()}{_SUFFIX}"
         document = getattr(module, "DOCUMENT", getattr(module, wanted, None))
         if document is not None:
-            found[verb] = document
+            result[verb] = document
     for name in records.__all__:
         value = getattr(records, name)
         if isinstance(value, type) and issubclass(value, Record) and value is not Record:
-            found[f"record-{_kebab(name)}"] = value
-    return found
+            result[f"record-{_kebab(name)}"] = value
+    return result
 
 
 def names() -> list[str]:

@@ -35,11 +35,11 @@ def test_a_prize_is_decided_and_written(tmp_path: Path, joulemark) -> None:
 @pytest.mark.usefixtures("results")
 def test_without_measured_joules_no_entry_wins(joulemark) -> None:
     result = joulemark("award", "energy", "--json")
-    found = AwardDocument.model_validate_json(result.stdout)
-    (decision,) = found.decisions
+    shown = AwardDocument.model_validate_json(result.stdout)
+    (decision,) = shown.decisions
     assert decision.outcome == "not_awarded"
     assert decision.reason == "no eligible entry: no measured joules"
-    assert len(found.files) == 2
+    assert len(shown.files) == 2
 
 
 @pytest.mark.usefixtures("results")
@@ -66,9 +66,9 @@ def test_a_single_machine_has_no_competition(joulemark) -> None:
     result = joulemark("award", "hardware")
     assert result.exit_code == 0
     assert "no two machines here ran the same version" in result.stdout
-    found = AwardDocument.model_validate_json(joulemark("award", "hardware", "--json").stdout)
-    assert found.decisions == ()
-    assert "no two machines" in found.nothing
+    shown = AwardDocument.model_validate_json(joulemark("award", "hardware", "--json").stdout)
+    assert shown.decisions == ()
+    assert "no two machines" in shown.nothing
     sped = AwardDocument.model_validate_json(joulemark("award", "speed", "--json").stdout)
     assert sped.nothing == ""
 

@@ -28,7 +28,7 @@ def test_record_is_written_beside_the_runs(folder: Folder, joulemark) -> None:
     assert len({run.seed for run in record.runs}) == len(find_bundles(Path("results"))) == 3
 
 
-def test_broken_reference_is_told(folder: Folder, joulemark) -> None:
+def test_broken_reference_is_reported(folder: Folder, joulemark) -> None:
     folder.entry("def train(session): raise RuntimeError('ouch')", name="tiny-adamw")
     result = joulemark("calibrate", "tiny", "--runs", "2", "--launcher", "plain", "--quiet")
     assert result.exit_code == 3

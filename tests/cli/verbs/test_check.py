@@ -34,34 +34,34 @@ def check(folder: Folder, joulemark, tmp_path: Path, monkeypatch: pytest.MonkeyP
         result = joulemark("check", str(path), *words)
         assert list(scratch.iterdir()) == []
         assert not Path("results").exists()
-        found = CheckDocument.model_validate_json(result.stdout)
-        assert result.exit_code == found.exit_code == (0 if found.ok else 3)
-        return found, result.exit_code
+        shown = CheckDocument.model_validate_json(result.stdout)
+        assert result.exit_code == shown.exit_code == (0 if shown.ok else 3)
+        return shown, result.exit_code
 
     return call
 
 
-def verdicts(found: CheckDocument) -> dict[str, str]:
-    return {step.rule: step.verdict for step in found.steps}
+def verdicts(shown: CheckDocument) -> dict[str, str]:
+    return {step.rule: step.verdict for step in shown.steps}
 
 
 def test_an_honest_one_is_ready(check) -> None:
-    found, code = check()
+    shown, code = check()
     assert code == 0
-    assert found.workload == "tiny"
-    assert set(verdicts(found).values()) <= {"pass", "warn"}
-    (dry,) = [step for step in found.steps if step.rule == "dry-run"]
+    assert shown.workload == "tiny"
+    assert set(verdicts(shown).values()) <= {"pass", "warn"}
+    (dry,) = [step for step in shown.steps if step.rule == "dry-run"]
     assert dry.message.startswith("handed over 1 snapshot in ")
     # The plain launcher is no wall: a word about this machine, no fault of the submission.
-    assert verdicts(found)["isolation-level"] == "warn"
+    assert verdicts(shown)["isolation-level"] == "warn"
 
 
 def test_a_stand_in_for_the_data_is_no_fault_of_the_submission(check, folder: Folder) -> None:
     text = folder.workload.read_text()
     folder.workload.write_text(text.replace("Splits(", 'Splits(facts={"synthetic": 1.0}, ', 1))
-    found, code = check()
+    shown, code = check()
     assert code == 0
-    assert verdicts(found)["data-synthetic"] == "warn"
+    assert verdicts(shown)["data-synthetic"] == "warn"
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_a_stand_in_for_the_data_is_no_fault_of_the_submission(check, folder: Fo
         ("import os\ndef train(session): os.kill(os.getpid(), 9)", "signal 9", None),
     ],
 )  # fmt: skip
-def test_dry_run_tells_what_went_wrong(check, train: str, said: str, printed: str | None) -> None:
-    found, code = check(train)
+def test_dry_run_says_what_went_wrong(check, train: str, said: str, printed: str | None) -> None:
+    shown, code = check(train)
     assert code == 3
-    (dry,) = [step for step in found.steps if step.verdict == "fail"]
+    (dry,) = [step for step in shown.steps if step.verdict == "fail"]
     assert dry.rule == "dry-run"
     assert said in dry.message
     assert dry.advice
-    assert printed is None or any(printed in line for line in found.printed)
+    assert printed is None or any(printed in line for line in shown.printed)
 
 
 @pytest.mark.parametrize(
@@ -98,25 +98,25 @@ def test_dry_run_tells_what_went_wrong(check, train: str, said: str, printed: st
 def test_files_are_looked_at_before_anything_runs(
     check, train: str, more: str, rule: str | None, said: str
 ) -> None:
-    found, code = check(train, more=more)
+    shown, code = check(train, more=more)
     assert code == 3
-    failed = [step for step in found.steps if step.verdict == "fail"]
+    failed = [step for step in shown.steps if step.verdict == "fail"]
     if rule is None:
         assert [item.rule for item in failed] == ["dry-run"]
         return
     assert [item.rule for item in failed] == [rule]
     assert said in failed[0].message
-    assert verdicts(found).get("dry-run", "skip") == "skip"
+    assert verdicts(shown).get("dry-run", "skip") == "skip"
 
 
 def test_loops_that_end_with_their_budget_get_to_hand_over(check) -> None:
-    found, _ = check("""
+    shown, _ = check("""
         def train(session):
             for batch in session.batches("train", 8):
                 pass
             session.snapshot({"w": fitted(session)})
     """)
-    assert verdicts(found)["dry-run"] == "pass"
+    assert verdicts(shown)["dry-run"] == "pass"
 
 
 def test_modules_of_its_own_are_no_imports(check, folder: Folder) -> None:
@@ -125,27 +125,27 @@ def test_modules_of_its_own_are_no_imports(check, folder: Folder) -> None:
     for name, said in (("helper", "submission's own"), ("nothing_of_that_name", "not installed")):
         (path / "helper.py").write_text("X = 1\n")
         (path / "submission.toml").write_text(toml.replace('["numpy"]', f'["{name}"]'))
-        found, _ = check(at=path)
-        assert said in next(step.message for step in found.steps if step.rule == "imports")
+        shown, _ = check(at=path)
+        assert said in next(step.message for step in shown.steps if step.rule == "imports")
 
 
-def test_files_that_nobody_can_read_are_a_warning(check, folder: Folder) -> None:
+def test_unreadable_files_are_a_warning(check, folder: Folder) -> None:
     (folder.entry(HONEST) / "stored.bin").write_bytes(b"\0" * 70_000)
-    found, code = check()
+    shown, code = check()
     assert code == 0
-    assert verdicts(found)["source-opaque"] == "warn"
+    assert verdicts(shown)["source-opaque"] == "warn"
 
 
 def test_a_lock_without_hashes_fails(check, folder: Folder) -> None:
     (folder.entry(HONEST) / "requirements.lock").write_text("numpy==2.2.0\n")
-    found, code = check()
+    shown, code = check()
     assert code == 3
-    assert verdicts(found)["lock"] == "fail"
+    assert verdicts(shown)["lock"] == "fail"
 
 
 def test_too_large_a_source_fails(check) -> None:
-    found, _ = check(HONEST, "--set", "run.source_bytes_max=10")
-    assert verdicts(found)["size"] == "fail"
+    shown, _ = check(HONEST, "--set", "run.source_bytes_max=10")
+    assert verdicts(shown)["size"] == "fail"
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,13 @@ def test_the_page_says_how_much_and_why(results: Path, joulemark) -> None:
 
 
 def test_the_document(results: Path, joulemark) -> None:
-    found = CompareDocument.model_validate_json(
+    shown = CompareDocument.model_validate_json(
         joulemark("compare", "base", "slow", "--json").stdout
     )
-    (one,) = found.comparisons
+    (one,) = shown.comparisons
     assert {ratio.quantity for ratio in one.ratios} == {"time_to_target_s", "energy_to_target_j"}
     assert all(ratio.outcome == "worse" for ratio in one.ratios)
-    assert found.gate == ()
+    assert shown.gate == ()
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_the_document(results: Path, joulemark) -> None:
 def test_the_gate(joulemark, other: str, per_cent: str, code: int, verdict: str) -> None:
     result = joulemark("compare", "base", other, "--gate", per_cent, "--json")
     assert result.exit_code == code
-    found = CompareDocument.model_validate_json(result.stdout)
-    assert {item.verdict for item in found.gate} == {verdict}
+    shown = CompareDocument.model_validate_json(result.stdout)
+    assert {item.verdict for item in shown.gate} == {verdict}
 
 
 def test_unknown_names_are_helped_with(results: Path, joulemark) -> None:
@@ -85,7 +85,7 @@ def test_joules_that_are_no_measurement_say_so(results: Path, joulemark) -> None
     }  # fmt: skip
 
 
-def test_a_gate_does_not_fail_on_a_busier_hour(results: Path, joulemark) -> None:
+def test_a_gate_does_not_fail_without_pairs(results: Path, joulemark) -> None:
     """Forty per cent more, some hours later and without a run in turn: the machine may be why."""
     plan = Plan(rules=rules("mild", seeds_count=3), ruleset="mild", started_s=50000)
     series(results, plan.but(name="later", source="l"), [13.0, 13.2, 13.1])

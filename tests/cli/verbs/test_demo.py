@@ -55,11 +55,11 @@ def test_everything_is_run_ranked_and_rendered(
 
 def test_the_document(asked: list[SeriesRequest], joulemark) -> None:
     result = joulemark("demo", "--json")
-    found = DemoDocument.model_validate_json(result.stdout)
+    shown = DemoDocument.model_validate_json(result.stdout)
     assert len(asked) == 1
-    assert [item.submission for item in found.series] == submissions_for(WORKLOAD)
-    assert {len(item.runs) for item in found.series} == {3}
-    assert len(found.scores.scores) == len(found.series)
+    assert [item.submission for item in shown.series] == submissions_for(WORKLOAD)
+    assert {len(item.runs) for item in shown.series} == {3}
+    assert len(shown.scores.scores) == len(shown.series)
 
 
 def test_plug_ins_that_are_broken_do_not_stop_it(

@@ -68,23 +68,23 @@ def eligibility(
 
 
 def test_measured_joules_open_the_energy_prize() -> None:
-    found = eligibility("energy", [RAPL, NVML, GUESS])
-    assert found.eligible
-    assert "rapl" in found.reason
+    shown = eligibility("energy", [RAPL, NVML, GUESS])
+    assert shown.eligible
+    assert "rapl" in shown.reason
 
 
 def test_estimates_and_simulations_do_not() -> None:
-    found = eligibility("energy", [NVML, GUESS, FAKE])
-    assert not found.eligible
-    assert "codecarbon" in found.reason
-    assert found.advice == "nvml: fix nvml"
+    shown = eligibility("energy", [NVML, GUESS, FAKE])
+    assert not shown.eligible
+    assert "codecarbon" in shown.reason
+    assert shown.advice == "nvml: fix nvml"
     assert available_meters([NVML, GUESS, FAKE]) == []
 
 
 def test_a_meter_that_has_to_be_attached_is_advice_and_no_measurement() -> None:
-    found = eligibility("energy", [item("meters", "logfile", True, origin="external")])
-    assert not found.eligible
-    assert "--meter logfile:path=FILE" in found.advice
+    shown = eligibility("energy", [item("meters", "logfile", True, origin="external")])
+    assert not shown.eligible
+    assert "--meter logfile:path=FILE" in shown.advice
 
 
 def test_seconds_need_no_meter() -> None:
@@ -93,17 +93,17 @@ def test_seconds_need_no_meter() -> None:
 
 @pytest.mark.parametrize("prize", ["energy", "speed"])
 def test_without_isolation_there_is_no_prize(prize: str) -> None:
-    found = eligibility(prize, [RAPL], NO_WALLS)
-    assert not found.eligible
-    assert "isolation" in found.reason
-    assert "fix bubblewrap" in found.advice
+    shown = eligibility(prize, [RAPL], NO_WALLS)
+    assert not shown.eligible
+    assert "isolation" in shown.reason
+    assert "fix bubblewrap" in shown.advice
 
 
-def test_a_busy_machine_is_told_to_wait() -> None:
-    found = eligibility("speed", [], facts=[BUSY])
-    assert found.eligible
-    assert "not in the machine's present state: load" in found.reason
-    assert found.advice == "wait"
+def test_a_busy_machine_has_to_wait() -> None:
+    shown = eligibility("speed", [], facts=[BUSY])
+    assert shown.eligible
+    assert "not in the machine's present state: load" in shown.reason
+    assert shown.advice == "wait"
 
 
 def test_every_prize_has_a_door(examined: DoctorDocument) -> None:
@@ -135,11 +135,11 @@ def test_the_page_shows_all_of_it(joulemark) -> None:
 
 def fits(text: str) -> Any:
     """The document, checked against the schema that `joulemark schema doctor` prints."""
-    told = json.loads(text)
+    document = json.loads(text)
     schema = schema_of("doctor")
-    assert violations(told, schema, schema) == []
+    assert violations(document, schema, schema) == []
     DoctorDocument.model_validate_json(text)
-    return told
+    return document
 
 
 def test_the_quick_document_fits_its_schema_and_says_nothing_else(joulemark) -> None:
@@ -159,10 +159,12 @@ def doctor(environment: Mapping[str, str]) -> tuple[Any, str]:
 
 
 def test_every_available_sensor_is_read_here() -> None:
-    told, words = doctor({})
+    document, words = doctor({})
     assert "reading the meters for 3 s: " in words
-    named = {item["meter"] for item in told["trial"]["sensors"]} | set(told["trial"]["failed"])
-    there = [m for m in told["meters"] if m["available"]]
+    named = {item["meter"] for item in document["trial"]["sensors"]} | set(
+        document["trial"]["failed"]
+    )
+    there = [m for m in document["meters"] if m["available"]]
     assert {m["name"] for m in there if m["facts"]["origin"] in ("hardware", "modelled")} == named
 
 
@@ -172,8 +174,8 @@ def test_pace_and_noise_of_simulated_cards_and_packages_are_measured(tmp_path: P
     packages = powercap.server(tmp_path / "powercap", sockets=2)
     root = {"JOULEMARK_POWERCAP_ROOT": str(tmp_path / "powercap")}
     with powercap.running(dict.fromkeys(packages.values(), Wave("constant", 70.0))):
-        told, _ = doctor(environment | root)
-    seen = {item["domain"]: item for item in told["trial"]["sensors"]}
+        document, _ = doctor(environment | root)
+    seen = {item["domain"]: item for item in document["trial"]["sensors"]}
     assert {"gpu-0", "gpu-1-instant", "cpu-package-0", "cpu-package-1", "dram-1"} <= set(seen)
     # Wide enough for a sampler, or a stand-in for a package, that stands still for a moment.
     assert 0.13 < seen["gpu-0-instant"]["update_period_s"] < 0.39, "neither 0.1 s nor the wave's"
@@ -181,12 +183,12 @@ def test_pace_and_noise_of_simulated_cards_and_packages_are_measured(tmp_path: P
     assert seen["gpu-0-instant"]["noise_w"] > 50.0
     assert seen["cpu-package-0"]["mean_w"] == pytest.approx(70.0, rel=0.3)
     assert seen["cpu-package-0"]["noise_w"] < 50.0, "less than that of the wave"
-    assert told["trial"]["failed"] == {}
-    energy = next(item for item in told["prizes"] if item["prize"] == "energy")
+    assert document["trial"]["failed"] == {}
+    energy = next(item for item in document["prizes"] if item["prize"] == "energy")
     assert "nvml" in energy["reason"]
 
 
-def test_a_sampler_that_fails_is_told_in_place_of_figures(monkeypatch) -> None:
+def test_a_sampler_that_fails_is_reported_for_every_meter(monkeypatch) -> None:
     def fails(*_: object) -> Any:
         raise MeteringError("the sampler was not ready")
 
@@ -255,13 +257,13 @@ def test_a_wall_that_rules_do_not_accept_opens_no_prize(level: Any) -> None:
         meter_item("plain", level=level),
         meter_item("bwrap", available=False, advice="install it"),
     )
-    found = opened(PLAIN_RAPL, walls=weak)
-    assert found
-    assert not any(door.eligible for door in found.values())
-    assert {door.advice for door in found.values()} == {"install it"}
+    shown = opened(PLAIN_RAPL, walls=weak)
+    assert shown
+    assert not any(door.eligible for door in shown.values())
+    assert {door.advice for door in shown.values()} == {"install it"}
 
 
-def test_a_failed_fact_is_told_once_and_closes_no_door() -> None:
+def test_a_failed_fact_is_reported_once_and_excludes_no_machine() -> None:
     facts = [
         MachineFact(id=name, value=9, verdict="fail", source="s", advice="wait") for name in "ab"
     ]
@@ -283,7 +285,7 @@ def test_facts_that_did_not_fail_change_nothing(verdict: Any) -> None:
 @pytest.mark.parametrize(
     ("virtual", "end"), [(True, ", virtual machine"), (False, ", 6"), (None, "unknown")]
 )
-def test_an_unknown_hypervisor_is_not_told_as_bare_metal(virtual: bool | None, end: str) -> None:
+def test_an_unknown_hypervisor_is_not_shown_as_bare_metal(virtual: bool | None, end: str) -> None:
     machine = machine_of(Plan()).model_copy(update={"virtualised": virtual, "gpus": ("A", "B")})
     assert _title(machine).endswith(end)
     assert "1.0 GiB, A, B, 6" in _title(machine)

@@ -21,9 +21,9 @@ def document_of(joulemark, folder: Path) -> ExplainDocument:
 
 
 def test_terms_add_up_in_squares(joulemark, tmp_path: Path) -> None:
-    found = document_of(joulemark, write_run(tmp_path / "results", Plan(watts=100.0)))
-    domain = found.domains[0].energy
-    assert domain.energy_j == pytest.approx(100.0 * found.window_s, rel=0.01)
+    shown = document_of(joulemark, write_run(tmp_path / "results", Plan(watts=100.0)))
+    domain = shown.domains[0].energy
+    assert domain.energy_j == pytest.approx(100.0 * shown.window_s, rel=0.01)
     assert domain.u_j == pytest.approx(math.hypot(*domain.terms.values()))
     assert domain.terms["gain"] == pytest.approx(0.02 * (domain.energy_j or 0))
 

@@ -53,8 +53,8 @@ def test_every_workload_has_a_scaffold_without_faults(
 
 @pytest.mark.parametrize("division", ["closed", "open"])
 def test_it_passes_check_and_runs(folder: Folder, joulemark, document, division: str) -> None:
-    found = document("init", "mine", "--workload", "tiny", "--division", division)
-    InitDocument.model_validate_json(json.dumps(found))
+    shown = document("init", "mine", "--workload", "tiny", "--division", division)
+    InitDocument.model_validate_json(json.dumps(shown))
     # The reference of the tiny workload is open itself: it has no torch model.
     text = Path("mine/submission.toml").read_text().replace('"closed"', '"open"')
     Path("mine/submission.toml").write_text(text)
@@ -66,9 +66,9 @@ def test_it_passes_check_and_runs(folder: Folder, joulemark, document, division:
 
 
 def test_closed_one_is_the_reference_with_its_settings(folder: Folder, document) -> None:
-    found = document("init", "mine", "--workload", "tiny")
-    assert found["begun_from"] == "tiny-adamw"
-    assert found["files"] == ["submission.toml", "train.py"]
+    shown = document("init", "mine", "--workload", "tiny")
+    assert shown["begun_from"] == "tiny-adamw"
+    assert shown["files"] == ["submission.toml", "train.py"]
     tree = tomllib.loads(Path("mine/submission.toml").read_text())
     assert (tree["threads"], tree["hyperparameters"]) == (1, {"lr": 0.5})
     assert tree["team"] == "your team"

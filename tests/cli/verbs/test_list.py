@@ -90,16 +90,16 @@ def test_the_table_has_the_same(joulemark) -> None:
 
 
 def test_submissions_say_what_they_are_for(document) -> None:
-    found = plugins(document, "submissions")
-    on_digits = [n for n, item in found.items() if item["facts"]["workloads"] == "digits-mlp"]
+    shown = plugins(document, "submissions")
+    on_digits = [n for n, item in shown.items() if item["facts"]["workloads"] == "digits-mlp"]
     assert len(on_digits) >= 3
 
 
 def test_meters_say_whether_and_why(document) -> None:
-    found = plugins(document, "meters")
-    assert found["fake"]["available"] is True
-    assert all(item["reason"] for item in found.values())
-    assert {item["available"] for item in found.values()} <= {True, False}
+    shown = plugins(document, "meters")
+    assert shown["fake"]["available"] is True
+    assert all(item["reason"] for item in shown.values())
+    assert {item["available"] for item in shown.values()} <= {True, False}
 
 
 def test_a_meter_that_is_dropped_in_is_listed(drawer: Path, document, joulemark) -> None:
@@ -141,10 +141,10 @@ def test_a_plug_in_that_prints_does_not_get_into_the_document(drawer: Path, docu
 
 
 def test_the_overview_counts(joulemark, document) -> None:
-    found = document("list")
+    shown = document("list")
     text = joulemark("list").stdout
-    for kind in found["kinds"]:
-        count = sum(item["kind"] == kind for item in found["plugins"])
+    for kind in shown["kinds"]:
+        count = sum(item["kind"] == kind for item in shown["plugins"])
         assert f"{kind} " in text
         row = next(line for line in text.splitlines() if line.startswith(kind))
         assert row.split()[1] == str(count)
@@ -180,9 +180,9 @@ def test_the_projects_own_plug_ins_all_load_and_have_a_title(kind: str) -> None:
         assert item.title, f"{kind}: {item.name} has neither title nor documentation"
 
 
-def test_availability_is_told_with_reason_and_advice() -> None:
-    found = Availability(ok=False, reason="no cable", advice="plug it in")
-    item = item_of("meters", plugin(probe=lambda: found, origin="hardware"))
+def test_availability_is_shown_with_reason_and_advice() -> None:
+    shown = Availability(ok=False, reason="no cable", advice="plug it in")
+    item = item_of("meters", plugin(probe=lambda: shown, origin="hardware"))
     assert (item.available, item.reason, item.advice) == (False, "no cable", "plug it in")
     assert item.facts == {"origin": "hardware"}
 
@@ -210,7 +210,7 @@ def test_a_title_that_is_no_text_is_left_out() -> None:
     assert item_of("prizes", plugin(title=3)).title == ""
 
 
-def test_workloads_tell_the_spread_of_their_calibrated_runs() -> None:
+def test_workloads_have_the_spread_of_their_calibrated_runs() -> None:
     rows = {item.name: item.facts for item in items_of("workloads")}
     for name, facts in rows.items():
         record = committed_record(name)

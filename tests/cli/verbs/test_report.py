@@ -27,10 +27,10 @@ def test_the_site_is_written_and_named(results: Path, joulemark, tmp_path: Path)
 
 def test_the_document_lists_what_was_written(results: Path, joulemark, tmp_path: Path) -> None:
     result = joulemark("report", "--out", "site", "--json")
-    found = ReportDocument.model_validate_json(result.stdout)
-    assert found.index == str(tmp_path / "site" / "index.html")
+    output = ReportDocument.model_validate_json(result.stdout)
+    assert output.index == str(tmp_path / "site" / "index.html")
     written = {path for path in (tmp_path / "site").rglob("*") if path.is_file()}
-    assert {(tmp_path / path).resolve() for path in found.files} == written
+    assert {(tmp_path / path).resolve() for path in output.files} == written
 
 
 def test_the_browser_is_asked_for(
@@ -57,10 +57,10 @@ def names(folder: Path) -> set[str]:
 
 def test_figures_come_in_the_formats_asked_for(results: Path, joulemark, tmp_path: Path) -> None:
     result = joulemark("report", "--figures", "fig", "--format", "png, SVG,png", "--json")
-    found = ReportDocument.model_validate_json(result.stdout)
-    assert {Path(path).name for path in found.figures} == names(tmp_path / "fig")
+    output = ReportDocument.model_validate_json(result.stdout)
+    assert {Path(path).name for path in output.figures} == names(tmp_path / "fig")
     assert {path.suffix for path in (tmp_path / "fig").iterdir()} == {".svg", ".png"}
-    assert len({Path(path).stem for path in found.figures}) * 2 == len(found.figures)
+    assert len({Path(path).stem for path in output.figures}) * 2 == len(output.figures)
 
 
 def test_figures_come_in_every_format_where_none_is_named(
@@ -74,8 +74,8 @@ def test_figures_come_in_every_format_where_none_is_named(
 
 def test_ci_gets_its_files(results: Path, joulemark, tmp_path: Path) -> None:
     result = joulemark("report", "--ci", "ci", "--json")
-    found = ReportDocument.model_validate_json(result.stdout)
-    assert {Path(path).name for path in found.ci} == names(tmp_path / "ci")
+    output = ReportDocument.model_validate_json(result.stdout)
+    assert {Path(path).name for path in output.ci} == names(tmp_path / "ci")
     assert {"summary.md", "junit.xml"} < names(tmp_path / "ci")
     assert "toy" in (tmp_path / "ci" / "summary.md").read_text()
     assert not (tmp_path / "fig").exists()
@@ -100,7 +100,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(
     assert not (tmp_path / "reports").exists()
 
 
-def test_the_rules_of_all_bundles_are_found_once(tmp_path: Path) -> None:
+def test_the_rules_of_all_bundles_are_listed_once(tmp_path: Path) -> None:
     series(tmp_path, Plan(name="a", source="a"), [4.0, 4.1])
     write_run(tmp_path, Plan(name="b", source="b", ruleset="mild", rules=rules("mild")))
     assert [item.name for item in rulesets_below(tmp_path)] == ["default", "mild"]

@@ -1,4 +1,4 @@
-"""`joulemark rerun`: verifies, runs the frozen source anew, holds one against the other."""
+"""`joulemark rerun`: verifies a bundle, runs its source again, and compares."""
 
 import json
 import shutil
@@ -39,15 +39,15 @@ def test_frozen_source_runs_anew_beside_the_reference(
     # What became of the submission since does not matter: the bundle has its source.
     folder.entry("def train(session): raise RuntimeError('changed since')")
     result = joulemark("rerun", str(sealed), "--seeds", "2", *QUICK, "--json")
-    found = RerunDocument.model_validate_json(result.stdout)
-    assert found.confirmation is not None
-    assert result.exit_code == found.exit_code
+    shown = RerunDocument.model_validate_json(result.stdout)
+    assert shown.confirmation is not None
+    assert result.exit_code == shown.exit_code
     assert (
         result.exit_code
-        == {"confirmed": 0, "not confirmed": 4, "unclear": 1}[found.confirmation.verdict]
+        == {"confirmed": 0, "not confirmed": 4, "unclear": 1}[shown.confirmation.verdict]
     )
-    assert len(found.sealed) == 2
-    assert found.confirmation.rows[0].verdict == "confirmed"
+    assert len(shown.sealed) == 2
+    assert shown.confirmation.rows[0].verdict == "confirmed"
     bundles = [Bundle(find_bundle) for find_bundle in find_bundles(Path("again"))]
     assert (
         sorted(bundle.run.submission.name for bundle in bundles)
@@ -108,7 +108,7 @@ def test_bundle_that_was_cut_off_is_never_run(sealed: Path, joulemark) -> None:
     assert (result.exit_code, Path("again").exists()) == (3, False)
 
 
-def test_changed_workload_is_told(folder: Folder, sealed: Path, joulemark) -> None:
+def test_changed_workload_is_reported(folder: Folder, sealed: Path, joulemark) -> None:
     folder.workload.write_text(folder.workload.read_text() + "# changed\n")
     result = joulemark("rerun", str(sealed), *QUICK)
     assert result.exit_code == 3
@@ -125,7 +125,7 @@ def test_lone_copy_of_a_bundle_is_its_whole_series(sealed: Path, joulemark, tmp_
 
 
 @pytest.mark.parametrize("place", ["gone", "."])
-def test_what_is_no_bundle_is_told(folder: Folder, joulemark, place: str) -> None:
+def test_what_is_no_bundle_is_reported(folder: Folder, joulemark, place: str) -> None:
     result = joulemark("rerun", place, *QUICK)
     assert result.exit_code == 3
     assert result.stderr.startswith("error: ")

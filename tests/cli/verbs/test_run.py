@@ -49,10 +49,10 @@ def test_a_good_series(conductor: Conductor, joulemark) -> None:
 def test_the_document(conductor: Conductor, joulemark) -> None:
     result = joulemark("run", "toy", "--json", "--quiet")
     assert result.stderr == ""
-    found = RunDocument.model_validate_json(result.stdout)
-    assert [run.seed for run in found.runs] == [1, 2]
-    assert {run.energy.method for run in found.runs} == {"counter"}
-    assert (Path(found.results) / found.runs[0].bundle / "manifest.json").is_file()
+    output = RunDocument.model_validate_json(result.stdout)
+    assert [run.seed for run in output.runs] == [1, 2]
+    assert {run.energy.method for run in output.runs} == {"counter"}
+    assert (Path(output.results) / output.runs[0].bundle / "manifest.json").is_file()
 
 
 def test_progress_goes_to_standard_error(conductor: Conductor, document, joulemark) -> None:
@@ -128,7 +128,7 @@ def test_trials_without_studies_are_refused(conductor: Conductor, joulemark, mor
     assert conductor.request is None
 
 
-def test_what_each_trial_tried_is_shown(conductor: Conductor, joulemark) -> None:
+def test_hyperparameters_of_every_trial_are_shown(conductor: Conductor, joulemark) -> None:
     def tried(seed: int, **drawn: Any) -> Plan:
         tuning = TuningTrial(mode="external", trial=seed - 1, trials_count=2)
         return Plan(seed=seed, changes={"tuning": tuning, "hyperparameters": drawn})
@@ -147,8 +147,8 @@ def test_a_study_with_a_hit_is_a_success_and_one_without_is_none(
     def tried(seed: int, study: int, status: Any) -> Plan:
         tuning = TuningTrial(mode="external", study=study, trial=seed % 2, trials_count=2)
         good = status == "ok"
-        found = ((10.0, 0.95 if good else 0.1),)
-        plan = Plan(seed=seed, status=status, snapshots=found)
+        output = ((10.0, 0.95 if good else 0.1),)
+        plan = Plan(seed=seed, status=status, snapshots=output)
         shared = {"commitment": seeds_of(Plan()).commitment, "index": seed}
         seeds = seeds_of(plan).model_copy(update=shared)
         return plan.but(changes={"tuning": tuning, "seeds": seeds})

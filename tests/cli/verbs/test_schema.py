@@ -78,12 +78,12 @@ EXAMPLES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("record", EXAMPLES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("record", EXAMPLES, ids=lambda item: type(item).__name__)
 def test_documents_read_back_as_written(record) -> None:
     assert type(record).model_validate_json(dump(record)) == record
 
 
-@pytest.mark.parametrize("record", EXAMPLES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("record", EXAMPLES, ids=lambda item: type(item).__name__)
 def test_unknown_keys_are_refused(record) -> None:
     tree = json.loads(dump(record)) | {"surprise": 1}
     with pytest.raises(ValidationError, match="surprise"):

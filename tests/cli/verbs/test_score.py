@@ -43,10 +43,10 @@ def test_modelled_joules_have_no_place_and_say_why(results: Path, joulemark) -> 
 def test_the_document(results: Path, joulemark) -> None:
     result = joulemark("score", "--json")
     assert result.stderr == ""
-    found = ScoreDocument.model_validate_json(result.stdout)
-    assert found.ruleset == "as-run"
-    assert {score.entry.submission for score in found.scores} == {"fast", "slow", "guess"}
-    energy = [row for row in found.leaderboard if row.prize == "energy"]
+    shown = ScoreDocument.model_validate_json(result.stdout)
+    assert shown.ruleset == "as-run"
+    assert {score.entry.submission for score in shown.scores} == {"fast", "slow", "guess"}
+    energy = [row for row in shown.leaderboard if row.prize == "energy"]
     assert [row.entry.submission for row in energy] == ["fast", "slow"]
     assert {row.unit for row in energy} == {"J"}
     assert all(row.low and row.low < row.score < (row.high or 0) for row in energy)
@@ -57,14 +57,14 @@ def test_the_same_results_give_the_same_bytes(results: Path, joulemark) -> None:
 
 
 def test_other_rules_can_be_applied(results: Path, document) -> None:
-    found = document("score", "--ruleset", "smoke")
-    assert found["ruleset"] == "smoke"
-    assert {score["rules"]["ruleset"] for score in found["scores"]} == {"smoke"}
+    shown = document("score", "--ruleset", "smoke")
+    assert shown["ruleset"] == "smoke"
+    assert {score["rules"]["ruleset"] for score in shown["scores"]} == {"smoke"}
 
 
 def test_constants_can_be_changed(results: Path, document) -> None:
-    found = document("score", "--set", "run.seeds_count=2")
-    assert all("run.seeds_count=2" in score["rules"]["ruleset"] for score in found["scores"])
+    shown = document("score", "--set", "run.seeds_count=2")
+    assert all("run.seeds_count=2" in score["rules"]["ruleset"] for score in shown["scores"])
 
 
 def test_a_flipped_byte_leaves_the_run_out_and_names_the_file(results: Path, joulemark) -> None:

@@ -11,11 +11,11 @@ from tests.verify.made import Results
 
 @pytest.fixture
 def made(tmp_path: Path) -> Results:
-    found = Results(tmp_path / "results")
-    found.add("20261122T000000Z-0001")
-    found.add("20261122T000100Z-0002")
-    found.start_only("20261122T000200Z-0003")
-    return found
+    shown = Results(tmp_path / "results")
+    shown.add("20261122T000000Z-0001")
+    shown.add("20261122T000100Z-0002")
+    shown.start_only("20261122T000200Z-0003")
+    return shown
 
 
 def test_from_key_to_verdict(made: Results, joulemark) -> None:

@@ -12,10 +12,10 @@ FIRST, SECOND = "20261122T000000Z-0001", "20261122T000100Z-0002"
 
 @pytest.fixture
 def made(tmp_path: Path) -> Results:
-    found = Results(tmp_path / "results")
-    found.add(FIRST)
-    found.add(SECOND)
-    return found
+    shown = Results(tmp_path / "results")
+    shown.add(FIRST)
+    shown.add(SECOND)
+    return shown
 
 
 def spoil(made: Results) -> None:
@@ -40,7 +40,7 @@ def test_a_spoilt_tree_names_file_and_rule(made: Results, joulemark) -> None:
     assert "2 bundles, 1 failed, 0 incomplete: not as it was sealed" in result.stdout
 
 
-def test_one_bundle_lists_each_check(made: Results, joulemark) -> None:
+def test_one_bundle_lists_every_check(made: Results, joulemark) -> None:
     result = joulemark("verify", str(made.root / made.place(FIRST)))
     assert result.exit_code == 0
     for rule in ("files-intact", "events", "window", "seeds", "ledger-row"):
@@ -52,13 +52,13 @@ def test_the_document(made: Results, joulemark) -> None:
     made.start_only("20261122T000200Z-0003")
     result = joulemark("verify", "--json")
     assert (result.exit_code, result.stderr) == (3, "")
-    found = VerifyDocument.model_validate_json(result.stdout)
-    assert [bundle.ok for bundle in found.bundles] == [True, False, True]
-    assert [bundle.state for bundle in found.bundles] == ["sealed", "sealed", "incomplete"]
-    assert not found.ok
-    assert found.ledgers[0].rows_count == 5
-    assert len(found.ledgers[0].head) == 64
-    files = {c.file for bundle in found.bundles for c in bundle.checks if c.verdict == "fail"}
+    shown = VerifyDocument.model_validate_json(result.stdout)
+    assert [bundle.ok for bundle in shown.bundles] == [True, False, True]
+    assert [bundle.state for bundle in shown.bundles] == ["sealed", "sealed", "incomplete"]
+    assert not shown.ok
+    assert shown.ledgers[0].rows_count == 5
+    assert len(shown.ledgers[0].head) == 64
+    files = {c.file for bundle in shown.bundles for c in bundle.checks if c.verdict == "fail"}
     assert files == {"snapshots/0000.safetensors"}
 
 
