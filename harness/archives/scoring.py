@@ -47,7 +47,7 @@ class TargetMetric(NamedTuple):
         return value >= self.value if self.better == "higher" else value <= self.value
 
 
-class RankedEntry(NamedTuple):
+class BoardEntry(NamedTuple):
     """An entry of a leaderboard."""
 
     key: EntryKey
@@ -132,7 +132,7 @@ def figure(
 
 
 def standings(
-    entries: Iterable[RankedEntry],
+    entries: Iterable[BoardEntry],
     different: set[tuple[EntryKey, EntryKey]],
     quantity: str,
     better: Literal["higher", "lower"] = "lower",
@@ -200,12 +200,12 @@ def leaderboards(
         quantity: What ranks.
         alpha: Level of the tests, for all pairs of a leaderboard together.
     """
-    boards: dict[str, list[RankedEntry]] = defaultdict(list)
+    boards: dict[str, list[BoardEntry]] = defaultdict(list)
     for score in scores:
         cost: ImportedFigure | None = getattr(score, quantity)
         if cost is not None:
             key = EntryKey(score.workload, score.submission, score.machine)
-            boards[key.workload].append(RankedEntry(key, cost.value, cost.low, cost.high))
+            boards[key.workload].append(BoardEntry(key, cost.value, cost.low, cost.high))
     for _, entries in sorted(boards.items()):
         samples = {entry.key: costs[entry.key] for entry in entries} if costs else {}
         different = different_pairs(samples, alpha)

@@ -29,7 +29,7 @@ class ImportedItem(Record):
     energy_by_method_j: dict[str, float]
 
 
-class Tally(Record):
+class NameCount(Record):
     """How many different ones of something there are."""
 
     what: str
@@ -48,7 +48,7 @@ class ImportDocument(Record):
     file: str
     """Where the records are now."""
     runs_count: int
-    counts: tuple[Tally, ...]
+    counts: tuple[NameCount, ...]
     runs: tuple[ImportedItem, ...]
     findings: tuple[Finding, ...]
     """Of the archive and of all its runs, the gravest first."""
@@ -56,10 +56,10 @@ class ImportDocument(Record):
     """Built-in rulesets that score such records."""
 
 
-def _tally(what: str, names: Sequence[str]) -> Tally:
+def _count_names(what: str, names: Sequence[str]) -> NameCount:
     votes = Counter(names)
     ordered = sorted(votes, key=lambda name: (-votes[name], name))
-    return Tally(what=what, count=len(votes), names=tuple(ordered[:NAMES_SHOWN]))
+    return NameCount(what=what, count=len(votes), names=tuple(ordered[:NAMES_SHOWN]))
 
 
 def import_archive(format_name: str, path: Path, results: Path) -> ImportDocument:
@@ -84,7 +84,7 @@ def import_archive(format_name: str, path: Path, results: Path) -> ImportDocumen
         file=str(file),
         runs_count=len(runs),
         counts=tuple(
-            _tally(what, [getattr(run, what) for run in runs])
+            _count_names(what, [getattr(run, what) for run in runs])
             for what in ("workload", "submission", "machine", "status")
         ),
         runs=tuple(

@@ -54,7 +54,7 @@ PAIR = re.compile(r"(?:\d+\.\d\d){2,}")
 FIGURE = re.compile(r"\d+\.\d\d")
 
 
-class Interval(NamedTuple):
+class TurbostatRow(NamedTuple):
     """One summary row."""
 
     end_s: float | None
@@ -89,7 +89,7 @@ class TurbostatParser(LogParser):
         self._names: list[str] = []
         self._stated_s: float | None = None
         self._end_s: float | None = None
-        self._waiting: Interval | None = None
+        self._waiting: TurbostatRow | None = None
         self._held: list[Reading] = []
         self._counters = Accumulator()
         self.lengths_s: list[float | None] = []
@@ -124,13 +124,13 @@ class TurbostatParser(LogParser):
         values = {name: number(row[name]) for name in (*WATTS, *JOULES) if name in row}
         bad = next((name for name, value in values.items() if value is None), None)
         if bad is None:
-            interval = Interval(end_s, {name: value or 0.0 for name, value in values.items()})
+            interval = TurbostatRow(end_s, {name: value or 0.0 for name, value in values.items()})
             return self._advance(interval)
         if end_s is not None:
-            self._held = self._advance(Interval(end_s, {}))
+            self._held = self._advance(TurbostatRow(end_s, {}))
         raise LineError(f"{bad} is {shown(row[bad])}")
 
-    def _advance(self, interval: Interval) -> list[Reading]:
+    def _advance(self, interval: TurbostatRow) -> list[Reading]:
         stated_s, self._stated_s = self._stated_s, None
         before_s, self._end_s = self._end_s, interval.end_s
         clocked_s = None
@@ -146,7 +146,7 @@ class TurbostatParser(LogParser):
         length_s = clocked_s if stated_s is None else stated_s
         return readings + self._close(interval, length_s)
 
-    def _close(self, interval: Interval, length_s: float | None) -> list[Reading]:
+    def _close(self, interval: TurbostatRow, length_s: float | None) -> list[Reading]:
         self.lengths_s.append(length_s)
         for name, value in interval.values.items():
             if name in WATTS:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.archives.scoring import (
+    BoardEntry,
     EntryKey,
-    RankedEntry,
     by_entry,
     different_pairs,
     due_runs,
@@ -29,8 +29,8 @@ def cell(name: str, workload: str = "resnet") -> EntryKey:
     return EntryKey(workload, name, "rack")
 
 
-def ranked_entry(name: str, score: float) -> RankedEntry:
-    return RankedEntry(cell(name), score, None, None)
+def ranked_entry(name: str, score: float) -> BoardEntry:
+    return BoardEntry(cell(name), score, None, None)
 
 
 def run(name: str, number: int) -> ImportedRun:
@@ -59,7 +59,7 @@ def score_of(key: EntryKey, time_s: float) -> ImportedScore:
     )
 
 
-def entries_of_a_board() -> st.SearchStrategy[list[RankedEntry]]:
+def entries_of_a_board() -> st.SearchStrategy[list[BoardEntry]]:
     scores = st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.5]), min_size=1, max_size=7)
     return scores.map(
         lambda result: [ranked_entry(string.ascii_lowercase[i], x) for i, x in enumerate(result)]
@@ -125,7 +125,7 @@ def test_a_change_of_unit_scales_an_interval(costs: list[float], unit: float) ->
 
 @given(entries_of_a_board(), st.data())
 def test_ranks_do_not_hang_on_the_order_of_entries(
-    entries: list[RankedEntry], data: st.DataObject
+    entries: list[BoardEntry], data: st.DataObject
 ) -> None:
     names = [entry.key for entry in entries]
     pairs = [(a, b) for a in names for b in names if a < b]
@@ -137,7 +137,7 @@ def test_ranks_do_not_hang_on_the_order_of_entries(
 
 @given(entries_of_a_board(), st.sampled_from(["lower", "higher"]))
 def test_equal_scores_share_a_rank_and_better_ones_stand_before(
-    entries: list[RankedEntry], better: str
+    entries: list[BoardEntry], better: str
 ) -> None:
     result = standings(entries, set(), "x", "higher" if better == "higher" else "lower")
     for item in result:

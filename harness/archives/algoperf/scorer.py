@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from harness.archives.scoring import (
+    BoardEntry,
     EntryKey,
-    RankedEntry,
     TargetMetric,
     figure,
     read_targets,
@@ -206,7 +206,7 @@ def shipped_profile(ratio: "Floats", ratio_max: float, points: int) -> "Floats":
     return area
 
 
-class Field(NamedTuple):
+class ProfileBoard(NamedTuple):
     """All submissions and workloads, and what a matrix of their times scores."""
 
     machines: dict[str, str]
@@ -266,12 +266,12 @@ class Field(NamedTuple):
         return times
 
 
-def make_field(
+def make_board(
     runs: Sequence[ImportedRun],
     targets: dict[str, TargetMetric],
     cells: Cells,
     rules: ImportedRules,
-) -> Field:
+) -> ProfileBoard:
     """Lay out submissions and workloads."""
     machines = dict(sorted({run.submission: run.machine for run in runs}.items()))
     present = {run.workload for run in runs}
@@ -282,18 +282,18 @@ def make_field(
         base = max((name for name in bases if held.startswith(name)), key=len, default=None)
         if base is not None:
             pairs.append((bases.index(base), column))
-    return Field(machines, workloads, tuple(pairs), cells, rules)
+    return ProfileBoard(machines, workloads, tuple(pairs), cells, rules)
 
 
 # --- standings, scores, findings ------------------------------------------------------------------
 
 
-def _different(field: Field, drawn: "Floats") -> set[tuple[int, int]]:
+def _different(board: ProfileBoard, drawn: "Floats") -> set[tuple[int, int]]:
     """Pairs of submissions whose order nearly every resample repeats, after Holm's correction.
 
     A submission that has single studies only has no spread to resample, so it differs from none.
     """
-    repeated = [any(cell and len(cell.times_s) > 1 for cell in row) for row in field.table()]
+    repeated = [any(cell and len(cell.times_s) > 1 for cell in row) for row in board.table()]
     pairs = list(combinations(range(drawn.shape[1]), 2))
     p_values = []
     for i, j in pairs:
@@ -301,24 +301,24 @@ def _different(field: Field, drawn: "Floats") -> set[tuple[int, int]]:
         fewer = float(min((lead <= 0).sum(), (lead >= 0).sum()))
         known = repeated[i] and repeated[j]
         p_values.append(min(1.0, 2 * (fewer + 1) / (len(lead) + 1)) if known else 1.0)
-    alpha = field.rules.separation_alpha
+    alpha = board.rules.separation_alpha
     return {pair for pair, p in zip(pairs, holm(p_values), strict=True) if p < alpha}
 
 
-def _leaderboard(field: Field) -> list[ImportedStanding]:
-    values = field.score(field.medians()).tolist()
-    drawn = field.score(field.resample())
-    tail = (1 - field.rules.confidence) / 2
+def _leaderboard(board: ProfileBoard) -> list[ImportedStanding]:
+    values = board.score(board.medians()).tolist()
+    drawn = board.score(board.resample())
+    tail = (1 - board.rules.confidence) / 2
     ends = np.quantile(drawn, [tail, 1 - tail], axis=0).T.tolist()
-    keys = [EntryKey("", who, machine) for who, machine in field.machines.items()]
+    keys = [EntryKey("", who, machine) for who, machine in board.machines.items()]
     # Where no resample moves a score there is no interval, since that shows no certainty.
     entries = [
-        RankedEntry(
+        BoardEntry(
             key, value, *((min(low, value), max(high, value)) if low < high else (None, None))
         )
         for key, value, (low, high) in zip(keys, values, ends, strict=True)
     ]
-    different = {(keys[i], keys[j]) for i, j in _different(field, drawn)}
+    different = {(keys[i], keys[j]) for i, j in _different(board, drawn)}
     return standings(entries, different, "profile", "higher")
 
 
@@ -351,28 +351,28 @@ def _score(key: EntryKey, cell: CellStudies, ratio: float, rules: ImportedRules)
     )
 
 
-def _scores(field: Field) -> Iterator[ImportedScore]:
-    ratio = np.full((len(field.machines), len(field.workloads)), np.inf)
-    ratio[:, field.bases] = field.ratio(field.medians())
-    for row, (who, machine) in enumerate(field.machines.items()):
-        for column, name in enumerate(field.workloads):
-            if cell := field.cells.get((who, name)):
+def _scores(board: ProfileBoard) -> Iterator[ImportedScore]:
+    ratio = np.full((len(board.machines), len(board.workloads)), np.inf)
+    ratio[:, board.bases] = board.ratio(board.medians())
+    for row, (who, machine) in enumerate(board.machines.items()):
+        for column, name in enumerate(board.workloads):
+            if cell := board.cells.get((who, name)):
                 key = EntryKey(name, who, machine)
-                yield _score(key, cell, float(ratio[row, column]), field.rules)
+                yield _score(key, cell, float(ratio[row, column]), board.rules)
 
 
-def _check(field: Field, studies: pd.DataFrame) -> Iterator[Finding]:
-    rules = field.rules
-    absent = [name for name in rules.held_out if name not in field.workloads]
+def _check(board: ProfileBoard, studies: pd.DataFrame) -> Iterator[Finding]:
+    rules = board.rules
+    absent = [name for name in rules.held_out if name not in board.workloads]
     if absent:
         message = f"no submission ran the held-out workloads {', '.join(absent)}: they gate none"
         yield make_finding("algoperf-no-held-out", message)
-    studies = studies[studies.workload.isin(field.workloads)]
+    studies = studies[studies.workload.isin(board.workloads)]
     slower = (studies.time_s > studies.fastest_s) & np.isfinite(studies.time_s)
     counts = studies.assign(slower=slower).groupby("submission")[["slower", "tied"]].sum()
     totals = studies.groupby("submission").size()
-    for who in field.machines:
-        missing = sum(cell.missing_count for (name, _), cell in field.cells.items() if name == who)
+    for who in board.machines:
+        missing = sum(cell.missing_count for (name, _), cell in board.cells.items() if name == who)
         n, late, tied = totals.get(who, 0), *counts.reindex([who], fill_value=0).iloc[0]
         if late:
             message = f"{who}: in {late} of {n} studies the chosen trial is not the fastest"
@@ -400,8 +400,8 @@ def score(runs: Sequence[ImportedRun], ruleset: Ruleset) -> Outcome:
     targets = read_targets(rules.targets)
     trials = trials_frame(runs, targets, rules)
     studies = studies_frame(trials, rules)
-    field = make_field(runs, targets, collect_cells(trials, studies, rules), rules)
+    board = make_board(runs, targets, collect_cells(trials, studies, rules), rules)
     findings = report_without_target(runs, targets, "algoperf-no-target")
     return Outcome(
-        tuple(_scores(field)), tuple(_leaderboard(field)), (*findings, *_check(field, studies))
+        tuple(_scores(board)), tuple(_leaderboard(board)), (*findings, *_check(board, studies))
     )

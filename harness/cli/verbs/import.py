@@ -8,7 +8,7 @@ import click
 from harness.cli.command import CommandResult, json_command
 from harness.cli.options import results_option
 from harness.cli.printer import Printer
-from harness.formats.imports import ImportDocument, ImportedItem, Tally, import_archive
+from harness.formats.imports import ImportDocument, ImportedItem, NameCount, import_archive
 from harness.records import Finding
 from harness.run import bundle_import
 from harness.run.bundle_import import ImportResult
@@ -58,7 +58,7 @@ def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocumen
         file=str(result.ledger),
         runs_count=len(runs),
         counts=tuple(
-            Tally(what=what, count=len(values), names=tuple(sorted(values)))
+            NameCount(what=what, count=len(values), names=tuple(sorted(values)))
             for what, values in names.items()
         ),
         runs=tuple(
