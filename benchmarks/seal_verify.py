@@ -85,7 +85,7 @@ def figures(rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         small, large = made(root / "small", BUNDLE_BYTES), made(root / "large", LARGE_BYTES)
-        assert verify(small).ok, list(verify(small).faults())
+        assert verify(small).ok, list(verify(small).failures())
         text_bytes = len(trace_text())
         trace_ms = cpu_ms(lambda: BundleReader(small).trace, rounds)
         large_ms = cpu_ms(lambda: verify(large), max(3, rounds // 5))

@@ -14,7 +14,7 @@ from harness.bundle import Bundle, BundleError
 from harness.records import dump
 from harness.sign import SignError, generate, key_id, load_key, pae, sign, sign_ahead
 from harness.verify import BadKey, Report, verify
-from harness.verify.signature import encoded
+from harness.verify.signature import pre_authentication_encoding
 from tests.conftest import needs
 from tests.verify.made import Results
 
@@ -52,13 +52,13 @@ def test_the_encoding_is_that_of_the_protocols_example() -> None:
     """The test vector of DSSE v1, protocol.md."""
     expected = b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
     assert pae("http://example.com/HelloWorld", b"hello world") == expected
-    assert encoded("http://example.com/HelloWorld", b"hello world") == expected
+    assert pre_authentication_encoding("http://example.com/HelloWorld", b"hello world") == expected
 
 
 @given(st.text(), st.binary())
 def test_writer_and_checker_encode_alike(kind: str, payload: bytes) -> None:
     if kind.isprintable():
-        assert pae(kind, payload) == encoded(kind, payload)
+        assert pae(kind, payload) == pre_authentication_encoding(kind, payload)
 
 
 def test_a_signed_bundle_passes(results: Results, key: Path) -> None:
@@ -114,7 +114,7 @@ def test_another_key_does_not_do(results: Results, key: Path, tmp_path: Path) ->
     sign(results.root / results.place(RUN_ID), load_key(tmp_path / "other"))
     found, message = verdict(verify(results.root, public(key)))
     assert found == "fail"
-    assert "no signature is by" in message
+    assert "has no signature by" in message
 
 
 def test_several_people_can_sign(results: Results, key: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def _checked(path: Path, aside: Path, key: Path | None) -> Report:
         raise BundleImportError(
             f"{path}: neither a bundle nor a results folder is in it"
         ) from error
-    if fault := next(report.faults(), ""):
+    if fault := next(report.failures(), ""):
         raise BundleImportError(
             f"{path}: nothing was let in: {fault.replace(str(inner), str(path))}"
         )

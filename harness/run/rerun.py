@@ -38,7 +38,7 @@ def open_sealed(folder: Path) -> Bundle:
         raise RerunError(
             f"{folder}: not a bundle but a folder of {len(report.bundles)}; name one of them"
         )
-    faults = list(report.faults())
+    faults = list(report.failures())
     if faults or report.bundles[0].state != "sealed":
         what = faults[0] if faults else "the run was cut off and never sealed"
         raise RerunError(f"{folder}: not as it was sealed, so there is nothing to repeat: {what}")

@@ -1,8 +1,9 @@
-"""The independent checker of bundles and ledgers: its own walking, hashing and parsing.
+"""The independent checker of bundles and ledgers.
 
-It shares no code with what writes a bundle but the record types, so that a fault of the writer
-cannot hide itself. A folder alone is checked against itself; within a results tree also against
-the machine's ledger, which witnesses the manifest.
+It has its own code for walking, hashing and parsing and shares only the record types with the code
+that writes bundles, so that an error of the writer cannot hide itself. A bundle is checked against
+itself and, in a results tree, against the ledger of its machine, which contains the hash of its
+manifest.
 """
 
 from harness.verify.report import (
@@ -13,7 +14,6 @@ from harness.verify.report import (
     LedgerReport,
     NothingToVerify,
     Report,
-    Verdict,
 )
 from harness.verify.tree import verify
 
@@ -25,6 +25,5 @@ __all__ = [
     "LedgerReport",
     "NothingToVerify",
     "Report",
-    "Verdict",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""Unpacks archives as if an enemy had made them: plain files with plain names, or nothing."""
+"""Unpacks untrusted archives: only plain files and folders with plain names are accepted."""
 
 import gzip
 import os
@@ -17,31 +17,31 @@ from harness.verify.report import BadArchive
 ENTRIES_MAX = 20_000
 UNPACKED_MAX = 4 << 30
 RATIO_MAX = 200
-"""Times that an archive may grow; readings shrink by ten, weights hardly."""
+"""Largest ratio of unpacked to packed size; for readings it is about ten, for weights about one."""
 
 SMALL_BYTES = 1 << 20
-"""Up to this much the ratio does not matter."""
+"""Up to this size the ratio is not checked."""
 
 CHUNK_BYTES = 1 << 20
 HEADER_MAX = 1 << 22
-"""Most bytes that a reader of headers may want at once."""
+"""Most bytes that `tarfile` may read at once."""
 
 READS_MAX = 1_000_000
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
 class ArchiveItem(NamedTuple):
-    """One file of an archive, still packed."""
+    """One file or folder of an archive, not unpacked yet."""
 
     name: str
     folder: bool
     size_bytes: int
-    """As declared."""
+    """The declared size."""
     content: IO[bytes] | None
 
 
 class _Guarded:
-    """A file for `tarfile`: no header makes it read gigabytes at once or for ever."""
+    """A file for `tarfile` that limits how much a header can make it read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -53,10 +53,10 @@ class _Guarded:
             raise tarfile.ReadError("a header asks for too much")
         return self._file.read(size)
 
-    def seek(self, place: int, whence: int = 0) -> int:
-        if place < 0:
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if offset < 0:
             raise tarfile.ReadError("a header points before the file")
-        return self._file.seek(place, whence)
+        return self._file.seek(offset, whence)
 
     def tell(self) -> int:
         return self._file.tell()
@@ -70,7 +70,7 @@ def _tar_items(file: IO[bytes]) -> Iterator[ArchiveItem]:
                 raise BadArchive(f"{member.name!a}: neither a plain file nor a folder")
             content = tar.extractfile(member) if member.isreg() else None
             yield ArchiveItem(member.name, member.isdir(), member.size, content)
-            # It keeps each member for ever otherwise.
+            # Otherwise it keeps every member in memory.
             tar.members = []  # type: ignore[attr-defined]
 
 
@@ -79,13 +79,13 @@ def _zip_items(file: IO[bytes]) -> Iterator[ArchiveItem]:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or info.flag_bits & 1:
-                raise BadArchive(f"{info.filename!a}: a link, an odd file, or encrypted")
+                raise BadArchive(f"{info.filename!a}: a link, a special file, or encrypted")
             content = None if info.is_dir() else archive.open(info)
             yield ArchiveItem(info.orig_filename, info.is_dir(), info.file_size, content)
 
 
 class _Unpacker:
-    """Writes items below a folder, and counts what they weigh."""
+    """Writes items below a folder, and limits their total size and number."""
 
     def __init__(self, target: Path, packed_bytes: int) -> None:
         self._target = target
@@ -93,15 +93,15 @@ class _Unpacker:
         self._bytes = 0
         self._names: dict[str, str] = {}
 
-    def take(self, item: ArchiveItem) -> None:
+    def write(self, item: ArchiveItem) -> None:
         """Write one item.
 
         Raises:
-            BadArchive: its name, its size or their number is against the rules.
+            BadArchive: its name or size, or the number of items, breaks a rule.
         """
-        path = self._place(item)
+        path = self._path_of(item)
         if item.size_bytes < 0 or self._bytes + item.size_bytes > self._limit:
-            self._too_much()
+            raise self._too_large()
         if item.content is None:
             path.mkdir(parents=True, exist_ok=True)
             return
@@ -111,44 +111,42 @@ class _Unpacker:
             while piece := item.content.read(CHUNK_BYTES):
                 self._bytes += len(piece)
                 if self._bytes > self._limit:
-                    self._too_much()
+                    raise self._too_large()
                 file.write(piece)
 
-    def _too_much(self) -> None:
-        raise BadArchive(f"unpacks to more than {self._limit} bytes: a bomb")
+    def _too_large(self) -> BadArchive:
+        return BadArchive(f"unpacks to more than {self._limit} bytes: a bomb")
 
-    def _place(self, item: ArchiveItem) -> Path:
+    def _path_of(self, item: ArchiveItem) -> Path:
         name = item.name.removeprefix("./")
         if item.folder:
             name = name.rstrip("/")
             if name in ("", "."):
                 return self._target
         parts = PurePosixPath(name).parts
-        odd = any(
-            unicodedata.category(element) in {"Cc", "Cs"} or element == "\\" for element in name
-        )
+        odd = any(unicodedata.category(char) in {"Cc", "Cs"} or char == "\\" for char in name)
         if not parts or "/".join(parts) != name or ".." in parts or name.startswith("/") or odd:
-            raise BadArchive(f"{item.name!a}: no plain relative name")
-        self._remember(parts, folder=item.folder)
+            raise BadArchive(f"{item.name!a}: not a plain relative name")
+        self._register(parts, folder=item.folder)
         return self._target.joinpath(*parts)
 
-    def _remember(self, parts: tuple[str, ...], *, folder: bool) -> None:
-        """Names that differ in nothing but case or accents' spelling meet on some disks."""
+    def _register(self, parts: tuple[str, ...], *, folder: bool) -> None:
+        """Refuse repeated names; some disks ignore case and the form of accents."""
         for depth in range(1, len(parts) + 1):
             name = "/".join(parts[:depth])
             key = unicodedata.normalize("NFC", name).casefold()
             is_folder = depth < len(parts) or folder
             known = self._names.get(key)
-            # A folder may be named again as itself, a file never.
+            # A folder may be listed again under the same name, a file may not.
             if known is not None and not (is_folder and known == f"{name}/"):
-                raise BadArchive(f"{name!a}: the name is there twice")
+                raise BadArchive(f"{name!a}: the name is listed twice")
             self._names[key] = f"{name}/" if is_folder else name
         if len(self._names) > ENTRIES_MAX:
             raise BadArchive(f"more than {ENTRIES_MAX} entries")
 
 
 def _folder_items(folder: Path) -> Iterator[ArchiveItem]:
-    """What lies below a folder, as if it had been packed; links are never followed."""
+    """The files and folders below a folder as items; links are not followed."""
     for entry in walk(folder):
         if entry.kind not in ("file", "folder"):
             raise BadArchive(f"{entry.path!a}: neither a plain file nor a folder")
@@ -156,11 +154,11 @@ def _folder_items(folder: Path) -> Iterator[ArchiveItem]:
             yield ArchiveItem(entry.path, folder=True, size_bytes=0, content=None)
             continue
         with open_plain(folder, entry.path) as file:
-            yield ArchiveItem(entry.path, False, os.fstat(file.fileno()).st_size, file)  # noqa: FBT003
+            yield ArchiveItem(entry.path, False, os.fstat(file.fileno()).st_size, file)  # noqa: FBT003 - the fields of a tuple
 
 
 def _plain_tar(archive: Path, scratch: Path) -> Path:
-    """The tar file behind gzip, unpacked to a scratch file within the limits."""
+    """Unpack a gzip file to a scratch file, within the limits."""
     packed_bytes = archive.stat().st_size
     limit = min(UNPACKED_MAX, max(SMALL_BYTES, RATIO_MAX * packed_bytes)) + CHUNK_BYTES
     total = 0
@@ -174,39 +172,39 @@ def _plain_tar(archive: Path, scratch: Path) -> Path:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file's name says that it is an archive."""
+    """Whether a file has the suffix of an archive."""
     return path.name.endswith(SUFFIXES)
 
 
 def stem(path: Path) -> str:
-    """An archive's name without its suffix."""
-    suffix = next(item for item in SUFFIXES if path.name.endswith(item))
+    """The name of an archive without its suffix."""
+    suffix = next(suffix for suffix in SUFFIXES if path.name.endswith(suffix))
     return path.name.removesuffix(suffix) or "archive"
 
 
 def copy_folder(folder: Path, target: Path) -> None:
-    """Copy a stranger's folder below a fresh one, by the rules for archives.
+    """Copy an untrusted folder into an empty one, by the rules for archives.
 
     Raises:
-        BadArchive: it breaks one of them, or cannot be read.
+        BadArchive: the folder breaks a rule, or cannot be read.
     """
     unpacker = _Unpacker(target, UNPACKED_MAX)
     try:
         for item in _folder_items(folder):
-            unpacker.take(item)
+            unpacker.write(item)
     except (BadArchive, Unreadable, OSError) as error:
         raise BadArchive(f"{folder}: {error}") from error
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Unpack below a fresh folder.
+    """Unpack an archive into an empty folder.
 
-    Only plain files and folders, relative plain names, no name twice (compared without case), and
-    no more bytes or entries than a bundle can have, declared or real.
+    Allowed are plain files and folders with plain relative names, no name twice (ignoring case),
+    and at most as many bytes and entries as a bundle can have, by declared and by real size.
 
     Raises:
-        BadArchive: it breaks one of these rules, or is damaged; what was written until then stays
-            in `target`, for the caller to remove.
+        BadArchive: the archive breaks a rule or is damaged; the caller removes what was written
+            to `target`.
     """
     unpacker = _Unpacker(target, archive.stat().st_size)
     try:
@@ -218,11 +216,16 @@ def unpack(archive: Path, target: Path) -> None:
             items = _tar_items
         with path.open("rb") as file:
             for item in items(file):
-                unpacker.take(item)
+                unpacker.write(item)
     except BadArchive as error:
         raise BadArchive(f"{archive}: {error}") from error
     except (
-        tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
-        NotImplementedError, RuntimeError,
-    ) as error:  # fmt: skip
-        raise BadArchive(f"{archive}: damaged or no such archive: {error}") from error
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        ValueError,
+        RuntimeError,  # and its subclass NotImplementedError
+    ) as error:
+        raise BadArchive(f"{archive}: damaged, or not such an archive: {error}") from error

@@ -1,39 +1,40 @@
-"""Walks folders without following links, and reads and hashes plain files only."""
+"""Walks folders without following links; reads and hashes only plain files."""
 
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 FILES_MAX = 100_000
-"""Entries below one bundle beyond which nobody wants to look further."""
+"""Most entries below one folder; with more the walk stops."""
 
 READ_MAX = 256 << 20
-"""Bytes of a file that is parsed; larger ones are refused unread."""
+"""Largest file that is parsed."""
 
 HASHED_MAX = 4 << 30
-"""Bytes hashed of one bundle, as much as an archive may unpack to: a sparse file costs nobody
-anything but the one who reads it."""
+"""Most bytes that are hashed of one bundle, the same as an archive may unpack to. A sparse file is
+small on disk, but reading it takes time."""
 
 EntryKind = Literal["file", "folder", "link", "other"]
 
 
 class Unreadable(ValueError):
-    """A file that cannot be used; the message does not name it."""
+    """A file that cannot be used; the message does not contain its name."""
 
     def __init__(self, file: str, text: str) -> None:
-        """Keep the file's name beside the message."""
+        """Store the name of the file besides the message."""
         super().__init__(text)
         self.file = file
 
 
 class DiskEntry(NamedTuple):
-    """One thing below a folder."""
+    """A file, folder or other entry below a folder."""
 
     path: str
-    """Relative, with `/` between the parts."""
+    """Relative path, with `/` between the parts."""
     kind: EntryKind
 
 
@@ -47,7 +48,7 @@ def _kind(entry: "os.DirEntry[str]") -> EntryKind:
 
 
 def walk(root: Path) -> Iterator[DiskEntry]:
-    """Everything below a folder, sorted within each folder; links are named, never followed.
+    """All entries below a folder, sorted within each folder; links are listed and not followed.
 
     Raises:
         Unreadable: a folder cannot be listed, or there are too many entries.
@@ -55,27 +56,31 @@ def walk(root: Path) -> Iterator[DiskEntry]:
     pending = [""]
     count = 0
     while pending:
-        here = pending.pop()
-        for name, kind in _listing(root, here):
+        folder = pending.pop()
+        for name, kind in _list_folder(root, folder):
             count += 1
             if count > FILES_MAX:
-                raise Unreadable(here or ".", f"more than {FILES_MAX} entries below the folder")
-            path = f"{here}/{name}" if here else name
+                raise Unreadable(folder or ".", f"more than {FILES_MAX} entries below the folder")
+            path = f"{folder}/{name}" if folder else name
             if kind == "folder":
                 pending.append(path)
             yield DiskEntry(path, kind)
 
 
-def _listing(root: Path, here: str) -> list[tuple[str, EntryKind]]:
+def _list_folder(root: Path, folder: str) -> list[tuple[str, EntryKind]]:
     try:
-        with os.scandir(root / here) as entries:
+        with os.scandir(root / folder) as entries:
             return sorted((entry.name, _kind(entry)) for entry in entries)
     except OSError as error:
-        raise Unreadable(here or ".", f"cannot be listed: {error.strerror}") from error
+        raise Unreadable(folder or ".", f"cannot be listed: {error.strerror}") from error
 
 
-def _opened(root: Path, path: str) -> int:
-    """Descriptor of a plain file; a pipe does not block, a link is not followed."""
+def open_plain(root: Path, path: str) -> BufferedReader:
+    """Open a plain file for reading; links are not followed, and a pipe does not block.
+
+    Raises:
+        Unreadable: the file is missing, or not a plain file.
+    """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(root / path, flags)
@@ -84,46 +89,37 @@ def _opened(root: Path, path: str) -> int:
         raise Unreadable(path, f"cannot be opened: {reason}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise Unreadable(path, "is no plain file")
-    return descriptor
-
-
-def open_plain(root: Path, path: str) -> IO[bytes]:
-    """A plain file, open for reading.
-
-    Raises:
-        Unreadable: it is missing or odd.
-    """
-    return os.fdopen(_opened(root, path), "rb")
+        raise Unreadable(path, "is not a plain file")
+    return os.fdopen(descriptor, "rb")
 
 
 def read(root: Path, path: str, size_max: int = READ_MAX) -> bytes:
-    """All bytes of a plain file.
+    """Read a plain file.
 
     Raises:
-        Unreadable: it is missing, odd or too large.
+        Unreadable: the file is missing, not a plain file, or too large.
     """
     with open_plain(root, path) as file:
         size_bytes = os.fstat(file.fileno()).st_size
         if size_bytes > size_max:
-            raise Unreadable(path, f"{size_bytes} bytes is too large to be read")
+            raise Unreadable(path, f"{size_bytes} bytes are too many to read")
         return file.read(size_max + 1)
 
 
 class Fingerprint(NamedTuple):
-    """A file's fingerprint."""
+    """Size and SHA-256 of a file."""
 
     size_bytes: int
     sha256: str
 
 
 def fingerprint(root: Path, path: str, size_max: int = HASHED_MAX) -> Fingerprint:
-    """Size and SHA-256 of a plain file.
+    """Compute size and SHA-256 of a plain file.
 
     Raises:
-        Unreadable: it is missing, odd or too large.
+        Unreadable: the file is missing, not a plain file, or too large.
     """
-    with os.fdopen(_opened(root, path), "rb", buffering=0) as file:
+    with open_plain(root, path) as file:
         size_bytes = os.fstat(file.fileno()).st_size
         if size_bytes > size_max:
             raise Unreadable(path, f"{size_bytes} bytes are more than a bundle can have")
@@ -132,5 +128,5 @@ def fingerprint(root: Path, path: str, size_max: int = HASHED_MAX) -> Fingerprin
 
 
 def exists(root: Path, path: str) -> bool:
-    """Whether anything has that name, a dangling link included."""
+    """Whether an entry of that name exists; a link without a target counts."""
     return os.path.lexists(root / path)

@@ -1,4 +1,4 @@
-"""Checks of a machine's ledger, and of a bundle against it."""
+"""Checks of the ledger of a machine, and of a bundle against it."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from harness.verify.strict import lines_of, record_of, tree_of
 
 GENESIS = "0" * 64
 FOREIGN = "foreign"
-"""Ledger of the bundles that came from elsewhere."""
+"""Name of the ledger of imported bundles."""
 
 
 @dataclass(frozen=True)
 class LedgerLine:
-    """One line of a ledger, as it stands and as it reads."""
+    """One line of a ledger: its bytes and its row."""
 
     where: str
     data: bytes
@@ -28,16 +28,16 @@ class LedgerLine:
 
 
 class LedgerReader:
-    """One machine's ledger; reading it raises `Unreadable` where it cannot be read at all."""
+    """The ledger of one machine; `lines` raises `Unreadable` if it cannot be read."""
 
     def __init__(self, results: Path, file: str) -> None:
-        """The ledger `file`, relative to the results folder."""
+        """Name the ledger `file`, relative to the results folder."""
         self.results = results
         self.file = file
 
     @cached_property
     def lines(self) -> tuple[LedgerLine, ...]:
-        """All rows."""
+        """All lines."""
         data = read(self.results, self.file)
         rows = []
         for number, line in enumerate(lines_of(data, self.file), 1):
@@ -47,107 +47,106 @@ class LedgerReader:
 
     @property
     def rows(self) -> tuple[LedgerRow, ...]:
-        """The rows without their text."""
+        """All rows."""
         return tuple(line.row for line in self.lines)
 
     def finished(self, run_id: str) -> LedgerRow | None:
-        """The row that closed a run."""
+        """The row that finished a run."""
         return next((r for r in self.rows if r.kind == "finished" and r.run_id == run_id), None)
 
     def foreign(self, place: str) -> LedgerRow | None:
-        """The row by which a bundle came in from elsewhere to a place."""
+        """The row of a bundle that was imported to a path."""
         return next((r for r in self.rows if r.kind == "foreign" and r.bundle == place), None)
 
     def started(self) -> list[LedgerRow]:
-        """Rows that opened a run."""
+        """The rows that started runs."""
         return [row for row in self.rows if row.kind == "started"]
 
 
 def digest_of(data: bytes, where: str) -> str:
-    """SHA-256 of a row as JSON with sorted keys and no spaces, without its `hash`."""
+    """SHA-256 of a row without its `hash`, as JSON with sorted keys and no spaces."""
     tree = tree_of(data, where)
     tree.pop("hash", None)
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def readable(chain: LedgerReader) -> Iterator[Problem]:
-    """Every line is a whole, valid row."""
+def readable(ledger: LedgerReader) -> Iterator[Problem]:
+    """Every line is a complete, valid row."""
     try:
-        _ = chain.lines
+        _ = ledger.lines
     except Unreadable as error:
         yield Problem(error.file, str(error))
 
 
-def written_form(chain: LedgerReader) -> Iterator[Problem]:
-    """Every line is byte for byte what the row is written as: sorted keys, one space each."""
-    for line in chain.lines:
+def written_form(ledger: LedgerReader) -> Iterator[Problem]:
+    """Every line is in the form in which rows are written, byte for byte."""
+    for line in ledger.lines:
         text = json.dumps(tree_of(line.data, line.where), sort_keys=True)
         if text.encode("ascii") != line.data:
             yield Problem(line.where, "is not in the form in which rows are written")
 
 
-def hashes(chain: LedgerReader) -> Iterator[Problem]:
-    """Each row's hash is that of its contents."""
-    for line in chain.lines:
+def hashes(ledger: LedgerReader) -> Iterator[Problem]:
+    """The hash of every row is that of its contents."""
+    for line in ledger.lines:
         if digest_of(line.data, line.where) != line.row.hash:
             yield Problem(line.where, "the row's hash does not match its contents")
 
 
-def order(chain: LedgerReader) -> Iterator[Problem]:
-    """Rows are numbered from 0 without a gap, and each names the hash of the one before."""
+def order(ledger: LedgerReader) -> Iterator[Problem]:
+    """Rows are numbered from 0 without a gap, and each contains the hash of the previous one."""
     previous = GENESIS
-    for position, line in enumerate(chain.lines):
+    for position, line in enumerate(ledger.lines):
         if line.row.seq != position:
-            yield Problem(line.where, f"row {line.row.seq} where {position} should be")
+            yield Problem(line.where, f"row {line.row.seq} instead of {position}")
         if line.row.previous != previous:
-            yield Problem(line.where, "does not follow the row before it")
+            yield Problem(line.where, "does not contain the hash of the previous row")
         previous = line.row.hash
 
 
-def pairs(chain: LedgerReader) -> Iterator[Problem]:
-    """Each run is started once and finished at most once, later, as what it was started.
+def pairs(ledger: LedgerReader) -> Iterator[Problem]:
+    """Every run is started once and finished at most once, later, with the same statements.
 
-    What came from elsewhere was neither started nor finished here, and stands in a ledger apart.
+    Imported bundles were neither started nor finished here, and have a ledger of their own.
     """
-    opened: dict[str, LedgerRow] = {}
-    closed: set[str] = set()
-    for line in chain.lines:
+    started: dict[str, LedgerRow] = {}
+    finished: set[str] = set()
+    for line in ledger.lines:
         row = line.row
-        if (row.kind == "foreign") != (Path(chain.file).stem == FOREIGN):
+        if (row.kind == "foreign") != (Path(ledger.file).stem == FOREIGN):
             yield Problem(line.where, f"a row of kind {row.kind} in this ledger")
         if row.kind == "foreign":
             continue
         if row.kind == "started":
-            if row.run_id in opened:
+            if row.run_id in started:
                 yield Problem(line.where, f"run {row.run_id} is started twice")
-            opened[row.run_id] = row
+            started[row.run_id] = row
             continue
-        before = opened.get(row.run_id)
-        if before is None or row.run_id in closed or _what(before) != _what(row):
+        start = started.get(row.run_id)
+        if start is None or row.run_id in finished or _statements(start) != _statements(row):
             yield Problem(line.where, f"run {row.run_id} is finished without being started as such")
-        closed.add(row.run_id)
+        finished.add(row.run_id)
 
 
-def _what(row: LedgerRow) -> tuple[str, ...]:
-    """What must be the same in both rows of a run."""
+def _statements(row: LedgerRow) -> tuple[str, ...]:
+    """The fields that must be the same in both rows of a run."""
     return (row.workload, row.submission, row.submission_sha256, row.seed_commitment, row.bundle)
 
 
-def bundles(chain: LedgerReader) -> Iterator[Problem]:
-    """Every bundle that was sealed is still there."""
-    for line in chain.lines:
+def bundles(ledger: LedgerReader) -> Iterator[Problem]:
+    """Every sealed bundle still exists."""
+    for line in ledger.lines:
         sealed = line.row.kind != "started" and line.row.manifest_sha256 is not None
-        if sealed and not _present(chain.results, line.row.bundle):
+        if sealed and not _exists(ledger.results, line.row.bundle):
             yield Problem(line.where, f"the bundle {line.row.bundle!a} is missing")
 
 
-def _present(results: Path, bundle: str) -> bool:
-    """Whether a manifest lies at that very place, below the results folder and behind no link."""
-    place = (results / bundle / MANIFEST).resolve()
-    return place == results.resolve() / bundle / MANIFEST and exists(
-        results, f"{bundle}/{MANIFEST}"
-    )
+def _exists(results: Path, bundle: str) -> bool:
+    """Whether the manifest of a bundle exists below the results folder, without any link."""
+    root, path = results.resolve(), Path(bundle, MANIFEST)
+    in_place = (root / path).resolve() == root / path and not path.is_absolute()
+    return in_place and exists(results, str(path))
 
 
 CHECKS = (
@@ -160,27 +159,27 @@ CHECKS = (
 )
 
 
-def _run_checks(chain: LedgerReader) -> Iterator[CheckResult]:
-    first = run_check("ledger-readable", readable(chain))
+def _run_checks(ledger: LedgerReader) -> Iterator[CheckResult]:
+    first = run_check("ledger-readable", readable(ledger))
     yield first
     for rule, check in CHECKS[1:]:
         if first.verdict == "pass":
-            yield run_check(rule, check(chain))
+            yield run_check(rule, check(ledger))
         else:
             yield CheckResult(rule, "skip", "the ledger cannot be read")
 
 
-def report_on(chain: LedgerReader) -> LedgerReport:
-    """All checks of one ledger."""
-    checks = tuple(_run_checks(chain))
-    rows = chain.rows if checks[0].verdict == "pass" else ()
-    done = {row.run_id for row in rows if row.kind == "finished"}
+def report_on(ledger: LedgerReader) -> LedgerReport:
+    """Make all checks of one ledger."""
+    checks = tuple(_run_checks(ledger))
+    rows = ledger.rows if checks[0].verdict == "pass" else ()
+    finished = {row.run_id for row in rows if row.kind == "finished"}
     return LedgerReport(
-        ledger=chain.file,
+        ledger=ledger.file,
         rows_count=len(rows),
         head=rows[-1].hash if rows else GENESIS,
         unfinished=tuple(
-            row.bundle for row in rows if row.kind == "started" and row.run_id not in done
+            row.bundle for row in rows if row.kind == "started" and row.run_id not in finished
         ),
         checks=checks,
     )
@@ -189,37 +188,37 @@ def report_on(chain: LedgerReader) -> LedgerReport:
 # --- a bundle against the ledger ----------------------------------------------------------------
 
 
-def _is_home(bundle: BundleReader, place: str) -> bool:
-    """Whether a bundle lies where its run put it: then the ledger's place is known, too."""
+def _is_in_place(bundle: BundleReader, place: str) -> bool:
+    """Whether a bundle is where its run was stored, so that its ledger should be there too."""
     run = bundle.run
-    workload, _, rest = place.partition("/")
-    submission, _, rest = rest.partition("/")
-    names = (workload, submission, rest.partition("/")[2])
-    return names == (run.workload.name, run.submission.name, run.id)
+    parts = place.split("/", 3)
+    names = [run.workload.name, run.submission.name, run.id]
+    return [*parts[:2], *parts[3:]] == names
 
 
 def witnessed(
-    bundle: BundleReader, chain: LedgerReader | None, place: str, *, missing: bool = False
+    bundle: BundleReader, ledger: LedgerReader | None, place: str, *, missing: bool = False
 ) -> Iterator[Problem]:
-    """The ledger's rows of this run say what the bundle says, and name this very manifest.
+    """The rows of this run in the ledger agree with the bundle and contain the manifest's hash.
 
     Args:
-        bundle: What is examined.
-        chain: Its machine's ledger; None where none can be used.
+        bundle: The bundle to check.
+        ledger: The ledger of its machine; None if there is no usable one.
         place: The bundle's folder below the results folder.
-        missing: No such ledger is in the results folder, nor was the bundle let in as foreign.
+        missing: Whether the results folder has no ledger of the machine, and the bundle was not
+            imported.
     """
-    if missing and _is_home(bundle, place):
+    if missing and _is_in_place(bundle, place):
         machine = place.split("/")[-2]
-        text = "is missing, so nobody can tell which runs were left out"
+        text = "is missing, so it is unknown which runs were left out"
         yield Problem(f"ledgers/{machine}.jsonl", text)
         return
-    if chain is None:
-        raise SkipCheck("no ledger of this machine lies here, so nothing witnesses the manifest")
+    if ledger is None:
+        raise SkipCheck("there is no ledger of this machine to check the manifest against")
     manifest, run = bundle.manifest, bundle.run
-    rows = chain.rows
-    opened = rows[manifest.ledger_seq] if 0 <= manifest.ledger_seq < len(rows) else None
-    if opened is None or (opened.kind, opened.run_id) != ("started", manifest.run_id):
+    rows = ledger.rows
+    start = rows[manifest.ledger_seq] if 0 <= manifest.ledger_seq < len(rows) else None
+    if start is None or (start.kind, start.run_id) != ("started", manifest.run_id):
         yield Problem(MANIFEST, f"row {manifest.ledger_seq} of the ledger did not start this run")
         return
     stated = (
@@ -229,42 +228,42 @@ def witnessed(
         run.seeds.commitment,
         place,
     )
-    if _what(opened) != stated:
-        yield Problem("run.json", f"is not what row {opened.seq} of the ledger started")
-    yield from _closing_row(bundle, chain)
+    if _statements(start) != stated:
+        yield Problem("run.json", f"differs from row {start.seq} of the ledger, which started it")
+    yield from _finishing_row(bundle, ledger)
 
 
-def _closing_row(bundle: BundleReader, chain: LedgerReader) -> Iterator[Problem]:
-    """The row that was written after the seal."""
+def _finishing_row(bundle: BundleReader, ledger: LedgerReader) -> Iterator[Problem]:
+    """The row that was written after the seal agrees with the manifest."""
     manifest = bundle.manifest
-    closed = chain.finished(manifest.run_id)
-    if closed is None:
+    finish = ledger.finished(manifest.run_id)
+    if finish is None:
         yield Problem(
-            chain.file, f"has no row that finishes run {manifest.run_id}, which is sealed"
+            ledger.file, f"has no row that finishes run {manifest.run_id}, which is sealed"
         )
         return
-    if closed.manifest_sha256 != bundle.fingerprint(MANIFEST).sha256:
-        yield Problem(MANIFEST, f"its SHA-256 is not the one in row {closed.seq} of the ledger")
-    if closed.status != manifest.status:
-        yield Problem(MANIFEST, f"status {manifest.status}, the ledger says {closed.status}")
+    if finish.manifest_sha256 != bundle.fingerprint(MANIFEST).sha256:
+        yield Problem(MANIFEST, f"its SHA-256 is not the one in row {finish.seq} of the ledger")
+    if finish.status != manifest.status:
+        yield Problem(MANIFEST, f"status {manifest.status}, the ledger says {finish.status}")
 
 
-def admitted(bundle: BundleReader, row: LedgerRow) -> Iterator[Problem]:
-    """A bundle from elsewhere is the one that was let in."""
+def imported(bundle: BundleReader, row: LedgerRow) -> Iterator[Problem]:
+    """The row of an imported bundle agrees with its manifest."""
     where = f"row {row.seq} of the ledger {FOREIGN}"
     if row.manifest_sha256 != bundle.fingerprint(MANIFEST).sha256:
         yield Problem(MANIFEST, f"its SHA-256 is not the one in {where}")
-    told = (bundle.manifest.run_id, bundle.manifest.status)
-    if told != (row.run_id, row.status):
-        yield Problem(MANIFEST, f"run {told[0]} with status {told[1]}, {where} says otherwise")
+    run_id, status = bundle.manifest.run_id, bundle.manifest.status
+    if (run_id, status) != (row.run_id, row.status):
+        yield Problem(MANIFEST, f"run {run_id} with status {status} differs from {where}")
 
 
-def follows(bundle: BundleReader, chain: LedgerReader | None) -> Iterator[Problem]:
-    """The manifest names the manifest that was sealed before it on this machine."""
-    if chain is None:
-        raise SkipCheck("no ledger of this machine lies here")
+def previous_manifest(bundle: BundleReader, ledger: LedgerReader | None) -> Iterator[Problem]:
+    """The manifest contains the hash of the previous manifest of this machine."""
+    if ledger is None:
+        raise SkipCheck("there is no ledger of this machine")
     manifest = bundle.manifest
-    sealed = [row for row in chain.rows if row.manifest_sha256 and row.run_id != manifest.run_id]
+    sealed = [row for row in ledger.rows if row.manifest_sha256 and row.run_id != manifest.run_id]
     before = [row.manifest_sha256 for row in sealed if row.seq < manifest.ledger_seq]
     if manifest.previous_manifest_sha256 != (before[-1] if before else None):
-        yield Problem(MANIFEST, "names another manifest as the previous one than the ledger does")
+        yield Problem(MANIFEST, "names another previous manifest than the ledger")

@@ -1,10 +1,10 @@
-"""A bundle under examination: each file is read, parsed and hashed at most once."""
+"""Reads one bundle; each file is read, parsed and hashed at most once."""
 
 import tomllib
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from harness.records import (
     Evaluation,
@@ -37,35 +37,24 @@ TRACE = "trace.csv.gz"
 SUBMISSION = "submission"
 SNAPSHOTS = "snapshots"
 REQUIRED = ("README.txt", "run.json", "machine.json", "events.jsonl", "ruleset.toml")
-"""Files that a complete bundle cannot be without."""
+"""Files that every complete bundle has."""
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-class TraceFacts(NamedTuple):
-    """What the checker takes from a trace."""
-
-    rows: dict[str, int]
-    """Rows of each domain."""
-    faults: tuple[str, ...]
-    """Sentences on rows that are wrong."""
-
-
 class BundleReader:
-    """One bundle's folder; whatever cannot be read raises `Unreadable` when it is asked for."""
+    """The files of one bundle; a property raises `Unreadable` if its file cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        """Look at a folder; nothing is read yet."""
+        """Name the folder; nothing is read yet."""
         self.folder = folder
         self._prints: dict[str, Fingerprint] = {}
         self.bytes_count = 0
-        """Bytes hashed so far."""
-
-    # --- files ----------------------------------------------------------------------------------
+        """Number of bytes hashed so far."""
 
     @cached_property
     def entries(self) -> tuple[DiskEntry, ...]:
-        """All that lies below the folder."""
+        """All entries below the folder."""
         return tuple(walk(self.folder))
 
     @cached_property
@@ -82,15 +71,13 @@ class BundleReader:
         return self._prints[path]
 
     def has(self, path: str) -> bool:
-        """Whether there is something of that name."""
+        """Whether an entry of that name exists."""
         return exists(self.folder, path)
 
-    def below(self, folder: str) -> list[str]:
-        """Plain files in a folder of the bundle, in the order of their parts."""
+    def files_in(self, folder: str) -> list[str]:
+        """Plain files below a folder of the bundle, sorted by the parts of their paths."""
         names = [path for path in self.files if path.startswith(f"{folder}/")]
         return sorted(names, key=lambda path: path.split("/"))
-
-    # --- records --------------------------------------------------------------------------------
 
     def _record(self, path: str, kind: type[AnyRecord]) -> AnyRecord:
         return record_of(kind, read(self.folder, path), path)
@@ -102,17 +89,17 @@ class BundleReader:
 
     @cached_property
     def run(self) -> Run:
-        """The run's record."""
+        """The record of the run."""
         return self._record("run.json", Run)
 
     @cached_property
     def machine(self) -> Machine:
-        """The machine's record."""
+        """The record of the machine."""
         return self._record("machine.json", Machine)
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """The judge's record."""
+        """The record of the evaluation."""
         return self._record("eval.json", Evaluation)
 
     @cached_property
@@ -138,13 +125,13 @@ class BundleReader:
         )
 
     @cached_property
-    def trace(self) -> TraceFacts:
-        """The trace, read through once."""
+    def trace(self) -> TraceChecker:
+        """The trace, checked row by row."""
         blocks = table_blocks(read(self.folder, TRACE), TRACE)
         header, _, rest = next(blocks, b"").partition(b"\n")
         if header != ",".join(TRACE_COLUMNS).encode():
             raise Unreadable(TRACE, f"the header is not {','.join(TRACE_COLUMNS)}")
-        found = TraceChecker()
+        checker = TraceChecker()
         for block in chain((rest,), blocks):
-            found.take(block)
-        return TraceFacts(dict(found.rows), tuple(found.faults))
+            checker.check(block)
+        return checker

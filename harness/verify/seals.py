@@ -1,4 +1,4 @@
-"""Checks of the seal: what the manifest lists is there, unaltered, and there is nothing else."""
+"""Checks of the seal: the files of the bundle are those that the manifest lists, unchanged."""
 
 import hashlib
 import unicodedata
@@ -11,33 +11,31 @@ from harness.verify.reader import MANIFEST, REQUIRED, SIGNATURE, SUBMISSION, Bun
 from harness.verify.report import Problem, SkipCheck
 
 HARNESS = Path(__file__).parents[1]
-LISTED_MAX = 3
-"""Names in one message."""
 
 
 def manifest(bundle: BundleReader) -> Iterator[Problem]:
-    """The manifest is there and is one."""
+    """The manifest exists and is valid."""
     try:
         _ = bundle.manifest
     except Unreadable as error:
         yield Problem(error.file, str(error))
 
 
-def _ill_named(path: str) -> str:
-    """Why a path may not stand in a manifest, or nothing."""
+def _name_error(path: str) -> str:
+    """Why a path is not allowed in a manifest, or nothing."""
     parts = PurePosixPath(path).parts
     if not path or path.startswith("/") or "/".join(parts) != path or ".." in parts:
-        return "is no plain relative path"
-    if "\\" in path or any(unicodedata.category(item) in {"Cc", "Cs"} for item in path):
+        return "is not a plain relative path"
+    if "\\" in path or any(unicodedata.category(char) in {"Cc", "Cs"} for char in path):
         return "has a backslash or a control character in its name"
     return ""
 
 
 def names(bundle: BundleReader) -> Iterator[Problem]:
-    """Listed paths are relative, plain, inside the bundle, and listed once."""
+    """Listed paths are plain, relative, in the bundle, and listed once."""
     seen: set[str] = set()
     for listed in bundle.manifest.files:
-        if reason := _ill_named(listed.path):
+        if reason := _name_error(listed.path):
             yield Problem(ascii(listed.path), reason)
         if listed.path in seen or listed.path in (MANIFEST, SIGNATURE):
             yield Problem(listed.path, "is listed twice or must not be listed")
@@ -45,15 +43,15 @@ def names(bundle: BundleReader) -> Iterator[Problem]:
 
 
 def kinds(bundle: BundleReader) -> Iterator[Problem]:
-    """Only folders and plain files: no link, pipe, socket or device."""
+    """The bundle contains only folders and plain files: no link, pipe, socket or device."""
     for entry in bundle.entries:
         if entry.kind in ("link", "other"):
-            what = "a symbolic link" if entry.kind == "link" else "neither file nor folder"
-            yield Problem(ascii(entry.path).strip("'"), what)
+            text = "a symbolic link" if entry.kind == "link" else "neither file nor folder"
+            yield Problem(ascii(entry.path).strip("'"), text)
 
 
 def unlisted(bundle: BundleReader) -> Iterator[Problem]:
-    """Each file of the bundle is in the manifest."""
+    """Every file of the bundle is in the manifest."""
     known = {listed.path for listed in bundle.manifest.files} | {MANIFEST, SIGNATURE}
     for path in bundle.files:
         if path not in known:
@@ -61,35 +59,35 @@ def unlisted(bundle: BundleReader) -> Iterator[Problem]:
 
 
 def required(bundle: BundleReader) -> Iterator[Problem]:
-    """The files that every bundle has are listed."""
+    """The manifest lists the files that every bundle has."""
     known = {listed.path for listed in bundle.manifest.files}
     for path in REQUIRED:
         if path not in known:
-            yield Problem(path, "every bundle has it, and the manifest does not list it")
+            yield Problem(path, "is not in the manifest, but every bundle has it")
 
 
 def contents(bundle: BundleReader) -> Iterator[Problem]:
-    """Each listed file has the size and the SHA-256 that the manifest says."""
+    """Every listed file has the size and the SHA-256 that the manifest states."""
     for listed in bundle.manifest.files:
-        if _ill_named(listed.path):
+        if _name_error(listed.path):
             continue
         try:
-            found = bundle.fingerprint(listed.path)
+            actual = bundle.fingerprint(listed.path)
         except Unreadable as error:
             yield Problem(listed.path, str(error))
             continue
-        if found.size_bytes != listed.size_bytes:
+        if actual.size_bytes != listed.size_bytes:
             yield Problem(
-                listed.path, f"{found.size_bytes} bytes, the manifest says {listed.size_bytes}"
+                listed.path, f"{actual.size_bytes} bytes, the manifest says {listed.size_bytes}"
             )
-        elif found.sha256 != listed.sha256:
+        elif actual.sha256 != listed.sha256:
             yield Problem(
                 listed.path, "its SHA-256 is not the manifest's: the contents were changed"
             )
 
 
 def tree_digest(bundle: BundleReader, paths: Iterable[str], prefix: str) -> str:
-    """SHA-256 over `name NUL size NUL sha256 LF` of the files, in the order of their parts."""
+    """SHA-256 over `name NUL size NUL sha256 LF` of each file, in the given order."""
     digest = hashlib.sha256()
     for path in paths:
         size_bytes, sha256 = bundle.fingerprint(path)
@@ -98,9 +96,9 @@ def tree_digest(bundle: BundleReader, paths: Iterable[str], prefix: str) -> str:
 
 
 def submission(bundle: BundleReader) -> Iterator[Problem]:
-    """The source that ran is the one that the run names: digest, count and bytes."""
+    """The submission has the digest, number of files and bytes that run.json states."""
     stated = bundle.run.submission
-    paths = [p for p in bundle.below(SUBMISSION) if "__pycache__" not in p.split("/")]
+    paths = [p for p in bundle.files_in(SUBMISSION) if "__pycache__" not in p.split("/")]
     if tree_digest(bundle, paths, f"{SUBMISSION}/") != stated.sha256:
         yield Problem(SUBMISSION, "its digest is not the one in run.json")
     size_bytes = sum(bundle.fingerprint(path).size_bytes for path in paths)
@@ -111,19 +109,19 @@ def submission(bundle: BundleReader) -> Iterator[Problem]:
 
 @cache
 def own_digest() -> str:
-    """Digest of this harness's sources, by the same rule."""
+    """Digest of the sources of this harness, by the same rule."""
     digest = hashlib.sha256()
     paths = [e.path for e in walk(HARNESS) if e.kind == "file" and e.path.endswith(".py")]
-    for path in sorted(paths, key=lambda each: each.split("/")):
+    for path in sorted(paths, key=lambda path: path.split("/")):
         size_bytes, sha256 = fingerprint(HARNESS, path)
         digest.update(f"{path}\0{size_bytes}\0{sha256}\n".encode())
     return digest.hexdigest()
 
 
 def harness(bundle: BundleReader) -> Iterator[Problem]:
-    """The harness that sealed it had the very sources of the one that checks.
+    """The harness that sealed the bundle had the same sources as this one.
 
-    Another version is no fault; then it only cannot be told from here.
+    Another version is not a problem; the check is skipped.
     """
     if bundle.manifest.harness_version != bundle.run.harness_version:
         yield Problem("run.json", "names another harness version than the manifest")

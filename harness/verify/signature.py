@@ -1,4 +1,4 @@
-"""Checks a bundle's signature: a DSSE envelope over an in-toto statement, by a given key."""
+"""Checks the signature of a bundle: a DSSE envelope over an in-toto statement."""
 
 import base64
 import binascii
@@ -19,10 +19,10 @@ KEY_BYTES_MAX = 1 << 16
 
 
 class PublicKey:
-    """Somebody's ed25519 public key, as a PEM file."""
+    """An ed25519 public key in a PEM file."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file; it is read when a signature is checked."""
+        """Name the file; it is read when needed."""
         self.path = path
 
     @cached_property
@@ -46,23 +46,23 @@ class PublicKey:
         """Read the key now.
 
         Raises:
-            BadKey: it cannot be used.
+            BadKey: the file is missing or holds no ed25519 public key.
         """
         _ = self._key
 
     @cached_property
     def name(self) -> str:
-        """SHA-256 of the raw key, in hex, as envelopes name it."""
+        """SHA-256 of the raw key, in hex: its name in envelopes."""
         return hashlib.sha256(self._key.public_bytes_raw()).hexdigest()
 
-    def holds(self, mark: "EnvelopeSignature", message: bytes) -> bool:
-        """Whether this key made the signature, under its own name."""
+    def made(self, signature: "EnvelopeSignature", message: bytes) -> bool:
+        """Whether a signature has the name of this key and was made by it."""
         from cryptography.exceptions import InvalidSignature
 
-        if mark.name != self.name:
+        if signature.name != self.name:
             return False
         try:
-            self._key.verify(mark.signature, message)
+            self._key.verify(signature.value, message)
         except InvalidSignature:
             return False
         return True
@@ -72,13 +72,13 @@ class EnvelopeSignature(NamedTuple):
     """One signature of an envelope."""
 
     name: str
-    signature: bytes
+    value: bytes
 
 
 def _text(tree: dict[str, Any], key: str) -> str:
     value = tree.get(key)
     if not isinstance(value, str):
-        raise Unreadable(SIGNATURE, f"{key} is no text")
+        raise Unreadable(SIGNATURE, f"{key} is not a text")
     return value
 
 
@@ -87,23 +87,23 @@ def _bytes(text: str) -> bytes:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Unreadable(SIGNATURE, "not valid base64") from error
-    # The last character carries bits of no byte; only one spelling of them is accepted.
+    # The last character has unused bits; only one of its forms is accepted.
     if base64.b64encode(data).decode() != text:
-        raise Unreadable(SIGNATURE, "not base64 in its one form")
+        raise Unreadable(SIGNATURE, "not base64 in its canonical form")
     return data
 
 
-def encoded(kind: str, payload: bytes) -> bytes:
-    """`DSSEv1 <length> <type> <length> <payload>`: what was signed."""
+def pre_authentication_encoding(kind: str, payload: bytes) -> bytes:
+    """The signed message: `DSSEv1 <length> <type> <length> <payload>`."""
     head = f"DSSEv1 {len(kind.encode())} {kind} {len(payload)} "
     return head.encode() + payload
 
 
 def _subject(payload: bytes) -> str:
-    """SHA-256 of the manifest that the statement speaks of."""
+    """SHA-256 of the manifest that the statement is about."""
     tree = tree_of(payload, SIGNATURE)
     if tree.get("_type") != STATEMENT_TYPE:
-        raise Unreadable(SIGNATURE, "the payload is no in-toto statement")
+        raise Unreadable(SIGNATURE, "the payload is not an in-toto statement")
     try:
         (subject,) = tree["subject"]
         if subject["name"] == MANIFEST:
@@ -113,29 +113,24 @@ def _subject(payload: bytes) -> str:
     raise Unreadable(SIGNATURE, f"the statement is not about {MANIFEST}")
 
 
-def _marks(tree: dict[str, Any]) -> list[EnvelopeSignature]:
+def _signatures_of(tree: dict[str, Any]) -> list[EnvelopeSignature]:
     rows = tree.get("signatures")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise Unreadable(SIGNATURE, "has no signatures")
     return [EnvelopeSignature(_text(row, "keyid"), _bytes(_text(row, "sig"))) for row in rows]
 
 
-def _told(marks: list[EnvelopeSignature]) -> str:
-    """The keys by the beginning of their ids, as the envelope has them."""
-    return ", ".join(sorted({f"key {ascii(mark.name[:16])[1:-1]}" for mark in marks}))
-
-
 def signers(bundle: BundleReader) -> tuple[str, ...]:
-    """Ids of the keys that an envelope names, sorted; nobody has checked them here."""
+    """Ids of the keys that the envelope names, sorted; they are not checked."""
     try:
         tree = tree_of(read(bundle.folder, SIGNATURE), SIGNATURE)
-        return tuple(sorted({mark.name for mark in _marks(tree)}))
+        return tuple(sorted({signature.name for signature in _signatures_of(tree)}))
     except Unreadable:
         return ()
 
 
 def signed(bundle: BundleReader, key: PublicKey | None) -> Iterator[Problem]:
-    """The envelope is about this very manifest, and the given key signed it."""
+    """The envelope is about this manifest, and the given key signed it."""
     if not bundle.has(SIGNATURE):
         if key is not None:
             yield Problem(SIGNATURE, f"is missing: the bundle is not signed by {key.path}")
@@ -143,11 +138,8 @@ def signed(bundle: BundleReader, key: PublicKey | None) -> Iterator[Problem]:
         raise SkipCheck("the bundle is not signed")
     try:
         tree = tree_of(read(bundle.folder, SIGNATURE), SIGNATURE)
-        kind, payload, marks = (
-            _text(tree, "payloadType"),
-            _bytes(_text(tree, "payload")),
-            _marks(tree),
-        )
+        kind, payload = _text(tree, "payloadType"), _bytes(_text(tree, "payload"))
+        signatures = _signatures_of(tree)
         subject = _subject(payload)
     except Unreadable as error:
         yield Problem(SIGNATURE, str(error))
@@ -155,10 +147,12 @@ def signed(bundle: BundleReader, key: PublicKey | None) -> Iterator[Problem]:
     if kind != PAYLOAD_TYPE:
         yield Problem(SIGNATURE, f"payload of type {kind!a}")
     if subject != bundle.fingerprint(MANIFEST).sha256:
-        yield Problem(SIGNATURE, "signs another manifest than the one beside it")
+        yield Problem(SIGNATURE, "signs another manifest than that of this bundle")
     if key is None:
+        names = sorted({f"key {ascii(item.name[:16])[1:-1]}" for item in signatures})
         raise SkipCheck(
-            f"said to be signed by {_told(marks)}; name a public key with --key to check it"
+            f"names the signers {', '.join(names)}; give a public key with --key to check it"
         )
-    if not any(key.holds(mark, encoded(kind, payload)) for mark in marks):
-        yield Problem(SIGNATURE, f"no signature is by {key.path}")
+    message = pre_authentication_encoding(kind, payload)
+    if not any(key.made(signature, message) for signature in signatures):
+        yield Problem(SIGNATURE, f"has no signature by {key.path}")

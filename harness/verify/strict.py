@@ -1,4 +1,4 @@
-"""Parses JSON, JSON lines and compressed tables as if an enemy had written them."""
+"""Parses untrusted JSON, JSON lines and compressed tables."""
 
 import json
 import zlib
@@ -10,31 +10,27 @@ from harness.records import Record, RecordError, load
 from harness.verify.disk import Unreadable
 
 INTEGER_MAX = 2**53 - 1
-"""Beyond it other languages' JSON readers round silently (RFC 8259, section 6)."""
+"""JSON readers of other languages round larger numbers (RFC 8259, section 6)."""
 
 DEPTH_MAX = 32
-"""No record is nested deeper than a handful of levels."""
+"""Deepest nesting; records need fewer than ten levels."""
 
 UNPACKED_MAX = 1 << 30
 RATIO_MAX = 1000
-"""A table of readings shrinks by a factor of ten or so; a bomb by a thousand and more."""
+"""Largest ratio of unpacked to packed size; for readings it is about ten."""
 
 CHUNK_BYTES = 1 << 16
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-class _Refused(ValueError):
-    """JSON that is well formed and still not wanted."""
-
-
 def _no_constant(text: str) -> None:
-    raise _Refused(f"{text} is no JSON number")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _integer(text: str) -> int:
     if len(text) > len(str(INTEGER_MAX)) + 1 or abs(value := int(text)) > INTEGER_MAX:
-        raise _Refused(f"integer {text[:24]} is beyond 2^53")
+        raise ValueError(f"integer {text[:24]} is beyond 2^53")
     return value
 
 
@@ -43,7 +39,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(tree) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name, count in counts.items() if count > 1)
-        raise _Refused(f"key {twice!a} stands twice in one object")
+        raise ValueError(f"key {twice!a} is twice in one object")
     return tree
 
 
@@ -53,7 +49,9 @@ _DECODER = json.JSONDecoder(
 
 
 def _too_deep(text: str) -> bool:
-    """Whether brackets nest beyond reason; those inside strings may count, which errs safely."""
+    """Whether brackets nest too deep; those in strings count too, which errs on the safe side."""
+    if text.count("[") + text.count("{") <= DEPTH_MAX:
+        return False
     depth = 0
     for character in text:
         if character in "[{":
@@ -65,20 +63,16 @@ def _too_deep(text: str) -> bool:
     return False
 
 
-def _nested(text: str) -> bool:
-    return text.count("[") + text.count("{") > DEPTH_MAX and _too_deep(text)
-
-
 def tree_of(data: bytes, file: str) -> dict[str, Any]:
-    """The JSON object in the bytes.
+    """Parse a JSON object.
 
     Raises:
-        Unreadable: not UTF-8, not JSON, not an object, nested too deep, a key twice, a number
-            that JSON does not know or that would be rounded.
+        Unreadable: the data are not UTF-8, not JSON or not an object, are nested too deep, repeat
+            a key, or contain a number that JSON does not know or that would be rounded.
     """
     try:
         text = data.decode("utf-8")
-        if _nested(text):
+        if _too_deep(text):
             raise Unreadable(file, f"nested deeper than {DEPTH_MAX} levels")
         tree = _DECODER.decode(text)
     except UnicodeDecodeError as error:
@@ -95,10 +89,10 @@ def tree_of(data: bytes, file: str) -> dict[str, Any]:
 
 
 def record_of(kind: type[AnyRecord], data: bytes, file: str) -> AnyRecord:
-    """The record in the bytes.
+    """Parse a record.
 
     Raises:
-        Unreadable: they are not that record.
+        Unreadable: the data are not that record.
     """
     tree = tree_of(data, file)
     number = tree.get("format", 1)
@@ -112,10 +106,10 @@ def record_of(kind: type[AnyRecord], data: bytes, file: str) -> AnyRecord:
 
 
 def lines_of(data: bytes, file: str) -> list[bytes]:
-    """Whole lines.
+    """Split data into lines.
 
     Raises:
-        Unreadable: the last line has no end.
+        Unreadable: the last line is incomplete.
     """
     if data and not data.endswith(b"\n"):
         raise Unreadable(file, "the last line is torn")
@@ -123,20 +117,20 @@ def lines_of(data: bytes, file: str) -> list[bytes]:
 
 
 def unpacked(data: bytes, file: str) -> Iterator[bytes]:
-    """The contents of one gzip member, piece by piece.
+    """Unpack one gzip member, piece by piece.
 
     Raises:
-        Unreadable: damaged, cut off, followed by something else, or a bomb.
+        Unreadable: the data are damaged, cut off, followed by other data, or a bomb.
     """
     engine = zlib.decompressobj(wbits=31)
-    total, fed = 0, 0
+    total, used = 0, 0
     rest = b""
     try:
-        while not engine.eof and (rest or fed < len(data)):
+        while not engine.eof and (rest or used < len(data)):
             if not rest:
-                # What is left over is copied each time: of all of it that takes its square.
-                rest = data[fed : fed + CHUNK_BYTES]
-                fed += CHUNK_BYTES
+                # Chunks, because the unconsumed tail is copied at every step.
+                rest = data[used : used + CHUNK_BYTES]
+                used += CHUNK_BYTES
             piece = engine.decompress(rest, CHUNK_BYTES)
             rest = engine.unconsumed_tail
             total += len(piece)
@@ -147,22 +141,22 @@ def unpacked(data: bytes, file: str) -> Iterator[bytes]:
         raise Unreadable(file, f"damaged gzip: {error}") from error
     if not engine.eof:
         raise Unreadable(file, "the gzip stream is cut off")
-    if engine.unused_data or fed < len(data):
-        raise Unreadable(file, "something follows the gzip stream")
+    if engine.unused_data or used < len(data):
+        raise Unreadable(file, "other data follow the gzip stream")
 
 
 def table_blocks(data: bytes, file: str) -> Iterator[bytes]:
-    """A compressed table, block by block; each is made of whole lines with their ends.
+    """Unpack a compressed table into blocks of whole lines.
 
     Raises:
-        Unreadable: damaged, cut off, or not ASCII.
+        Unreadable: the table is damaged, cut off, or not ASCII.
     """
-    held = b""
+    rest = b""
     for piece in unpacked(data, file):
-        whole, end, held = (held + piece).rpartition(b"\n")
+        whole, end, rest = (rest + piece).rpartition(b"\n")
         if not whole.isascii():
             raise Unreadable(file, "not ASCII")
         if end:
             yield whole + end
-    if held:
+    if rest:
         raise Unreadable(file, "the last line is torn")

@@ -119,7 +119,7 @@ def check_verified(results: Path) -> Report | None:
     if not any(results.glob("ledgers/*.jsonl")):
         return None
     report = verify(results)
-    assert report.ok, list(report.faults())
+    assert report.ok, list(report.failures())
     unfinished = {name for ledger in report.ledgers for name in ledger.unfinished}
     for bundle in report.bundles:
         if bundle.state == "incomplete":

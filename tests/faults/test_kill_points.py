@@ -93,7 +93,7 @@ def test_killed_conductor(point: str, folder: Folder) -> None:
         assert "the run goes on, or was cut off" in bundle.checks[0].message
     assert perform(folder, point, "-") == (0, ["ok"]), "the next run starts"
     report = verify(folder.results)
-    assert report.ok, list(report.faults())
+    assert report.ok, list(report.failures())
     checker.manifests(folder.results)
     kinds = [row.kind for row in read_ledger(ledger)]
     again = ["finished"] if point in SEALED else []
@@ -144,7 +144,7 @@ def test_killed_submission(point: str, folder: Folder) -> None:
     assert (place / "trace.csv.gz").is_file(), "the energy until then is kept"
     assert run.sampler is not None
     report = verify(folder.results)
-    assert report.ok, list(report.faults())
+    assert report.ok, list(report.failures())
 
 
 def test_every_point_is_tried_on_everybody() -> None:

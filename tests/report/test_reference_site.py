@@ -47,7 +47,7 @@ def test_the_committed_site_shows_every_committed_run() -> None:
 
 def test_the_committed_bundles_are_what_was_sealed() -> None:
     found = verify(RESULTS)
-    assert list(found.faults()) == []
+    assert list(found.failures()) == []
     assert len(found.bundles) == len(find_bundles(RESULTS))
     assert found.ledgers
 

@@ -63,7 +63,7 @@ def test_a_changed_file_in_an_archive_is_found(results: Results, tmp_path: Path)
     folder = results.root / results.place(RUN_ID)
     (folder / "log.txt").write_text("changed")
     report = verify(tarred(tmp_path / "x.tar", folder, RUN_ID))
-    assert "log.txt" in next(report.faults())
+    assert "log.txt" in next(report.failures())
 
 
 def tar_of(*members: tuple[str, dict[str, object], bytes]) -> bytes:
@@ -90,30 +90,30 @@ def zip_of(*members: tuple[str, int, bytes]) -> bytes:
 
 
 HOSTILE: list[tuple[str, str, Callable[[], bytes], str]] = [
-    ("up", ".tar", lambda: tar_of(("../evil", {}, b"x")), "no plain relative name"),
-    ("absolute", ".tar", lambda: tar_of(("/tmp/evil", {}, b"x")), "no plain relative name"),
-    ("inner up", ".tar", lambda: tar_of(("a/../../evil", {}, b"x")), "no plain relative name"),
-    ("backslash", ".tar", lambda: tar_of(("a\\b", {}, b"x")), "no plain relative name"),
-    ("escape", ".tar", lambda: tar_of(("a\x1b[2J", {}, b"x")), "no plain relative name"),
+    ("up", ".tar", lambda: tar_of(("../evil", {}, b"x")), "not a plain relative name"),
+    ("absolute", ".tar", lambda: tar_of(("/tmp/evil", {}, b"x")), "not a plain relative name"),
+    ("inner up", ".tar", lambda: tar_of(("a/../../evil", {}, b"x")), "not a plain relative name"),
+    ("backslash", ".tar", lambda: tar_of(("a\\b", {}, b"x")), "not a plain relative name"),
+    ("escape", ".tar", lambda: tar_of(("a\x1b[2J", {}, b"x")), "not a plain relative name"),
     ("link", ".tar", lambda: tar_of(("a", {"type": tarfile.SYMTYPE, "linkname": "/etc"}, b"")),
      "neither a plain file"),
     ("hard link", ".tar", lambda: tar_of(("a", {"type": tarfile.LNKTYPE, "linkname": "b"}, b"")),
      "neither a plain file"),
     ("device", ".tar", lambda: tar_of(("a", {"type": tarfile.CHRTYPE}, b"")), "neither a plain"),
     ("pipe", ".tar", lambda: tar_of(("a", {"type": tarfile.FIFOTYPE}, b"")), "neither a plain"),
-    ("twice", ".tar", lambda: tar_of(("a", {}, b"x"), ("a", {}, b"y")), "there twice"),
-    ("case", ".tar", lambda: tar_of(("a", {}, b"x"), ("A", {}, b"y")), "there twice"),
+    ("twice", ".tar", lambda: tar_of(("a", {}, b"x"), ("a", {}, b"y")), "listed twice"),
+    ("case", ".tar", lambda: tar_of(("a", {}, b"x"), ("A", {}, b"y")), "listed twice"),
     ("accents", ".tar", lambda: tar_of(("\u00e9", {}, b"x"), ("e\u0301", {}, b"y")), "twice"),
-    ("file as folder", ".tar", lambda: tar_of(("a", {}, b"x"), ("a/b", {}, b"y")), "there twice"),
+    ("file as folder", ".tar", lambda: tar_of(("a", {}, b"x"), ("a/b", {}, b"y")), "listed twice"),
     ("cut off", ".tar", lambda: tar_of(("a", {}, b"x" * 5000))[:2000], "damaged"),
     ("nonsense", ".tar", lambda: b"nonsense" * 100, "damaged"),
     ("nonsense", ".tar.gz", lambda: b"nonsense" * 100, "damaged"),
     ("nonsense", ".zip", lambda: b"nonsense" * 100, "damaged"),
-    ("zip up", ".zip", lambda: zip_of(("../evil", 0, b"x")), "no plain relative name"),
-    ("zip absolute", ".zip", lambda: zip_of(("/evil", 0, b"x")), "no plain relative name"),
-    ("zip link", ".zip", lambda: zip_of(("a", 0o120777, b"/etc")), "a link, an odd file"),
+    ("zip up", ".zip", lambda: zip_of(("../evil", 0, b"x")), "not a plain relative name"),
+    ("zip absolute", ".zip", lambda: zip_of(("/evil", 0, b"x")), "not a plain relative name"),
+    ("zip link", ".zip", lambda: zip_of(("a", 0o120777, b"/etc")), "a link, a special file"),
     ("zip bomb", ".zip", lambda: zip_of(("a", 0, bytes(50 << 20))), "a bomb"),
-    ("zip twice", ".zip", lambda: zip_of(("a", 0, b"x"), ("A", 0, b"y")), "there twice"),
+    ("zip twice", ".zip", lambda: zip_of(("a", 0, b"x"), ("A", 0, b"y")), "listed twice"),
 ]  # fmt: skip
 
 
@@ -221,4 +221,4 @@ def test_an_archive_of_nothing_is_told_by_its_own_name(tmp_path: Path) -> None:
         pass
     with pytest.raises(NothingToVerify) as caught:
         verify(path)
-    assert str(caught.value).startswith(f"{path}: neither a bundle nor a ledger is in it")
+    assert str(caught.value).startswith(f"{path}: contains neither a bundle nor a ledger")

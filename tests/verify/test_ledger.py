@@ -94,7 +94,7 @@ def test_the_writers_rows_pass(tmp_path: Path) -> None:
     book.append("started", **fields)
     book.append("finished", status="crashed", manifest_sha256=None, **fields)
     report = verify(tmp_path)
-    assert report.ok, list(report.faults())
+    assert report.ok, list(report.failures())
     assert report.ledgers[0].rows_count == 2
 
 

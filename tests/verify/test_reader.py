@@ -30,15 +30,15 @@ def test_every_record_of_a_sound_bundle_is_read(opened: BundleReader) -> None:
     assert opened.ruleset.name == "smoke"
     assert [event.seq for event in opened.events] == list(range(len(opened.events)))
     assert opened.trace.rows == {"cpu-package-0": 3}
-    assert opened.trace.faults == ()
+    assert opened.trace.errors == []
 
 
 def test_files_are_plain_relative_names(opened: BundleReader) -> None:
     assert "run.json" in opened.files
     assert "submission/train.py" in opened.files
     assert not [path for path in opened.files if path.startswith("/") or ".." in path]
-    assert opened.below("submission") == ["submission/submission.toml", "submission/train.py"]
-    assert opened.below("nothing") == []
+    assert opened.files_in("submission") == ["submission/submission.toml", "submission/train.py"]
+    assert opened.files_in("nothing") == []
 
 
 def test_a_file_is_hashed_once(folder: Path, opened: BundleReader) -> None:
@@ -114,8 +114,8 @@ def test_a_trace_with_other_columns_is_refused(tmp_path: Path) -> None:
         _ = traced(tmp_path, TRACE.replace("power_w", "watts")).trace
 
 
-def test_faults_of_a_trace_name_their_lines(tmp_path: Path) -> None:
-    facts = traced(tmp_path, TRACE + "500,cpu-package-0,9.5,,40\n1,2,3\n").trace
-    assert [fault.split(":")[0] for fault in facts.faults] == ["line 5", "line 6"]
-    assert "back in time" in facts.faults[0]
-    assert "3 columns" in facts.faults[1]
+def test_errors_of_a_trace_name_their_lines(tmp_path: Path) -> None:
+    checker = traced(tmp_path, TRACE + "500,cpu-package-0,9.5,,40\n1,2,3\n").trace
+    assert [error.split(":")[0] for error in checker.errors] == ["line 5", "line 6"]
+    assert "back in time" in checker.errors[0]
+    assert "3 columns" in checker.errors[1]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.verify import BundleReport, CheckResult, LedgerReport, Report
-from harness.verify.report import FAULTS_SHOWN, Problem, SkipCheck, run_check
+from harness.verify.report import PROBLEMS_SHOWN, Problem, SkipCheck, run_check
 
 FAULTS = st.lists(st.builds(Problem, st.text(max_size=5), st.text(max_size=5)), max_size=12)
 
@@ -32,7 +32,7 @@ def test_a_skip_never_hides_a_fault(faults: list[Problem]) -> None:
 
 
 def test_long_lists_of_faults_are_counted() -> None:
-    faults = [Problem(f"f{number}", "gone") for number in range(FAULTS_SHOWN + 3)]
+    faults = [Problem(f"f{number}", "gone") for number in range(PROBLEMS_SHOWN + 3)]
     message = run_check("rule", iter(faults)).message
     assert "f0: gone" in message
     assert message.endswith("and 3 more")
@@ -59,5 +59,5 @@ def test_one_failure_anywhere_fails_the_whole() -> None:
 
 
 def test_every_failure_has_its_line() -> None:
-    lines = list(report(bundles=(bundle("fail", "pass", "fail"),)).faults())
+    lines = list(report(bundles=(bundle("fail", "pass", "fail"),)).failures())
     assert lines == ["b: r0: why", "b: r2: why"]

@@ -39,7 +39,7 @@ def command(path: Path, key: Path) -> CommandResult:
     """
     private = load_key(key)
     report = verify(path)
-    if fault := next(report.faults(), ""):
+    if fault := next(report.failures(), ""):
         raise SignError(f"nothing was signed: {fault}")
     sealed = [bundle.bundle for bundle in report.bundles if bundle.state == "sealed"]
     for place in sealed:

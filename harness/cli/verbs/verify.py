@@ -70,7 +70,7 @@ def _show(report: Report, printer: Printer) -> None:
     else:
         _show_tree(report, printer)
     printer.line()
-    for line in report.faults():
+    for line in report.failures():
         printer.line(f"fail: {line}", "red")
     for bundle in report.bundles:
         for check in bundle.checks:
