@@ -230,7 +230,7 @@ DEEP = '{"a":' * 5000 + "1" + "}" * 5000
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "deep JSON": (replaced("run.json", DEEP.encode()), "run.json: nested deeper than"),
     "no UTF-8": (replaced("run.json", b'{"id": "\xff"}'), "run.json: byte 8 is not UTF-8"),
-    "NaN": (change_json("eval.json", lambda text: text.replace("0.9", "NaN", 1)), "not a JSON number"),
+    "NaN": (change_json("eval.json", lambda t: t.replace("0.9", "NaN", 1)), "not a JSON number"),
     "a large integer": (
         change_json("machine.json", lambda text: text.replace("{", '{"x": 9007199254740993, ', 1)),
         "beyond 2\\^53",
