@@ -26,7 +26,7 @@ from harness.prizes import score_document
 loaded_s = time.process_time()
 document = score_document(Path(sys.argv[1]))
 found = {"import_s": loaded_s, "score_s": time.process_time() - loaded_s}
-print(json.dumps(found | {"entries": len(document["scores"])}))
+print(json.dumps(found | {"entries": len(document.scores)}))
 """
 
 

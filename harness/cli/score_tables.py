@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.cli.documents import ScoreDocument
 from harness.cli.printer import Printer
 from harness.records import (
     Figure,
@@ -18,6 +17,7 @@ from harness.records import (
     Standing,
     Unranked,
 )
+from harness.records.document import ScoreDocument
 from harness.registry import BrokenPlugin, UnknownPlugin, find
 from harness.report.numbers import Unit, figure, percent, quantity, unit_for
 from harness.run.order import plugin_file, workload_version
@@ -74,8 +74,8 @@ def _method(value: Figure | None) -> str:
     return f"{text} (simulated)" if value.simulated else text
 
 
-def _rank_cells(row: Standing | MultiRow | ImportedStanding) -> tuple[object, object, object]:
-    if row.rank is None:
+def _rank_cells(row: Standing | ImportedStanding | None) -> tuple[object, object, object]:
+    if row is None:
         return "–", "", ""
     low, high = row.rank_low, row.rank_high
     return row.rank, str(low) if low == high else f"{low}–{high}", row.tie_group
@@ -126,12 +126,16 @@ def show_board(board: Leaderboard, document: ScoreDocument, printer: Printer) ->
 
 
 def _multi_row(row: MultiRow, count: int) -> Sequence[object]:
-    known = row.low is not None and row.high is not None
+    place, score, interval = row.standing, None, ""
+    if place:
+        score = f"{place.score:.3f}"
+        if place.low is not None and place.high is not None:
+            interval = f"{place.low:.3f} to {place.high:.3f}"
     return (
-        *_rank_cells(row),
+        *_rank_cells(place),
         row.name,
-        None if row.score is None else f"{row.score:.3f}",
-        f"{row.low:.3f} to {row.high:.3f}" if known else "",
+        score,
+        interval,
         f"{row.solved_count} of {count}",
         f"{row.best_profile_fraction:.3f}",
     )
@@ -140,10 +144,10 @@ def _multi_row(row: MultiRow, count: int) -> Sequence[object]:
 def show_multi(document: ScoreDocument, printer: Printer) -> None:
     """Print the rankings over several workloads."""
     for ranking in document.across:
-        count = len(ranking.workloads)
+        count, rules = len(ranking.workloads), ranking.rules
         printer.heading(
-            f"{count} workloads: {ranking.aggregate.replace('_', ' ')} of {ranking.quantity} "
-            f"relative to {ranking.reference}, {ranking.machine}, rules {ranking.ruleset}, "
+            f"{count} workloads: {rules.aggregate.replace('_', ' ')} of {rules.quantity} "
+            f"relative to {rules.reference}, {ranking.machine}, rules {ranking.ruleset}, "
             f"{ranking.division} division"
         )
         rows = [_multi_row(row, count) for row in ranking.rows]

@@ -1,29 +1,19 @@
-"""The decision on a prize: the leader is tested against every challenger, and shaken."""
+"""The decision on a prize, for one workload or for several."""
 
-import math
-import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from harness.measure.energy import INTEGRATION_RULES
-from harness.prizes._board import board, by_ground, rival_of
+from harness.bundle import Bundle, BundleError
+from harness.prizes._board import group_scores, prizes
+from harness.prizes._contest import Contest, LeaderTest, board_contest
+from harness.prizes._multi import multi_contests
 from harness.prizes._prize import Prize
-from harness.records import Leaderboard, Ruleset, Score
-from harness.records.award import Award, BundleRef, Challenge, SensitivityCheck
+from harness.records import Ruleset, Score
+from harness.records.award import Award, BundleRef, Challenge
 from harness.rules.load import RulesetError, as_toml
-from harness.score.costs import valid_runs
-from harness.score.integration import energies_by_rule
-from harness.score.stats.comparison import (
-    INTERLEAVE_ADVICE,
-    TEST_NAMES,
-    differ_p,
-    pairwise_test,
-    seeds_to_settle,
-)
+from harness.score.stats.comparison import INTERLEAVE_ADVICE, TEST_NAMES
 from harness.score.stats.intervals import holm
-from harness.score.stats.rank_stability import by_other_means, without_a_run
-from harness.score.stats.sample import Sample, mean_log
 
 EXAMPLES = {"cost_to_target": "default", "quality_at_budget": "haet-2021"}
 """A ruleset of each mode."""
@@ -31,248 +21,65 @@ EXAMPLES = {"cost_to_target": "default", "quality_at_budget": "haet-2021"}
 Outcome = Literal["awarded", "tied", "unopposed", "not_awarded"]
 
 
-class Contest(NamedTuple):
-    """A board with the scores behind its places."""
-
-    board: Leaderboard
-    prize: Prize
-    scores: tuple[Score, ...]
-    """In the order of the standings."""
-
-    @property
-    def names(self) -> list[str]:
-        """Of those with a place."""
-        return [rival_of(standing, self.prize) for standing in self.board.standings]
-
-    @property
-    def samples(self) -> list[Sample]:
-        """Their costs."""
-        return [self.prize.sample(score) for score in self.scores]
-
-
-def contest(scores: Sequence[Score], prize: Prize) -> Contest:
-    """Rank scores of one workload version, machine, ruleset and division."""
-    found = board(scores, prize)
-    known = {score.entry: score for score in scores}
-    placed = tuple(known[standing.entry] for standing in found.standings)
-    return Contest(found, prize, placed)
-
-
-class Test(NamedTuple):
-    """The leader against one other entry."""
-
-    p_differ: float
-    p_holm: float
-    significant: bool
-
-
-def leader_tests(samples: Sequence[Sample], alpha: float) -> list[Test]:
-    """The leader, who is first, against each of the others.
-
-    Two-sided, since the leader was picked by the same data: of two equals one-sided tests would
-    crown somebody twice as often as alpha. Holm's correction runs over the challengers.
-    """
-    raw = [differ_p(samples[0], other) for other in samples[1:]]
-    lead = [
-        mean_log(samples[0]) < mean_log(other) and pairwise_test(samples[0], other).difference < 0
-        for other in samples[1:]
-    ]
-    return [
-        Test(p, adjusted, adjusted < alpha and ahead)
-        for p, adjusted, ahead in zip(raw, holm(raw), lead, strict=True)
-    ]
-
-
-def challenges(
-    names: Sequence[str], samples: Sequence[Sample], alpha: float, *, ratios: bool = True
-) -> list[Challenge]:
-    """The same tests with what a reader wants to know besides.
-
-    Args:
-        names: Of the entries, the leader first.
-        samples: Their costs, or metrics.
-        alpha: Two-sided level over all tests together.
-        ratios: Whether leads are ratios of costs; else differences of metrics.
-    """
-    found = []
-    for name, other, test in zip(names[1:], samples[1:], leader_tests(samples, alpha), strict=True):
-        lead = mean_log(other) - mean_log(samples[0])
-        compared = pairwise_test(samples[0], other)
-        needed = seeds_to_settle(samples[0], other, -compared.difference, alpha / 2)
-        found.append(
+def challenges_of(tests: Sequence[LeaderTest], alpha: float) -> list[Challenge]:
+    """Correct the tests for the number of challengers, by Holm's method."""
+    challenges = []
+    for test, p_holm in zip(tests, holm([test.p_differ for test in tests]), strict=True):
+        significant = p_holm < alpha and test.ahead
+        challenges.append(
             Challenge(
-                challenger=name,
-                lead_ratio=math.expm1(lead) if ratios else lead,
+                challenger=test.challenger,
+                lead_ratio=test.lead,
                 p_differ=test.p_differ,
-                p_holm=test.p_holm,
-                test=compared.kind,
-                significant=test.significant,
-                seeds_count=None if test.significant else needed,
+                p_holm=p_holm,
+                test=test.kind,
+                significant=significant,
+                seeds_count=None if significant else test.seeds_needed(),
             )
         )
-    return found
+    return challenges
 
 
-# --- sensitivity ----------------------------------------------------------------------------------
+def _award_reason(contest: Contest, challenges: Sequence[Challenge]) -> str:
+    closest = min(challenge.lead_ratio for challenge in challenges)
+    p_max = max(challenge.p_holm for challenge in challenges)
+    name = contest.names[0]
+    if contest.across:
+        workloads = f"{len(contest.across.workloads)} workloads"
+        lead = f"{name} is better than every other entry over {workloads} by at least {closest:.3g}"
+    elif contest.prize.unit:
+        lead = f"{name} costs least; every other entry costs at least {closest:.1%} more"
+    else:
+        lead = f"{name} is better than every other entry by at least {closest:.4g}"
+    kinds = " and ".join(sorted({TEST_NAMES[challenge.test] for challenge in challenges}))
+    return f"{lead} (largest adjusted p = {p_max:.2g}, by {kinds})"
 
 
-def _of_runs(contest_: Contest) -> Iterator[SensitivityCheck]:
-    names = contest_.names
-    changes = without_a_run(names, contest_.samples)
-    yield SensitivityCheck(
-        variation="any one run left out",
-        holds=not changes,
-        leader=names[changes[0].leader] if changes else names[0],
-        note=f"without {', '.join(change.without for change in changes[:5])}" if changes else "",
-    )
-    if not contest_.prize.unit:
-        return
-    others = by_other_means(contest_.samples)
-    yield SensitivityCheck(
-        variation="another mean than the geometric one",
-        holds=not others,
-        leader=names[others[0].leader] if others else names[0],
-        note=f"with {', '.join(other.without for other in others)}" if others else "",
-    )
-
-
-def _of_meter(contest_: Contest) -> Iterator[SensitivityCheck]:
-    """Opposite errors of the meter: the leader reads too low, everybody else too high."""
-    figures = [score.costs.energy_to_target_j for score in contest_.scores]
-    if any(figure is None or figure.uncertainty is None for figure in figures):
-        yield SensitivityCheck(
-            variation="meters off by their uncertainty, each against the leader",
-            holds=None,
-            leader=contest_.names[0],
-            note="the uncertainty of a meter is unknown",
-        )
-        return
-    known = [(figure.value, figure.uncertainty or 0.0) for figure in figures if figure is not None]
-    shifted = [known[0][0] + known[0][1], *(value - u for value, u in known[1:])]
-    best = shifted.index(min(shifted))
-    error = math.sqrt(known[1][0] / known[0][0]) - 1
-    yield SensitivityCheck(
-        variation="meters off by their uncertainty, each against the leader",
-        holds=best == 0,
-        leader=contest_.names[best],
-        note=f"opposite errors of {error:.2%} would turn the first two",
-    )
-
-
-def _of_idle(contest_: Contest) -> Iterator[SensitivityCheck]:
-    """Idle power counts here; how much would have to be subtracted for another to lead?"""
-    pairs = [
-        (score.costs.energy_to_target_j.value, score.costs.time_to_target_s.value)
-        for score in contest_.scores
-        if score.costs.energy_to_target_j and score.costs.time_to_target_s
-    ]
-    if len(pairs) < len(contest_.scores):
-        return
-    (energy, time), least = pairs[0], min(e / t for e, t in pairs)
-    turns = [
-        ((e - energy) / (t - time), index) for index, (e, t) in enumerate(pairs[1:], 1) if t > time
-    ]
-    watts, index = min(turns, default=(math.inf, 0))
-    holds = watts >= least
-    yield SensitivityCheck(
-        variation="idle power subtracted, whatever it is",
-        holds=holds,
-        leader=contest_.names[0 if holds else index],
-        note="" if holds else f"from {watts:.3g} W on",
-    )
-
-
-def _otherwise(contest_: Contest, results: Path) -> list[list[dict[str, float | None]]]:
-    """Joules of every run that counts by each other rule, by contender."""
-    return [
-        [energies_by_rule(run, results) for run in valid_runs(score)] for score in contest_.scores
-    ]
-
-
-def _of_integration(contest_: Contest, results: Path) -> Iterator[SensitivityCheck]:
-    """Other ways to make joules of the same readings, recomputed from the traces."""
-    found = _otherwise(contest_, results)
-    told = 0
-    for rule in INTEGRATION_RULES:
-        table = [[run[rule] for run in runs] for runs in found]
-        known = [[value for value in row if value is not None and value > 0] for row in table]
-        if any(len(few) < len(row) for few, row in zip(known, table, strict=True)):
-            continue
-        told += 1
-        means = [statistics.fmean(math.log(value) for value in row) for row in known]
-        shift = max(
-            abs(mean - mean_log(sample))
-            for mean, sample in zip(means, contest_.samples, strict=True)
-        )
-        best = means.index(min(means))
-        yield SensitivityCheck(
-            variation=f"another integration rule: {rule}",
-            holds=best == 0,
-            leader=contest_.names[best],
-            note=f"moves a cost by {math.expm1(shift):.2%} at most",
-        )
-    if not told:
-        yield SensitivityCheck(
-            variation="another integration rule",
-            holds=None,
-            leader=contest_.names[0],
-            note="the traces do not allow one for every run",
-        )
-
-
-def sensitivity(contest_: Contest, results: Path | None = None) -> list[SensitivityCheck]:
-    """What the lead hangs on; nothing where fewer than two have a place.
-
-    Args:
-        contest_: The board with its scores.
-        results: Where the bundles lie, for what is recomputed from traces; None leaves that out.
-    """
-    if len(contest_.scores) < 2:  # noqa: PLR2004 - one has nobody to lose to
-        return []
-    shakes: list[Callable[[Contest], Iterator[SensitivityCheck]]] = [_of_runs]
-    if contest_.prize.unit == "J":
-        shakes += [_of_meter, _of_idle]
-    found = [item for shake in shakes for item in shake(contest_)]
-    if contest_.prize.unit == "J" and results is not None:
-        found += _of_integration(contest_, results)
-    return found
-
-
-# --- the decision ---------------------------------------------------------------------------------
-
-
-def _not_comparable(names: Sequence[str]) -> str:
-    """What to do about entries that are not paired with the first."""
-    if not names:
-        return ""
-    return f"; {', '.join(names)} cannot be compared with it: {INTERLEAVE_ADVICE}"
-
-
-def _decided(contest_: Contest, tests: Sequence[Challenge]) -> tuple[Outcome, list[str], str]:
+def _outcome(contest: Contest, challenges: Sequence[Challenge]) -> tuple[Outcome, list[str], str]:
     """Outcome, leaders, and the reason."""
-    names = contest_.names
+    names = contest.names
     if not names:
-        return "not_awarded", [], contest_.board.note
+        return "not_awarded", [], contest.board.note
     if len(names) == 1:
-        return "unopposed", names, f"{names[0]} is the only entry with a place; nothing is compared"
-    tied = [test.challenger for test in tests if not test.significant]
-    if tied:
-        told = (
-            f"{names[0]} is first by value, but not significantly different from {', '.join(tied)}"
-        )
-        untested = [test.challenger for test in tests if test.test == "not_comparable"]
-        return "tied", [names[0], *tied], told + _not_comparable(untested)
-    worst = max(test.p_holm for test in tests)
-    closest = min(test.lead_ratio for test in tests)
-    told = f"{names[0]} costs less than every other entry, by {closest:.1%} at least"
-    if not contest_.prize.unit:
-        told = f"{names[0]} is better than every other entry, by {closest:.4g} at least"
-    kind = " and ".join(sorted({TEST_NAMES[test.test] for test in tests}))
-    return "awarded", [names[0]], f"{told} (largest adjusted p = {worst:.2g}, {kind})"
+        reason = f"{names[0]} is the only entry with a place; nothing is compared"
+        return "unopposed", [*names], reason
+    tied = [challenge for challenge in challenges if not challenge.significant]
+    if not tied:
+        return "awarded", [names[0]], _award_reason(contest, challenges)
+    tied_names = [challenge.challenger for challenge in tied]
+    others = ", ".join(tied_names)
+    reason = f"{names[0]} is first by value, but not significantly different from {others}"
+    untested = [item.challenger for item in tied if item.test == "not_comparable"]
+    if untested:
+        reason += f"; {', '.join(untested)} cannot be compared with it: {INTERLEAVE_ADVICE}"
+    return "tied", [names[0], *tied_names], reason
 
 
 def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
-    for score in sorted(scores, key=lambda each: (each.entry.submission, each.entry.sha256)):
+    for score in sorted(
+        scores,
+        key=lambda score: (score.entry.submission, score.entry.workload, score.entry.sha256),
+    ):
         for run in (*score.runs, *score.trials):
             yield BundleRef(
                 submission=score.entry.submission,
@@ -282,66 +89,59 @@ def _evidence(scores: Sequence[Score]) -> Iterator[BundleRef]:
             )
 
 
-def decide(
-    scores: Sequence[Score], prize: Prize, ruleset: Ruleset, results: Path | None = None
-) -> Award:
-    """The decision on a prize among scores of one workload version, machine and division.
+def decide(contest: Contest, ruleset: Ruleset) -> Award:
+    """Decide on a prize: the award record with its tests, sensitivity checks and reasons.
 
     Args:
-        scores: All entries, at least one, scored under the ruleset.
-        prize: What is awarded.
+        contest: The ranking, of one workload or of several.
         ruleset: The rules in force.
-        results: Where the bundles lie, for what is recomputed from traces.
     """
-    held = contest(scores, prize)
-    alpha, found = ruleset.score.separation_alpha, held.board
-    many, ratios = len(held.names) > 1, bool(prize.unit)
-    tests = challenges(held.names, held.samples, alpha, ratios=ratios) if many else []
-    outcome, leaders, reason = _decided(held, tests)
+    alpha = ruleset.score.separation_alpha
+    challenges = challenges_of(contest.tests, alpha)
+    outcome, leaders, reason = _outcome(contest, challenges)
     return Award(
-        prize=prize.name,
-        title=prize.title,
-        question=prize.question,
-        workload=found.workload,
-        workload_version=found.workload_version,
-        machine=found.machine,
-        division=found.division,
-        ruleset=found.ruleset,
+        prize=contest.prize.name,
+        title=contest.prize.title,
+        question=contest.prize.question,
+        board=contest.board,
         rules_text=as_toml(ruleset),
-        quantity=prize.quantity,
-        unit=prize.unit,
         outcome=outcome,
         winner=leaders[0] if outcome == "awarded" else None,
         leaders=tuple(leaders),
         reason=reason,
         confidence=ruleset.score.confidence,
         separation_alpha=alpha,
-        standings=found.standings,
-        not_ranked=found.unranked,
-        challenges=tuple(tests),
-        resolvable_ratio=found.resolvable_ratio,
-        resolvable_lead=found.resolvable_lead,
-        sensitivity=tuple(sensitivity(held, results)),
-        evidence=tuple(_evidence(scores)),
+        challenges=tuple(challenges),
+        sensitivity=tuple(contest.checks),
+        evidence=tuple(_evidence(contest.scores)),
+        across=contest.across,
     )
+
+
+def _contests(
+    scores: Sequence[Score], prize: Prize, ruleset: Ruleset | None, results: Path | None
+) -> list[Contest]:
+    if not prize.across:
+        return [board_contest(group, prize, results) for group in group_scores(scores, prize)]
+    return multi_contests(scores, prize, ruleset) if ruleset and ruleset.across else []
 
 
 def awards(
     scores: Sequence[Score], prize: Prize, ruleset: Ruleset, results: Path | None = None
 ) -> list[Award]:
-    """One decision for each workload version, machine and division, in order.
+    """Decide on a prize for each workload version, machine and division, in order.
 
-    A prize over several workloads has one for each machine and division.
+    A prize over several workloads has one decision for each machine and division.
 
     Args:
-        scores: Of a folder of results, under the ruleset.
+        scores: All entries of a folder of results, scored under the ruleset.
         prize: What is awarded.
         ruleset: The rules in force.
-        results: That folder, for what is recomputed from traces; None leaves that out.
+        results: That folder, for checks that read traces; None leaves them out.
 
     Raises:
-        RulesetError: the ruleset counts the first snapshot that passes: a contestant who chooses
-            his moments takes the best of the noise, so that no prize can hang on it.
+        RulesetError: the ruleset is not for this prize, or it scores the first snapshot that
+            passes, which lets a competitor choose the best of many noisy evaluations.
     """
     if ruleset.run.snapshot_rule != "final":
         raise RulesetError(
@@ -353,6 +153,37 @@ def awards(
             f"{ruleset.name}: run.mode is '{ruleset.run.mode}'; the prize {prize.name} ranks "
             f"'{prize.mode}', as in the ruleset {EXAMPLES[prize.mode]}"
         )
-    if prize.decide is not None:
-        return prize.decide(scores, prize, ruleset)
-    return [decide(group, prize, ruleset, results) for group in by_ground(scores, prize)]
+    if prize.across and ruleset.across is None:
+        raise RulesetError(
+            f"{ruleset.name}: has no section [across]; the prize {prize.name} ranks over several "
+            "workloads, as in the ruleset hity-algorithms"
+        )
+    return [decide(contest, ruleset) for contest in _contests(scores, prize, ruleset, results)]
+
+
+def awards_as_scored(
+    scores: Sequence[Score], ruleset: Ruleset | None, results: Path
+) -> list[Award]:
+    """Decide on every prize for every group of scores, whatever rules they have.
+
+    Args:
+        scores: All entries of a folder of results.
+        ruleset: The rules of all of them; None: each run was scored under those in its bundle.
+        results: That folder.
+    """
+    decisions = []
+    for prize in prizes():
+        for contest in _contests(scores, prize, ruleset, results):
+            rules = ruleset or _ruleset_in_bundle(contest.scores, results)
+            if rules is not None:
+                decisions.append(decide(contest, rules))
+    return decisions
+
+
+def _ruleset_in_bundle(scores: Sequence[Score], results: Path) -> Ruleset | None:
+    for run in (run for score in scores for run in score.runs):
+        try:
+            return Bundle(results / run.bundle).ruleset
+        except BundleError:
+            continue
+    return None

@@ -1,6 +1,5 @@
 """The prize for the training algorithm that is best over several workloads: HITY's question."""
 
-from harness.prizes._overall import decide_across
 from harness.prizes._prize import Prize, admit_scored, cost_sample
 from harness.records import Score
 from harness.score.costs import time_costs
@@ -21,5 +20,5 @@ PRIZE = Prize(
     sample=lambda score: cost_sample(score, time_costs),
     admit=admit_scored,
     explain_empty=explain_empty,
-    decide=decide_across,
+    across=True,
 )

@@ -1,92 +1,82 @@
-"""Records of a decision on a prize: what an organizer publishes, with the hash of every bundle."""
+"""The decision record of a prize, which an organizer publishes with the hash of every bundle."""
 
 from typing import Literal
 
 from harness.records.base import FORMAT, Record
 from harness.records.compare import TestKind
 from harness.records.multi import MultiRanking
-from harness.records.score import Standing, Unranked
+from harness.records.score import Leaderboard
 
 
 class Challenge(Record):
-    """The test of the leader against one other entry."""
+    """The test of the leader against one challenger."""
 
     challenger: str
     lead_ratio: float
-    """By how much the challenger costs more, as 0.06 for 6 %; of a metric, the difference."""
+    """By how much the challenger costs more, as 0.06 for 6 %; of a metric, or of a score over
+    several workloads, the difference."""
     p_differ: float
-    """Two-sided p; two-sided, since the leader was picked by the same data."""
+    """Two-sided p; two-sided because the same data chose the leader."""
     p_holm: float
     """The same after Holm's correction over all challengers."""
-    test: TestKind
-    """The test behind `p_differ`; over several workloads the weakest one used."""
+    test: TestKind = "independent"
+    """Which test was made; over several workloads the least powerful of them."""
     significant: bool
+    """Whether the leader is significantly better."""
     seeds_count: int | None
-    """Seeds of each that would settle a lead of this size; None where it is settled, or where a
-    thousand would not do."""
+    """Seeds of each entry with which a lead of this size would be significant; None where it is,
+    where no test is possible, or where a thousand seeds are not enough."""
 
 
 class SensitivityCheck(Record):
-    """Whether the leader stays when something is done otherwise."""
+    """Whether the leader stays the same when one choice is changed."""
 
     variation: str
+    """What is changed."""
     holds: bool | None
-    """None where that cannot be told."""
+    """None where that is unknown."""
     leader: str
-    """Who leads then."""
+    """Who leads with the change."""
     note: str = ""
 
 
 class BundleRef(Record):
-    """One bundle behind a decision."""
+    """One bundle that a decision is based on."""
 
     submission: str
     run_id: str
     bundle: str
     """Folder, relative to the results folder."""
     manifest_sha256: str
-    """The bundle's identity: whoever has the bundle can check that it is the one."""
+    """Identifies the bundle: a reader who has it can verify that it is the same."""
 
 
 class Award(Record):
-    """A decision on one prize, on one workload, machine and division."""
+    """The decision on one prize, on one workload or several, one machine and one division."""
 
     format: int = FORMAT
     prize: str
     title: str
     question: str
-    workload: str
-    workload_version: str
-    machine: str
-    division: str = ""
-    """Of the standings; divisions compete apart."""
-    ruleset: str
+    board: Leaderboard
+    """The ranking that is decided on."""
     rules_text: str
     """The ruleset in force, resolved, as TOML."""
-    quantity: str
-    unit: Literal["J", "s", ""]
-    """Empty: a metric, in its own unit."""
     outcome: Literal["awarded", "tied", "unopposed", "not_awarded"]
-    """`unopposed`: a single entry has a place; there is nothing to compare it with."""
+    """`unopposed`: a single entry has a place, so that nothing is compared."""
     winner: str | None
-    """None unless one entry is told apart from all others."""
+    """None unless one entry is significantly better than all others."""
     leaders: tuple[str, ...]
-    """The first by value and all that cannot be told apart from it."""
+    """The first by value, and all that are not significantly different from it."""
     reason: str
     """The decision in a sentence."""
     confidence: float
+    """Level of the intervals."""
     separation_alpha: float
     """Level of the tests, over all challengers together."""
-    standings: tuple[Standing, ...]
-    not_ranked: tuple[Unranked, ...]
-    """Who has no place, and why."""
     challenges: tuple[Challenge, ...]
-    resolvable_ratio: float | None
-    """Lead that these data could have seen, as 0.06 for 6 %, power 0.9."""
-    resolvable_lead: float | None = None
-    """The same as a difference in the metric's unit, where a metric ranks."""
     sensitivity: tuple[SensitivityCheck, ...]
     evidence: tuple[BundleRef, ...]
-    """Every bundle that was used, also of those who have no place."""
+    """Every bundle that was used, those of entries without a place included."""
     across: MultiRanking | None = None
-    """Of a prize over several workloads: every contender on every workload."""
+    """For a prize over several workloads: every algorithm on every workload."""

@@ -1,28 +1,20 @@
-"""Records of contests over several workloads: who trains how fast on all of them together."""
-
-from typing import Literal
+"""Records of rankings over several workloads, and of the Pareto fronts of two costs."""
 
 from harness.records.base import FORMAT, Record
-
-AcrossQuantity = Literal[
-    "time_to_target_s", "energy_to_target_j", "steps_to_target", "cost_to_target_usd"
-]
-"""Costs that a contest over several workloads can rank by."""
-
-Aggregate = Literal["profile", "geometric_mean"]
-"""How the ratios of several workloads become one score; see `AcrossRules.aggregate`."""
+from harness.records.ruleset import AcrossRules
+from harness.records.score import EntryRef, Standing
 
 
 class MultiCell(Record):
-    """One contender on one workload."""
+    """One algorithm on one workload."""
 
     workload: str
     workload_version: str
     submission: str
-    """Empty where it was never entered there."""
+    """Empty where it was not entered."""
     submission_sha256: str = ""
     status: str
-    """That of its score, or `missing`."""
+    """Status of its score, or `missing`."""
     reason: str = ""
     """Why there is no cost; empty where there is one."""
     cost: float | None
@@ -31,79 +23,67 @@ class MultiCell(Record):
     n: int
     """Distinct seeds behind it."""
     reference_ratio: float | None
-    """Cost in multiples of the reference's; None: infinite."""
+    """Cost over the reference's cost; None: infinite."""
     best_ratio: float | None
-    """Cost in multiples of the best one present; None: infinite."""
+    """Cost over the lowest cost present; None: infinite."""
     gain_fraction: float
-    """What it adds to the profile, from 0 to 1; the reference itself has one half."""
+    """What it adds to the profile, from 0 to 1; the reference has one half."""
 
 
 class MultiRow(Record):
-    """One contender over all workloads."""
+    """One algorithm over all workloads."""
 
-    name: str
-    """Of the submission, without the workload's name before it."""
-    team: str
+    entry: EntryRef
+    """The algorithm; its submission is the name without the workload's name in front."""
     tuning: str = ""
     """How it was tuned, where the harness drew its hyperparameters or it tuned itself."""
-    score: float | None
-    """By the aggregate of the rules; None: no place."""
-    low: float | None
-    high: float | None
-    rank: int | None
-    """By value, from 1; None: no place."""
-    rank_low: int | None
-    rank_high: int | None
-    tie_group: str = ""
-    """Letters; contenders that share one cannot be told apart."""
-    p_first: float | None = None
-    """Chance of rank 1 when all costs are redrawn; None where a single run tells no spread."""
+    standing: Standing | None
+    """Its place by the aggregate of the rules; its n is the smallest number of seeds of a cost.
+    None: no place."""
     solved_count: int
     """Workloads on which it has a cost."""
-    n: int
-    """Least number of seeds behind one of its costs."""
     profile_fraction: float
     """Mean height of its profile against the reference, whatever the aggregate of the rules."""
     geometric_ratio: float | None
-    """Geometric mean of its ratios to the reference; None: infinite, since a workload lacks."""
+    """Geometric mean of its ratios to the reference; None: a workload has no cost."""
     best_profile_fraction: float
-    """Mean height of its profile against the best present, from ratio 1 to the largest; this one
-    moves when others come and go."""
+    """Mean height of its profile against the lowest cost present, from ratio 1 to the largest; it
+    changes when entries are added or removed."""
     best_low_fraction: float | None = None
     best_high_fraction: float | None = None
     without: dict[str, float | None] = {}
-    """Its score with each workload left out."""
+    """Its score without each workload."""
     cells: tuple[MultiCell, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the algorithm."""
+        return self.entry.submission
 
 
 class MultiRanking(Record):
-    """A contest over several workloads on one machine in one division."""
+    """The ranking of algorithms over several workloads on one machine in one division."""
 
     format: int = FORMAT
     machine: str
     division: str
     ruleset: str
-    quantity: AcrossQuantity
-    unit: str
-    """Of the costs."""
-    aggregate: Aggregate
-    better: Literal["higher", "lower"]
-    """Direction of the score."""
-    cost_ratio_max: float
-    reference: str
-    """Contender whose costs are one on every workload."""
+    rules: AcrossRules
+    """What ranks, the reference, and how ratios become a score."""
     level: float
     """Confidence of the intervals."""
     workloads: tuple[str, ...]
-    """Those that count."""
+    """The workloads that count."""
     left_out: dict[str, str] = {}
-    """Workloads that do not count, and why."""
+    """Workloads that do not count, with the reason."""
     rows: tuple[MultiRow, ...]
-    """Those with a place first, best first."""
+    """Rows with a place first, best first."""
+    leaders_without: dict[str, str] = {}
+    """Name of the leader without each workload."""
     separated: bool
-    """Whether the first is told apart from the second."""
-    resolvable_lead: float | None
-    """Difference of scores from the second that these data could have seen, power 0.9."""
+    """Whether the first two are significantly different."""
+    minimum_detectable_difference: float | None
+    """Smallest difference of scores of the first two that the data would show, power 0.9."""
     notes: tuple[str, ...] = ()
     """The rules that the figures follow, in sentences."""
 
@@ -118,11 +98,11 @@ class FrontPoint(Record):
     y: float
     """Its second cost."""
     method: str
-    """Of the joules; a modelled figure says so."""
+    """Method of the joules."""
     on_front: bool
-    """Whether no other entry beats it in one cost without losing in the other, by value."""
+    """Whether no other entry has a lower value of one cost and no higher value of the other."""
     p_front: float | None
-    """Chance of that when all costs are redrawn; None where a single run tells no spread."""
+    """Probability of that when all costs are redrawn; None where a single run shows no spread."""
 
 
 class Front(Record):
@@ -134,7 +114,7 @@ class Front(Record):
     ruleset: str
     division: str
     x_quantity: str
-    """Field of `Score` that the first cost is."""
+    """The first cost: a field of `Score.costs`."""
     y_quantity: str
-    """Field of `Score` that the second cost is."""
+    """The second cost: a field of `Score.costs`."""
     points: tuple[FrontPoint, ...]

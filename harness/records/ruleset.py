@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness.records.base import FORMAT, Record
-from harness.records.multi import AcrossQuantity, Aggregate
+
+AcrossQuantity = Literal[
+    "time_to_target_s", "energy_to_target_j", "steps_to_target", "cost_to_target_usd"
+]
+"""Costs that can rank over several workloads."""
+
+Aggregate = Literal["profile", "geometric_mean"]
+"""How the ratios of several workloads become one score; see `AcrossRules.aggregate`."""
 
 
 class RunRules(Record):

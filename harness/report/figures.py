@@ -19,11 +19,10 @@ from harness.report.charts.power import Track, tracks_of
 from harness.report.charts.profile import steps_of
 from harness.report.entries import Boards, Entry, EntryRun, entries_of
 from harness.report.finite import tamed_board, tamed_score
-from harness.report.pages.overall import Field, fields_of
+from harness.report.pages.overall import RankingSection, best_ratios, sections_of
 from harness.report.slugs import joined
 from harness.report.text import isolated
 from harness.report.traces import trace_of
-from harness.score.multi import profile as profiles
 
 FORMATS = ("svg", "pdf", "png")
 SIZE_INCH = (5.2, 3.4)
@@ -144,24 +143,27 @@ def draw_breakdown(told: Breakdown, out: Path, name: str, formats: Sequence[str]
         return _save(figure, out, name, formats)
 
 
-def draw_profiles(found: Field, out: Path, name: str, formats: Sequence[str]) -> list[Path]:
-    """Performance profiles: on what part of the workloads a contender is near the best."""
+def draw_profiles(
+    section: RankingSection, out: Path, name: str, formats: Sequence[str]
+) -> list[Path]:
+    """Draw performance profiles against the lowest cost present on each workload."""
+    rows, ratio_max = section.ranking.rows, section.ranking.rules.cost_ratio_max
     with _drawing() as (figure, axes):
         axes.set(
-            xlabel="cost over the best cost of the workload",
+            xlabel="cost over the lowest cost of the workload",
             ylabel="part of the workloads",
-            xlim=(1.0, profiles.RATIO_MAX),
+            xlim=(1.0, ratio_max),
             ylim=(0.0, 1.03),
         )
-        for number, item in reversed(list(enumerate(found.contenders[: len(COLOURS)]))):
-            corners = zip(*steps_of(item.ratios, profiles.RATIO_MAX), strict=True)
-            label = f"{isolated(item.name)[:32]}, score {numbers.plain(item.area)}"
+        for number, row in reversed(list(enumerate(rows[: len(COLOURS)]))):
+            corners = zip(*steps_of(best_ratios(row), ratio_max), strict=True)
+            label = f"{isolated(row.name)[:32]}, score {numbers.plain(row.best_profile_fraction)}"
             axes.step(
                 *corners, where="post", color=COLOURS[number], label=label, linewidth=1.4,
                 linestyle=DASHES[number % len(DASHES)],
             )  # fmt: skip
         handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles[::-1], labels[::-1], loc="lower right", title=found.title)
+        axes.legend(handles[::-1], labels[::-1], loc="lower right", title=section.title)
         return _save(figure, out, name, formats)
 
 
@@ -205,9 +207,10 @@ def write_figures(
         dots = dots_of(members, against_metric=False)
         if dots:
             made += draw_plane(dots, out, f"plane--{joined(*board_key)}", formats)
-    for field in fields_of(entries):
-        name = f"profiles--{joined(field.title.lower(), *field.place)}"
-        made += draw_profiles(field, out, name, formats)
+    for section in sections_of(scores):
+        ranking = section.ranking
+        key = (section.title, ranking.machine, ranking.ruleset, ranking.division)
+        made += draw_profiles(section, out, f"profiles--{joined(*key)}", formats)
     for entry in entries:
         made += _of_entry(entry, out, formats)
     return sorted(made)

@@ -16,7 +16,7 @@ def archives(root: Path) -> dict[str, Path]:
     runs = [Run(run_s=100.0 + i, nodes=(Power(),)) for i in range(5)]
     tree = {
         name: {"ogbg": [[hit(1000.0 * pace, 0.3)] for _ in range(3)]}
-        for name, pace in (("quick", 1.0), ("slow", 1.7))
+        for name, pace in (("swift", 1.0), ("slow", 1.7))
     }
     entry(root / "dawnbench", name="ada")
     entry(

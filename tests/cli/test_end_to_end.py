@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness.cli.documents import ScoreDocument
 from harness.cli.run_document import RunDocument
 from harness.cli.verbs.verify import VerifyDocument
+from harness.records.document import ScoreDocument
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "joulemark"
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.cli.printer import Printer
 from harness.cli.score_tables import show_scores
-from harness.cli.verbs.score import scores_below
+from harness.prizes import score_document
 from harness.registry import find
 from harness.run.order import plugin_file, workload_version
 from tests.lab.results import Plan, rules, series
@@ -18,7 +18,7 @@ PLAN = Plan(rules=MILD, ruleset="mild")
 
 def printed(results: Path) -> list[str]:
     stream = io.StringIO()
-    show_scores(scores_below(results, None), Printer(stream))
+    show_scores(score_document(results), Printer(stream))
     return stream.getvalue().splitlines()
 
 

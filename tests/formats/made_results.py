@@ -23,14 +23,19 @@ def one_failed(root: Path) -> Path:
     return root / "results"
 
 
+def document(results: Path) -> dict[str, Any]:
+    """The document of scores as plain values."""
+    return score_document(results).model_dump(mode="json")
+
+
 def request_for(results: Path, **options: str) -> ExportRequest:
     """An export of a folder."""
-    return ExportRequest(results=results, scores=lambda: score_document(results), options=options)
+    return ExportRequest(results=results, scores=lambda: document(results), options=options)
 
 
 def runs_of(results: Path) -> list[dict[str, Any]]:
     """The runs of all scores, as the document has them."""
-    return [run for score in score_document(results)["scores"] for run in score["runs"]]
+    return [run for score in document(results)["scores"] for run in score["runs"]]
 
 
 def olympic(runs: list[dict[str, Any]], key: str) -> float:

@@ -6,15 +6,14 @@ import pytest
 
 from harness.formats.format import FormatError
 from harness.formats.model_card import write
-from harness.prizes import score_document
-from tests.formats.made_results import five_runs, one_failed, request_for
+from tests.formats.made_results import document, five_runs, one_failed, request_for
 
 
 def test_grams(tmp_path: Path) -> None:
     results = five_runs(tmp_path)
     request = request_for(results, intensity_g_per_kwh="380", location="Bern, Switzerland")
     (text,) = (data.decode() for data in write(request).files.values())
-    joules = score_document(results)["scores"][0]["costs"]["energy_to_target_j"]["value"]
+    joules = document(results)["scores"][0]["costs"]["energy_to_target_j"]["value"]
     assert text.startswith("---\nco2_eq_emissions:\n")
     assert f'  "emissions": {joules}' not in text
     line = next(item for item in text.splitlines() if "emissions: " in item)

@@ -22,15 +22,16 @@ BOUNDS = {"min", "max"}
 DIMENSIONLESS = {
     # formats, positions and names that happen to be numbers
     "core", "exit_code", "format", "index", "ledger_seq", "rank", "rank_high", "rank_low", "seq",
-    "signal", "snapshot", "step", "study", "trial", "uid", "energy_level",
+    "signal", "snapshot", "step", "study", "trial", "uid",
     # seeds
     "instance", "seed", "session",
     # how many of something, the something being the name
     "dropped", "examples", "failures", "messages", "messages_burst", "n", "processes_max",
     "snapshots_max", "test_examples", "threads", "tuning_trials_max",
     # in a unit that another field states: the metric's, the leaderboard's, the figure's
-    "change", "cost", "facts", "high", "loss", "low", "metric", "metric_sd_floor", "metric_slowed",
-    "resolvable_lead", "score", "target", "uncertainty", "validation", "value", "without", "x", "y",
+    "change", "cost", "facts", "high", "loss", "low", "metric", "minimum_detectable_difference",
+    "resolvable_lead", "score", "sd_floor", "target", "uncertainty", "validation", "value",
+    "without", "x", "y",
     # probabilities, and multiples of something measured
     "confidence", "gap_periods_max", "level", "optimum_sigmas", "p_differ", "p_first", "p_front",
     "p_holm", "p_target", "separation_alpha",

@@ -1,4 +1,4 @@
-"""The prize over several workloads: who wins, who is out, what is told, what moves nothing."""
+"""The prize over several workloads: decisions, reasons, and the laws of the ranking."""
 
 import zlib
 from pathlib import Path
@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.prizes import Prize, awards, boards, markdown, rank_workloads
+from harness.prizes import Prize, awards, boards, markdown
 from harness.records import (
     AcrossRules,
     Award,
+    EnergyStatus,
     Figure,
     MultiRanking,
     Ruleset,
@@ -24,7 +25,8 @@ from harness.records import (
 from harness.registry import find
 from harness.rules.load import RulesetError, load_ruleset
 from harness.score.costs import time_costs
-from harness.score.multi.table import contender_of, fields
+from harness.score.multi.record import rank_workloads
+from harness.score.multi.table import algorithm_of, tables
 from harness.score.score import score_results
 from tests.lab.results import Plan, changed, series
 from tests.prizes.made_scores import run, score
@@ -36,8 +38,8 @@ WORKLOADS = ("alpha", "beta", "gamma")
 
 
 def prize() -> Prize:
-    found: Prize = find("prizes", "algorithms").value
-    return found
+    plugin: Prize = find("prizes", "algorithms").value
+    return plugin
 
 
 def entry(method: str, workload: str, factor: float, **changes: Any) -> Score:
@@ -54,8 +56,10 @@ def entry(method: str, workload: str, factor: float, **changes: Any) -> Score:
     )
     assert time_costs(runs) is not None
     sha = f"{workload} {method}"
-    return score(*runs, submission=f"{workload}-{method}", sha256=sha,
-                 workload=workload, ruleset="hity-algorithms", division="closed")  # fmt: skip
+    return score(
+        *runs, submission=f"{workload}-{method}", sha256=sha, workload=workload, team="t",
+        ruleset="hity-algorithms", division="closed",
+    )  # fmt: skip
 
 
 def made(method: str, factor: float, *workloads: str, **changes: Any) -> list[Score]:
@@ -89,21 +93,26 @@ def across(award: Award) -> MultiRanking:
 def test_the_best_over_all_workloads_is_awarded() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
     award = decided(field + made("sgd", 0.5, "alpha", "beta"))
-    assert (award.outcome, award.winner, award.unit) == ("awarded", "muon", "")
-    assert [candidate.entry.submission for candidate in award.standings] == ["muon", "adamw", "sgd"]
+    assert (award.outcome, award.winner, award.board.unit) == ("awarded", "muon", "")
+    assert [candidate.entry.submission for candidate in award.board.standings] == [
+        "muon",
+        "adamw",
+        "sgd",
+    ]
     rows = {row.name: row for row in across(award).rows}
-    assert rows["adamw"].score == pytest.approx(0.5)
+    assert rows["adamw"].standing is not None
+    assert rows["adamw"].standing.score == pytest.approx(0.5)
     assert rows["sgd"].solved_count == 2
     assert rows["sgd"].geometric_ratio is None
     assert rows["sgd"].cells[2].reference_ratio is None
     assert rows["sgd"].cells[2].reason == "was not entered"
     assert rows["muon"].cells[0].reference_ratio == pytest.approx(0.7)
-    told = "a workload without a cost, entered or not, counts as infinite and adds 0"
-    assert told in across(award).notes
+    note = "a workload without a cost, entered or not, counts as infinite and adds 0"
+    assert note in across(award).notes
     assert len(award.evidence) == 8 * 8
 
 
-def test_what_hangs_on_one_workload_is_told() -> None:
+def test_a_lead_that_depends_on_one_workload_is_reported() -> None:
     """Far ahead on one workload, behind on two."""
     field = made("adamw", 1.0, *WORKLOADS) + made("even", 0.85, *WORKLOADS)
     odd = [entry("odd", *item) for item in zip(WORKLOADS, (0.3, 1.9, 2.85), strict=True)]
@@ -121,29 +130,29 @@ def test_what_hangs_on_one_workload_is_told() -> None:
 def test_equals_are_tied() -> None:
     award = decided(made("adamw", 1.0, *WORKLOADS) + made("twin", 1.0, *WORKLOADS))
     assert (award.outcome, award.winner, award.leaders) == ("tied", None, ("adamw", "twin"))
-    assert {candidate.tie_group for candidate in award.standings} == {"a"}
-    assert award.resolvable_lead is not None
+    assert {candidate.tie_group for candidate in award.board.standings} == {"a"}
+    assert award.board.resolvable_lead is not None
 
 
-def test_the_weakest_test_is_named() -> None:
+def test_only_paired_runs_are_compared() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.98, *WORKLOADS)
     award = decided(field)
     assert award.winner == "muon"
     assert [challenge.test for challenge in award.challenges] == ["paired"]
-    unpaired = [
+    alone = [
         item.model_copy(
             update={"runs": tuple(run.model_copy(update={"block": ""}) for run in item.runs)}
         )
-        if item.entry.submission == "beta-muon"
-        else item
         for item in field
     ]
-    award = decided(unpaired)
-    assert (award.outcome, award.winner) == ("tied", None)
-    assert [challenge.test for challenge in award.challenges] == ["not_comparable"]
+    award = decided(alone)
+    assert (award.outcome, award.leaders) == ("tied", ("muon", "adamw"))
+    assert [(row.test, row.p_holm) for row in award.challenges] == [("not_comparable", 1.0)]
+    assert "adamw cannot be compared with it: run them interleaved" in award.reason
+    assert [standing.p_first for standing in award.board.standings] == [None, None]
 
 
-def test_nobody_wins_without_the_reference() -> None:
+def test_no_entry_wins_without_the_reference() -> None:
     award = decided(made("muon", 0.7, *WORKLOADS))
     assert (award.outcome, award.winner) == ("not_awarded", None)
     assert "the reference has a cost on 0 of at least 2 workloads" in award.reason
@@ -156,9 +165,9 @@ def test_a_named_workload_that_the_reference_misses_leaves_no_decision() -> None
     rules = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta","gamma"]'])
     award = decided(field, rules)
     assert award.outcome == "not_awarded"
-    assert "nothing can be held against the reference on gamma" in award.reason
-    assert award.standings == ()
-    assert {item.entry.submission for item in award.not_ranked} == {"adamw", "muon"}
+    assert "the reference has no cost on gamma (adamw: was not entered)" in award.reason
+    assert award.board.standings == ()
+    assert {item.entry.submission for item in award.board.unranked} == {"adamw", "muon"}
     two = load_ruleset("hity-algorithms", [*OPEN, 'across.workloads=["alpha","beta"]'])
     assert decided(field, two).winner == "muon"
     assert across(decided(field)).left_out == {"gamma": "adamw: was not entered"}
@@ -180,11 +189,11 @@ def test_the_geometric_mean_asks_for_every_workload() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("muon", 0.7, *WORKLOADS)
     award = decided(field + made("sgd", 0.5, "alpha", "beta"), rules)
     assert award.winner == "muon"
-    assert award.standings[0].score == pytest.approx(0.7)
+    assert award.board.standings[0].score == pytest.approx(0.7)
     (test,) = award.challenges
     assert test.lead_ratio == pytest.approx(0.3)
-    assert award.resolvable_lead is not None
-    (out,) = award.not_ranked
+    assert award.board.resolvable_lead is not None
+    (out,) = award.board.unranked
     assert (out.entry.submission, out.reason) == ("sgd", "gamma: was not entered")
 
 
@@ -194,8 +203,8 @@ def test_rules_without_the_section_award_nothing() -> None:
 
 
 def test_it_has_no_board_of_a_single_workload() -> None:
-    found = boards(made("adamw", 1.0, *WORKLOADS))
-    assert {item.prize for item in found} == {"energy", "speed"}
+    leaderboards = boards(made("adamw", 1.0, *WORKLOADS))
+    assert {item.prize for item in leaderboards} == {"energy", "speed"}
 
 
 def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
@@ -204,41 +213,41 @@ def test_divisions_and_machines_compete_apart_against_one_reference() -> None:
         *made("wild", 0.5, *WORKLOADS, division="open"),
         *made("muon", 0.5, *WORKLOADS, machine="rack"),
     ]
-    found = awards(field, prize(), RULES)
-    places = {(item.machine, item.division): item for item in found}
+    decisions = awards(field, prize(), RULES)
+    places = {(item.board.machine, item.board.division): item for item in decisions}
     assert sorted(places) == [("m", "closed"), ("m", "open"), ("rack", "closed")]
-    assert places["m", "open"].standings[0].score == pytest.approx(0.75)
+    assert places["m", "open"].board.standings[0].score == pytest.approx(0.75)
     assert places["rack", "closed"].outcome == "not_awarded"
 
 
 def test_quality_at_a_budget_is_no_cost() -> None:
     mixed = made("muon", 0.1, *WORKLOADS, mode="quality_at_budget")
     award = decided(made("adamw", 1.0, *WORKLOADS) + mixed)
-    assert [candidate.entry.submission for candidate in award.standings] == ["adamw"]
+    assert [candidate.entry.submission for candidate in award.board.standings] == ["adamw"]
 
 
 def tuned(method: str, factor: float, others_s: float) -> list[Score]:
     """Studies of two trials: one counts, the other spent so many seconds."""
 
-    def trial(index: int, each: RunScore) -> dict[str, Any]:
-        where = TrialOf(mode="external", study=f"a/{each.seed}", index=index, trials_count=2)
+    def trial(index: int, counted: RunScore) -> dict[str, Any]:
+        where = TrialOf(mode="external", study=f"a/{counted.seed}", index=index, trials_count=2)
         return {"trial": where, "window_s": others_s}
 
-    found = []
+    scores = []
     for item in made(method, factor, *WORKLOADS):
         counting = [run.model_copy(update=trial(0, run)) for run in item.runs]
         others = [run.model_copy(update=trial(1, run)) for run in item.runs]
         label = f"{item.rules.ruleset} (external tuning, 2 trials)"
         change = {"runs": tuple(counting), "trials": tuple(others), "ruleset": label}
-        found.append(item.model_copy(update=change))
-    return found
+        scores.append(item.model_copy(update=change))
+    return scores
 
 
 def test_tuning_is_paid_for_and_meets_what_was_not_tuned() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + tuned("muon", 0.5, 40.0)
     award = decided(field)
     assert award.winner == "adamw"
-    names = [candidate.entry.submission for candidate in award.standings]
+    names = [candidate.entry.submission for candidate in award.board.standings]
     assert names == ["adamw", "muon (external tuning, 2 trials)"]
     row = across(award).rows[1]
     assert row.cells[0].cost == pytest.approx(0.5 * 10.09 + 40.0, rel=1e-2)
@@ -247,7 +256,7 @@ def test_tuning_is_paid_for_and_meets_what_was_not_tuned() -> None:
     assert (free.holds, free.leader) == (False, "muon (external tuning, 2 trials)")
     rules = load_ruleset("hity-algorithms", [*OPEN, "across.tuning_included=false"])
     assert decided(field, rules).winner == "muon (external tuning, 2 trials)"
-    assert len(award.evidence) == 3 * 8 + 2 * 3 * 8, "also of the trials that stand for nothing"
+    assert len(award.evidence) == 3 * 8 + 2 * 3 * 8, "also of the trials that do not count"
 
 
 def test_tuning_of_unknown_cost_leaves_no_cost() -> None:
@@ -258,7 +267,7 @@ def test_tuning_of_unknown_cost_leaves_no_cost() -> None:
         for item in tuned("muon", 0.5, 1.0)
     ]
     award = decided(made("adamw", 1.0, *WORKLOADS) + bare)
-    (out,) = award.not_ranked
+    (out,) = award.board.unranked
     assert "not every run and trial has a time_to_target_s" in out.reason
 
 
@@ -276,12 +285,12 @@ def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
     assert text.startswith("# Algorithms across workloads on all-workloads: awarded to muon\n")
     assert "| muon | 0.7 | 0.7 |" in text
     assert "any one workload left out" in text
-    found = {item.quantity: item for item in rank_workloads(scores, RULES)}
-    assert sorted(found) == ["energy_to_target_j", "steps_to_target", "time_to_target_s"]
-    leaders = {key: element.rows[0].name for key, element in found.items()}
+    rankings = {item.rules.quantity: item for item in rank_workloads(scores, RULES)}
+    assert sorted(rankings) == ["energy_to_target_j", "steps_to_target", "time_to_target_s"]
+    leaders = {key: element.rows[0].name for key, element in rankings.items()}
     assert leaders["time_to_target_s"] == "muon"
     assert leaders["energy_to_target_j"] == "adamw", "twice the power for 0.7 of the time"
-    best, second = found["time_to_target_s"].rows
+    best, second = rankings["time_to_target_s"].rows
     assert (best.best_profile_fraction, best.best_low_fraction) == (1.0, None), "no draw moves it"
     assert second.best_low_fraction is not None
     assert second.best_high_fraction is not None
@@ -292,7 +301,7 @@ def test_bundles_give_a_record_that_reads_back(tmp_path: Path) -> None:
     assert "(provenance)" in empty.reason
 
 
-def test_the_text_says_where_a_cost_is_lacking() -> None:
+def test_the_text_says_where_a_cost_is_missing() -> None:
     field = made("adamw", 1.0, *WORKLOADS) + made("sgd", 0.9, "alpha")
     text = markdown(decided(field))
     assert "| sgd | 0.9 | infinite | infinite |" in text
@@ -305,12 +314,12 @@ def test_dollars_rank_where_a_price_was_declared() -> None:
         for method, factor in (("adamw", 1.0), ("muon", 0.5))
         for place in ("alpha", "beta")
     ]
-    found = {item.quantity: item for item in rank_workloads(field)}
-    (first, second) = found["cost_to_target_usd"].rows
+    rankings = {item.rules.quantity: item for item in rank_workloads(field)}
+    (first, second) = rankings["cost_to_target_usd"].rows
     assert (first.name, second.name) == ("muon", "adamw")
     assert second.cells[0].cost == pytest.approx(10.0 * 3.6 / 3600, rel=0.02)
     half = [*field[:-1], entry("muon", "beta", 0.5)]
-    assert "cost_to_target_usd" in {item.quantity for item in rank_workloads(half)}
+    assert "cost_to_target_usd" in {item.rules.quantity for item in rank_workloads(half)}
     rows = {row.name: row for row in rank_workloads(half)[-1].rows}
     assert rows["muon"].solved_count == 1, "no price, no dollars"
 
@@ -338,7 +347,8 @@ def scores_of(factors: dict[str, list[float | None]]) -> list[Score]:
 def standings(scores: list[Score]) -> list[tuple[Any, ...]]:
     (award,) = awards(scores, prize(), RULES)
     return [
-        (e.entry.submission, e.score, e.low, e.high, e.rank, e.tie_group) for e in award.standings
+        (e.entry.submission, e.score, e.low, e.high, e.rank, e.tie_group)
+        for e in award.board.standings
     ]
 
 
@@ -422,16 +432,16 @@ def test_other_names_of_workloads_change_nothing(factors: dict[str, list[float |
         assert one[1:4] == pytest.approx(other[1:4], abs=1e-12)
 
 
-# --- the field ------------------------------------------------------------------------------------
+# --- the table -----------------------------------------------------------------------------------
 
 
 def test_of_several_versions_the_last_one_counts() -> None:
     made = scores_of({"muon": [0.5, 0.5, 0.5]})
     later = entry("muon", "alpha", 0.8, started_utc="2026-02-01T00:00:00Z")
     again = changed(later, sha256="another")
-    (field,) = fields([*made, again], AcrossRules())
-    at = [contender.name for contender in field.contenders].index("muon")
-    chosen = field.cells[at][field.workloads.index("alpha")]
+    (table,) = tables([*made, again], AcrossRules())
+    at = [algorithm.name for algorithm in table.algorithms].index("muon")
+    chosen = table.cells[at][table.workloads.index("alpha")]
     assert chosen.score is not None
     assert chosen.score.entry.sha256 == "another"
 
@@ -440,16 +450,16 @@ def test_joules_of_another_boundary_are_no_cost() -> None:
     def covering(method: str, *domains: str, eligible: bool = True) -> list[Score]:
         figure = Figure(value=1.0, low=0.9, high=1.1, n=8, level=0.95, domains=domains)
         return made(
-            method, 0.5, *WORKLOADS, energy_to_target_j=figure, eligible=eligible,
-            note="modelled: shown, cannot win",
+            method, 0.5, *WORKLOADS, energy_to_target_j=figure,
+            energy=EnergyStatus(eligible=eligible, note="modelled: shown, cannot win"),
         )  # fmt: skip
 
     field = [*covering("adamw", "cpu"), *covering("part", "gpu"), *covering("like", "cpu")]
-    (found,) = fields(
+    (table,) = tables(
         [*field, *covering("guess", "cpu", eligible=False)],
         AcrossRules(quantity="energy_to_target_j"),
     )
-    reasons = dict(zip(found.titles, ({c.reason for c in row} for row in found.cells), strict=True))
+    reasons = dict(zip(table.titles, ({c.reason for c in row} for row in table.cells), strict=True))
     assert reasons == {
         "adamw": {""},
         "like": {""},
@@ -460,8 +470,7 @@ def test_joules_of_another_boundary_are_no_cost() -> None:
 
 def test_names_of_several_teams_carry_the_team() -> None:
     made = scores_of({"muon": [0.5, 0.5, 0.5]})
-    other = [changed(item, team="others") for item in made if "muon" in
-             item.entry.submission]  # fmt: skip
-    (field,) = fields([*made, *other], AcrossRules())
-    assert field.titles == ["adamw", "muon of others", "muon of t"]
-    assert contender_of(other[0]).team == "others"
+    other = [changed(item, team="others") for item in made if "muon" in item.entry.submission]
+    (table,) = tables([*made, *other], AcrossRules())
+    assert table.titles == ["adamw", "muon of others", "muon of t"]
+    assert algorithm_of(other[0]).team == "others"

@@ -1,4 +1,4 @@
-"""What a prize for energy asks for: with any one of it missing, the award names just that."""
+"""What a prize for energy asks for: the award names the condition that is missing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,10 @@ def decided(results: Path, changes: dict[str, Any], method: Any = "counter") -> 
 
 def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
     award = decided(tmp_path, {})
-    assert ([candidate.entry.submission for candidate in award.standings], award.not_ranked) == (
+    assert (
+        [candidate.entry.submission for candidate in award.board.standings],
+        award.board.unranked,
+    ) == (
         ["entry"],
         (),
     )
@@ -65,8 +68,8 @@ def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
 )
 def test_what_is_missing_is_named(tmp_path: Path, changes: dict[str, Any], rule: str) -> None:
     award = decided(tmp_path, changes, "sampled" if "findings" in changes else "counter")
-    assert (award.outcome, award.winner, award.standings) == ("not_awarded", None, ())
-    (out,) = award.not_ranked
+    assert (award.outcome, award.winner, award.board.standings) == ("not_awarded", None, ())
+    (out,) = award.board.unranked
     assert rule in out.reason
     assert ";" not in out.reason.split(rule)[-1], "and nothing else"
     assert out.reason in markdown(award).replace("\\", "")

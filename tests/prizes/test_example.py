@@ -38,7 +38,7 @@ def test_modelled_joules_won_nothing() -> None:
     award = record("energy")
     assert (award.outcome, award.winner) == ("not_awarded", None)
     assert award.reason == "no eligible entry: no measured joules"
-    assert {item.method for item in award.not_ranked} == {"modelled"}
+    assert {item.method for item in award.board.unranked} == {"modelled"}
 
 
 @pytest.mark.parametrize("prize", ["speed", "energy"])
@@ -46,6 +46,6 @@ def test_the_committed_runs_come_to_the_same_decision(prize: str) -> None:
     """Anybody who has the bundles can make it again, to the last digit."""
     rules = load_ruleset(str(RESULTS / "reference.toml"), ())
     runs = RESULTS / "reference" / "contests"
-    found = awards(score_all(runs, rules).scores, find("prizes", prize).value, rules, runs)
-    (again,) = (item for item in found if item.workload == "digits-mlp")
+    decisions = awards(score_all(runs, rules).scores, find("prizes", prize).value, rules, runs)
+    (again,) = (item for item in decisions if item.board.workload == "digits-mlp")
     assert again == record(prize)

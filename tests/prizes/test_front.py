@@ -18,8 +18,8 @@ def entry(results: Path, name: str, factor: float, watts: float | None, **change
 
 
 def only(results: Path) -> Front:
-    (found,) = fronts(score_results(results, RULES))
-    return found
+    (front,) = fronts(score_results(results, RULES))
+    return front
 
 
 def test_a_faster_and_a_thriftier_entry_are_both_on_the_front(tmp_path: Path) -> None:
@@ -50,6 +50,6 @@ def test_a_single_run_leaves_the_chances_open(tmp_path: Path) -> None:
     rules = load_ruleset("smoke")
     entry(tmp_path, "many", 1.0, 100.0, ruleset="smoke")
     write_run(tmp_path, Plan(name="lone", source="lone", ruleset="smoke"))
-    (found,) = fronts(score_results(tmp_path, rules))
-    assert [point.p_front for point in found.points] == [None, None]
-    assert all(point.on_front for point in found.points if point.submission == "lone")
+    (front,) = fronts(score_results(tmp_path, rules))
+    assert [point.p_front for point in front.points] == [None, None]
+    assert all(point.on_front for point in front.points if point.submission == "lone")

@@ -19,8 +19,8 @@ PRIZES: list[Prize] = [find("prizes", source.name).value for source in sources("
 @pytest.mark.parametrize("prize", PRIZES, ids=lambda prize: prize.name)
 @pytest.mark.parametrize("status", ["target_missed", "runs_failed", "too_few_runs", "excluded"])
 def test_no_prize_admits_what_its_ruleset_refused(prize: Prize, status: str) -> None:
-    found = prize.admit(score(run(1), status=status, reason="so it is"))
-    assert found == (False, "so it is")
+    admission = prize.admit(score(run(1), status=status, reason="so it is"))
+    assert admission == (False, "so it is")
 
 
 @pytest.mark.parametrize("prize", PRIZES, ids=lambda prize: prize.name)
@@ -37,8 +37,8 @@ def test_every_prize_admits_a_scored_entry_with_joules(prize: Prize) -> None:
      ({"status": "degraded"}, True)],
 )  # fmt: skip
 def test_runs_without_a_result_are_left_out(changes: dict[str, object], valid: bool) -> None:
-    found = valid_runs(score(run(1), run(2, **changes)))
-    assert [item.seed for item in found] == ([1, 2] if valid else [1])
+    runs = valid_runs(score(run(1), run(2, **changes)))
+    assert [item.seed for item in runs] == ([1, 2] if valid else [1])
 
 
 def test_under_the_final_rule_a_miss_has_a_result_and_no_metric_has_none() -> None:
@@ -66,8 +66,8 @@ def test_the_order_of_runs_does_not_matter(joules: list[float], data: st.DataObj
 
 def test_a_run_without_joules_leaves_no_sample_of_joules() -> None:
     entry = score(run(1), run(2, energy_j=None))
-    found = cost_sample(entry, energy_costs)
-    assert (dict(found.logs), found.open_ended) == ({}, True)
+    sample = cost_sample(entry, energy_costs)
+    assert (dict(sample.logs), sample.open_ended) == ({}, True)
     assert set(cost_sample(entry, time_costs).logs) == {1, 2}
 
 
@@ -77,10 +77,10 @@ def test_failed_runs_leave_the_end_open(failures: int) -> None:
 
 
 def test_a_seed_that_was_run_twice_counts_once_and_makes_no_pairs() -> None:
-    found = cost_sample(score(run(1, time_s=4.0), run(1, time_s=9.0)), time_costs)
-    assert found.logs == {1: pytest.approx(math.log(6.0))}
-    assert found.moments is not None
-    assert found.moments[1].block == ""
+    sample = cost_sample(score(run(1, time_s=4.0), run(1, time_s=9.0)), time_costs)
+    assert sample.logs == {1: pytest.approx(math.log(6.0))}
+    assert sample.moments is not None
+    assert sample.moments[1].block == ""
 
 
 def test_machines_are_never_paired_and_submissions_are() -> None:

@@ -125,7 +125,7 @@ def test_a_lead_that_hangs_on_the_sum_does_not_hold(tmp_path: Path) -> None:
     for folder in series(tmp_path, Plan(name="flat", source="f", method="sampled"), EIGHT):
         ramp(folder, 100.5, 0.0)
     award = decided(tmp_path)
-    assert award.standings[0].entry.submission == "rising"
+    assert award.board.standings[0].entry.submission == "rising"
     held = {item.variation: item for item in award.sensitivity}
     backwards = held[f"another integration rule: {RIGHT}"]
     assert (backwards.holds, backwards.leader) == (False, "flat")

@@ -72,13 +72,13 @@ def test_a_busy_hour_does_not_decide_between_two_contests(tmp_path: Path) -> Non
     contest(tmp_path, entry("busy hour"), 0.75, 1.6, 5)
     award = decided(tmp_path)
     tests = {challenge.challenger: challenge for challenge in award.challenges}
-    assert award.standings[0].entry.submission == "quiet hour"
+    assert award.board.standings[0].entry.submission == "quiet hour"
     assert (award.outcome, award.winner) == ("tied", None)
     assert tests["busy hour"].test == "via_reference"
     assert not tests["busy hour"].significant
     assert tests["toy-adamw"].test == "paired"
     assert tests["toy-adamw"].significant
-    first, other = (candidate.p_first for candidate in award.standings[:2])
+    first, other = (candidate.p_first for candidate in award.board.standings[:2])
     assert first is not None
     assert other is not None
     assert first < 0.05, "in multiples of the reference the other one leads"

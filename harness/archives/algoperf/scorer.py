@@ -41,7 +41,7 @@ from harness.records import (
     ImportedStanding,
     Ruleset,
 )
-from harness.score.multi.profile import profile_areas
+from harness.score.multi.profile import cost_ratios, profile_areas
 from harness.score.stats.intervals import holm
 
 if TYPE_CHECKING:
@@ -184,17 +184,6 @@ def gate(times: "Floats", pairs: Sequence[tuple[int, int]], ratio_max: float) ->
     return result
 
 
-def ratios(times: "Floats") -> "Floats":
-    """Times in multiples of each column's fastest; infinite where there is no time.
-
-    The core divides by way of logarithms; published scores need the last digit of this division.
-    """
-    fastest = times.min(axis=-2, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        ratio: Floats = np.where(np.isinf(times), np.inf, times / fastest)
-    return ratio
-
-
 def shipped_profile(ratio: "Floats", ratio_max: float, points: int) -> "Floats":
     """Trapezoid over the profile on a grid, divided by its width, as the code does it."""
     grid = np.linspace(1.0, ratio_max, num=points)
@@ -239,7 +228,7 @@ class ProfileBoard(NamedTuple):
 
     def ratio(self, times: "Floats") -> "Floats":
         """Ratios to the fastest on the scored workloads."""
-        return ratios(gate(times, self.pairs, self.rules.profile_ratio_max)[..., self.bases])
+        return cost_ratios(gate(times, self.pairs, self.rules.profile_ratio_max)[..., self.bases])
 
     def score(self, times: "Floats") -> "Floats":
         """Score of each submission."""

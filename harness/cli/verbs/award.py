@@ -36,8 +36,9 @@ class AwardDocument(Record):
 def _write(decisions: Sequence[Award], out: Path) -> list[Path]:
     files = []
     for award in decisions:
+        board = award.board
         parts = (
-            award.prize, award.workload, award.workload_version, award.machine, award.division,
+            award.prize, board.workload, board.workload_version, board.machine, board.division,
         )  # fmt: skip
         name = "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part) for part in parts)
         for suffix, data in ((".json", dump(award)), (".md", markdown(award).encode())):
@@ -59,11 +60,12 @@ def _explain_empty(prize: Prize, count: int) -> str:
 
 
 def _show_decision(award: Award, printer: Printer) -> None:
-    division = f", {award.division} division" if award.division else ""
-    where = f"{award.workload}, {award.machine}, rules {award.ruleset}{division}"
+    board = award.board
+    division = f", {board.division} division" if board.division else ""
+    where = f"{board.workload}, {board.machine}, rules {board.ruleset}{division}"
     printer.heading(f"{award.title} on {where}")
     printer.line(f"{award.outcome}: {award.reason}", indent=2)
-    for other in award.not_ranked:
+    for other in board.unranked:
         printer.line(f"not ranked: {other.entry.submission}: {other.reason}", indent=2)
     for check in award.sensitivity:
         result = "unchanged" if check.holds else f"then {check.leader} leads"

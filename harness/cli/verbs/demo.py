@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from harness.cli.command import CommandResult, json_command
-from harness.cli.documents import ScoreDocument
 from harness.cli.options import folder_option, results_option
 from harness.cli.printer import Printer
 from harness.cli.progress import display_for
 from harness.cli.run_document import RunDocument, document_of, show_series, worst
 from harness.cli.score_tables import show_scores
 from harness.cli.verbs.report import ReportDocument, render_site
-from harness.cli.verbs.score import scores_below
+from harness.prizes import score_document
 from harness.records.base import FORMAT, Record
+from harness.records.document import ScoreDocument
 from harness.registry import Plugin, discover
 from harness.rules.load import load_ruleset
 from harness.run.series import SeriesRequest, run_series
@@ -79,7 +79,7 @@ def command(results: Path, out: Path) -> CommandResult:
     code = worst(item.exit_code for item in series)
     document = DemoDocument(
         series=tuple(series),
-        scores=scores_below(results, None),
+        scores=score_document(results),
         report=render_site(results, out, None),
         exit_code=code,
     )

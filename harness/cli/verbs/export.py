@@ -10,6 +10,7 @@ from harness.cli.options import existing_folder, ruleset_options
 from harness.cli.printer import Printer
 from harness.formats.exports import ExportDocument, export_results
 from harness.formats.format import ExportRequest
+from harness.formats.imported import score_imported, scores_imports
 from harness.prizes import score_document
 from harness.records import Ruleset
 
@@ -58,7 +59,9 @@ def command(
     """
 
     def scores() -> dict[str, Any]:
-        return score_document(results, ruleset)
+        if ruleset and scores_imports(results, ruleset):
+            return score_imported(results, ruleset).model_dump(mode="json")
+        return score_document(results, ruleset).model_dump(mode="json")
 
     request = ExportRequest(results=results, scores=scores, options=options)
     document = export_results(format_name, request, Path(out))

@@ -5,19 +5,14 @@ from pathlib import Path
 import click
 
 from harness.cli.command import CommandResult, json_command
-from harness.cli.documents import ScoreDocument
 from harness.cli.options import existing_folder, ruleset_options
 from harness.cli.score_tables import show_imported, show_scores
 from harness.formats.imported import score_imported, scores_imports
 from harness.prizes import score_document
-from harness.records import Ruleset, load
+from harness.records import Ruleset
+from harness.records.document import ScoreDocument
 
 DOCUMENT = ScoreDocument
-
-
-def scores_below(results: Path, ruleset: Ruleset | None) -> ScoreDocument:
-    """Score and rank the bundles below a folder."""
-    return load(ScoreDocument, {"format": 1, **score_document(results, ruleset)}, results)
 
 
 @json_command("score")
@@ -32,5 +27,5 @@ def command(results: Path, ruleset: Ruleset | None) -> CommandResult:
     if ruleset and scores_imports(results, ruleset):
         imported = score_imported(results, ruleset)
         return CommandResult(imported, lambda printer: show_imported(imported, printer))
-    document = scores_below(results, ruleset)
+    document = score_document(results, ruleset)
     return CommandResult(document, lambda printer: show_scores(document, printer))

@@ -1,52 +1,43 @@
-"""Several workloads together: one score against a frozen reference, with its tests and interval.
+"""One score from the costs on several workloads, with its tests and intervals.
 
-A profile is the part of all workloads on which a cost is at most tau times the reference's (after
-Dolan and More, Mathematical Programming 91, 2002, with the reference in place of the best present).
-Its mean height over tau from 1/m to m, on a logarithmic scale, is the mean over workloads of
-
-    gain = min(1, max(0, 1/2 - ln(cost / reference) / (2 ln m))),
-
-so that the reference has one half, a cost m times lower everywhere has one, and a workload without
-a cost adds nothing. The reference's costs are constants: nobody's coming or going moves a score.
-The workloads are taken as they are, not as a draw from others; what is uncertain is the mean of
-each entry on each of them, over seeds.
+Each cost is divided by that of a fixed reference on the same workload, so that no entry changes the
+score of another. The utility, which ranks, is the mean of `profile_gain` over the workloads, or the
+negative mean logarithm of the ratios. The costs of the reference are constants and the workloads
+are not a sample of others: the only uncertainty is that of each mean cost over seeds.
 """
 
 import math
 import statistics
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from harness.records.compare import TestKind
-from harness.records.multi import Aggregate
+from harness.records.ruleset import Aggregate
+from harness.score.multi.profile import Floats, profile_gain, profile_scores
 from harness.score.stats.all_pairs import all_comparable
-from harness.score.stats.comparison import PairwiseTest, paired_seeds, pairwise_test
+from harness.score.stats.comparison import pairwise_test, smallest_count
 from harness.score.stats.intervals import Interval, holm, t_cdf, t_quantile
 from harness.score.stats.rank_stability import DRAWS, SEED, RankChance, in_one_unit, mean_draws
 from harness.score.stats.ranking import Place, places
 from harness.score.stats.sample import SD_MIN, Sample, mean_log, variance_of_mean
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float64]
-
 Row = Sequence[Sample | None]
-"""Costs of one contender, one for each workload; None where it has none: infinite."""
+"""Costs of one algorithm on each workload; None where it has none, which counts as infinite."""
 
-REACH = 3.0
-"""Standard errors within which a clipped gain may move after all."""
+CLIPPED_ERRORS = 3.0
+"""Standard errors beyond the end of the profile from which a gain is taken as constant."""
 
 POWER = 0.9
 
 
-class Terms(NamedTuple):
-    """What turns costs into one score."""
+class AggregationSpec(NamedTuple):
+    """How the costs on several workloads become one score."""
 
     reference_logs: tuple[float, ...]
-    """Logarithm of the reference's cost, by workload."""
+    """Natural logarithm of the reference's cost on each workload."""
     ratio_max: float = 4.0
     aggregate: Aggregate = "profile"
 
@@ -55,323 +46,289 @@ class Terms(NamedTuple):
         """Number of workloads."""
         return len(self.reference_logs)
 
-    @property
-    def better(self) -> str:
-        """Direction of the score: the profile's height, or the mean ratio of costs."""
-        return "higher" if self.aggregate == "profile" else "lower"
-
-    def without(self, place: int) -> "Terms":
-        """The same with one workload left out."""
+    def without(self, index: int) -> "AggregationSpec":
+        """The same without one workload."""
         logs = self.reference_logs
-        return self._replace(reference_logs=(*logs[:place], *logs[place + 1 :]))
+        return self._replace(reference_logs=(*logs[:index], *logs[index + 1 :]))
+
+    def share(self, log_ratio: float) -> float:
+        """The part of the utility that a workload gives at that ratio to the reference."""
+        if self.aggregate == "profile":
+            return float(profile_gain(log_ratio, self.ratio_max)) / self.workloads_count
+        return -log_ratio / self.workloads_count
 
 
-def log_ratios(row: Row, terms: Terms) -> list[float]:
-    """Logarithm of cost over reference, by workload; infinite where there is no cost."""
-    pairs = zip(row, terms.reference_logs, strict=True)
-    return [math.inf if cell is None else mean_log(cell) - unit for cell, unit in pairs]
+def without_workload(row: Row, index: int) -> list[Sample | None]:
+    """A row without one workload."""
+    return [*row[:index], *row[index + 1 :]]
 
 
-def gain(log_ratio: float, ratio_max: float) -> float:
-    """What a cost adds to the profile, from 0 to 1; one half at the reference's own cost."""
-    if math.isinf(log_ratio):
-        return 0.0 if log_ratio > 0 else 1.0
-    return min(1.0, max(0.0, 0.5 - log_ratio / (2 * math.log(ratio_max))))
+def log_ratios(row: Row, spec: AggregationSpec) -> list[float]:
+    """Logarithm of cost over the reference's cost, by workload; infinite where there is none."""
+    pairs = zip(row, spec.reference_logs, strict=True)
+    return [math.inf if cell is None else mean_log(cell) - log for cell, log in pairs]
 
 
-def merit(row: Row, terms: Terms) -> float:
-    """What ranks, so that more is better; minus infinity: no place.
-
-    The mean gain, or the negative mean logarithm of the ratios.
-    """
-    found = log_ratios(row, terms)
-    if terms.aggregate == "profile":
-        return statistics.fmean(gain(item, terms.ratio_max) for item in found)
-    return -math.inf if math.inf in found else -statistics.fmean(found)
+def utility(row: Row, spec: AggregationSpec) -> float:
+    """What ranks, higher is better; minus infinity for a row that has no place."""
+    ratios = log_ratios(row, spec)
+    if spec.aggregate == "profile":
+        return float(profile_gain(ratios, spec.ratio_max).mean())
+    return -math.inf if math.inf in ratios else -statistics.fmean(ratios)
 
 
-def shown(value: float, terms: Terms) -> float | None:
-    """A merit as a score: the profile's height, or the geometric mean of the ratios."""
+def to_score(value: float, spec: AggregationSpec) -> float | None:
+    """A utility as the score that is shown: height of the profile, or geometric mean of ratios."""
     if math.isinf(value):
         return None
-    return value if terms.aggregate == "profile" else math.exp(-value)
+    return value if spec.aggregate == "profile" else math.exp(-value)
 
 
-# --- uncertainty of a mean over workloads ---------------------------------------------------------
+# --- uncertainty ----------------------------------------------------------------------------------
 
 
-class Part(NamedTuple):
-    """One independent piece of a variance, with its degrees of freedom."""
+class VarianceTerm(NamedTuple):
+    """One independent part of a variance, with its degrees of freedom."""
 
     variance: float
     degrees: int
 
 
-class Spread(NamedTuple):
-    """Standard error of a difference (or of a merit) with the degrees of freedom of its t."""
+class StdErr(NamedTuple):
+    """A standard error and the degrees of freedom of its t."""
 
     error: float
     degrees: float
 
 
-def _slope(cell: Sample | None, unit: float, terms: Terms) -> float:
-    """How a merit moves with the logarithm of one cost; 0 where it is surely clipped."""
-    if cell is None:
-        return 0.0
-    if terms.aggregate == "geometric_mean":
-        return 1.0 / terms.workloads_count
-    height = math.log(terms.ratio_max)
-    error = math.sqrt(variance_of_mean(cell) or 0.0)
-    if abs(mean_log(cell) - unit) > height + REACH * error:
-        return 0.0
-    return 1.0 / (2 * height * terms.workloads_count)
-
-
-def _single(cell: Sample | None, slope: float) -> Iterator[Part | None]:
-    if cell is None or not slope:
-        return
-    variance = None if cell.open_ended else variance_of_mean(cell)
-    yield None if variance is None else Part(slope * slope * variance, len(cell.logs) - 1)
-
-
-class Step(NamedTuple):
-    """What one workload adds to the difference of two merits."""
+class WorkloadTerm(NamedTuple):
+    """What one workload adds to the difference of two utilities."""
 
     difference: float
-    parts: tuple[Part | None, ...]
-    """Of its variance; None for one that is unknown."""
+    variances: tuple[VarianceTerm | None, ...]
+    """None: the variance is unknown."""
+    kind: TestKind | None
+    """None where one of the two has no cost, so that no test is made."""
 
 
-def _of_test(found: PairwiseTest, slope: float) -> tuple[Part | None, ...]:
-    if not found.parts:
-        return (None,)
-    return tuple(Part(slope * slope * part.variance, part.n - 1) for part in found.parts)
+def _slope(cell: Sample, reference_log: float, spec: AggregationSpec) -> float:
+    """Derivative of the utility by the logarithm of one cost; 0 where its gain is clipped."""
+    if spec.aggregate == "geometric_mean":
+        return 1.0 / spec.workloads_count
+    width = math.log(spec.ratio_max)
+    error = math.sqrt(variance_of_mean(cell) or 0.0)
+    if abs(mean_log(cell) - reference_log) > width + CLIPPED_ERRORS * error:
+        return 0.0
+    return 1.0 / (2 * width * spec.workloads_count)
 
 
-def _step(one: Sample | None, two: Sample | None, unit: float, terms: Terms) -> Step:
-    """One workload, by the test that compares the two entries on it."""
-    slopes = (_slope(one, unit, terms), _slope(two, unit, terms))
-    gains = (_part_of_merit(one, unit, terms), _part_of_merit(two, unit, terms))
-    if one is None or two is None or one.open_ended or two.open_ended:
-        parts = (*_single(one, slopes[0]), *_single(two, slopes[1]))
-        return Step(gains[0] - gains[1], parts)
-    found = pairwise_test(one, two)
-    # As far from the first as the test says: the state of the machine cancels in it.
-    other = _gain_of(mean_log(one) - unit - found.difference, terms)
-    if all(slopes):
-        return Step(gains[0] - other, _of_test(found, slopes[0]))
-    if not found.parts:
-        return Step(gains[0] - other, (None,))
-    parts = (*_single(one, slopes[0]), *_single(two, slopes[1]))
-    return Step(gains[0] - other, parts)
+def _own_variance(
+    cell: Sample | None, reference_log: float, spec: AggregationSpec
+) -> Iterator[VarianceTerm | None]:
+    """The variance that one cost adds; nothing where there is no cost or its gain is clipped."""
+    slope = 0.0 if cell is None else _slope(cell, reference_log, spec)
+    if cell is not None and slope:
+        variance = None if cell.open_ended else variance_of_mean(cell)
+        yield None if variance is None else VarianceTerm(slope**2 * variance, len(cell.logs) - 1)
 
 
-def _gain_of(log_ratio: float, terms: Terms) -> float:
-    if terms.aggregate == "profile":
-        return gain(log_ratio, terms.ratio_max) / terms.workloads_count
-    return -log_ratio / terms.workloads_count
+def _workload_term(
+    one: Sample | None, two: Sample | None, reference_log: float, spec: AggregationSpec
+) -> WorkloadTerm:
+    own = [*_own_variance(one, reference_log, spec), *_own_variance(two, reference_log, spec)]
+    if one is None or two is None:
+        logs = log_ratios([one, two], AggregationSpec((reference_log, reference_log)))
+        return WorkloadTerm(spec.share(logs[0]) - spec.share(logs[1]), tuple(own), None)
+    first, second = (mean_log(cell) - reference_log for cell in (one, two))
+    test = pairwise_test(one, two)
+    if one.open_ended or two.open_ended:
+        difference = spec.share(first) - spec.share(second)
+        return WorkloadTerm(difference, tuple(own), test.kind)
+    # The second cost lies as far from the first as the test says: machine drift cancels.
+    difference = spec.share(first) - spec.share(first - test.difference)
+    slopes = [_slope(cell, reference_log, spec) for cell in (one, two)]
+    if not test.parts:
+        return WorkloadTerm(difference, (None,), test.kind)
+    if not all(slopes):
+        return WorkloadTerm(difference, tuple(own), test.kind)
+    terms = (VarianceTerm(slopes[0] ** 2 * part.variance, part.n - 1) for part in test.parts)
+    return WorkloadTerm(difference, tuple(terms), test.kind)
 
 
-def _part_of_merit(cell: Sample | None, unit: float, terms: Terms) -> float:
-    return _gain_of(math.inf if cell is None else mean_log(cell) - unit, terms)
+def _pool(terms: Sequence[VarianceTerm | None], spec: AggregationSpec) -> StdErr | None:
+    """Sum independent variances, degrees by Satterthwaite (Biometrics Bulletin 2, 1946).
 
-
-def steps(a: Row, b: Row, terms: Terms) -> list[Step]:
-    """What each workload adds to the difference of two merits."""
-    rows = zip(a, b, terms.reference_logs, strict=True)
-    return [_step(one, two, unit, terms) for one, two, unit in rows]
-
-
-def _pooled(parts: Sequence[Part | None], terms: Terms) -> Spread | None:
-    """Sum of independent pieces, degrees by Satterthwaite (Biometrics Bulletin 2, 1946).
-
-    Where all is clipped or missing, what is left is the resolution of any clock.
+    Where every gain is clipped or missing, the resolution of clocks and meters remains.
     """
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
+    known = [term for term in terms if term is not None]
+    if len(known) < len(terms):
         return None
-    total = math.fsum(item.variance for item in known)
+    total = math.fsum(term.variance for term in known)
     if not total:
-        return Spread(SD_MIN / (2 * math.log(terms.ratio_max)), 1.0)
-    squares = math.fsum(item.variance**2 / item.degrees for item in known)
-    return Spread(math.sqrt(total), total * total / squares)
+        return StdErr(SD_MIN / (2 * math.log(spec.ratio_max)), 1.0)
+    squares = math.fsum(term.variance**2 / term.degrees for term in known)
+    return StdErr(math.sqrt(total), total * total / squares)
 
 
-def difference_spread(a: Row, b: Row, terms: Terms) -> Spread | None:
-    """Standard error of the difference of two merits; None where a cost has a single run.
+TEST_ORDER: tuple[TestKind, ...] = ("paired", "via_reference", "independent", "not_comparable")
+"""Kinds of tests, the most powerful one first."""
 
-    On each workload by the test that compares the two there.
+
+class RowDifference(NamedTuple):
+    """The difference of the utilities of two rows, first minus second."""
+
+    observed: float
+    tested: float
+    """By the tests on the workloads."""
+    stderr: StdErr | None
+    """None where a variance is unknown or a pair is not comparable."""
+    kind: TestKind
+    """The least powerful of the tests."""
+    n: int
+    """The smallest number of seeds of a cost."""
+
+    @property
+    def p_differ(self) -> float:
+        """Two-sided p; 1 where the standard error is unknown or the signs disagree."""
+        if not math.isfinite(self.observed):
+            return 0.0 if math.isinf(self.observed) else 1.0
+        if self.stderr is None or self.tested * self.observed <= 0:
+            return 1.0
+        return min(1.0, 2 * t_cdf(-abs(self.tested) / self.stderr.error, self.stderr.degrees))
+
+    def minimum_detectable(self, alpha: float, seeds_ratio: float = 1.0) -> float | None:
+        """Difference that a two-sided test detects with power 0.9.
+
+        (t(1 - alpha/2) + t(0.9)) standard errors.
+
+        Args:
+            alpha: Two-sided level.
+            seeds_ratio: Number of seeds over the present one.
+        """
+        if self.stderr is None:
+            return None
+        degrees = max(1.0, self.stderr.degrees * seeds_ratio)
+        quantiles = t_quantile(1 - alpha / 2, degrees) + t_quantile(POWER, degrees)
+        return quantiles * self.stderr.error / math.sqrt(seeds_ratio)
+
+    def seeds_to_settle(self, alpha: float, most: int = 1000) -> int | None:
+        """Seeds on each workload with which the observed difference would be detected."""
+        if self.stderr is None or not math.isfinite(self.observed) or not self.observed:
+            return None
+        return smallest_count(
+            lambda n: (self.minimum_detectable(alpha, n / self.n) or 0.0) <= abs(self.observed),
+            most,
+        )
+
+
+def difference_of(a: Row, b: Row, spec: AggregationSpec) -> RowDifference:
+    """Compare two rows, on each workload by the test that the runs allow there.
+
+    That a row has no cost on a workload is a fact under the rules, not an estimate: it adds to the
+    difference and nothing to its error.
     """
-    return _pooled([part for step in steps(a, b, terms) for part in step.parts], terms)
+    terms = [
+        _workload_term(one, two, log, spec)
+        for one, two, log in zip(a, b, spec.reference_logs, strict=True)
+    ]
+    return RowDifference(
+        utility(a, spec) - utility(b, spec),
+        sum(term.difference for term in terms),
+        _pool([variance for term in terms for variance in term.variances], spec),
+        max((term.kind for term in terms if term.kind), key=TEST_ORDER.index,
+            default="independent"),
+        min((len(cell.logs) for cell in (*a, *b) if cell), default=1),
+    )  # fmt: skip
 
 
-def differ_p(a: Row, b: Row, terms: Terms) -> float:
-    """Two-sided p that two merits differ; 1 where a spread is unknown.
+def score_interval(row: Row, spec: AggregationSpec, level: float) -> Interval | None:
+    """The score with its t interval over seeds.
 
-    That an entry has no cost on a workload is a fact of the rules, not an estimate; it adds to the
-    difference and nothing to its error. A difference that the tests turn round is none.
+    Returns:
+        None for a row without a place; ends are None where a cost has a single run.
     """
-    merits = (merit(a, terms), merit(b, terms))
-    if math.isinf(merits[0]) or math.isinf(merits[1]):
-        return 1.0 if merits[0] == merits[1] else 0.0
-    found, each = difference_spread(a, b, terms), steps(a, b, terms)
-    difference = math.fsum(step.difference for step in each)
-    if found is None or difference * (merits[0] - merits[1]) < 0:
-        return 1.0
-    return min(1.0, 2 * t_cdf(-abs(difference) / found.error, found.degrees))
-
-
-def all_paired(a: Row, b: Row) -> bool:
-    """Whether the runs of two contenders alternate on every workload that both have a cost on."""
-    both = [(one, two) for one, two in zip(a, b, strict=True) if one and two]
-    return bool(both) and all(paired_seeds(one, two) for one, two in both)
-
-
-STRENGTH: tuple[TestKind, ...] = ("paired", "via_reference", "independent", "not_comparable")
-"""Tests, from the one that sees most."""
-
-
-def weakest_test(a: Row, b: Row) -> TestKind:
-    """The test that tells least of those by which two contenders are compared."""
-    both = [(one, two) for one, two in zip(a, b, strict=True) if one and two]
-    kinds = {pairwise_test(one, two).kind for one, two in both}
-    return max(kinds, key=STRENGTH.index, default="independent")
-
-
-def score_interval(row: Row, terms: Terms, level: float) -> Interval | None:
-    """The score with its t interval over seeds; None for no place; ends None for a single run.
-
-    It has a width always: agreement to the last digit is agreement to the resolution of a clock.
-    """
-    value = merit(row, terms)
+    value = utility(row, spec)
     if math.isinf(value):
         return None
-    parts = [part for item, unit in zip(row, terms.reference_logs, strict=True)
-             for part in _single(item, _slope(item, unit, terms))]  # fmt: skip
-    found = _pooled(parts, terms)
-    if found is None:
-        return Interval(shown(value, terms) or 0.0, None, None)
-    half = t_quantile((1 + level) / 2, found.degrees) * found.error
-    if terms.aggregate == "profile":
+    cells = zip(row, spec.reference_logs, strict=True)
+    stderr = _pool([term for cell in cells for term in _own_variance(*cell, spec)], spec)
+    if stderr is None:
+        return Interval(to_score(value, spec) or 0.0, None, None)
+    half = t_quantile((1 + level) / 2, stderr.degrees) * stderr.error
+    if spec.aggregate == "profile":
         return Interval(value, max(0.0, value - half), min(1.0, value + half))
     return Interval(math.exp(-value), math.exp(-value - half), math.exp(-value + half))
 
 
-def resolvable_lead(a: Row, b: Row, terms: Terms, alpha: float) -> float | None:
-    """Difference of merits that a two-sided test at `alpha` sees with power 0.9.
-
-    (t(1 - alpha/2) + t(0.9)) standard errors, at the spreads found.
-    """
-    found = difference_spread(a, b, terms)
-    if found is None:
-        return None
-    reach = t_quantile(1 - alpha / 2, found.degrees) + t_quantile(POWER, found.degrees)
-    return reach * found.error
+# --- ranks ----------------------------------------------------------------------------------------
 
 
-def seeds_to_settle(a: Row, b: Row, terms: Terms, alpha: float, most: int = 1000) -> int | None:
-    """Seeds of each on each workload with which a lead of that size would be seen, power 0.9.
-
-    The variance of a mean shrinks, and its degrees of freedom grow, with the number of seeds.
-    """
-    found = difference_spread(a, b, terms)
-    lead = abs(merit(a, terms) - merit(b, terms))
-    if found is None or not math.isfinite(lead) or lead <= 0:
-        return None
-    now = min(len(cell.logs) for row in (a, b) for cell in row if cell)
-
-    def enough(count: int) -> bool:
-        more = count / now
-        degrees = max(1.0, found.degrees * more)
-        reach = t_quantile(1 - alpha / 2, degrees) + t_quantile(POWER, degrees)
-        return reach * found.error / math.sqrt(more) <= lead
-
-    if not enough(most):
-        return None
-    low, high = 1, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
-
-
-# --- places ---------------------------------------------------------------------------------------
-
-
-class Ranking(NamedTuple):
-    """The order and what it is worth."""
+class RowRanking(NamedTuple):
+    """The order of the rows, and what the data support of it."""
 
     order: tuple[int, ...]
-    """Indices of the contenders, best first."""
+    """Indices of the rows, best first."""
     places: tuple[Place, ...]
     """In that order."""
     separated: bool
-    """Whether the first is told apart from the second."""
+    """Whether the first two are significantly different."""
 
 
-def rank(table: Sequence[Row], names: Sequence[str], terms: Terms, alpha: float) -> Ranking:
-    """Order by merit, ties by name, and say what the data can and cannot separate.
+def rank_rows(
+    table: Sequence[Row], names: Sequence[str], spec: AggregationSpec, alpha: float
+) -> RowRanking:
+    """Rank rows by utility; equal ones by name.
 
     Args:
-        table: A row for each contender, each with a finite merit.
-        names: Of the contenders, distinct.
-        terms: What makes one score of many costs.
+        table: Rows with a finite utility.
+        names: Their names, distinct.
+        spec: How costs become a score.
         alpha: Two-sided level over all pairs together (Holm).
     """
-    merits = [merit(row, terms) for row in table]
-    order = sorted(range(len(table)), key=lambda i: (-merits[i], names[i]))
+    utilities = [utility(row, spec) for row in table]
+    order = sorted(range(len(table)), key=lambda i: (-utilities[i], names[i]))
     pairs = list(combinations(range(len(order)), 2))
-    raw = [differ_p(table[order[i]], table[order[j]], terms) for i, j in pairs]
-    different = {pair for pair, p in zip(pairs, holm(raw), strict=True) if p < alpha}
-    return Ranking(tuple(order), tuple(places(len(order), different)), (0, 1) in different)
+    p_values = [difference_of(table[order[i]], table[order[j]], spec).p_differ for i, j in pairs]
+    different = {pair for pair, p in zip(pairs, holm(p_values), strict=True) if p < alpha}
+    return RowRanking(tuple(order), tuple(places(len(order), different)), (0, 1) in different)
 
 
-def _gains(logs: "Floats", terms: Terms) -> "Floats":
-    import numpy as np
-
-    if terms.aggregate == "profile":
-        heights = np.clip(0.5 - logs / (2 * math.log(terms.ratio_max)), 0.0, 1.0)
-        found: Floats = heights.mean(axis=-1)
-        return found
-    means: Floats = -logs.mean(axis=-1)
-    return means
-
-
-def _column_draws(cells: Sequence[Sample], column: int, draws: int) -> "Floats | None":
-    """Draws of the mean logarithms of all that have a cost on one workload, (entries, draws)."""
-    import numpy as np
-
-    rng = np.random.default_rng((SEED, column))
-    drawn = [
-        None if cell.open_ended else mean_draws(cell, rng, draws) for cell in in_one_unit(cells)
-    ]
-    known = [item for item in drawn if item is not None]
-    if len(known) < len(cells) or not all_comparable(cells):
-        return None
-    return np.stack(known) if known else np.empty((0, draws))
-
-
-def rank_chances(
-    table: Sequence[Row], terms: Terms, level: float = 0.95, draws: int = DRAWS
-) -> list[RankChance | None]:
-    """Chance of rank 1 and interval of the rank when all costs are redrawn from their posteriors.
+def _redraw(table: Sequence[Row], draws: int) -> Floats | None:
+    """Draw the mean logarithms of all costs from their posteriors.
 
     Returns:
-        One for each contender; None for all where one cost has a single run or failed ones.
+        Shape (draws, rows, workloads), infinite where there is no cost; None where a cost has a
+        single or a failed run, or two entries are not comparable.
     """
-    import numpy as np
+    logs = np.full((draws, len(table), len(table[0])), np.inf)
+    for column in range(len(table[0])):
+        present = [at for at, row in enumerate(table) if row[column] is not None]
+        cells = [cell for row in table if (cell := row[column])]
+        if not all_comparable(cells) or any(cell.open_ended for cell in cells):
+            return None
+        rng = np.random.default_rng((SEED, column))
+        for at, cell in zip(present, in_one_unit(cells), strict=True):
+            drawn = mean_draws(cell, rng, draws)
+            if drawn is None:
+                return None
+            logs[:, at, column] = drawn
+    return logs
 
-    if not table:
-        return []
-    logs = np.full((len(table), draws, terms.workloads_count), np.inf)
-    for column, unit in enumerate(terms.reference_logs):
-        there = [at for at, row in enumerate(table) if row[column] is not None]
-        drawn = _column_draws([cell for row in table if (cell := row[column])], column, draws)
-        if drawn is None:
-            return [None] * len(table)
-        logs[there, :, column] = drawn - unit
-    merits = np.stack([_gains(log, terms) for log in logs], axis=1)
-    ranks = np.argsort(np.argsort(-merits, axis=1), axis=1) + 1
+
+def redrawn_ranks(
+    table: Sequence[Row], spec: AggregationSpec, level: float = 0.95, draws: int = DRAWS
+) -> list[RankChance | None]:
+    """Chance of rank 1, and interval of the rank, when all costs are redrawn.
+
+    Returns:
+        One for each row; None for all where `_redraw` gives none.
+    """
+    logs = _redraw(table, draws) if table else None
+    if logs is None:
+        return [None] * len(table)
+    ratios = logs - np.array(spec.reference_logs)
+    gains = profile_gain(ratios, spec.ratio_max) if spec.aggregate == "profile" else -ratios
+    ranks = np.argsort(np.argsort(-gains.mean(axis=-1), axis=1), axis=1) + 1
     ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0, method="nearest")
     first = (ranks == 1).mean(axis=0)
     return [
@@ -379,33 +336,69 @@ def rank_chances(
     ]
 
 
+def cost_matrix(table: Sequence[Row]) -> Floats:
+    """Geometric means of the costs, shape (rows, workloads); infinite where there is no cost."""
+    return np.array([[math.exp(mean_log(cell)) if cell else np.inf for cell in row]
+                     for row in table])  # fmt: skip
+
+
+def best_profile_intervals(
+    table: Sequence[Row], ratio_max: float, level: float = 0.95, draws: int = DRAWS
+) -> list[Interval]:
+    """Profile against the lowest costs present, with its interval when all costs are redrawn.
+
+    Returns:
+        One for each row; the ends are None where `_redraw` gives none, or where no draw moves the
+        score, which shows no certainty.
+    """
+    if not table:
+        return []
+    values = profile_scores(cost_matrix(table), ratio_max)
+    logs = _redraw(table, draws)
+    if logs is None:
+        return [Interval(float(value), None, None) for value in values]
+    drawn = profile_scores(np.exp(logs), ratio_max)
+    lows, highs = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return [
+        Interval(float(value), *((float(low), float(high)) if low < high else (None, None)))
+        for value, low, high in zip(values, lows, highs, strict=True)
+    ]
+
+
 # --- sensitivity ----------------------------------------------------------------------------------
 
 
-def without_workload(row: Row, place: int) -> list[Sample | None]:
-    """A row with one workload left out."""
-    return [*row[:place], *row[place + 1 :]]
+def leader(table: Sequence[Row], spec: AggregationSpec) -> int:
+    """Index of the row with the highest utility; the first of equal ones."""
+    utilities = [utility(row, spec) for row in table]
+    return utilities.index(max(utilities))
 
 
-def leader(table: Sequence[Row], names: Sequence[str], terms: Terms) -> int:
-    """Index of the contender with the greatest merit; ties by name."""
-    merits = [merit(row, terms) for row in table]
-    return min(range(len(table)), key=lambda i: (-merits[i], names[i]))
+def leaders_without_a_workload(table: Sequence[Row], spec: AggregationSpec) -> list[int]:
+    """Who leads without each workload; nothing where there is only one."""
+    if spec.workloads_count < 2 or not table:  # noqa: PLR2004 - one workload cannot be left out
+        return []
+    return [
+        leader([without_workload(row, at) for row in table], spec.without(at))
+        for at in range(spec.workloads_count)
+    ]
 
 
 def leaders_without_a_run(
-    table: Sequence[Row], names: Sequence[str], terms: Terms
-) -> list[tuple[int, int, int, int]]:
-    """Runs without which somebody else leads: contender, workload, seed, and who leads then."""
-    usual = leader(table, names, terms)
-    changes = []
+    table: Sequence[Row], spec: AggregationSpec
+) -> Iterator[tuple[int, int, int, int]]:
+    """Find the runs without which another row leads: row, workload, seed, and who leads then.
+
+    The only run of a cost cannot be left out.
+    """
+    utilities = [utility(row, spec) for row in table]
+    usual = utilities.index(max(utilities))
     for at, row in enumerate(table):
-        for place, cell in enumerate(row):
+        for column, cell in enumerate(row):
             for seed in sorted(cell.logs) if cell and len(cell.logs) > 1 else ():
                 assert cell is not None
-                rest = {key: value for key, value in cell.logs.items() if key != seed}
-                other = [*row[:place], cell._replace(logs=rest), *row[place + 1 :]]
-                now = leader([*table[:at], other, *table[at + 1 :]], names, terms)
-                if now != usual:
-                    changes.append((at, place, seed, now))
-    return changes
+                rest = {key: log for key, log in cell.logs.items() if key != seed}
+                changed = [*row[:column], cell._replace(logs=rest), *row[column + 1 :]]
+                others = [*utilities[:at], utility(changed, spec), *utilities[at + 1 :]]
+                if (now := others.index(max(others))) != usual:
+                    yield at, column, seed, now

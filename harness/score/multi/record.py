@@ -1,218 +1,228 @@
-"""Contests over several workloads as records: ratios, profiles, places, and what hangs on what."""
+"""Rankings over several workloads as records."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
-from harness.records import AcrossRules, MultiCell, MultiRanking, MultiRow, Ruleset, Score
-from harness.records.multi import AcrossQuantity
-from harness.score.multi import profile as profiles
+from harness.records import (
+    AcrossRules,
+    EntryRef,
+    MultiCell,
+    MultiRanking,
+    MultiRow,
+    Ruleset,
+    Score,
+    Standing,
+)
+from harness.records.ruleset import AcrossQuantity
 from harness.score.multi.aggregate import (
-    Ranking,
-    Row,
-    gain,
+    best_profile_intervals,
+    cost_matrix,
+    difference_of,
+    leaders_without_a_workload,
     log_ratios,
-    merit,
-    rank,
-    rank_chances,
-    resolvable_lead,
+    rank_rows,
+    redrawn_ranks,
     score_interval,
-    shown,
+    to_score,
+    utility,
     without_workload,
 )
-from harness.score.multi.table import KINDS, Cell, Field, fields
-from harness.score.stats.rank_stability import RankChance
-from harness.score.stats.sample import mean_log
+from harness.score.multi.profile import cost_ratios, profile_gain
+from harness.score.multi.table import MultiTable, tables
 
-ANY = 2
-"""Workloads below which nothing is across."""
+ALL_WORKLOADS = "all-workloads"
+"""In place of a workload's name."""
+
+WORKLOADS_MIN = 2
+"""Workloads, and rows with a place, below which nothing is compared."""
 
 
-class Ranked:
-    """A field with its places; contenders without one come last, by name."""
+class RankedTable:
+    """A table with its ranking; algorithms without a place come last, by name."""
 
-    def __init__(self, field: Field, alpha: float) -> None:
-        """Rank the contenders of a field at a two-sided level."""
-        self.field, self.alpha, self.terms = field, alpha, field.terms
-        self.titles = field.titles
-        table = field.table
-        self.places = [i for i, row in enumerate(table) if self._has_place(row)]
-        rows = [table[i] for i in self.places]
-        self.ranking: Ranking = rank(rows, [self.titles[i] for i in self.places], self.terms, alpha)
-        self.order = [self.places[at] for at in self.ranking.order]
-        """Indices of the contenders with a place, best first."""
-        self.rows: list[Row] = [table[i] for i in self.order]
-        self.names = [self.titles[i] for i in self.order]
+    def __init__(self, table: MultiTable, alpha: float) -> None:
+        self.table, self.alpha, self.spec = table, alpha, table.spec
+        rows, titles = table.rows, table.titles
+        placed = [at for at, row in enumerate(rows) if any(row) and self._is_ranked(row)]
+        self.ranking = rank_rows(
+            [rows[at] for at in placed], [titles[at] for at in placed], self.spec, alpha
+        )
+        self.order = [placed[at] for at in self.ranking.order]
+        """Indices of the algorithms with a place, best first."""
+        self.rows = [rows[at] for at in self.order]
+        self.names = [titles[at] for at in self.order]
 
-    def _has_place(self, row: Row) -> bool:
-        return any(cell is not None for cell in row) and math.isfinite(merit(row, self.terms))
+    def _is_ranked(self, row: Sequence[object]) -> bool:
+        return self.spec.aggregate == "profile" or all(row)
 
-    @property
-    def lead(self) -> float | None:
-        """Difference of merits from the second that these data could have seen."""
-        if len(self.rows) < ANY:
-            return None
+    def minimum_detectable(self) -> float | None:
+        """Smallest difference of scores of the first two that these data would show, power 0.9."""
         count = len(self.rows)
+        if count < WORKLOADS_MIN:
+            return None
         alpha = 2 * self.alpha / (count * (count - 1))
-        return resolvable_lead(self.rows[0], self.rows[1], self.terms, alpha)
+        lead = difference_of(self.rows[0], self.rows[1], self.spec).minimum_detectable(alpha)
+        if lead is None or self.spec.aggregate == "profile":
+            return lead
+        return math.exp(-utility(self.rows[0], self.spec)) * math.expm1(lead)
 
 
-def _ratio(log_ratio: float) -> float | None:
-    return math.exp(log_ratio) if math.isfinite(log_ratio) else None
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
-def _cell(
-    cell: Cell, place: tuple[str, str], log_ratio: float, best: float, top: float
-) -> MultiCell:
-    score, sample = cell.score, cell.sample
-    return MultiCell(
-        workload=place[0],
-        workload_version=place[1],
-        submission=score.entry.submission if score else "",
-        submission_sha256=score.entry.sha256 if score else "",
-        status=score.status if score else "missing",
-        reason=cell.reason,
-        cost=math.exp(mean_log(sample)) if sample else None,
-        n=len(sample.logs) if sample else 0,
-        reference_ratio=_ratio(log_ratio),
-        best_ratio=best if math.isfinite(best) else None,
-        gain_fraction=gain(log_ratio, top),
+def _cells(table: MultiTable, at: int, best_ratios: Sequence[float]) -> tuple[MultiCell, ...]:
+    logs = log_ratios(table.rows[at], table.spec)
+    costs = cost_matrix(table.rows[at : at + 1])[0].tolist()
+    return tuple(
+        MultiCell(
+            workload=table.workloads[column],
+            workload_version=table.versions[column],
+            submission=cell.score.entry.submission if cell.score else "",
+            submission_sha256=cell.score.entry.sha256 if cell.score else "",
+            status=cell.score.status if cell.score else "missing",
+            reason=cell.reason,
+            cost=_finite(costs[column]),
+            n=len(cell.sample.logs) if cell.sample else 0,
+            reference_ratio=_finite(math.exp(logs[column])),
+            best_ratio=_finite(best_ratios[column]),
+            gain_fraction=float(profile_gain(logs[column], table.spec.ratio_max)),
+        )
+        for column, cell in enumerate(table.cells[at])
     )
 
 
-def _cells(field: Field, at: int, best: Sequence[float]) -> tuple[MultiCell, ...]:
-    found = log_ratios(field.table[at], field.terms)
-    places = zip(field.workloads, field.versions, strict=True)
-    rows = zip(field.cells[at], places, found, best, strict=True)
-    return tuple(_cell(*row, field.terms.ratio_max) for row in rows)
+def _entry(table: MultiTable, at: int) -> EntryRef:
+    title, algorithm = table.titles[at], table.algorithms[at]
+    return EntryRef(
+        workload=ALL_WORKLOADS,
+        submission=title,
+        title=title,
+        team=algorithm.team,
+        division=table.key.division,
+        machine=table.key.machine,
+    )
 
 
-def _without(field: Field, row: Row) -> dict[str, float | None]:
-    if field.terms.workloads_count < ANY:
-        return {}
-    return {
-        name: shown(merit(without_workload(row, place), field.terms.without(place)), field.terms)
-        for place, name in enumerate(field.workloads)
-    }
-
-
-class _Rest:
-    """What the rows of one field are made from, computed once for all of them."""
-
-    def __init__(self, held: Ranked, level: float) -> None:
-        table = held.field.table
-        self.held, self.level = held, level
-        self.best = profiles.ratios(table)
-        self.areas = profiles.areas(table, held.terms.ratio_max)
-        self.intervals = profiles.area_intervals(table, held.terms.ratio_max, level)
-        chances = rank_chances(held.rows, held.terms) if held.rows else []
-        self.chances: dict[int, RankChance | None] = dict(zip(held.order, chances, strict=True))
-
-    def row(self, at: int) -> MultiRow:
-        """One contender."""
-        field, held = self.held.field, self.held
-        row, who = field.table[at], field.contenders[at]
-        place = held.ranking.places[held.order.index(at)] if at in held.order else None
-        interval = score_interval(row, held.terms, self.level) if place else None
-        chance, best = self.chances.get(at), self.intervals[at]
-        mean = merit(row, held.terms._replace(aggregate="geometric_mean"))
-        return MultiRow(
-            name=held.titles[at],
-            team=who.team,
-            tuning=who.tuning,
-            score=interval.value if interval else None,
-            low=interval.low if interval else None,
-            high=interval.high if interval else None,
-            rank=place.rank if place else None,
-            rank_low=place.rank_low if place else None,
-            rank_high=place.rank_high if place else None,
-            tie_group=place.letters if place else "",
+def _standings(ranked: RankedTable, level: float) -> dict[int, Standing]:
+    """The place of each algorithm that has one, by its index."""
+    chances = redrawn_ranks(ranked.rows, ranked.spec)
+    standings = {}
+    for at, row, place, chance in zip(
+        ranked.order, ranked.rows, ranked.ranking.places, chances, strict=True
+    ):
+        interval = score_interval(row, ranked.spec, level)
+        assert interval is not None
+        standings[at] = Standing(
+            entry=_entry(ranked.table, at),
+            score=interval.value,
+            low=interval.low,
+            high=interval.high,
+            n=min(len(cell.logs) for cell in row if cell),
+            rank=place.rank,
+            rank_low=place.rank_low,
+            rank_high=place.rank_high,
+            tie_group=place.letters,
             p_first=chance.first if chance else None,
-            solved_count=sum(cell is not None for cell in row),
-            n=min((len(cell.logs) for cell in row if cell), default=0),
-            profile_fraction=merit(row, held.terms._replace(aggregate="profile")),
-            geometric_ratio=_ratio(-mean),
-            best_profile_fraction=self.areas[at],
-            best_low_fraction=best.low if best else None,
-            best_high_fraction=best.high if best else None,
-            without=_without(field, row),
-            cells=_cells(field, at, self.best[at]),
         )
+    return standings
 
 
-def notes_of(field: Field) -> Iterator[str]:
-    """The rules that the figures of a field follow, in sentences."""
-    rules = field.rules
-    yield (
-        f"each {rules.quantity} is divided by that of {rules.reference} on the same workload and "
-        "machine, whose costs are constants"
-    )
+def _rows(ranked: RankedTable, level: float) -> list[MultiRow]:
+    """One row for each algorithm, those with a place first."""
+    table, spec = ranked.table, ranked.spec
+    titles = table.titles
+    others = sorted(set(range(len(titles))) - set(ranked.order), key=titles.__getitem__)
+    standings = _standings(ranked, level)
+    best_ratios = cost_ratios(cost_matrix(table.rows)).tolist()
+    best_profiles = best_profile_intervals(table.rows, spec.ratio_max, level)
+    geometric, profile = (spec._replace(aggregate=name) for name in ("geometric_mean", "profile"))
+    rows = []
+    for at in (*ranked.order, *others):
+        row = table.rows[at]
+        without = {
+            name: to_score(utility(without_workload(row, column), spec.without(column)), spec)
+            for column, name in enumerate(table.workloads)
+            if spec.workloads_count >= WORKLOADS_MIN
+        }
+        rows.append(
+            MultiRow(
+                entry=_entry(table, at),
+                tuning=table.algorithms[at].tuning,
+                standing=standings.get(at),
+                solved_count=sum(cell is not None for cell in row),
+                profile_fraction=utility(row, profile),
+                geometric_ratio=_finite(math.exp(-utility(row, geometric))),
+                best_profile_fraction=best_profiles[at].value,
+                best_low_fraction=best_profiles[at].low,
+                best_high_fraction=best_profiles[at].high,
+                without=without,
+                cells=_cells(table, at, best_ratios[at]),
+            )
+        )
+    return rows
+
+
+def notes_of(table: MultiTable) -> list[str]:
+    """The rules that the figures of a table follow, in sentences."""
+    rules, top = table.rules, f"{table.rules.cost_ratio_max:g}"
+    unit = f"that of {rules.reference} on the same workload and machine"
+    notes = [f"each {rules.quantity} is divided by {unit}, which is a constant"]
     if rules.aggregate == "profile":
-        top = rules.cost_ratio_max
-        yield (
-            "a score is the mean over workloads of 1/2 - ln(ratio) / (2 ln "
-            f"{top:g}), at least 0 and at most 1: the mean height of the performance profile over "
-            f"ratios from 1/{top:g} to {top:g}; the reference has one half"
+        notes.append(
+            f"a score is the mean over workloads of 1/2 - ln(ratio) / (2 ln {top}), at least 0 and "
+            f"at most 1: the mean height of the performance profile over ratios from 1/{top} to "
+            f"{top}; the reference has one half"
         )
-        yield "a workload without a cost, entered or not, counts as infinite and adds 0"
+        notes.append("a workload without a cost, entered or not, counts as infinite and adds 0")
     else:
-        yield "a score is the geometric mean of the ratios; lower is better"
-        yield "a workload without a cost, entered or not, counts as infinite and leaves no place"
+        notes.append("a score is the geometric mean of the ratios; lower is better")
+        notes.append("an algorithm without a cost on every workload has no place")
     if rules.tuning_included:
-        yield "where hyperparameters were tuned, what the other trials of each study spent is added"
-    yield "of several versions of a submission the one that ran last counts"
-    yield "what is uncertain is each cost over seeds; the workloads are taken as they are"
+        notes.append("the cost of the other trials of a tuning study is added")
+    return [
+        *notes,
+        "of several versions of a submission the one that was sealed last counts",
+        "intervals cover the variation over seeds; the workloads are not a sample of others",
+    ]
 
 
-def _shown_lead(held: Ranked) -> float | None:
-    """As a difference of scores: of mean ratios, those above the first one's."""
-    lead = held.lead
-    if lead is None or held.terms.aggregate == "profile":
-        return lead
-    return math.exp(-merit(held.rows[0], held.terms)) * math.expm1(lead)
-
-
-def record_of(held: Ranked, level: float) -> MultiRanking:
-    """The record of a ranked field."""
-    field, rest = held.field, _Rest(held, level)
-    others = [at for at in range(len(field.contenders)) if at not in held.order]
-    others.sort(key=lambda at: held.titles[at])
-    ratio = field.terms.aggregate == "geometric_mean"
+def record_of(ranked: RankedTable, level: float) -> MultiRanking:
+    """The record of a ranked table; `level` is the confidence of its intervals."""
+    table = ranked.table
+    leaders = [ranked.names[at] for at in leaders_without_a_workload(ranked.rows, table.spec)]
     return MultiRanking(
-        machine=field.ground.machine,
-        division=field.ground.division,
-        ruleset=field.ground.ruleset,
-        quantity=field.rules.quantity,
-        unit=KINDS[field.rules.quantity].unit,
-        aggregate=field.rules.aggregate,
-        better="lower" if ratio else "higher",
-        cost_ratio_max=field.rules.cost_ratio_max,
-        reference=field.rules.reference,
+        machine=table.key.machine,
+        division=table.key.division,
+        ruleset=table.key.ruleset,
+        rules=table.rules,
         level=level,
-        workloads=field.workloads,
-        left_out=field.left_out,
-        rows=tuple(rest.row(at) for at in (*held.order, *others)),
-        separated=held.ranking.separated,
-        resolvable_lead=_shown_lead(held),
-        notes=tuple(notes_of(field)),
+        workloads=table.workloads,
+        left_out=table.left_out,
+        rows=tuple(_rows(ranked, level)) if table.workloads else (),
+        leaders_without=dict(zip(table.workloads, leaders, strict=False)),
+        separated=ranked.ranking.separated,
+        minimum_detectable_difference=ranked.minimum_detectable(),
+        notes=tuple(notes_of(table)),
     )
 
 
 def rank_workloads(scores: Sequence[Score], ruleset: Ruleset | None = None) -> list[MultiRanking]:
-    """Every contest over at least two workloads, by every cost that ranks anybody.
+    """Rank algorithms over all workloads together, by every cost that ranks any of them.
 
     Args:
         scores: Of any workloads, machines and rules.
-        ruleset: Whose section `across` counts; without one, or without a section, the defaults.
+        ruleset: Its section `across` is applied; without one, the defaults.
     """
     rules = (ruleset.across if ruleset else None) or AcrossRules()
     level = ruleset.score.confidence if ruleset else 0.95
-    found = []
+    alpha = ruleset.score.separation_alpha if ruleset else 0.05
+    rankings = []
     for quantity in get_args(AcrossQuantity):
-        for field in fields(scores, rules.model_copy(update={"quantity": quantity})):
-            if len(field.workloads) < ANY or not field.contenders:
-                continue
-            held = Ranked(field, ruleset.score.separation_alpha if ruleset else 0.05)
-            if held.rows:
-                found.append(record_of(held, level))
-    return found
+        for table in tables(scores, rules.model_copy(update={"quantity": quantity})):
+            if len(table.workloads) >= WORKLOADS_MIN and table.algorithms:
+                ranked = RankedTable(table, alpha)
+                if ranked.rows:
+                    rankings.append(record_of(ranked, level))
+    return rankings

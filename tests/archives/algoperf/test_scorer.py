@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archives.algoperf.scorer import gate, ratios, shipped_profile
+from harness.archives.algoperf.scorer import gate, shipped_profile
 from harness.formats.imported import score_imported
 from harness.formats.imports import import_archive
 from harness.records import ImportedRules, ImportedScoreDocument, Ruleset
 from harness.rules.load import load_ruleset
-from harness.score.multi.profile import profile_areas
+from harness.score.multi.profile import cost_ratios, profile_areas
 from tests.archives.algoperf.made import Tree, hit, write_tree
 
 MISS = [(5.0, 0.1), (10.0, 0.2)]
@@ -218,8 +218,8 @@ times_s = st.lists(st.floats(1.0, 1e5) | st.just(math.inf), min_size=3, max_size
 @given(st.lists(times_s, min_size=2, max_size=5), st.floats(1e-3, 1e3))
 def test_the_unit_of_time_does_not_matter(rows: list[list[float]], factor: float) -> None:
     times = np.array(rows)
-    one = profile_areas(ratios(gate(times, [], 4.0)), 4.0)
-    other = profile_areas(ratios(gate(times * factor, [], 4.0)), 4.0)
+    one = profile_areas(cost_ratios(gate(times, [], 4.0)), 4.0)
+    other = profile_areas(cost_ratios(gate(times * factor, [], 4.0)), 4.0)
     # A time at exactly the cut may fall on either side of it after rounding.
     near = np.isclose(times, 4.0 * times.min(axis=0), rtol=1e-9).any()
     assert near or np.allclose(one, other, atol=1e-9)
@@ -227,5 +227,5 @@ def test_the_unit_of_time_does_not_matter(rows: list[list[float]], factor: float
 
 @given(st.lists(times_s, min_size=1, max_size=5))
 def test_scores_lie_between_nothing_and_everything(rows: list[list[float]]) -> None:
-    result = profile_areas(ratios(gate(np.array(rows), [(0, 2)], 4.0)), 4.0)
+    result = profile_areas(cost_ratios(gate(np.array(rows), [(0, 2)], 4.0)), 4.0)
     assert ((result >= 0) & (result <= 1)).all()

@@ -11,7 +11,6 @@ from harness.bundle import MANIFEST
 from harness.cli import main
 from harness.formats.imported import left_unscored, score_imported, scores_imports
 from harness.formats.imports import import_archive
-from harness.prizes import score_document
 from harness.records import ImportedScore, ImportedScoreDocument
 from harness.rules.load import load_ruleset
 
@@ -129,14 +128,14 @@ def test_records_alone_are_scored_and_bundles_come_first(tmp_path: Path) -> None
     scored(tmp_path)
     assert scores_imports(results, rules)
     assert not scores_imports(results, load_ruleset("default"))
-    assert score_document(results, rules)["scores"][0]["submission"] == "2025-01-01_Fast"
+    assert score_imported(results, rules).scores[0].submission == "2025-01-01_Fast"
     (results / "a-bundle").mkdir()
     (results / "a-bundle" / MANIFEST).write_text("{}")
     assert not scores_imports(results, rules)
     records = results / "imported" / "modded-nanogpt"
     assert left_unscored(results)[0].advice == f"joulemark score {records} --ruleset speedrun"
     assert scores_imports(records, rules)
-    assert score_document(records, rules)["scores"][0]["n"] == 6
+    assert score_imported(records, rules).scores[0].n == 6
 
 
 def test_the_verb_scores_them_too(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def results(tmp_path: Path) -> Path:
 def test_a_prize_is_decided_and_written(tmp_path: Path, joulemark) -> None:
     result = joulemark("award", "speed", "--out", "records")
     assert result.exit_code == 0
-    assert "awarded: fast costs less than every other entry" in result.stdout
+    assert "awarded: fast costs least; every other entry costs at least" in result.stdout
     paths = sorted((tmp_path / "records").iterdir())
     assert [path.suffix for path in paths] == [".json", ".md"]
     assert load(Award, paths[0].read_bytes(), paths[0]).winner == "fast"

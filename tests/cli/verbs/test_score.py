@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.documents import ScoreDocument
+from harness.records.document import ScoreDocument
 from tests.lab.results import Plan, rules, series, write_run
 
 

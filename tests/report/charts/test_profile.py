@@ -5,7 +5,7 @@ import pytest
 from harness.report.charts.profile import COLOURS, profile_chart, steps_of
 
 
-def test_a_profile_climbs_by_a_part_at_each_ratio_and_ends_at_the_edge() -> None:
+def test_a_profile_climbs_by_a_part_at_every_ratio_and_ends_at_the_edge() -> None:
     assert steps_of([1.0, 2.0, math.inf, 9.0], 4.0) == [(1.0, 0.25), (2.0, 0.5), (4.0, 0.5)]
 
 

@@ -1,9 +1,11 @@
-"""The document of `joulemark score`."""
+"""The document that `joulemark score --json` prints."""
 
 from typing import Literal
 
-from harness.records import Finding, Front, Leaderboard, MultiRanking, Score, Standing
 from harness.records.base import FORMAT, Record
+from harness.records.multi import Front, MultiRanking
+from harness.records.run import Finding
+from harness.records.score import Leaderboard, Score, Standing
 
 
 class BoardRow(Standing):
@@ -16,19 +18,19 @@ class BoardRow(Standing):
 
 
 class ScoreDocument(Record):
-    """`joulemark score`."""
+    """Scores, leaderboards and rankings of a folder of results."""
 
     format: int = FORMAT
     ruleset: str
-    """Name of the rules that were applied; `as-run`: to each run those that it ran under."""
+    """Name of the rules that were applied; `as-run`: each run is scored under its own."""
     scores: tuple[Score, ...]
     leaderboard: tuple[BoardRow, ...]
     """Every standing of every board."""
     boards: tuple[Leaderboard, ...]
-    """Whole, with who is unranked and why."""
+    """Whole leaderboards, with the entries that are not ranked and the reasons."""
     fronts: tuple[Front, ...] = ()
-    """Pareto fronts of seconds and joules, with the chance of each entry to be on them."""
+    """Pareto fronts of seconds and joules, with the probability of each entry to be on them."""
     across: tuple[MultiRanking, ...] = ()
-    """Contests over several workloads, by every cost that ranks anybody."""
+    """Rankings over several workloads, by every cost that ranks an algorithm."""
     findings: tuple[Finding, ...]
     """About bundles and runs that are in no score."""
