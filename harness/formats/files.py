@@ -17,7 +17,7 @@ from harness.formats.text import Text, TextError, read_text
 from harness.records import Finding, ImportedRun
 
 ReadFile = Callable[[Text, str], Iterable[ImportedRun | Finding]]
-"""Reads one text; the second argument is the name of the folder that it lies in.
+"""Reads one text; the second argument is the name of the folder that the file is in.
 
 Raises TextError where nothing in it is of the format.
 """

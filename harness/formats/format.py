@@ -40,7 +40,7 @@ class ExportRequest:
     scores: Callable[[], Mapping[str, Any]]
     """The document of `joulemark score --json` for that folder, computed when asked for."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """What the user said by `--option KEY=VALUE`."""
+    """Values of `--option KEY=VALUE`."""
 
 
 class Export(NamedTuple):

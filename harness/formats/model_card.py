@@ -39,15 +39,15 @@ def _card(entry: Mapping[str, Any], intensity: float, options: Mapping[str, str]
         f"joulemark: {joules['value']:.6g} J ({joules['method']}: {', '.join(joules['domains'])}), "
         f"mean of {joules['n']} runs, at {intensity:g} g/kWh"
     )
-    said = {
+    emissions = {
         "emissions": joules["value"] / JOULES_PER_KWH * intensity,
         "source": source,
         "training_type": options.get("training_type", TRAINING_TYPES[0]),
         "geographical_location": options.get("location", ""),
         "hardware_used": entry["entry"]["machine"],
     }
-    # A JSON string is a YAML one too, whatever a name holds.
-    lines = [f"  {key}: {json.dumps(value)}" for key, value in said.items() if value != ""]
+    # A JSON string is a YAML one too, with any characters.
+    lines = [f"  {key}: {json.dumps(value)}" for key, value in emissions.items() if value != ""]
     return "\n".join(["---", "co2_eq_emissions:", *lines, "---", ""]).encode()
 
 

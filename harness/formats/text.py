@@ -1,4 +1,4 @@
-"""Text of strangers' files: encodings, line ends, decimal commas, sizes, with places to name."""
+"""Text of untrusted files: encodings, line ends, decimal commas and sizes."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ LFS_POINTER = b"version https://git-lfs"
 """How a file begins that Git keeps elsewhere."""
 
 FIELD_CHARS_MAX = 120
-"""Of a stranger's text that is repeated in a message."""
+"""Most characters of a file's text that a message repeats."""
 
 
 class TextError(ValueError):
@@ -32,14 +32,14 @@ class Text(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """A stranger's text made fit for a message: one line, printable, not too long."""
+    """Text of a file as a message may repeat it: one line, printable, not too long."""
     flat = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     cut = len(flat) > FIELD_CHARS_MAX
     return f"'{flat[:FIELD_CHARS_MAX]}{'…' if cut else ''}'"
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a regular file of bearable size.
+    """The bytes of a regular file that is not too large.
 
     Raises:
         TextError: it is no regular file, too large, or cannot be read.
@@ -65,7 +65,7 @@ def decoded(data: bytes) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines ended by LF, CR LF or CR, and by nothing else: form feeds stand inside a line."""
+    """Lines ended by LF, CR LF or CR, and by nothing else: a form feed does not end a line."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
@@ -106,7 +106,7 @@ def read_object(path: Path) -> dict[str, Any]:
 def number(text: str) -> float | None:
     """A finite number written with a point, or with a decimal comma; None for anything else.
 
-    `1,5` is one and a half where somebody's locale wrote it; `1,234.5` and `1 234` are refused:
+    `1,5` is one and a half where the locale has a decimal comma; `1,234.5` and `1 234` are refused:
     their meaning is ambiguous.
     """
     text = text.strip()

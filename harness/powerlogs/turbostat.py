@@ -182,7 +182,7 @@ def _check(text: Text, parser: TurbostatParser, *, has_joules: bool) -> "Iterato
         message = f"{text.path}: {count} intervals have no length: not in the joules"
         yield make_finding("turbostat-length", message)
     if any(length_s is not None and length_s <= 0 for length_s in parser.lengths_s):
-        message = f"{text.path}: the clock stands still or runs back between two rows"
+        message = f"{text.path}: the clock does not advance, or goes back, between two rows"
         yield make_finding("turbostat-order", message)
 
 

@@ -25,7 +25,7 @@ class Curve(Record):
     metric: dict[str, tuple[FiniteFloat | None, ...]]
     """Each metric by its name in the source; None where there is no number."""
     steps_count: tuple[FiniteFloat | None, ...] = ()
-    """Training steps, epochs or samples at that moment; empty where the source tells none."""
+    """Training steps, epochs or samples at that moment; empty where the source states none."""
     steps_unit: str = ""
     """What is counted, as `step`, `epoch` or `sample`."""
 
@@ -55,7 +55,7 @@ class PowerFile(Record):
 
 
 class ImportedRun(Record):
-    """One run of somebody else's archive."""
+    """One run of an archive."""
 
     format: int = FORMAT
     imported: Literal[True] = True
@@ -108,7 +108,7 @@ class ImportedFigure(Record):
 
 
 class ImportedScore(Record):
-    """One submission on one workload and machine, under the rules of its own field."""
+    """One submission on one workload and machine, under the rules of its archive."""
 
     workload: str
     submission: str
@@ -117,7 +117,7 @@ class ImportedScore(Record):
     n: int
     """Runs (or studies) that count."""
     due_count: int | None
-    """Runs (or studies) that the rules ask for; None: any number."""
+    """Runs (or studies) that the rules require; None: any number."""
     failures: int
     """Runs without a valid result, missing ones included."""
     status: Literal["scored", "target_missed", "too_few_runs", "excluded"]
@@ -133,12 +133,12 @@ class ImportedScore(Record):
     best_ratio: FiniteFloat | None = None
     """Time in multiples of the fastest submission's, where the rules use it."""
     scaling_ratio: FiniteFloat | None = None
-    """Factor that the field's own review applied to times and joules."""
+    """Factor that the project's own review applied to times and joules."""
     facts: dict[str, Fact] = {}
 
 
 class ImportedStanding(Record):
-    """A place on the leaderboard of an imported field."""
+    """A place on the leaderboard of an archive."""
 
     submission: str
     machine: str
@@ -161,13 +161,13 @@ class ImportedStanding(Record):
 
 
 class ImportedScoreDocument(Record):
-    """`joulemark score` under a ruleset of an imported field."""
+    """`joulemark score` under a ruleset for an archive."""
 
     format: int = FORMAT
     ruleset: str
     imported: Literal[True] = True
     as_shipped: bool
-    """True: as the field's own code computes it; False: as its rules say."""
+    """True: as the project's own code computes it; False: as its rules say."""
     scores: tuple[ImportedScore, ...]
     leaderboard: tuple[ImportedStanding, ...]
     findings: tuple[Finding, ...]

@@ -138,12 +138,12 @@ class MeasureRules(Record):
 
 
 class ImportedRules(Record):
-    """How records of another field are scored; see `score/imported/<format>.py`."""
+    """How imported records are scored by the `score` of their format's plug-in."""
 
     source_format: str
     """Format whose records these rules are for."""
     as_shipped: bool = True
-    """True: as the field's own code computes it; False: as the text of its rules says."""
+    """True: as the project's own code computes it; False: as the text of its rules says."""
     energy_method: Literal["window", "mlperf-current", "mlperf-2024-06"] = "window"
     """Which joules rank: over the run's window, or by a formula of MLPerf's summarizer."""
     targets: tuple[str, ...] = ()
@@ -213,7 +213,7 @@ class Ruleset(Record):
     score: ScoreRules = ScoreRules()
     measure: MeasureRules = MeasureRules()
     imported: ImportedRules | None = None
-    """Present in rulesets that score records of another field and no bundles."""
+    """Present in rulesets that score imported records."""
     across: AcrossRules | None = None
     """Present in rulesets of prizes over several workloads."""
     checks: tuple[str, ...] = ()

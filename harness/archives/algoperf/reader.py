@@ -57,7 +57,7 @@ BOARDS = ("external_tuning", "self_tuning")
 
 
 class TrialPlace(NamedTuple):
-    """Where a trial lies."""
+    """A trial's names and folder."""
 
     submission: str
     study: str

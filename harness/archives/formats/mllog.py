@@ -1,7 +1,7 @@
 """Writes runs as MLPerf logs with benchmark names of our own, and the rules to check them by.
 
 `joulemark.yaml` is for mlperf-logging's engine: `python -m mlperf_logging.compliance_checker
---config /abs/joulemark.yaml --ruleset 4.0.0 LOG`. Fields that MLPerf asks for and that have no
+--config /abs/joulemark.yaml --ruleset 4.0.0 LOG`. Fields that MLPerf requires and that have no
 meaning here (batch size, samples) are 1.
 """
 

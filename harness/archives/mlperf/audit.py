@@ -9,10 +9,10 @@ from harness.formats.format import make_finding
 from harness.records import Finding, PowerFile
 
 GAP_S_MAX = 1.5
-"""The rules ask for a reading each second; half of that is allowed as jitter."""
+"""The rules require a reading each second; half of that is allowed as jitter."""
 
 READINGS_MIN = 60
-"""Readings that the rules ask for at least."""
+"""The rules require at least as many readings."""
 
 COPY_READINGS_MIN = 10
 """Fewer equal readings may be chance."""

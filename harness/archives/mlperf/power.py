@@ -35,7 +35,7 @@ ESTIMATE = "interconnect_power_est"
 KEYS = frozenset({START, STOP, READING, CONVERSION, ESTIMATE})
 
 CARRY_INTERVALS = 3.0
-"""Median intervals over which the first or last reading stands in for the run's edge."""
+"""Median intervals for which the first or last reading also holds beyond its time."""
 
 CARRY_S_MIN = 2.0
 """The same in seconds, for logs whose clock has whole seconds."""

@@ -101,7 +101,7 @@ def _body(run: RunToWrite) -> Iterator[str]:
 
 
 def result_log(run: RunToWrite, benchmark: str, org: str) -> bytes:
-    """The log of a run: everything that MLPerf's rules for open submissions ask for."""
+    """The log of a run, with all that MLPerf's rules require of open submissions."""
     status = "success" if run.score["reached"] else "aborted"
     lines = [
         *_head(run, benchmark, org),

@@ -1,4 +1,4 @@
-"""What other fields measured: imported records under their own rules, beside ours, never ranked."""
+"""The page of other projects' results, scored by their own rules and never ranked with ours."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -24,7 +24,7 @@ QUANTITIES = {
     "cost_to_target_usd": ("Cost to target, US dollars", ""),
     "profile": ("Performance profile", ""),
 }
-"""Title and base unit of what other fields rank by."""
+"""Title and base unit of what ranks."""
 
 METHODS = {
     "window": ("over the run", "joules integrated over the run's own window"),
@@ -35,12 +35,12 @@ METHODS = {
 
 
 class Board(NamedTuple):
-    """One ranking of a field."""
+    """One leaderboard of an archive."""
 
     ident: str
     title: str
     workload: str
-    """Empty where it spans all."""
+    """Empty where it covers all workloads."""
     unit: numbers.Unit
     better: str
     rows: tuple[ImportedStanding, ...]
@@ -53,18 +53,18 @@ class Row(NamedTuple):
     time: numbers.FormattedFigure
     energy: numbers.FormattedFigure
     how: tuple[str, str]
-    """Of the joules, in short and in full; empty where there are none."""
+    """How the joules were derived, in short and in full; empty where there are none."""
 
 
 class View(NamedTuple):
-    """What the rules of one field make of its records."""
+    """The scores of one ruleset."""
 
     ident: str
     rules: Ruleset
     as_shipped: bool
     boards: tuple[Board, ...]
     units: tuple[numbers.Unit, numbers.Unit]
-    """Of time and of energy."""
+    """Units of time and of energy."""
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
 
