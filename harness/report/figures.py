@@ -209,7 +209,7 @@ def write_figures(
             made += draw_plane(dots, out, f"plane--{joined(*board_key)}", formats)
     for section in sections_of(scores):
         ranking = section.ranking
-        key = (section.title, ranking.machine, ranking.ruleset, ranking.division)
+        key = (section.title.replace(" ", "-"), ranking.machine, ranking.ruleset, ranking.division)
         made += draw_profiles(section, out, f"profiles--{joined(*key)}", formats)
     for entry in entries:
         made += _of_entry(entry, out, formats)

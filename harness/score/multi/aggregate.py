@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.records.compare import TestKind
 from harness.records.ruleset import Aggregate
-from harness.score.multi.profile import Floats, profile_gain, profile_scores
+from harness.score.multi.profile import Floats, profile_areas, profile_gain, profile_scores
 from harness.score.stats.all_pairs import all_comparable
 from harness.score.stats.comparison import pairwise_test, smallest_count
 from harness.score.stats.intervals import Interval, holm, t_cdf, t_quantile
@@ -357,7 +357,10 @@ def best_profile_intervals(
     logs = _redraw(table, draws)
     if logs is None:
         return [Interval(float(value), None, None) for value in values]
-    drawn = profile_scores(np.exp(logs), ratio_max)
+    with np.errstate(invalid="ignore", over="ignore"):
+        # Ratios of logarithms: a draw of two runs may be beyond the range of floats.
+        relative = np.where(np.isinf(logs), np.inf, logs - logs.min(axis=1, keepdims=True))
+        drawn = profile_areas(np.exp(relative), ratio_max)
     lows, highs = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return [
         Interval(float(value), *((float(low), float(high)) if low < high else (None, None)))
