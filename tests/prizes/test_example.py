@@ -43,7 +43,7 @@ def test_modelled_joules_won_nothing() -> None:
 
 @pytest.mark.parametrize("prize", ["speed", "energy"])
 def test_the_committed_runs_come_to_the_same_decision(prize: str) -> None:
-    """Anybody who has the bundles can make it again, to the last digit."""
+    """A reader who has the bundles gets the same record, to the last digit."""
     rules = load_ruleset(str(RESULTS / "reference.toml"), ())
     runs = RESULTS / "reference" / "contests"
     decisions = awards(score_all(runs, rules).scores, find("prizes", prize).value, rules, runs)

@@ -1,4 +1,4 @@
-"""What all prizes share: whom they admit, and samples that rest on valid runs alone."""
+"""What all prizes share: admission, and samples of valid runs only."""
 
 import math
 
