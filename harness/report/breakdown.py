@@ -1,170 +1,165 @@
-"""Where the joules of a run went: by domain and by phase, from its trace and its events."""
+"""Energy of a run by domain and by phase, from its trace and its events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.measure.energy import Energy, EnergyCurve, EnergyReader, disjoint
 from harness.measure.trace import Trace
-from harness.records import Run
 from harness.report.entries import EntryRun
-from harness.report.phases import Phase, phases_of
+from harness.report.phases import phases_of
 
 S_PER_NS = 1e-9
-BEFORE = "before the gun"
+BEFORE = "before the start signal"
 UNNAMED = "in no phase"
-AFTER = "after the snapshot that counts"
-FOLD = 8
-"""Most phases that get a column of their own; the rest are added up as `other phases`."""
+AFTER = "after the scored snapshot"
 OTHER = "other phases"
+PHASES_MAX = 8
+"""Phases with a column of their own; the shortest of more phases are added as `OTHER`."""
+
+Interval = tuple[float, float]
+"""Start and end, seconds."""
+
+
+def sum_known(parts: Iterable[float | None]) -> float | None:
+    """Return the sum; None where a part is unknown or there is none."""
+    values = list(parts)
+    known = [value for value in values if value is not None]
+    return sum(known) if values and len(known) == len(values) else None
 
 
 class Segment(NamedTuple):
-    """One stretch, or several of one name."""
+    """The intervals of one name."""
 
     name: str
-    stretches_s: tuple[tuple[float, float], ...]
+    intervals_s: tuple[Interval, ...]
     scored: bool
-    """Whether it lies between the gun and the snapshot that counts."""
+    """Whether they lie between the start signal and the scored snapshot."""
 
     @property
     def seconds(self) -> float:
-        """Length of all its stretches."""
-        return sum(end - start for start, end in self.stretches_s)
+        """Length of all its intervals."""
+        return sum(end - start for start, end in self.intervals_s)
 
 
 class Breakdown(NamedTuple):
-    """Joules of a run by domain and segment."""
+    """Energy of a run by domain and segment."""
 
     segments: tuple[Segment, ...]
     curves: tuple[EnergyCurve, ...]
     joules: dict[str, tuple[float | None, ...]]
-    """By domain, one value a segment."""
+    """By domain, one value for each segment."""
     added: tuple[str, ...]
-    """Disjoint domains: these may be added up."""
+    """Disjoint domains, whose energy may be added; empty where one of them was not read."""
 
     def total_j(self, index: int) -> float | None:
-        """Joules of a segment over disjoint domains; None where one of them has no figure."""
-        parts = [self.joules[name][index] for name in self.added]
-        known = [part for part in parts if part is not None]
-        return sum(known) if parts and len(known) == len(parts) else None
+        """Return the energy of a segment over disjoint domains; None where one is unknown."""
+        return sum_known(self.joules[name][index] for name in self.added)
 
     def scored_j(self) -> float | None:
-        """Joules between the gun and the snapshot that counts, over disjoint domains."""
-        parts = [self.total_j(index) for index, item in enumerate(self.segments) if item.scored]
-        known = [part for part in parts if part is not None]
-        return sum(known) if parts and len(known) == len(parts) else None
+        """Return the energy from the start signal to the scored snapshot."""
+        scored = [at for at, segment in enumerate(self.segments) if segment.scored]
+        return sum_known(self.total_j(at) for at in scored)
+
+    def between_j(self, start_s: float, end_s: float) -> float | None:
+        """Return the energy of an interval over disjoint domains."""
+        curves = [curve for curve in self.curves if curve.domain.name in self.added]
+        return sum_known(curve.sum_j([(start_s, end_s)]) for curve in curves)
 
 
-def cut_ns(each: EntryRun, run: Run) -> int | None:
-    """Stamp of the snapshot that counts, or the end of the run where none does."""
-    stamps = {shot.index: shot.stamp_ns for shot in run.snapshots}
-    counted = each.score.snapshot
-    return stamps.get(counted, run.window.end_ns) if counted is not None else run.window.end_ns
+def _phase_segments(run: EntryRun, start_ns: int, end_ns: int) -> list[Segment]:
+    """Return the outermost phases within the score window by name, longest first."""
+    intervals: dict[str, list[Interval]] = {}
+    for phase in phases_of(run.events, end_ns):
+        first, last = max(phase.start_ns, start_ns), min(phase.end_ns, end_ns)
+        if phase.depth == 0 and last > first:
+            interval = (first * S_PER_NS, last * S_PER_NS)
+            intervals.setdefault(phase.name, []).append(interval)
+    segments = [Segment(name, tuple(parts), scored=True) for name, parts in intervals.items()]
+    segments.sort(key=lambda segment: (-segment.seconds, segment.name))
+    if len(segments) > PHASES_MAX:
+        shortest = segments[PHASES_MAX - 1 :]
+        rest = tuple(interval for segment in shortest for interval in segment.intervals_s)
+        segments[PHASES_MAX - 1 :] = [Segment(OTHER, rest, scored=True)]
+    return segments
 
 
-def _clipped(phase: Phase, start_ns: int, end_ns: int) -> tuple[float, float] | None:
-    first, last = max(phase.start_ns, start_ns), min(phase.end_ns, end_ns)
-    return (first * S_PER_NS, last * S_PER_NS) if last > first else None
-
-
-def _phases(each: EntryRun, start_ns: int, end_ns: int) -> list[Segment]:
-    """Outermost phases inside the scored window by name, longest first, the least folded."""
-    named: dict[str, list[tuple[float, float]]] = {}
-    for phase in phases_of(each.events, end_ns):
-        stretch = _clipped(phase, start_ns, end_ns) if phase.depth == 0 else None
-        if stretch is not None:
-            named.setdefault(phase.name, []).append(stretch)
-    found = [Segment(name, tuple(stretches), scored=True) for name, stretches in named.items()]
-    found.sort(key=lambda segment: (-segment.seconds, segment.name))
-    if len(found) > FOLD:
-        rest = tuple(stretch for segment in found[FOLD - 1 :] for stretch in segment.stretches_s)
-        found = [*found[: FOLD - 1], Segment(OTHER, rest, scored=True)]
-    return found
-
-
-def _gaps(
-    segments: Sequence[Segment], start_s: float, end_s: float
-) -> tuple[tuple[float, float], ...]:
-    """What the segments leave free between two moments."""
-    taken = sorted(stretch for segment in segments for stretch in segment.stretches_s)
+def _gaps(segments: Sequence[Segment], start_s: float, end_s: float) -> tuple[Interval, ...]:
+    """Return the intervals between two times that no segment covers."""
     free, at = [], start_s
-    for first, last in taken:
+    for first, last in sorted(part for segment in segments for part in segment.intervals_s):
         if first > at:
             free.append((at, first))
         at = max(at, last)
     return (*free, (at, end_s)) if end_s > at else tuple(free)
 
 
-def segments_of(each: EntryRun) -> tuple[Segment, ...]:
-    """The segments of a run in order: before the gun, phases, unnamed, after what is scored."""
-    run = each.run
-    if run is None or run.window.gun_ns is None or run.window.end_ns is None:
+def segments_of(run: EntryRun) -> tuple[Segment, ...]:
+    """Return the segments: before the start signal, phases, unnamed, after the scored snapshot."""
+    stop_ns = run.stop_ns()
+    window = run.run.window if run.run else None
+    if window is None or window.gun_ns is None or stop_ns is None:
         return ()
-    gun_ns, end_ns, stop_ns = run.window.gun_ns, run.window.end_ns, cut_ns(each, run)
-    assert stop_ns is not None
-    phases = _phases(each, gun_ns, stop_ns)
-    unnamed = _gaps(phases, gun_ns * S_PER_NS, stop_ns * S_PER_NS)
-    edges = [Segment(UNNAMED, unnamed, scored=True)] if unnamed else []
-    if run.window.launch_ns is not None:
-        before = ((run.window.launch_ns * S_PER_NS, gun_ns * S_PER_NS),)
-        phases.insert(0, Segment(BEFORE, before, scored=False))
-    if stop_ns < end_ns:
-        after = ((stop_ns * S_PER_NS, end_ns * S_PER_NS),)
-        edges.append(Segment(AFTER, after, scored=False))
-    return (*phases, *edges)
+    start_s, stop_s = window.gun_ns * S_PER_NS, stop_ns * S_PER_NS
+    phases = _phase_segments(run, window.gun_ns, stop_ns)
+    unnamed = _gaps(phases, start_s, stop_s)
+    segments = [*phases, Segment(UNNAMED, unnamed, scored=True)] if unnamed else phases
+    if window.launch_ns is not None:
+        before = (window.launch_ns * S_PER_NS, start_s)
+        segments = [Segment(BEFORE, (before,), scored=False), *segments]
+    if window.end_ns is not None and stop_ns < window.end_ns:
+        after = (stop_s, window.end_ns * S_PER_NS)
+        segments = [*segments, Segment(AFTER, (after,), scored=False)]
+    return tuple(segments)
 
 
-def breakdown_of(each: EntryRun, trace: Trace | None) -> Breakdown | None:
-    """Energy of a run by domain and segment; None where there is none.
+def breakdown_of(run: EntryRun, trace: Trace | None) -> Breakdown | None:
+    """Return the energy of a run by domain and segment; None where there is none.
 
     A segment of which the readings cover less than half, as after a reset of the counter, has no
     figure; the figures of the scored segments add up to the score.
     """
-    run, segments = each.run, segments_of(each)
-    if run is None or trace is None or not segments:
+    segments = segments_of(run)
+    if run.run is None or trace is None or not segments:
         return None
-    reader = EnergyReader(trace, run.domains)
-    names = sorted(domain.name for domain in run.domains)
+    domains = run.run.domains
+    reader = EnergyReader(trace, domains)
+    names = sorted(domain.name for domain in domains)
     curves = tuple(curve for name in names if (curve := reader.curve(name)) is not None)
     if not curves:
         return None
     joules = {
-        curve.domain.name: tuple(curve.sum_j(segment.stretches_s) for segment in segments)
+        curve.domain.name: tuple(curve.sum_j(segment.intervals_s) for segment in segments)
         for curve in curves
     }
-    outermost = [domain.name for domain in disjoint(run.domains)]
-    added = tuple(outermost) if set(outermost) <= set(joules) else ()
-    return Breakdown(segments, curves, joules, added)
+    added = tuple(domain.name for domain in disjoint(domains))
+    return Breakdown(segments, curves, joules, added if set(added) <= set(joules) else ())
 
 
-def joules_at_snapshots(each: EntryRun, trace: Trace | None) -> dict[int, float]:
-    """Energy from the start signal to each snapshot, over the domains that the score adds.
+def joules_at_snapshots(run: EntryRun, trace: Trace | None) -> dict[int, float]:
+    """Return the energy from the start signal to each snapshot, over the domains of the score.
 
     Snapshots that the readings do not cover are left out.
     """
-    run, added = each.run, each.score.energy.domains
-    if run is None or trace is None or run.window.gun_ns is None or not added:
+    names = run.score.energy.domains
+    if run.run is None or trace is None or run.run.window.gun_ns is None:
         return {}
-    reader = EnergyReader(trace, [domain for domain in run.domains if domain.name in added])
-    curves = [reader.curve(name) for name in reader.domains]
-    gun_s, joules = run.window.gun_ns * S_PER_NS, {}
-    for shot in run.snapshots:
-        interval = (gun_s, shot.stamp_ns * S_PER_NS)
-        parts = [curve.sum_j([interval]) for curve in curves if curve is not None]
-        known = [part for part in parts if part is not None]
-        if len(known) == len(added):
-            joules[shot.index] = sum(known)
+    reader = EnergyReader(trace, run.run.domains)
+    curves = [reader.curve(name) if name in reader.domains else None for name in names]
+    start_s, joules = run.run.window.gun_ns * S_PER_NS, {}
+    for shot in run.run.snapshots:
+        interval = (start_s, shot.stamp_ns * S_PER_NS)
+        total = sum_known(curve.sum_j([interval]) if curve else None for curve in curves)
+        if total is not None:
+            joules[shot.index] = total
     return joules
 
 
-def energies_of(each: EntryRun, trace: Trace | None) -> Mapping[str, Energy]:
-    """Joules of each domain in the scored window with the terms of their uncertainty."""
-    run = each.run
-    stop_ns = cut_ns(each, run) if run is not None else None
-    if run is None or trace is None or run.window.gun_ns is None or stop_ns is None:
+def energies_of(run: EntryRun, trace: Trace | None) -> Mapping[str, Energy]:
+    """Return the energy of each domain in the score window with its uncertainty."""
+    stop_ns = run.stop_ns()
+    if run.run is None or trace is None or run.run.window.gun_ns is None or stop_ns is None:
         return {}
-    gun_ns = run.window.gun_ns
-    if stop_ns <= gun_ns:
+    if stop_ns <= run.run.window.gun_ns:
         return {}
-    domains = sorted(run.domains, key=lambda domain: domain.name)
-    return EnergyReader(trace, domains).between(gun_ns, stop_ns).domains
+    domains = sorted(run.run.domains, key=lambda domain: domain.name)
+    return EnergyReader(trace, domains).between(run.run.window.gun_ns, stop_ns).domains

@@ -1,103 +1,124 @@
-"""What several pages want of an entry's traces, taken from one reading of each."""
+"""What several pages need of an entry's bundles, from one reading of each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.measure.trace import Trace
 from harness.report.breakdown import joules_at_snapshots
-from harness.report.charts.curve import MetricCurve, by_joules, curves_of
 from harness.report.entries import Entry, EntryRun
 from harness.report.traces import envelope, power_of, trace_of
 
 BINS = 120
-"""Points of the power that the comparison draws."""
+"""Points of the power in the comparison."""
+
+
+class MetricCurve(NamedTuple):
+    """Metric of one run over time, or over energy."""
+
+    seed: int
+    run_id: str
+    points: tuple[tuple[int, float, float], ...]
+    """Index of the snapshot, seconds or joules since the start signal, metric."""
+    scored: int | None
+    """Index of the scored snapshot."""
+    reached: bool
+
+
+def curve_of(run: EntryRun) -> MetricCurve | None:
+    """Return the metric over time of a run; None where no snapshot has a metric."""
+    if run.run is None or run.evaluation is None or run.run.window.gun_ns is None:
+        return None
+    stamps = {shot.index: shot.stamp_ns for shot in run.run.snapshots}
+    points = tuple(
+        (row.snapshot, (stamps[row.snapshot] - run.run.window.gun_ns) / 1e9, row.value)
+        for row in sorted(run.evaluation.values, key=lambda row: row.snapshot)
+        if row.value is not None and row.snapshot in stamps
+    )
+    score = run.score
+    curve = MetricCurve(score.seed, score.run_id, points, score.snapshot, score.reached)
+    return curve if points else None
+
+
+def by_joules(curve: MetricCurve, joules: Mapping[int, float]) -> MetricCurve | None:
+    """Return the curve over the energy of its snapshots; None where no energy is known."""
+    points = tuple(
+        (index, joules[index], value) for index, _, value in curve.points if index in joules
+    )
+    return curve._replace(points=points) if points else None
 
 
 class Digest(NamedTuple):
-    """Few numbers of an entry's traces."""
+    """A few numbers of an entry's bundles."""
 
-    joules: dict[str, dict[int, float]]
-    """By run, joules from the gun to each snapshot."""
     curves: tuple[MetricCurve, ...]
     """Metric over time of each run that has one."""
+    energy_curves: tuple[MetricCurve, ...]
+    """Metric over energy of each run that has one."""
     power: dict[str, Any] | None
-    """Watts of the first readable run over its disjoint domains; None where nothing was read."""
+    """Power of the first readable run over its disjoint domains; None without a trace."""
     settings: dict[str, str]
-    """What that run was set up with, by label; empty where it cannot be read."""
-
-    def curves_by_joules(self) -> list[MetricCurve]:
-        """Metric over joules of each run of which both are known."""
-        found = (by_joules(curve, self.joules.get(curve.run_id, {})) for curve in self.curves)
-        return [item for item in found if item is not None]
+    """Settings of that run by label; empty where it cannot be read."""
 
 
-def _power(each: EntryRun, trace: Trace | None) -> dict[str, Any] | None:
-    """Watts after the gun, summed over the domains that are added up."""
-    run = each.run
-    if run is None or trace is None or run.window.gun_ns is None or run.window.end_ns is None:
+def _power(run: EntryRun, trace: Trace | None) -> dict[str, Any] | None:
+    """Return the power from the start signal on, summed over the domains of the score."""
+    if run.run is None or trace is None:
         return None
-    series = {item.domain: item for item in power_of(trace, run.domains)}
-    added = [name for name in each.score.energy.domains if name in series]
-    if not added:
+    window = run.run.window
+    series = {item.domain: item for item in power_of(trace, run.run.domains)}
+    names = [name for name in run.score.energy.domains if name in series]
+    if window.gun_ns is None or window.end_ns is None or not names:
         return None
-    t_s = np.linspace(run.window.gun_ns / 1e9, run.window.end_ns / 1e9, BINS)
+    t_s = np.linspace(window.gun_ns / 1e9, window.end_ns / 1e9, BINS)
     total = np.zeros(BINS)
-    for name in added:
+    for name in names:
         thin = envelope(series[name], BINS * 4)
         total += np.interp(t_s, thin.t_s, thin.mean_w)
     watts = [float(f"{value:.3g}") for value in total]
-    return {"seconds": float(t_s[-1] - t_s[0]), "watts": watts, "seed": each.score.seed}
+    return {"seconds": float(t_s[-1] - t_s[0]), "watts": watts, "seed": run.score.seed}
 
 
 def _listed(values: Iterable[object]) -> str:
     return ", ".join(map(str, values)) or "none"
 
 
-def settings_of(each: EntryRun) -> dict[str, str]:
-    """What a run was set up with, by label: what two entries are held against, line by line."""
-    run, machine = each.run, each.machine
-    if run is None:
+def settings_of(run: EntryRun) -> dict[str, str]:
+    """Return the settings of a run by label; the comparison shows them line by line."""
+    record, machine = run.run, run.machine
+    if record is None:
         return {}
-    made = {f"hyperparameter {key}": str(value) for key, value in run.hyperparameters.items()}
-    made |= {
-        "methods it names": _listed(run.submission.methods),
-        "size of its source": f"{run.submission.size_bytes} bytes",
-        "threads": str(run.workload.threads),
-        "budget": f"{run.workload.budget_s:g} s",
-        "isolation": run.isolation.level,
-        "JouleMark": run.harness_version,
+    settings = {
+        f"hyperparameter {key}": str(value) for key, value in record.hyperparameters.items()
+    }
+    settings |= {
+        "methods": _listed(record.submission.methods),
+        "size of the source": f"{record.submission.size_bytes} bytes",
+        "threads": str(record.workload.threads),
+        "budget": f"{record.workload.budget_s:g} s",
+        "isolation": record.isolation.level,
+        "JouleMark": record.harness_version,
     }
     if machine is not None:
-        made |= {"processor": machine.cpu_model, "GPUs": _listed(machine.gpus)}
-        made |= {"kernel": machine.kernel, "Python": machine.python}
-        made |= dict(sorted(machine.packages.items()))
-    return made
+        settings |= {"processor": machine.cpu_model, "GPUs": _listed(machine.gpus)}
+        settings |= {"kernel": machine.kernel, "Python": machine.python}
+        settings |= dict(sorted(machine.packages.items()))
+    return settings
 
 
 def digest_of(entry: Entry) -> Digest:
-    """Read every trace of an entry once, and keep little of it."""
-    opened, shown = entry.opened(), None
-    joules: dict[str, dict[int, float]] = {}
-    power = None
+    """Read every bundle of an entry once."""
+    opened, power = entry.opened(), None
+    curves, energy_curves = [], []
     for run in opened.runs:
         trace = trace_of(run)
-        joules[run.score.run_id] = joules_at_snapshots(run, trace)
+        curve = curve_of(run)
+        if curve is not None:
+            curves.append(curve)
+            energy_curves.append(by_joules(curve, joules_at_snapshots(run, trace)))
         if run is opened.shown_run:
-            shown, power = run, _power(run, trace)
-    settings = settings_of(shown) if shown else {}
-    return Digest(joules, tuple(curves_of(opened)), power, settings)
-
-
-class Digests:
-    """The digests of a site's entries, each made when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Digest] = {}
-
-    def of(self, entry: Entry) -> Digest:
-        """The digest of an entry of the site."""
-        if entry.path not in self._found:
-            self._found[entry.path] = digest_of(entry)
-        return self._found[entry.path]
+            power = _power(run, trace)
+    settings = settings_of(opened.shown_run) if opened.shown_run else {}
+    known = tuple(curve for curve in energy_curves if curve is not None)
+    return Digest(tuple(curves), known, power, settings)

@@ -1,15 +1,17 @@
-"""An entry: one submission's score on one workload and machine, with its runs and its places."""
+"""Entries: a score with its page, its runs and its places on leaderboards."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from harness.bundle import MANIFEST, Bundle, BundleError
+from harness.prizes._board import ANY_MACHINE
 from harness.records import (
     Evaluation,
     Event,
+    Figure,
     Leaderboard,
     Machine,
     Run,
@@ -18,17 +20,19 @@ from harness.records import (
     Standing,
     Unranked,
 )
-from harness.report.slugs import Names
+from harness.report.slugs import UniqueNames
+
+Content = TypeVar("Content")
 
 PRIZE_ORDER = ("energy", "speed")
-"""The prizes that pages show first."""
+"""Prizes that pages show first."""
 
-ANY_MACHINE = "any"
-"""Machine of a board on which machines compete."""
+COST_RANGE = (1e-90, 1e90)
+"""Costs outside belong to no training run, and their squares could exceed the range of floats."""
 
 
 class BoardKey(NamedTuple):
-    """What entries must share to be ranked together."""
+    """What entries of one board have in common."""
 
     workload: str
     version: str
@@ -37,37 +41,32 @@ class BoardKey(NamedTuple):
     division: str = ""
 
 
-def board_key_of(source: Score | Leaderboard) -> BoardKey:
-    """The key of a score or of a board."""
-    if isinstance(source, Leaderboard):
-        return BoardKey(
-            source.workload,
-            source.workload_version,
-            source.machine,
-            source.ruleset,
-            source.division,
-        )
-    entry = source.entry
-    return BoardKey(
-        entry.workload,
-        entry.workload_version,
-        entry.machine,
-        source.rules.ruleset,
-        entry.division,
-    )
+def board_key_of(item: Score | Leaderboard) -> BoardKey:
+    """Return the key of a score's boards, or of a board."""
+    entry = item.entry if isinstance(item, Score) else item
+    ruleset = item.rules.ruleset if isinstance(item, Score) else item.ruleset
+    place = (entry.workload, entry.workload_version, entry.machine)
+    return BoardKey(*place, ruleset, entry.division)
 
 
 class Placement(NamedTuple):
-    """Where an entry stands on one board: ranked, or listed with the reason why not."""
+    """Place of an entry on one board; not ranked where there is no standing."""
 
     board: Leaderboard
     standing: Standing | None
     unranked: Unranked | None
 
+    @property
+    def reason(self) -> str:
+        """The reason it is not ranked; empty where it is ranked."""
+        if self.standing is not None:
+            return ""
+        return self.unranked.reason if self.unranked else "not on this board"
+
 
 @dataclass(frozen=True)
 class EntryRun:
-    """One run of an entry: its score, and its bundle read on demand."""
+    """One run of an entry: its score, and its bundle, which is read on demand."""
 
     score: RunScore
     folder: Path
@@ -79,60 +78,63 @@ class EntryRun:
         except BundleError:
             return None
 
-    @cached_property
-    def _read(self) -> tuple[Run | None, str]:
-        if self._bundle is None:
-            return None, f"no sealed bundle at {self.score.bundle}"
+    def _read(self, read: Callable[[Bundle], Content]) -> Content | None:
         try:
-            return self._bundle.run, ""
-        except BundleError as error:
-            return None, str(error).replace(str(self.folder), self.score.bundle)
+            return read(self._bundle) if self._bundle else None
+        except (BundleError, OSError):
+            return None
 
-    @property
+    @cached_property
     def run(self) -> Run | None:
         """The record of the run; None where the bundle cannot be read."""
-        return self._read[0]
+        return self._read(lambda bundle: bundle.run)
 
     @property
     def fault(self) -> str:
-        """Why the bundle could not be read; empty where it could."""
-        return self._read[1]
+        """The reason the bundle cannot be read; empty where it can."""
+        if self._bundle is None:
+            return f"no sealed bundle at {self.score.bundle}"
+        try:
+            _ = self._bundle.run
+        except BundleError as error:
+            return str(error).replace(str(self.folder), self.score.bundle)
+        return ""
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
         """Metric of each snapshot."""
-        try:
-            return self._bundle.evaluation if self._bundle else None
-        except BundleError:
-            return None
+        return self._read(lambda bundle: bundle.evaluation)
 
     @cached_property
     def machine(self) -> Machine | None:
-        """The machine before and after."""
-        try:
-            return self._bundle.machine if self._bundle else None
-        except BundleError:
-            return None
+        """The machine before and after the run."""
+        return self._read(lambda bundle: bundle.machine)
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """Events of the run; empty where they cannot be read."""
-        try:
-            return tuple(self._bundle.events()) if self._bundle else ()
-        except (BundleError, OSError):
-            return ()
+        return self._read(lambda bundle: tuple(bundle.events())) or ()
 
     @property
     def trace_path(self) -> Path | None:
-        """The raw readings; None for runs without a meter."""
+        """File of the raw readings; None for runs without a meter."""
         return self._bundle.trace_path if self._bundle else None
 
     @property
     def raw_files(self) -> tuple[Path, ...]:
-        """Files of the bundle that the site gives away: the raw readings and the manifest."""
+        """Files that the site offers for download: the raw readings and the manifest."""
         files = (self.trace_path, self.folder / MANIFEST if self._bundle else None)
-        # What a link in a bundle leads to is not the bundle's to publish.
+        # A link in a bundle could lead to any file of this machine.
         return tuple(path for path in files if path and path.is_file() and not path.is_symlink())
+
+    def stop_ns(self) -> int | None:
+        """Return the stamp of the scored snapshot; without one, the end of the run."""
+        if self.run is None:
+            return None
+        stamps = {shot.index: shot.stamp_ns for shot in self.run.snapshots}
+        return stamps.get(
+            -1 if self.score.snapshot is None else self.score.snapshot, self.run.window.end_ns
+        )
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,14 @@ class Entry:
 
     score: Score
     path: str
-    """Of its page, relative to the site."""
+    """Path of its page, relative to the site."""
     runs: tuple[EntryRun, ...]
     places: dict[str, Placement] = field(default_factory=dict)
     """By prize."""
 
     @property
     def board_key(self) -> BoardKey:
-        """What it shares with the entries that it is ranked among."""
+        """What the entry has in common with those it is ranked with."""
         return board_key_of(self.score)
 
     @property
@@ -156,78 +158,96 @@ class Entry:
         """Id of its row on a board."""
         return Path(self.path).stem
 
+    @property
+    def title(self) -> str:
+        """Title of the submission, or its name."""
+        return self.score.entry.title or self.score.entry.submission
+
+    def standing(self, prize: str) -> Standing | None:
+        """Return the place on the board of a prize; None where it is not ranked."""
+        place = self.places.get(prize)
+        return place.standing if place else None
+
+    def cost(self, prize: str) -> Figure | None:
+        """Return the energy for the prize `energy`, otherwise the time."""
+        score = self.score
+        return score.costs.energy_to_target_j if prize == "energy" else score.costs.time_to_target_s
+
     def opened(self) -> "Entry":
-        """The same entry with its bundles unread, so that what a page reads is freed after it."""
-        runs = tuple(EntryRun(run.score, run.folder) for run in self.runs)
-        return replace(self, runs=runs)
+        """Return a copy with unread bundles, so that what a page reads is freed after it."""
+        return replace(self, runs=tuple(EntryRun(run.score, run.folder) for run in self.runs))
 
     @cached_property
     def shown_run(self) -> EntryRun | None:
-        """The run whose machine, software and isolation stand for all: the first readable one."""
+        """The first readable run; pages show its machine, software and isolation."""
         return next((run for run in self.runs if run.run is not None), None)
 
 
 def order_of(score: Score) -> tuple[str, ...]:
-    """Stable order of entries, whatever order the scores came in."""
+    """Return the sort key of entries."""
     return (*board_key_of(score), score.entry.submission, score.entry.sha256)
 
 
-def _fits(row: Standing | Unranked, score: Score) -> bool:
-    """Whether a row of a board is that score's."""
-    # Two versions of one submission bear one name, and are printed as `name@digest`.
+def all_positive(score: Score) -> bool:
+    """Whether every known cost of a score and its runs is positive, so that it has a logarithm."""
+    costs = score.costs
+    figures = (costs.energy_to_target_j, costs.time_to_target_s, costs.steps_to_target)
+    values = [figure.value for figure in (*figures, costs.cost_to_target_usd) if figure]
+    for run in (*score.runs, *score.trials):
+        parts = (run.energy.energy_j, run.time_s, run.step)
+        values += [part for part in parts if part is not None]
+    return all(COST_RANGE[0] < value < COST_RANGE[1] for value in values)
+
+
+def _is_row_of(row: Standing | Unranked, score: Score) -> bool:
+    # Two versions of one submission have one name, and are printed as `name@digest`.
     names = (score.entry.submission, f"{score.entry.submission}@{score.entry.sha256[:8]}")
     version = row.entry.sha256 or score.entry.sha256
     return row.entry.submission in names and version == score.entry.sha256
 
 
-def _place(board: Leaderboard, score: Score) -> Placement:
-    standing = next((row for row in board.standings if _fits(row, score)), None)
-    unranked = next((row for row in board.unranked if _fits(row, score)), None)
+def _placement(board: Leaderboard, score: Score) -> Placement:
+    standing = next((row for row in board.standings if _is_row_of(row, score)), None)
+    unranked = next((row for row in board.unranked if _is_row_of(row, score)), None)
     return Placement(board, standing, None if standing else unranked)
 
 
 class Boards:
-    """The leaderboards by what they rank."""
+    """The leaderboards by their key."""
 
     def __init__(self, boards: Iterable[Leaderboard]) -> None:
-        self._by_ground: dict[BoardKey, list[Leaderboard]] = {}
+        self._by_key: dict[BoardKey, list[Leaderboard]] = {}
         for board in boards:
-            self._by_ground.setdefault(board_key_of(board), []).append(board)
+            self._by_key.setdefault(board_key_of(board), []).append(board)
 
-    def on(self, board_key: "BoardKey") -> dict[str, Leaderboard]:
-        """Boards of one board_key by prize: energy, speed, then others by name."""
-        found = self._by_ground.get(board_key, [])
+    def on(self, key: BoardKey) -> dict[str, Leaderboard]:
+        """Return the boards with a key by prize: energy, speed, then others by name."""
         order = {prize: number for number, prize in enumerate(PRIZE_ORDER)}
-        ordered = sorted(found, key=lambda each: (order.get(each.prize, 99), each.prize))
-        return {board.prize: board for board in ordered}
+        boards = sorted(
+            self._by_key.get(key, []),
+            key=lambda board: (order.get(board.prize, len(order)), board.prize),
+        )
+        return {board.prize: board for board in boards}
 
-    def of_machines(self, workload: str) -> list[Leaderboard]:
-        """Boards of a workload on which machines compete, in stable order."""
-        return [
-            board
-            for board_key, boards in sorted(self._by_ground.items())
-            if (board_key.workload, board_key.machine) == (workload, ANY_MACHINE)
-            for board in sorted(boards, key=lambda each: (each.prize, each.model_dump_json()))
-        ]
+    def of_machines(self, workload: str) -> Iterator[Leaderboard]:
+        """Yield the boards of a workload on which machines compete, sorted."""
+        for key, boards in sorted(self._by_key.items()):
+            if (key.workload, key.machine) == (workload, ANY_MACHINE):
+                yield from sorted(boards, key=lambda board: (board.prize, board.model_dump_json()))
 
     def places(self, score: Score) -> dict[str, Placement]:
-        """Where a score stands, by prize."""
-        return {
-            prize: _place(board, score) for prize, board in self.on(board_key_of(score)).items()
-        }
+        """Return the places of a score by prize."""
+        boards = self.on(board_key_of(score))
+        return {prize: _placement(board, score) for prize, board in boards.items()}
 
 
 def entries_of(scores: Sequence[Score], boards: Boards, results: Path) -> tuple[Entry, ...]:
-    """Every score as an entry with a page of its own, in stable order."""
-    names = Names()
+    """Return every score as an entry with a page of its own, sorted."""
+    names = UniqueNames()
     entries = []
     for score in sorted(scores, key=order_of):
-        name = names.take(
-            score.entry.workload,
-            score.entry.submission,
-            score.entry.machine,
-            tag=score.entry.sha256,
-        )
+        ref = score.entry
+        name = names.take(ref.workload, ref.submission, ref.machine, tag=ref.sha256)
         runs = tuple(EntryRun(run, results / run.bundle) for run in score.runs)
         entries.append(Entry(score, f"entry/{name}.html", runs, boards.places(score)))
     return tuple(entries)

@@ -1,4 +1,4 @@
-"""Figures for papers: the same charts by matplotlib, the same bytes each time."""
+"""Figures for papers: the charts of the site, drawn by matplotlib."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,6 @@ from harness.report.charts.plane import Dot, dots_of, front
 from harness.report.charts.power import Track, tracks_of
 from harness.report.charts.profile import steps_of
 from harness.report.entries import Boards, Entry, EntryRun, entries_of
-from harness.report.finite import tamed_board, tamed_score
 from harness.report.pages.overall import RankingSection, best_ratios, sections_of
 from harness.report.slugs import joined
 from harness.report.text import isolated
@@ -28,7 +27,7 @@ FORMATS = ("svg", "pdf", "png")
 SIZE_INCH = (5.2, 3.4)
 COLOURS = ("#0a7d5a", "#3c4fb5", "#b3541e", "#8b3f97", "#6b6f00", "#00707f", "#7a7f87", "#a3231b")
 DASHES = ("-", "--", "-.", ":")
-"""So that lines are told apart in black and white too."""
+"""Lines differ in black and white as well."""
 STYLE: dict[Any, Any] = {
     "font.size": 8.0,
     "axes.spines.top": False,
@@ -40,7 +39,7 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "joulemark",
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
-    # A title with two dollar signs is no formula.
+    # A title with two dollar signs is not a formula.
     "text.parse_math": False,
 }
 METADATA: dict[str, dict[str, Any]] = {
@@ -52,9 +51,9 @@ METADATA: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def _drawing() -> Iterator[tuple[Figure, Axes]]:
-    """A figure in the one style, with no window and no global state left behind."""
+    """Yield a figure and its axes in the style of the project, without changing global state."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # A letter that the font lacks is drawn as a box; that is no fault of the figure.
+        # A letter that is missing in the font is drawn as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=SIZE_INCH, layout="constrained")
         yield figure, figure.subplots()
@@ -86,7 +85,7 @@ def _plane_dot(axes: Axes, dot: Dot) -> None:
 
 
 def draw_plane(dots: Sequence[Dot], out: Path, name: str, formats: Sequence[str]) -> list[Path]:
-    """Energy against time with intervals and the front of measured entries."""
+    """Draw energy against time with intervals and the front of measured entries."""
     with _drawing() as (figure, axes):
         axes.set(
             xscale="log", yscale="log", xlabel="time to target, s", ylabel="energy to target, J"
@@ -101,44 +100,41 @@ def draw_plane(dots: Sequence[Dot], out: Path, name: str, formats: Sequence[str]
 
 
 def draw_power(
-    each: EntryRun, tracks: Sequence[Track], out: Path, named: tuple[str, Sequence[str]]
+    run: EntryRun, tracks: Sequence[Track], out: Path, name: str, formats: Sequence[str]
 ) -> list[Path]:
-    """Watts of every domain of a run; `named` is the file's name and the formats."""
-    run = each.run
-    assert run is not None
-    gun_s = (run.window.gun_ns or 0) / 1e9
+    """Draw the power of every domain of a run over time."""
+    assert run.run is not None
+    start_s = (run.run.window.gun_ns or 0) / 1e9
     with _drawing() as (figure, axes):
-        axes.set(xlabel="seconds after the gun", ylabel="power, W")
+        axes.set(xlabel="seconds since the start signal", ylabel="power, W")
         for track in tracks:
             label = f"{track.series.domain}{' (modelled)' if track.modelled else ''}"
             axes.plot(
-                track.series.t_s - gun_s, track.series.power_w, label=label, linewidth=0.9,
+                track.series.t_s - start_s, track.series.power_w, label=label, linewidth=0.9,
                 color=COLOURS[track.colour], linestyle="--" if track.modelled else "-",
             )  # fmt: skip
         axes.axvline(0.0, color="black", linewidth=0.8)
-        if run.window.end_ns is not None:
-            axes.axvline(run.window.end_ns / 1e9 - gun_s, color="black", linewidth=0.8)
+        if run.run.window.end_ns is not None:
+            axes.axvline(run.run.window.end_ns / 1e9 - start_s, color="black", linewidth=0.8)
         axes.set_ylim(bottom=0)
         axes.legend()
-        return _save(figure, out, *named)
+        return _save(figure, out, name, formats)
 
 
-def draw_breakdown(told: Breakdown, out: Path, name: str, formats: Sequence[str]) -> list[Path]:
-    """Joules by domain and phase as stacked bars."""
+def draw_breakdown(
+    breakdown: Breakdown, out: Path, name: str, formats: Sequence[str]
+) -> list[Path]:
+    """Draw energy by domain and phase as stacked bars."""
     with _drawing() as (figure, axes):
         axes.set(xlabel="energy, J")
-        starts = dict.fromkeys(told.joules, 0.0)
-        for index, segment in enumerate(told.segments):
-            widths = [parts[index] or 0.0 for parts in told.joules.values()]
+        domains, starts = list(breakdown.joules), [0.0] * len(breakdown.joules)
+        for index, segment in enumerate(breakdown.segments):
+            widths = [row[index] or 0.0 for row in breakdown.joules.values()]
             axes.barh(
-                list(told.joules), widths, left=list(starts.values()), height=0.6,
-                label=isolated(segment.name)[:32],
+                domains, widths, left=starts, height=0.6, label=isolated(segment.name)[:32],
                 color=COLOURS[index % len(COLOURS)] if segment.scored else "#c9ced4",
             )  # fmt: skip
-            starts = {
-                domain: start + width
-                for (domain, start), width in zip(starts.items(), widths, strict=True)
-            }
+            starts = [start + width for start, width in zip(starts, widths, strict=True)]
         axes.legend(fontsize=6)
         return _save(figure, out, name, formats)
 
@@ -167,17 +163,17 @@ def draw_profiles(
         return _save(figure, out, name, formats)
 
 
-def _of_entry(entry: Entry, out: Path, formats: Sequence[str]) -> list[Path]:
-    """Trace and breakdown of an entry's first readable run."""
-    each = entry.opened().shown_run
-    trace = trace_of(each) if each else None
-    if each is None or trace is None:
+def _entry_figures(entry: Entry, out: Path, formats: Sequence[str]) -> list[Path]:
+    """Write the power and the breakdown of an entry's first readable run."""
+    run = entry.opened().shown_run
+    trace = trace_of(run) if run else None
+    if run is None or trace is None:
         return []
-    tracks, told = tracks_of(each, trace), breakdown_of(each, trace)
-    made = draw_power(each, tracks, out, (f"power--{entry.anchor}", formats)) if tracks else []
-    if told is not None:
-        made += draw_breakdown(told, out, f"breakdown--{entry.anchor}", formats)
-    return made
+    tracks, breakdown = tracks_of(run, trace), breakdown_of(run, trace)
+    paths = draw_power(run, tracks, out, f"power--{entry.anchor}", formats) if tracks else []
+    if breakdown is not None:
+        paths += draw_breakdown(breakdown, out, f"breakdown--{entry.anchor}", formats)
+    return paths
 
 
 def write_figures(
@@ -189,7 +185,15 @@ def write_figures(
 ) -> list[Path]:
     """Write planes, profiles over all workloads, power traces and energy breakdowns.
 
-    Returns the files, sorted.
+    Args:
+        results: folder that the scores' bundle paths are relative to.
+        out: folder of the figures, created if it is missing.
+        scores: every entry.
+        boards: their leaderboards.
+        formats: file formats, of `FORMATS`.
+
+    Returns:
+        The files, sorted.
 
     Raises:
         ValueError: a format is none of `FORMATS`.
@@ -198,19 +202,19 @@ def write_figures(
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise ValueError(f"--format {unknown[0]}: figures come as {', '.join(FORMATS)}")
-    entries = entries_of(list(map(tamed_score, scores)), Boards(map(tamed_board, boards)), results)
+    entries = entries_of(scores, Boards(boards), results)
     grounds: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         grounds.setdefault(entry.board_key, []).append(entry)
-    made: list[Path] = []
+    paths: list[Path] = []
     for board_key, members in sorted(grounds.items()):
         dots = dots_of(members, against_metric=False)
         if dots:
-            made += draw_plane(dots, out, f"plane--{joined(*board_key)}", formats)
+            paths += draw_plane(dots, out, f"plane--{joined(*board_key)}", formats)
     for section in sections_of(scores):
         ranking = section.ranking
         key = (section.title.replace(" ", "-"), ranking.machine, ranking.ruleset, ranking.division)
-        made += draw_profiles(section, out, f"profiles--{joined(*key)}", formats)
+        paths += draw_profiles(section, out, f"profiles--{joined(*key)}", formats)
     for entry in entries:
-        made += _of_entry(entry, out, formats)
-    return sorted(made)
+        paths += _entry_figures(entry, out, formats)
+    return sorted(paths)

@@ -1,4 +1,4 @@
-"""Text that others wrote, made safe to stand in a page."""
+"""Makes text from submissions safe for pages."""
 
 import base64
 import hashlib
@@ -13,10 +13,10 @@ _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(value: object) -> object:
-    """A value on its way into a template.
+    """Clean a value that a template is about to print.
 
-    In plain strings control characters become U+FFFD, and marks that force a writing direction
-    are taken out; letters keep their own direction.
+    In plain strings, control characters become U+FFFD, and marks that force a writing direction
+    are removed; letters keep their own direction.
     """
     if isinstance(value, str) and not isinstance(value, Markup):
         return _CONTROL.sub("\ufffd", _BIDI.sub("", value))
@@ -24,14 +24,14 @@ def clean(value: object) -> object:
 
 
 def isolated(text: str) -> str:
-    """Text for titles and attributes: its writing direction cannot leak into what follows."""
+    """Isolate text for titles and attributes, so that its writing direction stays inside it."""
     bare = _BIDI.sub("", text)
-    # Markup, so that the isolating marks survive `clean`.
+    # Markup, so that `clean` keeps the isolating marks.
     return bare if bare.isascii() else Markup("\u2068{}\u2069").format(clean(bare))
 
 
 def csp_hash(text: str) -> str:
-    """Source expression that lets exactly this inline style or script through."""
+    """Return the source expression that allows exactly this inline style or script."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
@@ -44,8 +44,13 @@ def with_code(text: str) -> Markup:
 
 
 def embedded_json(tree: Any) -> Markup:
-    """JSON for a `<script type="application/json">`: nothing in it can end the element."""
+    """Write JSON for a `<script type="application/json">`; nothing in it can end the element."""
     text = json.dumps(tree, sort_keys=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - escaped above for where it stands
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def json_text(tree: Any) -> str:
+    """Write plain values as JSON, in the form that records have on disk."""
+    return json.dumps(tree, sort_keys=True, indent=1, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""Words for what records state in codes: statuses, methods, places."""
+"""Words for the codes in records: statuses, methods, tests, results of boards."""
 
 from typing import NamedTuple
 
@@ -6,20 +6,27 @@ from harness.records import Figure, Leaderboard, Standing
 from harness.report import numbers
 from harness.report.entries import Placement
 
-PRIZES = {
-    "energy": ("Energy", "J"),
-    "speed": ("Speed", "s"),
-    "budget": ("Quality", ""),
-    "hardware": ("Hardware", "J"),
-}
-"""Title and base unit of each prize, in the order of pages."""
 
-QUANTITIES = {
-    "energy": "Energy to target",
-    "speed": "Time to target",
-    "budget": "Quality at the budget",
-    "hardware": "Energy to target",
+class PrizeWords(NamedTuple):
+    """Title of a prize, what it ranks by, and the base unit."""
+
+    title: str
+    quantity: str
+    unit: str
+
+
+PRIZES = {
+    "energy": PrizeWords("Energy", "Energy to target", "J"),
+    "speed": PrizeWords("Speed", "Time to target", "s"),
+    "budget": PrizeWords("Quality", "Quality at the budget", ""),
+    "hardware": PrizeWords("Hardware", "Energy to target", "J"),
 }
+"""By prize, in the order of pages."""
+
+
+def prize_words(prize: str) -> PrizeWords:
+    """Return the words of a prize; those of a plug-in's prize are its name."""
+    return PRIZES.get(prize, PrizeWords(prize, prize, ""))
 
 
 class TestWords(NamedTuple):
@@ -35,7 +42,7 @@ TESTS = {
         "The runs of the two entries alternated on the same seeds and instances. "
         "Student's t-test on the differences of the pairs.",
     ),
-    "bridged": TestWords(
+    "via_reference": TestWords(
         "via the reference",
         "The runs of each entry alternated with runs of the same version of the reference. "
         "Welch's t-test on the costs divided by the cost of the paired reference run.",
@@ -45,12 +52,12 @@ TESTS = {
         "The runs are of machines that compete with each other. Welch's t-test on all runs; the "
         "state of a machine is part of its cost.",
     ),
-    "apart": TestWords(
+    "not_comparable": TestWords(
         "not comparable",
         "Any other two entries. No test is made, and the entries are tied: run them interleaved.",
     ),
 }
-"""Words for the kinds of tests, by their code in records."""
+"""By the code of the test in records."""
 
 
 class Badge(NamedTuple):
@@ -61,166 +68,140 @@ class Badge(NamedTuple):
     title: str
 
 
-STATUS_STYLES = {
-    "ok": "good",
-    "scored": "good",
-    "target_missed": "warn",
-    "budget_exceeded": "warn",
-    "too_few_runs": "warn",
-    "degraded": "warn",
+STATUS_BADGES = {
+    "ok": ("good", "valid run"),
+    "scored": ("good", "reached the target under the ruleset"),
+    "target_missed": ("warn", "the scored snapshot did not reach the target"),
+    "budget_exceeded": ("warn", "ended when the budget was spent"),
+    "too_few_runs": ("warn", "fewer distinct seeds than the ruleset requires"),
+    "degraded": ("warn", "the measurement did not meet the limits of the ruleset"),
+    "diverged": ("bad", "weights or outputs were not finite"),
+    "oom": ("bad", "ran out of memory"),
+    "crashed": ("bad", "the submission ended with an error"),
+    "killed": ("bad", "ended from outside"),
+    "aborted": ("bad", "interrupted by a person"),
+    "invalid": ("bad", "broke a rule"),
+    "runs_failed": ("bad", "runs without a metric, where the metric at the budget ranks"),
+    "excluded": ("bad", "a check of the ruleset failed"),
 }
-"""Statuses that are no failure; all others are."""
-
-STATUS_TITLES = {
-    "ok": "valid run",
-    "scored": "reached the target under the ruleset",
-    "target_missed": "the snapshot that counts did not reach the target",
-    "budget_exceeded": "killed when the budget was spent",
-    "diverged": "weights or outputs were not finite",
-    "oom": "ran out of memory",
-    "crashed": "the submission ended with an error",
-    "killed": "ended from outside",
-    "aborted": "interrupted by a person",
-    "degraded": "the measurement did not meet the ruleset's limits",
-    "invalid": "broke a rule",
-    "too_few_runs": "fewer distinct seeds than the ruleset asks for",
-    "runs_failed": "runs left no metric where the metric at the budget ranks",
-    "excluded": "a check of the ruleset failed",
-}
+"""Style and meaning of each status."""
 
 
 def status_badge(status: str) -> Badge:
-    """A status as a mark; unknown ones are shown as they are."""
-    style = STATUS_STYLES.get(status, "bad")
-    return Badge(status.replace("_", " "), style, STATUS_TITLES.get(status, status))
+    """Return the mark of a status; an unknown one is shown unchanged."""
+    return Badge(status.replace("_", " "), *STATUS_BADGES.get(status, ("bad", status)))
 
 
-MEASURED = {
+METHODS = {
     "counter": Badge("counter", "measured", "measured by a hardware energy counter"),
     "sampled": Badge("sampled", "measured", "measured by sampling a power sensor"),
-}
-ESTIMATED = {
     "modelled": Badge("modelled", "modelled", "an estimate from load or a table, not measured"),
-    "declared": Badge("declared", "modelled", "stated by somebody, not measured"),
+    "declared": Badge("declared", "modelled", "stated by a person, not measured"),
 }
+SIMULATED = Badge("simulated", "modelled", "from a fake or replayed meter; it cannot win a prize")
 
 
 def method_badges(method: str | None, *, simulated: bool) -> list[Badge]:
-    """How joules came about; simulated meters are marked on top of their method."""
-    badges = []
-    if simulated:
-        title = "from a fake or replayed meter; never counts in a prize"
-        badges.append(Badge("simulated", "modelled", title))
-    if method is not None:
-        badges.append((MEASURED | ESTIMATED)[method])
-    return badges
+    """Return the marks of how energy was obtained."""
+    badges = [SIMULATED] if simulated else []
+    return badges if method is None else [*badges, METHODS[method]]
 
 
 def figure_badges(figure: Figure | None) -> list[Badge]:
-    """Marks of a figure in joules."""
+    """Return the marks of an energy figure."""
     return [] if figure is None else method_badges(figure.method, simulated=figure.simulated)
 
 
-def shown(figure: Figure | None, unit: numbers.Unit) -> numbers.FormattedFigure:
-    """A figure in a unit, ready for its cell."""
+def is_estimate(figure: Figure | None) -> bool:
+    """Whether an energy figure was not measured."""
+    return any(badge.style == "modelled" for badge in figure_badges(figure))
+
+
+def formatted(figure: Figure | None, unit: numbers.Unit) -> numbers.FormattedFigure:
+    """Format a figure in a unit."""
     if figure is None:
         return numbers.FormattedFigure(numbers.MISSING, "")
     return numbers.figure(figure.value, figure.low, figure.high, unit)
 
 
-def is_estimate(figure: Figure | None) -> bool:
-    """Whether joules are shown without having been measured."""
-    return figure is not None and (figure.simulated or figure.method in ESTIMATED)
+TIES_MAX = 6
+"""Letters of a tie that a page prints; among a thousand entries one may share hundreds."""
 
 
-TIES_SHOWN = 6
-"""Letters of a tie that a page writes out: among a thousand entries one shares hundreds."""
-
-
-def ties(letters: str) -> str:
-    """Tie letters for a cell: the first few, and how many more there are."""
-    found = letters.split()
-    if len(found) <= TIES_SHOWN:
+def tie_text(letters: str) -> str:
+    """Return tie letters for a cell: the first few, and the number of the others."""
+    items = letters.split()
+    if len(items) <= TIES_MAX:
         return letters
-    return f"{' '.join(found[:TIES_SHOWN])} and {len(found) - TIES_SHOWN} more"
+    return f"{' '.join(items[:TIES_MAX])} and {len(items) - TIES_MAX} more"
+
+
+def shared_ties(row: Standing, board: Leaderboard) -> str:
+    """Return the tie letters of a place; empty where no other entry shares one."""
+    others = (other for other in board.standings if other is not row)
+    shared = any(set(row.tie_group) & set(other.tie_group) for other in others)
+    return row.tie_group if shared else ""
 
 
 class BoardResult(NamedTuple):
-    """What a board says at a glance."""
+    """The result of a board."""
 
     kind: str
     """`winner`, `tie`, `single` or `none`."""
     headline: str
     standings: tuple[Standing, ...]
-    """The winner, or the tie group of the first."""
-
-
-def tied_with_first(board: Leaderboard) -> tuple[Standing, ...]:
-    """The first and all that share a tie letter with it, by rank."""
-    ordered = sorted(board.standings, key=lambda row: (row.rank, row.entry.submission))
-    letters = set(ordered[0].tie_group)
-    return tuple(row for row in ordered if row is ordered[0] or letters & set(row.tie_group))
+    """The winner, or the tie group of the first entry."""
 
 
 def board_result(board: Leaderboard) -> BoardResult:
-    """Winner, tie group, or nobody."""
+    """Return the winner, or the tie group, or that no entry is eligible."""
     if not board.standings:
         return BoardResult("none", "No eligible entry", ())
-    group = tied_with_first(board)
-    if len(board.standings) == 1:
-        return BoardResult("single", "Only eligible entry", group)
+    ordered = sorted(board.standings, key=lambda row: (row.rank, row.entry.submission))
+    first, letters = ordered[0], set(ordered[0].tie_group)
+    if len(ordered) == 1:
+        return BoardResult("single", "Only eligible entry", (first,))
     if board.separated:
-        return BoardResult("winner", "Winner", group[:1])
-    count = max(len(group), 2)
-    return BoardResult("tie", f"Not separated: tie group of {count}", group)
+        return BoardResult("winner", "Winner", (first,))
+    group = tuple(row for row in ordered if row is first or letters & set(row.tie_group))
+    return BoardResult("tie", f"Tied: {max(len(group), 2)} entries", group)
 
 
-def lead_text(board: Leaderboard) -> str:
-    """Which lead the data could have seen; empty where that is not known."""
+def difference_text(board: Leaderboard) -> str:
+    """Return the minimum detectable difference; empty where it is unknown."""
     if board.resolvable_ratio is not None:
-        return f"these data could have seen a lead of {numbers.percent(board.resolvable_ratio)}"
+        return f"minimum detectable difference {numbers.percent(board.resolvable_ratio)}"
     if board.resolvable_lead is not None:
         lead = numbers.plain(board.resolvable_lead, 2)
-        return f"these data could have seen a lead of {lead} in the metric"
+        return f"minimum detectable difference {lead} in the metric"
     return ""
 
 
-NOBODY = "no eligible entry: "
+NOT_AWARDED = "no eligible entry: "
 
 
 def board_note(board: Leaderboard) -> str:
-    """What a board's note adds to the headline of its card, without a full stop."""
+    """Return what the note of a board adds to its headline, without a full stop."""
     note = board.note.rstrip(".")
-    if not note.startswith(NOBODY):
-        return note
-    why = note.removeprefix(NOBODY)
-    return why[:1].upper() + why[1:]
+    reason = note.removeprefix(NOT_AWARDED)
+    return note if reason == note else reason[:1].upper() + reason[1:]
 
 
 def place_text(place: Placement) -> str:
-    """One sentence: where an entry stands on a board, and why."""
-    quantity = QUANTITIES.get(place.board.prize, place.board.quantity).lower()
-    row = place.standing
+    """Return one sentence about the place of an entry on a board."""
+    row, board = place.standing, place.board
     if row is None:
-        return f"Not ranked: {place.unranked.reason if place.unranked else 'not on this board'}."
-    count = len(place.board.standings)
-    parts = [f"Rank {row.rank} of {count} by {quantity}"]
+        return f"Not ranked: {place.reason}."
+    quantity = PRIZES[board.prize].quantity if board.prize in PRIZES else board.quantity
+    parts = [f"Rank {row.rank} of {len(board.standings)} by {quantity.lower()}"]
     if row.rank_low != row.rank_high:
-        parts.append(f"the data allow ranks {row.rank_low} to {row.rank_high}")
-    parts += _distance(place.board, row)
+        parts.append(f"rank range {row.rank_low} to {row.rank_high}")
+    others = (other for other in board.standings if other is not row)
+    best = min(others, key=lambda other: other.rank, default=None)
+    if board.unit and best is not None and best.score > 0 and row.score > 0:
+        gap = numbers.percent(abs(row.score / best.score - 1))
+        side = "below" if row.score < best.score else "above"
+        tied = bool(set(row.tie_group) & set(best.tie_group))
+        meaning = "tied" if tied else "significantly different"
+        parts.append(f"{gap} {side} {best.entry.title}, {meaning}")
     return "; ".join(parts) + "."
-
-
-def _distance(board: Leaderboard, row: Standing) -> list[str]:
-    """How far a place is from the best other one."""
-    others = sorted(
-        (each for each in board.standings if each is not row), key=lambda each: each.rank
-    )
-    if not board.unit or not others or others[0].score <= 0 or row.score <= 0:
-        return []
-    other = others[0]
-    gap = numbers.percent(abs(row.score / other.score - 1))
-    side = "below" if row.score < other.score else "above"
-    shared = set(row.tie_group) & set(other.tie_group)
-    told = "which these data cannot tell apart from it" if shared else "told apart"
-    return [f"{gap} {side} {other.entry.title}, {told}"]

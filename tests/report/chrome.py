@@ -136,16 +136,16 @@ class Tab:
 
     def complaints(self) -> list[str]:
         """Console errors, uncaught exceptions and entries of the log since the page was opened."""
-        found = []
+        problems = []
         for event in self.events:
             params = event["params"]
             if event["method"] == "Runtime.exceptionThrown":
-                found.append(json.dumps(params["exceptionDetails"])[:300])
+                problems.append(json.dumps(params["exceptionDetails"])[:300])
             elif event["method"] == "Log.entryAdded":
-                found.append(f"{params['entry']['level']}: {params['entry']['text']}")
+                problems.append(f"{params['entry']['level']}: {params['entry']['text']}")
             elif event["method"] == "Runtime.consoleAPICalled" and params["type"] == "error":
-                found.append(json.dumps(params["args"])[:300])
-        return found
+                problems.append(json.dumps(params["args"])[:300])
+        return problems
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for since it was opened."""

@@ -178,8 +178,8 @@ def trace_csv(plan: Plan, line: Timeline, index: int) -> bytes:
         watts = total_w * part
         joules = 1200.0 + np.r_[0.0, np.cumsum((watts[1:] + watts[:-1]) / 2 * np.diff(t_s))]
         for moment, power, energy in zip(t_s, watts, joules, strict=True):
-            told = f"{energy:.6f}," if method == "counter" else f",{power:.3f}"
-            rows.append((int(moment * S), f"{int(moment * S)},{name},{told},21000\n"))
+            columns = f"{energy:.6f}," if method == "counter" else f",{power:.3f}"
+            rows.append((int(moment * S), f"{int(moment * S)},{name},{columns},21000\n"))
     return ("t_ns,domain,energy_j,power_w,u_ns\n" + "".join(r for _, r in sorted(rows))).encode()
 
 

@@ -86,10 +86,10 @@ class Markup(HTMLParser):
     @property
     def loads(self) -> list[str]:
         """Everything that the page would fetch by itself."""
-        found = [value for element in self.elements for name, value in element.values.items()
+        addresses = [value for element in self.elements for name, value in element.values.items()
                  if name in LOADING]  # fmt: skip
-        found += [item.values.get("href", "") for item in self.all("link")]
-        return [address for address in found if not address.startswith("data:")]
+        addresses += [item.values.get("href", "") for item in self.all("link")]
+        return [address for address in addresses if not address.startswith("data:")]
 
     @property
     def words(self) -> str:

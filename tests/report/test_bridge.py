@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import Figure, Score
-from harness.report.bridge import bridge, first_of, incomparable, sentence
+from harness.report.bridge import bridge_between, not_comparable, sentence
 from harness.report.entries import Boards, entries_of
+from harness.report.pages.compare import first_of
 from tests.lab.results import changed
 from tests.report.made import Made
 
@@ -17,11 +18,12 @@ def plain(value: float) -> Figure:
     return Figure(value=value, low=None, high=None, n=3, level=0.95)
 
 
-def made_of(score: Score, joules: float, seconds: float, steps: float | None) -> Score:
+def scored(score: Score, joules: float, seconds: float, steps: float | None) -> Score:
     assert score.costs.energy_to_target_j is not None
+    energy = score.costs.energy_to_target_j.model_copy(update={"value": joules})
     return changed(
         score,
-        energy_to_target_j=score.costs.energy_to_target_j.model_copy(update={"value": joules}),
+        energy_to_target_j=energy,
         time_to_target_s=plain(seconds),
         steps_to_target=None if steps is None else plain(steps),
     )
@@ -36,27 +38,29 @@ def base(made: Made) -> Score:
 def test_the_factors_add_up_to_the_difference(
     base: Score, one: tuple[float, float, float], other: tuple[float, float, float]
 ) -> None:
-    found = bridge(made_of(base, *one), made_of(base, *other))
-    assert found is not None
-    total = sum(bar.energy_j for bar in found.bars)
+    bridge = bridge_between(scored(base, *one), scored(base, *other))
+    assert bridge is not None
+    total = sum(bar.energy_j for bar in bridge.bars)
     assert math.isclose(
         total, other[0] - one[0], rel_tol=1e-6, abs_tol=1e-6 * max(one[0], other[0])
     )
-    assert math.isclose(math.prod(bar.ratio for bar in found.bars), other[0] / one[0], rel_tol=1e-9)
+    assert math.isclose(
+        math.prod(bar.ratio for bar in bridge.bars), other[0] / one[0], rel_tol=1e-9
+    )
 
 
 def test_without_steps_there_are_two_factors(base: Score) -> None:
-    found = bridge(made_of(base, 10, 2, None), made_of(base, 20, 2, 50))
-    assert found is not None
-    assert [bar.factor for bar in found.bars] == ["time_s", "watts"]
+    bridge = bridge_between(scored(base, 10, 2, None), scored(base, 20, 2, 50))
+    assert bridge is not None
+    assert [bar.factor for bar in bridge.bars] == ["time_s", "watts"]
 
 
 def test_words_tell_the_direction(base: Score) -> None:
-    found = bridge(made_of(base, 100, 10, 100), made_of(base, 118.8, 10.8, 120))
-    assert found is not None
-    words = sentence(found).replace("\u202f", " ")
+    bridge = bridge_between(scored(base, 100, 10, 100), scored(base, 118.8, 10.8, 120))
+    assert bridge is not None
+    words = sentence(bridge).replace("\u202f", " ")
     assert words == "20 % more steps, steps 10 % faster, power 10 % higher"
-    same = bridge(base, base)
+    same = bridge_between(base, base)
     assert same is not None
     assert sentence(same) == "equally many steps, steps equally fast, equal power"
 
@@ -64,13 +68,13 @@ def test_words_tell_the_direction(base: Score) -> None:
 def test_unlike_joules_are_never_compared(made: Made, base: Score) -> None:
     by_name = {score.entry.submission: score for score in made.scores}
     for name in ("cnn-fake", "cnn-unmetered", "digits-mlp-adamw", "digits-mlp-broken"):
-        assert bridge(base, by_name[name]) is None
-        assert incomparable(base, by_name[name])
+        assert bridge_between(base, by_name[name]) is None
+        assert not_comparable(base, by_name[name])
     figure = base.costs.energy_to_target_j
     assert figure is not None
     sampled = figure.model_copy(update={"method": "sampled"})
     other = changed(base, energy_to_target_j=sampled)
-    assert "different ways" in incomparable(base, other)
+    assert "different methods" in not_comparable(base, other)
 
 
 def test_the_first_is_a_ranked_one_where_there_is_one(made: Made) -> None:

@@ -304,7 +304,7 @@ def test_imported_records_show_beside_own_runs(tab: Tab, mixed: Path) -> None:
     tab.view(1280)
 
 
-def test_imported_tables_sort_each_for_itself(tab: Tab, mixed: Path) -> None:
+def test_imported_tables_sort_every_for_itself(tab: Tab, mixed: Path) -> None:
     tab.open(address(mixed, "imported.html"))
     tables = tab.run("[...document.querySelectorAll('table[data-sortable]')].map(t => t.id)")
     names = "[...document.querySelectorAll('#{} tbody th')].map(h => h.innerText)"

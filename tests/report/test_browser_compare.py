@@ -35,7 +35,7 @@ def test_the_address_picks_both(tab: Tab, site: Path) -> None:
     text = opened(tab, site, f"#a={MUON}&b={SGD}")
     assert "cnn-muon" in text
     assert "cnn-sgd" in text
-    assert "seconds a step" in text
+    assert "seconds per step" in text
     bars = "document.querySelectorAll('#compare rect.change').length"
     assert tab.run(bars) == 5
 
@@ -56,11 +56,11 @@ def test_picking_changes_the_address(tab: Tab, site: Path) -> None:
         "box.dispatchEvent(new Event('change')); })()"
     )
     assert tab.run("location.hash") == f"#a={MUON}&b={FAKE}"
-    assert "No bridge: their joules cover different domains" in tab.run(TEXT)
+    assert "No bridge: the entries are on different workloads" in tab.run(TEXT)
     assert "(simulated)" in tab.run(TEXT)
 
 
-@pytest.mark.parametrize("state", ["", "#a=nobody", "#a=__proto__&b=constructor", "#a=%E0%A4%A"])
+@pytest.mark.parametrize("state", ["", "#a=unknown", "#a=__proto__&b=constructor", "#a=%E0%A4%A"])
 def test_a_mangled_address_shows_some_pair(tab: Tab, site: Path, state: str) -> None:
     assert "Energy to target" in opened(tab, site, state)
 

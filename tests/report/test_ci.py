@@ -68,14 +68,14 @@ def test_hostile_titles_stay_text(made: Made, title: str) -> None:
     assert title not in summary([score], [])
 
 
-def test_junit_has_a_case_for_each_run(made: Made) -> None:
+def test_junit_has_a_case_for_every_run(made: Made) -> None:
     root = ET.fromstring(junit(made.scores))
     cases = root.findall("testsuite/testcase")
     runs = [run for score in made.scores for run in score.runs]
     assert len(cases) == len(runs)
     assert len(root.findall(".//failure")) == sum(not run.reached for run in runs)
-    told = {p.get("value") for p in root.iter("property") if p.get("name") == "energy_j"}
-    assert told == {repr(run.energy.energy_j) for run in runs if run.energy.energy_j is not None}
+    values = {p.get("value") for p in root.iter("property") if p.get("name") == "energy_j"}
+    assert values == {repr(run.energy.energy_j) for run in runs if run.energy.energy_j is not None}
     for suite in root:
         assert int(suite.get("tests", "")) == len(suite.findall("testcase"))
         assert int(suite.get("failures", "")) == len(suite.findall("testcase/failure"))

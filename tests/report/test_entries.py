@@ -23,7 +23,7 @@ def test_every_entry_knows_its_places(made: Made) -> None:
             assert row.entry.title == entry.score.entry.title
 
 
-def test_versions_of_one_submission_are_told_apart_on_the_board(made: Made) -> None:
+def test_versions_of_one_submission_are_distinguished_on_the_board(made: Made) -> None:
     board = next(b for b in made.boards if b.standings)
     score = next(s for s in made.scores if s.entry.title == board.standings[0].entry.title
                  and s.entry.workload == board.workload)  # fmt: skip
@@ -57,30 +57,30 @@ def test_other_machines_have_other_boards(made: Made) -> None:
 
 def test_a_run_reads_its_bundle(made: Made) -> None:
     score = made.scores[0]
-    each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
-    assert each.fault == ""
-    assert each.run is not None
-    assert each.run.id == score.runs[0].run_id
-    assert each.evaluation is not None
-    assert each.machine is not None
-    assert {event.kind for event in each.events} >= {"gun", "span", "snapshot"}
-    assert each.trace_path is not None
+    entry_run = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
+    assert entry_run.fault == ""
+    assert entry_run.run is not None
+    assert entry_run.run.id == score.runs[0].run_id
+    assert entry_run.evaluation is not None
+    assert entry_run.machine is not None
+    assert {event.kind for event in entry_run.events} >= {"gun", "span", "snapshot"}
+    assert entry_run.trace_path is not None
 
 
 def test_a_run_without_a_bundle_says_so(made: Made, tmp_path: Path) -> None:
-    each = EntryRun(made.scores[0].runs[0], tmp_path)
-    assert each.run is None
-    assert each.fault == f"no sealed bundle at {made.scores[0].runs[0].bundle}"
-    assert each.evaluation is None
-    assert each.machine is None
-    assert each.events == ()
-    assert each.trace_path is None
+    entry_run = EntryRun(made.scores[0].runs[0], tmp_path)
+    assert entry_run.run is None
+    assert entry_run.fault == f"no sealed bundle at {made.scores[0].runs[0].bundle}"
+    assert entry_run.evaluation is None
+    assert entry_run.machine is None
+    assert entry_run.events == ()
+    assert entry_run.trace_path is None
 
 
 def test_a_damaged_record_is_a_fault_without_the_machines_path(made: Made, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     (tmp_path / "run.json").write_text('{"format": 1}')
-    each = EntryRun(made.scores[0].runs[0], tmp_path)
-    assert each.run is None
-    assert "run.json" in each.fault
-    assert str(tmp_path) not in each.fault
+    entry_run = EntryRun(made.scores[0].runs[0], tmp_path)
+    assert entry_run.run is None
+    assert "run.json" in entry_run.fault
+    assert str(tmp_path) not in entry_run.fault

@@ -36,7 +36,7 @@ SCRIPT = (
 )
 
 
-def test_figures_come_in_every_format_and_the_same_each_time(few: Made, tmp_path: Path) -> None:
+def test_figures_come_in_every_format_and_the_same_every_time(few: Made, tmp_path: Path) -> None:
     """No hash seed, locale, time zone or library state of one process is in the bytes."""
     first = written(few, tmp_path / "a")
     odd = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"}

@@ -12,110 +12,113 @@ from tests.report.made import Made
 
 
 @pytest.fixture
-def each(made: Made) -> EntryRun:
+def entry_run(made: Made) -> EntryRun:
     """A run of which nothing is to be said."""
     score = next(s for s in made.scores if s.entry.submission == "cnn-sgd")
     return EntryRun(score.runs[0], made.results / score.runs[0].bundle)
 
 
 def changed(
-    each: EntryRun, *, run: dict[str, Any] | None = None, score: dict[str, Any] | None = None
+    entry_run: EntryRun, *, run: dict[str, Any] | None = None, score: dict[str, Any] | None = None
 ) -> EntryRun:
     """The same run with fields of its records changed."""
-    assert each.run is not None
-    other_score: RunScore = each.score.model_copy(update=score or {})
-    other = EntryRun(other_score, each.folder)
-    other_run: Run = each.run.model_copy(update=run or {})
-    other.__dict__["_read"] = (other_run, "")
+    assert entry_run.run is not None
+    other_score: RunScore = entry_run.score.model_copy(update=score or {})
+    other = EntryRun(other_score, entry_run.folder)
+    other_run: Run = entry_run.run.model_copy(update=run or {})
+    other.__dict__["run"] = other_run
     return other
 
 
-def hints(each: EntryRun) -> list[Hint]:
-    return hints_of(each, breakdown_of(each, trace_of(each)))
+def hints(entry_run: EntryRun) -> list[Hint]:
+    return hints_of(entry_run, breakdown_of(entry_run, trace_of(entry_run)))
 
 
-def texts(each: EntryRun) -> str:
-    return "; ".join(f"{hint.text} ({hint.basis})" for hint in hints(each))
+def texts(entry_run: EntryRun) -> str:
+    return "; ".join(f"{hint.text} ({hint.basis})" for hint in hints(entry_run))
 
 
-def test_where_nothing_stands_out_nothing_is_said(each: EntryRun) -> None:
-    assert hints(each) == []
+def test_where_nothing_stands_out_nothing_is_said(entry_run: EntryRun) -> None:
+    assert hints(entry_run) == []
 
 
-def renamed(each: EntryRun, name: str) -> EntryRun:
+def renamed(entry_run: EntryRun, name: str) -> EntryRun:
     events = tuple(
         event.model_copy(update={"data": {**event.data, "name": name}})
         if event.data.get("name") == "epoch"
         else event
-        for event in each.events
+        for event in entry_run.events
     )
-    other = EntryRun(each.score, each.folder)
+    other = EntryRun(entry_run.score, entry_run.folder)
     other.__dict__["events"] = events
     return other
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("my eval", "evaluation of your own took"), ("compile", "loading and preparation took")],
+    [
+        ("my eval", "the submission's own evaluation took"),
+        ("compile", "loading and preparation took"),
+    ],
 )
 def test_phases_that_are_no_training_are_named_with_share_and_joules(
-    each: EntryRun, name: str, words: str
+    entry_run: EntryRun, name: str, words: str
 ) -> None:
-    found = texts(renamed(each, name))
-    assert words in found
-    assert "of the joules" in found
-    assert "J, by the phases that you named" in found
+    text = texts(renamed(entry_run, name))
+    assert words in text
+    assert "of the energy" in text
+    assert "J, by the phases that you reported" in text
 
 
-def test_wide_spacing_of_snapshots(each: EntryRun) -> None:
-    assert each.score.time_s is not None
-    wide = changed(each, score={"time_low_s": each.score.time_s * 0.5})
-    found = texts(wide)
-    assert "in the last 50" in found
-    assert "a snapshot at the crossing saves up to" in found
+def test_wide_spacing_of_snapshots(entry_run: EntryRun) -> None:
+    assert entry_run.score.time_s is not None
+    wide = changed(entry_run, score={"time_low_s": entry_run.score.time_s * 0.5})
+    text = texts(wide)
+    assert "in the last 50" in text
+    assert "a snapshot at the crossing saves up to" in text
 
 
-def test_stopping_late_under_final(each: EntryRun) -> None:
-    assert each.run is not None
-    early = each.run.workload.model_copy(update={"target": 0.6})
-    late = changed(each, run={"snapshot_rule": "final", "workload": early})
-    found = texts(late)
-    assert "stopping at the first snapshot that passed saves" in found
-    assert "margin is your safety" in found
+def test_stopping_late_under_final(entry_run: EntryRun) -> None:
+    assert entry_run.run is not None
+    early = entry_run.run.workload.model_copy(update={"target": 0.6})
+    late = changed(entry_run, run={"snapshot_rule": "final", "workload": early})
+    text = texts(late)
+    assert "stopping at the first snapshot that passed saves" in text
+    assert "margin is your safety" in text
 
 
-def test_a_tail_after_the_last_snapshot(each: EntryRun) -> None:
-    assert each.run is not None
-    assert each.run.window.end_ns is not None
-    end_ns = each.run.window.end_ns + 5_000_000_000
-    window = each.run.window.model_copy(update={"end_ns": end_ns})
-    assert "went on for 5.15" in texts(changed(each, run={"window": window}))
+def test_a_tail_after_the_last_snapshot(entry_run: EntryRun) -> None:
+    assert entry_run.run is not None
+    assert entry_run.run.window.end_ns is not None
+    end_ns = entry_run.run.window.end_ns + 5_000_000_000
+    window = entry_run.run.window.model_copy(update={"end_ns": end_ns})
+    assert "continued for 5.15" in texts(changed(entry_run, run={"window": window}))
 
 
-def test_idle_processors(each: EntryRun) -> None:
+def test_idle_processors(entry_run: EntryRun) -> None:
     usage = Usage(cpu_s=1.0, window_cpu_s=0.4, peak_rss_bytes=None, exit_code=0)
-    found = texts(changed(each, run={"usage": usage}))
-    assert "1 threads were busy" in found
-    assert "0.400" in found
+    text = texts(changed(entry_run, run={"usage": usage}))
+    assert "1 threads were busy" in text
+    assert "0.400" in text
 
 
 @pytest.mark.parametrize(("limit_w", "said"), [(400.0, True), (60.0, False), (None, False)])
 def test_an_accelerator_far_under_its_limit(made: Made, limit_w: float | None, said: bool) -> None:
     score = next(s for s in made.scores if s.entry.submission == "cnn-fake")
-    each = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
-    assert each.run is not None
-    domains = tuple(replace(domain, power_high_w=limit_w) for domain in each.run.domains)
-    assert ("input or launch bound" in texts(changed(each, run={"domains": domains}))) is said
+    entry_run = EntryRun(score.runs[0], made.results / score.runs[0].bundle)
+    assert entry_run.run is not None
+    domains = tuple(replace(domain, power_high_w=limit_w) for domain in entry_run.run.domains)
+    assert ("input or launch bound" in texts(changed(entry_run, run={"domains": domains}))) is said
 
 
-def test_without_a_trace_only_what_needs_none_is_said(each: EntryRun) -> None:
+def test_without_a_trace_only_what_needs_none_is_said(entry_run: EntryRun) -> None:
     usage = Usage(cpu_s=1.0, window_cpu_s=0.4, peak_rss_bytes=None, exit_code=0)
-    assert len(hints_of(changed(each, run={"usage": usage}), None)) == 1
+    assert len(hints_of(changed(entry_run, run={"usage": usage}), None)) == 1
 
 
-def test_a_lost_bundle_gets_no_hint(each: EntryRun) -> None:
-    assert hints_of(EntryRun(each.score, each.folder / "gone"), None) == []
+def test_a_lost_bundle_gets_no_hint(entry_run: EntryRun) -> None:
+    assert hints_of(EntryRun(entry_run.score, entry_run.folder / "gone"), None) == []
 
 
-def test_events_are_read_as_written(each: EntryRun) -> None:
-    assert all(isinstance(event, Event) for event in each.events)
+def test_events_are_read_as_written(entry_run: EntryRun) -> None:
+    assert all(isinstance(event, Event) for event in entry_run.events)

@@ -129,7 +129,7 @@ def test_huge_numbers_get_a_power_of_ten() -> None:
 
 
 def test_an_end_at_zero_beside_next_to_nothing_stays_short() -> None:
-    found = numbers.figure(1e-300, 0.0, None, Unit("s", 1.0))
-    assert found.interval == f"≥{GAP}0"
-    assert len(found.value) < 20
+    figure = numbers.figure(1e-300, 0.0, None, Unit("s", 1.0))
+    assert figure.interval == f"≥{GAP}0"
+    assert len(figure.value) < 20
     assert numbers.figure(0.5, 0.0, 1.0, Unit("s", 1.0)).interval == "0.000–1.000"

@@ -31,10 +31,10 @@ edges = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["begin", "en
 @given(edges)
 def test_whatever_is_announced_phases_lie_inside_the_run(announced: list[tuple[str, str]]) -> None:
     events = [span(index, name, edge) for index, (name, edge) in enumerate(announced)]
-    found = phases_of(events, len(events))
+    phases = phases_of(events, len(events))
     begins = sum(edge == "begin" for _, edge in announced)
-    assert len(found) == begins
-    assert all(0 <= phase.start_ns <= phase.end_ns <= len(events) for phase in found)
+    assert len(phases) == begins
+    assert all(0 <= phase.start_ns <= phase.end_ns <= len(events) for phase in phases)
 
 
 def test_neighbours_of_one_name_merge_where_they_would_not_be_seen_apart() -> None:
@@ -43,7 +43,7 @@ def test_neighbours_of_one_name_merge_where_they_would_not_be_seen_apart() -> No
     assert len(merged(phases, 1)) == 1000
 
 
-def test_names_do_not_merge_with_each_other_and_depth_is_bounded() -> None:
+def test_names_do_not_merge_with_every_other_and_depth_is_bounded() -> None:
     phases = [Phase("a", 0, 9, 0), Phase("b", 0, 9, 0), Phase("a", 0, 9, DEPTH_MAX)]
     assert merged(phases, 100) == phases[:2]
 

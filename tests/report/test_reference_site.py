@@ -46,10 +46,10 @@ def test_the_committed_site_shows_every_committed_run() -> None:
 
 
 def test_the_committed_bundles_are_what_was_sealed() -> None:
-    found = verify(RESULTS)
-    assert list(found.failures()) == []
-    assert len(found.bundles) == len(find_bundles(RESULTS))
-    assert found.ledgers
+    report = verify(RESULTS)
+    assert list(report.failures()) == []
+    assert len(report.bundles) == len(find_bundles(RESULTS))
+    assert report.ledgers
 
 
 def test_what_is_committed_stays_small() -> None:

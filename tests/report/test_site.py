@@ -9,7 +9,7 @@ import pytest
 from harness.records import Leaderboard, Score
 from harness.registry import PLUGINS_VARIABLE
 from harness.report import site as site_module
-from harness.report.site import HERE, INVENTORY, SiteError, render, squeezed
+from harness.report.site import HERE, INVENTORY, SiteError, minified, render
 from tests.lab.results import changed
 from tests.report.made import PLANS, Made, Plan, make, scored
 from tests.report.markup import pages_of, read
@@ -105,9 +105,9 @@ def test_no_date_of_rendering_and_no_path_of_the_machine(made: Made, site: Path)
 
 def test_the_inventory_lists_every_file(site: Path) -> None:
     inventory = json.loads((site / INVENTORY).read_bytes())
-    found = contents(site)
-    found.pop(INVENTORY)
-    assert inventory["files"] == found
+    digests = contents(site)
+    digests.pop(INVENTORY)
+    assert inventory["files"] == digests
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def hostile(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def test_what_an_entrant_wrote_stays_text(hostile: Path) -> None:
+def test_text_of_a_submission_stays_text(hostile: Path) -> None:
     for path, page in pages_of(hostile).items():
         assert page.faults == [], path
         runs = [item for item in page.all("script") if "type" not in item.values]
@@ -273,7 +273,7 @@ def test_a_forged_inventory_deletes_nothing_outside(tmp_path: Path) -> None:
     assert outside.exists()
 
 
-def test_two_versions_of_one_submission_have_a_page_each(made: Made, tmp_path: Path) -> None:
+def test_two_versions_of_one_submission_have_a_page_every(made: Made, tmp_path: Path) -> None:
     score = made.scores[0]
     other = changed(score, sha256="f" * 64)
     pair: list[Score] = [score, other]
@@ -284,9 +284,9 @@ def test_two_versions_of_one_submission_have_a_page_each(made: Made, tmp_path: P
 
 def test_scripts_lose_their_indentation_and_nothing_else() -> None:
     source = 'a = 1;\n\n  // why\n  if (a) {\n    b = "// kept";\n  }\n'
-    assert squeezed(source) == 'a = 1;\nif (a) {\nb = "// kept";\n}\n'
+    assert minified(source) == 'a = 1;\nif (a) {\nb = "// kept";\n}\n'
     for path in (HERE / "static").iterdir():
         text = path.read_text(encoding="utf-8")
         assert "`" not in text, "a string may span lines"
         assert not re.search(r"\\\n", text)
-        assert len(squeezed(text)) < len(text)
+        assert len(minified(text)) < len(text)

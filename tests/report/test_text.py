@@ -16,11 +16,11 @@ trees = st.recursive(
 
 @given(st.text())
 def test_clean_text_can_be_encoded_and_holds_no_control_character(text: str) -> None:
-    found = clean(text)
-    assert isinstance(found, str)
-    found.encode()
-    assert not {c for c in found if ord(c) < 32} - {"\t", "\n", "\r"}
-    assert not set(found) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    cleaned = clean(text)
+    assert isinstance(cleaned, str)
+    cleaned.encode()
+    assert not {c for c in cleaned if ord(c) < 32} - {"\t", "\n", "\r"}
+    assert not set(cleaned) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def test_what_is_no_plain_text_passes_unchanged() -> None:

@@ -14,7 +14,7 @@ def board_of(made: Made, workload: str, prize: str) -> Leaderboard:
 
 def test_every_status_has_words() -> None:
     statuses = {*typing.get_args(Status), *typing.get_args(Score.model_fields["status"].annotation)}
-    assert statuses <= set(wording.STATUS_TITLES)
+    assert statuses <= set(wording.STATUS_BADGES)
     assert wording.status_badge("new_one").style == "bad"
 
 
@@ -48,7 +48,7 @@ def test_a_separated_first_is_the_winner(made: Made) -> None:
     assert len(verdict.standings) == 1
 
 
-def test_nobody_eligible(made: Made) -> None:
+def test_no_entry_is_eligible(made: Made) -> None:
     assert wording.board_result(board_of(made, "digits-mlp", "energy")).kind == "none"
 
 
@@ -63,7 +63,7 @@ def test_a_tie_group_is_all_that_share_a_letter_with_the_first(made: Made) -> No
     verdict = wording.board_result(tied)
     assert verdict.kind == "tie"
     assert [row.tie_group for row in verdict.standings] == ["a", "ab", "ac"]
-    assert "tie group of 3" in verdict.headline
+    assert "Tied: 3 entries" in verdict.headline
 
 
 def test_one_entry_alone_is_no_winner(made: Made) -> None:
@@ -72,21 +72,21 @@ def test_one_entry_alone_is_no_winner(made: Made) -> None:
     assert wording.board_result(alone).kind == "single"
 
 
-def test_the_lead_is_told_where_it_is_known(made: Made) -> None:
+def test_the_lead_is_shown_where_it_is_known(made: Made) -> None:
     board = board_of(made, "digits-cnn", "speed")
-    told = wording.lead_text(board.model_copy(update={"resolvable_ratio": 0.061}))
-    assert "6.1" in told
-    assert wording.lead_text(board.model_copy(update={"resolvable_ratio": None})) == ""
+    text = wording.difference_text(board.model_copy(update={"resolvable_ratio": 0.061}))
+    assert "6.1" in text
+    assert wording.difference_text(board.model_copy(update={"resolvable_ratio": None})) == ""
 
 
-def test_places_are_told_with_distance_and_whether_it_means_something(made: Made) -> None:
+def test_places_are_shown_with_distance_and_whether_it_means_something(made: Made) -> None:
     from harness.report.entries import Placement
 
     board = board_of(made, "digits-cnn", "energy")
     first = wording.place_text(Placement(board, board.standings[0], None))
     assert "Rank 1 of 3" in first
     assert "below" in first
-    assert "told apart" in first
+    assert "significantly different" in first
     last = wording.place_text(Placement(board, board.standings[-1], None))
     assert "above" in last
     outside = wording.place_text(Placement(board, None, board.unranked[0]))
@@ -94,6 +94,6 @@ def test_places_are_told_with_distance_and_whether_it_means_something(made: Made
 
 
 def test_a_tie_of_many_letters_is_cut_and_says_so() -> None:
-    assert wording.ties("a b") == "a b"
+    assert wording.tie_text("a b") == "a b"
     many = " ".join(f"t{n}" for n in range(300))
-    assert wording.ties(many) == "t0 t1 t2 t3 t4 t5 and 294 more"
+    assert wording.tie_text(many) == "t0 t1 t2 t3 t4 t5 and 294 more"

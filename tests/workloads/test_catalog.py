@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from harness.registry import Plugin, discover
-from harness.report.catalogue import CatalogueRow, catalogue_file, read_catalogue
+from harness.report.pages.catalogue import CatalogueRow, catalogue_file, read_catalogue
 
 TITLES = (Path(__file__).parent / "titles_of_the_list.txt").read_text(encoding="utf-8").split("\n")
 """Titles of the list "Awesome Efficient Training", one a line; one row of it has none."""

@@ -13,8 +13,8 @@ from harness.records import (
     Ruleset,
 )
 from harness.report import numbers
-from harness.report.finite import json_text
 from harness.report.site import Page, Site
+from harness.report.text import json_text
 
 PATH = "imported.html"
 
@@ -120,7 +120,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
     documents = imported_documents(site.results)
     if documents:
         views = [_view(item, rules, f"i{at}") for at, (rules, item) in enumerate(documents, 1)]
-        yield PATH, site.page(PATH, "Imported", "imported.html", views=views)
+        yield PATH, site.page(PATH, "Imported", "imported.html", {"views": views})
         tree = {rules.name: document.model_dump(mode="json") for rules, document in documents}
         yield "imported.json", json_text(tree)
 

@@ -1,10 +1,10 @@
-"""Joules by domain and segment as stacked bars."""
+"""Energy by domain and segment as stacked bars."""
 
 from markupsafe import Markup
 
 from harness.report import numbers
 from harness.report.breakdown import Breakdown
-from harness.report.charts.svg import Drawing
+from harness.report.charts.svg import Drawing, cut
 
 WIDTH = 920.0
 LEFT, RIGHT = 150.0, 908.0
@@ -13,36 +13,33 @@ COLOURS = 6
 NAME_LENGTH = 20
 
 
-def style_of(told: Breakdown, index: int) -> str:
-    """Colour of a segment; what is not scored is grey."""
-    if not told.segments[index].scored:
+def style_of(breakdown: Breakdown, index: int) -> str:
+    """Return the style class of a segment; segments that are not scored are grey."""
+    if not breakdown.segments[index].scored:
         return "segment unscored"
-    return f"segment p{sum(segment.scored for segment in told.segments[:index]) % COLOURS}"
+    before = sum(segment.scored for segment in breakdown.segments[:index])
+    return f"segment p{before % COLOURS}"
 
 
-def _bar(onto: Drawing, told: Breakdown, name: str, place: tuple[float, float]) -> None:
-    y, scale = place
-    x = LEFT
-    short = name if len(name) <= NAME_LENGTH else f"{name[:NAME_LENGTH]}…"
-    onto.text((LEFT - 10, y + BAR - 5), short, "label end")
-    for index, joules in enumerate(told.joules[name]):
-        if joules is None:
-            continue
-        right = x + joules * scale
-        words = f"{told.segments[index].name}: {numbers.quantity(joules, 'J')} of {name}"
-        onto.rectangle((x, y), (right, y + BAR), style_of(told, index), words)
-        x = right
-    onto.text((x + 6, y + BAR - 5), numbers.quantity((x - LEFT) / scale, "J"), "label")
-
-
-def bars_chart(told: Breakdown, ident: str) -> Markup | None:
-    """One bar a domain, all on one scale; None where no joules are known."""
-    sums = {name: sum(part or 0.0 for part in parts) for name, parts in told.joules.items()}
-    if max(sums.values(), default=0.0) <= 0:
+def bars_chart(breakdown: Breakdown, ident: str) -> Markup | None:
+    """Draw one bar per domain on one scale; None where no energy is known."""
+    totals = {name: sum(joules or 0.0 for joules in row) for name, row in breakdown.joules.items()}
+    largest = max(totals.values(), default=0.0)
+    if largest <= 0:
         return None
-    scale = (RIGHT - LEFT - 70) / max(sums.values())
-    drawing = Drawing(WIDTH, ROW * len(sums) + 8)
-    for number, name in enumerate(sums):
-        _bar(drawing, told, name, (6 + ROW * number, scale))
-    told_parts = "; ".join(f"{name} {numbers.quantity(value, 'J')}" for name, value in sums.items())
-    return drawing.markup(ident, "Joules by domain and phase", f"{told_parts}. The table follows.")
+    scale = (RIGHT - LEFT - 70) / largest
+    drawing = Drawing(WIDTH, ROW * len(totals) + 8)
+    for number, (name, row) in enumerate(breakdown.joules.items()):
+        x, y = LEFT, 6 + ROW * number
+        drawing.text((LEFT - 10, y + BAR - 5), cut(name, NAME_LENGTH), "label end")
+        for index, joules in enumerate(row):
+            if joules is None:
+                continue
+            words = f"{breakdown.segments[index].name}: {numbers.quantity(joules, 'J')} of {name}"
+            right = x + joules * scale
+            drawing.rectangle((x, y), (right, y + BAR), style_of(breakdown, index), words)
+            x = right
+        drawing.text((x + 6, y + BAR - 5), numbers.quantity(totals[name], "J"), "label")
+    parts = (f"{name} {numbers.quantity(joules, 'J')}" for name, joules in totals.items())
+    summary = f"{'; '.join(parts)}. The table follows."
+    return drawing.markup(ident, "Energy by domain and phase", summary)

@@ -1,4 +1,4 @@
-"""The best known cost over time: a step line, each step with its interval."""
+"""The lowest known cost over time: a step line, each step with its interval."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,41 +12,40 @@ from harness.report.charts.svg import Axes, Drawing, Scale, padded
 
 WIDTH, HEIGHT = 560.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 540.0, 34.0, 196.0
-AFTER = 0.15
-"""Part of the time that the line goes on for after its last step."""
+MARGIN = 0.15
+"""Share of the time span that is left free before the first and after the last step."""
 
 DAY_S = 86_400.0
-APART = 90.0
-"""Pixels that the label of a moment takes."""
+LABEL_WIDTH = 90.0
 
 
 class HistoryMark(NamedTuple):
-    """One step of the best known cost."""
+    """One step of the lowest known cost."""
 
     at_s: float | None
-    """Seconds since 1970; None where nobody knows."""
+    """Seconds since 1970; None where unknown."""
     figure: Figure
     noise: bool
-    """Whether its interval reaches that of the best before."""
+    """Whether its interval overlaps with that of the best before it."""
     title: str
 
 
-def moment(at_s: float, span_s: float) -> str:
-    """A moment as UTC, as finely as the span asks."""
+def time_text(at_s: float, span_s: float) -> str:
+    """Format a time as UTC, as a date where the chart spans several days."""
     style = "%Y-%m-%d" if span_s > 3 * DAY_S else "%m-%d %H:%M:%S"
     return datetime.fromtimestamp(at_s, UTC).strftime(style)
 
 
-def _moments(onto: Drawing, x: Scale, moments: Sequence[float], span_s: float) -> None:
-    """Axis with the times of the steps, as far as their labels have room."""
-    onto.line([(LEFT, BOTTOM), (RIGHT, BOTTOM)], "axis")
-    free = LEFT - APART
-    for at_s in moments:
-        if x(at_s) - free >= APART:
-            onto.line([(x(at_s), BOTTOM), (x(at_s), BOTTOM + 4)], "axis")
-            onto.text((x(at_s), BOTTOM + 18), moment(at_s, span_s), "tick middle")
+def _draw_times(drawing: Drawing, x: Scale, times: Sequence[float], span_s: float) -> None:
+    """Draw the time axis with the times of the steps, as far as their labels fit."""
+    drawing.line([(LEFT, BOTTOM), (RIGHT, BOTTOM)], "axis")
+    free = LEFT - LABEL_WIDTH
+    for at_s in times:
+        if x(at_s) - free >= LABEL_WIDTH:
+            drawing.line([(x(at_s), BOTTOM), (x(at_s), BOTTOM + 4)], "axis")
+            drawing.text((x(at_s), BOTTOM + 18), time_text(at_s, span_s), "tick middle")
             free = x(at_s)
-    onto.text((RIGHT, BOTTOM + 36), "first run, UTC", "axis-name end")
+    drawing.text((RIGHT, BOTTOM + 36), "first run, UTC", "axis-name end")
 
 
 def _ends(figure: Figure) -> list[float]:
@@ -54,36 +53,33 @@ def _ends(figure: Figure) -> list[float]:
 
 
 def history_chart(marks: Sequence[HistoryMark], base: str, ident: str) -> Markup | None:
-    """The step line; None for fewer than two steps, or where a time or a cost is not known.
+    """Draw the step line; None for fewer than two steps, or where a time or cost is unknown.
 
     Args:
         marks: the steps, oldest first.
         base: base unit of the costs, `J` or `s`.
-        ident: unique on the page.
+        ident: an id that is unique on the page.
     """
     times = [mark.at_s for mark in marks if mark.at_s is not None]
-    costs = [end for mark in marks for end in _ends(mark.figure)]
-    if len(marks) < 2 or len(times) < len(marks) or any(not _ends(item.figure) for item in marks):  # noqa: PLR2004
+    ends = [_ends(mark.figure) for mark in marks]
+    if len(marks) < 2 or len(times) < len(marks) or not all(ends):  # noqa: PLR2004 - a step has two ends
         return None
     unit = numbers.unit_for((mark.figure.value for mark in marks), base)
     span_s = max(times[-1] - times[0], 1.0)
-    low, high = padded([cost / unit.factor for cost in costs], log=True)
+    low, high = padded([end / unit.factor for row in ends for end in row], log=True)
     axes = Axes(
-        Scale(times[0] - span_s * AFTER, times[-1] + span_s * AFTER, LEFT, RIGHT),
+        Scale(times[0] - span_s * MARGIN, times[-1] + span_s * MARGIN, LEFT, RIGHT),
         Scale(low, high, BOTTOM, TOP, log=True),
     )
     drawing = Drawing(WIDTH, HEIGHT)
-    axes.draw_heights(drawing, f"best known, {unit.symbol} ↓")
-    _moments(drawing, axes.x, times, span_s)
-    points = [(at_s, entry_.figure.value) for at_s, entry_ in zip(times, marks, strict=True)]
-    walked = axes.trail((at_s, value / unit.factor) for at_s, value in points)
-    drawing.steps([*walked, (RIGHT, walked[-1][1])], "front")
-    for mark, at in zip(marks, walked, strict=True):
-        heights = [axes.y(end / unit.factor) for end in _ends(mark.figure)]
-        drawing.line([(at[0], heights[0]), (at[0], heights[-1])], "cross measured")
-        words = f"{mark.title}: {numbers.quantity(mark.figure.value, base)}"
-        drawing.circle(at, 4.2, "point hollow" if mark.noise else "point measured", words)
-    told = "; ".join(
-        f"{element.title}: {numbers.quantity(element.figure.value, base)}" for element in marks
-    )
-    return drawing.markup(ident, "Best known cost over time", f"{told}.")
+    axes.draw_y(drawing, f"lowest known, {unit.symbol} ↓")
+    _draw_times(drawing, axes.x, times, span_s)
+    pairs = zip(times, marks, strict=True)
+    points = axes.points((at_s, mark.figure.value / unit.factor) for at_s, mark in pairs)
+    drawing.steps([*points, (RIGHT, points[-1][1])], "front")
+    words = [f"{mark.title}: {numbers.quantity(mark.figure.value, base)}" for mark in marks]
+    for mark, point, row, text in zip(marks, points, ends, words, strict=True):
+        heights = [axes.y(end / unit.factor) for end in row]
+        drawing.line([(point[0], heights[0]), (point[0], heights[-1])], "cross measured")
+        drawing.circle(point, 4.2, "point hollow" if mark.noise else "point measured", text)
+    return drawing.markup(ident, "Lowest known cost over time", f"{'; '.join(words)}.")

@@ -1,6 +1,6 @@
-"""Entries as points between two quantities, with intervals and the front of the undominated."""
+"""Entries as points between two quantities, with intervals and the Pareto front."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -9,27 +9,22 @@ from harness.prizes import fronts
 from harness.records import Figure
 from harness.report import numbers, wording
 from harness.report.charts.svg import Axes, Drawing, Point, Scale, padded, shortened, text_width
-from harness.report.entries import Entry
-from harness.report.finite import all_positive
+from harness.report.entries import Entry, all_positive
 from harness.report.text import isolated
 
 WIDTH, HEIGHT = 560.0, 360.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 542.0, 30.0, 312.0
 LABELS_MAX = 14
-"""Beyond that many points labels would cover each other; tooltips stay."""
+"""With more points the labels would overlap; tooltips remain."""
 LABEL_LENGTH = 22
-
-
 RADIUS = 4.2
 LETTER_WIDTH = 6.2
-"""Width of a label's average letter."""
+"""Width of an average letter of a label."""
+LIKELY = 0.05
+"""Entries that are not on the front by value are named if their probability is this large."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 class Dot(NamedTuple):
@@ -39,17 +34,13 @@ class Dot(NamedTuple):
     x: Figure
     y: Figure
     estimate: bool
-    """Whether its joules were not measured."""
+    """Whether its energy was not measured."""
     p_front: float | None = None
-    """Chance to be on the front when costs are redrawn; None where nobody knows."""
-
-
-LIKELY = 0.05
-"""Entries off the front by value are named where their chance of it is at least this."""
+    """Probability to be on the front when costs are redrawn; None where unknown."""
 
 
 class Axis(NamedTuple):
-    """What one direction shows."""
+    """The quantity of one axis."""
 
     name: str
     base: str
@@ -63,52 +54,52 @@ TIME = Axis("time to target", "s", "lower")
 
 
 def dots_of(entries: Sequence[Entry], *, against_metric: bool) -> list[Dot]:
-    """Entries that have joules and the other quantity: seconds, or the metric."""
-    found = []
+    """Return the entries with energy and the other quantity: time, or the metric."""
+    dots = []
     for entry in entries:
         energy = entry.score.costs.energy_to_target_j
         other = entry.score.quality.figure if against_metric else entry.score.costs.time_to_target_s
         if energy is None or other is None or energy.value <= 0:
             continue
         if against_metric or other.value > 0:
-            name = entry.score.entry.title or entry.score.entry.submission
-            pair = (energy, other) if against_metric else (other, energy)
-            found.append(Dot(name, *pair, wording.is_estimate(energy)))
-    return found
+            x, y = (energy, other) if against_metric else (other, energy)
+            dots.append(Dot(entry.title, x, y, wording.is_estimate(energy)))
+    return dots
 
 
-def with_chances(dots: Sequence[Dot], entries: Sequence[Entry]) -> list[Dot]:
-    """Dots of costs with their chances to be on the front; unlike joules have fronts apart."""
+def with_probabilities(dots: Sequence[Dot], entries: Sequence[Entry]) -> list[Dot]:
+    """Add the probability to be on the front; measured and estimated energy have two fronts."""
+    probabilities: dict[Point, float | None] = {}
     scores = [entry.score for entry in entries if all_positive(entry.score)]
-    kinds = [wording.is_estimate(score.costs.energy_to_target_j) for score in scores]
-    chances = {
-        (point.x, point.y): point.p_front
-        for kind in (False, True)
-        for found in fronts([s for s, item in zip(scores, kinds, strict=True) if item is kind])
-        for point in found.points
-    }
-    return [dot._replace(p_front=chances.get((dot.x.value, dot.y.value))) for dot in dots]
+    for estimate in (False, True):
+        chosen = [s for s in scores if wording.is_estimate(s.costs.energy_to_target_j) is estimate]
+        for one in fronts(chosen):
+            probabilities |= {(point.x, point.y): point.p_front for point in one.points}
+    return [dot._replace(p_front=probabilities.get((dot.x.value, dot.y.value))) for dot in dots]
 
 
-def front_words(dots: Sequence[Dot]) -> str:
-    """Who is on the front of the measured, each with the chance of it; empty where unknown."""
-    found = front([dot for dot in dots if not dot.estimate], "lower", "lower")
-    told = [
+def front_text(dots: Sequence[Dot]) -> str:
+    """Name the measured entries on the front with their probabilities; empty where unknown."""
+    measured = [dot for dot in dots if not dot.estimate]
+    on_front = front(measured, "lower", "lower")
+    names = [
         f"{isolated(dot.name)} {numbers.percent(dot.p_front)}"
-        for dot in sorted(dots, key=lambda dot: -(dot.p_front or 0.0))
-        if not dot.estimate and dot.p_front is not None and (dot in found or dot.p_front >= LIKELY)
+        for dot in sorted(measured, key=lambda dot: -(dot.p_front or 0.0))
+        if dot.p_front is not None and (dot in on_front or dot.p_front >= LIKELY)
     ]
-    if not told:
+    if not names:
         return ""
-    return f"Chance to be on it when costs are redrawn within their spread: {', '.join(told)}."
+    return (
+        f"Probability to be on it when costs are redrawn within their spread: {', '.join(names)}."
+    )
 
 
-def front(dots: Sequence[Dot], x_better: str, y_better: str) -> list[Dot]:
-    """Dots that no other one beats in both directions, by x."""
+def front(dots: Iterable[Dot], x_better: str, y_better: str) -> list[Dot]:
+    """Return the dots that no other one beats in both directions, sorted by x."""
     sign_x = 1 if x_better == "lower" else -1
     sign_y = 1 if y_better == "lower" else -1
     kept: list[Dot] = []
-    for dot in sorted(dots, key=lambda each: (sign_x * each.x.value, sign_y * each.y.value)):
+    for dot in sorted(dots, key=lambda dot: (sign_x * dot.x.value, sign_y * dot.y.value)):
         if not kept or sign_y * dot.y.value < sign_y * kept[-1].y.value:
             kept.append(dot)
     return kept
@@ -118,63 +109,70 @@ def _ends(figure: Figure) -> list[float]:
     return [end for end in (figure.low, figure.value, figure.high) if end is not None]
 
 
-def _scale(figures: Sequence[Figure], axis: Axis, unit: float, ends: Point) -> Scale:
-    values = [end / unit for figure in figures for end in _ends(figure)]
+def _scale(figures: Sequence[Figure], axis: Axis, unit: float, start: float, end: float) -> Scale:
+    values = [value / unit for figure in figures for value in _ends(figure)]
     usable = [value for value in values if value > 0] if axis.log else values
-    low, high = padded(usable, log=axis.log)
-    return Scale(low, high, *ends, log=axis.log)
+    return Scale(*padded(usable, log=axis.log), start, end, log=axis.log)
 
 
-class Plane:
-    """The drawing of one plane."""
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+class _Plane:
+    """Draws one plane."""
 
     def __init__(self, dots: Sequence[Dot], x: Axis, y: Axis) -> None:
         self.dots = dots
         self.x, self.y = x, y
-        self._taken: list[Box] = []
+        self.drawing = Drawing(WIDTH, HEIGHT)
         self.x_unit = numbers.unit_for((dot.x.value for dot in dots), x.base)
         self.y_unit = numbers.unit_for((dot.y.value for dot in dots), y.base)
         self.axes = Axes(
-            _scale([dot.x for dot in dots], x, self.x_unit.factor, (LEFT, RIGHT)),
-            _scale([dot.y for dot in dots], y, self.y_unit.factor, (BOTTOM, TOP)),
+            _scale([dot.x for dot in dots], x, self.x_unit.factor, LEFT, RIGHT),
+            _scale([dot.y for dot in dots], y, self.y_unit.factor, BOTTOM, TOP),
         )
-        for dot in dots if len(dots) <= LABELS_MAX else ():
-            left, top = (item - RADIUS for item in self.at(dot.x.value, dot.y.value))
-            self._taken.append((left, top, left + 2 * RADIUS, top + 2 * RADIUS))
+        self.labelled = len(dots) <= LABELS_MAX
+        corners = [self.at(dot.x.value, dot.y.value) for dot in dots]
+        self._taken: list[Box] = [
+            (x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in corners
+        ]
 
     def at(self, x: float, y: float) -> Point:
-        """Pixels of a point in base units."""
-        return self.axes.at(x / self.x_unit.factor, y / self.y_unit.factor)
+        """Return the pixels of a point in base units."""
+        return self.axes.x(x / self.x_unit.factor), self.axes.y(y / self.y_unit.factor)
 
-    def draw_front(self, onto: Drawing, *, estimate: bool) -> int:
-        """The front of the measured, or of the estimated, dots; returns how many are on it."""
-        chosen = [dot for dot in self.dots if dot.estimate is estimate]
-        found = front(chosen, self.x.better, self.y.better)
-        style = f"front{' modelled' if estimate else ''}"
-        if len(found) > 1:
-            onto.steps([self.at(dot.x.value, dot.y.value) for dot in found], style)
-        return len(found)
+    def draw_front(self, *, estimate: bool) -> int:
+        """Draw the front of the measured or of the estimated dots; return how many are on it."""
+        chosen = (dot for dot in self.dots if dot.estimate is estimate)
+        dots = front(chosen, self.x.better, self.y.better)
+        if len(dots) > 1:
+            points = [self.at(dot.x.value, dot.y.value) for dot in dots]
+            self.drawing.steps(points, f"front{' modelled' if estimate else ''}")
+        return len(dots)
 
-    def draw_dot(self, onto: Drawing, dot: Dot) -> None:
-        """A point with its two intervals."""
+    def draw_dot(self, dot: Dot) -> None:
+        """Draw a point with its two intervals."""
         style = "modelled" if dot.estimate else "measured"
-        x, y = self.at(dot.x.value, dot.y.value)
-        across = [self.at(end, dot.y.value) for end in _ends(dot.x)]
-        along = [self.at(dot.x.value, end) for end in _ends(dot.y)]
-        onto.line([across[0], across[-1]], f"cross {style}")
-        onto.line([along[0], along[-1]], f"cross {style}")
-        words = (
+        point = self.at(dot.x.value, dot.y.value)
+        x_ends, y_ends = _ends(dot.x), _ends(dot.y)
+        for row in (
+            [self.at(end, dot.y.value) for end in (x_ends[0], x_ends[-1])],
+            [self.at(dot.x.value, end) for end in (y_ends[0], y_ends[-1])],
+        ):
+            self.drawing.line(row, f"cross {style}")
+        text = (
             f"{dot.name}: {numbers.quantity(dot.x.value, self.x.base)}, "
             f"{numbers.quantity(dot.y.value, self.y.base)}{', estimated' if dot.estimate else ''}"
         )
         if dot.p_front is not None:
-            words += f", on the front with {numbers.percent(dot.p_front)}"
-        onto.circle((x, y), RADIUS, f"point {style}", words)
-        if len(self.dots) <= LABELS_MAX:
-            self._label(onto, (x, y), dot.name)
+            text += f", on the front with probability {numbers.percent(dot.p_front)}"
+        self.drawing.circle(point, RADIUS, f"point {style}", text)
+        if self.labelled:
+            self._label(point, dot.name)
 
-    def _label(self, onto: Drawing, at: Point, name: str) -> None:
-        """The name beside its point, in the first of four corners that is free."""
+    def _label(self, at: Point, name: str) -> None:
+        """Write the name next to its point, at the first of four corners that is free."""
         short = shortened(name, LABEL_LENGTH)
         width = LETTER_WIDTH * text_width(short)
         sides = ("end", "start") if at[0] + width > RIGHT else ("start", "end")
@@ -184,7 +182,7 @@ class Plane:
             if not any(_overlap(box, other) for other in self._taken):
                 self._taken.append(box)
                 place = (at[0] + (8 if side == "start" else -8), at[1] + drop)
-                onto.text(place, short, f"label {side}")
+                self.drawing.text(place, short, f"label {side}")
                 return
 
 
@@ -195,18 +193,17 @@ def _axis_text(axis: Axis, unit: numbers.Unit) -> str:
 
 
 def plane_chart(dots: Sequence[Dot], x: Axis, y: Axis, ident: str) -> Markup | None:
-    """The plane; None for fewer than two entries that have both quantities."""
-    if len(dots) < 2:  # noqa: PLR2004 - one point compares with nothing
+    """Draw the plane; None for fewer than two entries that have both quantities."""
+    if len(dots) < 2:  # noqa: PLR2004 - a single point compares nothing
         return None
-    plane = Plane(dots, x, y)
-    drawing = Drawing(WIDTH, HEIGHT)
-    plane.axes.draw(drawing, _axis_text(x, plane.x_unit), _axis_text(y, plane.y_unit))
-    measured = plane.draw_front(drawing, estimate=False)
-    modelled = plane.draw_front(drawing, estimate=True)
-    for dot in sorted(dots, key=lambda each: not each.estimate):
-        plane.draw_dot(drawing, dot)
-    description = (
-        f"{len(dots)} entries; on the front of measured ones {measured}, of estimated ones "
-        f"{modelled}. The table of the board has the numbers."
+    plane = _Plane(dots, x, y)
+    plane.axes.draw(plane.drawing, _axis_text(x, plane.x_unit), _axis_text(y, plane.y_unit))
+    measured = plane.draw_front(estimate=False)
+    estimated = plane.draw_front(estimate=True)
+    for dot in sorted(dots, key=lambda dot: not dot.estimate):
+        plane.draw_dot(dot)
+    summary = (
+        f"{len(dots)} entries; {measured} measured and {estimated} estimated ones are on their "
+        "front. The table of the board has the numbers."
     )
-    return drawing.markup(ident, f"{y.name} against {x.name}", description)
+    return plane.drawing.markup(ident, f"{y.name} against {x.name}", summary)

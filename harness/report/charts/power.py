@@ -1,4 +1,4 @@
-"""Power over time of one run: every domain, phases, snapshots, the gun and the end."""
+"""Power over time of one run: domains, phases, snapshots, start signal and end."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from markupsafe import Markup
 
 from harness.measure.energy import PowerSeries
 from harness.measure.trace import Trace
-from harness.records import Domain, Run
+from harness.records import Domain
 from harness.report import numbers
 from harness.report.charts.svg import Axes, Drawing, Scale, px
 from harness.report.entries import EntryRun
 from harness.report.phases import DEPTH_MAX, Phase, merged, phases_of
-from harness.report.traces import Envelope, envelope, power_of
+from harness.report.traces import envelope, power_of
 
 WIDTH = 920.0
 LEFT, RIGHT, TOP = 52.0, 908.0, 38.0
@@ -20,7 +20,7 @@ PLOT_HEIGHT = 190.0
 STRIP_HEIGHT = 18.0
 BINS = 420
 LETTER_WIDTH = 6.6
-"""Width of a label's average letter: names that do not fit their box are left to its tooltip."""
+"""Width of an average letter: a name that does not fit its box is only in its tooltip."""
 COLOURS = 6
 
 
@@ -29,163 +29,151 @@ class Track(NamedTuple):
 
     series: PowerSeries
     domain: Domain | None
-    """As the run describes it; None where the trace names a domain that the run does not."""
+    """As the run describes it; None where only the trace names the domain."""
     colour: int
 
     @property
     def modelled(self) -> bool:
-        """Whether its watts are an estimate."""
+        """Whether the power is an estimate."""
         return self.domain is not None and self.domain.method in ("modelled", "declared")
 
+    @property
+    def style(self) -> str:
+        """Style classes of its lines."""
+        return f"d{self.colour}{' modelled' if self.modelled else ''}"
 
-def tracks_of(each: EntryRun, trace: Trace | None) -> list[Track]:
-    """The domains of a run that have power over time."""
-    run = each.run
-    if run is None or trace is None:
+
+def tracks_of(run: EntryRun, trace: Trace | None) -> list[Track]:
+    """Return the domains of a run that have power over time."""
+    if run.run is None or trace is None:
         return []
-    domains = {domain.name: domain for domain in run.domains}
+    domains = {domain.name: domain for domain in run.run.domains}
     return [
         Track(series, domains.get(series.domain), index % COLOURS)
-        for index, series in enumerate(power_of(trace, run.domains))
+        for index, series in enumerate(power_of(trace, run.run.domains))
     ]
 
 
-class _TimeRange(NamedTuple):
-    """The stretch of time that a chart shows, and the moment its clock counts from."""
+class _PowerChart:
+    """Draws the power of one run."""
 
-    start_s: float
-    end_s: float
-    zero_s: float
+    def __init__(self, run: EntryRun, tracks: Sequence[Track]) -> None:
+        assert run.run is not None
+        self.run, self.record, self.tracks = run, run.run, tracks
+        window = run.run.window
+        times = [ns / 1e9 for ns in (window.launch_ns, window.end_ns) if ns is not None]
+        times += [float(track.series.t_s[at]) for track in tracks for at in (0, -1)]
+        self.zero_s = (window.gun_ns or 0) / 1e9
+        start_s, end_s = min(times), max(*times, min(times) + 1e-6)
+        gap_ns = int((end_s - start_s) * 1e9 / (RIGHT - LEFT) * 1.5)
+        phases = phases_of(run.events, window.end_ns or window.gun_ns or 0)
+        self.phases = merged(phases, gap_ns)
+        depth = min(max((phase.depth + 1 for phase in self.phases), default=0), DEPTH_MAX)
+        top = TOP + STRIP_HEIGHT * depth
+        high = max(float(track.series.power_w.max()) for track in tracks) * 1.06 or 1.0
+        self.axes = Axes(
+            Scale(start_s - self.zero_s, end_s - self.zero_s, LEFT, RIGHT),
+            Scale(0.0, high, top + PLOT_HEIGHT, top),
+        )
+        self.drawing = Drawing(WIDTH, self.axes.y.start + 42)
 
+    def x(self, t_ns: int) -> float:
+        """Return the pixel of a time."""
+        return self.axes.x(t_ns / 1e9 - self.zero_s)
 
-def _span(run: Run, tracks: Sequence[Track]) -> _TimeRange:
-    marks = [ns / 1e9 for ns in (run.window.launch_ns, run.window.end_ns) if ns is not None]
-    starts = [float(track.series.t_s[0]) for track in tracks]
-    ends = [float(track.series.t_s[-1]) for track in tracks]
-    start_s, end_s = min(starts + marks), max(ends + marks)
-    zero_s = (run.window.gun_ns or 0) / 1e9
-    return _TimeRange(start_s, max(end_s, start_s + 1e-6), zero_s)
+    def draw_outside(self) -> None:
+        """Shade what is outside the run window and not scored."""
+        window, top, base = self.record.window, self.axes.y.end, self.axes.y.start
+        if window.gun_ns is not None:
+            self.drawing.rectangle((LEFT, top), (self.x(window.gun_ns), base), "outside")
+        if window.end_ns is not None:
+            self.drawing.rectangle((self.x(window.end_ns), top), (RIGHT, base), "outside")
 
-
-def _axes(span: _TimeRange, tracks: Sequence[Track], depth: int) -> Axes:
-    top = TOP + STRIP_HEIGHT * depth
-    high = max(float(track.series.power_w.max()) for track in tracks) * 1.06 or 1.0
-    shifted = (span.start_s - span.zero_s, span.end_s - span.zero_s)
-    return Axes(Scale(*shifted, LEFT, RIGHT), Scale(0.0, high, top + PLOT_HEIGHT, top))
-
-
-def _draw_envelope(onto: Drawing, axes: Axes, thin: Envelope, zero_s: float, style: str) -> None:
-    t_s = thin.t_s - zero_s
-    upper = axes.trail(zip(t_s, thin.high_w, strict=True))
-    lower = axes.trail(zip(t_s, thin.low_w, strict=True))
-    onto.area(upper, lower, f"band {style}")
-    onto.line(axes.trail(zip(t_s, thin.mean_w, strict=True)), f"power drawn {style}")
-
-
-def _draw_track(onto: Drawing, axes: Axes, track: Track, zero_s: float) -> None:
-    style = f"d{track.colour}{' modelled' if track.modelled else ''}"
-    if len(track.series.t_s) > 2 * BINS:
-        _draw_envelope(onto, axes, envelope(track.series, BINS), zero_s, style)
-        return
-    points = zip(track.series.t_s - zero_s, track.series.power_w, strict=True)
-    onto.line(axes.trail(points), f"power drawn {style}")
-
-
-def _draw_phases(onto: Drawing, axes: Axes, phases: Sequence[Phase], zero_s: float) -> None:
-    names = sorted({phase.name for phase in phases})
-    for phase in phases:
-        left = axes.x(phase.start_ns / 1e9 - zero_s)
-        right = max(axes.x(phase.end_ns / 1e9 - zero_s), left + 0.6)
+    def draw_phase(self, phase: Phase, colour: int) -> None:
+        """Draw a phase as a box with its name, if it fits."""
+        left = self.x(phase.start_ns)
+        right = max(self.x(phase.end_ns), left + 0.6)
         top = TOP - 10 + STRIP_HEIGHT * phase.depth
         length = numbers.quantity((phase.end_ns - phase.start_ns) / 1e9, "s")
-        style = f"phase p{names.index(phase.name) % COLOURS}"
-        title = f"{phase.name}: {length}, as the submission says"
-        onto.rectangle((left, top), (right, top + STRIP_HEIGHT - 4), style, title)
+        title = f"{phase.name}: {length}, as reported by the submission"
+        corner = (right, top + STRIP_HEIGHT - 4)
+        self.drawing.rectangle((left, top), corner, f"phase p{colour}", title)
         if right - left > LETTER_WIDTH * len(phase.name) + 8:
-            onto.text((left + 5, top + 11), phase.name, "label phase-name")
+            self.drawing.text((left + 5, top + 11), phase.name, "label phase-name")
+
+    def draw_track(self, track: Track) -> None:
+        """Draw the power of one domain: its readings, or their envelope where there are many."""
+        series, axes = track.series, self.axes
+        if len(series.t_s) <= 2 * BINS:
+            points = zip(series.t_s - self.zero_s, series.power_w, strict=True)
+            self.drawing.line(axes.points(points), f"power drawn {track.style}")
+            return
+        thin = envelope(series, BINS)
+        t_s = thin.t_s - self.zero_s
+        high, low, mean = (
+            axes.points(zip(t_s, watts, strict=True))
+            for watts in (thin.high_w, thin.low_w, thin.mean_w)
+        )
+        self.drawing.area(high, low, f"band {track.style}")
+        self.drawing.line(mean, f"power drawn {track.style}")
+
+    def draw_snapshots(self) -> None:
+        """Draw a triangle for each snapshot, a large one for the scored snapshot."""
+        base = self.axes.y.start
+        for shot in self.record.snapshots:
+            x, scored = self.x(shot.stamp_ns), shot.index == self.run.score.snapshot
+            height = 11 if scored else 7
+            upper, lower = [(x - 3.5, base), (x, base - height)], [(x - 3.5, base), (x + 3.5, base)]
+            self.drawing.area(upper, lower, "snapshot counted" if scored else "snapshot")
+            if scored:
+                size = numbers.quantity(shot.size_bytes, "B")
+                title = f"snapshot {shot.index}, {size}, scored"
+                self.drawing.rectangle((x - 4, base - height), (x + 4, base), "ghost", title)
+
+    def draw_moments(self) -> None:
+        """Draw vertical lines at the start signal and at the end, with their names on top."""
+        window = self.record.window
+        for style, name, t_ns in (("gun", "start", window.gun_ns), ("end", "end", window.end_ns)):
+            if t_ns is None:
+                continue
+            x = self.x(t_ns)
+            self.drawing.line([(x, TOP - 22), (x, self.axes.y.start)], f"moment {style}")
+            side, shift = ("end", -4) if x > (LEFT + RIGHT) / 2 else ("start", 4)
+            self.drawing.text((x + shift, TOP - 16), name, f"label phase-name {side}")
+
+    def description(self, names: Sequence[str]) -> str:
+        """Describe the chart in a sentence."""
+        parts = [
+            f"{track.series.domain} {numbers.quantity(float(track.series.power_w.mean()), 'W')} on "
+            f"average, at most {numbers.quantity(float(track.series.power_w.max()), 'W')}"
+            f"{' (modelled, not measured)' if track.modelled else ''}"
+            for track in self.tracks
+        ]
+        phases = f"Phases: {', '.join(names)}." if names else "The submission reported no phases."
+        return f"Run {self.run.score.run_id}: {'; '.join(parts)}. {phases}"
 
 
-def _draw_moments(onto: Drawing, axes: Axes, run: Run, zero_s: float) -> None:
-    """Vertical lines for the gun and the end, with their names above everything."""
-    base = axes.y.start
-    for name, t_ns in (("gun", run.window.gun_ns), ("end", run.window.end_ns)):
-        if t_ns is not None:
-            x = axes.x(t_ns / 1e9 - zero_s)
-            onto.line([(x, TOP - 22), (x, base)], f"moment {name}")
-            side = "end" if x > (LEFT + RIGHT) / 2 else "start"
-            onto.text(
-                (x + (-4 if side == "end" else 4), TOP - 16), name, f"label phase-name {side}"
-            )
-
-
-def _draw_snapshots(onto: Drawing, axes: Axes, each: EntryRun, zero_s: float) -> None:
-    run = each.run
-    assert run is not None
-    for shot in run.snapshots:
-        x, base = axes.x(shot.stamp_ns / 1e9 - zero_s), axes.y.start
-        counts = shot.index == each.score.snapshot
-        style = "snapshot counted" if counts else "snapshot"
-        words = f"snapshot {shot.index}, {numbers.quantity(shot.size_bytes, 'B')}"
-        height = 11 if counts else 7
-        onto.area([(x - 3.5, base), (x, base - height)], [(x - 3.5, base), (x + 3.5, base)], style)
-        if counts:
-            onto.rectangle((x - 4, base - height), (x + 4, base), "ghost", f"{words}, counts")
-
-
-def _description(each: EntryRun, tracks: Sequence[Track], phases: Sequence[Phase]) -> str:
-    parts = [
-        f"{track.series.domain} {numbers.quantity(float(track.series.power_w.mean()), 'W')} on "
-        f"average, at most {numbers.quantity(float(track.series.power_w.max()), 'W')}"
-        f"{' (modelled, not measured)' if track.modelled else ''}"
-        for track in tracks
-    ]
-    names = ", ".join(sorted({phase.name for phase in phases}))
-    told = f" Phases: {names}." if names else " The submission named no phases."
-    return f"Run {each.score.run_id}: {'; '.join(parts)}.{told}"
-
-
-def phases_shown(each: EntryRun, span_ns: int) -> list[Phase]:
-    """Phases of a run, thinned for a chart over that many nanoseconds."""
-    run = each.run
-    assert run is not None
-    end_ns = run.window.end_ns or run.window.gun_ns or 0
-    return merged(phases_of(each.events, end_ns), int(span_ns / (RIGHT - LEFT) * 1.5))
-
-
-def power_chart(each: EntryRun, tracks: Sequence[Track], ident: str) -> Markup | None:
-    """The power trace of one run; None where there are no readings."""
-    run = each.run
-    if run is None or not tracks:
+def power_chart(run: EntryRun, tracks: Sequence[Track], ident: str) -> Markup | None:
+    """Draw the power of one run; None where there are no readings."""
+    if run.run is None or not tracks:
         return None
-    span = _span(run, tracks)
-    phases = phases_shown(each, int((span.end_s - span.start_s) * 1e9))
-    depth = min(max((phase.depth + 1 for phase in phases), default=0), DEPTH_MAX)
-    axes = _axes(span, tracks, depth)
-    drawing = Drawing(WIDTH, axes.y.start + 42)
-    _draw_idle(drawing, axes, run, span.zero_s)
-    axes.draw(drawing, "seconds after the gun", "")
+    chart = _PowerChart(run, tracks)
+    drawing, axes = chart.drawing, chart.axes
+    chart.draw_outside()
+    axes.draw(drawing, "seconds since the start signal", "")
     start = len(drawing.pieces)
-    _draw_phases(drawing, axes, phases, span.zero_s)
+    names = sorted({phase.name for phase in chart.phases})
+    for phase in chart.phases:
+        chart.draw_phase(phase, names.index(phase.name) % COLOURS)
     for track in tracks:
-        _draw_track(drawing, axes, track, span.zero_s)
-    _draw_snapshots(drawing, axes, each, span.zero_s)
-    _draw_moments(drawing, axes, run, span.zero_s)
+        chart.draw_track(track)
+    chart.draw_snapshots()
+    chart.draw_moments()
     drawing.window(start, LEFT, RIGHT)
     drawing.text((LEFT - 8, axes.y.end - 6), "W", "axis-name end")
-    title = f"Power over time, seed {each.score.seed}"
     data = (
         f' data-low="{axes.x.low:.9g}" data-high="{axes.x.high:.9g}" '
         f'data-base="{px(axes.y.start)}" data-top="{px(axes.y.end)}" data-watts="{axes.y.high:.9g}"'
     )
-    return drawing.markup(ident, title, _description(each, tracks, phases), data)
-
-
-def _draw_idle(onto: Drawing, axes: Axes, run: Run, zero_s: float) -> None:
-    """Shade what lies outside the run window: it is shown, and not scored."""
-    top, base = axes.y.end, axes.y.start
-    if run.window.gun_ns is not None:
-        gun = axes.x(run.window.gun_ns / 1e9 - zero_s)
-        onto.rectangle((LEFT, top), (gun, base), "outside")
-    if run.window.end_ns is not None:
-        end = axes.x(run.window.end_ns / 1e9 - zero_s)
-        onto.rectangle((end, top), (RIGHT, base), "outside")
+    title = f"Power over time, seed {run.score.seed}"
+    return drawing.markup(ident, title, chart.description(names), data)

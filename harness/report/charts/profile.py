@@ -32,7 +32,7 @@ def profile_chart(
     drawing = Drawing(WIDTH, HEIGHT)
     axes.draw(drawing, "cost over the lowest cost of the workload", "part of the workloads")
     for number, (_, ratios) in reversed(list(enumerate(shown))):
-        drawing.steps(axes.trail(steps_of(ratios, ratio_max)), f"power d{number}")
+        drawing.steps(axes.points(steps_of(ratios, ratio_max)), f"power d{number}")
     summary = "; ".join(
         f"{name}: best on {sum(ratio <= 1.0 for ratio in ratios)} of {len(ratios)}"
         for name, ratios in shown

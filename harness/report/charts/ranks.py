@@ -1,4 +1,4 @@
-"""Which ranks the data allow each entry."""
+"""Rank ranges of entries."""
 
 from collections.abc import Sequence
 
@@ -15,36 +15,36 @@ NAME_LENGTH = 23
 """In average letters."""
 
 
-def _x(rank: float, count: int) -> float:
-    return LEFT + (RIGHT - LEFT) * ((rank - 1) / (count - 1) if count > 1 else 0.5)
+def rank_chart(
+    standings: Sequence[Standing], names: Sequence[str], prize: str, ident: str
+) -> Markup | None:
+    """Draw the rank ranges of the first entries; None where fewer than two are ranked.
 
-
-def _grid(onto: Drawing, count: int, base: float) -> None:
-    step = max(1, round(count / 10))
-    for rank in range(1, count + 1, step):
-        x = _x(rank, count)
-        onto.line([(x, TOP - 8), (x, base)], "grid")
-        onto.text((x, TOP - 14), str(rank), "tick middle")
-
-
-def _row(onto: Drawing, row: Standing, y: float, count: int) -> None:
-    name = row.entry.title or row.entry.submission
-    onto.text((LEFT - 14, y + 4), shortened(name, NAME_LENGTH), "label end")
-    onto.line([(_x(row.rank_low, count), y), (_x(row.rank_high, count), y)], "rank-bar")
-    words = f"{name}: rank {row.rank}, the data allow {row.rank_low} to {row.rank_high}"
-    onto.circle((_x(row.rank, count), y), 4.2, "point measured", words)
-
-
-def rank_chart(standings: Sequence[Standing], prize: str, ident: str) -> Markup | None:
-    """The intervals of the first ranks; None where fewer than two entries are ranked."""
-    if len(standings) < 2:  # noqa: PLR2004 - a single rank is certain
-        return None
-    shown = sorted(standings, key=lambda row: row.rank)[:ROWS_MAX]
+    Args:
+        standings: the ranked entries.
+        names: their names, in the same order.
+        prize: what they are ranked by.
+        ident: an id that is unique on the page.
+    """
     count = len(standings)
-    drawing = Drawing(WIDTH, TOP + ROW * len(shown) + 6)
-    _grid(drawing, count, TOP + ROW * len(shown))
-    for number, row in enumerate(shown):
-        _row(drawing, row, TOP + ROW * (number + 0.5), count)
+    if count < 2:  # noqa: PLR2004 - a single rank is certain
+        return None
+    pairs = sorted(zip(standings, names, strict=True), key=lambda pair: pair[0].rank)[:ROWS_MAX]
+    base = TOP + ROW * len(pairs)
+
+    def x(rank: int) -> float:
+        return LEFT + (RIGHT - LEFT) * (rank - 1) / (count - 1)
+
+    drawing = Drawing(WIDTH, base + 6)
+    for rank in range(1, count + 1, max(1, round(count / 10))):
+        drawing.line([(x(rank), TOP - 8), (x(rank), base)], "grid")
+        drawing.text((x(rank), TOP - 14), str(rank), "tick middle")
+    for number, (row, name) in enumerate(pairs):
+        y = TOP + ROW * (number + 0.5)
+        drawing.text((LEFT - 14, y + 4), shortened(name, NAME_LENGTH), "label end")
+        drawing.line([(x(row.rank_low), y), (x(row.rank_high), y)], "rank-bar")
+        text = f"{name}: rank {row.rank}, range {row.rank_low} to {row.rank_high}"
+        drawing.circle((x(row.rank), y), 4.2, "point measured", text)
     drawing.text((4, TOP - 14), f"rank by {prize}", "axis-name")
-    told = "; ".join(f"{row.entry.title}: {row.rank_low} to {row.rank_high}" for row in shown)
-    return drawing.markup(ident, f"Ranks by {prize} that the data allow", f"{told}.")
+    summary = "; ".join(f"{name}: {row.rank_low} to {row.rank_high}" for row, name in pairs)
+    return drawing.markup(ident, f"Rank ranges by {prize}", f"{summary}.")

@@ -1,4 +1,4 @@
-"""What this site is, what to trust on it, and what it was made from."""
+"""The page about the site: what it shows and what it was made from."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from harness.report.site import Page, Site
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    yield "about.html", site.page("about.html", "About", "about.html")
+    yield "about.html", site.page("about.html", "About", "about.html", {})
 
 
 PAGE = Page(name="about", title="About", order=900, publish=_publish, landing="about.html")

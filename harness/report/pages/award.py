@@ -8,7 +8,7 @@ from harness.records import Award, EntryRef, Ruleset
 from harness.report import numbers, wording
 from harness.report.entries import Entry
 from harness.report.site import Page, Site
-from harness.report.slugs import Names
+from harness.report.slugs import UniqueNames
 from harness.rules.load import read_resolved
 
 HEADLINES = {
@@ -34,12 +34,13 @@ class AwardPage(NamedTuple):
 
 def award_pages(site: Site) -> list[AwardPage]:
     """The decision on every prize for every group of scores, each with a path of its own."""
-    names, pages = Names(), []
+    names, pages = UniqueNames(), []
     entries = {(entry.score.entry, entry.score.rules.ruleset): entry for entry in site.entries}
     ruleset = site.rulesets[0] if len(site.rulesets) == 1 else None
     for award in awards_as_scored(site.scores, ruleset, site.results):
         board = award.board
-        title, base_unit = wording.PRIZES.get(award.prize, (award.title, board.unit))
+        words = wording.PRIZES.get(award.prize)
+        title, base_unit = (words.title, words.unit) if words else (award.title, board.unit)
         parts = (award.prize, board.workload, board.machine, board.ruleset, board.division)
         name = names.take(*parts, tag=board.workload_version or "none")
         pages.append(
@@ -58,10 +59,10 @@ def award_pages(site: Site) -> list[AwardPage]:
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     pages = award_pages(site)
-    yield "awards.html", site.page("awards.html", "Awards", "awards.html", decisions=pages)
+    yield "awards.html", site.page("awards.html", "Awards", "awards.html", {"decisions": pages})
     for page in pages:
         title = f"Award: {page.title}"
-        yield page.path, site.page(page.path, title, "award.html", decision=page)
+        yield page.path, site.page(page.path, title, "award.html", {"decision": page})
 
 
 PAGE = Page(name="award", title="Awards", order=35, publish=_publish, landing="awards.html")

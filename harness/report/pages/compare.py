@@ -1,124 +1,211 @@
-"""Two entries side by side, with the energy bridge between them; each against the first."""
+"""The comparison page: two entries side by side, with the energy bridge between them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from harness.records import Figure
-from harness.report import wording
-from harness.report.bridge import Bridge, bridge, first_of, incomparable, sentence
+from harness.report import numbers, wording
+from harness.report.bridge import (
+    LABELS,
+    UNITS,
+    Bridge,
+    bridge_between,
+    not_comparable,
+    sentence,
+)
+from harness.report.charts.waterfall import change_text
 from harness.report.digest import Digest
 from harness.report.entries import BoardKey, Entry
 from harness.report.site import Page, Site
 from harness.report.text import embedded_json
+from harness.score.bridge import Effort, factors
 
 TRACES_MAX = 200
-"""Beyond that many entries the page carries no traces, so that it stays small."""
+"""With more entries the page has no power traces, so that it stays small."""
+
+PAIRS_MAX = 40
+"""With more entries on a workload only bridges from the first of each board are computed."""
 
 
 class BridgeRow(NamedTuple):
-    """One entry against the first of its board_key."""
+    """One entry against the first of its board."""
 
     entry: Entry
     bridge: Bridge | None
     words: str
-    badges: list[wording.Badge]
-    """How its joules came about."""
 
 
 class Section(NamedTuple):
-    """The entries of one board_key, and the one that they are held against."""
+    """The entries of one board, and the one that they are compared with."""
 
     ident: str
     board_key: BoardKey
     first: Entry | None
-    rows: tuple[BridgeRow, ...]
-    badges: list[wording.Badge]
-    """How the joules of the first came about."""
+    rows: Sequence[BridgeRow]
+
+
+def first_of(entries: Sequence[Entry]) -> Entry | None:
+    """Return the entry with the least energy, ranked ones first; None where none has energy."""
+
+    def key(entry: Entry) -> tuple[bool, float, str]:
+        energy = entry.cost("energy")
+        return entry.standing("energy") is None, energy.value if energy else 0.0, entry.anchor
+
+    return min((entry for entry in entries if entry.cost("energy")), key=key, default=None)
 
 
 def _row(first: Entry, entry: Entry) -> BridgeRow:
-    found = bridge(first.score, entry.score)
-    why = incomparable(first.score, entry.score) or "one of them has no time"
-    words = sentence(found) if found else f"not compared: {why}"
-    return BridgeRow(
-        entry, found, words, wording.figure_badges(entry.score.costs.energy_to_target_j)
-    )
+    bridge = bridge_between(first.score, entry.score)
+    reason = not_comparable(first.score, entry.score)
+    words = sentence(bridge) if bridge else f"not comparable: {reason}"
+    return BridgeRow(entry, bridge, words)
 
 
 def sections_of(site: Site) -> list[Section]:
-    """All grounds, with their entries in the order of joules."""
-    sections: list[Section] = []
-    for workload in site.workloads:
-        for board_key, entries in site.entries_by_board(workload).items():
-            first = first_of(entries)
-            others = [entry for entry in entries if entry is not first]
-            rows = tuple(_row(first, entry) for entry in others) if first else ()
-            ordered = sorted(rows, key=lambda row: row.bridge.after_j if row.bridge else 1e300)
-            ident = f"g{len(sections) + 1}"
-            badges = wording.figure_badges(first.score.costs.energy_to_target_j) if first else []
-            sections.append(Section(ident, board_key, first, tuple(ordered), badges))
+    """Return all boards, with their entries in the order of energy."""
+    sections = []
+    for number, (key, entries) in enumerate(site.all_by_board(), 1):
+        first = first_of(entries)
+        rows = [_row(first, entry) for entry in entries if first and entry is not first]
+        rows.sort(key=lambda row: row.bridge.after_j if row.bridge else float("inf"))
+        sections.append(Section(f"g{number}", key, first, rows))
     return sections
 
 
-def _figure(figure: Figure | None) -> dict[str, Any] | None:
+def _figure_texts(figure: Figure | None, base: str) -> tuple[str, str]:
     if figure is None:
-        return None
-    return {
-        "value": figure.value,
-        "low": figure.low,
-        "high": figure.high,
-        "method": figure.method,
-        "simulated": figure.simulated,
-        "domains": list(figure.domains),
-    }
+        return numbers.MISSING, numbers.MISSING
+    unit = numbers.unit_for([figure.value], base)
+    text = wording.formatted(figure, unit)
+    symbol = f"{numbers.GAP}{unit.symbol}" if unit.symbol else ""
+    badges = "".join(
+        f" ({badge.text})" for badge in wording.figure_badges(figure) if badge.style == "modelled"
+    )
+    interval = f"{text.interval}{symbol}" if text.interval else numbers.MISSING
+    return f"{text.value}{symbol}{badges}", interval
+
+
+def _factor_texts(entry: Entry) -> dict[str, str]:
+    """Return the factors of an entry's energy, formatted, by name."""
+    energy, time, steps = (
+        entry.cost("energy"),
+        entry.cost("speed"),
+        entry.score.costs.steps_to_target,
+    )
+    if energy is None or time is None or time.value <= 0:
+        return {}
+    values = factors(Effort(energy.value, time.value, None))
+    if steps and steps.value > 0:
+        values |= factors(Effort(energy.value, time.value, steps.value))
+    return {name: numbers.quantity(value, UNITS[name]) for name, value in values.items()}
 
 
 def _data(entry: Entry, digest: Digest, *, with_power: bool) -> dict[str, Any]:
-    score = entry.score
+    """Return what the script shows of one entry, as text."""
+    score, energy = entry.score, entry.cost("energy")
+    arrow = "↑" if score.quality.better == "higher" else "↓"
+    energy_texts = _figure_texts(energy, "J")
+    time_texts = _figure_texts(entry.cost("speed"), "s")
+    metric_texts = _figure_texts(score.quality.figure, "")
     return {
         "id": entry.anchor,
         "path": entry.path,
-        "title": score.entry.title or score.entry.submission,
-        "submission": score.entry.submission,
-        "team": score.entry.team,
-        "division": score.entry.division,
-        "board_key": list(entry.board_key),
-        "status": score.status,
-        "metric_name": score.quality.name,
-        "better": score.quality.better,
-        "n": score.n,
-        "failures": score.failures,
-        "energy": _figure(score.costs.energy_to_target_j),
-        "time": _figure(score.costs.time_to_target_s),
-        "metric": _figure(score.quality.figure),
-        "steps": _figure(score.costs.steps_to_target),
-        "cpu": _figure(score.costs.cpu_s),
-        "memory": score.peak_rss_bytes,
+        "title": entry.title,
+        "board": list(entry.board_key),
+        "joules": energy.value if energy else None,
+        "energy": energy_texts[0],
+        "figures": [
+            ["Energy to target ↓", energy_texts[0], "energy"],
+            ["interval", energy_texts[1], ""],
+            ["Time to target ↓", time_texts[0], "time"],
+            ["interval", time_texts[1], ""],
+            [f"{score.quality.name} {arrow}", metric_texts[0], ""],
+            ["interval", metric_texts[1], ""],
+            ["CPU seconds", _figure_texts(score.costs.cpu_s, "s")[0], "cpu"],
+            ["Peak memory", numbers.quantity(score.peak_rss_bytes, "B"), ""],
+            ["Seeds, failed runs", f"{score.n}, {score.failures}", ""],
+        ],
+        "factors": _factor_texts(entry),
+        "facts": [
+            ["Workload", score.entry.workload],
+            ["Machine", score.entry.machine],
+            ["Rules", score.rules.ruleset],
+            ["Submission", score.entry.submission],
+            ["Team", score.entry.team],
+            ["Division", score.entry.division],
+            ["Status", score.status.replace("_", " ")],
+        ],
         "power": digest.power if with_power else None,
         "settings": digest.settings,
     }
 
 
+def _ratio_texts(before: float, after: float) -> list[str]:
+    return [numbers.plain(after / before), numbers.plain(before / after)]
+
+
+def _pair(a: Entry, b: Entry) -> dict[str, Any] | None:
+    """Return the bridge from `a` to `b` for the script, with the ratios in both directions."""
+    bridge = bridge_between(a.score, b.score)
+    if bridge is None:
+        return None
+    costs = {
+        "energy": (a.cost("energy"), b.cost("energy")),
+        "time": (a.cost("speed"), b.cost("speed")),
+        "cpu": (a.score.costs.cpu_s, b.score.costs.cpu_s),
+    }
+    largest = max(bridge.before_j, bridge.after_j)
+    return {
+        "ratios": {
+            name: _ratio_texts(one.value, other.value)
+            for name, (one, other) in costs.items()
+            if one and other and one.value > 0 and other.value > 0
+        },
+        "bars": [
+            {
+                "factor": bar.factor,
+                "joules": float(f"{bar.energy_j:.6g}"),
+                "texts": [change_text(sign * bar.energy_j, largest) for sign in (1, -1)],
+                "ratio": _ratio_texts(bar.before, bar.after),
+            }
+            for bar in bridge.bars
+        ],
+    }
+
+
+def pairs_of(site: Site) -> dict[str, dict[str, Any]]:
+    """Return the bridges of entries on one workload, by the ids of both entries."""
+    pairs = {}
+    for workload in site.workloads:
+        entries = site.entries_on(workload)
+        firsts = [first_of(group) for group in site.entries_by_board(workload).values()]
+        for a, b in combinations(entries, 2):
+            if len(entries) > PAIRS_MAX and not (a in firsts or b in firsts):
+                continue
+            pair = _pair(a, b)
+            if pair is not None:
+                pairs[f"{a.anchor} {b.anchor}"] = pair
+    return pairs
+
+
 def _shared(data: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Take the set-ups out of the entries, each once; what is left there is its number."""
-    numbers: dict[tuple[tuple[str, str], ...], int] = {}
+    """Replace the settings of each entry by an index into the list that is returned."""
+    indices: dict[tuple[tuple[str, str], ...], int] = {}
     for item in data:
         key = tuple(item["settings"].items())
-        item["settings"] = numbers.setdefault(key, len(numbers))
-    return [dict(key) for key in numbers]
+        item["settings"] = indices.setdefault(key, len(indices))
+    return [dict(key) for key in indices]
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
     with_power = len(site.entries) <= TRACES_MAX
-    data = [_data(entry, site.digests.of(entry), with_power=with_power) for entry in site.entries]
-    settings = _shared(data)
-    values = {
-        "sections": sections_of(site),
-        "data": embedded_json(data),
-        "settings": embedded_json(settings),
-        "scripts": ("site.js", "compare.js"),
-    }
-    yield "compare.html", site.page("compare.html", "Compare", "compare.html", **values)
+    entries = [_data(entry, site.digest(entry), with_power=with_power) for entry in site.entries]
+    settings = _shared(entries)
+    data = {"entries": entries, "settings": settings, "pairs": pairs_of(site), "labels": LABELS}
+    values = {"sections": sections_of(site), "data": embedded_json(data)}
+    scripts = ("site.js", "compare.js")
+    yield "compare.html", site.page("compare.html", "Compare", "compare.html", values, scripts)
 
 
 PAGE = Page(name="compare", title="Compare", order=30, publish=_publish, landing="compare.html")

@@ -1,12 +1,12 @@
-"""The machines: what each is, what was measured on it, and the same submission on several."""
+"""The machines page: each machine, and the same submission on several machines."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.records import Machine
-from harness.report import numbers, wording
+from harness.report import numbers
 from harness.report.entries import Entry
-from harness.report.hardware import HardwareBoard, hardware_board
+from harness.report.hardware import hardware_board
 from harness.report.site import Page, Site
 
 
@@ -16,19 +16,10 @@ class MachineView(NamedTuple):
     name: str
     machine: Machine | None
     """None where no bundle of it can be read."""
-    methods: tuple[str, ...]
-    """How joules came about on it."""
+    methods: Sequence[str]
+    """How its energy was obtained."""
     entries_count: int
-    workloads: tuple[str, ...]
-
-
-class MachineCell(NamedTuple):
-    """One submission on one machine."""
-
-    entry: Entry
-    energy: numbers.FormattedFigure
-    time: numbers.FormattedFigure
-    badges: list[wording.Badge]
+    workloads: Sequence[str]
 
 
 class MachineComparison(NamedTuple):
@@ -39,77 +30,52 @@ class MachineComparison(NamedTuple):
     workload: str
     ruleset: str
     boundary: str
-    """What the joules cover and how they came about; unlike ones are never in one table."""
+    """Domains of the energy and how it was obtained; different ones are never in one table."""
     units: tuple[numbers.Unit, numbers.Unit]
-    cells: tuple[MachineCell, ...]
+    entries: Sequence[Entry]
 
 
 def _machine_of(entries: Sequence[Entry]) -> Machine | None:
     for entry in entries:
-        shown = entry.opened().shown_run
-        if shown is not None and shown.machine is not None:
-            return shown.machine
+        run = entry.opened().shown_run
+        if run is not None and run.machine is not None:
+            return run.machine
     return None
 
 
-def _methods(entries: Sequence[Entry]) -> tuple[str, ...]:
-    figures = [entry.score.costs.energy_to_target_j for entry in entries]
-    found = {
-        "simulated" if figure.simulated else str(figure.method)
-        for figure in figures
-        if figure is not None
-    }
-    return tuple(sorted(found))
-
-
 def machines_of(site: Site) -> list[MachineView]:
-    """Every machine by name."""
-    together: dict[str, list[Entry]] = {}
+    """Return every machine, sorted by name."""
+    by_machine: dict[str, list[Entry]] = {}
     for entry in site.entries:
-        together.setdefault(entry.score.entry.machine, []).append(entry)
-    return [
-        MachineView(
-            name,
-            _machine_of(entries),
-            _methods(entries),
-            len(entries),
-            tuple(sorted({entry.score.entry.workload for entry in entries})),
-        )
-        for name, entries in sorted(together.items())
-    ]
+        by_machine.setdefault(entry.score.entry.machine, []).append(entry)
+    views = []
+    for name, entries in sorted(by_machine.items()):
+        figures = [entry.cost("energy") for entry in entries]
+        methods = {
+            "simulated" if figure.simulated else str(figure.method) for figure in figures if figure
+        }
+        workloads = {entry.score.entry.workload for entry in entries}
+        machine = _machine_of(entries)
+        views.append(MachineView(name, machine, sorted(methods), len(entries), sorted(workloads)))
+    return views
 
 
 def _boundary(entry: Entry) -> str:
-    figure = entry.score.costs.energy_to_target_j
+    figure = entry.cost("energy")
     if figure is None:
-        return "no joules"
-    how = "simulated" if figure.simulated else str(figure.method)
-    return f"{', '.join(figure.domains)} by {how}"
+        return "none measured"
+    method = "simulated" if figure.simulated else figure.method
+    return f"{', '.join(figure.domains)} ({method})"
 
 
 def _key(entry: Entry) -> tuple[str, ...]:
-    score = entry.score
-    same = (
-        score.entry.workload,
-        score.entry.workload_version,
-        score.rules.ruleset,
-        score.entry.sha256,
-    )
-    return (*same, _boundary(entry))
+    ref = entry.score.entry
+    version = (ref.workload, ref.workload_version, entry.score.rules.ruleset, ref.sha256)
+    return (*version, _boundary(entry))
 
 
-def _cell(entry: Entry, units: tuple[numbers.Unit, numbers.Unit]) -> MachineCell:
-    energy, time = entry.score.costs.energy_to_target_j, entry.score.costs.time_to_target_s
-    return MachineCell(
-        entry,
-        wording.shown(energy, units[0]),
-        wording.shown(time, units[1]),
-        wording.figure_badges(energy),
-    )
-
-
-def _cost(entry: Entry) -> tuple[float, float, str]:
-    energy, time = entry.score.costs.energy_to_target_j, entry.score.costs.time_to_target_s
+def _order(entry: Entry) -> tuple[float, float, str]:
+    energy, time = entry.cost("energy"), entry.cost("speed")
     missing = float("inf")
     return (
         energy.value if energy else missing,
@@ -118,49 +84,44 @@ def _cost(entry: Entry) -> tuple[float, float, str]:
     )
 
 
-def contests_of(site: Site) -> list[MachineComparison]:
-    """The same bytes of a submission on more than one machine, ranked or not."""
-    together: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in site.entries:
-        together.setdefault(_key(entry), []).append(entry)
-    contests: list[MachineComparison] = []
-    for key, entries in sorted(together.items()):
-        if len({entry.score.entry.machine for entry in entries}) > 1:
-            ordered = sorted(entries, key=_cost)
-            contests.append(_contest(key, ordered, f"m{len(contests) + 1}"))
-    return contests
-
-
-def _contest(key: tuple[str, ...], entries: list[Entry], ident: str) -> MachineComparison:
-    energies = [entry.score.costs.energy_to_target_j for entry in entries]
-    times = [entry.score.costs.time_to_target_s for entry in entries]
+def _comparison(entries: Sequence[Entry], ident: str) -> MachineComparison:
+    energies = [entry.cost("energy") for entry in entries]
+    times = [entry.cost("speed") for entry in entries]
     units = (
         numbers.unit_for((energy.value for energy in energies if energy), "J"),
         numbers.unit_for((time.value for time in times if time), "s"),
     )
-    cells = tuple(_cell(entry, units) for entry in entries)
+    first = entries[0]
+    workload, ruleset = first.score.entry.workload, first.score.rules.ruleset
     return MachineComparison(
-        ident, entries[0].score.entry.title, key[0], key[2], key[4], units, cells
+        ident, first.title, workload, ruleset, _boundary(first), units, entries
     )
 
 
-def hardware_of(site: Site) -> list[HardwareBoard]:
-    """The boards of the prize for hardware."""
-    return [
-        hardware_board(board, site.entries, f"h{number}")
-        for number, board in enumerate(
-            (board for name in site.workloads for board in site.boards.of_machines(name)), 1
-        )
+def comparisons_of(site: Site) -> list[MachineComparison]:
+    """Return the same version of a submission on more than one machine, ranked or not."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in site.entries:
+        groups.setdefault(_key(entry), []).append(entry)
+    several = [
+        sorted(entries, key=_order)
+        for _, entries in sorted(groups.items())
+        if len({entry.score.entry.machine for entry in entries}) > 1
     ]
+    return [_comparison(entries, f"m{number}") for number, entries in enumerate(several, 1)]
 
 
 def _publish(site: Site) -> Iterator[tuple[str, str]]:
+    boards = [board for name in site.workloads for board in site.boards.of_machines(name)]
     values = {
         "machines": machines_of(site),
-        "boards": hardware_of(site),
-        "contests": contests_of(site),
+        "boards": [
+            hardware_board(board, site.entries, f"h{number}")
+            for number, board in enumerate(boards, 1)
+        ],
+        "comparisons": comparisons_of(site),
     }
-    yield "machines.html", site.page("machines.html", "Machines", "machines.html", **values)
+    yield "machines.html", site.page("machines.html", "Machines", "machines.html", values)
 
 
 PAGE = Page(name="machines", title="Machines", order=40, publish=_publish, landing="machines.html")

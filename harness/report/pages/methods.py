@@ -141,7 +141,7 @@ def constants_of(views: Sequence[RulesetView]) -> list[Constant]:
             for view in views:
                 if key in view.changes:
                     others.setdefault(view.changes[key], []).append(view.ruleset.name)
-            meaning = " ".join(schema[name].get("description", "").split())
+            meaning = " ".join(schema[name].get("description", "").split()).replace("None", "none")
             default = "" if defaults[key] is None else constant_text(defaults[key])
             constants.append(Constant(key, meaning, default, others))
     return constants
@@ -189,7 +189,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
         "broken": [*broken_rulesets, *broken_checks],
         "targets": targets_of(),
     }
-    yield "methods.html", site.page("methods.html", "Methods", "methods.html", **values)
+    yield "methods.html", site.page("methods.html", "Methods", "methods.html", values)
 
 
 PAGE = Page(name="methods", title="Methods", order=890, publish=_publish, landing="methods.html")

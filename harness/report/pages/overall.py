@@ -63,7 +63,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
         key = (ref.submission, ref.sha256, ref.machine, entry.score.rules.ruleset)
         paths[key] = entry.path
     values = {"sections": sections_of(site.scores), "paths": paths, "drawn": COLOURS}
-    yield "overall.html", site.page("overall.html", "Overall", "overall.html", **values)
+    yield "overall.html", site.page("overall.html", "Overall", "overall.html", values)
 
 
 PAGE = Page(name="overall", title="Overall", order=25, publish=_publish, landing="overall.html")

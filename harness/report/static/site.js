@@ -3,16 +3,25 @@
   var states = [];
   var COLLATOR = new Intl.Collator("en");
 
-  function parse() {
-    var found = {};
+  // Parts of the address after "#", by name.
+  window.readHash = function () {
+    var parts = {};
     location.hash.replace(/^#/, "").split("&").forEach(function (pair) {
       var at = pair.indexOf("=");
       if (at > 0) {
-        try { found[pair.slice(0, at)] = decodeURIComponent(pair.slice(at + 1)); } catch (e) { return; }
+        try { parts[pair.slice(0, at)] = decodeURIComponent(pair.slice(at + 1)); } catch (e) { return; }
       }
     });
-    return found;
-  }
+    return parts;
+  };
+
+  // About six round numbers between two ends.
+  window.axisTicks = function (low, high) {
+    var rough = (high - low) / 6, power = Math.pow(10, Math.floor(Math.log10(rough))), ticks = [];
+    var step = [1, 2, 2.5, 5, 10].map(function (part) { return part * power; }).filter(function (size) { return size >= rough * 0.999; })[0];
+    for (var n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) ticks.push(Number((n * step).toPrecision(12)));
+    return ticks;
+  };
 
   function store() {
     var parts = [];
@@ -59,7 +68,7 @@
     if (!state.key) return state.rows;
     return valuesOf(state, state.key).slice()
       .sort(function (a, b) { return compare(a, b, state.dir); })
-      .map(function (each) { return each.row; });
+      .map(function (item) { return item.row; });
   }
 
   // Rows move once, off the page; where the order stays nothing is laid out again.
@@ -125,7 +134,7 @@
       var label = element("label", {});
       var box = state.boxes[key] = element("input", { type: "checkbox" });
       box.addEventListener("change", function () {
-        state.hidden = keys.filter(function (each) { return !state.boxes[each].checked; });
+        state.hidden = keys.filter(function (key) { return !state.boxes[key].checked; });
         hideColumns(state);
         store();
       });
@@ -184,14 +193,14 @@
   }
 
   function restore() {
-    var found = parse();
+    var hash = window.readHash();
     states.forEach(function (state) {
       var id = state.table.id;
-      state.query = found[id + ".q"] || "";
-      state.status = found[id + ".status"] || "";
-      state.key = Object.prototype.hasOwnProperty.call(state.heads, found[id + ".sort"]) ? found[id + ".sort"] : "";
-      state.dir = found[id + ".dir"] === "-1" ? -1 : 1;
-      state.hidden = (found[id + ".hide"] || "").split(",").filter(function (key) {
+      state.query = hash[id + ".q"] || "";
+      state.status = hash[id + ".status"] || "";
+      state.key = Object.prototype.hasOwnProperty.call(state.heads, hash[id + ".sort"]) ? hash[id + ".sort"] : "";
+      state.dir = hash[id + ".dir"] === "-1" ? -1 : 1;
+      state.hidden = (hash[id + ".hide"] || "").split(",").filter(function (key) {
         return Object.prototype.hasOwnProperty.call(state.boxes, key);
       });
       if (state.input) state.input.value = state.query;

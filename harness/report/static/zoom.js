@@ -1,16 +1,8 @@
 (function () {
   "use strict";
-  var STEPS = [1, 2, 2.5, 5, 10];
   var COLUMNS = 1000;  // drawn across a chart
   var SINGLE = 120;    // fewer readings than these are shown as dots too
   var SHORTEST = 5;    // readings across a chart at the least
-
-  function ticks(low, high) {
-    var rough = (high - low) / 6, power = Math.pow(10, Math.floor(Math.log10(rough))), step = 10 * power, found = [];
-    for (var at = STEPS.length - 1; at >= 0; at--) if (STEPS[at] * power >= rough * 0.999) step = STEPS[at] * power;
-    for (var n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) found.push(Number((n * step).toPrecision(12)));
-    return found;
-  }
 
   // Readings of a chart's tracks as typed arrays, unpacked when they are first looked at.
   function bytes(text) {
@@ -43,19 +35,19 @@
     return low;
   }
 
-  // What of a stretch of readings can be seen: of each narrow column the least and the greatest.
+  // The readings to draw: the least and the greatest of each narrow column.
   function visible(track, from, to) {
-    var found = [], width = Math.max(1, Math.ceil((to - from) / COLUMNS));
+    var kept = [], width = Math.max(1, Math.ceil((to - from) / COLUMNS));
     for (var start = from; start < to; start += width) {
       var least = start, most = start;
       for (var i = start; i < Math.min(start + width, to); i++) {
         if (track.w[i] < track.w[least]) least = i;
         if (track.w[i] > track.w[most]) most = i;
       }
-      found.push(Math.min(least, most));
-      if (least !== most) found.push(Math.max(least, most));
+      kept.push(Math.min(least, most));
+      if (least !== most) kept.push(Math.max(least, most));
     }
-    return found;
+    return kept;
   }
 
   function start(chart) {
@@ -87,7 +79,7 @@
 
     // The readings themselves in place of what was drawn of the whole run.
     function deepen() {
-      drawn.forEach(function (each) { each.remove(); });
+      drawn.forEach(function (node) { node.remove(); });
       drawn = [];
       tracks.forEach(function (track) {
         var begin = Math.max(position(track.t, low) - 1, 0), end = Math.min(position(track.t, high) + 1, track.t.length);
@@ -96,7 +88,7 @@
         });
         if (!points.length) return;
         path("power " + track.style, "M" + points.join("L"));
-        if (end - begin <= SINGLE) path("reading " + track.style, points.map(function (each) { return "M" + each + "h0"; }).join(""));
+        if (end - begin <= SINGLE) path("reading " + track.style, points.map(function (point) { return "M" + point + "h0"; }).join(""));
       });
     }
 
@@ -109,13 +101,13 @@
       view.setAttribute("viewBox", [pixel(low), box[1], width * span / (last - first), box[3]].join(" "));
       chart.classList.toggle("zoomed", !whole);
       chart.classList.toggle("deep", !whole && tracks.length > 0);
-      if (whole) { drawn.forEach(function (each) { each.remove(); }); drawn = []; }
+      if (whole) { drawn.forEach(function (node) { node.remove(); }); drawn = []; }
       else deepen();
       axis.innerHTML = kept;
       if (whole) return;
       var pattern = axis.querySelector("text").cloneNode(false);
       axis.textContent = "";
-      ticks(low, high).forEach(function (t) {
+      window.axisTicks(low, high).forEach(function (t) {
         var text = pattern.cloneNode(false);
         text.setAttribute("x", (left + width * (t - low) / span).toFixed(1));
         text.textContent = String(t).replace("-", "\u2212");
@@ -157,13 +149,13 @@
 
     var bar = document.createElement("div");
     bar.className = "zoom-bar";
-    [["Zoom in", 0.25, -0.25], ["Zoom out", -0.5, 0.5], ["Earlier", -0.5, -0.5], ["Later", 0.5, 0.5], ["Whole run", 0, 0]].forEach(function (each) {
+    [["Zoom in", 0.25, -0.25], ["Zoom out", -0.5, 0.5], ["Earlier", -0.5, -0.5], ["Later", 0.5, 0.5], ["Whole run", 0, 0]].forEach(function (action) {
       var button = document.createElement("button");
       button.type = "button";
-      button.textContent = each[0];
+      button.textContent = action[0];
       button.addEventListener("click", function () {
         var span = high - low;
-        if (each[1] || each[2]) show(low + span * each[1], high + span * each[2]);
+        if (action[1] || action[2]) show(low + span * action[1], high + span * action[2]);
         else show(first, last);
       });
       bar.appendChild(button);

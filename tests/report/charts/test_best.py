@@ -1,7 +1,7 @@
 import pytest
 
 from harness.records import Figure
-from harness.report.charts.best import HistoryMark, history_chart, moment
+from harness.report.charts.best import HistoryMark, history_chart, time_text
 from tests.report.markup import read
 
 
@@ -10,13 +10,13 @@ def mark(at_s: float | None, value: float, *, noise: bool = False) -> HistoryMar
     return HistoryMark(at_s, figure, noise, f"at {value:g}")
 
 
-def test_each_step_has_a_dot_and_its_interval() -> None:
+def test_every_step_has_a_dot_and_its_interval() -> None:
     marks = [mark(0, 100), mark(3600, 50, noise=True), mark(9e5, 20)]
     chart = read(str(history_chart(marks, "s", "c")))
     styles = [item.values["class"] for item in chart.all("circle")]
     assert styles == ["point measured", "point hollow", "point measured"]
     assert [item.values["class"] for item in chart.all("path")].count("cross measured") == 3
-    assert "best known, s" in chart.words
+    assert "lowest known, s" in chart.words
     assert "at 50: 50.0" in chart.words
 
 
@@ -53,5 +53,5 @@ def test_one_moment_and_the_same_cost_still_make_a_chart() -> None:
 
 
 def test_a_moment_is_as_fine_as_its_span() -> None:
-    assert moment(0.0, 10 * 86_400) == "1970-01-01"
-    assert moment(90.0, 60) == "01-01 00:01:30"
+    assert time_text(0.0, 10 * 86_400) == "1970-01-01"
+    assert time_text(90.0, 60) == "01-01 00:01:30"

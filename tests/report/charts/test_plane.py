@@ -9,9 +9,9 @@ from harness.report.charts.plane import (
     Dot,
     dots_of,
     front,
-    front_words,
+    front_text,
     plane_chart,
-    with_chances,
+    with_probabilities,
 )
 from harness.report.entries import Boards, entries_of
 from tests.report.made import Made
@@ -69,27 +69,27 @@ def test_entries_without_joules_are_left_out(made: Made) -> None:
     assert len(dots_of(entries, against_metric=True)) == len(names)
 
 
-def test_labels_do_not_cover_each_other() -> None:
+def test_labels_do_not_cover_every_other() -> None:
     dots = [dot(1, 10, name=f"entry {i}") for i in range(9)] + [dot(3, 30)]
     texts = read(str(plane_chart(dots, TIME, Axis("q", "", "higher"), "c"))).all("text")
     places = [(t.values["x"], t.values["y"]) for t in texts if "label" in t.values["class"]]
     assert len(places) == len(set(places))
 
 
-def test_chances_to_be_on_the_front_are_told(made: Made) -> None:
+def test_chances_to_be_on_the_front_are_shown(made: Made) -> None:
     entries = [
         entry
         for entry in entries_of(made.scores, Boards(made.boards), made.results)
         if entry.score.entry.workload == "digits-cnn"
     ]
-    dots = with_chances(dots_of(entries, against_metric=False), entries)
+    dots = with_probabilities(dots_of(entries, against_metric=False), entries)
     chances = {dot.name: dot.p_front for dot in dots}
     # Muon is fastest and takes the fewest joules of the measured; SGD is far behind both ways.
     assert chances["Muon"] is not None
     assert chances["Muon"] > 0.95
     assert chances["SGD"] is not None
     assert chances["SGD"] < 0.01
-    words = front_words(dots)
+    words = front_text(dots)
     assert "Muon" in words
     assert "SGD" not in words
     # A simulated meter's joules are on a front of their own, and no chance of it is told.
@@ -98,4 +98,4 @@ def test_chances_to_be_on_the_front_are_told(made: Made) -> None:
 
 
 def test_without_chances_nothing_is_said_of_them() -> None:
-    assert front_words([dot(1, 10), dot(2, 5)]) == ""
+    assert front_text([dot(1, 10), dot(2, 5)]) == ""

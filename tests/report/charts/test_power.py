@@ -11,13 +11,13 @@ from tests.report.markup import Markup, read
 
 @pytest.fixture
 def entries(made: Made) -> dict[str, Entry]:
-    found = entries_of(made.scores, Boards(made.boards), made.results)
-    return {entry.score.entry.submission: entry for entry in found}
+    entries = entries_of(made.scores, Boards(made.boards), made.results)
+    return {entry.score.entry.submission: entry for entry in entries}
 
 
 def drawn(entry: Entry) -> Markup:
-    each = entry.runs[0]
-    return read(str(power_chart(each, tracks_of(each, trace_of(each)), "p")))
+    entry_run = entry.runs[0]
+    return read(str(power_chart(entry_run, tracks_of(entry_run, trace_of(entry_run)), "p")))
 
 
 def styles(chart: Markup, tag: str) -> list[str]:
@@ -29,7 +29,7 @@ def test_every_domain_is_drawn(entries: dict[str, Entry]) -> None:
     assert lines == ["power drawn d0", "power drawn d1", "power drawn d2"]
 
 
-def test_modelled_watts_are_drawn_and_told_as_modelled(entries: dict[str, Entry]) -> None:
+def test_modelled_watts_are_drawn_and_shown_as_modelled(entries: dict[str, Entry]) -> None:
     chart = drawn(entries["digits-mlp-adamw"])
     lines = [style for style in styles(chart, "path") if "power" in style]
     assert lines == ["power drawn d0 modelled", "power drawn d1 modelled"]
@@ -41,7 +41,7 @@ def test_gun_end_phases_and_snapshots_are_marked(entries: dict[str, Entry]) -> N
     entry = entries["cnn-adamw"]
     chart = drawn(entry)
     assert {"moment gun", "moment end"} <= set(styles(chart, "path"))
-    assert "load: 90.0 ms, as the submission says".replace(" ms", "\u202fms") in chart.text
+    assert "load: 90.0 ms, as reported by the submission".replace(" ms", "\u202fms") in chart.text
     assert "Phases: epoch, load." in chart.text
     run = entry.runs[0].run
     assert run is not None
@@ -51,9 +51,9 @@ def test_gun_end_phases_and_snapshots_are_marked(entries: dict[str, Entry]) -> N
 
 
 def test_a_run_without_a_meter_has_no_chart(entries: dict[str, Entry]) -> None:
-    each = entries["cnn-unmetered"].runs[0]
-    assert tracks_of(each, None) == []
-    assert power_chart(each, [], "p") is None
+    entry_run = entries["cnn-unmetered"].runs[0]
+    assert tracks_of(entry_run, None) == []
+    assert power_chart(entry_run, [], "p") is None
 
 
 def test_a_long_trace_is_thinned_out(tmp_path: Path) -> None:

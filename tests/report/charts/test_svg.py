@@ -36,19 +36,19 @@ def test_coordinates_are_short_and_plain(value: float) -> None:
 def test_linear_ticks_lie_on_the_scale_and_are_evenly_spaced(low: float, span: float) -> None:
     high = low + span
     assume(span > abs(low) * 1e-9)
-    found = ticks(low, high)
-    assert 1 <= len(found) <= 7
-    assert all(low - span * 1e-6 <= tick <= high + span * 1e-6 for tick in found)
-    steps = {round((b - a) / span, 6) for a, b in itertools.pairwise(found)}
+    values = ticks(low, high)
+    assert 1 <= len(values) <= 7
+    assert all(low - span * 1e-6 <= tick <= high + span * 1e-6 for tick in values)
+    steps = {round((b - a) / span, 6) for a, b in itertools.pairwise(values)}
     assert len(steps) <= 1
 
 
 @given(positive, st.floats(1.05, 1e6))
 def test_logarithmic_ticks_lie_on_the_scale(low: float, ratio: float) -> None:
     high = low * ratio
-    found = log_ticks(low, high)
-    assert found == sorted(found)
-    assert all(low * 0.999 <= tick <= high * 1.001 for tick in found)
+    values = log_ticks(low, high)
+    assert values == sorted(values)
+    assert all(low * 0.999 <= tick <= high * 1.001 for tick in values)
 
 
 @given(st.lists(positive, min_size=1, max_size=6), st.booleans())
@@ -113,7 +113,7 @@ def test_axes_label_their_ends() -> None:
     text = read("".join(drawing.pieces)).text
     assert "seconds" in text
     assert "accuracy" in text
-    assert axes.at(0, 0) == (20, 80)
+    assert axes.points([(0, 0)]) == [(20, 80)]
 
 
 @given(st.floats(-1e7, 1e7), st.floats(1e-3, 1e7))
@@ -144,20 +144,20 @@ def test_numbers_of_a_linear_scale_have_equally_many_decimals(
 def test_a_logarithmic_scale_is_never_crowded(low: float, decades: float) -> None:
     high = min(low + decades, 305.0)
     assume(high > low + 0.5)
-    found = log_ticks(10.0**low, 10.0**high)
-    assert 1 <= len(found) <= 9
-    assert found == sorted(found)
+    values = log_ticks(10.0**low, 10.0**high)
+    assert 1 <= len(values) <= 9
+    assert values == sorted(values)
 
 
 @given(st.text(max_size=80), st.integers(3, 40))
 def test_a_shortened_text_fits(text: str, width: int) -> None:
-    found = shortened(text, width)
+    values = shortened(text, width)
     if text_width(text) <= width:
-        assert found == text
+        assert values == text
     else:
-        assert found.endswith("…")
-        assert text.startswith(found[:-1])
-        assert text_width(found[:-1]) <= width
+        assert values.endswith("…")
+        assert text.startswith(values[:-1])
+        assert text_width(values[:-1]) <= width
 
 
 def test_capitals_and_full_width_letters_take_more_room() -> None:

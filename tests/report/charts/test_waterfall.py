@@ -6,11 +6,11 @@ from harness.score.bridge import Bar
 from tests.report.markup import read
 
 BARS = (Bar("steps", 1, 2, 60.0), Bar("step_s", 2, 1, -30.0), Bar("watts", 1, 1, 0.0))
-FOUND = Bridge(100.0, 130.0, BARS)
+BRIDGE = Bridge(100.0, 130.0, BARS)
 
 
 def test_bars_join_end_to_end() -> None:
-    chart = read(str(waterfall_chart(FOUND, ("A", "B"), "w")))
+    chart = read(str(waterfall_chart(BRIDGE, ("A", "B"), "w")))
     boxes = [
         (float(r.values["x"]), float(r.values["x"]) + float(r.values["width"]), r.values["class"])
         for r in chart.all("rect")
@@ -25,7 +25,7 @@ def test_bars_join_end_to_end() -> None:
 
 
 def test_changes_carry_their_sign() -> None:
-    text = read(str(waterfall_chart(FOUND, ("A", "B"), "w"))).text.replace("\u202f", " ")
+    text = read(str(waterfall_chart(BRIDGE, ("A", "B"), "w"))).text.replace("\u202f", " ")
     assert "+60.0 J" in text
     assert "\N{MINUS SIGN}30.0 J" in text
     assert "no change" in text

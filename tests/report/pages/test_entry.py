@@ -9,9 +9,8 @@ from harness.report.entries import Boards, entries_of
 from harness.report.pages.entry import (
     commands_of,
     findings_of,
-    grouped_findings,
-    known_rulesets,
-    verdict_text,
+    rulesets_by_name,
+    status_text,
 )
 from harness.report.site import Site, render
 from harness.rules.load import load_ruleset
@@ -29,23 +28,23 @@ def pages(site: Path) -> dict[str, Markup]:
     }
 
 
-def test_each_entry_has_a_page(made: Made, pages: dict[str, Markup]) -> None:
+def test_every_entry_has_a_page(made: Made, pages: dict[str, Markup]) -> None:
     assert set(pages) == {score.entry.submission for score in made.scores}
 
 
-def test_the_verdict_and_the_place_are_told(pages: dict[str, Markup]) -> None:
+def test_the_verdict_and_the_place_are_shown(pages: dict[str, Markup]) -> None:
     words = pages["cnn-muon"].words
     assert "3 of 3 runs reached the target" in words
     assert "Rank 1 of 3 by energy to target" in words
-    assert "below AdamW, told apart" in words
+    assert "below AdamW, significantly different" in words
 
 
-def test_why_there_is_no_place_is_told(pages: dict[str, Markup]) -> None:
+def test_why_there_is_no_place_is_shown(pages: dict[str, Markup]) -> None:
     assert "Not ranked: modelled, not measured" in pages["digits-mlp-adamw"].words
     assert "Not ranked: no joules were measured" in pages["cnn-unmetered"].words
 
 
-def test_each_run_has_a_row(made: Made, pages: dict[str, Markup]) -> None:
+def test_every_run_has_a_row(made: Made, pages: dict[str, Markup]) -> None:
     for score in made.scores:
         page = pages[score.entry.submission]
         for run in score.runs:
@@ -63,7 +62,7 @@ def test_every_run_has_its_trace_or_the_reason(made: Made, pages: dict[str, Mark
         page = pages[score.entry.submission]
         traces = [item for item in page.all("details") if item.values.get("class") == "trace"]
         assert len(traces) == len(score.runs)
-    assert pages["cnn-unmetered"].words.count("its joules are missing, not zero") == 3
+    assert pages["cnn-unmetered"].words.count("its energy is missing, not zero") == 3
 
 
 def test_domains_that_contain_others_are_not_added(pages: dict[str, Markup]) -> None:
@@ -83,7 +82,7 @@ def test_estimates_are_marked_wherever_they_stand(pages: dict[str, Markup]) -> N
     assert "tile energy modelled" in {element.values.get("class") for element in page.elements}
 
 
-def test_findings_are_told_once_with_their_seeds_and_advice(pages: dict[str, Markup]) -> None:
+def test_findings_are_shown_once_with_their_seeds_and_advice(pages: dict[str, Markup]) -> None:
     words = pages["cnn-muon"].words
     assert words.count("the machine is a virtual one") == 1
     assert "run on bare metal for a prize" in words
@@ -92,8 +91,8 @@ def test_findings_are_told_once_with_their_seeds_and_advice(pages: dict[str, Mar
 
 def test_isolation_says_what_held_and_what_was_not_reached(pages: dict[str, Markup]) -> None:
     words = pages["cnn-muon"].words
-    assert "did not hold signals" in words
-    assert "held network" in words
+    assert "not effective signals" in words
+    assert "effective network" in words
     assert "Limits that could not be set: memory_bytes" in words
 
 
@@ -132,29 +131,29 @@ def test_rules_of_no_known_name_are_taken_from_the_bundle(made: Made) -> None:
 def test_rules_changed_by_hand_cannot_be_named(made: Made) -> None:
     changed = load_ruleset("smoke", ["run.seeds_count=4"])
     site = Site(made.results, made.scores, made.boards, [changed])
-    assert "smoke" not in known_rulesets(site)
-    assert "default" in known_rulesets(site)
+    assert "smoke" not in rulesets_by_name(site)
+    assert "default" in rulesets_by_name(site)
 
 
 def test_findings_of_one_rule_stand_together(made: Made) -> None:
     for entry in entries_of(made.scores, Boards(made.boards), made.results):
-        groups = grouped_findings(entry)
-        kinds = [(group.first.finding.level, group.first.finding.rule) for group in groups]
-        assert len(kinds) == len(set(kinds))
-        assert sum(1 + len(group.rest) for group in groups) == len(findings_of(entry))
+        groups = findings_of(entry)
+        kinds = [{(view.finding.level, view.finding.rule) for view in group} for group in groups]
+        assert all(len(kind) == 1 for kind in kinds)
+        assert len(set().union(*kinds)) == len(groups)
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "expected"),
     [
         ("beats the target (p = 8.1e-06)", "beats the target (p < 0.0001, one-sided)"),
         ("beats the target", "beats the target (p < 0.0001, one-sided)"),
     ],
 )
-def test_the_verdict_states_its_p_once(made: Made, reason: str, told: str) -> None:
+def test_the_verdict_states_its_p_once(made: Made, reason: str, expected: str) -> None:
     score = changed(made.scores[0], reason=reason, p_target=8.1e-6)
-    assert verdict_text(score) == told
-    assert verdict_text(changed(score, p_target=None)) == reason
+    assert status_text(score) == expected
+    assert status_text(changed(score, p_target=None)) == reason
 
 
 def test_the_download_is_the_record(made: Made, site: Path) -> None:

@@ -1,10 +1,11 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from harness.records import Figure
 from harness.report.entries import Boards, EntryRun, entries_of
-from harness.report.pages.history import first_seen, line_of, within_noise
+from harness.report.pages.history import Improvement, improvements_of, line_of
 from tests.report.made import Made
 from tests.report.markup import pages_of
 
@@ -24,9 +25,10 @@ def figure(low: float | None, value: float, high: float | None) -> Figure:
     ],
 )
 def test_a_step_is_clear_only_where_intervals_stand_apart(
-    new: Figure, before: Figure | None, noise: bool
+    made: Made, new: Figure, before: Figure | None, noise: bool
 ) -> None:
-    assert within_noise(new, before) is noise
+    entry = entries_of(made.scores, Boards(made.boards), made.results)[0]
+    assert Improvement("", entry, new, before).noise is noise
 
 
 def test_steps_go_down_and_only_ranked_entries_make_them(made: Made) -> None:
@@ -34,20 +36,23 @@ def test_steps_go_down_and_only_ranked_entries_make_them(made: Made) -> None:
     for board in made.boards:
         members = [entry for entry in entries if entry.score.entry.workload == board.workload]
         line = line_of(members[0].board_key, members, board, "h1")
-        values = [step.figure.value for step in line.steps]
+        values = [step.figure.value for step, _ in line.steps]
         assert values == sorted(values, reverse=True)
         ranked = {row.entry.title for row in board.standings}
-        assert {step.entry.score.entry.title for step in line.steps} <= ranked
+        assert {step.entry.score.entry.title for step, _ in line.steps} <= ranked
         if board.standings:
             assert values[-1] == min(row.score for row in board.standings)
 
 
 def test_the_day_is_that_of_the_earliest_run(made: Made, tmp_path: Path) -> None:
-    entry = entries_of(made.scores, Boards(made.boards), made.results)[0]
-    assert first_seen(entry).startswith("2026-11-22T00:07:25")
+    entries = entries_of(made.scores, Boards(made.boards), made.results)
+    entry = next(item for item in entries if item.standing("speed"))
+    (first,) = improvements_of([entry], "speed")
+    runs = [run.run for run in entry.runs if run.run]
+    assert first.first_seen == min(run.window.origin_utc for run in runs)
     lost = tuple(EntryRun(run.score, tmp_path) for run in entry.runs)
-    object.__setattr__(entry, "runs", lost)
-    assert first_seen(entry) == ""
+    (first,) = improvements_of([dataclasses.replace(entry, runs=lost)], "speed")
+    assert first.first_seen == ""
 
 
 def test_the_page_names_the_steps(site: Path) -> None:

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from harness.report.pages.index import LONE_CARDS_MAX
+from harness.report.pages.index import SINGLE_CARDS_MAX
 from harness.report.site import render
 from tests.report.made import Made, Plan, make
 from tests.report.markup import pages_of, read
@@ -9,16 +9,16 @@ from tests.report.markup import pages_of, read
 def cards(site: Path) -> dict[tuple[str, str], str]:
     """Text of each card by workload and prize."""
     text = (site / "index.html").read_text()
-    found = {}
+    cards = {}
     for section in text.split('<section class="workload"')[1:]:
         workload = read(section.partition("</h2>")[0] + "</h2>").words.split(">")[-1].strip()
         for card in section.split("<article")[1:]:
             words = read("<article" + card.partition("</article>")[0] + "</article>").words
-            found[workload, words.partition(" ")[0]] = words
-    return found
+            cards[workload, words.partition(" ")[0]] = words
+    return cards
 
 
-def test_each_workload_has_a_card_for_each_prize(site: Path) -> None:
+def test_every_workload_has_a_card_for_every_prize(site: Path) -> None:
     assert set(cards(site)) == {
         (workload, prize)
         for workload in ("digits-cnn", "digits-mlp")
@@ -33,7 +33,7 @@ def test_a_winner_is_named_with_value_and_interval(made: Made, site: Path) -> No
     assert "Winner" in words
     assert board.standings[0].entry.title in words
     assert "–" in words
-    assert "could have seen a lead" in words
+    assert "inimum detectable difference" in words
 
 
 def test_modelled_joules_never_win(site: Path) -> None:
@@ -43,7 +43,7 @@ def test_modelled_joules_never_win(site: Path) -> None:
     assert "Winner" not in words
 
 
-def test_a_tie_group_is_listed_whole(made: Made, tmp_path: Path) -> None:
+def test_a_tie_group_is_listed_completely(made: Made, tmp_path: Path) -> None:
     tied = [
         board.model_copy(
             update={
@@ -58,7 +58,7 @@ def test_a_tie_group_is_listed_whole(made: Made, tmp_path: Path) -> None:
     ]
     render(made.results, tmp_path, made.scores, tied)
     words = cards(tmp_path)["digits-mlp", "Speed"]
-    assert "Not separated: tie group of 3" in words
+    assert "Tied: 3 entries" in words
     assert words.count("Reference") + words.count("Lab B") == 3
 
 
@@ -68,13 +68,13 @@ def test_cards_lead_to_the_entries_and_boards(site: Path) -> None:
     assert "board/digits-cnn.html" in links
 
 
-def test_many_lone_entries_share_a_table_below_the_contests(tmp_path: Path) -> None:
+def test_many_single_entries_share_a_table_below_the_contests(tmp_path: Path) -> None:
     plans = [
         Plan(submission=f"w{number}-adamw", title=f"Entry {number}", workload=f"w{number}", seeds=2)
-        for number in range(LONE_CARDS_MAX + 1)
+        for number in range(SINGLE_CARDS_MAX + 1)
     ]
-    rivals = [Plan(submission=f"digits-mlp-{name}", title=name, seeds=2) for name in ("one", "two")]
-    made = make(tmp_path / "results", (*plans, *rivals))
+    others = [Plan(submission=f"digits-mlp-{name}", title=name, seeds=2) for name in ("one", "two")]
+    made = make(tmp_path / "results", (*plans, *others))
     render(made.results, tmp_path / "site", made.scores, made.boards)
     assert {workload for workload, _ in cards(tmp_path / "site")} == {"digits-mlp"}
     page = pages_of(tmp_path / "site")["index.html"]

@@ -5,7 +5,7 @@ from tests.report.made import Made, Plan, make
 from tests.report.markup import pages_of
 
 
-def test_each_machine_is_there_with_how_joules_came_about(site: Path) -> None:
+def test_every_machine_is_there_with_how_joules_came_about(site: Path) -> None:
     words = pages_of(site)["machines.html"].words
     assert "AMD EPYC 7B13" in words
     assert "counter modelled simulated" in words
@@ -25,7 +25,7 @@ def test_one_submission_on_two_machines_is_a_contest(tmp_path: Path) -> None:
         Plan(submission="s", title="S", meter="rapl", machine="frugal-2", watts=20.0),
     )
     contest = words.partition("All machines")[0]
-    assert "cpu-package-0, dram-0 by counter" in contest
+    assert "cpu-package-0, dram-0 (counter)" in contest
     assert contest.index("frugal-2") < contest.index("slow-1")
 
 
@@ -42,4 +42,4 @@ def test_a_machine_without_a_record_is_listed(made: Made, tmp_path: Path) -> Non
     render(tmp_path / "lost", tmp_path / "site", made.scores, made.boards)
     words = pages_of(tmp_path / "site")["machines.html"].words
     assert "epyc-7b13-4f2a" in words
-    assert "its record cannot be read" in words
+    assert "the record cannot be read" in words

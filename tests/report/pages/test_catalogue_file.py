@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.catalogue import CatalogueError, catalogue_file, read_catalogue
+from harness.report.pages.catalogue import CatalogueError, catalogue_file, read_catalogue
 
 ROW = """[[row]]
 id = "a-b"
@@ -28,7 +28,7 @@ def test_what_the_list_does_not_tell_stays_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (ROW + ROW, "id 'a-b' stands twice"),
+        (ROW + ROW, "id 'a-b' is used twice"),
         (ROW.replace("listed", "works"), "status"),
         (ROW.replace("none", ""), "proof"),
         (ROW.replace("a-b", "A b"), "id"),
