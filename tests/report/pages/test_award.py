@@ -26,7 +26,7 @@ def test_a_winner_is_shown_with_rule_and_lead(awards: dict[str, Markup]) -> None
     words = awards["energy--digits-cnn"].words
     assert "Winner: Muon" in words
     assert "every other entry costs at least" in words
-    assert "Joules that may win counter, sampled" in words
+    assert "Energy that may win counter, sampled" in words
     assert "no prize is awarded under them" in words, "the rules score the first that passes"
 
 
