@@ -1,5 +1,6 @@
 """The shape of a format plug-in: what it reads, what it writes, and how it says what is wrong."""
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,18 @@ class Format:
     Raises:
         FormatError: nothing there can be written in it.
     """
+
+
+def deferred(module: str, function: str) -> Callable[..., Any]:
+    """A function of a module that is imported at the first call.
+
+    Readers and scorers load numpy, pandas or scipy; finding or listing formats should not.
+    """
+
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module(module), function)(*arguments)
+
+    return call
 
 
 def make_finding(

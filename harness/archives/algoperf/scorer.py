@@ -71,11 +71,9 @@ def first_hit(run: ImportedRun, target: TargetMetric, *, by_time: bool) -> tuple
     curve = run.curve
     if curve is None or target.metric not in curve.metric:
         return math.nan, math.nan
-    hits = [i for i, value in enumerate(curve.metric[target.metric]) if target.reached(value)]
-    if not hits:
-        return math.nan, math.nan
-    index = min(hits, key=curve.time_s.__getitem__) if by_time else hits[0]
-    return index, curve.time_s[index]
+    hits = (i for i, value in enumerate(curve.metric[target.metric]) if target.reached(value))
+    index = min(hits, key=curve.time_s.__getitem__, default=None) if by_time else next(hits, None)
+    return (math.nan, math.nan) if index is None else (index, curve.time_s[index])
 
 
 def _trial_order(run: ImportedRun) -> tuple[int, str]:
@@ -144,18 +142,20 @@ Cells = dict[tuple[str, str], CellStudies]
 
 def collect_cells(trials: pd.DataFrame, studies: pd.DataFrame, rules: ImportedRules) -> Cells:
     """The studies of each submission and workload that has any trial."""
-    times = {key: own.time_s.tolist() for key, own in studies.groupby(CELL)}
-    cells: Cells = {}
-    for key, own in trials.groupby(CELL):
-        known, names = times.get(key, []), own.study.nunique()
-        missing = max(rules.studies_count or names, names) - len(known)
-        cells[str(key[0]), str(key[1])] = CellStudies(
-            (*known, *([] if rules.as_shipped else [math.inf] * missing)),
-            missing,
-            int((~own.logged).sum()),
-            math.fsum(own.time_s),
-            math.fsum(own.time_s[own["at"].isna()]),
+    times = studies.groupby(CELL).time_s.agg(list)
+    totals = (
+        trials.assign(
+            crashed=~trials.logged, without_hit_s=trials.time_s.where(trials["at"].isna())
         )
+        .groupby(CELL)
+        .agg({"study": "nunique", "crashed": "sum", "time_s": "sum", "without_hit_s": "sum"})
+    )
+    cells: Cells = {}
+    for (who, name), names, crashed, training_s, without_hit_s in totals.itertuples():
+        known = times.get((who, name), [])
+        missing = max(rules.studies_count or names, names) - len(known)
+        counted = (*known, *([] if rules.as_shipped else [math.inf] * missing))
+        cells[who, name] = CellStudies(counted, missing, crashed, training_s, without_hit_s)
     return cells
 
 

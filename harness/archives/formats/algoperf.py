@@ -1,8 +1,11 @@
 """AlgoPerf: reads, scores and writes its trees of logs."""
 
-from harness.archives.algoperf.reader import read
-from harness.archives.algoperf.scorer import score
-from harness.archives.algoperf.writer import write
-from harness.formats.format import Format
+from harness.formats.format import Format, deferred
 
-FORMAT = Format(name="algoperf", title="AlgoPerf log trees", read=read, score=score, write=write)
+FORMAT = Format(
+    name="algoperf",
+    title="AlgoPerf log trees",
+    read=deferred("harness.archives.algoperf.reader", "read"),
+    score=deferred("harness.archives.algoperf.scorer", "score"),
+    write=deferred("harness.archives.algoperf.writer", "write"),
+)

@@ -1,8 +1,11 @@
 """DAWNBench: reads, scores and writes its entries."""
 
-from harness.archives.dawnbench.reader import read
-from harness.archives.dawnbench.scorer import score
-from harness.archives.dawnbench.writer import write
-from harness.formats.format import Format
+from harness.formats.format import Format, deferred
 
-FORMAT = Format(name="dawnbench", title="DAWNBench entries", read=read, score=score, write=write)
+FORMAT = Format(
+    name="dawnbench",
+    title="DAWNBench entries",
+    read=deferred("harness.archives.dawnbench.reader", "read"),
+    score=deferred("harness.archives.dawnbench.scorer", "score"),
+    write=deferred("harness.archives.dawnbench.writer", "write"),
+)

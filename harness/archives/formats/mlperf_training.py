@@ -1,7 +1,10 @@
 """MLPerf Training: reads and scores submitters' packages."""
 
-from harness.archives.mlperf.reader import read
-from harness.archives.mlperf.scorer import score
-from harness.formats.format import Format
+from harness.formats.format import Format, deferred
 
-FORMAT = Format(name="mlperf-training", title="MLPerf Training packages", read=read, score=score)
+FORMAT = Format(
+    name="mlperf-training",
+    title="MLPerf Training packages",
+    read=deferred("harness.archives.mlperf.reader", "read"),
+    score=deferred("harness.archives.mlperf.scorer", "score"),
+)

@@ -1,7 +1,10 @@
 """modded-nanogpt: reads and scores logs of speedruns."""
 
-from harness.archives.nanogpt.reader import read
-from harness.archives.nanogpt.scorer import score
-from harness.formats.format import Format
+from harness.formats.format import Format, deferred
 
-FORMAT = Format(name="modded-nanogpt", title="modded-nanogpt's logs", read=read, score=score)
+FORMAT = Format(
+    name="modded-nanogpt",
+    title="modded-nanogpt's logs",
+    read=deferred("harness.archives.nanogpt.reader", "read"),
+    score=deferred("harness.archives.nanogpt.scorer", "score"),
+)

@@ -61,8 +61,6 @@ def _parse_line(line_number: int, text: str) -> Line | None:
     old = ROUND_06_LINE.search(text) if at < 0 else None
     if at < 0 and old is None:
         return None
-    if reading := READING.fullmatch(text, at + len(TOKEN)) if at >= 0 else None:
-        return Line(line_number, float(reading[1]), reading[2], float(reading[3]), {})
     try:
         event = json.loads(old[3] if old else text[at + len(TOKEN) :])
     except RecursionError as error:
@@ -103,6 +101,10 @@ def parse_log(path: Path, lines: Sequence[str], wanted: Collection[str] | None =
     events: list[Line] = []
     broken: list[str] = []
     for line_number, text in enumerate(lines, 1):
+        at = text.rfind(TOKEN)
+        if at >= 0 and (reading := READING.fullmatch(text, at + len(TOKEN))):
+            events.append(Line(line_number, float(reading[1]), reading[2], float(reading[3]), {}))
+            continue
         if ":::MLL" not in text or not _is_wanted(text, wanted):
             continue
         try:

@@ -101,10 +101,11 @@ def power_lines(lines: Sequence[Line]) -> PowerLines:
     marks, conversion, measured, estimate = [], 1.0, "", None
     for line in lines:
         value = as_number(line.value)
-        if line.key in (START, STOP):
+        if line.key == READING:
+            if value is not None:
+                marks.append(Mark(line.time_ms, value, line.key))
+        elif line.key in (START, STOP):
             marks.append(Mark(line.time_ms, None, line.key))
-        elif line.key == READING and value is not None:
-            marks.append(Mark(line.time_ms, value, line.key))
         elif line.key == CONVERSION and value is not None:
             conversion, measured = value, str(line.metadata.get("measurement_type", ""))
         elif line.key == ESTIMATE and estimate is None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from harness.archives.algoperf.reader import read
-from harness.archives.formats.algoperf import FORMAT
 from harness.formats.format import FormatError
 from harness.records import ImportedRun
 from tests.archives.algoperf.made import csv_text, hit, write_tree
@@ -196,4 +195,3 @@ def test_nothing_to_import_is_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FormatError, match="expected a folder that holds one folder per submission"):
         read(tmp_path / name)
-    assert FORMAT.read is read
