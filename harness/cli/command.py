@@ -11,6 +11,13 @@ import click
 
 from harness.cli.printer import Printer
 from harness.records import Record, dump
+from harness.records.base import FORMAT
+
+
+class Document(Record):
+    """Base of the documents that commands print with `--json`."""
+
+    format: int = FORMAT
 
 
 @dataclass(frozen=True)

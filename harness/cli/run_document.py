@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bundle import Bundle
+from harness.cli.command import Document
 from harness.cli.printer import Printer
 from harness.errors import ExitCode
 from harness.measure.energy import disjoint
 from harness.records import Ruleset, RunScore
-from harness.records.base import FORMAT, Record
 from harness.records.measure import Method, weakest_method
 from harness.report.numbers import plain, quantity
 from harness.run.order import RunResult
@@ -71,10 +71,9 @@ class RunItem(RunScore):
         return self.trial.study if self.trial and self.trial.mode == "external" else None
 
 
-class RunDocument(Record):
+class RunDocument(Document):
     """`joulemark run`."""
 
-    format: int = FORMAT
     workload: str
     submission: str
     machine: str

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli import new_submission as module
-from harness.cli.new_submission import InitDocument, _toml, create_submission
+from harness.cli.verbs import init as module
+from harness.cli.verbs.init import InitDocument, create_submission, submission_toml
 from harness.records import dump, load
 from harness.registry import UnknownPlugin
 from harness.run.submission import SubmissionError, SubmissionFile, open_submission
@@ -40,7 +40,7 @@ def test_any_title_reads_back(title: str) -> None:
     fields: dict[str, Any] = {
         "title": title, "division": "open", "workloads": ["a", "b"], "imports": [],
     }  # fmt: skip
-    tree = tomllib.loads(_toml(fields, ""))
+    tree = tomllib.loads(submission_toml(fields, {}))
     assert tree["title"] == title
     assert load(SubmissionFile, tree, "file").workloads == ("a", "b")
 
@@ -50,7 +50,7 @@ def test_no_field_of_the_template_can_be_forgotten(key: str) -> None:
     fields: dict[str, Any] = dict.fromkeys(("title", "division", "workloads", "imports"), "x")
     del fields[key]
     with pytest.raises(KeyError, match=key):
-        _toml(fields, "")
+        submission_toml(fields, {})
 
 
 # --- what is written ------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_what_breaks_off_leaves_nothing_behind(
         raise error
 
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr(module, "_toml", broken)
+    monkeypatch.setattr(module, "submission_toml", broken)
     with pytest.raises(type(error)):
         create_submission(tmp_path / "mine", "tiny", division)
     assert sorted(tmp_path.iterdir()) == before

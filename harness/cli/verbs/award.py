@@ -6,21 +6,19 @@ from pathlib import Path
 
 import click
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import folder_option, results_option, ruleset_options
 from harness.cli.printer import Printer
 from harness.prizes import Prize, awards, markdown
 from harness.records import Award, Finding, Ruleset, dump
-from harness.records.base import FORMAT, Record
 from harness.registry import find
 from harness.score.score import score_all
 from harness.storage import write_file
 
 
-class AwardDocument(Record):
+class AwardDocument(Document):
     """`joulemark award`."""
 
-    format: int = FORMAT
     prize: str
     ruleset: str
     decisions: tuple[Award, ...]

@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from harness.bundle import Bundle
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import launcher_option, quiet_option, ruleset_options
 from harness.cli.printer import Printer
 from harness.cli.progress import display_for
 from harness.errors import ExitCode
 from harness.records import Finding, Ruleset
-from harness.records.base import FORMAT, Record
 from harness.registry import BrokenPlugin, UnknownPlugin, find
 from harness.rules.evidence import Evidence
 from harness.run.dry_run import dry_run, dry_run_step, last_words
@@ -32,10 +31,9 @@ ENVIRONMENT_CHECKS = frozenset(
 """Checks that fail because of this machine or person, not because of the submission."""
 
 
-class CheckDocument(Record):
+class CheckDocument(Document):
     """`joulemark check`."""
 
-    format: int = FORMAT
     submission: str
     """Name of its folder, or the argument if the folder cannot be read."""
     path: str

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import click
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.failure import unknown
 from harness.cli.options import results_option, ruleset_options
 from harness.cli.printer import Printer
 from harness.errors import ExitCode
 from harness.records import Comparison, CostRatio, GateResult, Ruleset, Score
-from harness.records.base import FORMAT, Record
 from harness.score.compare import compare, gate
 from harness.score.score import score_results
 
@@ -25,10 +24,9 @@ GATES = {
 }
 
 
-class CompareDocument(Record):
+class CompareDocument(Document):
     """`joulemark compare`."""
 
-    format: int = FORMAT
     a: str
     b: str
     comparisons: tuple[Comparison, ...]

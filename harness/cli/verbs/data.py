@@ -7,10 +7,10 @@ from typing import Any, Literal
 import click
 
 from harness.api import DataFault, DataMissing, PackedData
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.printer import Printer
 from harness.errors import ExitCode
-from harness.records.base import FORMAT, Record
+from harness.records.base import Record
 from harness.registry import Plugin, discover, find
 
 VARIABLE = "JOULEMARK_DATA"
@@ -33,10 +33,9 @@ class PackedItem(Record):
     """None if no set is packed, or if the files cannot be trusted."""
 
 
-class DataDocument(Record):
+class DataDocument(Document):
     """`joulemark data`."""
 
-    format: int = FORMAT
     root: str
     sets: tuple[PackedItem, ...]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import folder_option, results_option
 from harness.cli.printer import Printer
 from harness.cli.progress import display_for
@@ -10,7 +10,6 @@ from harness.cli.run_document import RunDocument, document_of, show_series, wors
 from harness.cli.score_tables import show_scores
 from harness.cli.verbs.report import ReportDocument, render_site
 from harness.prizes import score_document
-from harness.records.base import FORMAT, Record
 from harness.records.document import ScoreDocument
 from harness.registry import Plugin, discover
 from harness.rules.load import load_ruleset
@@ -21,10 +20,9 @@ WORKLOAD = "digits-mlp"
 RULESET = "smoke"
 
 
-class DemoDocument(Record):
+class DemoDocument(Document):
     """`joulemark demo`."""
 
-    format: int = FORMAT
     series: tuple[RunDocument, ...]
     """One for each submission."""
     scores: ScoreDocument

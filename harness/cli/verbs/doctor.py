@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.printer import Printer
 from harness.cli.verbs.list import PluginItem, items_of
 from harness.measure.choice import MeterChoice, sensors
@@ -13,7 +13,7 @@ from harness.measure.metering import MeteringError
 from harness.measure.preflight import facts
 from harness.measure.trial import DomainTrial, TrialResult, try_meters
 from harness.records import Machine, MachineFact
-from harness.records.base import FORMAT, Record
+from harness.records.base import Record
 from harness.registry import Plugin, discover
 from harness.report.numbers import quantity
 from harness.rules.load import load_ruleset
@@ -44,10 +44,9 @@ class MeterTrial(Record):
     """Errors that occurred while they were read."""
 
 
-class DoctorDocument(Record):
+class DoctorDocument(Document):
     """`joulemark doctor`."""
 
-    format: int = FORMAT
     machine: str
     """One line: processor, memory, GPUs, kernel."""
     meters: tuple[PluginItem, ...]

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from harness.bundle import Bundle, BundleError
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import existing_folder
 from harness.cli.printer import Printer
 from harness.clock import NS_PER_S
 from harness.measure.energy import Energy, EnergyReader, Total
 from harness.measure.trace import read_trace
 from harness.records import Domain
-from harness.records.base import FORMAT, Record
+from harness.records.base import Record
 from harness.report.numbers import percent, quantity
 
 COLUMNS = ("domain", "method", "joules", "± (k = 2)", "terms", "bound", "coverage", "source")
@@ -26,10 +26,9 @@ class DomainEnergy(Record):
     energy: Energy
 
 
-class ExplainDocument(Record):
+class ExplainDocument(Document):
     """`joulemark explain`."""
 
-    format: int = FORMAT
     run_id: str
     window: str
     window_s: float

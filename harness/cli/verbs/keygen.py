@@ -4,16 +4,14 @@ from pathlib import Path
 
 import click
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.printer import Printer
-from harness.records.base import FORMAT, Record
 from harness.sign import PUBLIC_SUFFIX, generate
 
 
-class KeygenDocument(Record):
+class KeygenDocument(Document):
     """`joulemark keygen`."""
 
-    format: int = FORMAT
     private_key: str
     """File to keep secret."""
     public_key: str

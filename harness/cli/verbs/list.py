@@ -7,11 +7,11 @@ from typing import Any
 import click
 from pydantic import Field
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import OneOf
 from harness.cli.printer import Printer
 from harness.plugins import Availability
-from harness.records.base import FORMAT, Record
+from harness.records.base import Record
 from harness.registry import Broken, Plugin, discover
 from harness.rules.load import load_ruleset
 from harness.run.submission import open_submission
@@ -67,10 +67,9 @@ class PluginItem(Record):
     """For workloads: domain, metric, direction, target, budget, secrecy, size; and so on."""
 
 
-class ListDocument(Record):
+class ListDocument(Document):
     """`joulemark list`."""
 
-    format: int = FORMAT
     kinds: tuple[str, ...]
     """The requested kinds."""
     plugins: tuple[PluginItem, ...]

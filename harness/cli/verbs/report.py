@@ -5,13 +5,12 @@ from pathlib import Path
 import click
 
 from harness.bundle import Bundle, find_bundles
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.failure import unknown
 from harness.cli.options import folder_option, results_option, ruleset_options
 from harness.cli.printer import Printer
 from harness.prizes import boards
 from harness.records import Ruleset
-from harness.records.base import FORMAT, Record
 from harness.report.ci import write_ci
 from harness.report.site import render
 from harness.score.score import score_all
@@ -19,10 +18,9 @@ from harness.score.score import score_all
 INDEX = "index.html"
 
 
-class ReportDocument(Record):
+class ReportDocument(Document):
     """`joulemark report`."""
 
-    format: int = FORMAT
     index: str
     """Path of the first page."""
     files: tuple[str, ...]

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from pydantic import Field
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import (
     key_option,
     launcher_option,
@@ -19,7 +19,6 @@ from harness.cli.progress import display_for
 from harness.cli.run_document import RunDocument, document_of, show_series
 from harness.errors import ExitCode
 from harness.records import Figure, Ruleset, Score
-from harness.records.base import FORMAT, Record
 from harness.records.confirm import Confirmation, ConfirmRow
 from harness.run.order import Watcher
 from harness.run.rerun import open_sealed, rerun_request, sealed_reference, sealed_series
@@ -37,10 +36,9 @@ CODES = {
 COLUMNS = ("quantity", "sealed", "repeated", "change", "interval", "verdict", "reason")
 
 
-class RerunDocument(Record):
+class RerunDocument(Document):
     """`joulemark rerun`."""
 
-    format: int = FORMAT
     bundle: str
     """The sealed run that was repeated."""
     sealed: tuple[str, ...]

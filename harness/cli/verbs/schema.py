@@ -8,11 +8,11 @@ from typing import Any, Literal
 import click
 
 from harness import records
+from harness.cli.command import Document
 from harness.cli.failure import unknown
 from harness.cli.group import verb_names
 from harness.cli.run_document import RunDocument
 from harness.records import Record
-from harness.records.base import FORMAT
 
 _SUFFIX = "Document"
 
@@ -28,10 +28,9 @@ class ErrorBody(Record):
     exit_code: int
 
 
-class ErrorDocument(Record):
+class ErrorDocument(Document):
     """Printed by any command with `--json` if the command fails."""
 
-    format: int = FORMAT
     error: ErrorBody
 
 

@@ -4,17 +4,15 @@ from pathlib import Path
 
 import click
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.printer import Printer
-from harness.records.base import FORMAT, Record
 from harness.sign import SignError, key_id, load_key, sign
 from harness.verify import verify
 
 
-class SignDocument(Record):
+class SignDocument(Document):
     """`joulemark sign`."""
 
-    format: int = FORMAT
     key_id: str
     signed: tuple[str, ...]
     """Folders of the bundles that were signed."""

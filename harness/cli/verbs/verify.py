@@ -6,18 +6,16 @@ from typing import Literal
 
 import click
 
-from harness.cli.command import CommandResult, json_command
+from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.printer import Printer
 from harness.errors import ExitCode
-from harness.records.base import FORMAT, Record
 from harness.verify import Report, verify
 from harness.verify.report import BundleReport, CheckResult, LedgerReport
 
 
-class VerifyDocument(Record):
+class VerifyDocument(Document):
     """`joulemark verify`."""
 
-    format: int = FORMAT
     root: str
     kind: Literal["bundle", "tree"]
     ok: bool

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.new_submission import InitDocument
+from harness.cli.verbs.init import InitDocument
 from harness.registry import find, sources
 from harness.rules.load import load_ruleset
 from harness.run.inspection import inspect
