@@ -1,6 +1,6 @@
 """What a submission or a workload may import: Session, WorkloadSpec, Splits.
 
-Nothing here imports torch, and nothing here can read a meter, a label or the score.
+This module does not import torch, and gives no access to meters, labels or scores.
 """
 
 import math
@@ -26,31 +26,31 @@ Hyperparameter = str | int | float | bool
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What is measured on the hidden test split, and which way is better."""
+    """The quantity that is computed on the hidden test split, and its direction."""
 
     name: str
     better: Literal["higher", "lower"]
     unit: str = ""
     digits: int = 4
-    """Digits after the point that the metric can resolve on this test split."""
+    """Digits after the point that are significant on this test split."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The frozen value to reach."""
+    """The metric value that a run must reach."""
 
     value: float
     version: str
     derivation: str
-    """One sentence: by which rule, from how many runs of which submission."""
+    """One sentence: by which rule, from how many runs of which submission it was derived."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
     """The data of one instance.
 
-    `train` and `validation` reach the submission at the gun; `test_inputs` reach the predictor
-    after the submission is dead; `test_labels` and `facts` never leave the judge.
+    `train` and `validation` are sent to the submission at the start signal, `test_inputs` to the
+    predictor after the submission has ended; `test_labels` and `facts` stay in the judge.
     """
 
     train: Arrays
@@ -58,33 +58,34 @@ class Splits:
     test_inputs: Arrays
     test_labels: Arrays
     facts: Mapping[str, float] = field(default_factory=dict)
-    """Of the drawn instance, as its entropy rate in nats. `partial` and `synthetic` (1.0: yes) mark
-    data that are not those which the workload names: a part of them, or a generated stand-in."""
+    """Facts about the drawn instance, such as its entropy rate in nats. `partial` and `synthetic`
+    (1.0: yes) mark data that are only a part of the published set, or generated instead of it."""
     manifest_sha256: str | None = None
-    """Of packed data: digest of the manifest that lists their files."""
+    """Digest of the manifest that lists the files of packed data; None for other data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What a predictor must give: float32 of shape (examples, *shape)."""
+    """What a predictor must return: float32 of shape (examples, *shape)."""
 
     kind: Literal["scores", "log_probabilities"]
-    """`scores`: any finite numbers, the greatest wins; `log_probabilities`: normalised, in nats."""
+    """`scores`: finite numbers, of which the greatest is the answer; `log_probabilities`:
+    normalized, in nats."""
     shape: tuple[int, ...]
 
 
 class DataMissing(JouleMarkError, FileNotFoundError):
-    """A workload's data are not there; the message says how to get them."""
+    """The data of a workload are missing; the message says how to get them."""
 
     exit_code = ExitCode.MISSING
 
 
 class DataFault(JouleMarkError, ValueError):
-    """Data that are not as their format says; the message names the file and a remedy."""
+    """Data that do not have their format; the message names the file and what to do."""
 
 
 class PackedData(Protocol):
-    """How original files become what an official workload maps."""
+    """Packs the original files of an official workload for memory mapping."""
 
     @property
     def name(self) -> str:
@@ -93,15 +94,15 @@ class PackedData(Protocol):
 
     @property
     def how(self) -> str:
-        """One sentence: where to get the originals, and what the folder must hold."""
+        """One sentence: where to get the originals, and what the folder must contain."""
         ...
 
     def prepare(self, originals: Path, root: Path, *, partial: bool = False) -> Mapping[str, Any]:
-        """Pack a folder of originals below `root`, whole or not at all; returns the manifest.
+        """Pack a folder of originals below `root`, completely or not at all; returns the manifest.
 
         Raises:
-            DataMissing: a file is not there.
-            DataFault: a file is not as its format says, or the set is not whole.
+            DataMissing: a file is missing.
+            DataFault: a file does not have its format, or the set is not complete.
         """
         ...
 
@@ -109,14 +110,14 @@ class PackedData(Protocol):
         """Hash every packed file; returns the manifest.
 
         Raises:
-            DataMissing: nothing is packed there.
-            DataFault: a file is not as the manifest says.
+            DataMissing: there are no packed data.
+            DataFault: a file differs from the manifest.
         """
         ...
 
 
 Ask = Callable[[Arrays], Array]
-"""Inputs to outputs of the snapshot that is being evaluated: one question to the predictor."""
+"""Computes outputs from inputs with the snapshot that is evaluated: one query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,50 +132,50 @@ class WorkloadSpec:
     metric: Metric
     target: Target
     budget_s: float
-    """Run window, seconds, after which the submission is killed."""
+    """Seconds after the start signal at which the submission is killed."""
     outputs: Outputs
     data: Callable[[int], Splits]
-    """Instance seed to data; public workloads give the same for every seed."""
+    """Makes the data of an instance seed; public workloads ignore the seed."""
     model: Callable[[], "nn.Module"]
-    """The closed division's model with its initialisation; draws from torch's global generator."""
+    """Makes the initialized model of the closed division, with torch's global random generator."""
     score: Callable[[Array, Arrays, Mapping[str, float]], float]
-    """(outputs, test labels, facts) to metric; numpy only, runs in the judge."""
+    """Computes the metric from outputs, test labels and facts; numpy only, runs in the judge."""
     loss: Callable[[Array, Arrays, Mapping[str, float]], float] | None = None
-    """A second figure for the record, as cross-entropy in nats."""
+    """Computes a second figure for the record, such as cross-entropy in nats."""
     evaluation: Literal["direct", "lockstep", "interactive"] = "direct"
-    """`direct`: all inputs at once; `lockstep`: token t+1 is sent only after the distribution for
-    t is there, over the whole batch; `interactive`: `interact` asks as often as it needs."""
+    """`direct`: all inputs at once; `lockstep`: token t+1 of a batch is sent only after its outputs
+    for token t are returned; `interactive`: `interact` makes as many queries as it needs."""
     interact: "Callable[[Splits, Ask], Array] | None" = None
-    """Control: plays hidden episodes by asking for outputs step by step; gives what `score` takes.
-    Runs outside of every sandbox, so the dynamics it uses cannot be seen or altered."""
+    """Control: runs hidden episodes with one query per step; returns the outputs for `score`. It
+    runs outside of all sandboxes, so that submissions cannot read or change the dynamics."""
     answer_values: int | None = None
-    """Values in the largest answer to one question, where that is more than all outputs hold."""
+    """Number of values in the largest answer to one query, if it exceeds that of all outputs."""
     predict: "Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None" = None
-    """Closed division: how the model turns inputs into outputs where it is more than one forward
-    pass, as sampling from a flow; None calls the model."""
+    """Closed division: computes outputs where one forward pass is not enough, as when sampling from
+    a flow; None calls the model."""
     divisions: tuple[str, ...] = ("closed", "open", "hardware")
-    """Divisions that it can be fair in; generative ones have no open division, where the training
-    rows, kept, would pass for new samples."""
+    """The divisions that the workload has. Generative ones have no open division, in which a
+    predictor could return stored training rows as new samples."""
     threads: int = 1
     predict_cpu_s: float
     """CPU seconds that the closed model needs to load one snapshot and predict the test split."""
     optimum: float | None = None
-    """Best value that any predictor can expect, where it is known."""
+    """Best value that any predictor can expect; None if unknown."""
     optimum_error: Callable[[Arrays, Mapping[str, float]], float] | None = None
     """Standard error of the metric of the ideal predictor on the drawn test split."""
     mask: tuple[str, ...] = ()
-    """Folders of installed packages, as `sklearn/datasets/data`, that hold this workload's data."""
+    """Folders of installed packages that contain these data, such as `sklearn/datasets/data`."""
     packed: PackedData | None = None
-    """Of official workloads: their data lie in a local folder, packed by `joulemark data`."""
+    """How `joulemark data` packs the data of an official workload into a local folder."""
     packages: tuple[str, ...] = ("numpy", "torch")
-    """Distributions whose versions define the result; recorded."""
+    """Distributions whose versions influence the result; they are recorded."""
     tags: tuple[str, ...] = ()
     about: str = ""
-    """A paragraph for people: source of the data, licence, what it stands for."""
+    """A paragraph for readers: source of the data, licence, what the workload represents."""
 
 
 class Channel(Protocol):
-    """How a session reaches the conductor; made by the shim, never by a submission."""
+    """The connection of a session to the conductor; made by the shim, not by a submission."""
 
     def snapshot(self, tensors: Mapping[str, Any], step: int | None, note: str) -> None:
         """Hand over weights as a sealed safetensors memfd."""
@@ -185,29 +186,29 @@ class Channel(Protocol):
         ...
 
     def now_s(self) -> float:
-        """Seconds since the gun."""
+        """Seconds since the start signal."""
         ...
 
     def next_snapshot_s(self) -> float:
-        """Seconds since the gun from which on a snapshot counts."""
+        """Seconds since the start signal from which on a snapshot is accepted."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """All that a submission gets: `def train(session: Session) -> None`."""
+    """The argument of a submission's `train(session)`."""
 
     workload: WorkloadSpec
     seed: int
     device: str
     train: Arrays
-    """Memory-mapped arrays, read-only, there since the gun."""
+    """Read-only, memory-mapped arrays, which are available from the start signal on."""
     validation: Arrays
-    """For the submission's own decisions, on its own clock; training on it is allowed."""
+    """For the submission's own decisions, within the run window; training on it is allowed."""
     budget_s: float
     snapshot_rule: Literal["final", "first_passing"]
     snapshot_spacing_s: float = 0.0
-    """Least time between two snapshots that count, under `first_passing`."""
+    """Least time between two accepted snapshots, under `first_passing`."""
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
     threads: int = 1
     rank: int = 0
@@ -219,13 +220,13 @@ class Session:
         return self.budget_s - self.channel.now_s()
 
     def snapshot_due(self) -> bool:
-        """Whether a snapshot handed over now would count (always, under `final`)."""
+        """Whether a snapshot would be accepted now; under `final` it always is."""
         return self.channel.now_s() >= self.channel.next_snapshot_s()
 
     def snapshot(self, model_or_tensors: Any, step: int | None = None, note: str = "") -> None:
         """Hand over weights: a module, a state dict, or a mapping of names to tensors or arrays.
 
-        The bytes are copied at once, so training may go on; the time it takes is on the clock.
+        The bytes are copied before this returns; the time for it is part of the run window.
         """
         state = getattr(model_or_tensors, "state_dict", None)
         tensors = state() if callable(state) else model_or_tensors
@@ -236,7 +237,7 @@ class Session:
     ) -> Iterator[dict[str, Array]]:
         """Shuffled batches as dicts of arrays (rows copied), until the budget or `epochs` ends.
 
-        The order is drawn from the session's seed, anew each epoch; a last partial batch is kept.
+        The order is drawn from the session's seed, newly for each epoch; a partial batch is kept.
         """
         arrays = {"train": self.train, "validation": self.validation}[split]
         rows = len(next(iter(arrays.values())))
@@ -252,9 +253,9 @@ class Session:
             epoch += 1
 
     def log(self, step: int | None = None, **scalars: float) -> None:
-        """Tell the conductor numbers, at most 32 at once; stored as claimed.
+        """Report numbers, at most 32 at once; they are stored as claims of the submission.
 
-        NaN and infinity are no reason to stop: they are told by name, and become a finding.
+        NaN and infinity are reported by name and become a finding; the run continues.
         """
         numbers = {name: float(value) for name, value in scalars.items()}
         odd = {name: str(value) for name, value in numbers.items() if not math.isfinite(value)}
@@ -263,12 +264,12 @@ class Session:
         self.channel.send("log", {**fields, "nonfinite": odd} if odd else fields)
 
     def span(self, name: str) -> AbstractContextManager[None]:
-        """A named phase, shown on the power trace: `with session.span("epoch"):`."""
-        return _Span(self.channel, name)
+        """Mark a named phase, which the power trace shows: `with session.span("epoch"):`."""
+        return _NamedPhase(self.channel, name)
 
 
-class _Span:
-    """Sends the two edges of a phase."""
+class _NamedPhase:
+    """Sends a message at the beginning and at the end of a phase."""
 
     def __init__(self, channel: Channel, name: str) -> None:
         self._channel = channel

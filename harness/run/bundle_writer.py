@@ -17,7 +17,7 @@ from harness.run.order import Order
 from harness.run.readme import README_TEXT
 from harness.run.source_checks import LOCK, packages_bytes, source_findings
 from harness.run.submission import freeze
-from harness.sign import sign_ahead
+from harness.sign import sign_before_sealing
 from harness.storage import make_folder, sha256_file, write_file
 
 
@@ -86,7 +86,7 @@ class BundleWriter:
         """Sign where there is a key; returns why that could not be."""
         try:
             if self.order.key is not None:
-                sign_ahead(self.folder, manifest, self.order.key)
+                sign_before_sealing(self.folder, manifest, self.order.key)
         except OSError as error:
             return error
         return None

@@ -47,7 +47,7 @@ def dry_run(request: SeriesRequest, seconds: float, watcher: Watcher) -> Iterato
         watcher: Who looks on.
 
     Raises:
-        MachineBusy: another run holds this machine.
+        MachineBusy: another run uses this machine.
         (and what `orders` raises)
     """
     workload: WorkloadSpec = find("workloads", request.workload).value

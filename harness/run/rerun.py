@@ -28,7 +28,7 @@ def open_sealed(folder: Path) -> Bundle:
     """A sealed bundle of which every check holds.
 
     Raises:
-        RerunError: it is incomplete, or not as it was sealed.
+        RerunError: it is incomplete, or was changed after it was sealed.
     """
     try:
         report = verify(folder)
@@ -41,7 +41,7 @@ def open_sealed(folder: Path) -> Bundle:
     faults = list(report.failures())
     if faults or report.bundles[0].state != "sealed":
         what = faults[0] if faults else "the run was cut off and never sealed"
-        raise RerunError(f"{folder}: not as it was sealed, so there is nothing to repeat: {what}")
+        raise RerunError(f"{folder}: was changed after it was sealed: {what}")
     return Bundle(folder.resolve(), checked=True)
 
 
@@ -73,7 +73,7 @@ def sealed_series(bundle: Bundle) -> list[Bundle]:
     """The bundle and the others of its series beside it, each checked.
 
     Raises:
-        RerunError: one of them is not as it was sealed.
+        RerunError: one of them was changed after it was sealed.
     """
     if not in_place(bundle):
         return [bundle]

@@ -258,7 +258,7 @@ def run_series(request: SeriesRequest, watcher: Watcher) -> list[RunResult]:
     """Run every seed; after an interrupt the rest is left out.
 
     Raises:
-        MachineBusy: another run holds this machine.
+        MachineBusy: another run uses this machine.
         (and what `orders` raises)
     """
     outcomes: list[RunResult] = []

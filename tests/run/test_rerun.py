@@ -49,7 +49,7 @@ def test_one_changed_byte_and_there_is_nothing_to_repeat(sealed: Path, name: str
     path = sealed / name
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(RerunError, match="not as it was sealed") as caught:
+    with pytest.raises(RerunError, match="was changed after it was sealed") as caught:
         open_sealed(sealed)
     assert str(sealed) in str(caught.value)
     assert name in str(caught.value)

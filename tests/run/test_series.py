@@ -198,7 +198,7 @@ def test_ctrl_c_leaves_the_rest_of_the_series_out(folder: Folder) -> None:
 def test_a_second_series_on_this_machine_is_refused(folder: Folder, own_lock: Path) -> None:
     with own_lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(MachineBusy, match="another run holds this machine"):
+        with pytest.raises(MachineBusy, match="another run uses this machine"):
             run_series(folder.request(), Silent())
         assert not folder.results.exists()
     assert run_series(folder.request(), Silent())[0].run.status == "ok", "and later it goes"

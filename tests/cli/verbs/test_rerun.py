@@ -97,7 +97,7 @@ def test_edited_bundle_is_never_run(sealed: Path, joulemark) -> None:
     train.write_text(train.read_text() + "# better\n")
     result = joulemark("rerun", str(sealed), *QUICK)
     assert result.exit_code == 3
-    assert "not as it was sealed" in result.stderr
+    assert "was changed after it was sealed" in result.stderr
     assert "train.py" in result.stderr
     assert not Path("again").exists()
 
