@@ -162,7 +162,7 @@ class Bundle:
         """
         self._path = str(folder)
         if not os.path.isfile(f"{self._path}/{MANIFEST}"):  # noqa: PTH113 - as in _read
-            raise BundleError(f"{folder}: no {MANIFEST}, so not a sealed bundle (was the run cut off?)")
+            raise BundleError(f"{folder}: no {MANIFEST}, so not a sealed bundle; was it cut off?")
         self.folder = folder
         self._checked = checked
 
