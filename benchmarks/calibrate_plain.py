@@ -262,7 +262,7 @@ def spread_of(finals: Array) -> InstanceSpread:
     between = max(0.0, float(finals.mean(axis=1).var(ddof=1)) - within / seeds)
     return InstanceSpread(
         instances_count=instances,
-        runs_each_count=seeds,
+        runs_per_instance=seeds,
         deviation_runs=within**0.5,
         deviation_instances=between**0.5,
     )
@@ -280,8 +280,8 @@ def main() -> None:
         spread = instance_spread(options.submission, options.instances)
         sys.stdout.write(spread.model_dump_json(indent=2) + "\n")
         if options.json:
-            found = load(Calibration, options.json.read_bytes(), options.json)
-            options.json.write_text(compact(found.model_copy(update={"instances": spread})))
+            document = load(Calibration, options.json.read_bytes(), options.json)
+            options.json.write_text(compact(document.model_copy(update={"instances": spread})))
         return
     record = calibrate(options.submission, options.seeds)
     for run in record.runs:

@@ -2,8 +2,8 @@
 
 python -m benchmarks.harness_tax [--pairs N] [--workload digits-cnn]
 
-Interleaved pairs, each with the order drawn anew. Compared are CPU seconds of the training process,
-once of the training alone (gun to end; in the plain script, `train()` from begin to end) and once
+Interleaved pairs, each in a random order. The script compares CPU seconds of the training process,
+once of the training alone (from the start signal; in the plain script, `train()` alone) and once
 of the whole process, imports and start included. Printed are the medians, their ratio, the ratio
 pair by pair with its spread, and what the sampler and the modelled meter cost beside.
 """
@@ -28,7 +28,7 @@ sys.path.insert(0, sys.argv[1])
 from harness.api import Session
 from harness.registry import find
 
-class Nobody:
+class DiscardingChannel:
     def snapshot(self, tensors, step, note): pass
     def send(self, kind, fields): pass
     def now_s(self): return time.perf_counter() - begun
@@ -42,7 +42,7 @@ for name in json.loads(sys.argv[4]): importlib.import_module(name)
 torch.manual_seed(int(sys.argv[3]))
 begun = time.perf_counter()
 session = Session(workload=spec, seed=int(sys.argv[3]), device="cpu", train=splits.train,
-    validation=splits.validation, budget_s=1e9, snapshot_rule="final", channel=Nobody())
+    validation=splits.validation, budget_s=1e9, snapshot_rule="final", channel=DiscardingChannel())
 before = time.process_time()
 importlib.import_module("train").train(session)
 print(json.dumps(time.process_time() - before))

@@ -126,8 +126,8 @@ class Coverage(NamedTuple):
 
 def _costs(run: dict[str, Any]) -> list[float]:
     """Seconds of each snapshot; CPU seconds where the runs were dry_run side by side."""
-    found: list[float] = run["time_s"] if run.get("time_s") is not None else run["cpu_s"]
-    return found
+    result: list[float] = run["time_s"] if run.get("time_s") is not None else run["cpu_s"]
+    return result
 
 
 def _digested() -> Iterator[tuple[dict[str, Any], str]]:
@@ -151,7 +151,7 @@ def final(record: dict[str, Any]) -> Population:
 
 def first_passing(record: dict[str, Any]) -> Population:
     """Costs of the first snapshots that pass; runs without one are left out."""
-    found, gaps = [], []
+    result, gaps = [], []
     for run in record["runs"]:
         times = _costs(run)
         hits = [
@@ -161,9 +161,9 @@ def first_passing(record: dict[str, Any]) -> Population:
         ]
         if hits:
             at = hits[0]
-            found.append(times[at])
+            result.append(times[at])
             gaps.append(times[max(at, 1)] - times[max(at, 1) - 1] if len(times) > 1 else 0.0)
-    return Population(record["workload"], tuple(found), statistics.median(gaps))
+    return Population(record["workload"], tuple(result), statistics.median(gaps))
 
 
 def rounded(record: dict[str, Any]) -> Population:
@@ -190,11 +190,11 @@ KINDS: dict[str, Callable[[dict[str, Any]], Population]] = {
 }
 
 
-def _holds(found: Interval, truth: float) -> bool:
-    assert found.low is not None
-    assert found.high is not None
+def _holds(interval: Interval, truth: float) -> bool:
+    assert interval.low is not None
+    assert interval.high is not None
     # A rounding error must not decide where all costs agree.
-    return math.log(found.low) - 1e-9 <= truth <= math.log(found.high) + 1e-9
+    return math.log(interval.low) - 1e-9 <= truth <= math.log(interval.high) + 1e-9
 
 
 def coverage(population: Population, kind: str, seeds: int, draws: int) -> Coverage:
@@ -202,22 +202,22 @@ def coverage(population: Population, kind: str, seeds: int, draws: int) -> Cover
     rng = random.Random(f"{population.workload} {kind} {seeds}")
     held, narrowest = 0, math.inf
     for _ in range(draws):
-        found = log_t_interval(rng.choices(population.costs, k=seeds), LEVEL, population.floor)
-        held += _holds(found, population.truth)
-        narrowest = min(narrowest, ((found.high or 0.0) - (found.low or 0.0)) / found.value)
+        result = log_t_interval(rng.choices(population.costs, k=seeds), LEVEL, population.floor)
+        held += _holds(result, population.truth)
+        narrowest = min(narrowest, ((result.high or 0.0) - (result.low or 0.0)) / result.value)
     return Coverage(population.workload, kind, seeds, held / draws, narrowest)
 
 
 def _summed(mine: Sequence[Coverage]) -> CoverageRow:
     """The workloads of one kind and number of seeds as one row."""
-    least = min(mine, key=lambda each: each.share)
+    least = min(mine, key=lambda item: item.share)
     return CoverageRow(
         costs=least.kind,
         seeds=least.seeds,
-        median_ratio=statistics.median(each.share for each in mine),
+        median_ratio=statistics.median(item.share for item in mine),
         least_ratio=least.share,
         least_on=least.workload,
-        narrowest_ratio=min(each.narrowest for each in mine),
+        narrowest_ratio=min(item.narrowest for item in mine),
     )
 
 
@@ -235,19 +235,21 @@ def summary(rows: Sequence[Coverage], draws: int) -> IntervalCoverage:
     )
 
 
-def documented(text: str, found: IntervalCoverage) -> str:
+def documented(text: str, interval_coverage: IntervalCoverage) -> str:
     """The page with its table replaced."""
     lines = text.splitlines()
-    first = lines.index(next(markdown(found)))
+    first = lines.index(next(markdown(interval_coverage)))
     last = next(at for at in range(first, len(lines)) if not lines[at].startswith("|"))
-    return "\n".join([*lines[:first], *markdown(found), *lines[last:]]) + "\n"
+    return "\n".join([*lines[:first], *markdown(interval_coverage), *lines[last:]]) + "\n"
 
 
-def write(found: IntervalCoverage) -> None:
+def write(interval_coverage: IntervalCoverage) -> None:
     """Put the figures where the site and the documentation take them from."""
-    text = json.dumps(found.model_dump(mode="json"), indent=1)
+    text = json.dumps(interval_coverage.model_dump(mode="json"), indent=1)
     COVERAGE_FILE.write_text(text + "\n", encoding="utf-8")
-    PAGE.write_text(documented(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+    PAGE.write_text(
+        documented(PAGE.read_text(encoding="utf-8"), interval_coverage), encoding="utf-8"
+    )
 
 
 def measure(draws: int) -> list[Coverage]:
@@ -267,11 +269,11 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
-    found = summary(measure(asked.draws), asked.draws)
-    print("\n".join(markdown(found)))
-    print(f"\n{len(found.records)} workloads")
+    result = summary(measure(asked.draws), asked.draws)
+    print("\n".join(markdown(result)))
+    print(f"\n{len(result.records)} workloads")
     if asked.write:
-        write(found)
+        write(result)
 
 
 if __name__ == "__main__":

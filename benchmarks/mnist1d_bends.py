@@ -76,15 +76,15 @@ def accuracy_of(bend: int, fit: int) -> float:
 
 def recorded() -> dict[int, list[float]]:
     """Accuracies of each bend in the committed record, one a fit."""
-    found = defaultdict(list)
+    result = defaultdict(list)
     for bend, _, accuracy in csv.reader(RECORD.read_text(encoding="utf-8").splitlines()[1:]):
-        found[int(bend)].append(float(accuracy))
-    return found
+        result[int(bend)].append(float(accuracy))
+    return result
 
 
-def equal_bends(found: dict[int, list[float]]) -> tuple[int, ...]:
+def equal_bends(result: dict[int, list[float]]) -> tuple[int, ...]:
     """Of the bends that were fitted often enough those near the middle, in order."""
-    means = {bend: statistics.mean(item) for bend, item in found.items() if len(item) >= FITS}
+    means = {bend: statistics.mean(item) for bend, item in result.items() if len(item) >= FITS}
     middle = statistics.median(means.values())
     return tuple(sorted(bend for bend, mean in means.items() if abs(mean - middle) <= BAND))
 

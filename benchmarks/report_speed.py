@@ -90,18 +90,18 @@ def opened(tab: Tab, page: Path) -> float:
     tab.open(page.as_uri())
     tab.run(f"new Promise(done => setTimeout(done, {SETTLE_MS}))")
     after_s = _task_s(tab)
-    # Where the page got a process of its own the count began anew.
+    # Where the page got a process of its own the count started again.
     return after_s - before_s if after_s >= before_s else after_s
 
 
 def sorted_s(tab: Tab) -> float:
     """CPU seconds to sort the board by name and paint it, the median of several, up and down."""
-    found = []
+    results = []
     for _ in range(SORTS_COUNT):
         before_s = _task_s(tab)
         tab.run(f"{SORT}; new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
-        found.append(_task_s(tab) - before_s)
-    return statistics.median(found)
+        results.append(_task_s(tab) - before_s)
+    return statistics.median(results)
 
 
 def _plotly_board(made: Made, page: Path) -> None:
@@ -133,13 +133,13 @@ def plotly_figures(made: Made, out: Path, tab: Tab) -> dict[str, float]:
     if importlib.util.find_spec("plotly") is None:
         sys.stdout.write("plotly is not installed: no page of it to stand beside ours\n")
         return {}
-    found = {}
+    results = {}
     for name, draw in (("board", _plotly_board), ("entry", _plotly_entry)):
         page = out / f"plotly-{name}.html"
         draw(made, page)
-        found[f"plotly {name} to idle, CPU s"] = opened(tab, page)
-        found[f"plotly {name}, MB"] = page.stat().st_size / 1e6
-    return found
+        results[f"plotly {name} to idle, CPU s"] = opened(tab, page)
+        results[f"plotly {name}, MB"] = page.stat().st_size / 1e6
+    return results
 
 
 def browsed(made: Made, out: Path) -> dict[str, float]:
@@ -147,19 +147,19 @@ def browsed(made: Made, out: Path) -> dict[str, float]:
     program = chromium_path()
     if program is None:
         return {}
-    found: dict[str, float] = {}
+    results: dict[str, float] = {}
     with chrome(program) as tab:
         tab.view(1280)
         board = out / "board" / "digits-cnn.html"
-        found["board to idle, CPU s"] = opened(tab, board)
-        found["sort the board, CPU s"] = sorted_s(tab)
+        results["board to idle, CPU s"] = opened(tab, board)
+        results["sort the board, CPU s"] = sorted_s(tab)
         entry = next((out / "entry").glob("*entry-0000*.html"))
-        found["entry with a trace to idle, CPU s"] = opened(tab, entry)
-        found["compare to idle, CPU s"] = opened(tab, out / "compare.html")
-        found["board, MB"] = board.stat().st_size / 1e6
-        found["entry with a trace, MB"] = entry.stat().st_size / 1e6
-        found |= plotly_figures(made, out, tab)
-    return found
+        results["entry with a trace to idle, CPU s"] = opened(tab, entry)
+        results["compare to idle, CPU s"] = opened(tab, out / "compare.html")
+        results["board, MB"] = board.stat().st_size / 1e6
+        results["entry with a trace, MB"] = entry.stat().st_size / 1e6
+        results |= plotly_figures(made, out, tab)
+    return results
 
 
 def main() -> None:
@@ -172,12 +172,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         made = make(root / "results", plans(asked.entries, asked.traces, asked.readings))
-        found = built(made, root / "site")
-        found |= browsed(made, root / "site")
+        result = built(made, root / "site")
+        result |= browsed(made, root / "site")
     sys.stdout.write("| figure | value |\n|---|---|\n")
-    for name, value in found.items():
+    for name, value in result.items():
         sys.stdout.write(f"| {name} | {value:.3g} |\n")
-    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

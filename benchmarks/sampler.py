@@ -107,7 +107,7 @@ thread.join()
 @contextmanager
 def floors(seconds: float, root: Path) -> Iterator[dict[str, float]]:
     """CPU microseconds of bare threads that run for the time of the block; filled at its end."""
-    told: dict[str, float] = {}
+    results: dict[str, float] = {}
     started = {
         name: subprocess.Popen(
             [sys.executable, "-c", FLOOR, str(int(10 * seconds)), folder], stdout=subprocess.PIPE
@@ -115,9 +115,9 @@ def floors(seconds: float, root: Path) -> Iterator[dict[str, float]]:
         for name, folder in (("floor_reading_us", str(root)), ("floor_waking_us", ""))
     }
     try:
-        yield told
+        yield results
     finally:
-        told |= {name: float(item.communicate()[0]) for name, item in started.items()}
+        results |= {name: float(item.communicate()[0]) for name, item in started.items()}
 
 
 def sampling(seconds: float) -> dict[str, float]:
@@ -152,7 +152,7 @@ def sampling(seconds: float) -> dict[str, float]:
     }
 
 
-def hour_of_readings() -> bytes:
+def make_readings() -> bytes:
     """A trace of an hour at 10 Hz with four domains, with noise as real sensors have it."""
     rng = np.random.default_rng(0)
     joules = {"gpu-0": 1e6, "cpu-package-0": 1000.0, "dram-0": 500.0}
@@ -174,23 +174,23 @@ def storage(repeats: int) -> dict[str, float]:
     """Size of that trace, and CPU to read it and to tell its joules."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.csv.gz"
-        path.write_bytes(gzip.compress(hour_of_readings(), mtime=0))
+        path.write_bytes(gzip.compress(make_readings(), mtime=0))
         domain = Domain(
             name="gpu-0", kind="gpu", method="counter", meter="nvml", source="made",
             power_high_w=600.0, gain_error_ratio=0.06, update_period_s=0.1, resolution_j=0.001,
         )  # fmt: skip
-        read_s, told_s = [], []
+        read_s, reported_s = [], []
         for _ in range(repeats):
             begin_s = time.process_time()
             trace = read_trace(path)
             middle_s = time.process_time()
             EnergyReader(trace, [domain]).energy(domain.name, 10**9, 3500 * 10**9)
             read_s.append(middle_s - begin_s)
-            told_s.append(time.process_time() - middle_s)
+            reported_s.append(time.process_time() - middle_s)
         return {
             "hour_of_four_domains_mb": path.stat().st_size / 1e6,
             "read_back_cpu_s": statistics.median(read_s),
-            "energy_of_a_window_cpu_s": statistics.median(told_s),
+            "energy_of_a_window_cpu_s": statistics.median(reported_s),
         }
 
 

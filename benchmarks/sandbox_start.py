@@ -1,9 +1,9 @@
-"""What a sandbox costs to start and to bury, over a process of one's own.
+"""Measures what a sandbox costs to start and to end, over a plain process.
 
 python -m benchmarks.sandbox_start [--rounds N]
 
 Each round starts `true` once in every launcher that works here and once bare, in an order drawn
-anew; timed is from the call to the death of the last process, account included. Printed are the
+again; the time is from the call to the death of the last process, account included. Printed are the
 medians, the quartiles, and the median of the differences from the plain launcher round by round.
 """
 
@@ -47,7 +47,7 @@ def sandboxed(launcher: Any, source: Path, null: int) -> float:
 
 def rounds(count: int, names: list[str]) -> dict[str, list[float]]:
     """Milliseconds by launcher, one of each a round."""
-    found: dict[str, list[float]] = {name: [] for name in [BARE, *names]}
+    results: dict[str, list[float]] = {name: [] for name in [BARE, *names]}
     launchers = {name: find("launchers", name).value for name in names}
     for launcher in launchers.values():
         launcher.probe()
@@ -55,19 +55,19 @@ def rounds(count: int, names: list[str]) -> dict[str, list[float]]:
         Path(text).chmod(0o755)
         null = os.open(os.devnull, os.O_WRONLY)
         for _ in range(count):
-            for name in random.sample(sorted(found), len(found)):
+            for name in random.sample(sorted(results), len(results)):
                 spent = bare() if name == BARE else sandboxed(launchers[name], Path(text), null)
-                found[name].append(spent)
+                results[name].append(spent)
         os.close(null)
-    return found
+    return results
 
 
-def table(found: dict[str, list[float]]) -> list[str]:
+def table(result: dict[str, list[float]]) -> list[str]:
     """One line a launcher."""
     lines = [f"{'':14} {'median':>9} {'quartiles':>19} {'over plain':>12}"]
-    for name, spent in found.items():
+    for name, spent in result.items():
         low, middle, high = statistics.quantiles(spent, n=4)
-        over = statistics.median(a - b for a, b in zip(spent, found["plain"], strict=True))
+        over = statistics.median(a - b for a, b in zip(spent, result["plain"], strict=True))
         spread = f"{low:8.1f}..{high:5.1f} ms"
         lines.append(f"{name:14} {middle:6.1f} ms {spread} {over:9.1f} ms")
     return lines

@@ -3,7 +3,7 @@
 python -m benchmarks.score_speed [--bundles N]
 
 The bundles are made, not measured: eight seeds an entry, one domain, some 125 readings a trace.
-Each figure is of a fresh process that loads, scores and ranks; its import is told apart.
+Each figure is of a fresh process that loads, scores and ranks; its import is shown separately.
 """
 
 import argparse
@@ -48,8 +48,8 @@ def scored(results: Path, cache: Path) -> dict[str, float]:
         check=True,
         env=os.environ | {"JOULEMARK_CACHE": str(cache)},
     )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    document: dict[str, float] = json.loads(done.stdout)
+    return document
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
         results, cache = Path(folder) / "results", Path(folder) / "cache"
         make(results, asked.bundles)
         cold, warm = scored(results, cache), scored(results, cache)
-    found = {
+    result = {
         "bundles": asked.bundles,
         "entries": cold["entries"],
         "import, CPU s": cold["import_s"],
@@ -69,9 +69,9 @@ def main() -> None:
         "from the cache, CPU s": warm["score_s"],
     }
     sys.stdout.write("| figure | value |\n|---|---|\n")
-    for name, value in found.items():
+    for name, value in result.items():
         sys.stdout.write(f"| {name} | {value:.3g} |\n")
-    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

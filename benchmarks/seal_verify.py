@@ -101,8 +101,8 @@ def main() -> None:
     """Fingerprint the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=25)
-    found = figures(parser.parse_args().rounds)
-    print(json.dumps({name: round(value, 1) for name, value in found.items()}, indent=1))
+    result = figures(parser.parse_args().rounds)
+    print(json.dumps({name: round(value, 1) for name, value in result.items()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def _calibration(record: Calibration) -> list[str]:
         lines.append(
             f"- Standard deviation between runs on one instance {spread.deviation_runs:.2g}, "
             f"between instances {spread.deviation_instances:.2g} ({spread.instances_count} "
-            f"instances, {spread.runs_each_count} runs each)"
+            f"instances, {spread.runs_per_instance} runs each)"
         )
     return lines
 

@@ -138,9 +138,9 @@ def _output(command: list[str], seen: Mapping[str, str], folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def truth_of(case: Case, told: Mapping[str, Any], seen: Mapping[str, str]) -> float | None:
+def truth_of(case: Case, reported: Mapping[str, Any], seen: Mapping[str, str]) -> float | None:
     """Exact joules of a window; None where there is nothing to measure."""
-    begin_ns, end_ns = told["begin_ns"], told["end_ns"]
+    begin_ns, end_ns = reported["begin_ns"], reported["end_ns"]
     if case.card is not None:
         return CARDS * truth_j(seen, begin_ns, end_ns)
     return case.course.truth_j((end_ns - begin_ns) / 1e9) if case.course else None
@@ -155,14 +155,22 @@ def judged(tool: str, case: Case, output: str, seen: Mapping[str, str]) -> Outco
             tool, case.name, None, None, warned=True, wrong=False, note=last[0][:90],
             stages_cpu_s={}, mib=0.0,
         )  # fmt: skip
-    told = json.loads(line.removeprefix("RESULT "))
-    joules, truth = told["joules"], truth_of(case, told, seen)
-    stated = _STATED.search(told["note"])
+    document = json.loads(line.removeprefix("RESULT "))
+    joules, truth = document["joules"], truth_of(case, document, seen)
+    stated = _STATED.search(document["note"])
     room = float(stated[1]) if stated else TOLERANCE_RATIO * (truth or 0.0)
     wrong = joules is not None and (truth is None or abs(joules - truth) > room)
     warned = bool(re.search(_WARNS[case.asks], output, re.IGNORECASE))
     return Outcome(
-        tool, case.name, joules, truth, warned, wrong, told["note"], told["stages"], told["mib"]
+        tool,
+        case.name,
+        joules,
+        truth,
+        warned,
+        wrong,
+        document["note"],
+        document["stages"],
+        document["mib"],
     )
 
 
@@ -179,10 +187,10 @@ def outcomes(
                 yield job.result()
 
 
-def table(found: Sequence[Outcome], tools: Sequence[str]) -> str:
+def table(result: Sequence[Outcome], tools: Sequence[str]) -> str:
     """The figures as Markdown."""
-    named = list(dict.fromkeys(item.case for item in found))
-    by_place = {(item.case, item.tool): item for item in found}
+    named = list(dict.fromkeys(item.case for item in result))
+    by_place = {(item.case, item.tool): item for item in result}
     rows = [["error against the truth", *tools], ["---"] * (len(tools) + 1)]
     rows += [[case, *(by_place[case, tool].shown for tool in tools)] for case in named]
     first = named[0]
@@ -193,7 +201,7 @@ def table(found: Sequence[Outcome], tools: Sequence[str]) -> str:
     rows.append(
         ["memory above bare Python, MiB", *(f"{by_place[first, t].mib:.0f}" for t in tools)]
     )
-    silent = [sum(o.wrong and not o.warned for o in found if o.tool == tool) for tool in tools]
+    silent = [sum(o.wrong and not o.warned for o in result if o.tool == tool) for tool in tools]
     rows.append(["**wrong figures without a word**", *map(str, silent)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
@@ -217,16 +225,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     tools = options.tools.split(",")
     chosen = [case for case in cases(options.seconds) if options.cases in case.name]
-    found = list(outcomes(tools, chosen, options.venvs.resolve(), options.seconds))
+    result = list(outcomes(tools, chosen, options.venvs.resolve(), options.seconds))
     if options.json:
-        print(json.dumps([asdict(item) for item in found], indent=1))
+        print(json.dumps([asdict(item) for item in result], indent=1))
     else:
-        print(table(found, tools))
-        for item in found:
+        print(table(result, tools))
+        for item in result:
             if item.note:
                 print(f"\n{item.tool}, {item.case}: {item.note}", end="")
         print()
-    return int(any(item.wrong and not item.warned for item in found if item.tool == "joulemark"))
+    return int(any(item.wrong and not item.warned for item in result if item.tool == "joulemark"))
 
 
 if __name__ == "__main__":

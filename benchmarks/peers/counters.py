@@ -31,7 +31,7 @@ class Course:
     """(watts, seconds), the last one for ever; before the window the counters stand still."""
     dram_w: float
     wraps_at_s: float | None = None
-    """When the package's counter begins anew; None: not while anybody looks."""
+    """When the package's counter starts again at zero; None: not during the measurement."""
 
     def package_j(self, t_s: float) -> float:
         """Joules of the package since the window's opening."""

@@ -102,7 +102,7 @@ def main():
     for each in multiprocessing.active_children():
         each.kill()
     os._exit(0)
-if __name__ == "__main__":  # it starts its samplers anew from this file
+if __name__ == "__main__":  # it starts its samplers again from this file
     main()
 """
 

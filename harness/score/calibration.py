@@ -54,7 +54,7 @@ class InstanceSpread(Record):
     """How far drawn instances differ, beside how far runs on one instance do."""
 
     instances_count: int
-    runs_each_count: int
+    runs_per_instance: int
     deviation_runs: float
     """Standard deviation of the final metric between runs on one instance."""
     deviation_instances: float

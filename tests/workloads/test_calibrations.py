@@ -131,7 +131,7 @@ def test_instances_are_different_from_runs(name: str) -> None:
     spread = read(name).instances
     assert spread is not None
     assert spread.instances_count >= 8
-    assert spread.runs_each_count >= 3
+    assert spread.runs_per_instance >= 3
     assert spread.deviation_runs > 0
     # No instance is a class of its own.
     assert spread.deviation_instances < 2 * spread.deviation_runs
