@@ -16,7 +16,7 @@ from harness.clock import NS_PER_S
 from harness.measure import counter
 from harness.measure.energy import Energy, EnergyReader, contains
 from harness.measure.events import step_seconds
-from harness.measure.metering import TRACE, Metering
+from harness.measure.metering import TRACE, DeadSensor, Metering
 from harness.measure.series import Series, around, nominal_period_s, readings_of, uses_counter
 from harness.measure.trace import Trace, TraceError, read_trace
 from harness.measure.watch import read_vitals
@@ -152,6 +152,7 @@ def audit_run(
         _finding("meter-not-opened", "fail", f"meter '{name}' did not open: {reason}", _DOCTOR)
         for name, reason in metering.failed.items()
     ]
+    findings += _dead_at_opening(metering.dead)
     (begin_ns, end_ns), path = window, folder / TRACE
     if begin_ns is None or end_ns is None or end_ns <= begin_ns or not path.is_file():
         return [*findings, *_faults(metering.faults)]
@@ -170,6 +171,13 @@ def audit_run(
 
 def _finding(rule: str, level: Level, message: str, advice: str = "") -> Finding:
     return Finding(rule=rule, level=level, message=message, advice=advice)
+
+
+def _dead_at_opening(dead: Iterable[DeadSensor]) -> Iterator[Finding]:
+    """Sensors that were not read; one whose silicon is read by others makes no run worse."""
+    for item in dead:
+        text = f"the sensor of '{item.domain}' is dead and was not read: {item.reason}"
+        yield _finding("sensor-dead", "warn" if item.replaced else "fail", text, _DOCTOR)
 
 
 def _faults(faults: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.errors import ExitCode, JouleMarkError
+from harness.measure.liveness import check_meter
 from harness.plugins import Availability
 from harness.records import MeterStatus
 from harness.registry import Broken, Plugin, UnknownPlugin, discover, find, suggestion
@@ -84,10 +85,14 @@ def _probe(plugin: Plugin | Broken) -> Probed:
         advice = f"fix or remove {plugin.source.path or plugin.source.origin}"
         return Probed(plugin.name, None, Availability(ok=False, reason=reason, advice=advice))
     try:
-        return Probed(plugin.name, plugin, plugin.value.probe())
+        probed = Probed(plugin.name, plugin, plugin.value.probe())
     except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
         reason = f"its probe failed: {type(error).__name__}: {error}"
         return Probed(plugin.name, None, Availability(ok=False, reason=reason))
+    ok = probed.availability.ok
+    if ok and probed.origin == "hardware" and _PROCESSOR_KINDS & probed.kinds:
+        return replace(probed, availability=check_meter(plugin.value, probed.availability))
+    return probed
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:

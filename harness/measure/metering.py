@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -99,12 +99,50 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 
+class DeadSensor(NamedTuple):
+    """A domain of an opened meter that is not read since its sensor is dead."""
+
+    domain: str
+    reason: str
+    replaced: bool
+    """Whether other domains of the run read the same silicon, or the parts of it."""
+
+
+def dead_sensor(domain: Domain, reason: str, offered: Sequence[Domain]) -> DeadSensor:
+    """A dead sensor beside the live domains, with the parents that their meters name."""
+    inside = any(item.name in domain.parents for item in offered)
+    outside = any(domain.name in item.parents for item in offered)
+    return DeadSensor(domain.name, reason, inside or outside)
+
+
+def limit_parents(domains: Sequence[Domain]) -> tuple[Domain, ...]:
+    """The domains of a run with those parents alone that are read in it.
+
+    A meter names every domain that may contain its own, also of other meters. A parent that is
+    contained in its own child, directly or not, is left out too.
+    """
+    names = {domain.name for domain in domains}
+    above: dict[str, list[str]] = {}
+
+    def is_below(name: str, other: str) -> bool:
+        return name == other or any(is_below(parent, other) for parent in above.get(name, ()))
+
+    for domain in domains:
+        above[domain.name] = []
+        for parent in dict.fromkeys(domain.parents):
+            if parent in names and not is_below(parent, domain.name):
+                above[domain.name].append(parent)
+    return tuple(replace(domain, parents=tuple(above[domain.name])) for domain in domains)
+
+
 class Metering:
     """A running sampler.
 
     Attributes:
         domains: the domains that it reads.
         failed: chosen meters that did not open, with the reason.
+        dead: domains of opened meters that are not read since their sensors are dead, with the
+            reason.
         faults: faults since the start, as mappings with `meter`, `domain`, `message`, `t_ns`.
         latest: the last status, None before the first.
     """
@@ -121,6 +159,7 @@ class Metering:
         self._report: dict[str, Any] | None = None
         self.domains: tuple[Domain, ...] = ()
         self.failed: dict[str, str] = {}
+        self.dead: tuple[DeadSensor, ...] = ()
         self.faults: list[dict[str, Any]] = []
         self.latest: Status | None = None
         self._live = _LiveEnergy(())
@@ -249,8 +288,11 @@ class Metering:
         kind = message.pop("type")
         if kind == "ready":
             asked = {"read_period_s": self._period_s}
-            self.domains = tuple(
-                load(Domain, item | asked, "sampler") for item in message["domains"]
+            offered = [load(Domain, item | asked, "sampler") for item in message["domains"]]
+            self.domains = limit_parents(offered)
+            self.dead = tuple(
+                dead_sensor(load(Domain, item["domain"], "sampler"), item["reason"], offered)
+                for item in message.get("dead", ())
             )
             self._live = _LiveEnergy(self.domains)
             self.failed = {item["meter"]: item["reason"] for item in message["failed"]}
@@ -268,6 +310,7 @@ class _Unmetered(Metering):
     def __init__(self) -> None:
         self.domains = ()
         self.failed = {}
+        self.dead = ()
         self.faults = []
         self.latest = None
 

@@ -4,10 +4,12 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from threading import Thread
 from typing import Any, NamedTuple
 
 from harness.clock import NS_PER_S, now_ns
+from harness.measure.liveness import DeadDomain, LiveReader, describe, find_dead
 from harness.measure.session import MeterSession
 from harness.plugins import Reader
 
@@ -22,6 +24,8 @@ class Opened(NamedTuple):
     reader: Reader | None
     reason: str
     """Why there is no reader."""
+    dead: Sequence[DeadDomain] = ()
+    """Domains that are not read since their sensors do not work."""
 
 
 def load_meter(meter: Mapping[str, Any]) -> Any:
@@ -56,7 +60,21 @@ def open_meter(meter: Mapping[str, Any]) -> Opened:
         return Opened(
             meter["name"], None, "open() must return a subclass of harness.plugins.Reader"
         )
-    return Opened(meter["name"], reader, "")
+    return _without_dead(meter["name"], reader)
+
+
+def _without_dead(name: str, reader: Reader) -> Opened:
+    """The meter without the domains whose sensors are dead."""
+    try:
+        dead = find_dead(reader)
+    except Exception:  # noqa: BLE001 - the session reports it as a fault
+        return Opened(name, reader, "")
+    if not dead:
+        return Opened(name, reader, "")
+    if len(dead) < len(reader.domains):
+        return Opened(name, LiveReader(reader, dead), "", dead)
+    reader.close()
+    return Opened(name, None, describe(dead), dead)
 
 
 def open_meters(
@@ -88,7 +106,7 @@ def start_sessions(
     taken: dict[str, str] = {}
     sessions: list[MeterSession] = []
     failed: list[dict[str, str]] = []
-    for name, reader, fault in opened:
+    for name, reader, fault, _ in opened:
         reason = fault
         names = [spec.name for spec in reader.domains] if reader else []
         double = next((item for item in names if item in taken or names.count(item) > 1), None)
@@ -102,3 +120,13 @@ def start_sessions(
         taken.update(dict.fromkeys(names, name))
         sessions.append(MeterSession(name, reader, origin_ns))
     return sessions, failed
+
+
+def dead_domains(opened: Sequence[Opened]) -> list[dict[str, Any]]:
+    """The dead domains of the meters that opened, as `meter`, `domain` and `reason`."""
+    return [
+        {"meter": item.name, "domain": asdict(dead.domain), "reason": dead.reason}
+        for item in opened
+        if item.reader is not None
+        for dead in item.dead
+    ]

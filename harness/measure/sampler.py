@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S, now_ns
-from harness.measure.opening import open_meters, start_sessions
+from harness.measure.opening import dead_domains, open_meters, start_sessions
 from harness.measure.sampling_thread import SamplingThread
 from harness.measure.session import MeterSession
 
@@ -80,7 +80,12 @@ class Sampler:
         self._first_readings()
         self._cpu_before_s = _cpu_s()
         specs = [spec for session in self.sessions for spec in session.reader.domains]
-        ready = {"type": "ready", "domains": list(map(asdict, specs)), "failed": failed}
+        ready = {
+            "type": "ready",
+            "domains": list(map(asdict, specs)),
+            "failed": failed,
+            "dead": dead_domains(opened),
+        }
         _write_all(1, _line(ready))
         for thread in self.threads:
             thread.start()

@@ -7,6 +7,9 @@ from typing import TypeVar
 
 from harness.clock import NS_PER_S, now_ns
 
+ONLY_PSYS = "offers only energy-psys, which does not measure the processor"
+"""Why a set of RAPL counters without packages is no meter of the processor."""
+
 Value = TypeVar("Value")
 
 _CLOSE_STEPS = 2

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from harness.meters._sensing import check_options, timed
+from harness.meters._sensing import ONLY_PSYS, check_options, timed
 from harness.plugins import Availability, Domain, Reader, Reading
 
 _PMU = "sys/bus/event_source/devices/power"
@@ -182,6 +182,8 @@ class PerfMeter:
             reason = f"/{_PMU} is not there"
             advice = "load the kernel module rapl; most virtual machines hide these counters"
             return Availability(ok=False, reason=reason, advice=advice)
+        if listed and all(event.label == "psys" for event in listed):
+            return Availability(ok=False, reason=f"the PMU {ONLY_PSYS}")
         if not listed:
             return Availability(ok=False, reason="the power PMU names no energy event")
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import now_ns
-from harness.meters._sensing import check_options, midpoint, update_period_s
+from harness.meters._sensing import ONLY_PSYS, check_options, midpoint, update_period_s
 from harness.plugins import Availability, Decoded, Domain, Reader, Reading
 
 ROOT_VARIABLE = "JOULEMARK_POWERCAP_ROOT"
@@ -264,7 +264,9 @@ class RaplMeter:
                 counters.append(_Counter(zone))
             except OSError:
                 continue  # a zone without permission; none at all is an error below
-        if not counters:
+        if all(counter.zone.label == "psys" for counter in counters):
+            for counter in counters:
+                counter.close()
             availability = _availability(root)
             raise OSError(availability.reason)
         return RaplReader(*_without_mirrors(counters))
@@ -283,6 +285,8 @@ def _availability(root: Path) -> Availability:
         reason = f"{root} has no intel-rapl zone"
         advice = "load the kernel module intel_rapl_msr; most virtual machines hide these counters"
         return Availability(ok=False, reason=reason, advice=advice)
+    if all(zone.label == "psys" for zone in there):
+        return Availability(ok=False, reason=f"{root} {ONLY_PSYS}")
     begin_ns = now_ns()
     for zone in there:
         try:

@@ -95,6 +95,20 @@ def test_a_machine_without_the_pmu_says_so(tmp_path):
     assert "is not there" in result.reason
 
 
+def test_a_pmu_with_psys_alone_is_no_meter_of_the_processor(tmp_path):
+    tree = {
+        f"{PMU}/type": "22\n",
+        f"{PMU}/cpumask": "0\n",
+        f"{PMU}/events/energy-psys": "event=0x05\n",
+        f"{PMU}/events/energy-psys.scale": "2.3e-10\n",
+    }
+    result = perf_energy.METER._probe(written(tmp_path, tree))
+    assert not result.ok
+    assert result.reason == (
+        "the PMU offers only energy-psys, which does not measure the processor"
+    )
+
+
 def test_a_refusal_of_the_kernel_comes_with_advice(tmp_path: Path, monkeypatch):
     def refuse(_type: int, _event: PmuEvent) -> int:
         raise PermissionError(13, "Permission denied")

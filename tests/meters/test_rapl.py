@@ -46,6 +46,15 @@ def test_psys_contains_the_packages_and_stands_for_them(tmp_path):
     assert counted(specs) == {"cpu-psys"}
 
 
+def test_psys_alone_is_no_meter_of_the_processor(tmp_path):
+    powercap.zone(tmp_path, "intel-rapl:0", "psys")
+    availability = rapl._availability(tmp_path)
+    assert not availability.ok
+    assert "does not measure the processor" in availability.reason
+    with pytest.raises(OSError, match="psys"):
+        rapl.METER.open({"root": str(tmp_path)})
+
+
 def test_mmio_shows_the_same_silicon_and_is_left_out(tmp_path):
     powercap.server(tmp_path, sockets=1)
     powercap.zone(tmp_path, "intel-rapl-mmio:0", "package-0")

@@ -1,0 +1,200 @@
+"""Tells live sensors from dead ones when a meter is opened, under a short load of its own.
+
+Firmware and drivers answer for sensors that do not exist: with a counter that never moves, with
+0 W, or with the greatest number of a field. No such answer is a measurement.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from harness.clock import NS_PER_S, now_ns
+from harness.plugins import Availability, Decoded, Domain, Reader, Reading
+
+_FAST_S = 0.05
+"""Time under load within which a counter of the processor moves."""
+
+_LIMIT_S = 1.3
+"""Some hypervisors refresh a counter only once a second."""
+
+_FAST_UPDATE_S = 0.005
+"""A counter that is updated no slower than this and stands at zero is not given more time."""
+
+_SLOW_UPDATE_S = 0.5
+"""A counter that is updated less often, as a log of an external meter, is not judged here."""
+
+_LOAD_S = 0.002
+_PAUSE_S = 0.02
+
+_UNSIGNED_MAX = (2**31 - 1, 2**32 - 1, 2**64 - 1)
+SENTINELS = (
+    65535.0,
+    *(value / unit for value in _UNSIGNED_MAX for unit in (1.0, 1e3, 1e6)),
+)
+"""Values that firmware and drivers give where they know none: the greatest number of a field, in
+units, thousandths or millionths. A negative number is refused for any reading."""
+
+_SENTINEL_RATIO = 1e-8
+
+
+class DeadDomain(NamedTuple):
+    """A domain that a meter offers and whose sensor does not work."""
+
+    domain: Domain
+    reason: str
+
+
+def is_sentinel(value: float) -> bool:
+    """Whether a reading is a number that stands for "unknown"."""
+    return any(math.isclose(value, item, rel_tol=_SENTINEL_RATIO) for item in SENTINELS)
+
+
+class LiveReader(Reader):
+    """An opened meter without its dead domains."""
+
+    def __init__(self, reader: Reader, dead: Sequence[DeadDomain]) -> None:
+        self._reader = reader
+        self._dead = frozenset(item.domain.name for item in dead)
+        self.domains = tuple(spec for spec in reader.domains if spec.name not in self._dead)
+        self.period_s = reader.period_s
+
+    def read(self) -> Sequence[Reading]:
+        """Read the live domains."""
+        readings, self.errors = self.decode(self.poll())
+        return readings
+
+    def mark(self) -> None:
+        """Prepare a fresh value."""
+        self._reader.mark()
+
+    def poll(self) -> Any:
+        """Ask the device."""
+        return self._reader.poll()
+
+    def decode(self, answer: Any) -> Decoded:
+        """Readings and errors of the live domains."""
+        readings, errors = self._reader.decode(answer)
+        kept = [reading for reading in readings if reading.domain not in self._dead]
+        return kept, {name: text for name, text in errors.items() if name not in self._dead}
+
+    def vitals(self) -> Mapping[str, float]:
+        """What the meter watches."""
+        return self._reader.vitals()
+
+    def close(self) -> Mapping[str, float]:
+        """Close the meter."""
+        return self._reader.close()
+
+
+def find_dead(reader: Reader) -> list[DeadDomain]:
+    """The domains of an opened meter whose sensors are dead.
+
+    A counter is dead if it does not move while this process computes. A power reading is dead if
+    it is 0 or a sentinel twice; one that stands still is not, since an idle device may be steady.
+    Simulated domains and estimates are not judged.
+
+    Raises:
+        Exception: whatever the meter raises when it is read.
+    """
+    judged = {
+        spec.name: spec
+        for spec in reader.domains
+        if not spec.simulated and spec.method in ("counter", "sampled")
+    }
+    if not judged:
+        return []
+    first = _values(reader)
+    counters = {
+        name: joules
+        for name, (joules, _) in first.items()
+        if joules is not None and name in judged and _is_judged(judged[name])
+    }
+    suspects = {
+        name
+        for name, (joules, watts) in first.items()
+        if joules is None and watts is not None and name in judged and _is_no_power(watts)
+    }
+    dead = _unmoved(reader, judged, counters) if counters else {}
+    if suspects:
+        time.sleep(_PAUSE_S)
+        again = _values(reader)
+        for name in suspects & again.keys():
+            watts = again[name][1]
+            if watts is not None and _is_no_power(watts):
+                dead[name] = f"it reads {watts:.10g} W, which is no measurement"
+    return [DeadDomain(judged[name], reason) for name, reason in dead.items()]
+
+
+def _is_judged(spec: Domain) -> bool:
+    return spec.method == "counter" and (spec.update_period_s or 0.0) <= _SLOW_UPDATE_S
+
+
+def _is_no_power(watts: float) -> bool:
+    return watts <= 0 or is_sentinel(watts)
+
+
+def _values(reader: Reader) -> dict[str, tuple[float | None, float | None]]:
+    readings, _ = reader.decode(reader.poll())
+    return {reading.domain: (reading.energy_j, reading.power_w) for reading in readings}
+
+
+def _unmoved(
+    reader: Reader, specs: Mapping[str, Domain], counters: Mapping[str, float]
+) -> dict[str, str]:
+    """The counters that keep their first value, with the reason."""
+    waiting, begin_ns = dict(counters), now_ns()
+    while waiting:
+        passed_s = (now_ns() - begin_ns) / NS_PER_S
+        _load(_LOAD_S) if passed_s < _FAST_S else time.sleep(_PAUSE_S)
+        after = _values(reader)
+        waiting = {
+            name: value for name, value in waiting.items() if after.get(name, (value,))[0] == value
+        }
+        if passed_s > max((_patience_s(specs[name], waiting[name]) for name in waiting), default=0):
+            break
+    return {
+        name: f"its counter stays at {value:.10g} J under load" for name, value in waiting.items()
+    }
+
+
+def _patience_s(spec: Domain, value_j: float) -> float:
+    fast = spec.update_period_s is not None and spec.update_period_s <= _FAST_UPDATE_S
+    return _FAST_S if fast and value_j == 0 else _LIMIT_S
+
+
+def _load(duration_s: float) -> None:
+    """Compute for a short time, so that the counters of the processor must move."""
+    end_ns = now_ns() + int(duration_s * NS_PER_S)
+    while now_ns() < end_ns:
+        sum(range(1000))
+
+
+def check_meter(meter: Any, availability: Availability) -> Availability:
+    """An available meter's answer after its sensors were tried; not available if all are dead.
+
+    Args:
+        meter: the plug-in, opened without options.
+        availability: what its probe said.
+    """
+    try:
+        reader: Reader = meter.open({})
+    except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
+        return Availability(ok=False, reason=f"it does not open: {error}")
+    try:
+        dead = find_dead(reader)
+    except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
+        return Availability(ok=False, reason=f"it cannot be read: {error}")
+    finally:
+        reader.close()
+    if not dead:
+        return availability
+    text = describe(dead)
+    if len(dead) == len(reader.domains):
+        return Availability(ok=False, reason=text, advice="use a meter that works on this machine")
+    return Availability(ok=True, reason=f"{availability.reason}; not read: {text}")
+
+
+def describe(dead: Sequence[DeadDomain]) -> str:
+    """The dead domains with their reasons, in one line."""
+    return "; ".join(f"the sensor of '{item.domain.name}' is dead: {item.reason}" for item in dead)
