@@ -11,7 +11,6 @@ from harness.prizes._prize import Prize
 from harness.records import AcrossRules, RunScore, Score
 from harness.records.award import SensitivityCheck
 from harness.score.costs import valid_runs
-from harness.score.integration import energies_by_rule
 from harness.score.multi.aggregate import (
     AggregationSpec,
     Row,
@@ -23,6 +22,7 @@ from harness.score.multi.aggregate import (
 from harness.score.multi.profile import profile_scores
 from harness.score.multi.record import WORKLOADS_MIN, RankedTable
 from harness.score.multi.table import tables
+from harness.score.run.energy import energies_by_rule
 from harness.score.stats.rank_stability import by_other_means
 from harness.score.stats.sample import Sample, mean_log
 

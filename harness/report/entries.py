@@ -21,14 +21,12 @@ from harness.records import (
     Unranked,
 )
 from harness.report.slugs import UniqueNames
+from harness.score.bridge import COST_RANGE
 
 Content = TypeVar("Content")
 
 PRIZE_ORDER = ("energy", "speed")
 """Prizes that pages show first."""
-
-COST_RANGE = (1e-90, 1e90)
-"""Costs outside belong to no training run, and their squares could exceed the range of floats."""
 
 
 class BoardKey(NamedTuple):

@@ -1,31 +1,42 @@
-"""Why one entry costs more joules than another: the difference, split into causes that add up.
+"""The energy bridge: the difference in joules of two entries, split into causes that add up.
 
-E = (pace of steps): joules to the target are steps · seconds a step · watts. The logarithmic mean
-Divisia index gives each factor its share of E_B - E_A without a remainder (Ang, Energy Policy 32,
-2004): L(E_B, E_A) · ln(x_B / x_A), with the logarithmic mean L(a, b) = (a - b) / (ln a - ln b).
+Joules to the target are steps times seconds per step times watts. The logarithmic mean Divisia
+index gives each factor its share of E_B - E_A without a remainder (Ang, Energy Policy 32, 2004):
+L(E_B, E_A) · ln(x_B / x_A), with the logarithmic mean L(a, b) = (a - b) / (ln a - ln b).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-FACTORS = ("steps", "step_s", "watts")
-"""What joules are the product of, in the order of the bars."""
+from harness.records import Score
+from harness.records.score import CostFigures
 
-PHRASES = {
-    "steps": ("more steps", "fewer steps"),
-    "step_s": ("slower steps", "faster steps"),
-    "watts": ("a higher power", "a lower power"),
+COST_RANGE = (1e-90, 1e90)
+"""Costs outside belong to no training run, and their squares could exceed the range of floats."""
+
+EQUAL = 0.005
+"""Factors that differ by less than this are called equal."""
+
+LABELS = {"steps": "steps", "step_s": "seconds per step", "time_s": "seconds", "watts": "watts"}
+"""Names of the factors."""
+
+WORDS = {
+    "steps": ("{} more steps", "{} fewer steps", "equally many steps"),
+    "step_s": ("steps {} slower", "steps {} faster", "steps equally fast"),
+    "time_s": ("{} more time", "{} less time", "equal time"),
+    "watts": ("power {} higher", "power {} lower", "equal power"),
 }
+"""How a factor that is higher, lower or equal is described."""
 
 
 class Effort(NamedTuple):
-    """What one entry needs to the target; geometric means over its runs."""
+    """What one entry needs to reach the target."""
 
     energy_j: float
     time_s: float
     steps: float | None
-    """Claimed training steps; None where it told none."""
+    """Training steps, as the submission reports them; None where it reports none."""
 
 
 class Bar(NamedTuple):
@@ -45,9 +56,29 @@ class Bar(NamedTuple):
         """The factor of B over that of A."""
         return self.after / self.before
 
+    def text(self, percent: Callable[[float], str] = "{:.1%}".format) -> str:
+        """The cause in words, as `20.0% more steps`."""
+        more, less, equal = WORDS[self.factor]
+        change = self.ratio - 1
+        if abs(change) < EQUAL:
+            return equal
+        return (more if change > 0 else less).format(percent(abs(change)))
+
+
+class Bridge(NamedTuple):
+    """The way from the energy of A to that of B; the energies of the bars add up exactly."""
+
+    before_j: float
+    after_j: float
+    bars: tuple[Bar, ...]
+
+    def text(self, percent: Callable[[float], str] = "{:.1%}".format) -> str:
+        """The causes in words, as `20.0% more steps, steps 10.0% faster, equal power`."""
+        return ", ".join(bar.text(percent) for bar in self.bars)
+
 
 def log_mean(a: float, b: float) -> float:
-    """Logarithmic mean of two positive numbers; of equals, their value."""
+    """Logarithmic mean of two positive numbers; of equal numbers, their value."""
     if math.isclose(a, b, rel_tol=1e-12):
         return (a + b) / 2
     return (a - b) / math.log(a / b)
@@ -62,12 +93,8 @@ def factors(effort: Effort) -> dict[str, float]:
     return {"steps": effort.steps, "step_s": step_s, "watts": watts}
 
 
-def bridge(a: Effort, b: Effort) -> list[Bar]:
-    """The bars from A to B; their joules add up to E_B - E_A.
-
-    Args:
-        a: Where the bridge begins.
-        b: Where it ends.
+def bridge(a: Effort, b: Effort) -> Bridge:
+    """The bridge from A to B.
 
     Raises:
         ValueError: a figure is not positive.
@@ -78,34 +105,48 @@ def bridge(a: Effort, b: Effort) -> list[Bar]:
         a, b = a._replace(steps=None), b._replace(steps=None)
     weight = log_mean(b.energy_j, a.energy_j)
     before, after = factors(a), factors(b)
-    return [
+    bars = (
         Bar(name, before[name], after[name], weight * math.log(after[name] / before[name]))
         for name in before
-    ]
+    )
+    return Bridge(a.energy_j, b.energy_j, tuple(bars))
 
 
-def _part(bar: Bar) -> str:
-    phrases: Mapping[str, tuple[str, str]] = {"time_s": ("more time", "less time"), **PHRASES}
-    more, less = phrases[bar.factor]
-    return f"{more if bar.ratio > 1 else less} ({bar.ratio - 1:+.1%})"
+def not_comparable(a: Score, b: Score) -> str:
+    """The reason the energies of two entries have no bridge; empty where they have one."""
+    one, other = a.costs.energy_to_target_j, b.costs.energy_to_target_j
+    if one is None or other is None:
+        return "one of them has no energy"
+    if (a.entry.workload, a.entry.workload_version) != (b.entry.workload, b.entry.workload_version):
+        return "they are on different workloads"
+    if one.domains != other.domains:
+        return f"one covers {', '.join(one.domains)}, the other {', '.join(other.domains)}"
+    if (one.method, one.simulated) != (other.method, other.simulated):
+        return "their energy was obtained by different methods"
+    if a.costs.time_to_target_s is None or b.costs.time_to_target_s is None:
+        return "one of them has no time"
+    costs = (one, other, a.costs.time_to_target_s, b.costs.time_to_target_s)
+    in_range = all(COST_RANGE[0] < cost.value < COST_RANGE[1] for cost in costs)
+    return "" if in_range else "a cost is zero or out of range"
 
 
-def sentence(bars: Sequence[Bar], a: str, b: str, least: float = 0.005) -> str:
-    """One sentence on why B costs more, or less, than A.
+def _effort(costs: CostFigures) -> Effort:
+    energy, time, steps = costs.energy_to_target_j, costs.time_to_target_s, costs.steps_to_target
+    assert energy is not None
+    assert time is not None
+    usable = steps is not None and COST_RANGE[0] < steps.value < COST_RANGE[1]
+    return Effort(energy.value, time.value, steps.value if usable and steps else None)
 
-    Args:
-        bars: The bridge.
-        a: Name of the entry that it begins at.
-        b: Name of the entry that it ends at.
-        least: Relative change under which a factor is not worth a word.
-    """
-    total = math.fsum(bar.energy_j for bar in bars)
-    told = [bar for bar in bars if abs(bar.ratio - 1) >= least]
-    if not told:
-        return f"{b} needs what {a} needs: steps, their length and power all agree"
-    told.sort(key=lambda bar: -abs(bar.energy_j))
-    with_it = [bar for bar in told if (bar.energy_j > 0) == (total > 0)]
-    against = [bar for bar in told if bar not in with_it]
-    verb = "more" if total > 0 else "less"
-    text = f"{b} costs {abs(total):.3g} J {verb} than {a} by " + " and ".join(map(_part, with_it))
-    return text + (", in spite of " + " and ".join(map(_part, against)) if against else "")
+
+def bridge_between(a: Score, b: Score) -> Bridge | None:
+    """The bridge from the energy of `a` to that of `b`; None where they are not comparable."""
+    return None if not_comparable(a, b) else bridge(_effort(a.costs), _effort(b.costs))
+
+
+def sentence(path: Bridge, a: str, b: str) -> str:
+    """One sentence that says why B needs more energy, or less, than A."""
+    difference = path.after_j - path.before_j
+    if all(abs(bar.ratio - 1) < EQUAL for bar in path.bars):
+        return f"{b} needs as much energy as {a}: {path.text()}"
+    verb = "more" if difference > 0 else "less"
+    return f"{b} needs {abs(difference):.3g} J {verb} than {a}: {path.text()}"

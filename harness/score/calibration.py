@@ -1,4 +1,4 @@
-"""Calibrates a workload from runs of its reference: target, spread, resolvable lead."""
+"""Calibration of a workload from runs of its reference: target, spread, detectable difference."""
 
 import importlib.util
 import math
@@ -16,59 +16,59 @@ from harness.score.stats.intervals import passes
 from harness.score.stats.sample import Sample, sample_sd
 
 SPARE_DEVIATIONS = 3
-"""Standard deviations by which the median is loosened."""
+"""Standard deviations by which the target is easier than the median."""
 
 BUDGET_RATIO = 3.0
 """Budget that the rule suggests, in multiples of the median run."""
 
 SERIES_COUNT = 8
-"""Seeds of a series under the default rules: the lead is told for that many."""
+"""Seeds of a series under the default rules, for which the detectable difference is given."""
 
-WHOLE = ("ok", "target_missed")
+COMPLETE = ("ok", "target_missed")
 """Statuses of runs that trained to their own end."""
 
 
 class CalibrationError(JouleMarkError, ValueError):
-    """Runs that calibrate nothing; the message names the first at fault."""
+    """The runs cannot calibrate a workload; the message names the first such run."""
 
 
 class CalibrationRun(Record):
-    """One run of the reference, as its bundle or a rehearsal tells."""
+    """One run of the reference, from its bundle or from a rehearsal."""
 
     seed: int
     steps: tuple[int | None, ...]
     time_s: tuple[float, ...] | None = None
-    """Seconds after the gun of each snapshot that counts; None of rehearsals."""
+    """Seconds after the start signal of each snapshot that counts; None of rehearsals."""
     cpu_s: tuple[float, ...] | None = None
     """CPU seconds of a rehearsal at each snapshot; None of runs through the harness."""
     metrics: tuple[float, ...]
     losses: tuple[float | None, ...]
     total_cpu_s: float | None
-    """CPU seconds after the gun."""
+    """CPU seconds after the start signal."""
     predict_cpu_s: float | None
     """Of the last snapshot, loading included."""
     peak_rss_bytes: int | None = None
 
 
 class InstanceSpread(Record):
-    """How far drawn instances differ, beside how far runs on one instance do."""
+    """How much drawn instances differ, and how much runs on one instance do."""
 
     instances_count: int
     runs_per_instance: int
     deviation_runs: float
     """Standard deviation of the final metric between runs on one instance."""
     deviation_instances: float
-    """Standard deviation between instances, the runs' own share taken off; 0 where the means of
-    instances differ less than runs alone would make them."""
+    """Standard deviation between instances, without the share of the runs; 0 where the means of
+    instances differ less than the runs would make them differ."""
 
 
 class Calibration(Record):
-    """What the runs of the reference say of a workload; its target cites this."""
+    """The calibration record of a workload, which its target cites."""
 
     format: int = FORMAT
     workload: str
     workload_version: str | None
-    """Of the runs; freezing the target afterwards changes it. None where it was not recorded."""
+    """Of the runs; setting the target afterwards changes it. None where it was not recorded."""
     submission: str
     machine: str | None
     """None where it was not recorded."""
@@ -92,15 +92,15 @@ class Calibration(Record):
     """Standard deviation of the logarithm of the seconds to the target; of rehearsals in CPU
     seconds."""
     resolvable_ratio: float | None
-    """Lead that two such entries of eight seeds can show (0.06 for 6 %), power 0.9, two-sided
-    p < 0.05."""
+    """Minimum detectable difference of two such entries of eight seeds (0.06 for 6 %), power 0.9,
+    two-sided p < 0.05."""
     instances: InstanceSpread | None = None
     """None where it was not measured, or where every run has the same data."""
     runs: tuple[CalibrationRun, ...]
 
 
 class Subject(NamedTuple):
-    """What was calibrated, and under which name."""
+    """What is calibrated."""
 
     workload: str
     workload_version: str | None
@@ -108,13 +108,13 @@ class Subject(NamedTuple):
     machine: str | None
     better: Literal["higher", "lower"]
     digits: int
-    """After the point, that the metric resolves."""
+    """Digits after the point that the metric resolves."""
     frozen_target: float
     budget_s: float
 
 
 def committed_record(workload: str) -> Calibration | None:
-    """The record that lies in the project beside its own workloads; None where there is none.
+    """The committed record of one of the project's own workloads; None where there is none.
 
     Raises:
         RecordError: it is damaged.
@@ -128,10 +128,10 @@ def committed_record(workload: str) -> Calibration | None:
 
 
 def target_by_rule(finals: Sequence[float], better: str, digits: int) -> float:
-    """The median loosened by three standard deviations, never better than the worst run.
+    """The median minus three standard deviations, never better than the worst run.
 
-    A spread below what the metric resolves counts as that much: runs that all end at a cap leave
-    room below it. Rounded towards easy to one digit fewer than the metric resolves.
+    The spread is at least what the metric resolves, for runs that all end at a cap. The target is
+    rounded towards the easier side, to one digit fewer than the metric resolves.
     """
     spread = max(statistics.stdev(finals), 10.0**-digits)
     middle, spare = statistics.median(finals), SPARE_DEVIATIONS * spread
@@ -142,15 +142,15 @@ def target_by_rule(finals: Sequence[float], better: str, digits: int) -> float:
 
 
 def read_run(bundle: Bundle) -> CalibrationRun:
-    """What one sealed run adds.
+    """The calibration run of a sealed run.
 
     Raises:
-        CalibrationError: it did not train to its own end, or a snapshot has no value.
+        CalibrationError: the run did not train to its own end, or a snapshot has no value.
     """
     run, evaluation = bundle.run, bundle.evaluation
-    if run.status not in WHOLE or evaluation is None or run.window.gun_ns is None:
+    if run.status not in COMPLETE or evaluation is None or run.window.gun_ns is None:
         raise CalibrationError(
-            f"{bundle.folder}: {run.status}: {run.reason}; a calibration takes whole runs"
+            f"{bundle.folder}: {run.status}: {run.reason}; a calibration needs complete runs"
         )
     gun_ns = run.window.gun_ns
     values = {value.snapshot: value for value in evaluation.values}
@@ -170,10 +170,10 @@ def read_run(bundle: Bundle) -> CalibrationRun:
     )
 
 
-def _hits(run: CalibrationRun, target: float, better: str) -> int | None:
-    """Place of the first snapshot that passes."""
-    found = (place for place, value in enumerate(run.metrics) if passes(value, target, better))
-    return next(found, None)
+def _first_passing(run: CalibrationRun, target: float, better: str) -> int | None:
+    """Index of the first snapshot that passes."""
+    places = (i for i, value in enumerate(run.metrics) if passes(value, target, better))
+    return next(places, None)
 
 
 def _median(values: Sequence[float | None]) -> float | None:
@@ -182,11 +182,10 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def lead_of(deviation: float, count: int = SERIES_COUNT) -> float | None:
-    """The lead that two entries of `count` seeds with that spread of the logarithm can show."""
+    """Minimum detectable difference of two entries of `count` seeds with that spread."""
     step = deviation * math.sqrt((count - 1) / count)  # n values at ±step have that deviation
-    one = Sample({seed: step if seed % 2 else -step for seed in range(count)}, 0.0)
-    other = Sample({seed + count: value for seed, value in one.logs.items()}, 0.0)
-    return detectable_ratio(one, other, 0.025)
+    entry = Sample({seed: step if seed % 2 else -step for seed in range(count)}, 0.0)
+    return detectable_ratio(entry, entry, 0.025)
 
 
 def calibrate(bundles: Sequence[Bundle], digits: int) -> Calibration:
@@ -197,11 +196,11 @@ def calibrate(bundles: Sequence[Bundle], digits: int) -> Calibration:
         digits: Digits after the point that the metric resolves.
 
     Raises:
-        CalibrationError: too few runs, or one that is not whole.
+        CalibrationError: too few runs, or one that is not complete.
     """
     runs = [read_run(bundle) for bundle in bundles]
     if not runs:
-        raise CalibrationError("0 runs tell no spread; ask for --runs 2 or more")
+        raise CalibrationError("0 runs show no spread; ask for --runs 2 or more")
     head = bundles[0].run
     work = head.workload
     subject = Subject(
@@ -218,17 +217,17 @@ def calibrate(bundles: Sequence[Bundle], digits: int) -> Calibration:
 
 
 def _seconds(run: CalibrationRun) -> tuple[float, ...]:
-    """Seconds after the gun where a clock was kept, else CPU seconds.
+    """Seconds after the start signal where they were recorded, else CPU seconds.
 
     Raises:
-        CalibrationError: it has neither.
+        CalibrationError: the run has neither.
     """
-    found = run.cpu_s if run.time_s is None else run.time_s
-    if found is None:
+    seconds = run.cpu_s if run.time_s is None else run.time_s
+    if seconds is None:
         raise CalibrationError(
             f"the run of seed {run.seed} has neither seconds nor CPU seconds; run it again"
         )
-    return found
+    return seconds
 
 
 def _time_spread(runs: Sequence[CalibrationRun], places: Sequence[int | None]) -> float | None:
@@ -245,11 +244,11 @@ def summed(subject: Subject, runs: Sequence[CalibrationRun]) -> Calibration:
     Raises:
         CalibrationError: fewer than two runs.
     """
-    if len(runs) < 2:  # noqa: PLR2004 - a spread takes two
-        raise CalibrationError(f"{len(runs)} runs tell no spread; ask for --runs 2 or more")
+    if len(runs) <= 1:
+        raise CalibrationError(f"{len(runs)} runs show no spread; ask for --runs 2 or more")
     finals, better = [run.metrics[-1] for run in runs], subject.better
     target = target_by_rule(finals, better, subject.digits)
-    places = [_hits(run, target, better) for run in runs]
+    places = [_first_passing(run, target, better) for run in runs]
     steps = [run.steps[place] for run, place in zip(runs, places, strict=True) if place is not None]
     deviation = _time_spread(runs, places)
     return Calibration(

@@ -1,4 +1,4 @@
-"""The costs of runs, by seed: what figures, intervals and tests are made of."""
+"""The costs of runs, by seed, from which figures, intervals and tests are computed."""
 
 import math
 import statistics
@@ -13,6 +13,8 @@ from harness.score.stats.sample import ReferenceRatios, RunMoment, Sample
 
 SECONDS_PER_HOUR = 3600.0
 
+Cost = Callable[[RunScore], float | None]
+
 
 class Costs(NamedTuple):
     """One cost of the runs that count, by seed."""
@@ -22,10 +24,9 @@ class Costs(NamedTuple):
     sd_floor: float
     """Of the logarithms, from the resolution of the figure."""
     moments: Mapping[int, RunMoment]
-    """Of the last run of each seed; of a seed that was run twice without a block, as it is no half
-    of a pair."""
+    """Of each seed; a seed that was run twice has no block, since it is in no pair."""
     reference_ratios: ReferenceRatios | None
-    """In multiples of the reference's, where every run alternated with one of it."""
+    """Costs over those of the paired reference runs, where every run is paired."""
 
 
 def is_valid(run: RunScore, rule: str) -> bool:
@@ -40,45 +41,33 @@ def valid_runs(score: Score) -> list[RunScore]:
     return [run for run in score.runs if is_valid(run, score.rules.snapshot_rule)]
 
 
-def _no_step(_: RunScore) -> float:
-    return 0.0
-
-
-def _no_reference(_: ReferenceRun) -> None:
-    return None
-
-
 def ratios_to_reference(
     runs: Iterable[RunScore], log_ratio: Callable[[RunScore, ReferenceRun], float | None]
 ) -> ReferenceRatios | None:
-    """Each run against the reference's run of its pair; None unless all have one, of one version.
+    """Each run over the reference run that it is paired with; None unless all have one version.
 
     Args:
-        runs: The runs that count; none shares a seed.
-        log_ratio: Of a run and the reference's; None where either lacks the figure.
+        runs: The runs that count.
+        log_ratio: Of a run and the reference run; None where either has no figure.
     """
-    found: dict[int, float] = {}
+    logs: dict[int, float] = {}
     versions = set()
     for run in runs:
         value = log_ratio(run, run.reference) if run.reference else None
-        if value is None or run.reference is None or run.seed in found:
+        if value is None or run.reference is None or run.seed in logs:
             return None
-        found[run.seed] = value
+        logs[run.seed] = value
         versions.add(run.reference.submission_sha256)
-    return ReferenceRatios(versions.pop(), found) if len(versions) == 1 else None
-
-
-def _log_ratio(value: float | None, unit: float | None) -> float | None:
-    return math.log(value / unit) if value and unit and value > 0 and unit > 0 else None
+    return ReferenceRatios(versions.pop(), logs) if len(versions) == 1 else None
 
 
 def costs(
     runs: Iterable[RunScore],
-    cost: Callable[[RunScore], float | None],
-    step: Callable[[RunScore], float | None] = _no_step,
-    reference: Callable[[ReferenceRun], float | None] = _no_reference,
+    cost: Cost,
+    step: Cost = lambda _: None,
+    reference: Callable[[ReferenceRun], float | None] = lambda _: None,
 ) -> Costs | None:
-    """A cost by seed; None where a run lacks it or there is no run.
+    """A cost by seed; None where a run has no such cost, or there is no run.
 
     Runs that share a seed count as one, by their geometric mean.
 
@@ -86,7 +75,7 @@ def costs(
         runs: The runs that count.
         cost: Positive cost of a run.
         step: Resolution of that cost, in its unit.
-        reference: The same cost of the reference's run.
+        reference: The same cost of the reference run.
     """
     runs = list(runs)
     by_seed: dict[int, list[float]] = defaultdict(list)
@@ -98,26 +87,29 @@ def costs(
             return None
         by_seed[run.seed].append(math.log(value))
         steps.append((step(run) or 0.0) / value)
-        again = run.seed in moments
-        moments[run.seed] = RunMoment("" if again else run.block, run.started_utc)
+        moments[run.seed] = RunMoment("" if run.seed in moments else run.block, run.started_utc)
     if not by_seed:
         return None
+
+    def log_ratio(run: RunScore, paired: ReferenceRun) -> float | None:
+        value, unit = cost(run), reference(paired)
+        return math.log(value / unit) if value and unit and unit > 0 else None
+
     values = {seed: math.exp(statistics.fmean(logs)) for seed, logs in sorted(by_seed.items())}
-    ratios = ratios_to_reference(runs, lambda run, unit: _log_ratio(cost(run), reference(unit)))
-    return Costs(values, step_sd(statistics.median(steps)), moments, ratios)
+    sd_floor = step_sd(statistics.median(steps))
+    return Costs(values, sd_floor, moments, ratios_to_reference(runs, log_ratio))
 
 
-def sample_of(found: Costs, score: Score) -> Sample:
-    """The costs of a score as logarithms, with what comparisons ask of them."""
-    logs = {seed: math.log(value) for seed, value in found.values.items()}
-    return Sample(logs, found.sd_floor, score.failures > 0, found.moments, found.reference_ratios)
+def sample_of(values: Costs, score: Score) -> Sample:
+    """The costs of a score as logarithms, with what comparisons need."""
+    logs = {seed: math.log(value) for seed, value in values.values.items()}
+    failed = score.failures > 0
+    return Sample(logs, values.sd_floor, failed, values.moments, values.reference_ratios)
 
 
 def time_costs(runs: Iterable[RunScore]) -> Costs | None:
     """Seconds by seed."""
-    return costs(
-        runs, lambda run: run.time_s, lambda run: run.time_step_s, lambda unit: unit.time_s
-    )
+    return costs(runs, lambda run: run.time_s, lambda run: run.time_step_s, lambda ref: ref.time_s)
 
 
 def energy_costs(runs: Iterable[RunScore]) -> Costs | None:
@@ -126,12 +118,12 @@ def energy_costs(runs: Iterable[RunScore]) -> Costs | None:
         runs,
         lambda run: run.energy.energy_j,
         lambda run: run.energy.step_j,
-        lambda unit: unit.energy_j,
+        lambda ref: ref.energy_j,
     )
 
 
 def step_costs(runs: Iterable[RunScore]) -> Costs | None:
-    """Claimed training steps by seed."""
+    """Training steps by seed, as the submissions report them."""
     return costs(runs, lambda run: run.step)
 
 
@@ -142,11 +134,13 @@ def dollars_of(run: RunScore, seconds: float | None) -> float | None:
 
 
 def dollar_costs(runs: Iterable[RunScore]) -> Costs | None:
-    """US dollars by seed; None where nobody declared a price."""
+    """US dollars by seed; None where no price was declared."""
     runs = list(runs)
-    found = costs(
+    dollars = costs(
         runs, lambda run: dollars_of(run, run.time_s), lambda run: dollars_of(run, run.time_step_s)
     )
-    # At the price of one machine dollars are in the ratio of seconds.
+    # At the price of one machine the ratio of dollars is that of seconds.
     seconds = time_costs(runs)
-    return found._replace(reference_ratios=seconds.reference_ratios) if found and seconds else found
+    if dollars is None or seconds is None:
+        return dollars
+    return dollars._replace(reference_ratios=seconds.reference_ratios)

@@ -1,13 +1,12 @@
-"""One score: the runs of a submission on one workload and machine become figures and a status."""
+"""The score of one entry: its runs on one workload and machine become figures and a status."""
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from harness.records import (
     CostFigures,
-    Domain,
     EnergyStatus,
     EntryRef,
     Figure,
@@ -22,6 +21,7 @@ from harness.records import (
 )
 from harness.score import tuning
 from harness.score.costs import (
+    Cost,
     Costs,
     costs,
     dollar_costs,
@@ -42,7 +42,7 @@ from harness.score.stats.intervals import (
     target_p,
 )
 
-ScoreStatus = Literal["scored", "target_missed", "runs_failed", "too_few_runs", "excluded"]
+Status = Literal["scored", "target_missed", "runs_failed", "too_few_runs", "excluded"]
 
 
 class Group(NamedTuple):
@@ -68,44 +68,23 @@ class Group(NamedTuple):
         return self.ruleset.run.snapshot_rule
 
     @property
-    def mode(self) -> Literal["cost_to_target", "quality_at_budget"]:
-        """What ranks."""
-        return self.ruleset.run.mode
+    def at_budget(self) -> bool:
+        """Whether the metric at the budget ranks."""
+        return self.ruleset.run.mode == "quality_at_budget"
 
     @property
     def level(self) -> float:
         """Confidence level of the intervals."""
         return self.ruleset.score.confidence
 
+    @property
+    def scores(self) -> list[RunScore]:
+        """Of the runs and of the trials."""
+        return [run.score for run in (*self.runs, *self.trials)]
 
-def by_study(group: Group) -> Group:
-    """The group with one run for each tuning study; unchanged where nothing was tuned."""
-    if group.head.score.trial is None:
-        return group
-    known = {run.score.run_id: run for run in group.runs}
-    studies = tuning.studies(
-        [run.score for run in group.runs],
-        group.rule,
-        group.head.workload.better,
-        lambda run: is_valid(run, group.rule),
-    )
-    counting = tuple(
-        known[study.counting.run_id].model_copy(update={"score": study.counting})
-        for study in studies
-    )
-    others = tuple(known[run.run_id] for study in studies for run in study.others)
-    return group._replace(runs=counting, trials=others)
-
-
-def _figure(interval: Interval, n: int, level: float) -> Figure:
-    return Figure(value=interval.value, low=interval.low, high=interval.high, n=n, level=level)
-
-
-def _cost_figure(found: Costs | None, level: float) -> Figure | None:
-    if found is None:
-        return None
-    interval = log_t_interval(found.values.values(), level, found.sd_floor)
-    return _figure(interval, len(found.values), level)
+    def has_result(self, run: RunScore) -> bool:
+        """Whether a run has a valid result under the ruleset."""
+        return is_valid(run, self.rule)
 
 
 class Tally(NamedTuple):
@@ -114,7 +93,7 @@ class Tally(NamedTuple):
     valid: tuple[RunScore, ...]
     failed: tuple[RunScore, ...]
     lost: int
-    """Runs known from the ledger alone."""
+    """Runs known from the ledger only."""
 
     @property
     def seeds(self) -> int:
@@ -126,35 +105,42 @@ class Tally(NamedTuple):
         """Runs without a valid result."""
         return len(self.failed) + self.lost
 
+    @property
+    def total(self) -> int:
+        """All runs that were started."""
+        return len(self.valid) + self.failures
+
+    def first_failure(self) -> str:
+        """Why the first of the failed runs failed."""
+        if not self.failed:
+            return "left no readable bundle"
+        return f"{self.failed[0].status}: {self.failed[0].reason}"
+
+
+def by_study(group: Group) -> Group:
+    """The group with one run for each tuning study; unchanged where nothing was tuned."""
+    if group.head.score.trial is None:
+        return group
+    known = {run.score.run_id: run for run in group.runs}
+    scores = [run.score for run in group.runs]
+    studies = tuning.studies(scores, group.rule, group.head.workload.better, group.has_result)
+    counting = tuple(
+        known[study.counting.run_id].model_copy(update={"score": study.counting})
+        for study in studies
+    )
+    others = tuple(known[run.run_id] for study in studies for run in study.others)
+    return group._replace(runs=counting, trials=others)
+
 
 def tally(group: Group) -> Tally:
     """Sort the runs of a group."""
     runs = [run.score for run in group.runs]
-    valid = tuple(run for run in runs if is_valid(run, group.rule))
-    failed = tuple(run for run in runs if not is_valid(run, group.rule))
+    valid = tuple(run for run in runs if group.has_result(run))
+    failed = tuple(run for run in runs if not group.has_result(run))
     return Tally(valid, failed, len(group.lost))
 
 
-def _spent(
-    sums: Tally, fallback: float | None, cost: Callable[[RunScore], float | None]
-) -> list[float] | None:
-    """What the failed runs cost until they ended; None where one of them is unknown."""
-    spent = [cost(run) for run in sums.failed] + [None] * sums.lost
-    known = [fallback if item is None else item for item in spent]
-    there = [item for item in known if item is not None]
-    return there if len(there) == len(known) else None
-
-
-def cost_with_failures(
-    found: Costs | None, sums: Tally, level: float, spent: list[float] | None
-) -> Figure | None:
-    """A cost figure; where runs failed, all that was spent over the successes, upper end open."""
-    if found is None or not sums.failures:
-        return _cost_figure(found, level)
-    if spent is None:
-        return None
-    interval = success_cost(list(found.values.values()), spent, level)
-    return _figure(interval, len(found.values), level)
+# --- metric and status ----------------------------------------------------------------------------
 
 
 def metrics_by_seed(runs: Iterable[RunScore]) -> dict[int, float]:
@@ -163,147 +149,155 @@ def metrics_by_seed(runs: Iterable[RunScore]) -> dict[int, float]:
     for run in runs:
         if run.metric is not None:
             by_seed[run.seed].append(run.metric)
-    return {seed: statistics.fmean(item) for seed, item in sorted(by_seed.items())}
+    return {seed: statistics.fmean(values) for seed, values in sorted(by_seed.items())}
 
 
-def _metric_floor(sums: Tally, head: ScoredRun) -> float:
-    values = list(metrics_by_seed(sums.valid).values())
-    if not values:
-        return 0.0
-    return metric_sd_floor(head.workload.metric_unit, head.examples, statistics.fmean(values))
+def metric_result(group: Group, counts: Tally) -> MetricResult:
+    """The mean metric over seeds, and the p of its test against the target.
+
+    No test is made of a metric that was selected for passing, or where there is no target.
+    """
+    workload = group.head.workload
+    values = list(metrics_by_seed(counts.valid).values())
+    figure, p_target, floor = None, None, 0.0
+    if values:
+        mean = statistics.fmean(values)
+        floor = metric_sd_floor(workload.metric_unit, group.head.examples, mean)
+        interval = mean_interval(values, group.level, floor)
+        figure = _figure(interval, len(values), group.level)
+        if group.rule == "final" and not group.at_budget:
+            p_target = target_p(values, workload.target, workload.better, floor)
+    return MetricResult(
+        name=workload.metric,
+        better=workload.better,
+        target=workload.target,
+        figure=figure,
+        sd_floor=floor,
+        p_target=p_target,
+    )
 
 
-def _metric(sums: Tally, head: ScoredRun, level: float) -> tuple[Figure | None, float | None]:
-    """The mean metric over seeds and the p of its test against the target."""
-    values = list(metrics_by_seed(sums.valid).values())
-    if not values:
-        return None, None
-    work, floor = head.workload, _metric_floor(sums, head)
-    figure = _figure(mean_interval(values, level, floor), len(values), level)
-    return figure, target_p(values, work.target, work.better, floor)
-
-
-def _failure_text(sums: Tally) -> str:
-    known = [f"{run.status}: {run.reason}" for run in sums.failed]
-    return (known or ["left no readable bundle"])[0]
-
-
-def _final_status(
-    sums: Tally, group: Group, mean: Figure | None, p: float | None
-) -> tuple[ScoreStatus, str]:
+def _final_status(group: Group, counts: Tally, metric: MetricResult) -> tuple[Status, str]:
     """Status under `final`: enough seeds, none failed, and the mean beats the target."""
-    rules, work = group.ruleset, group.head.workload
-    runs = len({run.score.seed for run in group.runs}) + sums.lost
-    if runs < rules.run.seeds_count:
-        return "too_few_runs", f"{runs} of {rules.run.seeds_count} seeds were run"
-    if sums.failures:
-        count = f"{sums.failures} of {len(group.runs) + sums.lost} runs failed"
-        return "target_missed", f"{count} ({_failure_text(sums)})"
-    alpha = rules.score.target_alpha
-    value = "none" if mean is None else f"{mean.value:.6g}"
-    told = f"mean {work.metric} {value} against {work.target:g}"
-    if p is None or not p < alpha:
-        shown = "one seed cannot show it" if p is None else f"p = {p:.2g}, not under {alpha:g}"
-        return "target_missed", f"{told}: not shown to beat the target ({shown})"
-    return "scored", f"{told}: beats the target (p = {p:.2g})"
+    started = len({run.score.seed for run in group.runs}) + counts.lost
+    due = group.ruleset.run.seeds_count
+    if started < due:
+        return "too_few_runs", f"{started} of {due} seeds were run"
+    if counts.failures:
+        failed = f"{counts.failures} of {counts.total} runs failed"
+        return "target_missed", f"{failed} ({counts.first_failure()})"
+    value = "none" if metric.figure is None else f"{metric.figure.value:.6g}"
+    mean, p = f"mean {metric.name} {value} against {metric.target:g}", metric.p_target
+    alpha = group.ruleset.score.target_alpha
+    if p is not None and p < alpha:
+        return "scored", f"{mean}: beats the target (p = {p:.2g})"
+    why = "one seed cannot show it" if p is None else f"p = {p:.2g}, not under {alpha:g}"
+    return "target_missed", f"{mean}: not shown to beat the target ({why})"
 
 
-def _quality_status(sums: Tally, group: Group) -> tuple[ScoreStatus, str]:
+def _budget_status(group: Group, counts: Tally, metric: MetricResult) -> tuple[Status, str]:
     """Status where the metric at the budget ranks: enough seeds, and a metric of each run."""
-    due, total = group.ruleset.run.seeds_count, len(group.runs) + sums.lost
-    if sums.failures:
-        count = f"{sums.failures} of {total} runs left no metric"
-        return "runs_failed", f"{count} ({_failure_text(sums)})"
-    if sums.seeds < due:
-        return "too_few_runs", f"{sums.seeds} of {due} seeds were run"
-    return "scored", f"mean {group.head.workload.metric} at the budget over {sums.seeds} seeds"
+    due = group.ruleset.run.seeds_count
+    if counts.failures:
+        failed = f"{counts.failures} of {counts.total} runs left no metric"
+        return "runs_failed", f"{failed} ({counts.first_failure()})"
+    if counts.seeds < due:
+        return "too_few_runs", f"{counts.seeds} of {due} seeds were run"
+    return "scored", f"mean {metric.name} at the budget over {counts.seeds} seeds"
 
 
-def _first_passing_status(sums: Tally) -> tuple[ScoreStatus, str]:
-    if not sums.valid:
-        return "target_missed", f"no run reached the target ({_failure_text(sums)})"
-    if sums.failures:
-        total = len(sums.valid) + sums.failures
-        return "scored", f"{sums.failures} of {total} runs failed; what they spent is added"
-    return "scored", f"{len(sums.valid)} of {len(sums.valid)} runs reached the target"
+def _first_passing_status(counts: Tally) -> tuple[Status, str]:
+    if not counts.valid:
+        return "target_missed", f"no run reached the target ({counts.first_failure()})"
+    if counts.failures:
+        failed = f"{counts.failures} of {counts.total} runs failed"
+        return "scored", f"{failed}; the cost includes what they used"
+    return "scored", f"{len(counts.valid)} of {len(counts.valid)} runs reached the target"
 
 
-def _excluding(runs: Sequence[RunScore]) -> Finding | None:
-    """The first failed check that is not about joules alone."""
-    failed = (finding for run in runs for finding in run.findings if finding.level == "fail")
-    return next((item for item in failed if not item.rule.startswith(ENERGY_RULES)), None)
+def status_of(group: Group, counts: Tally, metric: MetricResult) -> tuple[Status, str]:
+    """Status of a group with its reason; a failed check that is not about joules excludes it."""
+    failed = (
+        finding for run in group.scores for finding in run.findings if finding.level == "fail"
+    )
+    excluding = (item for item in failed if not item.rule.startswith(ENERGY_RULES))
+    for finding in (*excluding, *_mixed_data(group)):
+        return "excluded", f"{finding.message} ({finding.rule})"
+    if group.at_budget:
+        return _budget_status(group, counts, metric)
+    if group.rule == "final":
+        return _final_status(group, counts, metric)
+    return _first_passing_status(counts)
 
 
-def _merged(runs: Sequence[RunScore]) -> list[Finding]:
-    """One finding for each rule and level, with the number of runs that it was found in."""
-    found: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for run in runs:
-        for rule, element in {
-            (finding.rule, finding.level): finding for finding in run.findings
-        }.items():
-            found[rule].append(element)
-    return [
-        item[0].model_copy(
-            update={"message": f"{item[0].message} ({len(item)} of {len(runs)} runs)"}
-        )
-        for _, item in sorted(found.items())
-    ]
+# --- costs ----------------------------------------------------------------------------------------
 
 
-def _mixed(group: Group) -> Iterator[Finding]:
-    """Runs on packed data that differ: a secret set that was changed, or another packing."""
-    states = {run.workload.data for run in group.runs}
-    found = {state.manifest_sha256 if state else None for state in states}
-    if len(found) > 1:
-        yield Finding(
-            rule="data-mixed",
-            level="fail",
-            message=f"the runs used {len(found)} different packings of the data of "
-            f"{group.head.workload.name}, whose figures have no common mean",
-            advice="score the runs of each packing from a results folder of its own",
-        )
+def _figure(interval: Interval, n: int, level: float) -> Figure:
+    return Figure(value=interval.value, low=interval.low, high=interval.high, n=n, level=level)
 
 
-def _group_findings(group: Group) -> list[Finding]:
-    """Findings about the group itself: mixed data, repeated seeds, lost runs."""
-    seeds = Counter(run.score.seed for run in group.runs)
-    findings = [*_mixed(group)]
-    if repeated := sum(count - 1 for count in seeds.values()):
-        message = f"{repeated} runs repeat a seed and add nothing to n"
-        findings.append(Finding(rule="seed-repeated", level="warn", message=message))
-    if group.lost:
-        names = ", ".join(row.run_id for row in group.lost[:3])
-        more = f" and {len(group.lost) - 3} more" if len(group.lost) > 3 else ""  # noqa: PLR2004
-        message = f"started and left no readable bundle, counted as failed: {names}{more}"
-        findings.append(Finding(rule="ledger-lost", level="warn", message=message))
-    return findings
+def _cost_figure(values: Costs | None, level: float) -> Figure | None:
+    if values is None:
+        return None
+    interval = log_t_interval(values.values.values(), level, values.sd_floor)
+    return _figure(interval, len(values.values), level)
 
 
-def _domain_figures(sums: Tally, domains: Sequence[Domain], level: float) -> dict[str, Figure]:
-    """Joules of each domain that every run with a result has."""
-    figures = {}
-    for domain in domains:
-        found = costs(
-            sums.valid,
-            lambda run, name=domain.name: run.energy.by_domain_j.get(name),  # type: ignore[misc]
-            lambda run: run.energy.step_j,
-        )
-        if figure := _cost_figure(found, level):
-            figures[domain.name] = figure.model_copy(
-                update={
-                    "domains": (domain.name,),
-                    "method": domain.method,
-                    "simulated": domain.simulated,
-                }
-            )
-    return figures
+def cost_with_failures(
+    values: Costs | None, counts: Tally, level: float, cost: Cost, fallback: float | None = None
+) -> Figure | None:
+    """A cost figure; where runs failed, the cost of all runs over the successes, upper end open.
+
+    Args:
+        values: Costs of the valid runs.
+        counts: All runs.
+        level: Confidence of the interval.
+        cost: What a failed run used until it ended.
+        fallback: The same of a run for which it is unknown; None: then there is no figure.
+    """
+    if values is None or not counts.failures:
+        return _cost_figure(values, level)
+    spent = [*map(cost, counts.failed), *[None] * counts.lost]
+    known = [used for run in spent if (used := fallback if run is None else run) is not None]
+    if len(known) < len(spent):
+        return None
+    interval = success_cost(list(values.values.values()), known, level)
+    return _figure(interval, len(values.values), level)
 
 
-def _energy_figure(sums: Tally, joules: EnergyAssessment, level: float) -> Figure | None:
+def _has_costs(group: Group, counts: Tally, status: Status, metric: MetricResult) -> bool:
+    """Whether there is a cost to show: the target was reached, as far as the runs go."""
+    if group.at_budget:
+        return False
+    if group.rule == "first_passing":
+        return bool(counts.valid)
+    value = metric.figure.value if metric.figure else None
+    reached = passes(value, metric.target, metric.better)
+    return reached and not counts.failures and status != "target_missed"
+
+
+def _cost_figures(group: Group, counts: Tally, joules: EnergyAssessment) -> CostFigures:
+    """The costs of a group that reached the target."""
+    level, budget_s = group.level, group.head.workload.budget_s
+    times = time_costs(counts.valid)
+    return CostFigures(
+        time_to_target_s=cost_with_failures(
+            times, counts, level, lambda run: run.window_s, budget_s
+        ),
+        energy_to_target_j=_energy_figure(counts, joules, level),
+        steps_to_target=_cost_figure(step_costs(counts.valid), level),
+        cost_to_target_usd=_cost_figure(dollar_costs(counts.valid), level),
+        cpu_s=_cost_figure(costs(counts.valid, lambda run: run.cpu_s), level),
+    )
+
+
+def _energy_figure(counts: Tally, joules: EnergyAssessment, level: float) -> Figure | None:
     if not joules.complete:
         return None
-    spent = _spent(sums, None, lambda run: run.energy.window_j)
-    figure = cost_with_failures(energy_costs(sums.valid), sums, level, spent)
+    figure = cost_with_failures(
+        energy_costs(counts.valid), counts, level, lambda run: run.energy.window_j
+    )
     marks = {
         "method": joules.method,
         "domains": joules.domains,
@@ -313,96 +307,95 @@ def _energy_figure(sums: Tally, joules: EnergyAssessment, level: float) -> Figur
     return figure.model_copy(update=marks) if figure else None
 
 
-class Verdict(NamedTuple):
-    """Status of a group, and what of it is known."""
+def _domain_figures(group: Group, counts: Tally) -> dict[str, Figure]:
+    """Joules of each domain that every run with a result has."""
+    figures = {}
+    for domain in group.head.domains:
 
-    status: ScoreStatus
-    reason: str
-    metric: Figure | None
-    p_target: float | None
+        def cost(run: RunScore, name: str = domain.name) -> float | None:
+            return run.energy.by_domain_j.get(name)
 
-
-def verdict(group: Group, sums: Tally) -> Verdict:
-    """Whether a group is scored, and why not."""
-    level = group.level
-    mean, p = _metric(sums, group.head, level)
-    if group.mode == "quality_at_budget":
-        p = None
-        status, reason = _quality_status(sums, group)
-    elif group.rule == "final":
-        status, reason = _final_status(sums, group, mean, p)
-    else:
-        # Of a metric picked for passing no test can say anything.
-        p = None
-        status, reason = _first_passing_status(sums)
-    out = _excluding([item.score for item in (*group.runs, *group.trials)]) or next(
-        _mixed(group), None
-    )
-    if out is not None:
-        status, reason = "excluded", f"{out.message} ({out.rule})"
-    return Verdict(status, reason, mean, p)
+        values = costs(counts.valid, cost, lambda run: run.energy.step_j)
+        if figure := _cost_figure(values, group.level):
+            marks = {
+                "domains": (domain.name,),
+                "method": domain.method,
+                "simulated": domain.simulated,
+            }
+            figures[domain.name] = figure.model_copy(update=marks)
+    return figures
 
 
-def _has_costs(found: Verdict, group: Group, sums: Tally) -> bool:
-    """Whether there is a cost to show: the target was reached, as far as the runs go."""
-    if group.mode == "quality_at_budget":
-        return False
-    if group.rule == "first_passing":
-        return bool(sums.valid)
-    work = group.head.workload
-    value = found.metric.value if found.metric else None
-    return (
-        not sums.failures
-        and found.status != "target_missed"
-        and passes(value, work.target, work.better)
-    )
-
-
-def _figures(group: Group, sums: Tally, joules: EnergyAssessment) -> CostFigures:
-    """The costs of a group that reached the target."""
-    level = group.level
-    budget_s = group.head.workload.budget_s
-    times = cost_with_failures(
-        time_costs(sums.valid), sums, level, _spent(sums, budget_s, lambda run: run.window_s)
-    )
-    return CostFigures(
-        time_to_target_s=times,
-        energy_to_target_j=_energy_figure(sums, joules, level),
-        steps_to_target=_cost_figure(step_costs(sums.valid), level),
-        cost_to_target_usd=_cost_figure(dollar_costs(sums.valid), level),
-        cpu_s=_cost_figure(costs(sums.valid, lambda run: run.cpu_s), level),
-    )
-
-
-def _account(group: Group, sums: Tally, *, shown: bool) -> TuningAccount | None:
-    """What tuning cost, and the two costs with it."""
-    level = group.level
+def _tuning_account(group: Group, valid: Sequence[RunScore]) -> TuningAccount | None:
+    """What tuning cost, and the two costs with it; no figures without a valid run."""
     trials = [trial.score for trial in group.trials]
-    time_s = tuning.tuning_costs(trials, lambda run: run.window_s)
-    energy_j = tuning.tuning_costs(trials, lambda run: run.energy.window_j)
-    valid = sums.valid if shown and not sums.failures else ()
-    figures = (
-        _cost_figure(costs(valid, tuning.with_tuning(lambda run: run.time_s, time_s)), level),
-        _cost_figure(
-            costs(valid, tuning.with_tuning(lambda run: run.energy.energy_j, energy_j)), level
-        ),
+
+    def figure(own: Cost, window: Cost) -> Figure | None:
+        spent = tuning.tuning_costs(trials, window)
+        return _cost_figure(costs(valid, tuning.with_tuning(own, spent)), group.level)
+
+    return tuning.account(
+        [run.score for run in group.runs],
+        group.rule,
+        figure(lambda run: run.time_s, lambda run: run.window_s),
+        figure(lambda run: run.energy.energy_j, lambda run: run.energy.window_j),
+        group.has_result,
     )
-    counting = [run.score for run in group.runs]
-    return tuning.account(counting, group.rule, figures, lambda run: is_valid(run, group.rule))
 
 
-def score_of(group_: Group) -> Score:
+# --- findings -------------------------------------------------------------------------------------
+
+
+def _merged_findings(runs: Sequence[RunScore]) -> Iterator[Finding]:
+    """One finding for each rule and level, with the number of runs that have it."""
+    by_rule: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for run in runs:
+        of_run = {(finding.rule, finding.level): finding for finding in run.findings}
+        for key, finding in of_run.items():
+            by_rule[key].append(finding)
+    for _, findings in sorted(by_rule.items()):
+        message = f"{findings[0].message} ({len(findings)} of {len(runs)} runs)"
+        yield findings[0].model_copy(update={"message": message})
+
+
+def _mixed_data(group: Group) -> Iterator[Finding]:
+    """Runs on packed data that differ: a secret set that was changed, or another packing."""
+    packings = {run.workload.data.manifest_sha256 if run.workload.data else None
+                for run in group.runs}  # fmt: skip
+    if len(packings) > 1:
+        yield Finding(
+            rule="data-mixed",
+            level="fail",
+            message=f"the runs used {len(packings)} different packings of the data of "
+            f"{group.head.workload.name}, whose figures have no common mean",
+            advice="score the runs of each packing from a results folder of its own",
+        )
+
+
+def _group_findings(group: Group) -> Iterator[Finding]:
+    """Findings about the group itself: mixed data, repeated seeds, lost runs."""
+    yield from _mixed_data(group)
+    seeds = Counter(run.score.seed for run in group.runs)
+    if repeated := sum(count - 1 for count in seeds.values()):
+        message = f"{repeated} runs repeat a seed and add nothing to n"
+        yield Finding(rule="seed-repeated", level="warn", message=message)
+    if group.lost:
+        names = ", ".join(row.run_id for row in group.lost[:3])
+        more = f" and {len(group.lost[3:])} more" if group.lost[3:] else ""
+        message = f"started and left no readable bundle, counted as failed: {names}{more}"
+        yield Finding(rule="ledger-lost", level="warn", message=message)
+
+
+def score_of(all_runs: Group) -> Score:
     """The score of one group of runs."""
-    group = by_study(group_)
-    head, sums = group.head, tally(group)
-    runs = [run.score for run in group.runs]
-    trials = [trial.score for trial in group.trials]
-    found = verdict(group, sums)
-    joules = assess_energy(sums.valid, group.ruleset)
-    shown = _has_costs(found, group, sums)
-    figures = _figures(group, sums, joules) if shown else CostFigures()
-    by_domain = _domain_figures(sums, head.domains, group.ruleset.score.confidence) if shown else {}
-    peaks = [run.peak_rss_bytes for run in (*runs, *trials) if run.peak_rss_bytes is not None]
+    group = by_study(all_runs)
+    head, counts = group.head, tally(group)
+    metric = metric_result(group, counts)
+    status, reason = status_of(group, counts, metric)
+    joules = assess_energy(counts.valid, group.ruleset)
+    shown = _has_costs(group, counts, status, metric)
+    figures = _cost_figures(group, counts, joules) if shown else CostFigures()
+    peaks = (run.peak_rss_bytes for run in group.scores)
     return Score(
         entry=EntryRef(
             workload=head.workload.name,
@@ -417,31 +410,24 @@ def score_of(group_: Group) -> Score:
         rules=RulesInForce(
             ruleset=group.label,
             snapshot_rule=group.rule,
-            mode=group.mode,
+            mode=group.ruleset.run.mode,
             separation_alpha=group.ruleset.score.separation_alpha,
         ),
-        status=found.status,
-        reason=found.reason,
-        n=sums.seeds,
-        failures=sums.failures,
-        quality=MetricResult(
-            name=head.workload.metric,
-            better=head.workload.better,
-            target=head.workload.target,
-            figure=found.metric,
-            sd_floor=_metric_floor(sums, head),
-            p_target=found.p_target,
-        ),
+        status=status,
+        reason=reason,
+        n=counts.seeds,
+        failures=counts.failures,
+        quality=metric,
         costs=figures,
         energy=EnergyStatus(
             eligible=joules.eligible and figures.energy_to_target_j is not None,
             note=joules.note,
-            by_domain_j=by_domain,
+            by_domain_j=_domain_figures(group, counts) if shown else {},
         ),
-        peak_rss_bytes=max(peaks, default=None),
-        spent=tuning.spent_by([*runs, *trials]),
-        tuning=_account(group, sums, shown=shown),
-        runs=tuple(runs),
-        trials=tuple(trials),
-        findings=(*_merged([*runs, *trials]), *_group_findings(group)),
+        peak_rss_bytes=max((peak for peak in peaks if peak is not None), default=None),
+        spent=tuning.spent_by(group.scores),
+        tuning=_tuning_account(group, counts.valid if shown and not counts.failures else ()),
+        runs=tuple(run.score for run in group.runs),
+        trials=tuple(trial.score for trial in group.trials),
+        findings=(*_merged_findings(group.scores), *_group_findings(group)),
     )

@@ -1,92 +1,85 @@
 """Attaches to each run the cost of the reference run that it is paired with."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.records import ReferenceRun, RunScore, Score
-from harness.score.costs import is_valid
+from harness.score.costs import valid_runs
 from harness.score.stats.comparison import find_pairs
 from harness.score.stats.sample import RunMoment
 from harness.score.tuning import tuning_text
 
 REFERENCE_SUFFIX = "-adamw"
-"""The reference submission of a workload is named after it, with this suffix."""
+"""The reference submission of a workload is named after the workload, with this suffix."""
 
-ComparisonKey = tuple[str, ...]
+
+class ComparisonKey(NamedTuple):
+    """What two scores must share to be compared."""
+
+    workload: str
+    version: str
+    machine: str
+    ruleset: str
+    """Without how the entry was tuned: the reference is not tuned."""
 
 
 def _key(score: Score) -> ComparisonKey:
-    """What a pair shares; the reference is not tuned, whoever it alternates with."""
-    how = tuning_text(score.runs[0].trial) if score.runs else ""
-    label = score.rules.ruleset.removesuffix(f" ({how})") if how else score.rules.ruleset
-    return (score.entry.workload, score.entry.workload_version, score.entry.machine, label)
+    tuned = tuning_text(score.runs[0].trial) if score.runs else ""
+    ruleset = score.rules.ruleset.removesuffix(f" ({tuned})")
+    entry = score.entry
+    return ComparisonKey(entry.workload, entry.workload_version, entry.machine, ruleset)
 
 
-class Reference(NamedTuple):
-    """The runs of a workload's reference."""
-
-    sha256: str
-    runs: tuple[RunScore, ...]
-    rule: str
-
-
-def _known(scores: Iterable[Score]) -> dict[ComparisonKey, list[Reference]]:
-    """The versions of the reference on each ground."""
-    found: dict[ComparisonKey, list[Reference]] = {}
-    for score in scores:
-        if score.entry.submission == f"{score.entry.workload}{REFERENCE_SUFFIX}":
-            entry = Reference(score.entry.sha256, score.runs, score.rules.snapshot_rule)
-            found.setdefault(_key(score), []).append(entry)
-    return found
+def _is_reference(score: Score) -> bool:
+    return score.entry.submission == f"{score.entry.workload}{REFERENCE_SUFFIX}"
 
 
 def _moments(runs: Iterable[RunScore]) -> dict[int, RunMoment]:
     return {run.seed: RunMoment(run.block, run.started_utc) for run in runs}
 
 
-def _partners(score: Score, reference: Reference) -> dict[int, RunScore]:
-    """The reference's run by seed, for runs that alternated with it and where it has a result."""
-    paired = find_pairs(_moments(score.runs), _moments(reference.runs))
-    return {
-        run.seed: run
-        for run in reference.runs
-        if run.seed in paired and is_valid(run, reference.rule)
-    }
-
-
-def _attach(run: RunScore, partner: RunScore, version: str) -> RunScore:
-    like = run.energy.domains == partner.energy.domains
-    unit = ReferenceRun(
-        submission_sha256=version,
-        time_s=partner.time_s,
-        energy_j=partner.energy.energy_j if like else None,
-        metric=partner.metric,
+def _reference_run(run: RunScore, reference: RunScore, sha256: str) -> ReferenceRun:
+    same_domains = run.energy.domains == reference.energy.domains
+    return ReferenceRun(
+        submission_sha256=sha256,
+        time_s=reference.time_s,
+        energy_j=reference.energy.energy_j if same_domains else None,
+        metric=reference.metric,
     )
-    return run.model_copy(update={"reference": unit})
 
 
-def _with_partners(score: Score, references: Iterable[Reference]) -> Score:
-    found = {
-        seed: (run, reference.sha256)
-        for reference in references
-        for seed, run in _partners(score, reference).items()
-    }
-    if not found:
+def _with_reference_runs(score: Score, references: Sequence[Score]) -> Score:
+    partners: dict[int, tuple[RunScore, str]] = {}
+    for reference in references:
+        pairs = find_pairs(_moments(score.runs), _moments(reference.runs))
+        for run in valid_runs(reference):
+            if run.seed in pairs:
+                partners[run.seed] = (run, reference.entry.sha256)
+    if not partners:
         return score
-    runs = tuple(_attach(run, *found[run.seed]) if run.seed in found else run for run in score.runs)
+    runs = tuple(
+        run.model_copy(update={"reference": _reference_run(run, *partners[run.seed])})
+        if run.seed in partners
+        else run
+        for run in score.runs
+    )
     return score.model_copy(update={"runs": runs})
 
 
 def attach_reference_runs(scores: Sequence[Score]) -> list[Score]:
-    """The scores, each run with the reference's run of its pair where the two alternated.
+    """The scores, each run with the cost of the reference run that it is paired with.
 
-    Whoever alternated with the reference is comparable with whoever else did, in multiples of it.
-    The reference's own runs stay as they are.
+    Entries that are paired with the same reference are comparable. The reference's own runs stay
+    unchanged.
     """
-    known = _known(scores)
+    references: dict[ComparisonKey, list[Score]] = defaultdict(list)
+    for score in scores:
+        if _is_reference(score):
+            references[_key(score)].append(score)
     return [
         score
-        if score.entry.submission == f"{score.entry.workload}{REFERENCE_SUFFIX}"
-        else _with_partners(score, known.get(_key(score), ()))
+        if _is_reference(score)
+        else _with_reference_runs(score, references.get(_key(score), ()))
         for score in scores
     ]

@@ -66,25 +66,14 @@ def _attempt(
         BundleError: a file is not readable, or differs from the manifest.
     """
     bundle = Bundle(folder, checked=True)
-    if cache is None:
-        rules = ruleset or bundle.ruleset
-        return Attempt(score_bundle(bundle, rules, results), rules)
-    state = files_state(folder)
-    if known := cache.get(folder, state, bundle.manifest_sha256):
+    state = files_state(folder) if cache else ""
+    if cache and (known := cache.get(folder, state, bundle.manifest_sha256)):
         return Attempt(*known)
     rules = ruleset or bundle.ruleset
     attempt = Attempt(score_bundle(bundle, rules, results), rules)
-    cache.put(folder, state, *attempt)
+    if cache:
+        cache.put(folder, state, *attempt)
     return attempt
-
-
-def _unreadable(folder: Path, error: Exception) -> Finding:
-    return Finding(
-        rule="bundle-unreadable",
-        level="fail",
-        message=f"{folder.name} is left out: {error}",
-        advice="run verify on it; restore the bundle from a copy",
-    )
 
 
 def read_attempts(
@@ -100,7 +89,13 @@ def read_attempts(
         try:
             attempt = _attempt(folder, ruleset, results, cache)
         except BundleError as error:
-            findings.append(_unreadable(folder, error))
+            finding = Finding(
+                rule="bundle-unreadable",
+                level="fail",
+                message=f"{folder.name} is left out: {error}",
+                advice="run verify on it; restore the bundle from a copy",
+            )
+            findings.append(finding)
             continue
         score = attempt.run.score
         known = attempts.setdefault(score.manifest_sha256, attempt)
@@ -108,14 +103,6 @@ def read_attempts(
             message = f"{score.bundle} is a copy of {known.run.score.bundle} and counts once"
             findings.append(Finding(rule="bundle-copied", level="warn", message=message))
     return list(attempts.values()), findings
-
-
-def _started(path: Path) -> tuple[list[LedgerRow], list[Finding]]:
-    try:
-        return [row for row in read_ledger(path) if row.kind == "started"], []
-    except (LedgerError, OSError) as error:
-        finding = Finding(rule="ledger-damaged", level="fail", message=str(error))
-        return [], [finding]
 
 
 def lost_runs(results: Path, known: set[str]) -> tuple[dict[Key, list[LedgerRow]], list[Finding]]:
@@ -131,10 +118,13 @@ def lost_runs(results: Path, known: set[str]) -> tuple[dict[Key, list[LedgerRow]
     lost: dict[Key, list[LedgerRow]] = defaultdict(list)
     findings: list[Finding] = []
     for path in sorted((results / "ledgers").glob("*.jsonl")):
-        rows, faults = _started(path)
-        findings += faults
+        try:
+            rows = read_ledger(path)
+        except (LedgerError, OSError) as error:
+            findings.append(Finding(rule="ledger-damaged", level="fail", message=str(error)))
+            continue
         for row in rows:
-            if row.run_id not in known:
+            if row.kind == "started" and row.run_id not in known:
                 key = (row.workload, row.submission, row.submission_sha256, path.stem)
                 lost[key].append(row)
     return dict(lost), findings
@@ -145,17 +135,20 @@ def _identity(attempt: Attempt) -> Key:
     return (run.workload.name, run.submission.name, run.submission.sha256, run.machine)
 
 
-def _content(ruleset: Ruleset) -> str:
-    return hashlib.sha256(ruleset.model_dump_json().encode()).hexdigest()
-
-
-def _labels(rulesets: Iterable[Ruleset]) -> dict[str, str]:
-    """Content to label; labels that mean different things get the content's hash added."""
-    contents = {_content(ruleset): _label(ruleset) for ruleset in rulesets}
-    doubled = [label for label in contents.values() if list(contents.values()).count(label) > 1]
+def _labels(rulesets: Iterable[Ruleset]) -> dict[int, str]:
+    """The label of each ruleset object by its id; equal labels of different rules get a hash."""
+    known = {id(ruleset): ruleset for ruleset in rulesets}
+    contents = {
+        key: hashlib.sha256(ruleset.model_dump_json().encode()).hexdigest()
+        for key, ruleset in known.items()
+    }
+    by_label: dict[str, set[str]] = defaultdict(set)
+    for key, ruleset in known.items():
+        by_label[_label(ruleset)].add(contents[key])
+    labels = {key: _label(ruleset) for key, ruleset in known.items()}
     return {
-        content: f"{label} #{content[:6]}" if label in doubled else label
-        for content, label in contents.items()
+        key: f"{label} #{contents[key][:6]}" if len(by_label[label]) > 1 else label
+        for key, label in labels.items()
     }
 
 
@@ -166,18 +159,15 @@ def tuned_label(label: str, trial: TrialOf | None) -> str:
 
 
 def groups(attempts: Sequence[Attempt], lost: Mapping[Key, list[LedgerRow]]) -> Iterator[Group]:
-    """Attempts of one submission on one workload version and machine under one ruleset.
+    """Runs of one submission on one workload version and machine under one ruleset.
 
-    A lost run counts in every group that it may belong to: nobody can tell which one.
+    A lost run counts in every group that it may belong to, since its ruleset is unknown.
     """
-    rulesets = {id(attempt.ruleset): attempt.ruleset for attempt in attempts}
-    contents = {key: _content(ruleset) for key, ruleset in rulesets.items()}
-    by_content = {contents[key]: ruleset for key, ruleset in rulesets.items()}
-    labels = _labels(by_content.values())
+    labels = _labels(attempt.ruleset for attempt in attempts)
     members: dict[Key, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         run = attempt.run
-        label = tuned_label(labels[contents[id(attempt.ruleset)]], run.score.trial)
+        label = tuned_label(labels[id(attempt.ruleset)], run.score.trial)
         members[(*_identity(attempt), run.workload.version, label)].append(attempt)
     for key, group in sorted(members.items()):
         runs = sorted((attempt.run for attempt in group), key=lambda run: run.score.run_id)
@@ -201,13 +191,12 @@ def _orphans(lost: Mapping[Key, list[LedgerRow]], attempts: Sequence[Attempt]) -
 
 @gc_paused()
 def score_all(results: Path, ruleset: Ruleset | None = None, *, kept: bool = False) -> Scores:
-    """Score a folder of results and tell what could not be scored.
+    """Score a folder of results, with findings about what could not be scored.
 
     Args:
         results: Folder of bundles, or one bundle.
         ruleset: Rules to apply; None scores each run under the rules it ran under.
-        kept: Whether runs that were scored before may come from the cache; what prizes hang on
-            is always read anew.
+        kept: Whether scores may come from the cache; awards always read the bundles again.
     """
     cache = ScoreCache(results, ruleset) if kept else None
     attempts, findings = read_attempts(results, ruleset, cache)
@@ -215,8 +204,8 @@ def score_all(results: Path, ruleset: Ruleset | None = None, *, kept: bool = Fal
         cache.save()
     lost, faults = lost_runs(results, {attempt.run.score.run_id for attempt in attempts})
     scores = [score_of(group) for group in groups(attempts, lost)]
-    told = [*findings, *faults, *_orphans(lost, attempts)]
-    return Scores(attach_reference_runs(scores), told)
+    findings += [*faults, *_orphans(lost, attempts)]
+    return Scores(attach_reference_runs(scores), findings)
 
 
 def score_results(results: Path, ruleset: Ruleset | None = None) -> list[Score]:

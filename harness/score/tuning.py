@@ -1,11 +1,11 @@
-"""Tuning: which trial of a study counts, what all of them cost, and what bought nothing.
+"""Tuning: which trial of a study counts, and what all trials cost.
 
-AlgoPerf's external rule is the median over studies of the best of a study's trials. Here a study is
-one run of an entry: the trial that counts stands for it, the others are cost of tuning. Where the
-first passing snapshot counts, the best trial is the cheapest that reaches the target, as there.
-Where the last snapshot counts, the mean of the hidden metric is tested against the target, and
-choosing by that metric would choose luck; so the submission chooses, by the validation figure that
-it logged. A claim can only cost the one who makes it.
+AlgoPerf's external rule is the median over studies of the best trial of each study. Here a study is
+one run of an entry, which the trial that counts represents; the others are cost of tuning. Where
+the first passing snapshot is scored, the best trial is the cheapest that reaches the target, as in
+AlgoPerf. Where the last snapshot is scored, the mean of the hidden metric is tested against the
+target, so that choosing a trial by that metric would bias the test; the submission chooses instead,
+by the validation figure that it logged. A wrong figure only harms the submission itself.
 """
 
 import math
@@ -17,21 +17,19 @@ from typing import Literal, NamedTuple
 from harness.records import Figure, RunScore, Spent, TrialOf, TuningAccount
 
 Choice = Literal["validation", "cheapest", "own"]
-
-CLAIM = "validation"
-"""Name under which a submission logs the figure that chooses its trial."""
+Cost = Callable[[RunScore], float | None]
 
 
 class Study(NamedTuple):
     """The trials of one study."""
 
     counting: RunScore
-    """The trial that stands for it; broken where the study is not whole."""
+    """The trial that represents it; broken where the study is incomplete."""
     others: tuple[RunScore, ...]
 
 
 def tuning_text(trial: TrialOf | None) -> str:
-    """How an entry was tuned, as its ruleset's label says; empty for none."""
+    """How an entry was tuned, for the label of its ruleset; empty where it was not."""
     if trial is None:
         return ""
     if trial.mode == "self":
@@ -46,35 +44,29 @@ def choice_of(trial: TrialOf, rule: str) -> Choice:
     return "cheapest" if rule == "first_passing" else "validation"
 
 
-def _claim_key(run: RunScore, better: str) -> tuple[float, int]:
+def _trial(run: RunScore) -> TrialOf:
     assert run.trial is not None
-    claimed = run.trial.validation
-    worth = -math.inf if claimed is None else claimed if better == "higher" else -claimed
-    return -worth, run.trial.index
+    return run.trial
 
 
-def _cheapest_key(run: RunScore) -> tuple[float, int]:
-    assert run.trial is not None
-    return math.inf if run.time_s is None else run.time_s, run.trial.index
+def _chosen(runs: Sequence[RunScore], choice: Choice, better: str) -> RunScore:
+    def key(run: RunScore) -> tuple[float, int]:
+        trial = _trial(run)
+        if choice == "cheapest":
+            return math.inf if run.time_s is None else run.time_s, trial.index
+        if trial.validation is None:
+            return math.inf, trial.index
+        return trial.validation * (-1 if better == "higher" else 1), trial.index
+
+    return min(runs, key=key)
 
 
-def _chosen(
-    runs: Sequence[RunScore], choice: Choice, better: str, valid: Callable[[RunScore], bool]
-) -> RunScore:
-    """The trial that stands for a study; the first where none has a result."""
-    good = [run for run in runs if valid(run)] or runs[:1]
-    if choice == "cheapest":
-        return min(good, key=_cheapest_key)
-    return min(good, key=lambda run: _claim_key(run, better))
-
-
-def _whole(runs: Sequence[RunScore], chosen: RunScore) -> RunScore:
-    """The chosen run; broken where trials of its study are lacking, or one was run twice."""
-    assert chosen.trial is not None
-    due, found = chosen.trial.trials_count, sorted(run.trial.index for run in runs if run.trial)
-    if found == list(range(due)):
+def _checked(chosen: RunScore, runs: Sequence[RunScore]) -> RunScore:
+    """The chosen run; broken where trials of its study are missing, or one was run twice."""
+    due, indices = _trial(chosen).trials_count, sorted(_trial(run).index for run in runs)
+    if indices == list(range(due)):
         return chosen
-    reason = f"{len(set(found))} of {due} trials of its study are there, in {len(found)} runs"
+    reason = f"{len(set(indices))} of {due} trials of its study are there, in {len(runs)} runs"
     return chosen.model_copy(update={"status": "aborted", "reason": reason, "reached": False})
 
 
@@ -84,34 +76,36 @@ def studies(
     """Sort the trials of an entry into studies, in order of their names.
 
     Args:
-        runs: Trials of tuning, each with `trial`.
-        rule: Which snapshot counts, `final` or `first_passing`.
+        runs: Tuning trials, each with `trial`.
+        rule: Which snapshot is scored, `final` or `first_passing`.
         better: Direction of the metric.
         valid: Whether a run has a result under that rule.
     """
     by_study: dict[str, list[RunScore]] = defaultdict(list)
     for run in runs:
-        assert run.trial is not None
-        by_study[run.trial.study].append(run)
-    found = []
+        by_study[_trial(run).study].append(run)
+    result = []
     for _, trials in sorted(by_study.items()):
-        trials.sort(key=lambda run: (run.trial.index if run.trial else 0, run.run_id))
-        head = trials[0].trial
-        assert head is not None
-        chosen = _chosen(trials, choice_of(head, rule), better, valid)
+        trials.sort(key=lambda run: (_trial(run).index, run.run_id))
+        candidates = [run for run in trials if valid(run)] or trials[:1]
+        chosen = _chosen(candidates, choice_of(_trial(trials[0]), rule), better)
         others = tuple(run for run in trials if run is not chosen)
-        found.append(Study(_whole(trials, chosen), others))
-    return found
+        result.append(Study(_checked(chosen, trials), others))
+    return result
 
 
 # --- cost with tuning -----------------------------------------------------------------------------
 
 
-Cost = Callable[[RunScore], float | None]
+def _sum(values: Iterable[float | None]) -> float | None:
+    """The sum; None where a value is unknown."""
+    total = list(values)
+    known = [value for value in total if value is not None]
+    return math.fsum(known) if len(known) == len(total) else None
 
 
 def tuning_costs(trials: Iterable[RunScore], window: Cost) -> dict[str, float | None]:
-    """What the other trials of each study spent; None where one of them is unknown."""
+    """What the other trials of each study used; None where one of them is unknown."""
     by_study: dict[str, list[float | None]] = defaultdict(list)
     for run in trials:
         if run.trial is not None:
@@ -119,46 +113,35 @@ def tuning_costs(trials: Iterable[RunScore], window: Cost) -> dict[str, float | 
     return {study: _sum(values) for study, values in by_study.items()}
 
 
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) if len(known) == len(values) else None
-
-
 def with_tuning(own: Cost, spent: Mapping[str, float | None]) -> Cost:
-    """A run's own cost plus what the other trials of its study spent."""
-
-    def total(run: RunScore) -> float | None:
-        more = spent.get(run.trial.study, 0.0) if run.trial else 0.0
-        value = own(run)
-        return None if value is None or more is None else value + more
-
-    return total
+    """A run's own cost plus what the other trials of its study used."""
+    return lambda run: _sum((own(run), spent.get(run.trial.study, 0.0) if run.trial else 0.0))
 
 
 def _median(
     runs: Sequence[RunScore], cost: Cost, valid: Callable[[RunScore], bool]
 ) -> float | None:
-    """Median over studies, a study without a hit being infinite; None: infinite or unknown."""
+    """Median over studies, a study that missed being infinite; None: infinite or unknown."""
     values = [cost(run) if valid(run) and run.reached else math.inf for run in runs]
     known = [value for value in values if value is not None]
-    if not runs or len(known) < len(values):
-        return None
-    middle = statistics.median(known)
+    middle = statistics.median(known) if len(known) == len(values) else math.inf
     return middle if math.isfinite(middle) else None
 
 
 def account(
     counting: Sequence[RunScore],
     rule: str,
-    figures: tuple[Figure | None, Figure | None],
+    time: Figure | None,
+    energy: Figure | None,
     valid: Callable[[RunScore], bool],
 ) -> TuningAccount | None:
     """The account of an entry's tuning; None where nothing was tuned.
 
     Args:
         counting: The trial that counts of each study.
-        rule: Which snapshot counts.
-        figures: Seconds and joules with tuning.
+        rule: Which snapshot is scored.
+        time: Seconds with tuning.
+        energy: Joules with tuning.
         valid: Whether a run has a result under that rule.
     """
     head = counting[0].trial if counting else None
@@ -171,26 +154,21 @@ def account(
         choice=choice_of(head, rule),
         median_time_s=_median(counting, lambda run: run.time_s, valid),
         median_energy_j=_median(counting, lambda run: run.energy.energy_j, valid),
-        time_with_tuning_s=figures[0],
-        energy_with_tuning_j=figures[1],
+        time_with_tuning_s=time,
+        energy_with_tuning_j=energy,
     )
 
 
 def spent_by(runs: Sequence[RunScore]) -> Spent:
-    """What all runs of an entry spent, and those of them that never reached the target."""
+    """What all runs of an entry used, and those of them that never reached the target."""
     missed = [run for run in runs if not run.reached]
+    measured = any(run.energy.window_j is not None for run in runs)
     return Spent(
         runs_count=len(runs),
         missed_count=len(missed),
-        time_s=_sum([run.window_s for run in runs]),
-        wasted_time_s=_sum([run.window_s for run in missed]),
-        energy_j=_sum([run.energy.window_j for run in runs]) if runs else None,
-        wasted_energy_j=_wasted_j(runs, missed),
+        time_s=_sum(run.window_s for run in runs),
+        wasted_time_s=_sum(run.window_s for run in missed),
+        # Joules that were not measured are unknown, even if no run missed the target.
+        energy_j=_sum(run.energy.window_j for run in runs) if measured else None,
+        wasted_energy_j=_sum(run.energy.window_j for run in missed) if measured else None,
     )
-
-
-def _wasted_j(runs: Sequence[RunScore], missed: Sequence[RunScore]) -> float | None:
-    """Joules of the runs that missed; not measured is never nothing wasted."""
-    if not any(run.energy.window_j is not None for run in runs):
-        return None
-    return _sum([run.energy.window_j for run in missed])

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from harness.records import RunScore, Score
+from harness.records import RunEnergy, RunScore, Score
 from tests.lab.results import changed
 
 
 def run(seed: int, **changes: Any) -> RunScore:
     """A run that reached its target after ten seconds and a thousand joules."""
-    good = {
+    good: dict[str, Any] = {
         "run_id": f"r{seed}",
         "bundle": f"r{seed}",
         "manifest_sha256": "aa",
@@ -27,8 +27,10 @@ def run(seed: int, **changes: Any) -> RunScore:
         "cpu_s": None,
         "peak_rss_bytes": None,
     }
-    joules = changes.pop("energy_j", 1000.0)
-    return RunScore.model_validate(good | {"energy": {"energy_j": joules}} | changes)
+    energy: dict[str, Any] = {"energy_j": 1000.0}
+    for name, value in changes.items():
+        (energy if name in RunEnergy.model_fields else good)[name] = value
+    return RunScore.model_validate(good | {"energy": energy})
 
 
 def score(*runs: RunScore, **changes: Any) -> Score:

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import Figure, Score
-from harness.report.bridge import bridge_between, not_comparable, sentence
+from harness.report import numbers
 from harness.report.entries import Boards, entries_of
 from harness.report.pages.compare import first_of
+from harness.score.bridge import bridge_between, not_comparable
 from tests.lab.results import changed
 from tests.report.made import Made
 
@@ -58,11 +59,11 @@ def test_without_steps_there_are_two_factors(base: Score) -> None:
 def test_words_tell_the_direction(base: Score) -> None:
     bridge = bridge_between(scored(base, 100, 10, 100), scored(base, 118.8, 10.8, 120))
     assert bridge is not None
-    words = sentence(bridge).replace("\u202f", " ")
+    words = bridge.text(numbers.percent).replace("\u202f", " ")
     assert words == "20 % more steps, steps 10 % faster, power 10 % higher"
     same = bridge_between(base, base)
     assert same is not None
-    assert sentence(same) == "equally many steps, steps equally fast, equal power"
+    assert same.text(numbers.percent) == "equally many steps, steps equally fast, equal power"
 
 
 def test_unlike_joules_are_never_compared(made: Made, base: Score) -> None:

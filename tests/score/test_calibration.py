@@ -99,5 +99,5 @@ def test_a_run_without_any_clock_calibrates_nothing() -> None:
 
 
 def test_no_runs_at_all_are_told() -> None:
-    with pytest.raises(CalibrationError, match="0 runs tell no spread"):
+    with pytest.raises(CalibrationError, match="0 runs show no spread"):
         calibrate([], 4)

@@ -83,7 +83,7 @@ def test_a_slower_entry_is_shown_to_be_worse(tmp_path: Path) -> None:
         assert ratio.cost_ratio == pytest.approx(1.5, rel=1e-3)
         assert (ratio.outcome, ratio.test) == ("worse", "paired")
         assert gate(ratio, 0.1) == "fail"
-    assert "b costs" in found.sentence
+    assert "b needs" in found.sentence
     assert "more steps" in found.sentence
     assert compare(b, a).ratios[0].outcome == "better"
 
@@ -111,7 +111,7 @@ def test_twins_are_unclear(tmp_path: Path) -> None:
     a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), twin))
     assert compare(a, b).ratios[0].outcome == "unclear"
     assert compare(a, b).ratios[0].p_differ > 0.5
-    assert compare(a, b).sentence.startswith("these data cannot tell which needs more joules")
+    assert compare(a, b).sentence.startswith("not shown to differ in energy")
 
 
 def test_what_is_shown_is_said_without_a_hedge(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_is_shown_is_said_without_a_hedge(tmp_path: Path) -> None:
     assert {ratio.quantity: ratio.outcome for ratio in found.ratios}[
         "energy_to_target_j"
     ] == "worse"
-    assert found.sentence.startswith("b costs ")
+    assert found.sentence.startswith("b needs ")
 
 
 def test_without_joules_there_is_no_bridge(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_without_joules_there_is_no_bridge(tmp_path: Path) -> None:
     found = compare(a, b)
     assert [ratio.quantity for ratio in found.ratios] == ["time_to_target_s"]
     assert found.bridge == ()
-    assert found.sentence.startswith("no bridge")
+    assert found.sentence.startswith("no energy bridge")
 
 
 def test_failures_are_never_shown_to_be_better(tmp_path: Path) -> None:

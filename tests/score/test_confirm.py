@@ -8,27 +8,26 @@ import pytest
 from harness.records import Score
 from harness.records.confirm import Confirmation
 from harness.rules.load import load_ruleset
-from harness.score.confirm import Halves, Terms, confirm
+from harness.score.confirm import ConfirmRules, SeriesScores, confirm
 from harness.score.score import score_results
 from tests.lab.results import Plan, write_run
 
 RULES = load_ruleset("smoke")
-TERMS = Terms(0.1, 0.95, 0.01)
+LIMITS = ConfirmRules(0.1, 0.95, 0.01)
 
 
 def score(root: Path, seconds: tuple[float, ...], **changes: object) -> Score:
-    """A submission that took so many seconds with seeds of its own."""
+    """A submission that took so many seconds; on one machine all entries have the same seeds."""
     for seed, took_s in enumerate(seconds):
-        plan = Plan(seed=zlib.crc32(f"{root} {seed}".encode()) % 10**6, snapshots=((took_s, 0.95),))
-        plan = plan.but(**changes)
-        minute = zlib.crc32(plan.name.encode()) % 600  # each entry at its own: series take turns
+        plan = Plan(seed=seed + 1, snapshots=((took_s, 0.95),)).but(**changes)
+        minute = zlib.crc32(plan.name.encode()) % 600  # each entry at its own: interleaved
         write_run(root, plan.but(started_s=600 * seed + minute))
     (found,) = score_results(root, RULES)
     return found
 
 
 def held(tmp_path: Path, old: Score, new: Score, refs: tuple[Score | None, ...]) -> Confirmation:
-    return confirm(Halves(old, refs[0]), Halves(new, refs[1]), TERMS)
+    return confirm(SeriesScores(old, refs[0]), SeriesScores(new, refs[1]), LIMITS)
 
 
 def verdict_of(found: Confirmation, quantity: str) -> str:

@@ -126,18 +126,18 @@ def test_the_other_trials_are_added_and_never_the_own_twice(
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    spent = tuning_costs([trial(1, window_energy_j=None)], lambda each: each.energy.window_j)
+    spent = tuning_costs([trial(1, window_j=None)], lambda each: each.energy.window_j)
     total = with_tuning(lambda each: each.energy.energy_j, spent)
     assert total(trial(0)) is None
-    bare = spent_by([run(1, window_energy_j=None), run(2, reached=False, window_energy_j=None)])
+    bare = spent_by([run(1, window_j=None), run(2, reached=False, window_j=None)])
     assert (bare.energy_j, bare.wasted_energy_j) == (None, None)
     assert (bare.wasted_time_s, bare.missed_count) == (12.0, 1)
 
 
 def test_nothing_missed_is_nothing_wasted() -> None:
-    found = spent_by([run(1, window_energy_j=5.0), run(2, window_energy_j=7.0)])
+    found = spent_by([run(1, window_j=5.0), run(2, window_j=7.0)])
     assert (found.energy_j, found.wasted_energy_j, found.wasted_time_s) == (12.0, 0.0, 0.0)
-    half = spent_by([run(1, window_energy_j=5.0), run(2, reached=False, window_energy_j=None)])
+    half = spent_by([run(1, window_j=5.0), run(2, reached=False, window_j=None)])
     assert (half.energy_j, half.wasted_energy_j) == (None, None)
 
 

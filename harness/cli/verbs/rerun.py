@@ -23,7 +23,7 @@ from harness.records.confirm import Confirmation, ConfirmRow
 from harness.run.order import Watcher
 from harness.run.rerun import open_sealed, rerun_request, sealed_reference, sealed_series
 from harness.run.series import SeriesRequest, run_series
-from harness.score.confirm import Halves, Terms, confirm
+from harness.score.confirm import ConfirmRules, SeriesScores, confirm
 from harness.score.group import Group, score_of
 from harness.score.score import read_attempts
 
@@ -63,10 +63,12 @@ def _score_of(folders: Sequence[Path], ruleset: Ruleset) -> Score | None:
     return score_of(Group(runs, ruleset, ruleset.name)) if runs else None
 
 
-def _halves(own: Sequence[Path], reference: Sequence[Path], ruleset: Ruleset) -> Halves:
+def _series_scores(
+    own: Sequence[Path], reference: Sequence[Path], ruleset: Ruleset
+) -> SeriesScores:
     score = _score_of(own, ruleset)
     assert score is not None
-    return Halves(score, _score_of(reference, ruleset))
+    return SeriesScores(score, _score_of(reference, ruleset))
 
 
 def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher) -> RerunDocument:
@@ -91,9 +93,9 @@ def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher)
     if not any(result.run.window.ended_by == "interrupt" for result in run_results):
         own = [result.bundle for result in run_results if not result.is_reference]
         other = [result.bundle for result in run_results if result.is_reference]
-        old = _halves([b.folder for b in series], [b.folder for b in reference], rules)
-        terms = Terms(margin, rules.score.confidence, rules.score.target_alpha)
-        confirmation = confirm(old, _halves(own, other, rules), terms)
+        old = _series_scores([b.folder for b in series], [b.folder for b in reference], rules)
+        terms = ConfirmRules(margin, rules.score.confidence, rules.score.target_alpha)
+        confirmation = confirm(old, _series_scores(own, other, rules), terms)
     return RerunDocument(
         bundle=str(folder),
         sealed=tuple(str(item.folder) for item in series),

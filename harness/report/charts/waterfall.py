@@ -3,8 +3,8 @@
 from markupsafe import Markup
 
 from harness.report import numbers
-from harness.report.bridge import LABELS, Bridge, sentence
 from harness.report.charts.svg import Drawing, Scale, cut
+from harness.score.bridge import LABELS, Bridge
 
 WIDTH = 720.0
 LEFT, RIGHT = 170.0, 620.0
@@ -48,4 +48,6 @@ def waterfall_chart(bridge: Bridge, names: tuple[str, str], ident: str) -> Marku
         text = change_text(bar.energy_j, max(levels))
         drawing.text((max(start, end) + 8, y + BAR - 5), text, "label")
     _total(drawing, scale, names[1], bridge.after_j, 4 + ROW * (len(bridge.bars) + 1))
-    return drawing.markup(ident, f"From {names[0]} to {names[1]}", f"{sentence(bridge)}.")
+    return drawing.markup(
+        ident, f"From {names[0]} to {names[1]}", f"{bridge.text(numbers.percent)}."
+    )

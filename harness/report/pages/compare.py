@@ -6,20 +6,22 @@ from typing import Any, NamedTuple
 
 from harness.records import Figure
 from harness.report import numbers, wording
-from harness.report.bridge import (
-    LABELS,
-    UNITS,
-    Bridge,
-    bridge_between,
-    not_comparable,
-    sentence,
-)
 from harness.report.charts.waterfall import change_text
 from harness.report.digest import Digest
 from harness.report.entries import BoardKey, Entry
 from harness.report.site import Page, Site
 from harness.report.text import embedded_json
-from harness.score.bridge import Effort, factors
+from harness.score.bridge import (
+    LABELS,
+    Bridge,
+    Effort,
+    bridge_between,
+    factors,
+    not_comparable,
+)
+
+UNITS = {"steps": "", "step_s": "s", "time_s": "s", "watts": "W"}
+"""Base units of the factors."""
 
 TRACES_MAX = 200
 """With more entries the page has no power traces, so that it stays small."""
@@ -58,7 +60,7 @@ def first_of(entries: Sequence[Entry]) -> Entry | None:
 def _row(first: Entry, entry: Entry) -> BridgeRow:
     bridge = bridge_between(first.score, entry.score)
     reason = not_comparable(first.score, entry.score)
-    words = sentence(bridge) if bridge else f"not comparable: {reason}"
+    words = bridge.text(numbers.percent) if bridge else f"not comparable: {reason}"
     return BridgeRow(entry, bridge, words)
 
 

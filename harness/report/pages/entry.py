@@ -13,7 +13,6 @@ from harness.records import Domain, Figure, Finding, Score
 from harness.registry import sources
 from harness.report import numbers, wording
 from harness.report.breakdown import Breakdown, breakdown_of, energies_of
-from harness.report.bridge import bridge_between, sentence
 from harness.report.charts.bars import bars_chart, style_of
 from harness.report.charts.curve import ENERGY, TIME, Band, band_of, curve_chart
 from harness.report.charts.power import Track, power_chart, tracks_of
@@ -27,6 +26,7 @@ from harness.report.site import Page, Site
 from harness.report.slugs import slug
 from harness.report.text import embedded_json, json_text
 from harness.report.traces import packed, trace_of
+from harness.score.bridge import bridge_between
 
 READINGS_CHARS_MAX = 800_000
 """Characters of readings on a page; longer traces are thinned to their extremes."""
@@ -246,7 +246,7 @@ def _bridge_values(entry: Entry, first: Entry | None) -> dict[str, object]:
         "first": first,
         "bridge": bridge,
         "waterfall": waterfall_chart(bridge, names, "bridge") if bridge else None,
-        "bridge_text": sentence(bridge) if bridge else "",
+        "bridge_text": bridge.text(numbers.percent) if bridge else "",
     }
 
 

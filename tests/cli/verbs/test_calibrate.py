@@ -32,5 +32,5 @@ def test_broken_reference_is_reported(folder: Folder, joulemark) -> None:
     folder.entry("def train(session): raise RuntimeError('ouch')", name="tiny-adamw")
     result = joulemark("calibrate", "tiny", "--runs", "2", "--launcher", "plain", "--quiet")
     assert result.exit_code == 3
-    assert "a calibration takes whole runs" in result.stderr
+    assert "a calibration needs complete runs" in result.stderr
     assert not Path("results/calibrations").exists()

@@ -26,7 +26,7 @@ def test_the_page_says_how_much_and_why(results: Path, joulemark) -> None:
     row = next(line for line in result.stdout.splitlines() if "time_to_target_s" in line)
     assert "worse" in row
     assert "1.43" in row or "1.44" in row
-    assert "slow costs" in result.stdout
+    assert "slow needs" in result.stdout
     assert "steps" in result.stdout
 
 

@@ -1,8 +1,7 @@
 import pytest
 
-from harness.report.bridge import Bridge
 from harness.report.charts.waterfall import LEFT, waterfall_chart
-from harness.score.bridge import Bar
+from harness.score.bridge import Bar, Bridge
 from tests.report.markup import read
 
 BARS = (Bar("steps", 1, 2, 60.0), Bar("step_s", 2, 1, -30.0), Bar("watts", 1, 1, 0.0))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.bundle import Bundle, BundleError
 from harness.records import Ruleset, RunScore
 from harness.rules.load import load_ruleset
-from harness.score.run.cost import check_findings, counting_snapshots, run_score
+from harness.score.run.cost import check_findings, run_score
+from harness.score.run.snapshots import counting_snapshots
 from tests.lab.results import Plan, finding, rules, rules_of, run_record, write_run
 
 FINAL = rules(snapshot_rule="final")

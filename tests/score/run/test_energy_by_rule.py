@@ -19,7 +19,7 @@ from harness.prizes import Prize, awards
 from harness.records import Award
 from harness.registry import find
 from harness.rules.load import load_ruleset
-from harness.score.integration import energies_by_rule
+from harness.score.run.energy import energies_by_rule
 from harness.score.score import score_results
 from tests.lab.results import GUN_S, Plan, domains_of, reseal, series
 
