@@ -1,4 +1,4 @@
-"""What is on disk: frozen, strict records with a format number."""
+"""The records on disk: frozen, strict, with a format number."""
 
 from harness.records.award import Award, BundleRef, Challenge, SensitivityCheck
 from harness.records.base import FORMAT, Record, RecordError, Status, dump, load

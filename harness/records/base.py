@@ -1,4 +1,4 @@
-"""The base of every record on disk, and how records become bytes and bytes records."""
+"""The base class of records, and their conversion to and from JSON."""
 
 import ast
 import inspect
@@ -30,15 +30,15 @@ Status = Literal[
     "degraded",
     "invalid",
 ]
-"""What became of a run (DESIGN section 3)."""
+"""How a run ended (docs/design.md, section 3)."""
 
 
 class RecordError(JouleMarkError, ValueError):
-    """A file that is no valid record: the message names file, key and fault."""
+    """A file that is not a valid record; the message names the file, the key and what is wrong."""
 
 
 class Record(BaseModel):
-    """Frozen, strict, closed to unknown keys; attribute docstrings become the JSON Schema."""
+    """A frozen, strict model without unknown keys; attribute docstrings go into the JSON Schema."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -51,9 +51,9 @@ class Record(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The schema, with each attribute's docstring as its description.
+        """The schema, with the docstrings of attributes as descriptions.
 
-        Pydantic's own `use_attribute_docstrings` reads the sources of all records at every start.
+        Pydantic's own `use_attribute_docstrings` would parse the sources of all records at import.
         """
         schema = handler(core_schema)
         properties = handler.resolve_ref_schema(schema).get("properties", {})
@@ -66,7 +66,7 @@ class Record(BaseModel):
 
 
 def _attribute_docstrings(kind: type[Record]) -> Iterator[tuple[str, str]]:
-    """Names of a class's own attributes, and the strings that stand below them."""
+    """Names of the attributes of a class, with their docstrings."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     for above, below in pairwise(body):
@@ -80,12 +80,12 @@ Loaded = TypeVar("Loaded")
 
 
 def dump(record: Record) -> bytes:
-    """The record as JSON text in UTF-8: keys sorted, no NaN, newline at the end."""
+    """The record as JSON in UTF-8, with sorted keys, without NaN, with a newline at the end."""
     tree = record.model_dump(mode="json")
     return (json.dumps(tree, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
 
-def _first_faults(error: ValidationError, limit: int = 3) -> str:
+def _first_errors(error: ValidationError, limit: int = 3) -> str:
     rows = error.errors(include_url=False, include_input=False)
     texts = [f"{'.'.join(map(str, row['loc'])) or 'document'}: {row['msg']}" for row in rows]
     more = f" (+{len(texts) - limit} more)" if len(texts) > limit else ""
@@ -96,15 +96,15 @@ def load(kind: type[Loaded], data: bytes | dict[str, Any], where: Path | str) ->
     """Read a record of the given kind: a `Record`, or a dataclass that records contain.
 
     Raises:
-        RecordError: the data are not that record; the message names `where` and each fault.
+        RecordError: the data are not that record; the message names `where` and the errors.
     """
     try:
-        # NaN travels on as such, so that the message can name the key that holds it.
+        # `json` writes NaN, so that the message can name its key.
         text = data if isinstance(data, bytes) else json.dumps(data)
         record: Loaded = TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
         raise RecordError(
-            f"{where}: not a valid {kind.__name__} record: {_first_faults(error)}"
+            f"{where}: not a valid {kind.__name__} record: {_first_errors(error)}"
         ) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise RecordError(f"{where}: not a valid {kind.__name__} record: {error}") from error

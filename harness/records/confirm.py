@@ -1,4 +1,4 @@
-"""Records of a repeated run: what was sealed, what came out, whether the one bears the other."""
+"""Records of a repeated series: its figures, and whether they confirm those of the original."""
 
 from typing import Literal
 
@@ -9,40 +9,40 @@ ConfirmVerdict = Literal["confirmed", "not confirmed", "unclear"]
 
 
 class ConfirmRow(Record):
-    """One figure, as sealed and as repeated."""
+    """One figure of the sealed series and of its repetition."""
 
     quantity: str
     """`target`, the name of the metric, `time_to_target_s` or `energy_to_target_j`."""
     old: Figure | None
-    """As sealed; None where there is none."""
+    """Figure of the sealed series; None if there is none."""
     new: Figure | None
-    """As repeated."""
+    """Figure of the repetition; None if there is none."""
     change: float | None = None
-    """Of costs the new over the old, relative to the reference where `relative`; of metrics new
-    less old."""
+    """For costs the ratio of new to old, relative to the reference if `relative`; for metrics the
+    difference new - old."""
     low: float | None = None
     high: float | None = None
-    """Ends of the interval of the change; None where the data give no end."""
+    """Ends of the interval of the change; None if the data do not determine it."""
     relative: bool = False
-    """Whether costs were taken in multiples of the reference's on the same machine."""
+    """Whether costs are multiples of the reference's costs on the same machine."""
     verdict: Literal["confirmed", "not confirmed", "unclear", "not judged"]
     note: str
-    """Why this verdict."""
+    """Reason for the verdict."""
 
 
 class Confirmation(Record):
-    """What a repetition says of a sealed series."""
+    """The result of repeating a sealed series."""
 
     format: int = FORMAT
     workload: str
     submission: str
     submission_sha256: str
     reference: str
-    """The submission that alternated with the repetition; empty where none did."""
+    """The submission that alternated with the repetition; empty if there was none."""
     old_machine: str
     new_machine: str
     margin_ratio: float
-    """A cost that is higher by no more than this still confirms the old one (0.1 for 10 %)."""
+    """A cost that is at most this much higher still confirms the old one (0.1 for 10 %)."""
     confidence: float
     """Level of the intervals."""
     rows: tuple[ConfirmRow, ...]

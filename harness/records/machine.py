@@ -1,4 +1,4 @@
-"""Records of the machine that ran: facts with their source, meters with their reason."""
+"""Records of the machine: facts with their source, meters with their availability."""
 
 from typing import Literal
 
@@ -8,33 +8,33 @@ Verdict = Literal["ok", "warn", "fail", "unknown", "recorded"]
 
 
 class MachineFact(Record):
-    """One thing looked up on the machine; unknown is a verdict of its own and never a pass."""
+    """One fact about the machine; `unknown` is a verdict of its own and never a pass."""
 
     id: str
-    """Stable name, as `cpu-governor` or `load-average`."""
+    """Stable name, such as `cpu-governor` or `load-average`."""
     value: str | int | float | bool | None
-    """What was found; None where nothing could be read."""
+    """The value; None if it could not be read."""
     verdict: Verdict
-    """`recorded` for facts that are neither good nor bad by themselves."""
+    """`recorded` for facts that are not judged."""
     source: str
-    """File or API that was asked."""
+    """File or API that was read."""
     advice: str = ""
-    """What to do about it, where there is something to do."""
+    """What to do about it; may be empty."""
 
 
 class MeterStatus(Record):
-    """One meter plug-in as this machine found it."""
+    """Whether one meter plug-in is available on a machine."""
 
     name: str
-    """Plug-in name."""
+    """Name of the plug-in."""
     available: bool
-    """Whether it can be read here."""
+    """Whether it can be read."""
     reason: str
     """Why, or why not."""
     advice: str = ""
     """What would make it available."""
     chosen: bool = False
-    """Whether this run read it."""
+    """Whether the run read it."""
 
 
 class Machine(Record):
@@ -42,9 +42,9 @@ class Machine(Record):
 
     format: int = FORMAT
     name: str
-    """Short stable name: model and fingerprint; a folder name of the results tree."""
+    """Short stable name, of the model and a hash; the name of a folder in the results tree."""
     cpu_model: str
-    """Processor as the kernel names it."""
+    """Name of the processor, from the kernel."""
     cpu_count: int
     """Logical processors available to the run."""
     memory_bytes: int
@@ -58,12 +58,12 @@ class Machine(Record):
     packages: dict[str, str]
     """Versions of the packages that training depends on."""
     virtualised: bool | None
-    """True under a hypervisor; None where that could not be told."""
+    """Whether it is a virtual machine; None if unknown."""
     price_usd_per_h: float | None = None
-    """Declared price in US dollars an hour, for cost scores."""
+    """Declared price in US dollars per hour, for cost scores."""
     before: tuple[MachineFact, ...] = ()
     """Facts before the run."""
     during: tuple[MachineFact, ...] = ()
-    """Facts watched during the run, with their worst verdict."""
+    """Facts monitored during the run, with their worst verdict."""
     after: tuple[MachineFact, ...] = ()
     """Facts after the run."""

@@ -1,4 +1,4 @@
-"""Records of what was measured, by which meter, and what the sampler itself cost."""
+"""Records of a measurement: domains, idle power, and the report of the sampler."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ METHODS_WEAKEST_FIRST: tuple[Method, ...] = ("modelled", "declared", "sampled", 
 
 
 def weakest_method(methods: Iterable[Method]) -> Method | None:
-    """The least reliable of several methods; None where there is none."""
+    """The least reliable of several methods; None if there are none."""
     return min(methods, key=METHODS_WEAKEST_FIRST.index, default=None)
 
 
@@ -29,39 +29,39 @@ class IdlePower(Record):
 
     domain: str
     before_w: float | None = None
-    """None where it was not measured."""
+    """None if it was not measured."""
     after_w: float | None = None
-    """None where it was not measured."""
+    """None if it was not measured."""
     u_w: float | None = None
     """Greater of the two uncertainties, k = 2, without the gain error, which both share."""
 
 
 class SamplerReport(Record):
-    """What the sampler did and what it cost, by its own account."""
+    """What the sampler did and what it used, as measured by itself."""
 
     period_s: float
-    """Asked-for time between two readings."""
+    """Requested time between two readings."""
     reads_count: int
-    """Sampling instants."""
+    """Number of times that the meters were read."""
     readings_count: int
-    """Rows written to the trace."""
+    """Number of rows in the trace."""
     cpu_s: float
-    """CPU seconds of the sampler process, user and system, children included."""
+    """CPU seconds of the sampler process and its children, user and system."""
     import_cpu_s: float
-    """Of these, before the first reading."""
+    """CPU seconds of these that were used before the first reading."""
     duration_s: float
     """Time between first and last reading."""
     peak_rss_bytes: int
     """Peak resident memory of the sampler process."""
     jitter_p50_s: float | None = None
-    """Median lateness against the absolute grid."""
+    """Median delay against the time grid."""
     jitter_p99_s: float | None = None
-    """99th percentile of the lateness."""
+    """99th percentile of the delay."""
     gap_max_s: float | None = None
     """Largest time between two successive readings."""
     realtime: bool = False
-    """True where the sampler ran with real-time priority."""
+    """Whether the sampler ran with real-time priority."""
     core: int | None = None
-    """Core that was reserved for it, if any."""
+    """Core that was reserved for it; None if there was none."""
     helpers_cpu_s: dict[str, float] = {}
-    """CPU seconds of the meters' helper processes (codecarbon runs in one of its own)."""
+    """CPU seconds of the helper processes of meters, such as that of codecarbon."""

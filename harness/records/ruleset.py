@@ -1,4 +1,4 @@
-"""The ruleset: every constant and every named check that a verdict depends on."""
+"""The ruleset: the constants and checks that a score depends on."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -8,133 +8,134 @@ from harness.records.base import FORMAT, Record
 AcrossQuantity = Literal[
     "time_to_target_s", "energy_to_target_j", "steps_to_target", "cost_to_target_usd"
 ]
-"""Costs that can rank over several workloads."""
+"""Costs by which entries can be ranked over several workloads."""
 
 Aggregate = Literal["profile", "geometric_mean"]
-"""How the ratios of several workloads become one score; see `AcrossRules.aggregate`."""
+"""How the cost ratios of several workloads are aggregated; see `AcrossRules.aggregate`."""
 
 
 class RunRules(Record):
-    """What the conductor enforces while a submission runs."""
+    """Rules that the conductor enforces during a run."""
 
     mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
-    """What ranks: the cost until the target, or the metric when the budget is spent."""
+    """What entries are ranked by: the cost until the target, or the metric at the budget."""
     seeds_count: int = 8
-    """Runs of a series, each with a seed of its own."""
+    """Number of runs of a series, each with its own seed."""
     snapshot_rule: Literal["final", "first_passing"] = "final"
-    """Which snapshot counts: the last one handed over, or the first that passes."""
+    """Which snapshot is scored: the last one, or the first that reaches the target."""
     snapshots_max: int = 50
-    """Most snapshots that count; under `first_passing` they are at least budget / this apart."""
+    """Most accepted snapshots; under `first_passing` at least budget / this many seconds apart."""
     snapshot_bytes_max: int = 1 << 30
     """Greatest size of one snapshot."""
     snapshots_bytes_max: int = 4 << 30
     """Greatest size of all snapshots of a run together."""
     budget_ratio: float = 1.0
-    """Budget in multiples of the workload's own."""
+    """Budget as a multiple of the workload's budget."""
     self_tuning_budget_ratio: float = 1.0
-    """Budget of runs that tune themselves, in multiples of the others'."""
+    """Budget of runs that tune themselves, as a multiple of the budget of other runs."""
     budget_s: float | None = None
-    """Budget in seconds, in place of the workload's own and its multiple; None: these."""
+    """Budget in seconds, which replaces the workload's budget and its multiple; None uses these."""
     setup_s: float = 0.0
-    """Longest `setup()` before the gun; 0 forbids it."""
+    """Longest `setup()` before the start signal; 0 forbids it."""
     start_cap_s: float = 120.0
-    """Longest time from launch to `ready`, spent on declared imports."""
+    """Longest time from launch to `ready`, which the declared imports take."""
     log_rate_hz: float = 100.0
-    """Log and span messages a second, averaged; what is over is dropped and counted."""
+    """Average log and span messages per second; more are dropped and counted."""
     messages_burst: int = 2000
-    """Messages above the rate after which the run is ended as invalid."""
+    """Number of messages above the rate after which the run is ended as invalid."""
     output_bytes_max: int = 1 << 20
-    """Bytes of standard output and error kept; the rest is drained and counted."""
+    """Stored bytes of standard output and error; the rest is counted."""
     kept_snapshot_bytes: int = 1 << 20
-    """Snapshots are kept in the bundle up to this total, latest first; of the rest the hash."""
+    """Largest total size of snapshots in the bundle, latest first; of the others only the hash is
+    stored."""
     source_bytes_max: int = 2 << 20
     """Greatest size of a submission's source."""
     memory_bytes_max: int | None = None
-    """Memory limit of the submission; None: what the machine has."""
+    """Memory limit of the submission; None sets no limit."""
     processes_max: int = 512
     """Most processes and threads of the submission."""
     idle_s: float = 0.0
-    """Idle baseline measured before launch and after death; reported, never subtracted."""
+    """Seconds of idle power measured before launch and after the run; reported, not subtracted."""
     sample_period_s: float = 0.1
     """Time between two readings of the meters."""
 
 
 class EvaluationRules(Record):
-    """What the predictor may cost."""
+    """Limits on the predictor."""
 
     predict_cpu_ratio: float = 10.0
-    """CPU seconds for each snapshot in multiples of the closed model's, loading included."""
+    """Largest CPU time per snapshot, as a multiple of the closed model's, loading included."""
     predict_cpu_floor_s: float = 0.1
-    """Allowance that no cap goes under: the resolution of the kernel's accounting."""
+    """Lowest limit on CPU time, because of the resolution of the kernel's accounting."""
     open_cpu_ratio: float = 2.0
-    """Open division: allowed to any snapshot, in multiples of the closed model's; up to
-    `predict_cpu_ratio` by what follows, so that training cannot move into the predictor."""
+    """Open division: CPU time per snapshot that is always allowed, as a multiple of the closed
+    model's. `open_cpu_training_ratio` adds to it, up to `predict_cpu_ratio`, so that training
+    cannot move into the predictor."""
     open_cpu_training_ratio: float = 0.1
-    """Open division: allowed besides, for each second and thread of training before the stamp."""
+    """Open division: CPU time that is allowed in addition, per second and thread of training."""
     answer_wall_s: float = 60.0
-    """Wall seconds allowed for one answer, against a predictor that hangs."""
+    """Longest wall time of one answer, for predictors that hang."""
     start_cap_s: float = 120.0
-    """Longest time from launch to `ready`, spent on imports."""
+    """Longest time from launch to `ready`, which imports take."""
     optimum_sigmas: float = 3.0
-    """A metric that beats the known optimum by more standard errors is too good to be true."""
+    """A metric that is better than the known optimum by more standard errors is refused."""
 
 
 class ScoreRules(Record):
-    """How runs become a score, and what must hold for a place on the board."""
+    """How runs are scored, and the conditions for a place on a leaderboard."""
 
     confidence: float = 0.95
     """Level of the intervals."""
     target_alpha: float = 0.01
     """One-sided level of the test that the mean metric beats the target (`final`)."""
     separation_alpha: float = 0.05
-    """Level below which two entries count as different; otherwise they are tied."""
+    """Level of the tests of differences; entries without a significant difference are tied."""
     energy_methods: tuple[Literal["counter", "sampled", "modelled", "declared"], ...] = (
         "counter",
         "sampled",
     )
-    """Methods whose joules may win; others are shown and marked."""
+    """Methods whose joules are ranked; others are shown with a mark."""
     simulated: bool = False
-    """Whether joules of fake and replayed meters may win (tests only)."""
+    """Whether joules of fake and replayed meters are ranked (tests only)."""
     isolation: tuple[Literal["none", "landlock", "bubblewrap"], ...] = ("landlock", "bubblewrap")
-    """Isolation levels that may rank."""
+    """Isolation levels that are ranked."""
     secrecy: tuple[Literal["public", "seeded", "secret"], ...] = ("public", "seeded", "secret")
-    """Secrecy of workloads that may rank."""
+    """Secrecy of workloads that are ranked."""
     provenance: tuple[Literal["self", "witnessed", "organizer"], ...] = (
         "self",
         "witnessed",
         "organizer",
     )
-    """Who ran it."""
+    """By whom runs must be made to be ranked."""
     declared_seeds: bool = False
-    """Whether runs whose seed a person chose may rank."""
+    """Whether runs whose seed was chosen by a person are ranked."""
     tuning_trials_max: int | None = None
     """Most trials of a study of external tuning; None sets no limit."""
 
 
 class MeasureRules(Record):
-    """Limits on the measurement beyond which a run is degraded."""
+    """Limits on the measurement; a run that exceeds one is degraded."""
 
     coverage_ratio_min: float = 0.95
-    """Least part of the window that lies between valid readings."""
+    """Least share of the window that is between valid readings."""
     gap_periods_max: float = 3.0
-    """Largest gap between readings, in sampling periods (or in update periods where these are
-    longer)."""
+    """Largest gap between readings, in sampling periods, or update periods if these are longer."""
     meters_disagree_ratio: float = 0.1
     """Greatest relative difference of two meters of one domain."""
     clock_step_s: float = 0.05
-    """Step of the wall clock against the monotonic one that is reported."""
+    """Least step of the wall clock against the monotonic clock that is reported."""
     uncertainty_ratio_max: float | None = None
     """Greatest u_j / energy_j; None sets no limit."""
     whole_boundary: bool = False
-    """Whether joules must cover the wall, the node, or the processor and every visible device; a
-    part of them would reward moving work to where no meter looks."""
+    """Whether joules must cover the wall, the node, or the processor and every visible device;
+    otherwise a submission could move work to hardware without a meter."""
     updates_count_min: int = 0
-    """Least number of sensor updates between the gun and the snapshot that counts."""
+    """Least number of sensor updates between the start signal and the scored snapshot."""
     interleaved: bool = False
-    """Whether the runs must alternate with those of the reference, so that the hour and the
-    machine's state fall out of the difference."""
+    """Whether the runs must alternate with those of the reference, so that machine drift cannot
+    explain a difference."""
     unlocked: bool = False
-    """Whether joules of a sensor that looks at the same moment of each training step are out."""
+    """Whether joules of a sensor that samples the same moment of every step are not ranked."""
 
 
 class ImportedRules(Record):
@@ -173,39 +174,39 @@ class ImportedRules(Record):
 
 
 class AcrossRules(Record):
-    """How costs on several workloads become one score."""
+    """How costs on several workloads are aggregated to one score."""
 
     quantity: AcrossQuantity = "time_to_target_s"
-    """The cost that ranks."""
+    """The cost that is aggregated."""
     aggregate: Aggregate = "profile"
     """`profile`: the mean height of the performance profile against the reference, over ratios
     from 1 / `cost_ratio_max` to `cost_ratio_max` on a logarithmic scale; a workload without a cost
     adds 0.
-    `geometric_mean`: of the ratios to the reference; without a cost on every workload there is no
-    place."""
+    `geometric_mean`: the geometric mean of the ratios to the reference; an entry needs a cost on
+    every workload."""
     cost_ratio_max: float = 4.0
-    """Ratio beyond which a cost counts like none, and below whose inverse it earns no more."""
+    """Largest ratio that adds to the profile; a ratio below its inverse adds no more than that."""
     reference: str = "adamw"
-    """Submission whose costs are the unit, without the workload's name before it. They are taken
-    as constants, so that no loser's coming or going can change a score."""
+    """Submission whose costs are the unit, without the workload's name before it. They are
+    constants, so that another entry cannot change a score."""
     workloads: tuple[str, ...] = ()
-    """Workloads that count; empty: all on which the reference has a cost."""
+    """Workloads that are included; if empty, all on which the reference has a cost."""
     workloads_count_min: int = 2
     """Least number of workloads for a decision."""
     tuning_included: bool = True
-    """Whether what all trials of a study spent is part of its cost."""
+    """Whether the cost of all trials of a study is included."""
 
 
 class Ruleset(Record):
-    """One ruleset, resolved: what `extends` gave is already in it."""
+    """One resolved ruleset: it contains the constants of the ruleset that it extends."""
 
     format: int = FORMAT
     name: str
     title: str
     about: str = ""
-    """What it is for, in a sentence or two."""
+    """Its purpose, in one or two sentences."""
     extends: str | None = None
-    """The ruleset it was derived from, for the record."""
+    """The ruleset that it was derived from."""
     overrides: dict[str, str] = {}
     """Constants changed by `--set`, as given."""
     run: RunRules = RunRules()
@@ -217,7 +218,7 @@ class Ruleset(Record):
     across: AcrossRules | None = None
     """Present in rulesets of prizes over several workloads."""
     checks: tuple[str, ...] = ()
-    """Named checks that are applied to each bundle."""
+    """Names of the checks that are applied to every bundle."""
 
 
 RETIRED_KEYS = {"score": ("drift_ratio_max",)}

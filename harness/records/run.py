@@ -1,4 +1,4 @@
-"""Records of one run: who, what, when, which snapshots, what was found."""
+"""Records of one run: its submission, workload, times, snapshots and findings."""
 
 from typing import Annotated, Literal
 
@@ -13,37 +13,37 @@ Level = Literal["info", "warn", "fail"]
 
 
 class Finding(Record):
-    """Something that a check has to say: what, where, how bad, what to do."""
+    """The result of a check: what was observed, how severe it is, and what to do."""
 
     rule: str
-    """Stable id of the rule, as `snapshot-unsealed`."""
+    """Stable id of the rule, such as `snapshot-unsealed`."""
     level: Level
-    """`info` tells, `warn` marks, `fail` takes a run out of what the rule guards."""
+    """`info` is shown, `warn` marks the run, `fail` excludes it from what the rule protects."""
     message: str
-    """One sentence: what was found and where."""
+    """One sentence: what was observed and where."""
     advice: str = ""
     """What to do about it."""
 
 
 class DataState(Record):
-    """What stood in for a workload's data in this run."""
+    """Which data the run used."""
 
     manifest_sha256: str | None = None
-    """Digest of the manifest that lists the packed files; None where they were not packed."""
+    """Digest of the manifest that lists the packed files; None if they are not packed."""
     partial: bool = False
-    """Whether only a part of the published set was there: such runs are for trying out."""
+    """Whether only a part of the published set was used; such runs are not ranked."""
     synthetic: bool = False
-    """Whether a generated stand-in took the place of the set: such runs are for trying out."""
+    """Whether generated data were used instead of the set; such runs are not ranked."""
 
 
 class Workload(Record):
-    """The workload as it stood for this run."""
+    """The workload at the time of the run."""
 
     name: str
     version: str
     """Hash of what defines the workload (first 12 hex digits of SHA-256)."""
     domain: str
-    """Field of application, as `image` or `language`."""
+    """Field of application, such as `image` or `language`."""
     secrecy: Literal["public", "seeded", "secret"]
     metric: str
     """Name of the metric."""
@@ -56,45 +56,45 @@ class Workload(Record):
     target_version: str
     """Version of the target."""
     budget_s: float
-    """Length of the run window after which the run is killed."""
+    """Seconds after the start signal at which the run is killed."""
     threads: int
-    """Threads that the submission was told to use."""
+    """Number of threads that the submission may use."""
     test_examples: int
     """Number of hidden examples that the judge scores."""
     data: DataState | None = None
-    """None where the data come with the workload, generated or packaged."""
+    """None if the data come with the workload, generated or packaged."""
 
 
 class Submission(Record):
-    """The submission as frozen before the run."""
+    """The submission, which is copied before the run."""
 
     name: str
     title: str
     team: str
     division: Literal["closed", "open", "hardware"]
     entry: Literal["python", "command"]
-    """Whether the harness's Python API or the bare protocol was used."""
+    """Whether it uses the Python API or the protocol."""
     sha256: str
-    """Digest over names and contents of all its files."""
+    """Digest of the names and contents of all its files."""
     size_bytes: int
     files_count: int
     methods: tuple[str, ...] = ()
-    """Catalogue ids of the methods that it says it uses."""
+    """Catalogue ids of the methods that it claims to use."""
     packages_bytes: int | None = None
-    """Of `size_bytes`, the packages in `site/`; None where none were installed."""
+    """Part of `size_bytes` in the packages of `site/`; None if none were installed."""
     requirements_sha256: str | None = None
-    """Digest of `requirements.lock`; None where there is none."""
+    """Digest of `requirements.lock`; None if there is none."""
 
 
 class SeedPair(Record):
-    """The two seeds of a run, both derived from one secret that the harness drew."""
+    """The two seeds of a run, derived from one secret that the harness drew."""
 
     session: int
-    """Told to the submission."""
+    """Seed that the submission gets."""
     instance: int
-    """Draws the data of a seeded workload; withheld from the submission."""
+    """Seed of the data of a seeded workload; the submission does not get it."""
     source: Literal["harness", "declared"]
-    """`declared` where a person chose it: such runs may rehearse, not win."""
+    """`declared`: a person chose the session seed; such runs do not win prizes."""
     commitment: str
     """SHA-256 of the secret, written to the ledger before the run."""
     secret: str
@@ -104,97 +104,97 @@ class SeedPair(Record):
 
 
 class Isolation(Record):
-    """How the submission was walled in, and what was not reached."""
+    """How the submission was isolated, and which limits could not be set."""
 
     launcher: str
     level: Literal["none", "landlock", "bubblewrap"]
     reason: str
     """Why this launcher was chosen."""
     uid: int | None
-    """User that the submission ran as, None where it shared the conductor's."""
+    """User of the submission; None if it was the conductor's."""
     probes: dict[str, bool] = {}
-    """Capability by capability: whether it held."""
+    """Results of isolation tests by name."""
     unmet: tuple[str, ...] = ()
-    """Limits that could not be set here."""
+    """Limits that could not be set."""
     masked: tuple[str, ...] = ()
     """Folders that were hidden from the submission."""
 
 
 class RunWindow(Record):
-    """The run window; times are nanoseconds after the run's origin."""
+    """The run window; times are nanoseconds after the origin of the run."""
 
     origin_utc: str
-    """Wall time of the origin, ISO 8601: an anchor, never used in a difference."""
+    """Wall time of the origin in ISO 8601; it is not used in differences."""
     origin_monotonic_ns: str
-    """`CLOCK_MONOTONIC` at the origin, as decimal text (it may exceed 2**53)."""
+    """`CLOCK_MONOTONIC` at the origin as decimal text, since it may exceed 2**53."""
     launch_ns: int | None = None
     """Start of the sandbox."""
     setup_ns: tuple[int, int] | None = None
-    """Begin and end of `setup()`, where the ruleset allows it."""
+    """Begin and end of `setup()`; None if the ruleset forbids it."""
     gun_ns: int | None = None
-    """The gun: training data were sent; the run window opens."""
+    """The start signal: training data were sent, and the run window begins."""
     end_ns: int | None = None
-    """The last process of the submission was dead; the run window closes."""
+    """The last process of the submission was dead, and the run window ends."""
     ended_by: str
     """`done`, `exit`, `budget`, `violation`, `interrupt`, `start_cap`, `setup_cap` or `fault`."""
 
 
 class Snapshot(Record):
-    """Weights handed over during the run."""
+    """Model weights that the submission handed over during the run."""
 
     index: int
-    """Order of arrival, from 0."""
+    """Number in the order of arrival, from 0."""
     step: int | None
-    """Training step, as claimed."""
+    """Training step, as claimed by the submission."""
     note: str = ""
-    """Free text, as claimed."""
+    """Free text of the submission."""
     stamp_ns: int
-    """Receipt in the conductor, after the seals were checked; this is scored."""
+    """When the conductor received it and had checked the seals; this time is scored."""
     kernel_ns: int | None = None
-    """When the kernel saw the message sent: a second witness."""
+    """When the kernel saw the message sent, for comparison."""
     size_bytes: int
     sha256: str | None
-    """Digest of the bytes; None where they were dropped unread."""
+    """Digest of the bytes; None if they were not read."""
     accepted: bool
-    """False for snapshots that the ruleset does not count."""
+    """Whether the ruleset accepts it."""
     refused: str = ""
     """Why it was not accepted."""
     kept: bool = False
-    """Whether the bytes are in the bundle's `snapshots/`."""
+    """Whether the bytes are in `snapshots/` of the bundle."""
 
 
 class Usage(Record):
-    """What the submission's processes used, by the kernel's account."""
+    """Resources used by the processes of the submission, from the kernel."""
 
     cpu_s: float | None
-    """CPU seconds from launch to death, imports included."""
+    """CPU seconds from launch to the end, imports included."""
     window_cpu_s: float | None = None
-    """Of these, after the gun (to within the kernel's accounting of short-lived processes)."""
+    """CPU seconds of these after the start signal, except those of short-lived processes."""
     peak_rss_bytes: int | None
-    """Greatest resident set of any one process."""
+    """Largest resident set of any single process."""
     exit_code: int | None
-    """Exit code; None where it was killed."""
+    """Exit code; None if the process was killed."""
     signal: int | None = None
-    """Signal that ended it, if one did. With an exit code of 128 + its number beside it, either may
-    be true: bubblewrap reports both alike."""
+    """Signal that ended it; None if none did. If the exit code is 128 + this number, either may be
+    true, because bubblewrap reports both in the same way."""
 
 
 class Output(Record):
-    """Standard output and error, drained and capped."""
+    """Size of standard output and error."""
 
     stdout_bytes: int
     stderr_bytes: int
     kept_bytes: int
-    """Bytes of both kept in `log.txt`."""
+    """Bytes of both that are stored in `log.txt`."""
 
 
 class SelfReported(Record):
-    """What the submission said of itself: stored, never scored."""
+    """Messages of the submission about itself: stored, not scored."""
 
     messages: int
-    """Log and span messages received."""
+    """Number of received log and span messages."""
     dropped: int
-    """Messages over the rate, counted and dropped."""
+    """Number of messages above the rate, which were dropped."""
 
 
 class Event(Record):
@@ -204,36 +204,36 @@ class Event(Record):
     t_ns: int
     """Nanoseconds after the run's origin."""
     kind: str
-    """As `launch`, `ready`, `gun`, `snapshot`, `log`, `span`, `done`, `kill`, `end`."""
+    """Such as `launch`, `ready`, `gun`, `snapshot`, `log`, `span`, `done`, `kill`, `end`."""
     data: dict[str, str | int | float | bool | None] = {}
 
 
 class MetricValue(Record):
-    """The judge's result for one snapshot."""
+    """The metric of one snapshot, computed by the judge."""
 
     snapshot: int
     """Index of the snapshot."""
     value: float | None
-    """The metric; None where there is none, with a reason."""
+    """The metric; None if there is none, for the reason in `reason`."""
     loss: float | None = None
-    """Second figure that the judge can tell, as cross-entropy in nats."""
+    """A second figure, such as cross-entropy in nats."""
     outputs_sha256: str | None = None
-    """Digest of the predictor's outputs."""
+    """Digest of the outputs of the predictor."""
     reason: str = ""
     """Why there is no value."""
     wall_s: float
-    """Time that the predictor took for it, loading included."""
+    """Seconds that the predictor needed, loading included."""
     cpu_s: float | None
-    """CPU seconds that the predictor used for it, loading included."""
+    """CPU seconds that the predictor used, loading included."""
 
 
 class PredictorCost(Record):
-    """What the predictor cost and what it was allowed."""
+    """Limits of the predictor, and the resources that it used."""
 
     cap_cpu_s: float
-    """CPU seconds allowed for each snapshot, loading included."""
+    """Limit on CPU seconds per snapshot, loading included."""
     cap_wall_s: float
-    """Wall seconds allowed for each answer."""
+    """Limit on wall seconds per answer."""
     cpu_s: float | None
     """CPU seconds of the whole predictor process, imports included."""
     peak_rss_bytes: int | None
@@ -245,32 +245,32 @@ class Evaluation(Record):
     format: int = FORMAT
     metric: str
     examples: int
-    """Number of hidden examples behind each value."""
+    """Number of hidden examples per value."""
     values: tuple[MetricValue, ...]
     predictor: PredictorCost | None
-    """None where no snapshot was there to be evaluated."""
+    """None if no snapshot was evaluated."""
     facts: dict[str, FiniteFloat] = {}
-    """Of the drawn instance: its optimum, its entropy."""
+    """Facts about the drawn instance, such as its optimum."""
 
 
 class TuningTrial(Record):
-    """How the hyperparameters of a run came about."""
+    """How the hyperparameters of a run were chosen."""
 
     mode: Literal["external", "self"]
     """`external`: the harness drew them from the submission's search space; `self`: the submission
-    tunes itself inside the run."""
+    tunes itself during the run."""
     study: int = 0
-    """Number of the study in its series; with the seeds' commitment it names the study."""
+    """Number of the study in its series; together with the seeds' commitment it is unique."""
     trial: int = 0
     """Number of the trial in its study."""
     trials_count: int = 1
-    """Trials that the study was to have."""
+    """Planned number of trials of the study."""
     method: str = ""
-    """By which sequence and seed they were drawn, so that anybody can draw them again."""
+    """Sequence and seed with which they were drawn, so that they can be drawn again."""
 
 
 class Run(Record):
-    """`run.json`: one run, whole."""
+    """`run.json`: one run."""
 
     format: int = FORMAT
     id: str
@@ -278,23 +278,23 @@ class Run(Record):
     harness_version: str
     status: Status
     reason: str
-    """One sentence: why this status."""
+    """One sentence: the reason for the status."""
     workload: Workload
     submission: Submission
     machine: str
-    """Name of the machine's record."""
+    """Name of the machine."""
     ruleset: str
-    """Name of the ruleset in force; its text is `ruleset.toml`."""
+    """Name of the ruleset; its text is in `ruleset.toml`."""
     snapshot_rule: Literal["final", "first_passing"]
     mode: Literal["cost_to_target", "quality_at_budget"] = "cost_to_target"
     provenance: Literal["self", "witnessed", "organizer"] = "self"
     interleaved_with: str = ""
-    """The submission whose runs, on the same seeds, alternated with this series; empty: none."""
+    """The submission whose runs on the same seeds alternated with this series; may be empty."""
     seeds: SeedPair
     hyperparameters: dict[str, str | int | float | bool] = {}
-    """Of this tuning trial."""
+    """Hyperparameters of this tuning trial."""
     tuning: TuningTrial | None = None
-    """None where nothing was tuned."""
+    """None if nothing was tuned."""
     window: RunWindow
     isolation: Isolation
     snapshots: tuple[Snapshot, ...] = ()
@@ -302,11 +302,11 @@ class Run(Record):
     output: Output | None = None
     claimed: SelfReported | None = None
     meters: tuple[MeterStatus, ...] = ()
-    """Every meter plug-in, read or not, with the reason."""
+    """All meter plug-ins, read or not, with the reason."""
     domains: tuple[Domain, ...] = ()
-    """What the trace's domains are."""
+    """The domains of the trace."""
     idle: tuple[IdlePower, ...] = ()
-    """Power of the idle machine before and after; empty where the ruleset reserved no time."""
+    """Power of the idle machine before and after; empty if the ruleset reserves no time."""
     sampler: SamplerReport | None = None
-    """None where no meter was read."""
+    """None if no meter was read."""
     findings: tuple[Finding, ...] = ()

@@ -1,4 +1,4 @@
-"""Records of the seal: the manifest of a bundle and the rows of a machine's ledger."""
+"""Records of the seal: the manifest of a bundle, and the rows of a ledger."""
 
 from typing import Literal
 
@@ -9,37 +9,37 @@ class ManifestFile(Record):
     """One file of the bundle."""
 
     path: str
-    """Relative, POSIX."""
+    """Relative path with `/`."""
     size_bytes: int
     sha256: str
 
 
 class Manifest(Record):
-    """`manifest.json`: written last, so that its existence means a complete bundle."""
+    """`manifest.json`: it is written last, so a bundle that has it is complete."""
 
     format: int = FORMAT
     run_id: str
     status: Status
     files: tuple[ManifestFile, ...]
-    """Every file of the bundle but the manifest and its signature."""
+    """Every file of the bundle except the manifest and its signature."""
     harness_version: str
     harness_sha256: str
-    """Digest over the harness's own sources."""
+    """Digest of the sources of the harness."""
     ledger_seq: int
-    """Row of the machine's ledger that opened this run."""
+    """Number of the ledger's row that started this run."""
     previous_manifest_sha256: str | None
-    """Manifest of the run before on this machine."""
+    """SHA-256 of the previous manifest of this machine; None for the first."""
 
 
 class LedgerRow(Record):
-    """One line of a machine's ledger: append-only, each row chained to the one before."""
+    """One line of a ledger; it contains the hash of the previous one."""
 
     format: int = FORMAT
     seq: int
-    """From 0, without a gap."""
+    """Numbered from 0 without a gap."""
     utc: str
     kind: Literal["started", "finished", "foreign"]
-    """`foreign`: a bundle of another results folder came in, checked and whole."""
+    """`foreign`: a bundle was imported from another results folder."""
     run_id: str
     workload: str
     submission: str
@@ -52,6 +52,6 @@ class LedgerRow(Record):
     manifest_sha256: str | None = None
     """None in a `started` row."""
     previous: str
-    """`hash` of the row before; 64 zeros for the first."""
+    """`hash` of the previous row; 64 zeros for the first."""
     hash: str
-    """SHA-256 over the row's canonical JSON without this key."""
+    """SHA-256 of the canonical JSON of the row without this key."""
