@@ -210,6 +210,14 @@ def _placement(board: Leaderboard, score: Score) -> Placement:
     return Placement(board, standing, None if standing else unranked)
 
 
+def group_by_board(entries: Iterable[Entry]) -> dict[BoardKey, list[Entry]]:
+    """Return entries by the board that they are ranked on, sorted by board."""
+    groups: dict[BoardKey, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.board_key, []).append(entry)
+    return dict(sorted(groups.items()))
+
+
 class Boards:
     """The leaderboards by their key."""
 

@@ -17,7 +17,7 @@ from harness.report.breakdown import Breakdown, breakdown_of
 from harness.report.charts.plane import Dot, dots_of, front
 from harness.report.charts.power import Track, tracks_of
 from harness.report.charts.profile import steps_of
-from harness.report.entries import Boards, Entry, EntryRun, entries_of
+from harness.report.entries import Boards, Entry, EntryRun, entries_of, group_by_board
 from harness.report.pages.overall import RankingSection, best_ratios, sections_of
 from harness.report.slugs import joined
 from harness.report.text import isolated
@@ -203,11 +203,8 @@ def write_figures(
     if unknown:
         raise ValueError(f"--format {unknown[0]}: figures come as {', '.join(FORMATS)}")
     entries = entries_of(scores, Boards(boards), results)
-    grounds: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in entries:
-        grounds.setdefault(entry.board_key, []).append(entry)
     paths: list[Path] = []
-    for board_key, members in sorted(grounds.items()):
+    for board_key, members in group_by_board(entries).items():
         dots = dots_of(members, against_metric=False)
         if dots:
             paths += draw_plane(dots, out, f"plane--{joined(*board_key)}", formats)

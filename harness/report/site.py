@@ -16,7 +16,7 @@ from harness.records import Leaderboard, Ruleset, Score
 from harness.registry import Broken, Plugin, discover
 from harness.report import numbers, wording
 from harness.report.digest import Digest, digest_of
-from harness.report.entries import BoardKey, Boards, Entry, entries_of
+from harness.report.entries import BoardKey, Boards, Entry, entries_of, group_by_board
 from harness.report.slugs import slug
 from harness.report.text import clean, csp_hash, isolated, with_code
 
@@ -106,15 +106,11 @@ class Site:
 
     def entries_by_board(self, workload: str) -> dict[BoardKey, list[Entry]]:
         """Return the entries of one workload by the board that they are ranked on."""
-        groups: dict[BoardKey, list[Entry]] = {}
-        for entry in self.entries_on(workload):
-            groups.setdefault(entry.board_key, []).append(entry)
-        return dict(sorted(groups.items()))
+        return group_by_board(self.entries_on(workload))
 
     def all_by_board(self) -> Iterator[tuple[BoardKey, list[Entry]]]:
         """Yield the entries of every board, sorted by workload and board."""
-        for workload in self.workloads:
-            yield from self.entries_by_board(workload).items()
+        yield from group_by_board(self.entries).items()
 
     def digest(self, entry: Entry) -> Digest:
         """Return what pages need of an entry's traces; the traces are read once."""
