@@ -50,7 +50,7 @@ def test_segments_cover_the_run_once(entries: dict[str, Entry], name: str) -> No
         assert start == pytest.approx(end)
 
 
-def test_only_what_lies_between_gun_and_snapshot_is_scored(entries: dict[str, Entry]) -> None:
+def test_only_the_score_window_is_scored(entries: dict[str, Entry]) -> None:
     scored = {segment.name: segment.scored for segment in segments_of(entries["cnn-adamw"].runs[0])}
     assert scored == {BEFORE: False, "epoch": True, "load": True, UNNAMED: True, AFTER: False}
 

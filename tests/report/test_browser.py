@@ -199,7 +199,7 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_text_stands_out_from_its_ground(tab: Tab, site: Path, dark: bool) -> None:
+def test_text_has_contrast(tab: Tab, site: Path, dark: bool) -> None:
     tab.view(1280, dark=dark)
     for path in sorted(site.rglob("*.html")):
         tab.open(path.as_uri())
@@ -349,7 +349,7 @@ def test_a_trace_can_be_looked_at_down_to_its_readings(tab: Tab, dense: Path) ->
     assert tab.complaints() == []
 
 
-def test_readings_stand_where_the_whole_run_was_drawn(tab: Tab, dense: Path) -> None:
+def test_readings_are_drawn_at_the_same_places_as_the_overview(tab: Tab, dense: Path) -> None:
     tab.open(dense.as_uri())
     heights = (
         "(style => { const d = document.querySelector('svg.zoom path.power.d0' + style)"

@@ -71,7 +71,7 @@ def test_the_first_pair_shown_can_be_compared(tab: Tab, site: Path) -> None:
         assert "No bridge" not in opened(tab, pages, "")
 
 
-def test_names_keep_their_words_whole_on_a_phone(tab: Tab, site: Path) -> None:
+def test_names_are_not_broken_within_words_on_a_phone(tab: Tab, site: Path) -> None:
     tab.view(390)
     tab.open((site / "history.html").as_uri())
     widths = "[...document.querySelectorAll('tbody th')].map(h => h.getBoundingClientRect().width)"

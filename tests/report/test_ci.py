@@ -45,7 +45,7 @@ def test_no_results_are_said(tmp_path: Path) -> None:
     assert ET.fromstring(junit([])).tag == "testsuites"
 
 
-def test_a_long_summary_is_cut_and_says_so(made: Made) -> None:
+def test_a_long_summary_is_cut_with_a_note(made: Made) -> None:
     many = [
         changed(made.scores[0], submission=f"s{i}", title=f"{i} " + "x" * 70) for i in range(8000)
     ]

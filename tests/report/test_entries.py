@@ -67,7 +67,7 @@ def test_a_run_reads_its_bundle(made: Made) -> None:
     assert entry_run.trace_path is not None
 
 
-def test_a_run_without_a_bundle_says_so(made: Made, tmp_path: Path) -> None:
+def test_a_run_without_a_bundle_has_a_reason(made: Made, tmp_path: Path) -> None:
     entry_run = EntryRun(made.scores[0].runs[0], tmp_path)
     assert entry_run.run is None
     assert entry_run.fault == f"no sealed bundle at {made.scores[0].runs[0].bundle}"

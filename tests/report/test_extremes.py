@@ -102,7 +102,10 @@ def faults_of(page: Markup) -> Iterator[str]:
 def rendered(few: Made, values: tuple[float | None, ...], seed: int) -> dict[str, str]:
     spoiler = Spoiler(values, seed)
     scores, boards = map(spoiler.score, few.scores), map(spoiler.board, few.boards)
-    files = publish(Site(few.results, list(scores), list(boards)))
+    site = Site(few.results, list(scores), list(boards))
+    # Awards and rankings are decided from these, which must agree with their runs.
+    site.scores = tuple(few.scores)
+    files = publish(site)
     return {path: text for path, text in files.items() if isinstance(text, str)}
 
 

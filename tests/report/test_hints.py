@@ -38,7 +38,7 @@ def texts(entry_run: EntryRun) -> str:
     return "; ".join(f"{hint.text} ({hint.basis})" for hint in hints(entry_run))
 
 
-def test_where_nothing_stands_out_nothing_is_said(entry_run: EntryRun) -> None:
+def test_an_ordinary_run_has_no_hints(entry_run: EntryRun) -> None:
     assert hints(entry_run) == []
 
 

@@ -93,7 +93,7 @@ def test_places_are_shown_with_distance_and_whether_it_means_something(made: Mad
     assert outside == f"Not ranked: {board.unranked[0].reason}."
 
 
-def test_a_tie_of_many_letters_is_cut_and_says_so() -> None:
+def test_a_tie_of_many_letters_is_cut_with_a_note() -> None:
     assert wording.tie_text("a b") == "a b"
     many = " ".join(f"t{n}" for n in range(300))
     assert wording.tie_text(many) == "t0 t1 t2 t3 t4 t5 and 294 more"

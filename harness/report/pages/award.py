@@ -13,7 +13,7 @@ from harness.rules.load import read_resolved
 
 HEADLINES = {
     "awarded": "Winner",
-    "tied": "Not separated",
+    "tied": "Tied",
     "unopposed": "Only eligible entry",
     "not_awarded": "No eligible entry",
 }

@@ -77,7 +77,7 @@
       drawn.push(made);
     }
 
-    // The readings themselves in place of what was drawn of the whole run.
+    // Draws the readings of the visible interval.
     function deepen() {
       drawn.forEach(function (node) { node.remove(); });
       drawn = [];

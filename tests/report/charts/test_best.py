@@ -20,7 +20,7 @@ def test_every_step_has_a_dot_and_its_interval() -> None:
     assert "at 50: 50.0" in chart.words
 
 
-def test_better_lies_lower_and_later_lies_further_right() -> None:
+def test_lower_is_better_and_right_is_later() -> None:
     chart = read(str(history_chart([mark(0, 100), mark(60, 50)], "J", "c")))
     first, second = chart.all("circle")
     assert float(first.values["cx"]) < float(second.values["cx"])

@@ -59,9 +59,7 @@ def test_padding_leaves_air_on_both_sides(values: list[float], log: bool) -> Non
 
 
 @given(positive, st.floats(1.01, 1e5), st.booleans())
-def test_a_scale_keeps_order_and_holds_what_lies_outside(
-    low: float, ratio: float, log: bool
-) -> None:
+def test_a_scale_keeps_order_and_clamps_other_values(low: float, ratio: float, log: bool) -> None:
     scale = Scale(low, low * ratio, 10.0, 110.0, log=log)
     inside = [low * ratio**part for part in (0.0, 0.3, 0.8, 1.0)]
     at = [scale(value) for value in inside]
@@ -73,7 +71,7 @@ def test_a_scale_keeps_order_and_holds_what_lies_outside(
 
 
 @given(st.text(), st.text())
-def test_whatever_a_title_says_the_drawing_stays_whole(title: str, label: str) -> None:
+def test_any_title_leaves_the_drawing_well_formed(title: str, label: str) -> None:
     drawing = Drawing(100, 50)
     drawing.rectangle((0, 0), (5, 5), "box", label)
     drawing.circle((1, 1), 2, "dot", label)

@@ -3,7 +3,7 @@ from pathlib import Path
 from tests.report.markup import pages_of
 
 
-def test_it_says_what_to_trust_and_leads_to_the_methods(site: Path) -> None:
+def test_it_explains_the_site_and_links_to_the_methods(site: Path) -> None:
     page = pages_of(site)["about.html"]
     assert "missing, never zero" in page.words
     assert {"methods.html", "methods.html#rulesets"} <= set(page.links)

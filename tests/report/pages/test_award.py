@@ -59,7 +59,7 @@ def test_a_tie_names_its_entries(tmp_path: Path) -> None:
     made = make(tmp_path / "results", tuple(plans))
     pages = award_pages(Site(made.results, made.scores, made.boards))
     (page,) = (item for item in pages if item.title == "Energy on digits-mlp")
-    assert page.headline == "Not separated"
+    assert page.headline == "Tied"
     assert set(page.award.leaders) == {"digits-mlp-a", "digits-mlp-b"}
     assert "not significantly different" in page.award.reason
 

@@ -12,7 +12,7 @@ proof = "none"
 """
 
 
-def test_the_catalogue_lies_beside_the_workloads() -> None:
+def test_the_catalogue_is_next_to_the_workloads() -> None:
     path = catalogue_file()
     assert path is not None
     assert (path.parent / "tasks").is_dir()

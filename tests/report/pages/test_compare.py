@@ -54,7 +54,7 @@ def test_the_bars_of_every_pair_lead_from_one_energy_to_the_other(site: Path) ->
             assert len(bar["texts"]) == len(bar["ratio"]) == 2
 
 
-def test_every_entry_is_held_against_the_first_without_scripts(site: Path) -> None:
+def test_every_entry_is_compared_with_the_first_without_scripts(site: Path) -> None:
     words = pages_of(site)["compare.html"].words
     assert "against the first by energy: Muon" in words
     assert "more steps" in words

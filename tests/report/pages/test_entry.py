@@ -89,14 +89,14 @@ def test_findings_are_shown_once_with_their_seeds_and_advice(pages: dict[str, Ma
     assert "seeds 100, 101, 102" in words
 
 
-def test_isolation_says_what_held_and_what_was_not_reached(pages: dict[str, Markup]) -> None:
+def test_isolation_lists_probes_and_unmet_limits(pages: dict[str, Markup]) -> None:
     words = pages["cnn-muon"].words
     assert "not effective signals" in words
     assert "effective network" in words
     assert "Limits that could not be set: memory_bytes" in words
 
 
-def test_the_sampler_says_what_it_cost(pages: dict[str, Markup]) -> None:
+def test_the_cost_of_the_sampler_is_shown(pages: dict[str, Markup]) -> None:
     assert "of one core" in pages["cnn-muon"].words
     assert "Helper codecarbon 1.31" in pages["digits-mlp-adamw"].words
     assert "there was no sampler" in pages["cnn-unmetered"].words

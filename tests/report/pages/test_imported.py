@@ -73,7 +73,7 @@ def test_what_others_wrote_stays_text(mixed: Path, pages: dict[str, Markup]) -> 
     assert "<b>evil" not in (mixed / "imported.html").read_text()
 
 
-def test_the_data_lies_beside_the_page(imported: Path, mixed: Path) -> None:
+def test_the_data_are_next_to_the_page(imported: Path, mixed: Path) -> None:
     tree = json.loads((mixed / "imported.json").read_bytes())
     message = {row["submission"] for document in tree.values() for row in document["scores"]}
     assert message == {score.submission for score in imported_scores(imported)}
