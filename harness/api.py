@@ -1,6 +1,6 @@
 """What a submission or a workload may import: Session, WorkloadSpec, Splits.
 
-This module does not import torch, and gives no access to meters, labels or scores.
+Nothing here imports torch, and nothing here can read a meter, a label or the score.
 """
 
 import math
@@ -26,31 +26,31 @@ Hyperparameter = str | int | float | bool
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """The quantity that is computed on the hidden test split, and its direction."""
+    """The figure that is computed on the hidden test split, and its direction."""
 
     name: str
     better: Literal["higher", "lower"]
     unit: str = ""
     digits: int = 4
-    """Digits after the point that are significant on this test split."""
+    """Decimal places that the metric can resolve on this test split."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The metric value that a run must reach."""
+    """The frozen value to reach."""
 
     value: float
     version: str
     derivation: str
-    """One sentence: by which rule, from how many runs of which submission it was derived."""
+    """One sentence: the rule, and the number of runs of which submission."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
     """The data of one instance.
 
-    `train` and `validation` are sent to the submission at the start signal, `test_inputs` to the
-    predictor after the submission has ended; `test_labels` and `facts` stay in the judge.
+    `train` and `validation` are sent to the submission with the start signal, `test_inputs` to the
+    predictor after the submission is dead; `test_labels` and `facts` never leave the judge.
     """
 
     train: Arrays
@@ -58,38 +58,37 @@ class Splits:
     test_inputs: Arrays
     test_labels: Arrays
     facts: Mapping[str, float] = field(default_factory=dict)
-    """Facts about the drawn instance, such as its entropy rate in nats. `partial` and `synthetic`
-    (1.0: yes) mark data that are only a part of the published set, or generated instead of it."""
+    """Facts of the drawn instance, as its entropy rate in nats. `partial` and `synthetic` (1.0)
+    mark data that are only a part of the workload's, or generated instead of them."""
     manifest_sha256: str | None = None
-    """Digest of the manifest that lists the files of packed data; None for other data."""
+    """Digest of the manifest that lists the files of packed data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What a predictor must return: float32 of shape (examples, *shape)."""
+    """The outputs of a predictor: float32 of shape (examples, *shape)."""
 
     kind: Literal["scores", "log_probabilities"]
-    """`scores`: finite numbers, of which the greatest is the answer; `log_probabilities`:
-    normalized, in nats."""
+    """`scores`: finite numbers, the greatest wins; `log_probabilities`: normalised, in nats."""
     shape: tuple[int, ...]
 
 
 class DataMissing(JouleMarkError, FileNotFoundError):
-    """The data of a workload are missing; the message says how to get them."""
+    """A workload's data do not exist; the message says how to get them."""
 
     exit_code = ExitCode.MISSING
 
 
 class DataFault(JouleMarkError, ValueError):
-    """Data that do not have their format; the message names the file and what to do."""
+    """Data that break their format; the message names the file and a remedy."""
 
 
 class PackedData(Protocol):
-    """Packs the original files of an official workload for memory mapping."""
+    """Packs original files into the files that an official workload maps."""
 
     @property
     def name(self) -> str:
-        """Folder of the packed data below the data root; workloads may share it."""
+        """Name of the packed data's folder below the data root; workloads may share it."""
         ...
 
     @property
@@ -101,8 +100,8 @@ class PackedData(Protocol):
         """Pack a folder of originals below `root`, completely or not at all; returns the manifest.
 
         Raises:
-            DataMissing: a file is missing.
-            DataFault: a file does not have its format, or the set is not complete.
+            DataMissing: a file does not exist.
+            DataFault: a file breaks its format, or the set is incomplete.
         """
         ...
 
@@ -110,14 +109,14 @@ class PackedData(Protocol):
         """Hash every packed file; returns the manifest.
 
         Raises:
-            DataMissing: there are no packed data.
+            DataMissing: nothing is packed there.
             DataFault: a file differs from the manifest.
         """
         ...
 
 
 Ask = Callable[[Arrays], Array]
-"""Computes outputs from inputs with the snapshot that is evaluated: one query."""
+"""Returns the outputs for some inputs: one question to the predictor of the snapshot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,50 +131,50 @@ class WorkloadSpec:
     metric: Metric
     target: Target
     budget_s: float
-    """Seconds after the start signal at which the submission is killed."""
+    """Length of the run window in seconds; after it the submission is killed."""
     outputs: Outputs
     data: Callable[[int], Splits]
-    """Makes the data of an instance seed; public workloads ignore the seed."""
+    """Draws the data from the instance seed; a public workload returns the same for every seed."""
     model: Callable[[], "nn.Module"]
-    """Makes the initialized model of the closed division, with torch's global random generator."""
+    """The model of the closed division, initialised with torch's global generator."""
     score: Callable[[Array, Arrays, Mapping[str, float]], float]
-    """Computes the metric from outputs, test labels and facts; numpy only, runs in the judge."""
+    """Computes the metric from (outputs, test labels, facts), with numpy only, in the judge."""
     loss: Callable[[Array, Arrays, Mapping[str, float]], float] | None = None
-    """Computes a second figure for the record, such as cross-entropy in nats."""
+    """A second figure that is stored, as cross-entropy in nats."""
     evaluation: Literal["direct", "lockstep", "interactive"] = "direct"
-    """`direct`: all inputs at once; `lockstep`: token t+1 of a batch is sent only after its outputs
-    for token t are returned; `interactive`: `interact` makes as many queries as it needs."""
+    """`direct`: all inputs at once; `lockstep`: token t+1 is sent only after the distribution for
+    t was received, over the whole batch; `interactive`: `interact` asks as often as it needs."""
     interact: "Callable[[Splits, Ask], Array] | None" = None
-    """Control: runs hidden episodes with one query per step; returns the outputs for `score`. It
-    runs outside of all sandboxes, so that submissions cannot read or change the dynamics."""
+    """Plays hidden episodes by asking for outputs step by step; returns the argument of `score`.
+    It runs outside every sandbox, so its dynamics cannot be read or altered."""
     answer_values: int | None = None
-    """Number of values in the largest answer to one query, if it exceeds that of all outputs."""
+    """Values in the largest answer to one question, if there are more than in all outputs."""
     predict: "Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None" = None
-    """Closed division: computes outputs where one forward pass is not enough, as when sampling from
-    a flow; None calls the model."""
+    """In the closed division: computes outputs with the model if that is more than one forward
+    pass, as sampling from a flow; None calls the model."""
     divisions: tuple[str, ...] = ("closed", "open", "hardware")
-    """The divisions that the workload has. Generative ones have no open division, in which a
-    predictor could return stored training rows as new samples."""
+    """Divisions in which it is fair; generative workloads have no open division, where stored
+    training rows would pass for new samples."""
     threads: int = 1
     predict_cpu_s: float
     """CPU seconds that the closed model needs to load one snapshot and predict the test split."""
     optimum: float | None = None
-    """Best value that any predictor can expect; None if unknown."""
+    """Best value that a predictor can expect, if it is known."""
     optimum_error: Callable[[Arrays, Mapping[str, float]], float] | None = None
     """Standard error of the metric of the ideal predictor on the drawn test split."""
     mask: tuple[str, ...] = ()
-    """Folders of installed packages that contain these data, such as `sklearn/datasets/data`."""
+    """Folders of installed packages, as `sklearn/datasets/data`, with this workload's data."""
     packed: PackedData | None = None
-    """How `joulemark data` packs the data of an official workload into a local folder."""
+    """Only for official workloads, whose data are packed by `joulemark data`."""
     packages: tuple[str, ...] = ("numpy", "torch")
     """Distributions whose versions influence the result; they are recorded."""
     tags: tuple[str, ...] = ()
     about: str = ""
-    """A paragraph for readers: source of the data, licence, what the workload represents."""
+    """A paragraph: source of the data, licence, what it represents."""
 
 
 class Channel(Protocol):
-    """The connection of a session to the conductor; made by the shim, not by a submission."""
+    """A session's connection to the conductor; created by the shim, never by a submission."""
 
     def snapshot(self, tensors: Mapping[str, Any], step: int | None, note: str) -> None:
         """Hand over weights as a sealed safetensors memfd."""
@@ -190,25 +189,25 @@ class Channel(Protocol):
         ...
 
     def next_snapshot_s(self) -> float:
-        """Seconds since the start signal from which on a snapshot is accepted."""
+        """Seconds since the start signal from which on a snapshot counts."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """The argument of a submission's `train(session)`."""
+    """The argument of a submission: `def train(session: Session) -> None`."""
 
     workload: WorkloadSpec
     seed: int
     device: str
     train: Arrays
-    """Read-only, memory-mapped arrays, which are available from the start signal on."""
+    """Memory-mapped arrays, read-only."""
     validation: Arrays
-    """For the submission's own decisions, within the run window; training on it is allowed."""
+    """For the submission's own decisions, on its own clock; training on it is allowed."""
     budget_s: float
     snapshot_rule: Literal["final", "first_passing"]
     snapshot_spacing_s: float = 0.0
-    """Least time between two accepted snapshots, under `first_passing`."""
+    """Least time in seconds between two snapshots that count, under `first_passing`."""
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
     threads: int = 1
     rank: int = 0
@@ -220,13 +219,13 @@ class Session:
         return self.budget_s - self.channel.now_s()
 
     def snapshot_due(self) -> bool:
-        """Whether a snapshot would be accepted now; under `final` it always is."""
+        """Whether a snapshot handed over now would count (always, under `final`)."""
         return self.channel.now_s() >= self.channel.next_snapshot_s()
 
     def snapshot(self, model_or_tensors: Any, step: int | None = None, note: str = "") -> None:
         """Hand over weights: a module, a state dict, or a mapping of names to tensors or arrays.
 
-        The bytes are copied before this returns; the time for it is part of the run window.
+        The bytes are copied at once, so training can continue; the time for it is counted.
         """
         state = getattr(model_or_tensors, "state_dict", None)
         tensors = state() if callable(state) else model_or_tensors
@@ -237,7 +236,7 @@ class Session:
     ) -> Iterator[dict[str, Array]]:
         """Shuffled batches as dicts of arrays (rows copied), until the budget or `epochs` ends.
 
-        The order is drawn from the session's seed, newly for each epoch; a partial batch is kept.
+        The order is drawn from the session's seed in each epoch; a last partial batch is kept.
         """
         arrays = {"train": self.train, "validation": self.validation}[split]
         rows = len(next(iter(arrays.values())))
@@ -253,23 +252,25 @@ class Session:
             epoch += 1
 
     def log(self, step: int | None = None, **scalars: float) -> None:
-        """Report numbers, at most 32 at once; they are stored as claims of the submission.
+        """Report numbers, at most 32 at once; they are stored as claimed.
 
-        NaN and infinity are reported by name and become a finding; the run continues.
+        NaN and infinity are allowed; they become a finding.
         """
         numbers = {name: float(value) for name, value in scalars.items()}
-        odd = {name: str(value) for name, value in numbers.items() if not math.isfinite(value)}
-        finite = {name: value for name, value in numbers.items() if name not in odd}
+        nonfinite = {
+            name: str(value) for name, value in numbers.items() if not math.isfinite(value)
+        }
+        finite = {name: value for name, value in numbers.items() if name not in nonfinite}
         fields = {"step": None if step is None else int(step), "scalars": finite}
-        self.channel.send("log", {**fields, "nonfinite": odd} if odd else fields)
+        self.channel.send("log", {**fields, "nonfinite": nonfinite} if nonfinite else fields)
 
     def span(self, name: str) -> AbstractContextManager[None]:
-        """Mark a named phase, which the power trace shows: `with session.span("epoch"):`."""
-        return _NamedPhase(self.channel, name)
+        """A named phase, shown on the power trace: `with session.span("epoch"):`."""
+        return _Span(self.channel, name)
 
 
-class _NamedPhase:
-    """Sends a message at the beginning and at the end of a phase."""
+class _Span:
+    """Sends the beginning and the end of a phase."""
 
     def __init__(self, channel: Channel, name: str) -> None:
         self._channel = channel

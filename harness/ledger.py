@@ -1,4 +1,4 @@
-"""The ledger of a machine: an append-only chain of rows that lists every started run."""
+"""The ledger of a machine: append-only, chained rows; a run that was started is in it."""
 
 import fcntl
 import hashlib
@@ -17,39 +17,37 @@ from harness.storage import append_whole, make_folder, sync_folder
 
 GENESIS = "0" * 64
 FOREIGN = "foreign"
-"""Name of the ledger of imported bundles; no machine has this name."""
+"""Name of the ledger of bundles that came from elsewhere; no machine is called so."""
 RowKind = Literal["started", "finished", "foreign"]
-_STATEMENTS = ("run_id", "workload", "submission", "submission_sha256", "seed_commitment", "bundle")
-"""Fields that are the same in both rows of a run."""
+_STATED = ("run_id", "workload", "submission", "submission_sha256", "seed_commitment", "bundle")
+"""What both rows of a run state."""
 
 
 class LedgerError(JouleMarkError, ValueError):
-    """A ledger that is damaged; the message names the file and the line."""
+    """A ledger that cannot be trusted or appended to: the message names file and line."""
 
 
 def row_hash(tree: dict[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of a row: sorted keys, no spaces, without its `hash`."""
+    """SHA-256 of a row's canonical JSON: sorted keys, no spaces, without its own `hash`."""
     body = {key: value for key, value in tree.items() if key != "hash"}
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_ledger(path: Path) -> list[LedgerRow]:
-    """Read all rows, and check their numbers, chain and hashes.
+    """All rows, with sequence, chain and hashes checked.
 
     Raises:
-        LedgerError: a line is incomplete, changed, missing or out of order.
+        LedgerError: a line is torn, altered, missing or out of order.
     """
     rows: list[LedgerRow] = []
     if not path.exists():
         return rows
     data = path.read_bytes()
     if data and not data.endswith(b"\n"):
-        raise LedgerError(
-            f"{path}: the last line is torn; the next run moves it to a .torn file and continues"
-        )
+        raise LedgerError(f"{path}: last line is torn; the next run sets it aside and goes on")
     for number, line in enumerate(data.splitlines(), 1):
-        row = _read_row(line, f"{path}:{number}")
+        row = _checked(line, f"{path}:{number}")
         expected = (len(rows), rows[-1].hash if rows else GENESIS)
         if (row.seq, row.previous) != expected:
             raise LedgerError(
@@ -59,7 +57,7 @@ def read_ledger(path: Path) -> list[LedgerRow]:
     return rows
 
 
-def _read_row(line: bytes, where: str) -> LedgerRow:
+def _checked(line: bytes, where: str) -> LedgerRow:
     try:
         row = load(LedgerRow, line, where)
     except RecordError as error:
@@ -70,21 +68,21 @@ def _read_row(line: bytes, where: str) -> LedgerRow:
 
 
 class Ledger:
-    """Appends rows under a file lock, which the kernel releases when the process ends."""
+    """Appends rows under a lock that vanishes with the process."""
 
     def __init__(self, results: Path, machine: str) -> None:
-        """Name the ledger `results/ledgers/<machine>.jsonl`."""
+        """The ledger `results/ledgers/<machine>.jsonl`."""
         self.path = results / "ledgers" / f"{machine}.jsonl"
 
     def append(self, kind: RowKind, **fields: Any) -> LedgerRow:
-        """Add one row; it is synced when this returns.
+        """Add one row, synced before it returns.
 
         Raises:
-            LedgerError: the file is damaged, so nothing is added.
-            OSError: the row could not be written; the ledger is unchanged.
+            LedgerError: the file is damaged, so that nothing may be added to it.
+            OSError: the row could not be written; the ledger is as it was.
         """
-        with self._locked() as descriptor:
-            row = self._next_row(kind, fields)
+        with self._held() as descriptor:
+            row = self._next(kind, fields)
             line = json.dumps(row.model_dump(mode="json"), sort_keys=True, allow_nan=False)
             size_bytes = os.fstat(descriptor).st_size
             try:
@@ -93,50 +91,50 @@ class Ledger:
                 if not size_bytes:
                     sync_folder(self.path.parent)
             except OSError:
-                # The caller treats this row as not written, so no part of it may stay.
+                # A row that nobody was told of must not be there either.
                 os.ftruncate(descriptor, size_bytes)
                 raise
             return row
 
     def finish(self, started: LedgerRow, status: Status, manifest_sha256: str) -> LedgerRow:
-        """Add the row that finishes a run, with the statements of the row that started it.
+        """Close a row that `append` opened, with the same statements.
 
         Raises:
-            LedgerError: the file is damaged, so nothing is added.
-            OSError: the row could not be written; the ledger is unchanged.
+            LedgerError: the file is damaged, so that nothing may be added to it.
+            OSError: the row could not be written; the ledger is as it was.
         """
-        statements = started.model_dump(include=set(_STATEMENTS))
-        return self.append("finished", status=status, manifest_sha256=manifest_sha256, **statements)
+        stated = started.model_dump(include=set(_STATED))
+        return self.append("finished", status=status, manifest_sha256=manifest_sha256, **stated)
 
     def unfinished(self) -> list[LedgerRow]:
-        """Rows of runs that were started and not finished.
+        """Rows of runs that were started and never finished.
 
         Raises:
             LedgerError: the file is damaged.
         """
-        with self._locked():
+        with self._held():
             rows = read_ledger(self.path)
-        finished = {row.run_id for row in rows if row.kind == "finished"}
-        return [row for row in rows if row.run_id not in finished]
+        done = {row.run_id for row in rows if row.kind == "finished"}
+        return [row for row in rows if row.run_id not in done]
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
-        """Lock the file, which is created if needed, and remove a row that a crash cut off."""
+    def _held(self) -> Iterator[int]:
+        """The file, locked, without what a crash left of a row; made where there was none."""
         if not self.path.parent.is_dir():
             make_folder(self.path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(self.path, flags, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._move_torn_line(descriptor)
+            self._set_torn_aside(descriptor)
             yield descriptor
         finally:
             os.close(descriptor)
 
-    def _move_torn_line(self, descriptor: int) -> None:
-        """Move an incomplete last line to `<ledger>.torn`.
+    def _set_torn_aside(self, descriptor: int) -> None:
+        """Move a last line without its end into `<ledger>.torn`.
 
-        Only a crash during a write leaves one, and that write did not report success.
+        Only a crash in the middle of a write leaves one, and nobody was told of that row.
         """
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
@@ -145,7 +143,7 @@ class Ledger:
                 aside.write(data[whole:] + b"\n")
             os.ftruncate(descriptor, whole)
 
-    def _next_row(self, kind: RowKind, fields: dict[str, Any]) -> LedgerRow:
+    def _next(self, kind: RowKind, fields: dict[str, Any]) -> LedgerRow:
         rows = read_ledger(self.path)
         previous = rows[-1].hash if rows else GENESIS
         base = LedgerRow(
@@ -159,13 +157,13 @@ class Ledger:
         return base.model_copy(update={"hash": row_hash(base.model_dump(mode="json"))})
 
     def last_manifest(self) -> str | None:
-        """SHA-256 of the last manifest of this machine; None if there is none."""
+        """SHA-256 of the manifest sealed last on this machine."""
         sealed = [row.manifest_sha256 for row in read_ledger(self.path) if row.manifest_sha256]
         return sealed[-1] if sealed else None
 
 
 class MachineBusy(JouleMarkError, RuntimeError):
-    """Another run uses this machine."""
+    """Another run holds this machine."""
 
     # What is measured next to another run cannot be trusted, so no run is started.
     exit_code = ExitCode.UNTRUSTED
@@ -175,12 +173,12 @@ LOCK_VARIABLE = "JOULEMARK_LOCK"
 
 
 def lock_path() -> Path:
-    """The lock file of the machine; `JOULEMARK_LOCK` names another one."""
+    """The machine-wide lock file; `JOULEMARK_LOCK` names another one."""
     return Path(os.environ.get(LOCK_VARIABLE) or Path(tempfile.gettempdir()) / "joulemark.lock")
 
 
 def _open_lock(path: Path) -> int:
-    """Open the lock file, or create it; it may belong to another user."""
+    """Open the lock file, or make it; another user's file is opened as it is."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -189,10 +187,10 @@ def _open_lock(path: Path) -> int:
 
 @contextmanager
 def machine_lock(path: Path | None = None) -> Iterator[None]:
-    """Reserve the machine for one series; the kernel releases it when the process ends.
+    """Hold the machine for one series; the lock vanishes with the process, whatever ends it.
 
     Raises:
-        MachineBusy: another run uses the machine.
+        MachineBusy: another run holds it.
     """
     path = path or lock_path()
     descriptor = _open_lock(path)
@@ -201,7 +199,7 @@ def machine_lock(path: Path | None = None) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise MachineBusy(
-                f"another run uses this machine ({path}); wait for it or stop it"
+                f"another run holds this machine ({path}); wait for it or stop it"
             ) from error
         yield
     finally:

@@ -115,7 +115,7 @@ def plugin_name(stem: str) -> str:
     return stem.replace("_", "-")
 
 
-def _package_folder(package: str) -> Path | None:
+def package_folder(package: str) -> Path | None:
     """The folder of a package, located without importing it (its parents are imported)."""
     try:
         spec = importlib.util.find_spec(package)
@@ -145,7 +145,7 @@ def plugin_folders() -> tuple[Path, ...]:
 
 def _built_in(kind: PluginKind) -> Iterator[PluginSource]:
     for package in kind.packages:
-        folder = _package_folder(package)
+        folder = package_folder(package)
         for name, path in _list_folder(folder, kind.style) if folder else ():
             if path.stem not in kind.excluded:
                 target = f"{package}.{path.stem}" if kind.style == "module" else ""

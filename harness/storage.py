@@ -1,4 +1,4 @@
-"""Writes files completely or not at all, and computes digests, with the standard library only."""
+"""Bytes on disk: writes that are whole or fail, and digests; the standard library suffices."""
 
 import errno
 import hashlib
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def write_all(descriptor: int, data: "Buffer") -> None:
-    """Write all bytes; `os.write` may write fewer without an error, as on a full disk.
+    """Write every byte: `os.write` may write fewer without an error (a full disk does).
 
     Raises:
-        OSError: some bytes could not be written.
+        OSError: the rest could not be written.
     """
     view = memoryview(data).cast("B")
     while view:
@@ -25,10 +25,10 @@ def write_all(descriptor: int, data: "Buffer") -> None:
 
 
 def append_whole(descriptor: int, data: bytes, size_bytes: int) -> None:
-    """Append to a file of the given size; if the write fails, the file keeps that size.
+    """Append to a file of the given size; a failed write leaves nothing of itself behind.
 
     Raises:
-        OSError: the data could not be written completely.
+        OSError: the data could not be written whole.
     """
     try:
         write_all(descriptor, data)
@@ -38,42 +38,42 @@ def append_whole(descriptor: int, data: bytes, size_bytes: int) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all: to a temporary file, which is synced and renamed.
+    """Write a file whole or not at all: to a neighbour first, synced, then renamed over.
 
     Raises:
-        OSError: the file could not be written; an existing file is unchanged.
+        OSError: it could not be written; what was there before is there still.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    beside = path.with_name(f".{path.name}.part")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         try:
             write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        part.replace(path)
+        beside.replace(path)
     except BaseException:
-        # A bundle lists every file in its folder, so an incomplete one must not stay.
-        part.unlink(missing_ok=True)
+        # A bundle lists every file that lies in it, so a torn one must not stay.
+        beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and those above it, and sync their entries.
+    """Make a folder that is not there yet, and those above it, each durable where it lies.
 
     Raises:
-        OSError: the folder exists already, or cannot be created.
+        OSError: it is there already, or cannot be made.
     """
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    missing = [item for item in (path, *path.parents) if not item.exists()]
     path.mkdir(parents=True)
-    for folder in reversed(missing):
-        sync_folder(folder.parent)
+    for item in reversed(missing):
+        sync_folder(item.parent)
 
 
 def sync_tree(folder: Path) -> None:
-    """Sync everything below a folder; the programs that wrote it may not have done so."""
+    """Make everything below a folder durable: what programs copied there never synced itself."""
     for root, _, names in os.walk(folder):
         for name in names:
             _sync(Path(root) / name, 0)
@@ -81,7 +81,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync the entries of a folder."""
+    """Make a folder's entries durable."""
     _sync(folder, os.O_DIRECTORY)
 
 
@@ -94,15 +94,15 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_tree(root: Path, pattern: str = "*") -> str:
-    """SHA-256 over names, sizes and contents of the files below a folder, sorted by path."""
+    """SHA-256 over names, sizes and contents of the files below a folder, in sorted order."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob(pattern) if path.is_file()):
+    for path in sorted(item for item in root.rglob(pattern) if item.is_file()):
         if "__pycache__" in path.parts:
             continue
         name = path.relative_to(root).as_posix()

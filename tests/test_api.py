@@ -77,7 +77,7 @@ def session(channel: Recorded, rows: int = 10, seed: int = 1, **changes: Any) ->
 
 
 @given(rows=st.integers(1, 60), size=st.integers(1, 70), epochs=st.integers(1, 4))
-def test_each_epoch_gives_every_row_once(rows: int, size: int, epochs: int) -> None:
+def test_every_epoch_gives_every_row_once(rows: int, size: int, epochs: int) -> None:
     batches = list(session(Recorded(), rows).batches("train", size, epochs))
     per_epoch = -(-rows // size)
     assert len(batches) == epochs * per_epoch

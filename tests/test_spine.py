@@ -109,7 +109,8 @@ def submission(tmp_path: Path) -> Callable[..., Path]:
 
 def test_language_model_end_to_end(joulemark):
     """Seeded data, lockstep evaluation, and each verb prints one valid document."""
-    ran = joulemark("run", "markov-lm", "--ruleset", "smoke", *PATIENCE, *SEED, "--json")
+    meter = ("--meter", "codecarbon")  # whatever sensors this machine has
+    ran = joulemark("run", "markov-lm", "--ruleset", "smoke", *PATIENCE, *SEED, *meter, "--json")
     assert ran.code == 0, ran.err
     (run,) = ran.document["runs"]
     assert run["status"] == "ok"

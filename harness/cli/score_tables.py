@@ -20,7 +20,7 @@ from harness.records import (
 from harness.records.document import ScoreDocument
 from harness.registry import BrokenPlugin, UnknownPlugin, find
 from harness.report.numbers import Unit, figure, percent, quantity, unit_for
-from harness.run.order import plugin_file, workload_version
+from harness.run.workload_record import plugin_file, workload_version
 
 RANK = ("rank", "rank range", "tie group")
 BOARD_COLUMNS = (*RANK, "submission", "n", "value", "interval", "method")

@@ -1,226 +1,240 @@
-"""Evaluation: after the submission is dead, off the clock, each snapshot against hidden labels."""
+"""Evaluates each snapshot against hidden labels, after the submission is dead and off the clock."""
 
-import contextlib
-import hashlib
-import os
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from contextlib import contextmanager
 
 from harness.api import Array, Ask, Splits
 from harness.clock import NS_PER_S
 from harness.plugins import Exit
 from harness.records import Evaluation, MetricValue, PredictorCost, Snapshot
-from harness.run.batch_independence import Audit
+from harness.run.batch_independence import IndependenceTest
 from harness.run.judge import NotFinite, Unjudged, digest, examples_of, judge, passes
-from harness.run.memory import read_bytes
 from harness.run.order import Order
 from harness.run.output_capture import OutputCapture
-from harness.run.predictor import Predictor, PredictorCaps, PredictorFault, all_at_once, in_lockstep
-from harness.run.sandboxes import LaunchedSandbox, launch_predictor
-from harness.run.supervisor import HeldSnapshot, Observation
-from harness.storage import write_file
+from harness.run.predictor import (
+    Predictor,
+    PredictorCaps,
+    PredictorFault,
+    all_at_once,
+    in_lockstep,
+)
+from harness.run.sandboxes import launch_predictor
+from harness.run.snapshots import HeldSnapshot, store_snapshots
+from harness.run.state import RunState
 
 RESTARTS_MAX = 3
-"""Predictors that broke a cap are replaced so often; then the rest goes without a value."""
+"""Predictors that broke a cap are replaced this often; the remaining snapshots get no value."""
 CONFIRMATIONS_MAX = 5
-"""Snapshots that may turn out to pass only beside others before the rest is given up."""
+"""Confirmations by a fresh predictor; the remaining snapshots that need one get no value."""
 DIVERGED = "diverged: "
-"""Begins the reason of a snapshot whose outputs are not finite."""
-CPU_LOST = "the predictor let children end unseen, so that its CPU seconds are unknown"
-UNCONFIRMED = "passed in a predictor that had seen other snapshots, and none was left to confirm it"
+"""Start of the reason of a snapshot whose outputs are not finite."""
+CPU_LOST = "the predictor did not wait for its children, so its CPU seconds are unknown"
+UNCONFIRMED = "passed in a predictor that had seen other snapshots, and was not confirmed"
+
+Stop = Callable[[], bool]
+"""Whether the operator asked to stop."""
+
+
+def evaluate(state: RunState) -> None:
+    """Store the snapshots, then compute the metric of each one that was handed over.
+
+    Raises:
+        OSError: a snapshot could not be written, or a predictor could not be started.
+    """
+    observation, order, interrupt = state.observation, state.order, state.interrupt
+    keep_bytes = order.ruleset.run.kept_snapshot_bytes
+    folder = state.bundle.folder / "snapshots"
+    state.snapshots = store_snapshots(observation.held, folder, keep_bytes)
+    interrupted = observation.ended_by in ("violation", "interrupt", "fault")
+    if interrupted or not observation.held or observation.gun_ns is None:
+        return
+    state.watcher.phase(f"evaluating {len(observation.held)} snapshots")
+    evaluator = Evaluator(order, state.data.splits, observation.gun_ns, lambda: interrupt.asked)
+    values = evaluator.values(observation.held)
+    state.evaluation = evaluation_record(evaluator, values)
+    state.predictor_captures = evaluator.captures
+    if interrupt.asked:
+        observation.ended_by = "interrupt"
 
 
 class Evaluator:
-    """Serves all snapshots of one run, restarting a predictor that had to be killed."""
+    """Evaluates all snapshots of one run; it restarts a predictor that had to be killed."""
 
-    def __init__(self, order: Order, source: Path, splits: Splits, gun_ns: int) -> None:
+    def __init__(self, order: Order, splits: Splits, gun_ns: int, stop: Stop) -> None:
         """Prepare; nothing is started yet."""
-        self._order = order
-        self._source = source
-        self._splits = splits
+        self.order = order
+        self.splits = splits
         self._gun_ns = gun_ns
-        rules = order.ruleset.evaluation
-        spec = order.workload
-        shape = 1
-        for length in spec.outputs.shape:
-            shape *= length
+        self._stop = stop
+        rules, spec = order.ruleset.evaluation, order.entry.workload
+        outputs = max(examples_of(splits) * math.prod(spec.outputs.shape), spec.answer_values or 0)
         self.caps = PredictorCaps(
             cpu_s=max(rules.predict_cpu_ratio * spec.predict_cpu_s, rules.predict_cpu_floor_s),
             answer_wall_s=rules.answer_wall_s,
             start_wall_s=rules.start_cap_s,
-            output_bytes=8 * max(examples_of(splits) * shape, spec.answer_values or 0) + 4096,
+            output_bytes=8 * outputs + 4096,
         )
         self.exits: list[Exit] = []
         self.captures: list[OutputCapture] = []
+        self._is_open = order.entry.source.file.division == "open"
+        """Whether the predictor runs the submission's own code."""
         self._alone: dict[int, Array | None] = {}
         """Outputs of each snapshot that was the first of its predictor; None: no outputs."""
-        self._audited: set[int] = set()
-
-    @property
-    def _is_open(self) -> bool:
-        """Whether the predictor runs code of the submission's own."""
-        return self._order.source.file.division == "open"
+        self._tested: set[int] = set()
+        """Snapshots whose independence of the batch was tested."""
 
     def _cap_cpu_s(self, record: Snapshot) -> float:
-        """CPU seconds for one snapshot; in the open division by how long it was trained for.
+        """CPU seconds for one snapshot; in the open division they grow with the training time.
 
-        Otherwise a snapshot of the training rows, sent at once, could be trained on off the clock.
+        Otherwise a snapshot that contains the training rows, sent at once, could be trained on off
+        the clock.
         """
         if not self._is_open:
             return self.caps.cpu_s
-        rules, spec = self._order.ruleset.evaluation, self._order.workload
+        rules, spec = self.order.ruleset.evaluation, self.order.entry.workload
         trained_s = max(0, record.stamp_ns - self._gun_ns) / NS_PER_S
         earned_s = rules.open_cpu_training_ratio * trained_s * spec.threads
         least_s = max(rules.open_cpu_ratio * spec.predict_cpu_s, rules.predict_cpu_floor_s)
         return min(self.caps.cpu_s, max(least_s, earned_s))
 
-    def values(self, held: Sequence[HeldSnapshot], stop: Callable[[], bool]) -> list[MetricValue]:
+    def values(self, held: Sequence[HeldSnapshot]) -> list[MetricValue]:
         """A value, or a reason, for each snapshot whose bytes are held; in order of index.
 
-        They are served in an order drawn from the run's seed, so that a predictor that keeps
-        something from one to the next cannot plan for it; the last one that may count comes first.
+        The snapshots are evaluated in an order drawn from the run's seed, so that a predictor that
+        keeps something from one to the next cannot plan for it; the last one that may count is
+        first.
         """
-        waiting = [each for each in held if each.descriptor is not None]
-        random.Random(self._order.seeds.instance).shuffle(waiting)  # noqa: S311 - no secret
-        waiting.sort(key=lambda each: each.record.index == _last(held))
+        waiting = [snapshot for snapshot in held if snapshot.descriptor is not None]
+        random.Random(self.order.seeds.instance).shuffle(waiting)  # noqa: S311 - not a secret
+        waiting.sort(key=lambda snapshot: snapshot.record.index == _last(held))
         results: list[MetricValue] = []
         for _ in range(RESTARTS_MAX):
-            if waiting and not stop():
-                results += self._serve(waiting, stop)
-        results += [_without(each.record, "no predictor was left to serve it") for each in waiting]
+            if waiting and not self._stop():
+                results += self._serve(waiting)
+        reason = "no predictor was left to serve it"
+        results += [_without(snapshot.record, reason) for snapshot in waiting]
         values = {value.snapshot: value for value in results}
         if self._is_open:
-            self._confirm(values, held, stop)
-        if any(each.cpu_lost for each in self.exits):
-            return [_without(each.record, CPU_LOST) for each in held if each.record.index in values]
+            self._confirm(values, {item.record.index: item for item in held}, _last(held))
+        if any(exit_.cpu_lost for exit_ in self.exits):
+            served = (item.record for item in held if item.record.index in values)
+            return [_without(record, CPU_LOST) for record in served]
         return [values[index] for index in sorted(values)]
 
     def _confirm(
-        self, values: dict[int, MetricValue], held: Sequence[HeldSnapshot], stop: Callable[[], bool]
+        self, values: dict[int, MetricValue], held: Mapping[int, HeldSnapshot], last: int | None
     ) -> None:
-        """Replace what may count by the value of a predictor that has seen nothing else.
+        """Replace a value that may count by that of a predictor that has seen nothing else.
 
-        Else it could answer for an early snapshot by what it kept of a late one.
+        Otherwise a predictor could answer for an early snapshot with what it kept of a late one.
         """
-        by_index = {item.record.index: item for item in held}
         confirmed_count = 0
-        while not stop():
-            suspect = self._suspect(values, _last(held))
-            first = next(self._unconfirmed(values), None)
-            if suspect is not None:
-                self._audit(values, by_index[suspect], stop)
-            elif first is None:
+        while not self._stop():
+            untested = self._untested(values, last)
+            unconfirmed = self._unconfirmed(values)
+            if untested is not None:
+                self._test_independence(values, held[untested])
+            elif not unconfirmed:
                 return
             elif confirmed_count < CONFIRMATIONS_MAX:
                 confirmed_count += 1
-                for value in self._serve([by_index[first]], stop):
-                    values[first] = value
+                index = unconfirmed[0]
+                values.update((index, value) for value in self._serve([held[index]]))
             else:
-                self._give_up(values, by_index)
+                for index in unconfirmed:
+                    values[index] = _replaced(values[index], held[index].record, UNCONFIRMED)
                 return
 
-    def _give_up(
-        self, values: dict[int, MetricValue], by_index: Mapping[int, HeldSnapshot]
-    ) -> None:
-        for index in list(self._unconfirmed(values)):
-            value = values[index]
-            record = by_index[index].record
-            values[index] = _without(record, UNCONFIRMED, value.wall_s, value.cpu_s)
-
-    def _suspect(self, values: Mapping[int, MetricValue], last: int | None) -> int | None:
-        """The next that may count, under either rule, and was not yet asked for a few alone."""
-        passing = [i for i in sorted(values) if passes(values[i].value, self._order.workload)]
+    def _untested(self, values: Mapping[int, MetricValue], last: int | None) -> int | None:
+        """The next snapshot that may count and was not yet tested for independence."""
+        passing = [i for i in sorted(values) if passes(values[i].value, self.order.entry.workload)]
         counting = {passing[0], last} if passing else set()
         ready = (i for i in passing if i in counting and i in self._alone)
-        return next((i for i in ready if i not in self._audited), None)
+        return next((i for i in ready if i not in self._tested), None)
 
-    def _audit(
-        self, values: dict[int, MetricValue], held: HeldSnapshot, stop: Callable[[], bool]
-    ) -> None:
-        """Ask once more for a few examples, away from the others; no value if that was its luck."""
-        index, workload = held.record.index, self._order.workload
-        value, beside = values[index], self._alone[index]
-        self._audited.add(index)
-        if beside is None or value.value is None:
-            return
-        seed = self._order.seeds.instance
-        audit = Audit(workload, self._splits, seed, value.value, beside)
-        while (few := audit.due()) is not None and not stop():
-            try:
-                audit.take(self._ask_apart(held, few))
-            except PredictorFault as fault:
-                audit.refuse(str(fault))
-        if audit.reason:
-            values[index] = _without(held.record, audit.reason, value.wall_s, value.cpu_s)
-
-    def _ask_apart(self, held: HeldSnapshot, few: Splits) -> Array:
-        """Outputs of a predictor that sees nothing but these examples.
-
-        Raises:
-            PredictorFault: there are none.
-        """
-        assert held.descriptor is not None
-        launched = launch_predictor(self._order, self._source)
-        self.captures += launched.captures
-        predictor = Predictor(launched.sandbox, launched.channel, self.caps)
-        try:
-            with predictor:
-                cap_s = self._cap_cpu_s(held.record)
-                return predictor.evaluate(held.descriptor, self._drive(few), cap_s).outputs
-        finally:
-            self._bury(predictor, launched)
-
-    def _unconfirmed(self, values: dict[int, MetricValue]) -> Iterator[int]:
-        """Snapshots that pass, up to the first one that does so on its own."""
+    def _unconfirmed(self, values: Mapping[int, MetricValue]) -> list[int]:
+        """Snapshots that pass, up to the first one that passed in a predictor of its own."""
+        indices = []
         for index in sorted(values):
-            if passes(values[index].value, self._order.workload):
+            if passes(values[index].value, self.order.entry.workload):
                 if index in self._alone:
-                    return
-                yield index
+                    break
+                indices.append(index)
+        return indices
 
-    def _serve(
-        self, waiting: list[HeldSnapshot], stop: Callable[[], bool]
-    ) -> Iterator[MetricValue]:
-        """Serve from the list until it is empty or the predictor has to go."""
-        launched = launch_predictor(self._order, self._source)
+    def _test_independence(self, values: dict[int, MetricValue], held: HeldSnapshot) -> None:
+        """Ask for a few examples in a predictor of their own; without the same quality no value."""
+        index = held.record.index
+        value, outputs = values[index], self._alone[index]
+        self._tested.add(index)
+        if outputs is None or value.value is None:
+            return
+        test = IndependenceTest(
+            self.order.entry.workload, self.splits, self.order.seeds.instance, value.value, outputs
+        )
+        while (subset := test.next_subset()) is not None and not self._stop():
+            try:
+                test.take(self._ask_separately(held, subset))
+            except PredictorFault as fault:
+                test.refuse(str(fault))
+        if test.reason:
+            values[index] = _replaced(value, held.record, test.reason)
+
+    @contextmanager
+    def _predictor(self) -> Iterator[Predictor]:
+        """A new predictor that is ready; it is killed and accounted for at exit."""
+        launched = launch_predictor(self.order)
         self.captures += launched.captures
         predictor = Predictor(launched.sandbox, launched.channel, self.caps)
         try:
             with predictor:
+                yield predictor
+        finally:
+            self.exits.append(predictor.end())
+            for capture in launched.captures:
+                capture.finish()
+
+    def _ask_separately(self, held: HeldSnapshot, subset: Splits) -> Array:
+        """Outputs of a predictor that sees only these examples."""
+        assert held.descriptor is not None
+        with self._predictor() as predictor:
+            cap_s = self._cap_cpu_s(held.record)
+            return predictor.evaluate(held.descriptor, self._drive(subset), cap_s).outputs
+
+    def _serve(self, waiting: list[HeldSnapshot]) -> Iterator[MetricValue]:
+        """Evaluate from the end of the list until it is empty or the predictor has to go."""
+        try:
+            with self._predictor() as predictor:
                 self._alone[waiting[-1].record.index] = None
-                while waiting and not stop():
-                    value, fatal = self._one(predictor, waiting.pop())
+                while waiting and not self._stop():
+                    value, fatal = self._evaluate_one(predictor, waiting.pop())
                     yield value
                     if fatal:
                         return
-        except PredictorFault as fault:  # it did not even get ready
+        except PredictorFault as fault:  # it was never ready
             while waiting:
                 yield _without(waiting.pop().record, str(fault))
-        finally:
-            self._bury(predictor, launched)
 
-    def _bury(self, predictor: Predictor, launched: LaunchedSandbox) -> None:
-        self.exits.append(predictor.end())
-        for capture in launched.captures:
-            capture.finish()
-
-    def _one(self, predictor: Predictor, held: HeldSnapshot) -> tuple[MetricValue, bool]:
+    def _evaluate_one(self, predictor: Predictor, held: HeldSnapshot) -> tuple[MetricValue, bool]:
+        """The value of one snapshot, and whether the predictor is of no further use."""
+        record = held.record
         assert held.descriptor is not None
         try:
-            cap_s = self._cap_cpu_s(held.record)
-            answer = predictor.evaluate(held.descriptor, self._drive(self._splits), cap_s)
+            cap_s = self._cap_cpu_s(record)
+            answer = predictor.evaluate(held.descriptor, self._drive(self.splits), cap_s)
         except PredictorFault as fault:
-            return _without(held.record, str(fault)), fault.fatal
+            return _without(record, str(fault)), fault.fatal
         try:
-            metric, loss = judge(answer.outputs, self._order.workload, self._splits)
+            metric, loss = judge(answer.outputs, self.order.entry.workload, self.splits)
         except Unjudged as fault:
             prefix = DIVERGED if isinstance(fault, NotFinite) else ""
-            return _without(held.record, f"{prefix}{fault}", answer.wall_s, answer.cpu_s), False
-        if held.record.index in self._alone:
-            self._alone[held.record.index] = answer.outputs
+            return _without(record, f"{prefix}{fault}", answer.wall_s, answer.cpu_s), False
+        if record.index in self._alone:
+            self._alone[record.index] = answer.outputs
         value = MetricValue(
-            snapshot=held.record.index,
+            snapshot=record.index,
             value=metric,
             loss=loss,
             outputs_sha256=digest(answer.outputs),
@@ -230,8 +244,8 @@ class Evaluator:
         return value, False
 
     def _drive(self, splits: Splits) -> Callable[[Ask], Array]:
-        """How this workload puts its questions."""
-        spec = self._order.workload
+        """The function that asks the questions of this workload."""
+        spec = self.order.entry.workload
         if spec.evaluation == "interactive" and spec.interact is not None:
             return _interactive(spec.interact, splits)
         inputs = splits.test_inputs
@@ -241,14 +255,14 @@ class Evaluator:
 def _interactive(
     interact: Callable[[Splits, Ask], Array], splits: Splits
 ) -> Callable[[Ask], Array]:
-    """The workload's own play; outputs that it cannot use are the predictor's fault."""
+    """The workload's own evaluation; outputs that it cannot use are the predictor's fault."""
 
     def drive(ask: Ask) -> Array:
         try:
             return interact(splits, ask)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             raise PredictorFault(
-                f"outputs that the workload cannot play with: {error}", fatal=False
+                f"outputs that the workload cannot use: {error}", fatal=False
             ) from error
 
     return drive
@@ -262,16 +276,22 @@ def _last(held: Sequence[HeldSnapshot]) -> int | None:
 def _without(
     record: Snapshot, reason: str, wall_s: float = 0.0, cpu_s: float | None = None
 ) -> MetricValue:
-    clean = "".join(item if item.isprintable() else "?" for item in reason)
+    """The record of a snapshot without a value."""
+    clean = "".join(character if character.isprintable() else "?" for character in reason)
     return MetricValue(
         snapshot=record.index, value=None, reason=clean[:500], wall_s=wall_s, cpu_s=cpu_s
     )
 
 
+def _replaced(value: MetricValue, record: Snapshot, reason: str) -> MetricValue:
+    """The same record without its value."""
+    return _without(record, reason, value.wall_s, value.cpu_s)
+
+
 def _instance_facts(order: Order, splits: Splits) -> dict[str, float]:
-    """What is known of the drawn instance, its optimum included."""
+    """The facts of the drawn instance, including its optimum if it is known."""
     facts = {name: float(value) for name, value in splits.facts.items()}
-    spec = order.workload
+    spec = order.entry.workload
     if spec.optimum is not None:
         facts["optimum"] = spec.optimum
         if spec.optimum_error is not None:
@@ -279,65 +299,21 @@ def _instance_facts(order: Order, splits: Splits) -> dict[str, float]:
     return facts
 
 
-def evaluate(
-    order: Order, source: Path, splits: Splits, observation: Observation, stop: Callable[[], bool]
-) -> tuple[Evaluation, list[OutputCapture]]:
-    """The metric of every held snapshot of a run that began, and the predictors' output."""
-    assert observation.gun_ns is not None
-    evaluator = Evaluator(order, source, splits, observation.gun_ns)
-    values = evaluator.values(observation.held, stop)
-    cpu = [item.cpu_s for item in evaluator.exits if item.cpu_s is not None]
-    peaks = [item.peak_rss_bytes for item in evaluator.exits if item.peak_rss_bytes is not None]
+def evaluation_record(evaluator: Evaluator, values: Sequence[MetricValue]) -> Evaluation:
+    """`eval.json`: the metric of each snapshot, and the cost of the predictors."""
+    exits, order, splits = evaluator.exits, evaluator.order, evaluator.splits
+    cpu = [exit_.cpu_s for exit_ in exits if exit_.cpu_s is not None]
+    peaks = [exit_.peak_rss_bytes for exit_ in exits if exit_.peak_rss_bytes is not None]
     cost = PredictorCost(
         cap_cpu_s=evaluator.caps.cpu_s,
         cap_wall_s=evaluator.caps.answer_wall_s,
         cpu_s=sum(cpu) if cpu else None,
         peak_rss_bytes=max(peaks, default=None),
     )
-    evaluation = Evaluation(
-        metric=order.workload.metric.name,
+    return Evaluation(
+        metric=order.entry.workload.metric.name,
         examples=examples_of(splits),
         values=tuple(values),
-        predictor=cost if evaluator.exits else None,
+        predictor=cost if exits else None,
         facts=_instance_facts(order, splits),
     )
-    return evaluation, evaluator.captures
-
-
-def take_custody(held: Sequence[HeldSnapshot], folder: Path, keep_bytes: int) -> list[Snapshot]:
-    """Hash every held snapshot and keep the latest ones on disk, up to a total size.
-
-    Raises:
-        OSError: one could not be written; none is left there, since none is recorded as kept.
-    """
-    try:
-        return _custody(held, folder, keep_bytes)
-    except BaseException:
-        for path in folder.glob("*.safetensors"):
-            path.unlink(missing_ok=True)
-        raise
-
-
-def _custody(held: Sequence[HeldSnapshot], folder: Path, keep_bytes: int) -> list[Snapshot]:
-    records = {item.record.index: item.record for item in held}
-    kept_bytes = 0
-    for item in reversed(held):
-        if item.descriptor is None:
-            continue
-        data = read_bytes(item.descriptor)
-        digest_hex = hashlib.sha256(data).hexdigest()
-        keep = kept_bytes + len(data) <= keep_bytes
-        if keep:
-            kept_bytes += len(data)
-            write_file(folder / f"{item.record.index:04d}.safetensors", data)
-        change = {"sha256": digest_hex, "kept": keep}
-        records[item.record.index] = item.record.model_copy(update=change)
-    return [records[index] for index in sorted(records)]
-
-
-def release(held: Sequence[HeldSnapshot]) -> None:
-    """Close the descriptors; the memory goes with them."""
-    for item in held:
-        if item.descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.close(item.descriptor)

@@ -1,4 +1,4 @@
-"""Looks a submission over without running it: what is missing, what is wrong, what to do."""
+"""Inspects a submission without running it: what is missing, what is wrong, what to do."""
 
 import ast
 import importlib.util
@@ -21,12 +21,13 @@ from harness.run.submission import (
 from harness.run.untrusted_files import SOURCE_BYTES_MAX, UnusableFile, read_plain
 
 StepResult = Literal["pass", "warn", "fail", "skip"]
-"""`skip`: it could not be looked at, for the reason given, and is no pass."""
+"""`skip`: it could not be checked, for the reason given; this is not a pass."""
+SIGNATURES = {"train": "train(session)", "predictor": "predictor(weights, workload)"}
 
 
 @dataclass(frozen=True)
 class InspectionStep:
-    """One thing that was looked at."""
+    """One check of a submission."""
 
     rule: str
     verdict: StepResult
@@ -34,36 +35,32 @@ class InspectionStep:
     advice: str = ""
 
 
-def _guarded(rule: str, look: Callable[[], str]) -> InspectionStep:
-    """A look that raises `SubmissionError` where something is wrong."""
+def _step(rule: str, check: Callable[[], str]) -> InspectionStep:
+    """The result of a check that raises `SubmissionError` if something is wrong."""
     try:
-        return InspectionStep(rule, "pass", look())
+        return InspectionStep(rule, "pass", check())
     except SubmissionError as error:
         return InspectionStep(rule, "fail", str(error))
 
 
 def size_text(source: Source, rules: RunRules) -> str:
-    """Files and bytes of the source, against what the ruleset allows.
+    """Files and bytes of the source, and what the ruleset allows.
 
     Raises:
-        SubmissionError: there is more than allowed, or something that is no plain file.
+        SubmissionError: it is larger than allowed, or contains something that is no plain file.
     """
     sizes = [path.stat().st_size for path in files_of(source.folder)]
-    told = (
+    text = (
         f"{len(sizes)} files, {sum(sizes)} bytes; "
         f"{FILES_MAX} files and {rules.source_bytes_max} bytes are allowed"
     )
     if sum(sizes) > rules.source_bytes_max or len(sizes) > FILES_MAX:
-        raise SubmissionError(f"{source.folder}: {told}; only source belongs into a submission")
-    return told
+        raise SubmissionError(f"{source.folder}: {text}; only source belongs in a submission")
+    return text
 
 
 def _parsed(path: Path) -> ast.Module:
-    """The syntax of a Python file.
-
-    Raises:
-        SubmissionError: it has none; the message says in which line.
-    """
+    """The syntax tree of a Python file."""
     try:
         return ast.parse(read_plain(path, SOURCE_BYTES_MAX), str(path))
     except (OSError, UnusableFile) as error:
@@ -75,24 +72,20 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _names(tree: ast.Module) -> set[str]:
-    """What a module defines or imports on its first level."""
-    found: set[str] = set()
+    """Names that a module defines or imports at its top level."""
+    names: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {alias.asname or alias.name for alias in node.names}
+            names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return found
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
 
 
 def _entry_text(source: Source) -> str:
-    """Which functions of train.py will be called.
-
-    Raises:
-        SubmissionError: one of them is not there.
-    """
+    """The functions of train.py that will be called."""
     file = source.file
     needed = [] if file.command else ["train"]
     if file.division == "open" and not file.predict_command:
@@ -102,56 +95,46 @@ def _entry_text(source: Source) -> str:
     path = source.folder / "train.py"
     if not path.is_file():
         raise SubmissionError(f"{path}: missing; it has to define {' and '.join(needed)}")
-    signatures = {"train": "train(session)", "predictor": "predictor(weights, workload)"}
-    there = _names(_parsed(path))
-    lacking = [signatures[name] for name in needed if name not in there]
-    if lacking:
-        raise SubmissionError(f"{path}: defines no {' and no '.join(lacking)}")
-    return f"train.py defines {' and '.join(signatures[name] for name in needed)}"
-
-
-def _is_installed(name: str) -> bool:
-    """Whether a module's package can be found here."""
-    return importlib.util.find_spec(name.partition(".")[0]) is not None
+    defined = _names(_parsed(path))
+    missing = [SIGNATURES[name] for name in needed if name not in defined]
+    if missing:
+        raise SubmissionError(f"{path}: defines no {' and no '.join(missing)}")
+    return f"train.py defines {' and '.join(SIGNATURES[name] for name in needed)}"
 
 
 def _imports_text(source: Source) -> str:
-    """Whether what is declared to be imported before the gun is installed.
-
-    Raises:
-        SubmissionError: a module is not installed, or is the submission's own.
-    """
+    """The modules that are imported before the start signal."""
+    path = source.folder / "submission.toml"
     for name in source.file.imports:
         top = name.partition(".")[0]
-        own = (source.folder / f"{top}.py").exists() or (source.folder / top).is_dir()
-        if top and own:
+        if top and ((source.folder / f"{top}.py").exists() or (source.folder / top).is_dir()):
             raise SubmissionError(
-                f"{source.folder / 'submission.toml'}: imports names '{name}', which is the "
-                "submission's own; only installed packages may be imported before the gun"
+                f"{path}: imports names '{name}', which is the submission's own; only installed "
+                "packages may be imported before the start signal"
             )
-        if not _is_installed(name):
+        if importlib.util.find_spec(top) is None:
             raise SubmissionError(
-                f"{source.folder / 'submission.toml'}: imports names '{name}', which is not "
-                "installed here; install it or leave it out"
+                f"{path}: imports names '{name}', which is not installed here; install it or "
+                "leave it out"
             )
-    return ", ".join(source.file.imports) or "nothing is imported before the gun"
+    return ", ".join(source.file.imports) or "nothing is imported before the start signal"
 
 
 def _lock_text(source: Source) -> str:
     check_lock(source.folder)
-    there = (source.folder / LOCK).is_file()
-    return f"every line of {LOCK} is pinned and hashed" if there else f"no {LOCK}"
+    exists = (source.folder / LOCK).is_file()
+    return f"every line of {LOCK} is pinned and hashed" if exists else f"no {LOCK}"
 
 
-def _packing(source: Source) -> Iterator[InspectionStep]:
+def _source_steps(source: Source) -> Iterator[InspectionStep]:
     try:
-        found = list(source_findings(source.folder))
+        findings = list(source_findings(source.folder))
     except SubmissionError:
-        return  # told by the step on its size
-    for item in found:
-        verdict: StepResult = "pass" if item.level == "info" else "warn"
-        yield InspectionStep(item.rule, verdict, item.message, item.advice)
-    if not found:
+        return  # reported by the step `size`
+    for finding in findings:
+        verdict: StepResult = "pass" if finding.level == "info" else "warn"
+        yield InspectionStep(finding.rule, verdict, finding.message, finding.advice)
+    if not findings:
         yield InspectionStep("source-opaque", "pass", "every file is text that people can read")
 
 
@@ -167,20 +150,19 @@ def _division_text(source: Source, workload: str) -> str:
 
 
 def inspect(source: Source, workload: str, rules: RunRules) -> Iterator[InspectionStep]:
-    """All that can be told without running anything.
+    """Check everything that can be checked without running anything.
 
     Args:
         source: The submission, as `open_submission` read it.
-        workload: The workload that it is to be run on, one that there is.
+        workload: Name of an existing workload.
         rules: What the ruleset allows.
     """
-    yield InspectionStep(
-        "schema", "pass", f"submission.toml is valid; division {source.file.division}"
-    )
-    yield _guarded("workload", lambda: _fits_text(source, workload))
-    yield _guarded("division", lambda: _division_text(source, workload))
-    yield _guarded("entry", lambda: _entry_text(source))
-    yield _guarded("imports", lambda: _imports_text(source))
-    yield _guarded("lock", lambda: _lock_text(source))
-    yield _guarded("size", lambda: size_text(source, rules))
-    yield from _packing(source)
+    division = source.file.division
+    yield InspectionStep("schema", "pass", f"submission.toml is valid; division {division}")
+    yield _step("workload", lambda: _fits_text(source, workload))
+    yield _step("division", lambda: _division_text(source, workload))
+    yield _step("entry", lambda: _entry_text(source))
+    yield _step("imports", lambda: _imports_text(source))
+    yield _step("lock", lambda: _lock_text(source))
+    yield _step("size", lambda: size_text(source, rules))
+    yield from _source_steps(source)

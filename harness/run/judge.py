@@ -1,4 +1,4 @@
-"""The judge: computes the metric from full outputs and labels that no sandbox ever held."""
+"""The judge: computes the metric from full outputs and from labels that no sandbox has."""
 
 import hashlib
 from typing import Any
@@ -11,12 +11,12 @@ from harness.api import Outputs, Splits, WorkloadSpec
 Array = npt.NDArray[Any]
 
 NORMALISATION_TOLERANCE = 1e-3
-"""How far the probabilities of one prediction may be from 1 in sum; float32 over 50,000 classes
-stays well inside."""
+"""Greatest difference from 1 of the sum of one prediction's probabilities; float32 over 50,000
+classes has a much smaller one."""
 
 
 class Unjudged(ValueError):
-    """Outputs that have no metric; the text says why."""
+    """Outputs that have no metric; the message says why."""
 
 
 class NotFinite(Unjudged):
@@ -24,11 +24,11 @@ class NotFinite(Unjudged):
 
 
 def check_outputs(outputs: Array, contract: Outputs, examples: int) -> None:
-    """Refuse anything but the declared type and shape, finite and, where asked, normalised.
+    """Check the type and shape of outputs, and that they are finite and, if required, normalised.
 
     Raises:
         NotFinite: a value is NaN or infinite.
-        Unjudged: any other departure.
+        Unjudged: they break the contract in another way.
     """
     expected = (examples, *contract.shape)
     if outputs.dtype != np.float32 or outputs.shape != expected:
@@ -48,7 +48,7 @@ def _check_finite(outputs: Array) -> None:
 
 
 def _check_normalised(outputs: Array) -> None:
-    """Probabilities must sum to one over the last axis; minus infinity is a probability of 0."""
+    """Check that probabilities sum to 1 over the last axis; minus infinity is probability 0."""
     if np.isnan(outputs).any() or (outputs == np.inf).any():
         raise NotFinite("some log-probabilities are NaN or plus infinity")
     worst = float(np.abs(_sums(outputs) - 1).max(initial=0.0))
@@ -59,23 +59,23 @@ def _check_normalised(outputs: Array) -> None:
 
 
 def _sums(outputs: Array) -> Array:
-    """Probabilities of each prediction together, in double precision."""
+    """Sum of the probabilities of each prediction, in double precision."""
     with np.errstate(over="ignore", under="ignore"):
         total: Array = np.exp(outputs.astype(np.float64)).sum(axis=-1)
     return total
 
 
 def normalised(outputs: Array) -> Array:
-    """Log-probabilities that sum to one, of some that do so within the tolerance.
+    """Normalise log-probabilities that sum to 1 within the tolerance.
 
-    Else every prediction could claim the whole tolerance as likelihood that it never gave away.
+    Otherwise every prediction could gain the tolerance as likelihood.
     """
     shifts = np.log(_sums(outputs)).astype(np.float32)
     return outputs - shifts[..., None]
 
 
 def judge(outputs: Array, workload: WorkloadSpec, splits: Splits) -> tuple[float, float | None]:
-    """Metric and, where the workload defines one, loss.
+    """Compute the metric and, if the workload defines one, the loss.
 
     Raises:
         Unjudged: the outputs break their contract, or the metric comes out not finite.
@@ -92,7 +92,7 @@ def judge(outputs: Array, workload: WorkloadSpec, splits: Splits) -> tuple[float
 
 
 def passes(value: float | None, workload: WorkloadSpec) -> bool:
-    """Whether a metric reaches the target; written so that nothing but a number can."""
+    """Whether a metric reaches the target; NaN never does."""
     if value is None:
         return False
     target = workload.target.value

@@ -1,4 +1,4 @@
-"""Sealed memory files: how arrays and weights cross the wall without a path or a copy of trust."""
+"""Sealed memory files: arrays and weights cross the sandbox without a path and without trust."""
 
 import fcntl
 import io
@@ -17,18 +17,18 @@ from harness.storage import write_all
 Array = npt.NDArray[Any]
 
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-"""With these set nobody, not even the maker, can alter the bytes or the length any more."""
+"""With these seals no process, not even the one that made it, can alter the bytes or length."""
 
 
 class Unsealed(ValueError):
-    """A descriptor that is no sealed memory file; the text says what it is."""
+    """A descriptor that is not a sealed memory file; the message says what it is."""
 
 
 def sealed(name: str, fill: Callable[[int], None]) -> int:
-    """A memory file, filled, then sealed for good; returns its descriptor.
+    """Create a memory file, fill it, and seal it; returns its descriptor.
 
     Raises:
-        OSError: no memory, or `fill` left a writable map behind.
+        OSError: there is no memory, or `fill` left a writable map.
     """
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
@@ -41,12 +41,10 @@ def sealed(name: str, fill: Callable[[int], None]) -> int:
 
 
 def sealed_array(name: str, array: Array) -> int:
-    """An array as `.npy` in a sealed memory file."""
+    """Write an array as `.npy` to a sealed memory file; returns its descriptor."""
     contiguous = np.ascontiguousarray(array).reshape(np.shape(array))
     if contiguous.dtype.hasobject:
-        raise ValueError(
-            f"array '{name}' holds Python objects; only plain numbers can be handed over"
-        )
+        raise ValueError(f"array '{name}' contains Python objects; only numbers can be handed over")
 
     def fill(descriptor: int) -> None:
         header = io.BytesIO()
@@ -61,14 +59,14 @@ def sealed_array(name: str, array: Array) -> int:
 
 
 def reopened(descriptor: int) -> int:
-    """A read-only descriptor of the same file with an offset of its own, fit to be sent."""
+    """Open a read-only descriptor of the same file with its own offset."""
     return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def check_sealed(descriptor: int, size_max: int) -> int:
     """The size of a sealed memory file.
 
-    Nothing here can block, whatever was sent: pipes, folders and devices are told by their mode.
+    This never blocks: pipes, folders and devices are recognised by their mode.
 
     Raises:
         Unsealed: not a regular file, not sealed, or larger than `size_max`.
@@ -90,7 +88,7 @@ def check_sealed(descriptor: int, size_max: int) -> int:
 
 
 def read_bytes(descriptor: int) -> bytes:
-    """All bytes of a sealed file, by position, so that a shared offset does not matter."""
+    """Read all bytes of a sealed file by position, independent of a shared offset."""
     size = os.fstat(descriptor).st_size
     parts: list[bytes] = []
     offset = 0
@@ -104,28 +102,28 @@ def read_bytes(descriptor: int) -> bytes:
 
 
 def read_array(descriptor: int, size_max: int) -> Array:
-    """An array that a sandbox made: seals, size and header are checked, objects refused.
+    """Read an array from a sandbox: seals, size and header are checked, objects refused.
 
     Raises:
-        Unsealed: no sealed memory file within the limit.
-        ValueError: no plain `.npy` file.
+        Unsealed: not a sealed memory file within the limit.
+        ValueError: not a plain `.npy` file.
     """
     check_sealed(descriptor, size_max)
     return _parsed(read_bytes(descriptor))
 
 
 def _parsed(data: bytes) -> Array:
-    """An array from the bytes of a `.npy` file; `np.load` would also open archives."""
+    """Parse the bytes of a `.npy` file; `np.load` would also open archives."""
     file = io.BytesIO(data)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's own, on odd literals in the header
+            warnings.simplefilter("ignore")  # Python's own, on unusual literals in the header
             shape, fortran, dtype = _read_header(file)
-    except Exception as error:  # a hostile header raises whatever Python's tokenizer raises
+    except Exception as error:  # a hostile header can raise anything
         raise ValueError("no .npy file of version 1 or 2") from error
     if dtype.hasobject:
         raise ValueError("the array holds Python objects")
-    # Compared before anything is made: a header may claim more than any memory holds.
+    # Compared before an array is made: a header can claim more than the memory.
     size_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or size_bytes != len(data) - file.tell():
         raise ValueError("the array's header does not fit its size")
@@ -134,11 +132,7 @@ def _parsed(data: bytes) -> Array:
 
 
 def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether in Fortran's order, and type; the file is left where the numbers begin.
-
-    Raises:
-        ValueError: not a `.npy` file of version 1 or 2 (numpy itself raises more than that).
-    """
+    """Read shape, whether in Fortran order, and type; the file is then at the first number."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)
@@ -148,7 +142,7 @@ def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def map_array(descriptor: int) -> Array:
-    """A `.npy` file mapped copy-on-write: reads cost nothing, writes stay in this process.
+    """Map a `.npy` file copy-on-write: reads need no copy, writes stay in this process.
 
     Raises:
         ValueError: not a `.npy` file of version 1 or 2.

@@ -1,10 +1,9 @@
-"""Drives the predictor: weights and inputs out, outputs back, every CPU second counted."""
+"""Drives the predictor process: sends weights and inputs, receives outputs, limits the CPU."""
 
 import select
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -19,18 +18,18 @@ from harness.run.protocol import Message, Violation, close_all
 
 Array = npt.NDArray[Any]
 
-_LOOK_MS = 50
-"""How often the predictor's CPU seconds are looked at while it works."""
+_POLL_MS = 50
+"""Milliseconds between two readings of the predictor's CPU seconds."""
 WALL_PER_CPU = 10.0
-"""Wall seconds that all answers for a snapshot may take besides the first cap, for each CPU second
-that they may use: else one that sleeps before each of a thousand answers holds up everybody."""
+"""Wall seconds per allowed CPU second that all answers for a snapshot may take beyond the first
+cap; otherwise a predictor that sleeps before each of a thousand answers blocks the evaluation."""
 
 
 class PredictorFault(RuntimeError):
-    """No outputs for this snapshot; `fatal` where the process is of no further use."""
+    """No outputs for this snapshot; `fatal` if the process is of no further use."""
 
     def __init__(self, text: str, *, fatal: bool = True) -> None:
-        """Say why."""
+        """Store the reason."""
         super().__init__(text)
         self.fatal = fatal
 
@@ -46,7 +45,7 @@ class PredictorCaps:
 
 
 class PredictorAnswer(NamedTuple):
-    """Outputs and what they cost, loading included."""
+    """Outputs and their cost, including the loading of the weights."""
 
     outputs: Array
     wall_s: float
@@ -54,12 +53,12 @@ class PredictorAnswer(NamedTuple):
 
 
 def all_at_once(inputs: Arrays) -> Callable[[Ask], Array]:
-    """One question: all inputs."""
+    """Ask one question: all inputs."""
     return lambda ask: ask(inputs)
 
 
 def in_lockstep(inputs: Arrays) -> Callable[[Ask], Array]:
-    """One question a position: t+1 is put only after the outputs for t are there.
+    """Ask one question per position: t+1 only after the outputs for t were received.
 
     Args:
         inputs: Arrays of shape (examples, length).
@@ -79,7 +78,7 @@ def in_lockstep(inputs: Arrays) -> Callable[[Ask], Array]:
 
 
 class Predictor:
-    """One predictor process; it serves all snapshots of a run unless it breaks a cap."""
+    """One predictor process; it evaluates all snapshots of a run unless it breaks a cap."""
 
     def __init__(self, sandbox: Sandbox, channel: socket.socket, caps: PredictorCaps) -> None:
         """Take over a launched predictor."""
@@ -99,17 +98,12 @@ class Predictor:
         self._expect("ready", self._caps.start_wall_s)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._sandbox.kill()
         self._channel.close()
 
     def end(self) -> Exit:
-        """Kill what is left and account for it."""
+        """Kill what is left and return how it ended."""
         self._sandbox.kill()
         self._channel.close()
         return self._sandbox.reap(10.0)
@@ -121,8 +115,8 @@ class Predictor:
 
         Args:
             weights: Descriptor of the sealed safetensors.
-            drive: Puts the questions, one after the other, and makes one array of the answers.
-            cap_cpu_s: CPU seconds for this snapshot; None: as all.
+            drive: Asks the questions, one after the other, and makes one array of the answers.
+            cap_cpu_s: CPU seconds for this snapshot; None takes the cap for all snapshots.
 
         Raises:
             PredictorFault: no outputs, with the reason.
@@ -169,16 +163,16 @@ class Predictor:
             close_all(fresh)
 
     def _check_silent(self) -> None:
-        """An answer to a question that was not put yet is no answer."""
+        """Refuse a message that was sent before its question."""
         try:
             waiting = self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except OSError:
-            return  # nothing waits
+            return  # no message waits
         if waiting:
-            raise PredictorFault("the predictor sent a message that nobody asked for")
+            raise PredictorFault("the predictor sent a message without a question")
 
     def _expect(self, kind: str, wall_s: float) -> tuple[Message, list[int]]:
-        """The next message, which must be of this kind and come within the caps."""
+        """The next message, which must have this kind and arrive within the caps."""
         begin_ns = now_ns()
         try:
             self._wait(kind, begin_ns, wall_s)
@@ -187,21 +181,21 @@ class Predictor:
         return self._take(kind)
 
     def _wait(self, kind: str, begin_ns: int, wall_s: float) -> None:
-        """Until a message is there; all answers for one snapshot share one allowance besides."""
-        patience_s = self._caps.answer_wall_s + WALL_PER_CPU * self._cap_cpu_s
+        """Wait for a message; all answers for one snapshot also have a common limit."""
+        limit_s = self._caps.answer_wall_s + WALL_PER_CPU * self._cap_cpu_s
         while True:
-            ready = dict(self._poll.poll(_LOOK_MS))
+            ready = dict(self._poll.poll(_POLL_MS))
             self._check_cpu()
             if self._channel.fileno() in ready:
                 return
             if ready:
                 raise PredictorFault(
-                    f"the predictor ended before '{kind}'; its last words are in log.txt"
+                    f"the predictor ended before '{kind}'; its last output is in log.txt"
                 )
             waited_ns = now_ns() - begin_ns
-            if self._metered and self._waited_ns + waited_ns > patience_s * NS_PER_S:
+            if self._metered and self._waited_ns + waited_ns > limit_s * NS_PER_S:
                 raise PredictorFault(
-                    f"the predictor's answers took more than {patience_s:.3g} s together"
+                    f"the predictor's answers took more than {limit_s:.3g} s together"
                 )
             if waited_ns > wall_s * NS_PER_S:
                 raise PredictorFault(f"the predictor gave no '{kind}' within {wall_s:g} s")
@@ -213,18 +207,18 @@ class Predictor:
             received = None  # it died with a question unread
         if received is None or not (received.data or received.fds):
             raise PredictorFault(
-                f"the predictor hung up before '{kind}'; its last words are in log.txt"
+                f"the predictor hung up before '{kind}'; its last output is in log.txt"
             )
         try:
-            message_in = protocol.checked(received)
+            message = protocol.checked(received)
         except Violation as violation:
             raise PredictorFault(f"the predictor broke the protocol: {violation}") from violation
-        if message_in.kind == "failed":
-            raise PredictorFault(message_in.fields["reason"], fatal=False)
-        if message_in.kind != kind:
+        if message.kind == "failed":
+            raise PredictorFault(message.fields["reason"], fatal=False)
+        if message.kind != kind:
             close_all(received.fds)
-            raise PredictorFault(f"the predictor sent '{message_in.kind}' where '{kind}' was due")
-        return message_in, received.fds
+            raise PredictorFault(f"the predictor sent '{message.kind}' where '{kind}' was due")
+        return message, received.fds
 
     def _spent_s(self) -> float | None:
         now_s = self._sandbox.cpu_s()
@@ -233,7 +227,7 @@ class Predictor:
         return now_s - self._begin_cpu_s
 
     def _check_cpu(self) -> None:
-        """Training at prediction time, or any other large work, ends here."""
+        """End training at prediction time, and any other large computation."""
         if not self._metered:
             return
         spent_s = self._spent_s()

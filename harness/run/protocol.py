@@ -1,7 +1,7 @@
 """Protocol v1 between conductor and sandbox: JSON objects on one SOCK_SEQPACKET socket.
 
-Both ends use this module; a submission in another language needs only docs/protocol.md. The
-standard library suffices, since it is loaded inside the sandbox before the gun.
+Both ends use this module; a submission in another language needs only docs/protocol.md. It uses
+only the standard library, since it is loaded in the sandbox before the start signal.
 """
 
 import array
@@ -23,7 +23,7 @@ NOTE_CHARACTERS_MAX = 200
 NAME_CHARACTERS_MAX = 100
 SCALARS_MAX = 32
 NONFINITE = ("nan", "inf", "-inf")
-"""What a scalar of `log` may be besides a finite number, told apart from those."""
+"""What a scalar of `log` may be besides a finite number."""
 DATA_FDS_MAX = 64
 """Descriptors that one `go` may carry (the kernel's own limit is 253)."""
 FD_VARIABLE = "JOULEMARK_FD"
@@ -36,7 +36,7 @@ _TIMESPEC = struct.Struct("@qq")
 
 
 class Violation(ValueError):
-    """A message that the protocol does not allow; the text never echoes what was sent."""
+    """A message that the protocol does not allow; the text never contains what was sent."""
 
 
 class Message(NamedTuple):
@@ -47,23 +47,23 @@ class Message(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What one `recvmsg` brought."""
+    """The result of one `recvmsg`."""
 
     data: bytes
     fds: list[int]
     stamp_ns: int
-    """Monotonic, directly after the receipt."""
+    """Monotonic time, directly after the receipt."""
     kernel_wall_ns: int | None
-    """CLOCK_REALTIME at the send, by the kernel."""
+    """CLOCK_REALTIME when it was sent, by the kernel."""
     truncated: bool
     """The message or its descriptors did not fit."""
 
 
 def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
-    """One message as bytes.
+    """Encode one message.
 
     Raises:
-        ValueError: it holds a non-finite number or is longer than the protocol allows.
+        ValueError: it contains a non-finite number or is longer than the protocol allows.
     """
     text = json.dumps({"type": kind, **fields}, allow_nan=False, separators=(",", ":"))
     data = text.encode()
@@ -141,10 +141,6 @@ def _ready(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {"protocol": VERSION, "runtime": _text(tree, "runtime", 2000)}
 
 
-def _snapshot(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {"step": _whole(tree, "step"), "note": _text(tree, "note", NOTE_CHARACTERS_MAX)}
-
-
 def _log(tree: Mapping[str, Any]) -> dict[str, Any]:
     scalars = tree.get("scalars")
     if not isinstance(scalars, dict) or len(scalars) > SCALARS_MAX:
@@ -153,12 +149,13 @@ def _log(tree: Mapping[str, Any]) -> dict[str, Any]:
         _text({"name": key}, "name", NAME_CHARACTERS_MAX): value for key, value in scalars.items()
     }
     numbers = {name: _number(value) for name, value in named.items()}
-    odd = _nonfinite(tree.get("nonfinite", {}), SCALARS_MAX - len(numbers))
-    return {"step": _whole(tree, "step"), "scalars": numbers, **({"nonfinite": odd} if odd else {})}
+    nonfinite = _nonfinite(tree.get("nonfinite", {}), SCALARS_MAX - len(numbers))
+    fields = {"step": _whole(tree, "step"), "scalars": numbers}
+    return {**fields, "nonfinite": nonfinite} if nonfinite else fields
 
 
 def _nonfinite(tree: Any, room: int) -> dict[str, str]:
-    """Names of further scalars that JSON has no number for, with which of the three they are."""
+    """Names of scalars that JSON cannot express as a number, with one of `NONFINITE`."""
     if not isinstance(tree, dict) or len(tree) > room:
         raise Violation(f"field 'nonfinite' is no object of at most {room} keys")
     if not all(isinstance(value, str) and value in NONFINITE for value in tree.values()):
@@ -172,42 +169,33 @@ def _span(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": _text(tree, "name", NAME_CHARACTERS_MAX), "edge": tree["edge"]}
 
 
-def _answer(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": _whole(tree, "id")}
-
-
-def _failed(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": _whole(tree, "id"), "reason": _text(tree, "reason", 2000)}
-
-
-def _nothing(_tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {}
-
-
 _CHECKS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "ready": _ready,
-    "setup_done": _nothing,
-    "snapshot": _snapshot,
+    "setup_done": lambda _tree: {},
+    "snapshot": lambda tree: {
+        "step": _whole(tree, "step"),
+        "note": _text(tree, "note", NOTE_CHARACTERS_MAX),
+    },
     "log": _log,
     "span": _span,
-    "done": _nothing,
-    "loaded": _answer,
-    "outputs": _answer,
-    "failed": _failed,
+    "done": lambda _tree: {},
+    "loaded": lambda tree: {"id": _whole(tree, "id")},
+    "outputs": lambda tree: {"id": _whole(tree, "id")},
+    "failed": lambda tree: {"id": _whole(tree, "id"), "reason": _text(tree, "reason", 2000)},
 }
 """Types that a sandbox may send; unknown keys of a known type are ignored."""
 
 FDS_OF = {"snapshot": 1, "outputs": 1}
-"""Descriptors that go with a type; every other type carries none."""
+"""Number of descriptors that a type carries; every other type carries none."""
 
 
 def runtime() -> str:
-    """This interpreter: a wrong library path starts another one, which the conductor then sees."""
+    """Identify this interpreter, so that the conductor detects another one in the sandbox."""
     return f"python {platform.python_version()} prefix {sys.prefix}"
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """The conductor's end, stamping kernel times, and the sandbox's end, inheritable."""
+    """Create the conductor's end, with kernel time stamps, and the sandbox's end, inheritable."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     here.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     there.set_inheritable(True)
@@ -228,18 +216,18 @@ def send(
 
 
 def receive(channel: socket.socket, fds_max: int = 1, *, wait: bool = True) -> Received:
-    """Take one message; empty data mean end of file, or a message of length zero.
+    """Receive one message; empty data mean end of file, or a message of length zero.
 
     The ancillary buffer has room for one time stamp and `fds_max` descriptors and no more: the
     kernel closes what does not fit.
 
     Raises:
-        BlockingIOError: nothing is there, and `wait` is false.
+        BlockingIOError: no message waits, and `wait` is False.
     """
     stamp_room = socket.CMSG_SPACE(_TIMESPEC.size)
     room = stamp_room + socket.CMSG_LEN(4 * fds_max)
     flags = socket.MSG_CMSG_CLOEXEC | (0 if wait else socket.MSG_DONTWAIT)
-    data, ancillary, seen, _ = channel.recvmsg(MESSAGE_BYTES_MAX + 1, room, flags)
+    data, ancillary, result, _ = channel.recvmsg(MESSAGE_BYTES_MAX + 1, room, flags)
     stamp_ns = now_ns()
     fds: list[int] = []
     kernel_wall_ns = None
@@ -250,18 +238,18 @@ def receive(channel: socket.socket, fds_max: int = 1, *, wait: bool = True) -> R
         elif level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
             seconds, rest = _TIMESPEC.unpack(payload[: _TIMESPEC.size])
             kernel_wall_ns = seconds * 1_000_000_000 + rest
-    truncated = bool(seen & (socket.MSG_TRUNC | socket.MSG_CTRUNC))
+    truncated = bool(result & (socket.MSG_TRUNC | socket.MSG_CTRUNC))
     return Received(data, fds, stamp_ns, kernel_wall_ns, truncated or len(data) > MESSAGE_BYTES_MAX)
 
 
 def close_all(fds: Iterable[int]) -> None:
-    """Close descriptors that nobody wants."""
+    """Close descriptors that are not needed."""
     for descriptor in fds:
         os.close(descriptor)
 
 
 def checked(received: Received) -> Message:
-    """The message, with exactly the descriptors that its type carries; otherwise they are closed.
+    """Check a message, which must have as many descriptors as its type carries; else close them.
 
     Raises:
         Violation: anything that the protocol does not allow.

@@ -1,10 +1,10 @@
-"""Descriptors that nobody can open anew for writing: opened by a helper on a read-only mount.
+"""Read-only descriptors that cannot be reopened for writing.
 
-A plain read-only descriptor can be reopened through /proc by whoever owns the file; one that was
-opened on a read-only mount carries that mount wherever it is sent, and reopening it gives EROFS.
+The owner of a file can reopen a plain read-only descriptor for writing through /proc. A descriptor
+that was opened on a read-only mount keeps that mount wherever it is sent, and reopening it gives
+EROFS. So a helper opens the files inside a mount namespace in which everything is read-only.
 """
 
-import array
 import contextlib
 import os
 import socket
@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.launchers import bubblewrap
-from harness.run.protocol import close_all
+from harness.run.protocol import close_all, receive
 
 _TIMEOUT_S = 20.0
 _FILES_MAX = 128
-# Runs in a mount namespace in which everything is read-only; only its descriptors come out.
 _HELPER = """
 import array, os, socket, sys
 channel = socket.socket(fileno=int(sys.argv[1]))
@@ -33,9 +32,9 @@ _OPTIONS = ("--ro-bind", "/", "/", "--unshare-net", "--die-with-parent", "--cap-
 
 
 def file_of(mapped: npt.NDArray[Any]) -> Path | None:
-    """The `.npy` file that an array maps whole and unaltered; None for every other array."""
+    """The `.npy` file that an array maps completely; None for every other array."""
     name = getattr(mapped, "filename", None)
-    # A copy-on-write map may differ from its file; a writable one may yet change.
+    # A copy-on-write map can differ from its file; a writable one can change.
     if name is None or getattr(mapped, "mode", "") != "r" or not mapped.flags.c_contiguous:
         return None
     path = Path(name)
@@ -47,22 +46,8 @@ def file_of(mapped: npt.NDArray[Any]) -> Path | None:
     return path if same and getattr(mapped, "offset", None) == whole.offset else None
 
 
-def _received(channel: socket.socket) -> list[int]:
-    """What the helper sent; nothing where it ended or stalled."""
-    room = socket.CMSG_SPACE(4 * _FILES_MAX)
-    try:
-        _, ancillary, _, _ = channel.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
-    except TimeoutError:
-        return []
-    fds = array.array("i")
-    for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(payload[: len(payload) - len(payload) % 4])
-    return list(fds)
-
-
-def _asked(program: Path, paths: Sequence[Path]) -> list[int]:
-    """One helper's descriptors, in the order of the paths; nothing where it failed."""
+def _open_in_helper(program: Path, paths: Sequence[Path]) -> list[int]:
+    """Descriptors in the order of the paths; none if the helper failed."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with here, there:
         here.settimeout(_TIMEOUT_S)
@@ -76,34 +61,36 @@ def _asked(program: Path, paths: Sequence[Path]) -> list[int]:
         )
         there.close()
         try:
-            return _received(here)
+            return receive(here, _FILES_MAX).fds
+        except TimeoutError:
+            return []
         finally:
             helper.kill()
             helper.wait()
 
 
 def _is_that_file(descriptor: int, path: Path) -> bool:
-    """Whether it is this very file, and on a read-only mount: what the helper says is checked."""
+    """Whether it is this file, on a read-only mount; the helper is not trusted."""
     status, wanted = os.fstat(descriptor), path.stat()
     mount = os.fstatvfs(descriptor).f_flag & os.ST_RDONLY
     return bool(mount) and (status.st_dev, status.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
 def open_readonly(paths: Sequence[Path]) -> list[int] | None:
-    """A descriptor of each file, none of which can be opened anew for writing, or altered.
+    """Open files so that no process can reopen the descriptors for writing.
 
     Returns:
-        Descriptors in the order of the paths, or None where no program can make the mount.
+        Descriptors in the order of the paths, or None if no program can make the mount.
     """
     if not paths:
         return []
-    places = [path.resolve() for path in paths]
+    resolved = [path.resolve() for path in paths]
     for program in _programs():
-        fds = _asked(program, places)
-        fits = len(fds) == len(places)
-        if fits and all(_is_that_file(fd, path) for fd, path in zip(fds, places, strict=True)):
+        fds = _open_in_helper(program, resolved)
+        fits = len(fds) == len(resolved)
+        if fits and all(_is_that_file(fd, path) for fd, path in zip(fds, resolved, strict=True)):
             for descriptor in fds:
-                # Nobody is to meet colder data than another.
+                # Read ahead, so that every entry has the data in the page cache.
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
             return fds
         close_all(fds)

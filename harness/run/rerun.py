@@ -1,6 +1,5 @@
-"""Repeats a sealed run: checks the bundle, takes the frozen source out, and orders it anew."""
+"""Prepares the repetition of a sealed run: verifies the bundle and extracts its source."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +9,13 @@ from pathlib import Path
 from harness.bundle import Bundle, BundleError
 from harness.errors import JouleMarkError
 from harness.registry import find
-from harness.run.order import plugin_file, workload_version
+from harness.run.freeze import freeze
 from harness.run.series import SeriesRequest, open_entry, reference_of
 from harness.run.submission import SubmissionError, open_submission
+from harness.run.workload_record import plugin_file, workload_version
+from harness.source_archive import write_source
 from harness.storage import sha256_tree
 from harness.verify import NothingToVerify, verify
-
-PLACE = 4
-"""Folders of a bundle's place in its results: workload, submission, machine, run."""
 
 
 class RerunError(JouleMarkError, ValueError):
@@ -25,10 +23,10 @@ class RerunError(JouleMarkError, ValueError):
 
 
 def open_sealed(folder: Path) -> Bundle:
-    """A sealed bundle of which every check holds.
+    """Open a sealed bundle that passes every check.
 
     Raises:
-        RerunError: it is incomplete, or was changed after it was sealed.
+        RerunError: it is incomplete or was altered.
     """
     try:
         report = verify(folder)
@@ -41,14 +39,14 @@ def open_sealed(folder: Path) -> Bundle:
     faults = list(report.failures())
     if faults or report.bundles[0].state != "sealed":
         what = faults[0] if faults else "the run was cut off and never sealed"
-        raise RerunError(f"{folder}: was changed after it was sealed: {what}")
+        raise RerunError(f"{folder}: not as it was sealed, so it cannot be repeated: {what}")
     return Bundle(folder.resolve(), checked=True)
 
 
-def _alike(one: Bundle, other: Bundle) -> bool:
-    """Whether two runs are of one series: same source, settings, workload, machine and rules.
+def _is_same_series(one: Bundle, other: Bundle) -> bool:
+    """Whether two runs have the same source, settings, workload, machine and rules.
 
-    Trials of tuning are each of their own: what is repeated is a setting, not the search for it.
+    Each trial of tuning is a series of its own: a setting is repeated, not the search for it.
     """
     return all(
         (
@@ -63,53 +61,48 @@ def _alike(one: Bundle, other: Bundle) -> bool:
 
 
 def in_place(bundle: Bundle) -> bool:
-    """Whether it lies in a results folder, where others of its series are to be looked for."""
+    """Whether a bundle is at its place in a results folder, next to the others of its series."""
     run = bundle.run
     expected = (run.workload.name, run.submission.name, run.machine, run.id)
-    return bundle.folder.parts[-PLACE:] == expected
+    return bundle.folder.parts[-len(expected) :] == expected
 
 
 def sealed_series(bundle: Bundle) -> list[Bundle]:
-    """The bundle and the others of its series beside it, each checked.
+    """The bundle and the others of its series next to it; all are verified.
 
     Raises:
-        RerunError: one of them was changed after it was sealed.
+        RerunError: one of them was altered.
     """
     if not in_place(bundle):
         return [bundle]
-    beside = sorted(path.parent for path in bundle.folder.parent.glob("*/manifest.json"))
-    others = [open_sealed(path) for path in beside if path != bundle.folder]
-    return [bundle, *(other for other in others if _alike(other, bundle))]
+    folders = sorted(path.parent for path in bundle.folder.parent.glob("*/manifest.json"))
+    others = [open_sealed(path) for path in folders if path != bundle.folder]
+    return [bundle, *(other for other in others if _is_same_series(other, bundle))]
 
 
 def sealed_reference(bundle: Bundle) -> list[Bundle]:
     """Runs of the workload's reference on the same machine and under the same rules.
 
-    Those that cannot be read are left out: they only serve as a yardstick.
+    Bundles that cannot be read are left out: they are used only for comparison.
     """
     if not in_place(bundle):
         return []
     name = reference_of(bundle.run.workload.name)
-    place = bundle.folder.parents[2] / name / bundle.run.machine
-    found = []
-    for path in sorted(place.glob("*/manifest.json")):
+    folder = bundle.folder.parents[2] / name / bundle.run.machine
+    bundles = []
+    for path in sorted(folder.glob("*/manifest.json")):
         try:
             other = open_sealed(path.parent)
         except (RerunError, BundleError):
             continue
         same = other.run.workload.version == bundle.run.workload.version
         if same and other.ruleset == bundle.ruleset:
-            found.append(other)
-    return found
+            bundles.append(other)
+    return bundles
 
 
 def _check_workload(bundle: Bundle) -> None:
-    """Refuse a workload that has changed since: its old scores are stale.
-
-    Raises:
-        RerunError: its definition is not the one that was run.
-        UnknownPlugin: it is not there at all.
-    """
+    """Check that the workload has not changed since the run."""
     sealed = bundle.run.workload
     here = workload_version(plugin_file(find("workloads", sealed.name)))
     if here != sealed.version:
@@ -120,37 +113,35 @@ def _check_workload(bundle: Bundle) -> None:
         )
 
 
-def _is_reference(folder: Path, workload: str) -> bool:
-    """Whether a source is the workload's reference itself, which cannot alternate with itself."""
+def _has_reference(bundle: Bundle, scratch: Path) -> bool:
+    """Whether the workload has a reference other than the source of the bundle."""
     try:
-        reference = open_submission(reference_of(workload)).folder
+        reference = open_submission(reference_of(bundle.run.workload.name))
+        frozen = freeze(reference, scratch, bundle.ruleset.run.source_bytes_max)
     except (LookupError, SubmissionError):
-        return True  # there is none to alternate with
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch) / "copy"
-        shutil.copytree(reference, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        return sha256_tree(copy) == sha256_tree(folder)
+        return False
+    return frozen.submission.sha256 != bundle.run.submission.sha256
 
 
 @contextmanager
 def rerun_request(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequest]:
-    """An order to repeat a sealed run, with its frozen source on disk while entered.
+    """The request to repeat a sealed run; its source is on disk until the exit.
 
     Args:
-        bundle: As `checked` gave it.
+        bundle: As `open_sealed` returned it.
         request: What the organizer decides: seeds, meters, launcher, results.
 
     Raises:
-        RerunError: the workload is another by now, or the source is not the one that was run.
+        RerunError: the workload has changed, or the source is not the one that was run.
         SubmissionError: the source cannot be opened.
     """
     _check_workload(bundle)
     run = bundle.run
     with tempfile.TemporaryDirectory(prefix="joulemark-rerun-") as scratch:
-        folder = Path(scratch) / run.submission.name
-        shutil.copytree(bundle.folder / "submission", folder)
+        folder = Path(scratch) / "source" / run.submission.name
+        write_source(bundle.source_files(), folder)
         if sha256_tree(folder) != run.submission.sha256:
-            raise RerunError(f"{bundle.folder}/submission: not the source that run.json names")
+            raise RerunError(f"{bundle.folder}: not the source that run.json names")
         open_entry(str(folder), run.workload.name)
         yield replace(
             request,
@@ -158,6 +149,6 @@ def rerun_request(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequ
             submission=str(folder),
             ruleset=bundle.ruleset,
             hyperparameters=dict(run.hyperparameters),
-            interleave=not _is_reference(folder, run.workload.name),
+            interleave=_has_reference(bundle, Path(scratch) / "reference"),
             provenance="organizer",
         )

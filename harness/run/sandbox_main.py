@@ -1,4 +1,4 @@
-"""The first line inside a sandbox: makes harness and workloads importable, then plays its role.
+"""The first file that runs in a sandbox: makes harness and workloads importable, runs a role.
 
 Started as `python -I -X utf8 sandbox_main.py ROLE FD FOLDER JSON`; ROLE is `train` or `predict`.
 """
@@ -16,9 +16,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class PackageFinder:
-    """Finds the two packages at their own places, without a look at the folder around them.
+    """Finds the two packages without listing the folder that contains them.
 
-    That folder need not be readable inside, and nothing else in it can be imported.
+    That folder may be unreadable in the sandbox, and nothing else in it can be imported.
     """
 
     @staticmethod
@@ -35,12 +35,12 @@ class PackageFinder:
 
 
 def main(arguments: list[str]) -> None:
-    """Play the role, and end without the interpreter's own exit, which costs torch a second."""
+    """Run the role, and exit without the interpreter's clean-up, which costs torch a second."""
     sys.meta_path.append(PackageFinder)
     role, *rest = arguments
     try:
         importlib.import_module(ROLES[role]).main(rest)
-    except Exception:  # noqa: BLE001 - every fault of a submission is its last output
+    except Exception:  # noqa: BLE001 - every error of a submission is its last output
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)

@@ -7,7 +7,7 @@ from harness.records import SeedPair
 
 
 def _derived(secret: bytes, index: int, purpose: str, bits: int) -> int:
-    """A seed from a secret, so that one commitment covers a whole series."""
+    """A number derived from a secret, so that one commitment covers a whole series."""
     digest = hashlib.sha256(secret + f"|{index}|{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> (64 - bits)
 
@@ -25,10 +25,9 @@ def draw_seeds(secret: bytes, index: int) -> SeedPair:
 
 
 def declared_seeds(value: int) -> SeedPair:
-    """The seeds of a run whose seed a person chose: repeatable, so it may rehearse, not win."""
-    secret = f"declared {value}".encode()
-    drawn = draw_seeds(secret, 0)
-    return drawn.model_copy(update={"session": value, "source": "declared"})
+    """The seeds of a run whose seed a person chose: repeatable, and not eligible for prizes."""
+    seeds = draw_seeds(f"declared {value}".encode(), 0)
+    return seeds.model_copy(update={"session": value, "source": "declared"})
 
 
 def turn_order(seeds: SeedPair, count: int) -> list[int]:
@@ -37,16 +36,16 @@ def turn_order(seeds: SeedPair, count: int) -> list[int]:
     It is drawn from the secret like the seeds: it cannot be chosen, and it can be computed again
     once the secret is published.
     """
-    drawn = seeds.session if seeds.source == "declared" else seeds.index
+    index = seeds.session if seeds.source == "declared" else seeds.index
     turns = list(range(count))
     for last in range(count - 1, 0, -1):
         purpose, bits = ("order", 1) if last == 1 else (f"order-{last}", 53)
-        draw = _derived(bytes.fromhex(seeds.secret), drawn, purpose, bits)
+        draw = _derived(bytes.fromhex(seeds.secret), index, purpose, bits)
         other = last - draw % (last + 1)
         turns[last], turns[other] = turns[other], turns[last]
     return turns
 
 
 def new_secret() -> bytes:
-    """128 bits from the kernel."""
+    """128 random bits from the kernel."""
     return secrets.token_bytes(16)

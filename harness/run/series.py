@@ -1,5 +1,6 @@
-"""A series: one submission, several seeds, one bundle each; alone, or with the reference."""
+"""A series: one submission, several seeds, one bundle for each; alone or with the reference."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,9 @@ from harness.measure.choice import choose as choose_meters
 from harness.records import Ruleset, SeedPair, TuningTrial
 from harness.registry import Plugin, UnknownPlugin, discover, find
 from harness.run.conductor import run_one
+from harness.run.freeze import FrozenSource, freeze
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, Progress, Provenance, RunResult, Watcher
+from harness.run.order import Order, Progress, Provenance, Rig, RunEntry, RunResult, Watcher
 from harness.run.seeds import declared_seeds, draw_seeds, new_secret, turn_order
 from harness.run.source_checks import check_lock
 from harness.run.submission import (
@@ -35,7 +37,7 @@ REFERENCE_SUFFIX = "-adamw"
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesRequest:
-    """What was asked for on the command line."""
+    """A series as requested on the command line."""
 
     workload: str
     ruleset: Ruleset
@@ -50,9 +52,9 @@ class SeriesRequest:
     results: Path = Path("results")
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     tuning: Literal["", "external", "self"] = ""
-    """Who tunes: nobody, the harness between runs, or the submission inside each run."""
+    """Empty: no tuning; `external`: between runs, by the harness; `self`: inside each run."""
     trials_count: int = 5
-    """Runs of a study of external tuning; the series has a study for each seed asked for."""
+    """Runs of a study of external tuning; the series has one study per requested seed."""
     price_usd_per_h: float | None = None
     interleave: bool = False
     """Alternate with the workload's reference: both get the same seeds and instances."""
@@ -62,7 +64,7 @@ class SeriesRequest:
     key: Path | None = None
     """Private key that signs every bundle of the series."""
     overtime_s: float = 0.0
-    """Seconds between the budget that the submission is told and its end; rehearsals alone."""
+    """Seconds between the budget that the submission is told and its end; only in dry runs."""
 
 
 def reference_of(workload: str) -> str:
@@ -70,30 +72,28 @@ def reference_of(workload: str) -> str:
     return f"{workload}{REFERENCE_SUFFIX}"
 
 
-def _entries_for(workload: str) -> list[str]:
+def _submissions_for(workload: str) -> list[str]:
     """Listed submissions that name the workload."""
-    found = []
-    for item in discover("submissions"):
+    names = []
+    for plugin in discover("submissions"):
         with suppress(SubmissionError, UnknownPlugin):  # a broken one is no advice
-            if isinstance(item, Plugin) and workload in open_submission(item.name).file.workloads:
-                found.append(item.name)
-    return found
+            is_loaded = isinstance(plugin, Plugin)
+            if is_loaded and workload in open_submission(plugin.name).file.workloads:
+                names.append(plugin.name)
+    return names
 
 
 def _open_reference(workload: str) -> Source:
-    """Read the workload's reference submission.
-
-    Raises:
-        SubmissionError: it has none; the message names what there is.
-    """
+    """Read the workload's reference submission."""
     name = reference_of(workload)
     try:
         return open_entry(name, workload)
     except UnknownPlugin as error:
-        known = " or ".join(_entries_for(workload)) or "a folder"
+        known = " or ".join(_submissions_for(workload)) or "a folder"
         raise SubmissionError(
-            f"workload '{workload}' has no reference submission '{name}', to be run where none is "
-            f"named or to alternate with; name {known} by --submission, without --interleave"
+            f"workload '{workload}' has no reference submission '{name}', which runs if no other "
+            f"one is named, and with --interleave; name {known} by --submission, without "
+            "--interleave"
         ) from error
 
 
@@ -111,12 +111,12 @@ def open_entry(name_or_path: str, workload: str) -> Source:
 
 
 def seeds_of(request: SeriesRequest) -> list[SeedPair]:
-    """The seeds of the series: distinct, drawn from one fresh secret, or as declared.
+    """The seeds of the series: drawn from one new secret, or declared; no seed twice.
 
-    Under external tuning as many for each study as it has trials.
+    With external tuning each study has one seed per trial.
     """
     if request.declared_seeds:
-        return [declared_seeds(fromkey) for fromkey in dict.fromkeys(request.declared_seeds)]
+        return [declared_seeds(seed) for seed in dict.fromkeys(request.declared_seeds)]
     count = request.ruleset.run.seeds_count if request.seeds_count is None else request.seeds_count
     count *= request.trials_count if request.tuning == "external" else 1
     secret = new_secret()
@@ -124,10 +124,10 @@ def seeds_of(request: SeriesRequest) -> list[SeedPair]:
 
 
 def _sources(request: SeriesRequest) -> list[Source]:
-    """Return the submission, and those that it is interleaved with."""
-    workload, named = request.workload, request.submission
-    source = open_entry(named, workload) if named else _open_reference(workload)
-    others = [open_entry(name, workload) for name in request.interleave_with]
+    """The submission, and those that it is interleaved with."""
+    workload, name = request.workload, request.submission
+    source = open_entry(name, workload) if name else _open_reference(workload)
+    others = [open_entry(other, workload) for other in request.interleave_with]
     if request.interleave:
         others.insert(0, _open_reference(workload))
     if any(other.folder == source.folder for other in others):
@@ -139,11 +139,7 @@ def _sources(request: SeriesRequest) -> list[Source]:
 
 
 def _check_tunable(request: SeriesRequest, source: Source) -> None:
-    """Refuse what external tuning cannot be joined with.
-
-    Raises:
-        SubmissionError: there is no search space, or seeds or a partner that tuning has no use for.
-    """
+    """Check that external tuning is possible."""
     if not source.file.tuning.space:
         raise SubmissionError(
             f"{source.folder / 'submission.toml'}: no search space to draw from; write "
@@ -153,119 +149,131 @@ def _check_tunable(request: SeriesRequest, source: Source) -> None:
         raise SubmissionError(
             "external tuning draws its points from the harness's seed; leave --seed out"
         )
-    if request.interleave or request.interleave_with:
+    if request.interleave:
         raise SubmissionError(
             "external tuning cannot alternate with the reference, which is tuned already; run the "
             "two one after the other"
         )
 
 
-def trials(request: SeriesRequest, source: Source) -> list[PlannedRun]:
-    """What each run of the series tries.
+def plan_runs(request: SeriesRequest, source: Source) -> list[PlannedRun]:
+    """Seeds and hyperparameters of each run; those of submission.toml are the defaults.
 
     Raises:
-        SubmissionError: external tuning was asked for and cannot be done.
+        SubmissionError: external tuning was requested and is not possible.
     """
+    fixed = {**source.file.hyperparameters, **request.hyperparameters}
     if request.tuning == "external":
         _check_tunable(request, source)
         space = source.file.tuning.space
-        drawn = external_trials(space, seeds_of(request), request.trials_count)
-        return [item._replace(hyperparameters=request.hyperparameters | item.hyperparameters)
-                for item in drawn]  # fmt: skip
+        trials = external_trials(space, seeds_of(request), request.trials_count)
+        return [trial._replace(hyperparameters=fixed | trial.hyperparameters) for trial in trials]
     tuning = TuningTrial(mode="self") if request.tuning == "self" else None
-    return [PlannedRun(pair, request.hyperparameters, tuning) for pair in seeds_of(request)]
+    return [PlannedRun(seeds, fixed, tuning) for seeds in seeds_of(request)]
 
 
-def _interleaved(order: Order, others: Sequence[Source]) -> Iterator[Order]:
-    """Return the runs of all entries on one seed and instance, in an order drawn for this seed."""
-    sources = [order.source, *others]
-    reference = reference_of(order.workload.name)
+def _interleaved(order: Order, others: Sequence[FrozenSource]) -> Iterator[Order]:
+    """The runs of all entries on one seed and instance, in an order drawn for this seed."""
+    sources = [order.entry.source, *others]
+    reference = reference_of(order.entry.workload.name)
     for place, turn in enumerate(turn_order(order.seeds, len(sources))):
-        source = sources[turn]
-        own = turn == 0
+        source, entry = sources[turn], order.entry
+        if turn > 0:
+            defaults = dict(source.file.hyperparameters)
+            entry = replace(entry, source=source, hyperparameters=defaults, tuning=None)
+        names = [other.submission.name for other in sources if other is not source]
         yield replace(
             order,
-            source=source,
-            interleaved_with=", ".join(other.name for other in sources if other is not source),
-            is_reference=not own and source.name == reference,
-            hyperparameters=order.hyperparameters if own else {},
-            tuning=order.tuning if own else None,
+            entry=entry,
+            interleaved_with=", ".join(names),
+            is_reference=turn > 0 and source.submission.name == reference,
             index=len(sources) * order.index + place,
             count=len(sources) * order.count,
         )
 
 
-def _kept_apart(key: Path, sources: Sequence[Source]) -> Path:
-    """A private key that no bundle will hold.
+def orders(request: SeriesRequest, scratch: Path) -> Iterator[Order]:
+    """One order per seed and entry; all checks are made before the first one.
 
-    Raises:
-        SignError: it lies in the folder of a submission, which every bundle holds a copy of.
-    """
-    for source in sources:
-        if key.resolve().is_relative_to(source.folder.resolve()):
-            raise SignError(
-                f"{key}: lies in the submission, which goes into every bundle; move it away"
-            )
-    return key
-
-
-def orders(request: SeriesRequest) -> Iterator[Order]:
-    """One order a seed, two where it is interleaved; what can be refused is refused beforehand.
+    Args:
+        request: The series.
+        scratch: Empty folder for the frozen sources; the runs need it until they are over.
 
     Raises:
         UnknownPlugin: no such workload, submission, meter or launcher.
-        BrokenPlugin: it is there but does not load.
-        SubmissionError: a submission is not valid or not for this workload.
-        MeterUnavailable: an asked-for meter is not there.
-        LauncherUnavailable: an asked-for launcher is not there.
+        BrokenPlugin: it exists but does not load.
+        SubmissionError: a submission is not valid, too large, or not for this workload.
+        MeterUnavailable: a requested meter is not available.
+        LauncherUnavailable: a requested launcher is not available.
         SignError: the key cannot be used, or would be published with the source.
         SigningMissing: there is a key, and the package that signs is not installed.
     """
     plugin = find("workloads", request.workload)
     workload: WorkloadSpec = plugin.value
-    source, *others = _sources(request)
-    check_division(source, workload.divisions, workload.name)
-    choice, meters = choose_meters(request.meters)
-    launcher_name, launcher, reason = choose_launcher(request.launcher)
-    tried = trials(request, source)
-    key = None if request.key is None else load_key(_kept_apart(request.key, [source, *others]))
-    for index, trial in enumerate(tried):
+    sources = _sources(request)
+    check_division(sources[0], workload.divisions, workload.name)
+    rig = _rig(request, sources)
+    planned = plan_runs(request, sources[0])
+    size_max = request.ruleset.run.source_bytes_max
+    frozen, *others = (
+        freeze(source, scratch / str(number), size_max) for number, source in enumerate(sources)
+    )
+    for index, run in enumerate(planned):
         order = Order(
-            workload=workload,
-            plugin=plugin,
-            source=source,
+            entry=RunEntry(
+                workload=workload,
+                plugin=plugin,
+                source=frozen,
+                hyperparameters=run.hyperparameters,
+                tuning=run.tuning,
+            ),
+            rig=rig,
             ruleset=request.ruleset,
-            seeds=trial.seeds,
-            choice=choice,
-            meters=tuple(meters),
-            launcher_name=launcher_name,
-            launcher=launcher,
-            launcher_reason=reason,
-            results=request.results,
-            hyperparameters=trial.hyperparameters,
-            tuning=trial.tuning,
-            price_usd_per_h=request.price_usd_per_h,
+            seeds=run.seeds,
             provenance=request.provenance,
             overtime_s=request.overtime_s,
-            key=key,
             index=index,
-            count=len(tried),
+            count=len(planned),
         )
         yield from _interleaved(order, others) if others else [order]
 
 
+def _rig(request: SeriesRequest, sources: list[Source]) -> Rig:
+    """Meters, launcher and key."""
+    choice, meters = choose_meters(request.meters)
+    launcher_name, launcher, reason = choose_launcher(request.launcher)
+    for source in sources:
+        if request.key and request.key.resolve().is_relative_to(source.folder.resolve()):
+            raise SignError(
+                f"{request.key}: lies in the submission, which every bundle contains; move it "
+                "elsewhere"
+            )
+    return Rig(
+        choice=choice,
+        meters=tuple(meters),
+        launcher_name=launcher_name,
+        launcher=launcher,
+        launcher_reason=reason,
+        results=request.results,
+        price_usd_per_h=request.price_usd_per_h,
+        key=None if request.key is None else load_key(request.key),
+    )
+
+
 def run_series(request: SeriesRequest, watcher: Watcher) -> list[RunResult]:
-    """Run every seed; after an interrupt the rest is left out.
+    """Run every seed; after an interrupt the remaining ones are left out.
 
     Raises:
-        MachineBusy: another run uses this machine.
+        MachineBusy: another run is in progress on this machine.
         (and what `orders` raises)
     """
-    outcomes: list[RunResult] = []
-    ordered = list(orders(request))
-    with machine_lock(), Interrupt() as interrupt:
-        for order in ordered:
-            outcomes.append(run_one(order, watcher, interrupt))
-            if interrupt.asked:
-                break
-    return outcomes
+    results: list[RunResult] = []
+    with tempfile.TemporaryDirectory(prefix="joulemark-source-") as scratch:
+        Path(scratch).chmod(0o755)  # a sandbox may run as another user
+        series = list(orders(request, Path(scratch)))
+        with machine_lock(), Interrupt() as interrupt:
+            for order in series:
+                results.append(run_one(order, watcher, interrupt))
+                if interrupt.asked:
+                    break
+    return results

@@ -1,4 +1,4 @@
-"""What a submission carries besides source: files that nobody can read, and locked packages."""
+"""Checks of a submission's source: locked packages, unreadable files, stored values."""
 
 import re
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ LOCK = "requirements.lock"
 """Packages of a submission, each with its hashes, as `pip install --require-hashes` reads them."""
 
 INSTALL = f"pip install --require-hashes --no-deps --target {SITE} -r {LOCK}"
-"""How the packages get there: by the organizer, before the freeze. No run installs anything."""
+"""How an organizer installs the packages before the freeze; a run installs nothing."""
 
 READABLE_BYTES_MAX = 64 * 1024
-"""Above this size a file is reported, text or not: nobody reads so much of a single file."""
+"""A larger file is reported, even if it is text."""
 
 DATA_BYTES_MAX = 4096
-"""Above so many bytes of stored values in its text a file is reported: source hardly has any."""
+"""A text with more characters of stored values is reported."""
 
 CODED_CHARACTERS = 32
-"""A word of so many letters and digits is no name that people write, but base64 or hex."""
+"""A word of this many letters and digits is taken for base64 or hex, not for a name."""
 
 NUMBERS_IN_A_ROW = 32
-"""So many numbers without another word between them are a table."""
+"""This many numbers without another word between them are taken for a table."""
 
 NAMES_SHOWN = 5
 
@@ -38,14 +38,17 @@ _WORD = re.compile(r"[^\s,;:=(){}\[\]\"'`]+")
 _CODED = re.compile(r"[A-Za-z0-9+/_-]*[0-9+/][A-Za-z0-9+/_-]*")
 _NUMBER = re.compile(r"[-+]?(0x[0-9a-fA-F]+|[0-9._]+([eE][-+]?[0-9]+)?)")
 
+FileSizes = list[tuple[str, int]]
+"""Name and bytes of each file."""
+
 
 # --- the lock ------------------------------------------------------------------------------------
 
 
 def _requirements(text: str) -> Iterator[tuple[int, str]]:
-    """Number of the first line, and the text, of each requirement; continued lines are joined."""
+    """Line number and text of each requirement; continued lines are joined."""
     begun, parts = 0, ""
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate([*text.splitlines(), ""], start=1):
         line = re.sub(r"(^|\s)#.*$", "", raw).rstrip()
         begun = begun or number
         parts += line.removesuffix("\\")
@@ -54,26 +57,24 @@ def _requirements(text: str) -> Iterator[tuple[int, str]]:
         if parts.strip():
             yield begun, parts.strip()
         begun, parts = 0, ""
-    if parts.strip():
-        yield begun, parts.strip()
 
 
 def _lock_fault(requirement: str) -> str:
-    """What is wrong with one requirement; empty where nothing is."""
+    """What is wrong with one requirement; empty if nothing is."""
     if requirement.startswith("-"):
-        return "is an option; only requirements with their hashes belong into a lock"
+        return "is an option; a lock may contain only requirements with their hashes"
     if not _PINNED.match(requirement):
         return "is not pinned to one version; write NAME==VERSION"
     if not _HASH.search(requirement):
-        return "has no hash; write it by `pip-compile --generate-hashes` or add --hash=sha256:..."
+        return "has no hash; write it with `pip-compile --generate-hashes` or add --hash=sha256:..."
     return ""
 
 
 def check_lock(folder: Path) -> None:
-    """Refuse a `requirements.lock` of which any line is not pinned and hashed.
+    """Check that every line of `requirements.lock` is pinned and hashed; it may be missing.
 
     Raises:
-        SubmissionError: the first line at fault, by number.
+        SubmissionError: the first line that is not, by number.
     """
     path = folder / LOCK
     try:
@@ -89,39 +90,44 @@ def check_lock(folder: Path) -> None:
             raise SubmissionError(f"{path}, line {number}: {requirement.split()[0]!a} {fault}")
 
 
-# --- what nobody can read ------------------------------------------------------------------------
+# --- unreadable files and stored values ----------------------------------------------------------
 
 
 def is_text(path: Path) -> bool:
     """Whether a whole file is UTF-8 without control characters other than white space."""
-    if path.stat().st_size > SOURCE_BYTES_MAX:  # a sparse file may claim more than any memory holds
+    if path.stat().st_size > SOURCE_BYTES_MAX:  # a sparse file may be larger than the memory
         return False
-    data = path.read_bytes()
     try:
-        text = data.decode("utf-8")
+        text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return not any(ord(item) < ord(" ") and item not in "\t\n\r\f" for item in text)
+    return not any(ord(character) < ord(" ") and character not in "\t\n\r\f" for character in text)
 
 
-def opaque_files(folder: Path) -> list[tuple[str, int]]:
-    """Name and size in bytes of each file that is large or no text, largest first.
+def _largest_first(files: FileSizes) -> FileSizes:
+    return sorted(files, key=lambda file: (-file[1], file[0]))
+
+
+def opaque_files(folder: Path) -> FileSizes:
+    """Name and bytes of each file that is large or not text, largest first.
 
     Raises:
-        SubmissionError: something in the folder is no plain file.
+        SubmissionError: the folder contains something that is not a plain file.
     """
-    found = [
-        (path.relative_to(folder).as_posix(), path.stat().st_size)
-        for path in files_of(folder)
-        if path.stat().st_size > READABLE_BYTES_MAX or not is_text(path)
-    ]
-    return sorted(found, key=lambda each: (-each[1], each[0]))
+    sizes = {path: path.stat().st_size for path in files_of(folder)}
+    return _largest_first(
+        [
+            (path.relative_to(folder).as_posix(), size)
+            for path, size in sizes.items()
+            if size > READABLE_BYTES_MAX or not is_text(path)
+        ]
+    )
 
 
 def data_bytes(text: str) -> int:
-    """Characters of a text that look like stored values: coded words, and rows of numbers.
+    """Count the characters of coded words and of tables of numbers in a text.
 
-    Whoever wants to hide weights can still spell them as words; this finds what is merely there.
+    Weights can still be hidden as ordinary words; this counts only what is stored openly.
     """
     coded = row = length = 0
     for word in _WORD.findall(text):
@@ -135,82 +141,78 @@ def data_bytes(text: str) -> int:
     return coded + (length if row >= NUMBERS_IN_A_ROW else 0)
 
 
-def data_files(folder: Path) -> list[tuple[str, int]]:
+def data_files(folder: Path) -> FileSizes:
     """Name and bytes of stored values of each own text file that has many, most first.
 
     Raises:
-        SubmissionError: something in the folder is no plain file.
+        SubmissionError: the folder contains something that is not a plain file.
     """
     own = {path.relative_to(folder).as_posix(): path for path in files_of(folder)}
-    texts = {
-        name: path.read_text(encoding="utf-8")
+    counts = [
+        (name, data_bytes(path.read_text(encoding="utf-8")))
         for name, path in own.items()
         if name != LOCK and not name.startswith(f"{SITE}/") and is_text(path)
-    }
-    found = [(name, data_bytes(text)) for name, text in texts.items()]
-    many = [each for each in found if each[1] > DATA_BYTES_MAX]
-    return sorted(many, key=lambda each: (-each[1], each[0]))
+    ]
+    return _largest_first([(name, count) for name, count in counts if count > DATA_BYTES_MAX])
 
 
-def _listed(files: list[tuple[str, int]]) -> str:
+def _listed(files: FileSizes) -> str:
     shown = ", ".join(f"{name} ({size} bytes)" for name, size in files[:NAMES_SHOWN])
     more = len(files) - NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
 
 
 def source_findings(folder: Path) -> Iterator[Finding]:
-    """What a reviewer has to look at, by rule.
+    """What a reviewer has to inspect, by rule.
 
-    `source-opaque`: files that nobody can read; `source-data`: texts with stored values in them;
-    `source-packages`: installed packages. All tell and none excludes: weights or answers can lie
-    in any file, and whether they do is a question for people, who have to know where to look.
+    `source-opaque`: files that people cannot read; `source-data`: texts that contain stored values;
+    `source-packages`: installed packages. No finding excludes a submission: a reviewer decides
+    whether the files contain weights or answers.
 
     Args:
         folder: The submission, frozen or not.
     """
     opaque = opaque_files(folder)
-    own = [item for item in opaque if not item[0].startswith(f"{SITE}/")]
+    own = [file for file in opaque if not file[0].startswith(f"{SITE}/")]
     if own:
         yield Finding(
             rule="source-opaque",
             level="warn",
-            message=f"{len(own)} files are no text or larger than {READABLE_BYTES_MAX} bytes: "
+            message=f"{len(own)} files are not text or larger than {READABLE_BYTES_MAX} bytes: "
             f"{_listed(own)}",
-            advice="look into them for stored weights or answers, or leave them out",
+            advice="check them for stored weights or answers, or leave them out",
         )
     if stored := data_files(folder):
         yield Finding(
             rule="source-data",
             level="warn",
-            message=f"{len(stored)} {'text holds' if len(stored) == 1 else 'texts hold'} stored "
-            f"values, coded or in rows: {_listed(stored)}",
-            advice="look into them for stored weights or answers, or compute them in the run",
+            message=f"{len(stored)} {'text contains' if len(stored) == 1 else 'texts contain'} "
+            f"stored values, coded or in tables: {_listed(stored)}",
+            advice="check them for stored weights or answers, or compute them in the run",
         )
     yield from _package_findings(folder, len(opaque) - len(own))
 
 
 def _package_findings(folder: Path, opaque_count: int) -> Iterator[Finding]:
-    size_bytes = packages_bytes(folder)
+    size_bytes, is_locked = packages_bytes(folder), (folder / LOCK).is_file()
     if size_bytes is not None:
         yield Finding(
             rule="source-packages",
-            level="info" if (folder / LOCK).is_file() else "warn",
-            message=f"{SITE}/ holds {size_bytes} bytes of packages, {opaque_count} files of them "
-            f"no text or large; {LOCK} is {'there' if (folder / LOCK).is_file() else 'missing'}",
-            advice=f"compare them with what `{INSTALL}` gives",
+            level="info" if is_locked else "warn",
+            message=f"{SITE}/ contains {size_bytes} bytes of packages; {opaque_count} of its files "
+            f"are not text or large; {LOCK} {'exists' if is_locked else 'is missing'}",
+            advice=f"compare them with the result of `{INSTALL}`",
         )
-    elif (folder / LOCK).is_file():
+    elif is_locked:
         yield Finding(
             rule="source-packages-missing",
             level="warn",
-            message=f"{LOCK} is there, but nothing was installed from it into {SITE}/",
-            advice=f"in the submission's folder: {INSTALL}",
+            message=f"{LOCK} exists, but nothing was installed from it into {SITE}/",
+            advice=f"run in the submission's folder: {INSTALL}",
         )
 
 
 def packages_bytes(folder: Path) -> int | None:
-    """Size of the installed packages; None where there is no folder of them."""
+    """Bytes of the installed packages; None if there is no folder of them."""
     site = folder / SITE
-    if not site.is_dir():
-        return None
-    return sum(path.stat().st_size for path in files_of(site))
+    return sum(path.stat().st_size for path in files_of(site)) if site.is_dir() else None

@@ -1,8 +1,7 @@
-"""A submission's folder: its submission.toml, and the frozen copy that is hashed and run."""
+"""A submission's folder and its submission.toml."""
 
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,34 +11,33 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from harness.errors import JouleMarkError
-from harness.records import Record, RecordError, Submission, load
+from harness.records import Record, RecordError, load
 from harness.registry import find
 from harness.run.tuning import Tuning
 from harness.run.untrusted_files import UnusableFile, module_fault, read_tree
-from harness.storage import sha256_tree
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 IGNORED = frozenset({"__pycache__", ".git", ".venv", ".pytest_cache", ".ruff_cache"})
-"""Files and folders of these names are no part of a submission."""
+"""Files and folders with these names are ignored."""
 FILES_MAX = 1000
 
 
 class SubmissionError(JouleMarkError, ValueError):
-    """A submission that cannot be run: the message names the file and what to do."""
+    """A submission that cannot be run; the message names the file and says what to do."""
 
 
 class SubmissionFile(Record):
     """`submission.toml`."""
 
     title: Annotated[str, Field(max_length=200)]
-    """What the page calls it."""
+    """Title on pages."""
     team: Annotated[str, Field(max_length=200)]
-    """Who made it."""
+    """The people who made it."""
     division: Literal["closed", "open", "hardware"] = "closed"
     workloads: tuple[str, ...]
-    """Workloads that it is meant for; `*` for all."""
+    """Workloads that it can train; `*` means all."""
     imports: tuple[str, ...] = ()
-    """Modules that may be imported before the gun: only installed packages, never its own files."""
+    """Modules imported before the start signal: installed packages, never its own files."""
     methods: tuple[str, ...] = ()
     """Catalogue ids of the methods that it uses."""
     command: tuple[str, ...] = ()
@@ -47,9 +45,9 @@ class SubmissionFile(Record):
     predict_command: tuple[str, ...] = ()
     """The predictor's program, for the open division without the Python API."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Threads it wants; None takes the workload's."""
+    """Threads to use; None takes the workload's number."""
     hyperparameters: dict[str, str | int | float | bool] = {}
-    """Given to `session.hyperparameters` where no tuning draws others."""
+    """Defaults of `session.hyperparameters`; the command line and tuning override them."""
     tuning: Tuning = Tuning()
 
     @field_validator("imports")
@@ -63,7 +61,7 @@ class SubmissionFile(Record):
 
 @dataclass(frozen=True)
 class Source:
-    """A submission as it lies in its folder, before the freeze."""
+    """A submission in its own folder, before it is frozen."""
 
     name: str
     folder: Path
@@ -78,9 +76,9 @@ def _folder_of(name_or_path: str) -> Path:
         raise SubmissionError(
             f"{name_or_path}: no such folder; give a submission's folder or a listed name"
         )
-    found = find("submissions", name_or_path).source.path
-    assert found is not None
-    return found
+    folder = find("submissions", name_or_path).source.path
+    assert folder is not None
+    return folder
 
 
 def open_submission(name_or_path: str) -> Source:
@@ -112,10 +110,10 @@ def open_submission(name_or_path: str) -> Source:
 
 
 def check_fits(source: Source, workload: str) -> None:
-    """Refuse a submission that does not name the workload, or has nothing to run.
+    """Check that a submission names the workload and has something to run.
 
     Raises:
-        SubmissionError: it is not for this workload, or has no entry.
+        SubmissionError: it does not name this workload, or has neither train.py nor a command.
     """
     named = source.file.workloads
     if workload not in named and "*" not in named:
@@ -130,7 +128,7 @@ def check_fits(source: Source, workload: str) -> None:
 
 
 def check_division(source: Source, divisions: Sequence[str], workload: str) -> None:
-    """Refuse a division that the workload cannot be fair in.
+    """Check that the workload has the submission's division.
 
     Raises:
         SubmissionError: the workload has no such division.
@@ -143,10 +141,10 @@ def check_division(source: Source, divisions: Sequence[str], workload: str) -> N
 
 
 def files_of(folder: Path) -> Iterator[Path]:
-    """Regular files of the folder, sorted; anything else is refused.
+    """Plain files of the folder, sorted by name.
 
     Raises:
-        SubmissionError: a link, device, pipe or socket is among them.
+        SubmissionError: it contains a link, device, pipe or socket, or an unprintable name.
     """
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in IGNORED)
@@ -160,42 +158,7 @@ def files_of(folder: Path) -> Iterator[Path]:
 def _check_plain(path: Path) -> None:
     if not stat.S_ISREG(path.lstat().st_mode):
         raise SubmissionError(
-            f"{str(path)!a}: neither a plain file nor a folder; copy its contents in"
+            f"{str(path)!a}: neither a plain file nor a folder; replace it by its contents"
         )
-    if not str(path).isprintable():  # nor could a manifest list a name that is no UTF-8
-        raise SubmissionError(
-            f"{str(path)!a}: the name holds characters that cannot be printed; rename it"
-        )
-
-
-def freeze(source: Source, target: Path, size_max: int) -> Submission:
-    """Copy the source to where it will be run from and kept, and hash the copy.
-
-    Raises:
-        SubmissionError: it is too large, has too many files or odd ones.
-    """
-    size_bytes = 0
-    count = 0
-    for path in files_of(source.folder):
-        size_bytes += path.stat().st_size
-        count += 1
-        if size_bytes > size_max or count > FILES_MAX:
-            raise SubmissionError(
-                f"{source.folder}: source is larger than {size_max} bytes or {FILES_MAX} files; "
-                "only source belongs into a submission"
-            )
-        copy = target / path.relative_to(source.folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-        copy.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
-    return Submission(
-        name=source.name,
-        title=source.file.title,
-        team=source.file.team,
-        division=source.file.division,
-        entry="command" if source.file.command else "python",
-        sha256=sha256_tree(target),
-        size_bytes=size_bytes,
-        files_count=count,
-        methods=source.file.methods,
-    )
+    if not str(path).isprintable():  # a manifest cannot list a name that is not UTF-8
+        raise SubmissionError(f"{str(path)!a}: the name has unprintable characters; rename it")

@@ -1,53 +1,58 @@
-"""The shim in the sandbox: says ready, waits for the gun, then runs the submission's first line.
+"""The program in the submission's sandbox: says ready, awaits the start signal, runs train.py.
 
-Started by `sandbox_main.py train FD FOLDER JSON`. Before the gun it imports the harness's API, the
-workload and the packages that the submission declared, and nothing of the submission's own.
+Started by `sandbox_main.py train FD FOLDER JSON`. Before the start signal it imports the harness's
+API, the workload and the packages that the submission declared, and no code of the submission.
 """
 
 import contextlib
-import importlib
 import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from harness.api import Arrays, Session, WorkloadSpec
+from harness.api import Arrays, Session
 from harness.clock import NS_PER_S, now_ns
 from harness.registry import load_target
 from harness.run import protocol
 from harness.run.memory import map_array
+from harness.run.shim import (
+    Config,
+    exec_command,
+    import_all,
+    import_train,
+    send_ready,
+    set_threads,
+)
 from harness.run.weights import pack
-
-Config = Mapping[str, Any]
 
 
 class SocketChannel:
-    """A session's way to the conductor."""
+    """The channel of a session to the conductor; its clock starts when it is created."""
 
     def __init__(self, channel: socket.socket, spacing_s: float) -> None:
-        """Bind to the socket; the gun is now, until `start` says otherwise."""
+        """Bind to the socket."""
         self._socket = channel
         self._spacing_s = spacing_s
-        self._gun_ns = now_ns()
+        self._start_ns = now_ns()
         self._next_s = 0.0
 
     def now_s(self) -> float:
-        """Seconds since the gun, on this process's clock."""
-        return (now_ns() - self._gun_ns) / NS_PER_S
+        """Seconds since the start signal, on this process's clock."""
+        return (now_ns() - self._start_ns) / NS_PER_S
 
     def next_snapshot_s(self) -> float:
-        """Seconds since the gun from which on a snapshot counts."""
+        """Seconds since the start signal from which on a snapshot counts."""
         return self._next_s
 
     def snapshot(self, tensors: Mapping[str, Any], step: int | None, note: str) -> None:
         """Seal the weights and hand them over."""
         descriptor = pack(tensors)
         try:
-            # int: a counter is often a scalar of numpy's or torch's.
+            # int: a counter is often a scalar of numpy or torch.
             fields = {
                 "step": None if step is None else int(step),
                 "note": note[: protocol.NOTE_CHARACTERS_MAX],
@@ -63,133 +68,95 @@ class SocketChannel:
         protocol.send(self._socket, kind, fields)
 
 
-def _import_declared(modules: list[str]) -> None:
-    """Import what the submission declared, before its folder is on the path."""
-    for name in modules:
-        importlib.import_module(name)
-
-
-def _set_threads(threads: int) -> None:
-    """One setting for every library that has been loaded."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(threads)
-
-
-def _load_function(config: Config, name: str) -> Callable[..., Any] | None:
-    """A function of the submission's train.py, or None where it defines none."""
-    if config["source"] not in sys.path:
-        sys.path.insert(0, config["source"])
-        # Last: what a submission brings never stands in for what is installed.
-        sys.path.append(os.path.join(config["source"], protocol.PACKAGES_FOLDER))  # noqa: PTH118
-    return getattr(importlib.import_module("train"), name, None)
-
-
-def _arrays(splits: list[Mapping[str, Any]], fds: list[int], prefix: str) -> Arrays:
-    """The arrays of one split, mapped; names are `train/x`, `validation/y`."""
-    chosen = (split for split in splits if split["name"].startswith(f"{prefix}/"))
-    return {item["name"].partition("/")[2]: map_array(fds[item["index"]]) for item in chosen}
-
-
 def _session(
-    config: Config, channel: SocketChannel, go: Mapping[str, Any], data: tuple[Arrays, Arrays]
+    config: Config, raw: socket.socket, message: Mapping[str, Any], data: Mapping[str, Arrays]
 ) -> Session:
-    workload: WorkloadSpec = load_target(config["workload"], "WORKLOAD")
+    spacing_s = message["snapshot_spacing_s"]
     return Session(
-        workload=workload,
-        seed=go["seed"],
+        workload=load_target(config["workload"], "WORKLOAD"),
+        seed=message["seed"],
         device=config["device"],
-        train=data[0],
-        validation=data[1],
-        budget_s=go["budget_s"],
-        snapshot_rule=config["snapshot_rule"],
-        snapshot_spacing_s=config["snapshot_spacing_s"],
-        hyperparameters=config["hyperparameters"],
-        threads=config["threads"],
-        channel=channel,
+        train=data["train"],
+        validation=data["validation"],
+        budget_s=message["budget_s"],
+        snapshot_rule=message["snapshot_rule"],
+        snapshot_spacing_s=spacing_s,
+        hyperparameters=message["hyperparameters"],
+        threads=message["threads"],
+        channel=SocketChannel(raw, spacing_s),
     )
 
 
-def _seed_everything(seed: int) -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(seed)
-
-
-def _wait(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The conductor's next word; an end of file means that it is gone."""
-    received = protocol.receive(channel, protocol.DATA_FDS_MAX)
+def _receive(raw: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """The conductor's next message; at an end of file the conductor is gone."""
+    received = protocol.receive(raw, protocol.DATA_FDS_MAX)
     if not received.data:
         raise SystemExit(3)
     return json.loads(received.data), received.fds
 
 
-def _setup(config: Config, channel: SocketChannel, word: Mapping[str, Any]) -> None:
-    """Run the submission's `setup` on noise of the training data's shape, where rules allow it."""
+def _setup(config: Config, raw: socket.socket, message: Mapping[str, Any]) -> None:
+    """Run the submission's `setup` on noise with the shape of the training data."""
     noise = np.random.default_rng(0)
-    dummies: dict[str, dict[str, Any]] = {"train": {}, "validation": {}}
-    for item in word["shapes"]:
-        split, _, name = item["name"].partition("/")
-        dummies[split][name] = noise.random(item["shape"]).astype(item["dtype"])
-    setup = _load_function(config, "setup")
+    data: dict[str, dict[str, Any]] = {"train": {}, "validation": {}}
+    for array in message["shapes"]:
+        split, _, name = array["name"].partition("/")
+        data[split][name] = noise.random(array["shape"]).astype(array["dtype"])
+    setup = getattr(import_train(config), "setup", None)
     if setup is not None:
-        setup(_session(config, channel, word, (dummies["train"], dummies["validation"])))
-    channel.send("setup_done", {})
+        setup(_session(config, raw, message, data))
+    protocol.send(raw, "setup_done", {})
 
 
-def _train(config: Config, raw: socket.socket, channel: SocketChannel) -> None:
-    """Wait for the gun, then load and run `train`; setup comes first where it was asked for."""
-    word, fds = _wait(raw)
-    while word["type"] == "setup":
-        _setup(config, channel, word)
-        word, fds = _wait(raw)
-    channel = SocketChannel(raw, config["snapshot_spacing_s"])
-    data = (_arrays(word["splits"], fds, "train"), _arrays(word["splits"], fds, "validation"))
-    session = _session(config, channel, word, data)
-    _seed_everything(session.seed)
-    train = _load_function(config, "train")
+def _mapped(message: Mapping[str, Any], fds: list[int]) -> dict[str, Arrays]:
+    """The arrays of both splits, mapped; names are `train/x`, `validation/y`."""
+    data: dict[str, dict[str, Any]] = {"train": {}, "validation": {}}
+    for array in message["splits"]:
+        split, _, name = array["name"].partition("/")
+        data[split][name] = map_array(fds[array["index"]])
+    return {**data}
+
+
+def _train(config: Config, raw: socket.socket) -> None:
+    """Await the start signal, then load and run `train`; `setup` runs before if it is allowed."""
+    message, fds = _receive(raw)
+    while message["type"] == "setup":
+        _setup(config, raw, message)
+        message, fds = _receive(raw)
+    session = _session(config, raw, message, _mapped(message, fds))
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(session.seed)
+    train = getattr(import_train(config), "train", None)
     if train is None:
         raise AttributeError("train.py defines no function train(session)")
     train(session)
-    channel.send("done", {})
+    protocol.send(raw, "done", {})
     _await_kill(raw)
 
 
 def _await_kill(raw: socket.socket) -> None:
-    """Stay until the conductor kills us, or is gone itself.
+    """Wait until the conductor kills this process, or is gone itself.
 
-    `done` asks for death: tearing the interpreter down first would cost the submission time and
-    joules, and its peak memory can be read only as long as it lives.
+    `done` asks to be killed: an orderly exit would cost the submission time and joules, and peak
+    memory can be read only from a living process.
     """
     with contextlib.suppress(OSError):
         while raw.recv(protocol.MESSAGE_BYTES_MAX):
             pass
 
 
-def _become(config: Config, raw: socket.socket) -> None:
-    """Leave `go` in the queue and turn into the submission's own program, which reads it.
-
-    A look without room for descriptors leaves the message and what it carries where they are.
-    """
-    raw.recv(1, socket.MSG_PEEK)
-    descriptor = raw.fileno()
-    os.set_inheritable(descriptor, True)  # noqa: FBT003 - the standard library's signature
-    os.chdir(config["source"])
-    os.environ[protocol.FD_VARIABLE] = str(descriptor)
-    command = [*config["command"], str(descriptor)]
-    os.execvp(command[0], command)  # noqa: S606 - that is the submission, in its sandbox
-
-
 def main(arguments: list[str]) -> None:
     """Run one submission."""
     raw = socket.socket(fileno=int(arguments[0]))
     config: Config = {**json.loads(arguments[2]), "source": arguments[1]}
-    channel = SocketChannel(raw, config["snapshot_spacing_s"])
     if config["command"]:
-        channel.send("ready", {"protocol": protocol.VERSION, "runtime": protocol.runtime()})
-        _become(config, raw)
+        send_ready(raw)
+        # Reads without room for descriptors, so `go` and its data stay in the queue.
+        raw.recv(1, socket.MSG_PEEK)
+        exec_command(config, raw)
     load_target(config["workload"], "WORKLOAD")
-    _import_declared(config["imports"])
-    _set_threads(config["threads"])
-    channel.send("ready", {"protocol": protocol.VERSION, "runtime": protocol.runtime()})
-    _train(config, raw, channel)
+    import_all(config["imports"])
+    set_threads(config["threads"])
+    send_ready(raw)
+    _train(config, raw)

@@ -1,45 +1,35 @@
-"""Watches a submission from ready to the death of its last process, and takes its snapshots."""
+"""Supervises a submission from `ready` to the death of its last process."""
 
 import os
 import select
 import socket
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from harness.bundle import EventLog
 from harness.clock import NS_PER_S, anchor, now_ns
 from harness.plugins import Sandbox
-from harness.records import Finding, RunRules, Snapshot
+from harness.records import Finding, Snapshot
 from harness.run import protocol
 from harness.run.memory import Unsealed, check_sealed
 from harness.run.protocol import Message, Received, Violation
+from harness.run.snapshots import HeldSnapshot, RunLimits, SnapshotStore
 
 EndedBy = Literal[
     "done", "exit", "budget", "violation", "interrupt", "start_cap", "setup_cap", "fault"
 ]
 LATE_NS = 10_000_000
-"""Receipt may lag the kernel's stamp by 6 ms under load (measured); more is a finding."""
-EARLY = "sooner after the one before than the ruleset allows"
-"""Why a snapshot inside the spacing is refused, unless it turns out to be the last of the run."""
+"""Receipt was up to 6 ms after the kernel's stamp under load (measured); more is a finding."""
 HANDED_OVER_MAX = 10_000
-"""Snapshots of one run, counted or not: each is written down, so a flood would fill the disk."""
+"""Snapshots of one run, accepted or not: each is written to disk, so a flood would fill it."""
 DEATH_CAP_S = 30.0
-"""A killed namespace is dead within milliseconds; beyond this the machine is at fault."""
-
-
-class HeldSnapshot(NamedTuple):
-    """A snapshot in the conductor's possession."""
-
-    record: Snapshot
-    descriptor: int | None
-    """None where the bytes were refused or dropped."""
+"""A killed namespace is dead within milliseconds; if it takes longer, the machine is at fault."""
 
 
 @dataclass
 class Observation:
-    """What was seen of one submission; filled by the watch, read by the conductor."""
+    """What was observed of one submission."""
 
     ended_by: EndedBy = "fault"
     reason: str = ""
@@ -53,37 +43,22 @@ class Observation:
     dropped_count: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunLimits:
-    """The bounds that a submission is watched against."""
-
-    rules: RunRules
-    budget_s: float
-
-    @property
-    def spacing_s(self) -> float:
-        """Least time between two snapshots that count."""
-        if self.rules.snapshot_rule == "final":
-            return 0.0
-        return self.budget_s / self.rules.snapshots_max
-
-
 class RateLimiter:
     """A token bucket for log and span messages."""
 
     def __init__(self, rate_hz: float, burst: int) -> None:
-        """Allow `rate_hz` messages a second on average and `burst` at once."""
+        """Allow `rate_hz` messages per second on average and `burst` at once."""
         self._rate_hz = rate_hz
         self._burst = float(burst)
         self._tokens = float(burst)
-        self._seen_ns: int | None = None
+        self._last_ns: int | None = None
 
     def take(self, stamp_ns: int) -> bool:
         """Whether one more message is within the rate."""
-        if self._seen_ns is not None:
-            gained = (stamp_ns - self._seen_ns) / NS_PER_S * self._rate_hz
+        if self._last_ns is not None:
+            gained = (stamp_ns - self._last_ns) / NS_PER_S * self._rate_hz
             self._tokens = min(self._burst, self._tokens + gained)
-        self._seen_ns = stamp_ns
+        self._last_ns = stamp_ns
         if self._tokens < 1:
             return False
         self._tokens -= 1
@@ -91,7 +66,7 @@ class RateLimiter:
 
 
 class Supervisor:
-    """One submission's conductor-side loop: it stamps, checks, keeps, and kills in time."""
+    """The conductor's loop for one submission: stamps messages, checks them, kills in time."""
 
     def __init__(
         self,
@@ -101,14 +76,14 @@ class Supervisor:
         events: EventLog,
         tick: Callable[[], bool],
     ) -> None:
-        """Watch a launched sandbox.
+        """Supervise a launched sandbox.
 
         Args:
-            sandbox: What was launched.
+            sandbox: The launched sandbox.
             channel: The conductor's end of the socket.
             limits: Ruleset and budget.
-            events: Where everything is written down.
-            tick: Called a few times a second; true asks to abort.
+            events: Log of all events.
+            tick: Called a few times per second; a return value of True aborts the run.
         """
         self._sandbox = sandbox
         self._channel = channel
@@ -122,24 +97,20 @@ class Supervisor:
         self._open = True
         self._claims = RateLimiter(limits.rules.log_rate_hz, int(limits.rules.log_rate_hz))
         self._excess = RateLimiter(limits.rules.log_rate_hz, limits.rules.messages_burst)
-        self._next_ns = 0
-        self._bytes_held = 0
-        self._accepted_count = 0
-        self._kept: deque[int] = deque()
         self._latest_s = 0.0
         self._killed = False
-        self._early: int | None = None
         self.observation = Observation()
+        self._snapshots = SnapshotStore(limits, self.observation.held)
 
     # --- phases ---------------------------------------------------------------------------------
 
     def until_ready(self) -> bool:
-        """Wait for `ready`; false where the submission died, hung or broke the protocol first."""
+        """Wait for `ready`; False if the submission died, hung or broke the protocol first."""
         cap_ns = now_ns() + int(self._limits.rules.start_cap_s * NS_PER_S)
         return self._until("ready", cap_ns, "start_cap")
 
     def setup(self, fields: Mapping[str, Any]) -> bool:
-        """Let the submission's `setup` run, capped; false where it did not finish."""
+        """Run the submission's `setup` within its cap; False if it did not finish."""
         begin_ns = now_ns()
         protocol.send(self._channel, "setup", fields)
         cap_ns = begin_ns + int(self._limits.rules.setup_s * NS_PER_S)
@@ -147,13 +118,13 @@ class Supervisor:
         self.observation.setup_ns = (begin_ns, now_ns())
         return finished
 
-    def fire(self, fields: Mapping[str, Any], fds: Sequence[int]) -> None:
-        """The gun: stamp, then send the training data; the run window is open."""
+    def start(self, fields: Mapping[str, Any], fds: Sequence[int]) -> None:
+        """Give the start signal: stamp it, then send the training data; the run window is open."""
         self.observation.gun_ns = now_ns()
         try:
             protocol.send(self._channel, "go", fields, fds)
         except ConnectionError:
-            pass  # it is dead or hung up, which the loop tells apart
+            pass  # it died or closed the socket, which `until_end` distinguishes
         except OSError as error:
             self.stop("fault", f"the training data could not be sent: {error.strerror}")
         self._events.append(self.observation.gun_ns, "gun", budget_s=self._limits.budget_s)
@@ -169,18 +140,18 @@ class Supervisor:
         """Wait until the last process is dead, stamp that, and empty the socket.
 
         Raises:
-            TimeoutError: something survives SIGKILL; the machine needs its organizer.
+            TimeoutError: a process survived SIGKILL; the organizer has to look at the machine.
         """
         try:
             self._await_death()
             self.observation.end_ns = now_ns()
-            # Before what is drained, which gets later stamps: events never go back in time.
+            # Before the socket is emptied, which gives later stamps: events are in order of time.
             self._events.append(self.observation.end_ns, "end", ended_by=self.observation.ended_by)
-            while self._open and self._take_one():
-                pass
+            while self._open:
+                self._serve()
         finally:
-            # Whatever cut this short: nothing that was handed over is left without an owner.
-            self._promote_last()
+            # Also after an error: every descriptor that was handed over has an owner.
+            self._snapshots.accept_last()
 
     def _await_death(self) -> None:
         poll = select.poll()
@@ -191,19 +162,19 @@ class Supervisor:
             )
 
     def stop(self, ended_by: EndedBy, reason: str = "") -> None:
-        """Note why, once, and kill the whole tree."""
+        """Record the reason and kill all processes; only the first call has an effect."""
         if not self._killed:
             self._killed = True
             self.observation.ended_by = ended_by
             self.observation.reason = reason
             stamp_ns = now_ns()
-            self._sandbox.kill()  # first, since the disk may be full
+            self._sandbox.kill()  # before the event, since the disk may be full
             self._events.append(stamp_ns, "kill", why=ended_by)
 
     # --- the loop -------------------------------------------------------------------------------
 
     def _until(self, kind: str, deadline_ns: int, on_time: EndedBy) -> bool:
-        """Take messages until one of the given kind; false when it ends in another way."""
+        """Take messages until one of the given kind; False if it ends in another way."""
         while not self._killed:
             if self._tick():
                 self.stop("interrupt", "stopped by the operator")
@@ -212,10 +183,10 @@ class Supervisor:
             if left_ns <= 0:
                 self.stop(on_time)
                 return False
-            asked_ns = now_ns()
+            polled_ns = now_ns()
             ready = dict(self._poll.poll(min(left_ns / 1e6 + 1, 250)))
             if self._channel.fileno() not in ready:
-                self._silent_ns = asked_ns
+                self._silent_ns = polled_ns
             if self._channel.fileno() in ready and self._serve() == kind:
                 return True
             if self._sandbox.pidfd in ready and self._channel.fileno() not in ready:
@@ -225,11 +196,11 @@ class Supervisor:
         return False
 
     def _serve(self) -> str:
-        """Handle one waiting message; returns its kind, empty where it was none."""
+        """Handle one waiting message; returns its kind, empty if there was none."""
         try:
             received = protocol.receive(self._channel, wait=False)
         except ConnectionResetError:
-            return ""  # told once, where it died with `go` unread; what it had sent comes next
+            return ""  # raised once if it died with `go` unread; its own messages come next
         except BlockingIOError:
             self._hang_up()
             return ""
@@ -239,14 +210,10 @@ class Supervisor:
         return self._handle(received)
 
     def _hang_up(self) -> None:
-        """Stop listening; the end of file may be early, so only the pidfd tells of death."""
+        """Stop listening; an end of file can come before death, so only the pidfd decides."""
         if self._open:
             self._open = False
             self._poll.unregister(self._channel)
-
-    def _take_one(self) -> bool:
-        """Drain one message that was queued before death."""
-        return self._serve() != "" or self._open
 
     def _handle(self, received: Received) -> str:
         try:
@@ -259,14 +226,13 @@ class Supervisor:
         return message.kind
 
     def _dispatch(self, message: Message, received: Received) -> None:
-        expected = self._expected()
-        if message.kind not in expected:
+        if message.kind not in self._expected():
             protocol.close_all(received.fds)
             raise Violation(f"message '{message.kind}' out of turn")
         if message.kind == "snapshot":
-            self._take(message, received)
+            self._take_snapshot(message, received)
         elif message.kind in ("log", "span"):
-            self._claim(message, received.stamp_ns)
+            self._record_claim(message, received.stamp_ns)
         else:
             self._events.append(received.stamp_ns, message.kind)
         if message.kind == "ready":
@@ -277,8 +243,8 @@ class Supervisor:
             return ("snapshot", "log", "span", "done")
         return ("setup_done", "log", "span") if self.observation.runtime else ("ready",)
 
-    def _claim(self, message: Message, stamp_ns: int) -> None:
-        """Write down what the submission says of itself, within the rate."""
+    def _record_claim(self, message: Message, stamp_ns: int) -> None:
+        """Record what the submission reports about itself, within the rate."""
         if not self._excess.take(stamp_ns):
             raise Violation("more log and span messages than the ruleset allows")
         if not self._claims.take(stamp_ns):
@@ -286,70 +252,71 @@ class Supervisor:
             return
         self.observation.claims_count += 1
         fields = dict(message.fields)
-        scalars, odd = fields.pop("scalars", {}), fields.pop("nonfinite", {})
-        self._events.append(stamp_ns, message.kind, **{**scalars, **odd, **fields})
-        if odd:
-            self._tell_nonfinite(odd, fields["step"])
+        scalars, nonfinite = fields.pop("scalars", {}), fields.pop("nonfinite", {})
+        self._events.append(stamp_ns, message.kind, **{**scalars, **nonfinite, **fields})
+        if nonfinite:
+            self._report_nonfinite(nonfinite, fields["step"])
 
-    def _tell_nonfinite(self, odd: Mapping[str, str], step: int | None) -> None:
-        """The first NaN or infinity that was logged is a finding; more would say no more."""
+    def _report_nonfinite(self, nonfinite: Mapping[str, str], step: int | None) -> None:
+        """Report the first NaN or infinity that was logged as a finding."""
         rule = "claimed-not-finite"
         if any(finding.rule == rule for finding in self.observation.findings):
             return
-        name, value = next(iter(odd.items()))
+        name, value = next(iter(nonfinite.items()))
         when = "" if step is None else f" at step {step}"
-        message = f"the submission logged {name!a} as {value}{when}"
-        advice = "it may have diverged; what counts is its snapshots' metric"
-        self.observation.findings.append(
-            Finding(rule=rule, level="info", message=message, advice=advice)
+        finding = Finding(
+            rule=rule,
+            level="info",
+            message=f"the submission logged {name!a} as {value}{when}",
+            advice="it may have diverged; the metric of its snapshots decides",
         )
+        self.observation.findings.append(finding)
 
     # --- snapshots ------------------------------------------------------------------------------
 
-    def _take(self, message: Message, received: Received) -> None:
-        """Check the seals, take possession, then stamp."""
-        descriptor = received.fds[0]
-        if len(self.observation.held) >= HANDED_OVER_MAX:
+    def _take_snapshot(self, message: Message, received: Received) -> None:
+        """Check the seals, take the descriptor, then stamp."""
+        (descriptor,), index = received.fds, len(self.observation.held)
+        if index >= HANDED_OVER_MAX:
             os.close(descriptor)
             raise Violation(f"more than {HANDED_OVER_MAX} snapshots handed over")
         try:
             size_bytes = check_sealed(descriptor, self._limits.rules.snapshot_bytes_max)
+            stamp_ns = now_ns()
+            kernel_ns = self._kernel_ns(received)
+            late = self._late(stamp_ns if kernel_ns is None else kernel_ns)
+            refused = late or self._snapshots.refusal(stamp_ns, size_bytes)
+            record = Snapshot(
+                index=index,
+                step=message.fields["step"],
+                note=message.fields["note"],
+                stamp_ns=stamp_ns,
+                kernel_ns=kernel_ns,
+                size_bytes=size_bytes,
+                sha256=None,
+                accepted=not refused,
+                refused=refused,
+            )
+            # Before it is held: every held snapshot has an event.
+            data = {"index": index, "step": record.step, "refused": refused}
+            self._events.append(stamp_ns, "snapshot", **data)
         except Unsealed as error:
             os.close(descriptor)
-            raise Violation(f"snapshot {len(self.observation.held)}: {error}") from error
-        stamp_ns = now_ns()
-        kernel_ns = self._kernel_ns(received)
-        refused = self._refusal(stamp_ns, kernel_ns, size_bytes)
-        record = Snapshot(
-            index=len(self.observation.held),
-            step=message.fields["step"],
-            note=message.fields["note"],
-            stamp_ns=stamp_ns,
-            kernel_ns=kernel_ns,
-            size_bytes=size_bytes,
-            sha256=None,
-            accepted=not refused,
-            refused=refused,
-        )
-        self._tell(record, descriptor)
-        self._keep(record, descriptor)
-        # The launcher sees how large everybody is; after the end nobody is left to be seen.
-        self._sandbox.cpu_s()
-
-    def _tell(self, record: Snapshot, descriptor: int) -> None:
-        """Write it down before it is held: a run never has a snapshot that its events lack."""
-        data = {"index": record.index, "step": record.step, "refused": record.refused}
-        try:
-            self._events.append(record.stamp_ns, "snapshot", **data)
+            raise Violation(f"snapshot {index}: {error}") from error
         except BaseException:
             os.close(descriptor)
             raise
+        self._snapshots.add(record, descriptor)
+        if record.accepted:
+            self._report_late(record)
+        # The launcher reads the size of every process, which is gone after the end.
+        self._sandbox.cpu_s()
 
     def _kernel_ns(self, received: Received) -> int | None:
         """The kernel's wall stamp on the monotonic clock, by an offset taken at receipt.
 
-        None where it says that the message was sent after its receipt, or while nothing waited:
-        then the wall clock was set in between, and the stamp witnesses nothing.
+        None if it lies after the receipt, or in a time when no message waited: then the wall clock
+        was set in between, and the stamp proves nothing.
         """
         if received.kernel_wall_ns is None:
             return None
@@ -357,92 +324,29 @@ class Supervisor:
         kernel_ns = received.kernel_wall_ns - (here.wall_ns - here.monotonic_ns)
         return kernel_ns if self._silent_ns <= kernel_ns <= received.stamp_ns else None
 
-    def _late(self, sent_ns: int, gun_ns: int) -> str:
-        """Why a snapshot came too late, or nothing."""
+    def _late(self, sent_ns: int) -> str:
+        """Why a snapshot came too late; empty if it did not."""
+        gun_ns, end_ns = self.observation.gun_ns, self.observation.end_ns
+        assert gun_ns is not None
         if sent_ns > gun_ns + self._limits.budget_s * NS_PER_S:
             return "sent after the budget"
-        if self.observation.end_ns is not None and sent_ns > self.observation.end_ns:
-            return "received after the end, and nothing witnesses that it was sent before"
+        if end_ns is not None and sent_ns > end_ns:
+            return "received after the end, without proof that it was sent before"
         return ""
 
-    def _refusal(self, stamp_ns: int, kernel_ns: int | None, size_bytes: int) -> str:
-        """Why a snapshot does not count, or nothing."""
-        assert self.observation.gun_ns is not None
-        rules = self._limits.rules
-        sent_ns = kernel_ns if kernel_ns is not None else stamp_ns
-        if late := self._late(sent_ns, self.observation.gun_ns):
-            return late
-        if self._bytes_held + size_bytes > rules.snapshots_bytes_max:
-            return f"all snapshots together exceed {rules.snapshots_bytes_max} bytes"
-        if rules.snapshot_rule == "final":
-            return ""
-        if stamp_ns < self._next_ns:
-            return EARLY
-        if self._accepted_count >= rules.snapshots_max:
-            return f"more than {rules.snapshots_max} snapshots"
-        return ""
-
-    def _keep(self, record: Snapshot, descriptor: int) -> None:
-        """Hold on to the descriptor of a snapshot that may count; under `final` to so many."""
-        self._forget_early()
-        if not record.accepted:
-            self._hold_refused(record, descriptor)
-            return
-        # The shim starts its own spacing after the send, so a tenth is forgiven for the way.
-        self._next_ns = record.stamp_ns + int(0.9 * self._limits.spacing_s * NS_PER_S)
-        self._bytes_held += record.size_bytes
-        self._accepted_count += 1
-        self._kept.append(len(self.observation.held))
-        self.observation.held.append(HeldSnapshot(record, descriptor))
-        if self._limits.rules.snapshot_rule == "final":
-            self._drop_surplus()
-        self._witness(record)
-
-    def _hold_refused(self, record: Snapshot, descriptor: int) -> None:
-        """Close what does not count; an early one is held until it is known not to be the last."""
-        if record.refused == EARLY:
-            self._early = descriptor
-        else:
-            os.close(descriptor)
-        self.observation.held.append(HeldSnapshot(record, None))
-
-    def _forget_early(self) -> None:
-        if self._early is not None:
-            os.close(self._early)
-            self._early = None
-
-    def _promote_last(self) -> None:
-        """The last snapshot of a run counts however soon it came: one more look, no more."""
-        if self._early is None:
-            return
-        last = self.observation.held[-1]
-        accepted = last.record.model_copy(update={"accepted": True, "refused": ""})
-        self.observation.held[-1] = HeldSnapshot(accepted, self._early)
-        self._early = None
-
-    def _drop_surplus(self) -> None:
-        """Under `final` keep the newest `snapshots_max`: only the last one counts anyway."""
-        while len(self._kept) > self._limits.rules.snapshots_max:
-            position = self._kept.popleft()
-            held = self.observation.held[position]
-            assert held.descriptor is not None
-            os.close(held.descriptor)
-            self._bytes_held -= held.record.size_bytes
-            dropped = held.record.model_copy(
-                update={"accepted": False, "refused": "superseded by later snapshots"}
-            )
-            self.observation.held[position] = HeldSnapshot(dropped, None)
-
-    def _witness(self, record: Snapshot) -> None:
-        """A receipt that lags the kernel's stamp is scored all the same, and the worst one told."""
+    def _report_late(self, record: Snapshot) -> None:
+        """Report the longest delay between the kernel's stamp and the receipt as a finding."""
         if record.kernel_ns is None or record.stamp_ns - record.kernel_ns <= LATE_NS:
             return
         late_s = (record.stamp_ns - record.kernel_ns) / NS_PER_S
         if late_s <= self._latest_s:
             return
         self._latest_s = late_s
-        told = [item for item in self.observation.findings if item.rule != "stamp-late"]
-        message = f"snapshot {record.index} was stamped {late_s:.3f} s after its send"
-        advice = "the receipt counts; keep the machine free of other load"
-        finding = Finding(rule="stamp-late", level="info", message=message, advice=advice)
-        self.observation.findings[:] = [*told, finding]
+        finding = Finding(
+            rule="stamp-late",
+            level="info",
+            message=f"snapshot {record.index} was stamped {late_s:.3f} s after it was sent",
+            advice="the receipt counts; keep the machine free of other load",
+        )
+        others = [item for item in self.observation.findings if item.rule != "stamp-late"]
+        self.observation.findings[:] = [*others, finding]

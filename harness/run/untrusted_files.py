@@ -1,4 +1,4 @@
-"""Reads submission.toml as if an enemy had written it: bounded, plain, fit to be kept."""
+"""Reads files of a submission without trust in them: bounded in size, and plain."""
 
 import json
 import os
@@ -9,30 +9,31 @@ from pathlib import Path
 from typing import Any
 
 FILE_BYTES_MAX = 64 * 1024
-"""No submission has more to declare; beyond it somebody wants to fill a page or a message."""
+"""Greatest size of a submission.toml."""
 
 DECLARED_BYTES_MAX = 48 * 1024
-"""Hyperparameters, imports and commands as JSON: they go into one message, or one argument."""
+"""Greatest size of hyperparameters, imports and commands as JSON: they are sent in one message."""
 
 SOURCE_BYTES_MAX = 16 << 20
-"""No source is larger than any ruleset would take; such a file is not looked into."""
+"""Larger files are not inspected; no ruleset allows a source of this size."""
 
 INTEGER_MAX = 2**53 - 1
-"""Beyond it a run could not be written down so that every reader reads the same number."""
+"""Larger integers are not read as the same number by every JSON reader."""
 
-_CARRIED = ("hyperparameters", "imports", "command", "predict_command")
+_SENT = ("hyperparameters", "imports", "command", "predict_command")
 
 
 class UnusableFile(ValueError):
-    """A submission.toml that cannot be used; the text says why and what to do."""
+    """A file that cannot be used; the text says why and what to do."""
 
 
 def read_tree(path: Path) -> dict[str, Any]:
-    """The TOML of a plain file of bounded size.
+    """Read the TOML of a plain file of bounded size.
 
     Raises:
-        OSError: it is not there, or cannot be read.
-        Undeclared: no plain file, too large, no TOML, or with values that cannot be written down.
+        OSError: it does not exist or cannot be read.
+        UnusableFile: it is no plain file, too large, not valid TOML, or has values that cannot be
+            stored.
     """
     try:
         tree = tomllib.loads(read_plain(path, FILE_BYTES_MAX).decode("utf-8"))
@@ -43,25 +44,25 @@ def read_tree(path: Path) -> dict[str, Any]:
     for key, value in _leaves(tree, ""):
         if fault := _fault(value):
             raise UnusableFile(f"{key!a} {fault}")
-    carried = {key: tree.get(key) for key in _CARRIED}
-    if len(json.dumps(carried, default=str)) > DECLARED_BYTES_MAX:
+    sent = {key: tree.get(key) for key in _SENT}
+    if len(json.dumps(sent, default=str)) > DECLARED_BYTES_MAX:
         raise UnusableFile(
-            f"{', '.join(_CARRIED)} together exceed {DECLARED_BYTES_MAX} bytes as JSON"
+            f"{', '.join(_SENT)} together are larger than {DECLARED_BYTES_MAX} bytes as JSON"
         )
     return tree
 
 
 def read_plain(path: Path, size_max: int) -> bytes:
-    """A plain file of bounded size, whole; nothing here can block, whatever lies there.
+    """Read a plain file of bounded size; this never blocks, even on a pipe.
 
     Raises:
-        OSError: it is not there, or cannot be read.
-        Undeclared: no plain file, or larger.
+        OSError: it does not exist or cannot be read.
+        UnusableFile: it is no plain file, or larger than `size_max` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnusableFile("cannot be read: no plain file; copy its contents in")
+            raise UnusableFile("cannot be read: not a plain file; replace it by its contents")
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(size_max + 1)
     finally:
@@ -72,7 +73,7 @@ def read_plain(path: Path, size_max: int) -> bytes:
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """Every key and every value that is neither table nor list, with the way to it."""
+    """Each key, and each value that is neither table nor list, with its dotted key."""
     if isinstance(value, dict):
         for name, inner in value.items():
             inside = f"{key}.{name}" if key else name
@@ -86,19 +87,19 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _fault(value: Any) -> str:
-    """Why a value cannot be used; empty where it can."""
+    """Why a value cannot be used; empty if it can."""
     if isinstance(value, str) and "\0" in value:
-        return "holds a NUL character, which no argument and no name can have; leave it out"
+        return "contains a NUL character, which no argument and no name can have; remove it"
     if isinstance(value, int) and abs(value) > INTEGER_MAX:
-        return "holds a whole number beyond 2^53, which not every reader can keep; write it as text"
+        return "contains an integer beyond 2^53, which not every reader can keep; write it as text"
     return ""
 
 
 def module_fault(name: str) -> str:
-    """Why a name of `imports` cannot be imported before the gun; empty where it can."""
+    """Why a name of `imports` cannot be imported before the start signal; empty if it can."""
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
-        return "is no module's name; write it as in `import NAME`"
+        return "is not the name of a module; write it as in `import NAME`"
     if "__main__" in parts:
         return "is a program, not a library: importing it would run it"
     return ""

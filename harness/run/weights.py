@@ -43,10 +43,10 @@ def _torch_bytes(tensor: Any) -> Any:
 
 
 def _entry(name: str, tensor: Any) -> tuple[str, list[int], Any]:
-    """The format's name of the dtype, shape, and the bytes themselves (no copy where possible)."""
+    """The format's name of the dtype, the shape, and the bytes (without a copy if possible)."""
     kind = str(getattr(tensor, "dtype", type(tensor).__name__))
     if not isinstance(name, str) or name == _METADATA:
-        raise TypeError(f"snapshot entry {name!a}: name it by a text other than '{_METADATA}'")
+        raise TypeError(f"snapshot entry {name!a}: the name must be text other than '{_METADATA}'")
     if kind in _TORCH_NAMES:
         return _TORCH_NAMES[kind], list(tensor.shape), _torch_bytes(tensor)
     if kind in _NUMPY_NAMES:
@@ -57,14 +57,14 @@ def _entry(name: str, tensor: Any) -> tuple[str, list[int], Any]:
 
 
 def pack(tensors: Mapping[str, Any]) -> int:
-    """A sealed memory file in the safetensors format.
+    """Write tensors to a sealed memory file in the safetensors format; returns its descriptor.
 
     Layout (https://github.com/huggingface/safetensors#format): 8 bytes little-endian length of the
     header, the header as JSON padded with spaces, then the tensors one after the other.
 
     Raises:
         TypeError: an entry is neither a tensor nor an array of numbers.
-        OSError: no memory for it.
+        OSError: there is no memory for it.
     """
     header: dict[str, Any] = {}
     parts: list[Any] = []

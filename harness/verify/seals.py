@@ -2,13 +2,14 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from harness.verify.disk import Unreadable, fingerprint, walk
 from harness.verify.reader import MANIFEST, REQUIRED, SIGNATURE, SUBMISSION, BundleReader
 from harness.verify.report import Problem, SkipCheck
+from harness.verify.source import source_digest
 
 HARNESS = Path(__file__).parents[1]
 
@@ -86,25 +87,15 @@ def contents(bundle: BundleReader) -> Iterator[Problem]:
             )
 
 
-def tree_digest(bundle: BundleReader, paths: Iterable[str], prefix: str) -> str:
-    """SHA-256 over `name NUL size NUL sha256 LF` of each file, in the given order."""
-    digest = hashlib.sha256()
-    for path in paths:
-        size_bytes, sha256 = bundle.fingerprint(path)
-        digest.update(f"{path.removeprefix(prefix)}\0{size_bytes}\0{sha256}\n".encode())
-    return digest.hexdigest()
-
-
 def submission(bundle: BundleReader) -> Iterator[Problem]:
     """The submission has the digest, number of files and bytes that run.json states."""
     stated = bundle.run.submission
-    paths = [p for p in bundle.files_in(SUBMISSION) if "__pycache__" not in p.split("/")]
-    if tree_digest(bundle, paths, f"{SUBMISSION}/") != stated.sha256:
+    actual = source_digest(bundle)
+    if actual.sha256 != stated.sha256:
         yield Problem(SUBMISSION, "its digest is not the one in run.json")
-    size_bytes = sum(bundle.fingerprint(path).size_bytes for path in paths)
-    if (len(paths), size_bytes) != (stated.files_count, stated.size_bytes):
-        text = f"{len(paths)} files of {size_bytes} bytes, run.json says {stated.files_count} of"
-        yield Problem(SUBMISSION, f"{text} {stated.size_bytes}")
+    if actual[1:] != (stated.files_count, stated.size_bytes):
+        text = f"{actual.files_count} files of {actual.size_bytes} bytes, run.json says"
+        yield Problem(SUBMISSION, f"{text} {stated.files_count} of {stated.size_bytes}")
 
 
 @cache

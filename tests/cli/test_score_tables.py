@@ -9,7 +9,7 @@ from harness.cli.printer import Printer
 from harness.cli.score_tables import show_scores
 from harness.prizes import score_document
 from harness.registry import find
-from harness.run.order import plugin_file, workload_version
+from harness.run.workload_record import plugin_file, workload_version
 from tests.lab.results import Plan, rules, series
 
 MILD = rules("mild", seeds_count=3)

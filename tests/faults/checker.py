@@ -1,6 +1,6 @@
 """Looks at the disk after a run, and nowhere else, and holds it against what really happened.
 
-It shares no code with the conductor: ledgers and manifests are parsed and hashed anew, and
+It shares no code with the conductor: ledgers and manifests are parsed and hashed again, and
 `harness.verify`, which shares none either, is asked as well.
 """
 
@@ -76,7 +76,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 def manifests(results: Path) -> dict[str, dict[str, Any]]:
     """Every manifest by its folder; AssertionError where one is not true."""
-    found = {}
+    result = {}
     for path in results.glob("*/*/*/*/manifest.json"):
         tree = json.loads(path.read_bytes())
         folder = path.parent
@@ -88,8 +88,8 @@ def manifests(results: Path) -> dict[str, dict[str, Any]]:
         }
         differ = sorted(name for name in {*listed, *there} if listed.get(name) != there.get(name))
         assert not differ, f"{folder.name}: not as sealed: {differ}"
-        found[folder.relative_to(results).as_posix()] = tree
-    return found
+        result[folder.relative_to(results).as_posix()] = tree
+    return result
 
 
 def check_rows(results: Path, history: History) -> None:
@@ -128,7 +128,7 @@ def check_verified(results: Path) -> Report | None:
     return report
 
 
-def check_story(folder: Path, truth: Truth) -> None:
+def check_sequence(folder: Path, truth: Truth) -> None:
     """What a sealed bundle tells is what happened, or less; never more."""
     run = json.loads((folder / "run.json").read_bytes())
     assert run["status"] in STATUSES
@@ -161,7 +161,7 @@ def _outside(sent_ns: int, run: dict[str, Any]) -> Iterator[str]:
     """Why a snapshot that was really sent at that moment cannot count."""
     gun_ns, end_ns = run["window"]["gun_ns"], run["window"]["end_ns"]
     if gun_ns is None or sent_ns < gun_ns:
-        yield "sent before the gun"
+        yield "sent before the start signal"
     elif sent_ns > gun_ns + BUDGET_S * NS_PER_S + 1_000_000:
         yield "sent after the budget"
     if end_ns is not None and sent_ns > end_ns:
@@ -174,7 +174,7 @@ def _of_window(run: dict[str, Any], truth: Truth) -> Iterator[str]:
     gun_ns, end_ns = run["window"]["gun_ns"], run["window"]["end_ns"]
     go_ns, death_ns = truth.history.go_ns, truth.history.death_ns
     if go_ns is not None and (gun_ns is None or gun_ns > go_ns - origin_ns):
-        yield "the gun was stamped after the data were there"
+        yield "the start signal was stamped after the data were there"
     if end_ns is not None and (death_ns is None or end_ns < death_ns - origin_ns):
         yield "the end was stamped before the last death"
 
@@ -190,8 +190,8 @@ def _passing(run: dict[str, Any], folder: Path, truth: Truth) -> dict[str, Any] 
         accepted = accepted[-1:]
     sent = [item for item in truth.history.sent if item["sound"] and item["size"] <= 4096]
     for snapshot in accepted:
-        told, quality = valued.get(snapshot["index"]), sent[snapshot["index"]]["quality"]
-        if told is not None and told >= TARGET:
+        reported, quality = valued.get(snapshot["index"]), sent[snapshot["index"]]["quality"]
+        if reported is not None and reported >= TARGET:
             real = not math.isnan(quality) and quality + 0.5 / 40 >= TARGET
             return snapshot if real else None
     return None

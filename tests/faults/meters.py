@@ -28,7 +28,7 @@ BROKEN = ("absent", "unopened", "dies", "vanishes", "stuck", "backwards", "torn"
 
 
 class Sampler(Metering):
-    """Stands for the conductor's end of the sampler."""
+    """Replaces the conductor's end of the sampler."""
 
     def __init__(self, world: World, manner: str, folder: Path, origin_ns: int) -> None:
         self._world = world
@@ -109,7 +109,7 @@ class Sampler(Metering):
 
 
 def starter(world: World, manner: str) -> type:
-    """Stands for the class `Metering` in the conductor."""
+    """Replaces the class `Metering` in the conductor."""
 
     class Starter:
         @classmethod

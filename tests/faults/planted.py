@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from harness import bundle, ledger, storage
-from harness.run import bundle_writer, conductor, supervisor
+from harness.run import bundle_writer, conductor, evaluate, state, supervisor, train
 from tests.faults.simulation import repeat
 
 
@@ -45,7 +45,7 @@ PLANTS = {
         storage, "append_whole", "os.ftruncate(descriptor, size_bytes)", "pass"
     ),
     "an interrupt during the evaluation is forgotten": Plant(
-        conductor, "_judge", "    if interrupt.asked:", "    if False:"
+        evaluate, "evaluate", "    if interrupt.asked:", "    if False:"
     ),
     "snapshots after the budget count": Plant(
         supervisor.Supervisor,
@@ -60,19 +60,19 @@ PLANTS = {
         bundle_writer.BundleWriter, "seal", "refused = self._sign(manifest)", "refused = None"
     ),
     "a sampler that died is not told of": Plant(
-        conductor, "_last_report", "trained.observation.findings.append(finding)", "pass"
+        train, "_stop_meters", "state.observation.findings.append(finding)", "pass"
     ),
     "a failed measurement does not degrade": Plant(
-        conductor, "_seal", "verdict = degrade(verdict, findings)", "pass"
+        conductor, "seal", "verdict = degrade(verdict, findings)", "pass"
     ),
     "a fault of the harness is not told from the submission's": Plant(
-        conductor, "_fault", 'trained.observation.ended_by = "fault"', "pass"
+        state.RunState, "fail", 'self.observation.ended_by = "fault"', "pass"
     ),
     "runs that were sealed and cut off are never closed": Plant(
-        bundle_writer, "open_bundle", "_finish_sealed(ledger, order.results.resolve())", "pass"
+        bundle_writer, "open_bundle", "_finish_sealed(ledger, results)", "pass"
     ),
     "the last snapshot of a run that was cut short is leaked": Plant(
-        supervisor.Supervisor, "await_exit", "self._promote_last()", "pass"
+        supervisor.Supervisor, "await_exit", "self._snapshots.accept_last()", "pass"
     ),
 }
 
@@ -82,7 +82,7 @@ def plant(name: str, patch: pytest.MonkeyPatch) -> None:
     owner, function, old, new = PLANTS[name]
     real = getattr(owner, function)
     text = textwrap.dedent(inspect.getsource(real))
-    assert text.count(old) == 1, f"{real.__qualname__} does not hold {old!r} once: plant it anew"
+    assert text.count(old) == 1, f"{real.__qualname__} does not hold {old!r} once: plant it again"
     names: dict[str, Any] = {}
     code = compile(text.replace(old, new), f"<planted in {real.__qualname__}>", "exec")
     exec(code, real.__globals__, names)
@@ -97,7 +97,7 @@ def _importers(name: str, real: Any) -> list[Any]:
     return [module for module in modules if getattr(module, name, None) is real]
 
 
-def found(name: str, limit: int) -> str:
+def result(name: str, limit: int) -> str:
     """What the first of the schedules says that finds the bug; empty where none does."""
     with pytest.MonkeyPatch.context() as patch:
         plant(name, patch)
@@ -108,7 +108,7 @@ def main(names: list[str]) -> int:
     """Look for each bug in the first thousand schedules."""
     missed = 0
     for name in names or PLANTS:
-        said = found(name, 1000)
+        said = result(name, 1000)
         missed += not said
         sys.stdout.write(f"{name}: {said or 'NOT FOUND'}\n")
         sys.stdout.flush()

@@ -30,14 +30,14 @@ class Act(NamedTuple):
     """One thing that a submission does."""
 
     t_ns: int
-    """After the launch, or after the gun."""
+    """After the launch, or after the start signal."""
     kind: str
     value: float = 0.0
 
 
 @dataclass
 class Script:
-    """What a submission does before and after the gun, and how it dies."""
+    """What a submission does before and after the start signal, and how it dies."""
 
     before: list[Act] = field(default_factory=list)
     after: list[Act] = field(default_factory=list)

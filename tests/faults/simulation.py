@@ -35,8 +35,9 @@ from harness.records import Machine, Ruleset, SeedPair
 from harness.registry import Plugin, PluginSource
 from harness.rules.load import load_ruleset
 from harness.run.conductor import run_one
+from harness.run.freeze import freeze
 from harness.run.interrupt import Interrupt
-from harness.run.order import Order, RunResult
+from harness.run.order import Order, Rig, RunEntry, RunResult
 from harness.run.seeds import draw_seeds
 from harness.run.submission import open_submission
 from tests.faults import checker, meters
@@ -87,7 +88,7 @@ def _seeds(schedule: "Schedule") -> SeedPair:
 
 
 class Silent:
-    """Nobody looks on."""
+    """No one looks on."""
 
     def phase(self, text: str) -> None:
         """Ignore it."""
@@ -292,12 +293,12 @@ def _base_rules() -> Ruleset:
 
 def descriptors() -> set[int]:
     """Descriptors of this process, but for the one that lists them."""
-    found = set()
+    result = set()
     for name in [path.name for path in Path("/proc/self/fd").iterdir()]:
         with contextlib.suppress(OSError):
             os.fstat(int(name))
-            found.add(int(name))
-    return found
+            result.add(int(name))
+    return result
 
 
 def _order(root: Path, schedule: Schedule, stage: Stage) -> Order:
@@ -311,12 +312,14 @@ def _order(root: Path, schedule: Schedule, stage: Stage) -> Order:
         }
     )
     source = PluginSource("tiny", root / "tiny.py", "tests", "")
-    return Order(
+    frozen = freeze(open_submission(str(root / "entry")), Path(tempfile.mkdtemp(dir=root)), 1 << 20)
+    entry = RunEntry(
         workload=WORKLOAD,
         plugin=Plugin("tiny", WORKLOAD, source),
-        source=open_submission(str(root / "entry")),
-        ruleset=rules,
-        seeds=_seeds(schedule),
+        source=frozen,
+        hyperparameters={},
+    )
+    rig = Rig(
         choice=(),
         meters=(),
         launcher_name="simulated",
@@ -325,6 +328,7 @@ def _order(root: Path, schedule: Schedule, stage: Stage) -> Order:
         results=root / "results",
         key=Ed25519PrivateKey.from_private_bytes(bytes(32)) if schedule.signed else None,
     )
+    return Order(entry=entry, rig=rig, ruleset=rules, seeds=_seeds(schedule))
 
 
 def _blows(schedule: Schedule, world: World, disk: Disk, interrupt: Interrupt) -> None:
@@ -378,9 +382,9 @@ def _injected(world: World, disk: Disk, stage: Stage, schedule: Schedule) -> Ite
             "harness.run.output_capture.Thread", lambda target, **_: Thread(world, target)
         )
         patch.setattr("harness.run.protocol.pair", stage.pair)
-        patch.setattr("harness.run.conductor.Metering", meters.starter(world, schedule.meter))
-        patch.setattr("harness.run.conductor.survey_before", lambda _order: _machine())
-        patch.setattr("harness.run.conductor.survey_after", lambda machine, _folder: machine)
+        patch.setattr("harness.run.train.Metering", meters.starter(world, schedule.meter))
+        patch.setattr("harness.run.conductor.machine_before", lambda _order: _machine())
+        patch.setattr("harness.run.conductor.machine_after", lambda machine, _folder: machine)
         patch.setattr("harness.run.bundle_writer.harness_sha256", _sources)
         patch.setattr(
             "harness.run.bundle_writer.secrets.token_hex", lambda n: chance.randbytes(n).hex()
@@ -409,11 +413,11 @@ def perform(schedule: Schedule, root: Path, start_s: int = 1000) -> Aftermath:
         except (OSError, ValueError, KeyboardInterrupt, Killed) as error:
             after.error = type(error).__name__
         world.dead = world.dead or disk.dead
-    _bury(after, stage, before)
+    _clean_up(after, stage, before)
     return after
 
 
-def _bury(after: Aftermath, stage: Stage, before: set[int]) -> None:
+def _clean_up(after: Aftermath, stage: Stage, before: set[int]) -> None:
     """End what a dead conductor left; a living one must have left nothing."""
     after.world.settle()
     undying = after.schedule.script.death_ns > 30 * NS_PER_S
@@ -449,7 +453,7 @@ def examine(schedule: Schedule, root: Path) -> Aftermath:
     after = perform(schedule, root)
     assert not after.leaked, f"{after.leaked} descriptors leaked"
     if after.outcome is not None:
-        checker.check_story(after.outcome.bundle, after.truth)
+        checker.check_sequence(after.outcome.bundle, after.truth)
     following = perform(_following(schedule), root, start_s=9000)
     assert following.outcome is not None, f"the next run did not start: {following.error}"
     assert following.outcome.run.status == "ok", following.outcome.run.reason
@@ -457,7 +461,7 @@ def examine(schedule: Schedule, root: Path) -> Aftermath:
     checker.check(after.results, after.truth)
     for path in after.results.glob("*/*/*/*/manifest.json"):
         if path.parent != following.outcome.bundle:
-            checker.check_story(path.parent, after.truth)
+            checker.check_sequence(path.parent, after.truth)
     return after
 
 

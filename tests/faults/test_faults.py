@@ -128,7 +128,7 @@ def stamps(after: Aftermath) -> list[tuple[int, bool]]:
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.6, -0.6])
 def test_a_stepped_wall_clock_changes_no_score(step_s: float, tmp_path: Path) -> None:
-    """Whenever it is set: before the gun, between snapshots, at the end."""
+    """Whenever it is set: before the start signal, between snapshots, at the end."""
     plain = simulated(tmp_path / "plain")
     assert plain.outcome is not None
     for nth in range(2, plain.world.waits, 3):
@@ -151,10 +151,12 @@ def test_a_stamp_that_the_wall_clock_spoiled_is_no_witness(tmp_path: Path) -> No
         after = examine(schedule, root)
         assert after.outcome is not None
         assert after.outcome.run.status == "ok", after.outcome.run.reason
-        for told, sent in zip(after.outcome.run.snapshots, after.world.history.sent, strict=True):
+        for reported, sent in zip(
+            after.outcome.run.snapshots, after.world.history.sent, strict=True
+        ):
             begin_ns = int(after.outcome.run.window.origin_monotonic_ns)
-            assert told.stamp_ns >= sent["t_ns"] - begin_ns
-            assert told.kernel_ns is None or told.kernel_ns <= told.stamp_ns
+            assert reported.stamp_ns >= sent["t_ns"] - begin_ns
+            assert reported.kernel_ns is None or reported.kernel_ns <= reported.stamp_ns
 
 
 # --- meters and submissions -----------------------------------------------------------------------

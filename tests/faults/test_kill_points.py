@@ -62,7 +62,7 @@ def wait_for_death(pids: list[int]) -> None:
 
 
 def _zombie(pid: int) -> bool:
-    """Whether only its entry is left, which whoever adopted it will remove."""
+    """Whether only its entry is left, which the one who adopted it will remove."""
     try:
         return ") Z" in Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -109,7 +109,7 @@ def run_of(folder: Folder) -> tuple[Run, Path]:
     return Run.model_validate_json((place / "run.json").read_bytes()), place
 
 
-ALIVE = POINTS[: POINTS.index("bury") + 1]
+ALIVE = POINTS[: POINTS.index("await exit") + 1]
 """Points at which sampler and submission both live."""
 
 
@@ -136,7 +136,7 @@ def test_killed_submission(point: str, folder: Folder) -> None:
     assert code == 0
     wait_for_death(pids_at_the_blow(folder))
     run, place = run_of(folder)
-    said_done = point in ("done", "bury") or point not in ALIVE
+    said_done = point in ("done", "await exit") or point not in ALIVE
     assert statuses == ["ok" if said_done else "killed", "ok"], run.reason
     if not said_done:
         assert struck
@@ -152,7 +152,7 @@ def test_every_point_is_tried_on_everybody() -> None:
     assert (len(POINTS), len(WHOM), len(set(POINTS))) == (10, 3, 10)
 
 
-def test_a_torn_last_event_is_told(folder: Folder) -> None:
+def test_a_torn_last_event_is_reported(folder: Folder) -> None:
     """What a kill in the middle of a write leaves: the whole lines count, the rest is named."""
     perform(folder, "gun", "conductor")
     (events,) = folder.results.glob("*/*/*/*/events.jsonl")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import storage
-from tests.faults.planted import PLANTS, found, plant
+from tests.faults.planted import PLANTS, plant, result
 from tests.faults.simulation import examine
 from tests.faults.test_simulation import honest
 
@@ -31,8 +31,8 @@ THOROUGH = int(os.environ.get("JOULEMARK_SCHEDULES", "0")) > LIMIT
 
 
 @pytest.mark.parametrize("name", PLANTS if THOROUGH else QUICK)
-def test_a_planted_bug_is_found(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = found(name, LIMIT)
+def test_a_planted_bug_is_detected(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = result(name, LIMIT)
     assert "again: python -m tests.faults.simulation" in said, f"{name}: not found"
     with capsys.disabled():
         print(f"\n{name}: {said}")  # noqa: T201 - the seed is the finding
@@ -56,8 +56,8 @@ def test_a_plant_is_taken_out_again() -> None:
     assert storage.write_file is real
 
 
-def test_a_plant_without_its_ground_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plant_without_its_ground_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "a ledger row is not synced"
     monkeypatch.setitem(PLANTS, name, PLANTS[name]._replace(old="os.sync()"))
-    with pytest.raises(AssertionError, match="plant it anew"), pytest.MonkeyPatch.context() as p:
+    with pytest.raises(AssertionError, match="plant it again"), pytest.MonkeyPatch.context() as p:
         plant(name, p)

@@ -25,8 +25,8 @@ RULES = {"snapshot_rule": "first_passing", "snapshots_max": 20}
 
 @pytest.mark.parametrize("piece", range(PIECES))
 def test_whatever_breaks_the_disk_tells_no_lie(piece: int) -> None:
-    told = [said for seed in range(piece, COUNT, PIECES) if (said := repeat(seed))]
-    assert not told, "\n".join(told)
+    reported = [said for seed in range(piece, COUNT, PIECES) if (said := repeat(seed))]
+    assert not reported, "\n".join(reported)
 
 
 def test_schedules_reach_every_kind_of_fault() -> None:
@@ -53,13 +53,13 @@ def test_schedules_reach_every_kind_of_fault() -> None:
 
 def test_schedules_reach_what_can_become_of_a_run() -> None:
     """Verdicts of several kinds, and both ways out without one: an error of the disk, a death."""
-    found = set()
+    result = set()
     for seed in range(150):
         with tempfile.TemporaryDirectory(dir=simulation._memory()) as folder:
             after = examine(draw(seed), Path(folder))
-        found.add(after.outcome.run.status if after.outcome else f"raised {after.error}")
-    assert {"ok", "target_missed", "aborted", "degraded", "invalid", "killed"} <= found
-    assert {"raised Killed", "raised OSError"} <= found
+        result.add(after.outcome.run.status if after.outcome else f"raised {after.error}")
+    assert {"ok", "target_missed", "aborted", "degraded", "invalid", "killed"} <= result
+    assert {"raised Killed", "raised OSError"} <= result
 
 
 def disk_of(root: Path) -> dict[str, bytes]:
@@ -119,7 +119,7 @@ def test_the_checker_finds(lie: str, tmp_path: Path) -> None:
     after.world.history.sent[0][key] = value
     assert after.outcome is not None
     with pytest.raises(AssertionError):
-        checker.check_story(after.outcome.bundle, after.truth)
+        checker.check_sequence(after.outcome.bundle, after.truth)
 
 
 def test_the_checker_finds_a_lost_row(tmp_path: Path) -> None:

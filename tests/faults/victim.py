@@ -1,6 +1,6 @@
 """A conductor that kills itself, its sampler or its submission at a named point of a real run.
 
-python -m tests.faults.victim ROOT POINT WHOM      with `-` for nobody
+python -m tests.faults.victim ROOT POINT WHOM      with `-` for no one
 
 Writes what it struck to ROOT/struck, and the process ids below it at that moment to ROOT/pids.
 """
@@ -24,7 +24,7 @@ POINTS = (
     "mid-snapshot",
     "first snapshot",
     "done",
-    "bury",
+    "await exit",
     "evaluation",
     "before manifest",
     "before ledger row",
@@ -64,7 +64,7 @@ class Killer:
         self._root = root
         self._whom = whom
         self._patience_ns = int(patience_s * NS_PER_S)
-        """How long to wait for whom to strike: right after the launch nobody may be there yet."""
+        """How long to wait for whom to strike: right after the launch no one may be there yet."""
         self._done = False
 
     def strike(self) -> None:
@@ -81,12 +81,12 @@ class Killer:
         (self._root / "struck").write_text(" ".join(map(str, struck)))
 
     def _targets(self) -> list[int]:
-        """Everybody below, once whoever is to be struck is among them."""
+        """Everybody below, once the one who is to be struck is among them."""
         end_ns = now_ns() + self._patience_ns
         while True:
             pids = list(below(os.getpid()))
-            found = self._whom == "conductor" or any(_is(self._whom, pid) for pid in pids)
-            if found or now_ns() >= end_ns:
+            result = self._whom == "conductor" or any(_is(self._whom, pid) for pid in pids)
+            if result or now_ns() >= end_ns:
                 return pids
             SystemClock().sleep_until(now_ns() + NS_PER_S // 500)
 
@@ -106,11 +106,11 @@ def _wrapped(real: Callable[..., Any], strike: Callable[[], None], *, before: bo
 PLACES: dict[str, tuple[Any, str, bool]] = {
     "launch": (train, "launch_submission", False),
     "ready": (supervisor.Supervisor, "until_ready", False),
-    "gun": (supervisor.Supervisor, "fire", False),
+    "gun": (supervisor.Supervisor, "start", False),
     "mid-snapshot": (supervisor, "check_sealed", True),
-    "first snapshot": (supervisor.Supervisor, "_take", False),
+    "first snapshot": (supervisor.Supervisor, "_take_snapshot", False),
     "done": (supervisor.Supervisor, "stop", True),
-    "bury": (supervisor.Supervisor, "await_exit", True),
+    "await exit": (supervisor.Supervisor, "await_exit", True),
     "evaluation": (conductor, "evaluate", True),
     "before manifest": (bundle_writer, "seal", True),
     "before ledger row": (bundle_writer, "seal", False),
@@ -125,7 +125,7 @@ def main(root: Path, point: str, whom: str) -> None:
     named = {"launcher": "bubblewrap", "meters": ("fake:watts=50",)}
     order = folder.order("entry", hyperparameters={"wait_s": WAIT_S}, **named)
     if whom != "-":
-        # Whoever is struck while it trains must not be done by itself before the blow falls.
+        # A person who is struck while it trains must not be done by itself before the blow falls.
         early = whom == "submission" and point in POINTS[: POINTS.index("done")]
         wait_s = 8.0 if early else WAIT_S
         struck = folder.order("entry", hyperparameters={"wait_s": wait_s}, **named)

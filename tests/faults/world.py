@@ -1,6 +1,6 @@
 """A world in which the conductor runs alone: its clock, its agenda, its sockets, its processes.
 
-Nothing here takes real time and nothing runs beside the conductor: whoever lives in this world
+Nothing here takes real time and nothing runs beside the conductor: the one who lives in this world
 acts when the conductor waits, at moments that the schedule's seed has drawn. Sockets, memory files
 and seals are the kernel's own.
 """
@@ -53,7 +53,7 @@ class World:
         self.clock = VirtualClock(start_ns, 1_700_000_000 * NS_PER_S + start_ns)
         self.history = History()
         self.dead = False
-        """Whether the conductor itself was killed: then nobody writes any more."""
+        """Whether the conductor itself was killed: then no one writes any more."""
         self.waits = 0
         self.on_wait: dict[int | tuple[str, int], Callable[[], None]] = {}
         """What happens at the n-th wait of the conductor, or at its n-th wait for somebody."""
@@ -95,7 +95,7 @@ class World:
                 strike()
 
     def settle(self) -> None:
-        """Let threads that nobody joined come to their end."""
+        """Let threads that no one joined come to their end."""
         for thread in self.threads:
             thread.join(0)
 
@@ -106,7 +106,7 @@ class World:
 
 
 class Time:
-    """Stands for the module `time` in `harness.clock`."""
+    """Replaces the module `time` in `harness.clock`."""
 
     CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME = 4, 7
 
@@ -125,12 +125,12 @@ class Time:
         return self._world.clock.anchor().wall_ns
 
     def sleep(self, duration_s: float) -> None:
-        self._world.wait("nobody")
+        self._world.wait("no one")
         self._world.let(int(duration_s * NS_PER_S))
 
 
 class Poll:
-    """Stands for `select.poll()`: what is ready is the kernel's word, waiting is the world's."""
+    """Replaces `select.poll()`: what is ready is the kernel's word, waiting is the world's."""
 
     def __init__(self, world: World, whom: str) -> None:
         self._world = world
@@ -152,7 +152,7 @@ class Poll:
 
 
 class Select:
-    """Stands for the module `select`."""
+    """Replaces the module `select`."""
 
     POLLIN = select.POLLIN
 
@@ -165,7 +165,7 @@ class Select:
 
 
 class Thread:
-    """Stands for a thread that empties a pipe: it runs when it is waited for."""
+    """Replaces a thread that empties a pipe: it runs when it is waited for."""
 
     def __init__(self, world: World, target: Callable[[], None]) -> None:
         self._target: Callable[[], None] | None = target
@@ -209,11 +209,11 @@ class Channel:
         if not (data or ancillary):
             return data, ancillary, seen, address
         stamp = protocol._TIMESPEC.pack(*divmod(self._walls.pop(0), NS_PER_S))
-        told = [
+        reported = [
             (level, kind, stamp if kind == protocol._SO_TIMESTAMPNS else payload)
             for level, kind, payload in ancillary
         ]
-        return data, told, seen, address
+        return data, reported, seen, address
 
     def sendmsg(self, buffers: Sequence[bytes], rights: Any = ()) -> int:
         size = self._end.sendmsg(buffers, rights)
@@ -288,7 +288,7 @@ class Agent:
         self._end.close()
 
     def raw(self, data: bytes, fds: Sequence[int] = ()) -> bool:
-        """Send bytes; false where it is dead, hung up, or nobody empties the socket."""
+        """Send bytes; false where it is dead, hung up, or no one empties the socket."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         if not self.alive or self._end.fileno() < 0:
             return False
@@ -328,6 +328,6 @@ class Agent:
 
 
 def pair(world: World) -> tuple[Channel, socket.socket]:
-    """Stands for `protocol.pair`."""
+    """Replaces `protocol.pair`."""
     here, there = REAL_PAIR()
     return Channel(world, here), there

@@ -61,7 +61,7 @@ def test_an_innocent_tree_passes(small_house: Path) -> None:
     (small_house / "workloads/tasks/innocent.py").write_text("import harness.api\nimport torch\n")
     (small_house / "harness/report/figures.py").write_text("import matplotlib.pyplot\n")
     (small_house / "harness/score/frames.py").write_text("import pandas\nimport harness.bundle\n")
-    (small_house / "harness/run/submission_shim.py").write_text("import torch\n")
+    (small_house / "harness/run/predictor_shim.py").write_text("import torch\n")
     done = lint_imports(small_house)
     assert done.returncode == 0, done.stdout + done.stderr
 

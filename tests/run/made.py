@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -110,7 +111,7 @@ Perform = Callable[..., Any]
 
 
 class Silent:
-    """Nobody looks on, but everything is kept."""
+    """No one looks on, but everything is kept."""
 
     def __init__(self) -> None:
         self.phases: list[str] = []
@@ -173,7 +174,11 @@ class Folder:
 
     def order(self, name: str | None = "entry", *overrides: str, **changes: Any) -> Order:
         """The order of that one run."""
-        return next(orders(self.request(name, *overrides, **changes)))
+        return self.orders(self.request(name, *overrides, **changes))[0]
+
+    def orders(self, request: SeriesRequest) -> list[Order]:
+        """All orders of a series; its frozen sources stay until the test ends."""
+        return list(orders(request, Path(tempfile.mkdtemp(dir=self.root))))
 
 
 def reason_is_one_sentence(run: Any) -> bool:
@@ -199,7 +204,7 @@ def check_bundle(outcome: Any, results: Path) -> Any:
     }
     assert {file.path: file.sha256 for file in bundle.manifest.files} == on_disk
     assert {"README.txt", "run.json", "machine.json", "events.jsonl", "log.txt"} <= set(on_disk)
-    assert {"ruleset.toml", "submission/train.py"} <= set(on_disk)
+    assert {"ruleset.toml", "submission.tar.gz"} <= set(on_disk)
     events = list(bundle.events())
     assert [event.seq for event in events] == list(range(len(events)))
     _check_ledger(outcome, bundle, results)

@@ -257,7 +257,7 @@ def test_daemon_does_not_outlive_the_run(perform: Perform) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still does something: one that nobody collected does not."""
+    """Whether a process still does something: one that no one collected does not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

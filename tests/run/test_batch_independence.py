@@ -11,14 +11,14 @@ from harness.api import Metric, Outputs, Splits, Target, WorkloadSpec
 from harness.run.batch_independence import (
     EXAMPLES_MIN,
     GROUPS,
-    PART_MAX,
     SHARE,
+    SUBSET_MAX,
+    SUBSETS_MAX,
     T_MIN,
-    TRIES_MAX,
-    Audit,
+    IndependenceTest,
+    draw_subsets,
     loss_of,
-    parts_of,
-    picked,
+    select_rows,
 )
 from harness.run.judge import Unjudged, judge
 
@@ -77,8 +77,8 @@ def audited(workload: WorkloadSpec, together: Any, apart: Any) -> tuple[str, int
     whole = splits()
     beside = together(whole)
     value, _ = judge(beside, workload, whole)
-    audit, tries = Audit(workload, whole, 7, value, beside), 0
-    while (few := audit.due()) is not None:
+    audit, tries = IndependenceTest(workload, whole, 7, value, beside), 0
+    while (few := audit.next_subset()) is not None:
         tries += 1
         audit.take(apart(few))
     return audit.reason, tries
@@ -89,20 +89,20 @@ def audited(workload: WorkloadSpec, together: Any, apart: Any) -> tuple[str, int
 
 @given(st.integers(1, 5000), st.integers(0, 2**53))
 def test_parts_are_few_and_of_different_examples(count: int, seed: int) -> None:
-    parts = parts_of(spec(), splits(count), seed)
+    parts = draw_subsets(spec(), splits(count), seed)
     if count < EXAMPLES_MIN:
         assert parts == []
         return
     rows = np.concatenate(parts)
-    assert len(parts) == TRIES_MAX
+    assert len(parts) == SUBSETS_MAX
     assert len(set(rows.tolist())) == len(rows), "none is asked twice"
-    assert {len(part) for part in parts} == {min(count // SHARE, PART_MAX)}
+    assert {len(part) for part in parts} == {min(count // SHARE, SUBSET_MAX)}
     assert 0 <= rows.min() <= rows.max() < count
     assert all(len(part) >= GROUPS for part in parts)
 
 
-def test_nobody_inside_can_know_which() -> None:
-    drawn = {tuple(parts_of(spec(), splits(), seed)[0].tolist()) for seed in range(20)}
+def test_no_one_inside_can_know_which() -> None:
+    drawn = {tuple(draw_subsets(spec(), splits(), seed)[0].tolist()) for seed in range(20)}
     assert len(drawn) == 20
 
 
@@ -118,14 +118,14 @@ def test_what_hangs_together_is_not_torn_apart(change: Any) -> None:
     """A graph's nodes, or a scale that all share, are no examples."""
     whole = splits()
     fields = {"test_inputs": whole.test_inputs, "test_labels": whole.test_labels, **change}
-    assert parts_of(spec(), Splits(train={}, validation={}, **fields), 1) == []
-    assert parts_of(spec(tags=("transductive",)), whole, 1) == []
+    assert draw_subsets(spec(), Splits(train={}, validation={}, **fields), 1) == []
+    assert draw_subsets(spec(tags=("transductive",)), whole, 1) == []
 
 
-def test_picked_examples_keep_their_labels_and_facts() -> None:
+def test_select_rows_examples_keep_their_labels_and_facts() -> None:
     whole = splits()
     whole.facts["optimum"] = 0.5  # type: ignore[index]
-    few = picked(whole, np.array([5, 3]))
+    few = select_rows(whole, np.array([5, 3]))
     assert few.test_inputs["x"].tolist() == [5.0, 3.0]
     assert few.test_labels["y"].tolist() == whole.test_labels["y"][[5, 3]].tolist()
     assert few.facts == {"optimum": 0.5}
@@ -157,14 +157,16 @@ def test_who_says_the_same_is_asked_once_and_stands(share: float) -> None:
 
 def test_who_knows_only_in_company_is_refused() -> None:
     reason, tries = audited(spec(), right, lambda few: right(few, 0.5))
-    assert reason.startswith("the predictor learns from what it is asked: accuracy is worse by 0.")
+    assert reason.startswith(
+        "the outputs depend on other examples of the batch: accuracy is worse by 0."
+    )
     assert tries == 1
 
 
 def test_less_is_worse_where_the_metric_says_so() -> None:
     workload = spec(target=0.1, better="lower", score=squares)
     one, other = (lambda few, e=e: truths(few, e) for e in (0.0, 1.0))
-    assert "learns from what" in audited(workload, one, other)[0]
+    assert "depend on other" in audited(workload, one, other)[0]
     assert audited(workload, one, one)[0] == ""
 
 
@@ -185,7 +187,7 @@ def test_a_small_loss_is_asked_for_again() -> None:
     """One try cannot tell it from chance; all of them together can."""
     reason, tries = audited(spec(0.99), right, lambda few: right(few, 0.94))
     assert tries > 1
-    assert "learns from what it is asked" in reason
+    assert "depend on other examples of the batch" in reason
 
 
 def test_chance_alone_hardly_ever_refuses() -> None:
@@ -193,8 +195,8 @@ def test_chance_alone_hardly_ever_refuses() -> None:
     refused = tries = 0
     for seed in range(100):
         whole = splits(seed=seed)
-        for rows in parts_of(spec(), whole, seed):
-            few = picked(whole, rows)
+        for rows in draw_subsets(spec(), whole, seed):
+            few = select_rows(whole, rows)
             one, other = (right(few, 0.9, 1000 * seed + item) for item in (tries, tries + 7))
             loss, error = loss_of(one, other, few, spec())
             tries += 1
@@ -216,11 +218,11 @@ def test_chance_alone_hardly_ever_refuses() -> None:
 )
 def test_outputs_that_break_the_contract_alone_are_refused(apart: Any) -> None:
     reason, _ = audited(spec(), right, apart)
-    assert reason.startswith("asked for 100 examples apart from the others: ")
+    assert reason.startswith("asked for 100 examples without the others: ")
 
 
 def test_a_metric_that_vanishes_alone_is_refused() -> None:
-    """Else whoever notices that he is audited would spoil the metric, and nobody could tell."""
+    """Else the one who notices that he is audited would spoil the metric, and no one could tell."""
 
     def picky(outputs: Any, labels: Any, facts: Any) -> float:
         return float("nan") if outputs.min() < 0 else accuracy(outputs, labels, facts)
@@ -236,21 +238,21 @@ def test_a_metric_that_few_examples_do_not_have_says_nothing() -> None:
     workload = spec(score=recall)
     beside = right(whole)
     value, _ = judge(beside, workload, whole)
-    audit = Audit(workload, whole, 7, value, beside)
-    few = audit.due()
+    audit = IndependenceTest(workload, whole, 7, value, beside)
+    few = audit.next_subset()
     assert few is not None
     audit.take(right(few, 0.0))
-    assert audit.due() is None
+    assert audit.next_subset() is None
     assert audit.reason == ""
 
 
-def test_no_answer_is_told_with_its_cause() -> None:
+def test_no_answer_is_reported_with_its_cause() -> None:
     whole = splits()
-    audit = Audit(spec(), whole, 7, 1.0, right(whole))
-    assert audit.due() is not None
+    audit = IndependenceTest(spec(), whole, 7, 1.0, right(whole))
+    assert audit.next_subset() is not None
     audit.refuse("the predictor is gone")
-    assert audit.due() is None
-    assert audit.reason == "asked for 100 examples apart from the others: the predictor is gone"
+    assert audit.next_subset() is None
+    assert audit.reason == "asked for 100 examples without the others: the predictor is gone"
 
 
 def test_outputs_of_another_shape_have_no_loss() -> None:

@@ -158,7 +158,7 @@ def reseal(folder: Path, change: Callable[[Path], None]) -> None:
     path.write_text(json.dumps(tree))
 
 
-def test_a_later_change_is_found_by_the_row(bundle: Path, ours: Path) -> None:
+def test_a_later_change_is_detected_by_the_row(bundle: Path, ours: Path) -> None:
     (admitted,) = import_bundles(bundle, ours).admitted
     reseal(admitted.bundle, replaced("log.txt", b"better"))
     (fault,) = verify(ours).failures()
@@ -192,8 +192,8 @@ def organized(tmp_path: Path) -> Path:
     return made.add(RUN_ID, witnessed)
 
 
-def test_nobody_raises_his_own_tier(organized: Path, ours: Path) -> None:
-    with pytest.raises(BundleImportError, match="provenance is 'organizer'; name with --key"):
+def test_no_one_raises_his_own_tier(organized: Path, ours: Path) -> None:
+    with pytest.raises(BundleImportError, match="provenance 'organizer'; name with --key"):
         import_bundles(organized, ours)
     assert nothing_of_it(ours)
 
@@ -261,7 +261,7 @@ def test_a_bundle_that_seals_nonsense_is_refused(name: str, bundle: Path, ours: 
     with pytest.raises(BundleImportError, match=said) as caught:
         import_bundles(bundle, ours)
     assert str(caught.value).isprintable()
-    assert "nothing was let in" in str(caught.value)
+    assert "nothing was imported" in str(caught.value)
     assert nothing_of_it(ours)
 
 
@@ -278,7 +278,7 @@ def test_a_changed_file_is_refused(
     name: str, spoil: Callable[[bytes], bytes], bundle: Path, ours: Path
 ) -> None:
     (bundle / name).write_bytes(spoil((bundle / name).read_bytes()))
-    with pytest.raises(BundleImportError, match="nothing was let in"):
+    with pytest.raises(BundleImportError, match="nothing was imported"):
         import_bundles(bundle, ours)
     assert nothing_of_it(ours)
 
@@ -297,7 +297,7 @@ def test_another_bundle_in_the_place_is_never_replaced(
     folder = other.add(RUN_ID, lambda parts: parts.files.update({"log.txt": b"other"}))
     import_bundles(folder, ours)
     before = tree_of(ours)
-    with pytest.raises(BundleImportError, match="nothing replaces it"):
+    with pytest.raises(BundleImportError, match="is not replaced"):
         import_bundles(bundle, ours)
     assert tree_of(ours) == before
 
@@ -330,7 +330,7 @@ def test_no_machine_is_called_as_the_ledger_of_strangers(tmp_path: Path, ours: P
     folder = Results(tmp_path / "named").add(RUN_ID, renamed("machine", "foreign"))
     alone = tmp_path / RUN_ID
     folder.rename(alone)
-    with pytest.raises(BundleImportError, match="'foreign' is no name for a folder"):
+    with pytest.raises(BundleImportError, match="'foreign' is not a valid folder name"):
         import_bundles(alone, ours)
 
 

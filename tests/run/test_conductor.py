@@ -59,7 +59,7 @@ def test_honest_run_reaches_the_target(honest: Any) -> None:
     assert run.claimed.messages == 3
 
 
-def test_stamps_follow_each_other(honest: Any) -> None:
+def test_stamps_follow_every_other(honest: Any) -> None:
     window = honest.run.window
     stamps = [window.launch_ns, window.gun_ns, honest.run.snapshots[0].stamp_ns, window.end_ns]
     assert stamps == sorted(stamps)
@@ -69,7 +69,7 @@ def test_stamps_follow_each_other(honest: Any) -> None:
     assert int(window.origin_monotonic_ns) > 0
 
 
-def test_events_tell_the_story(honest: Any) -> None:
+def test_events_tell_the_sequence(honest: Any) -> None:
     events = {event.kind: event for event in Bundle(honest.bundle).events()}
     kinds = [event.kind for event in Bundle(honest.bundle).events()]
     assert kinds == [
@@ -194,7 +194,7 @@ def test_setup_is_never_called_by_default(perform: Perform) -> None:
     assert [event.data["step"] for event in logs(outcome)] == [2]
 
 
-def test_setup_runs_before_the_gun_where_the_ruleset_allows_it(perform: Perform) -> None:
+def test_setup_runs_before_the_start_signal_where_the_ruleset_allows_it(perform: Perform) -> None:
     outcome = perform(WITH_SETUP, "run.setup_s=20.0")
     run = outcome.run
     assert run.status == "ok", run.reason
@@ -241,7 +241,7 @@ def test_setup_may_hand_over_nothing(perform: Perform) -> None:
 # --- withholding ---------------------------------------------------------------------------------
 
 
-def test_own_first_line_runs_after_the_gun(perform: Perform) -> None:
+def test_own_first_line_runs_after_the_start_signal(perform: Perform) -> None:
     train = """
     import time
 
@@ -300,7 +300,7 @@ def test_launcher_that_fails_is_the_harness_s_fault(folder: Folder, monkeypatch)
     def refuse(request: Any) -> None:
         raise OSError(28, "no user namespaces left")
 
-    monkeypatch.setattr(order.launcher, "launch", refuse)
+    monkeypatch.setattr(order.rig.launcher, "launch", refuse)
     outcome = run_one(order, Silent(), Interrupt())
     check_bundle(outcome, folder.results)
     assert outcome.run.status == "aborted"

@@ -151,7 +151,7 @@ def test_lines_are_kept_but_for_empty_ones(tmp_path: Path, data: bytes, lines: l
     assert last_words(with_log(write_run(tmp_path, Plan()), data)) == lines
 
 
-def test_only_the_end_of_a_long_log_is_told(tmp_path: Path) -> None:
+def test_only_the_end_of_a_long_log_is_reported(tmp_path: Path) -> None:
     data = "".join(f"line {number}\n" for number in range(5000)).encode()
     lines = last_words(with_log(write_run(tmp_path, Plan()), data))
     assert lines[-1] == "line 4999"
@@ -176,7 +176,7 @@ def test_a_dry_run_is_kept_nowhere(folder: Folder) -> None:
     assert not folder.results.exists(), "a rehearsal is in no ledger"
 
 
-def test_a_crash_is_told_with_its_last_words(folder: Folder) -> None:
+def test_a_crash_is_reported_with_its_last_words(folder: Folder) -> None:
     folder.entry("def train(session):\n    raise RuntimeError('the third layer is missing')\n")
     with dry_run(folder.request(), 4.0, Silent()) as bundle:
         step, words = dry_run_step(bundle), last_words(bundle)

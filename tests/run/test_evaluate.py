@@ -17,11 +17,9 @@ from harness.run.evaluate import (
     RESTARTS_MAX,
     UNCONFIRMED,
     Evaluator,
-    release,
-    take_custody,
 )
 from harness.run.memory import sealed
-from harness.run.supervisor import HeldSnapshot
+from harness.run.snapshots import HeldSnapshot, release, store_snapshots
 from harness.storage import write_all
 from tests.run.made import Folder, Perform
 
@@ -62,7 +60,7 @@ def held(index: int, data: bytes | None) -> HeldSnapshot:
 
 def test_all_are_hashed_and_the_newest_are_kept(tmp_path: Path) -> None:
     snapshots = [held(0, b"a" * 40), held(1, None), held(2, b"b" * 40), held(3, b"c" * 40)]
-    records = take_custody(snapshots, tmp_path / "snapshots", keep_bytes=100)
+    records = store_snapshots(snapshots, tmp_path / "snapshots", keep_bytes=100)
     assert [record.index for record in records] == [0, 1, 2, 3]
     assert [record.kept for record in records] == [False, False, True, True]
     assert records[1].sha256 is None
@@ -74,14 +72,14 @@ def test_all_are_hashed_and_the_newest_are_kept(tmp_path: Path) -> None:
 
 def test_a_large_one_does_not_keep_smaller_older_ones_out(tmp_path: Path) -> None:
     snapshots = [held(0, b"a" * 10), held(1, b"b" * 500)]
-    records = take_custody(snapshots, tmp_path / "s", keep_bytes=100)
+    records = store_snapshots(snapshots, tmp_path / "s", keep_bytes=100)
     assert [record.kept for record in records] == [True, False]
     release(snapshots)
 
 
 def test_nothing_kept_makes_no_folder(tmp_path: Path) -> None:
     snapshots = [held(0, b"a" * 10)]
-    take_custody(snapshots, tmp_path / "s", keep_bytes=0)
+    store_snapshots(snapshots, tmp_path / "s", keep_bytes=0)
     assert not (tmp_path / "s").exists()
     release(snapshots)
 
@@ -95,7 +93,7 @@ def test_custody_that_fails_leaves_no_torn_file(tmp_path: Path, monkeypatch) -> 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
-            take_custody(snapshots, tmp_path / "s", keep_bytes=100)
+            store_snapshots(snapshots, tmp_path / "s", keep_bytes=100)
     assert list((tmp_path / "s").iterdir()) == []
     release(snapshots)
 
@@ -113,13 +111,13 @@ def test_release_closes_everything_and_twice_is_harmless() -> None:
 
 def test_every_snapshot_has_its_value_in_order(perform: Perform) -> None:
     outcome = perform(several(6), *FINAL)
-    found = evaluation(outcome.bundle)
-    assert [value.snapshot for value in found.values] == list(range(6))
-    assert len({value.outputs_sha256 for value in found.values}) == 6
-    assert len({value.value for value in found.values}) == 1, "scaling does not change the side"
-    assert all(value.cpu_s is not None and value.wall_s > 0 for value in found.values)
-    assert found.predictor.cap_cpu_s == 10.0
-    assert found.predictor.cpu_s >= sum(value.cpu_s for value in found.values) - 0.05
+    result = evaluation(outcome.bundle)
+    assert [value.snapshot for value in result.values] == list(range(6))
+    assert len({value.outputs_sha256 for value in result.values}) == 6
+    assert len({value.value for value in result.values}) == 1, "scaling does not change the side"
+    assert all(value.cpu_s is not None and value.wall_s > 0 for value in result.values)
+    assert result.predictor.cap_cpu_s == 10.0
+    assert result.predictor.cpu_s >= sum(value.cpu_s for value in result.values) - 0.05
 
 
 def test_snapshots_are_served_in_a_drawn_order(perform: Perform) -> None:
@@ -226,9 +224,9 @@ def larger(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("score = score if len(rows) == 200 else -score", "learns from what it is asked: accuracy"),
-        ("assert len(rows) == 200", "asked for 25 examples apart from the others: AssertionError"),
-        ("score = score[:200] * len(rows) / (len(rows) // 200)", "apart from the others"),
+        ("score = score if len(rows) == 200 else -score", "other examples of the batch: accuracy"),
+        ("assert len(rows) == 200", "asked for 25 examples without the others: AssertionError"),
+        ("score = score[:200] * len(rows) / (len(rows) // 200)", "without the others"),
     ],
 )
 def test_what_only_company_gives_does_not_count(
@@ -244,13 +242,13 @@ def test_what_only_company_gives_does_not_count(
 
 
 def test_the_last_is_audited_and_the_first_that_passes(folder: Folder, perform: Perform) -> None:
-    """Under either rule, and whoever passes next takes the place of who does not stand."""
+    """Under either rule, and the one who passes next takes the place of who does not stand."""
     larger(folder)
     change = 'score = score if len(rows) == 200 or abs(weights["w"]).max() > 1.5 else -score'
     program = several(4).replace("(step + 1)", "(step + 1) / abs(w).max()")
     outcome = perform(program + FEW.replace("CHANGE", change), *FINAL)
     values = evaluation(outcome.bundle).values
-    assert ["learns" in value.reason for value in values] == [True, False, False, False]
+    assert ["depend on" in value.reason for value in values] == [True, False, False, False]
     assert "at snapshot 3" in outcome.run.reason
     assert outcome.run.status == "ok"
 
@@ -265,7 +263,7 @@ def test_an_honest_one_is_asked_apart_once(folder: Folder, perform: Perform) -> 
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No control group, which forgets nobody: as for a user without rights."""
+    """No control group, which forgets no one: as for a user without rights."""
     monkeypatch.setattr(_cgroup.Cgroup, "cpu_s", lambda _: None)
 
 
@@ -273,12 +271,12 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def capped(folder: Folder, division: str, stamp_ns: int, **more: Any) -> float:
-    """CPU seconds for a snapshot stamped so long after the gun."""
+    """CPU seconds for a snapshot stamped so long after the start signal."""
     path = folder.entry("", **more) / "submission.toml"
     path.write_text(path.read_text().replace('"open"', f'"{division}"'))
     order = folder.order("entry")
-    splits = order.workload.data(1)
-    evaluator = Evaluator(order, folder.root, splits, gun_ns=1000)
+    splits = order.entry.workload.data(1)
+    evaluator = Evaluator(order, splits, 1000, lambda: False)
     return evaluator._cap_cpu_s(held(0, b"w").record.model_copy(update={"stamp_ns": stamp_ns}))
 
 
@@ -293,8 +291,8 @@ def test_an_open_predictor_earns_its_allowance_by_training(
     folder: Folder, trained_s: int, cap_s: float
 ) -> None:
     """2 x the closed model's 1 s, then a tenth of the time trained, never above 10 x."""
-    found = capped(folder, "open", 1000 + trained_s * NS_PER_S)
-    assert found == pytest.approx(cap_s)
+    result = capped(folder, "open", 1000 + trained_s * NS_PER_S)
+    assert result == pytest.approx(cap_s)
 
 
 def test_declared_threads_earn_nothing(folder: Folder) -> None:
@@ -336,7 +334,7 @@ def forget():
 """
 
 
-def test_work_in_children_that_nobody_waits_for_gets_no_metric(perform: Perform, account) -> None:
+def test_work_in_children_that_no_one_waits_for_gets_no_metric(perform: Perform, account) -> None:
     predictor = (
         LOSES
         + """
@@ -350,7 +348,7 @@ def predictor(weights, workload):
     assert {value.reason for value in evaluation(outcome.bundle).values} == {CPU_LOST}
 
 
-def test_training_in_such_children_is_told(perform: Perform, account) -> None:
+def test_training_in_such_children_is_reported(perform: Perform, account) -> None:
     outcome = perform(LOSES + several(1).replace("w = fitted", "forget(); w = fitted"), *FINAL)
     assert outcome.run.status == "ok"
     assert [finding.rule for finding in outcome.run.findings if finding.rule == "cpu-lost"] == [
@@ -389,7 +387,7 @@ def test_predictor_that_never_gets_ready_is_one_reason_for_all(perform: Perform)
     outcome = perform(several(3, predictor), *FINAL)
     reasons = {value.reason for value in evaluation(outcome.bundle).values}
     assert len(reasons) == 1
-    assert "before 'ready'; its last words are in log.txt" in reasons.pop()
+    assert "before 'ready'; its last output is in log.txt" in reasons.pop()
 
 
 def test_reasons_are_printable_and_short(perform: Perform) -> None:

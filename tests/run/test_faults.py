@@ -99,7 +99,7 @@ def check(outcome: RunResult | None) -> None:
     assert outcome.run.status in ("ok", "aborted"), outcome.run.reason
     if outcome.run.status == "aborted":
         assert outcome.run.window.ended_by == "fault"
-        assert outcome.run.reason.startswith("the harness could not go on: ")
+        assert outcome.run.reason.startswith("the harness could not continue: ")
 
 
 CALLS = {"write": errno.ENOSPC, "fsync": errno.EIO, "replace": errno.EIO, "open": errno.EMFILE}

@@ -24,9 +24,9 @@ def looked(
     path: Path, workload: str = "tiny", rules: RunRules = RULES
 ) -> dict[str, InspectionStep]:
     steps = list(inspect(open_submission(str(path)), workload, rules))
-    found = {step.rule: step for step in steps}
-    assert len(found) == len(steps), "two steps of one name"
-    return found
+    result = {step.rule: step for step in steps}
+    assert len(result) == len(steps), "two steps of one name"
+    return result
 
 
 def failed(steps: dict[str, InspectionStep]) -> set[str]:
@@ -79,7 +79,7 @@ def test_a_submission_for_all_fits_any_workload(folder: Folder) -> None:
     assert looked(path, "markov-lm")["workload"].message == "is for markov-lm"
 
 
-def test_a_division_that_the_workload_lacks_is_told_with_those_it_has(folder: Folder) -> None:
+def test_a_division_that_the_workload_misses_is_reported_with_those_it_has(folder: Folder) -> None:
     """Training rows, kept by an open predictor, would pass for samples."""
     steps = looked(with_toml(folder, workloads='["moons-flow"]'), "moons-flow")
     assert failed(steps) == {"division"}
@@ -88,7 +88,7 @@ def test_a_division_that_the_workload_lacks_is_told_with_those_it_has(folder: Fo
     assert looked(closed, "moons-flow")["division"].verdict == "pass"
 
 
-def test_a_submission_for_another_workload_is_told_both_names(folder: Folder) -> None:
+def test_a_submission_for_another_workload_names_both_names(folder: Folder) -> None:
     step = looked(with_toml(folder, workloads='["other", "third"]'))["workload"]
     assert step.verdict == "fail"
     assert "workloads names other, third, not 'tiny'" in step.message
@@ -148,8 +148,8 @@ def test_a_command_that_trains_leaves_the_predictor_to_python(folder: Folder) ->
     assert step.verdict == "fail"
     assert step.message.endswith("train.py: missing; it has to define predictor")
     (path / "train.py").write_text("def predictor(weights, workload): ...")
-    told = looked(path)["entry"].message
-    assert told == "train.py defines predictor(weights, workload)"
+    reported = looked(path)["entry"].message
+    assert reported == "train.py defines predictor(weights, workload)"
 
 
 def test_two_commands_need_no_python_at_all(folder: Folder) -> None:
@@ -170,7 +170,7 @@ def test_no_entry_at_all_fails_both_steps_that_need_one(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "reported"),
     [
         (b"x = 1\ndef train(:\n", "train.py, line 2: "),
         (b"x = 1\n\x00y = 2\n", "train.py"),
@@ -180,12 +180,12 @@ def test_no_entry_at_all_fails_both_steps_that_need_one(folder: Folder) -> None:
         (b"def train(session):\nreturn 1\n", "train.py, line 2: "),
     ],
 )
-def test_a_file_that_is_no_python_is_a_finding(folder: Folder, data: bytes, told: str) -> None:
+def test_a_file_that_is_no_python_is_a_finding(folder: Folder, data: bytes, reported: str) -> None:
     path = folder.entry(HONEST)
     (path / "train.py").write_bytes(data)
     step = looked(path)["entry"]
     assert step.verdict == "fail"
-    assert told in step.message
+    assert reported in step.message
     assert step.message.isprintable()
 
 
@@ -214,7 +214,7 @@ def test_deeply_nested_code_is_refused_and_does_not_end_the_process(folder: Fold
 
 def test_nothing_imported_is_said_so(folder: Folder) -> None:
     step = looked(with_toml(folder, imports="[]"))["imports"]
-    assert (step.verdict, step.message) == ("pass", "nothing is imported before the gun")
+    assert (step.verdict, step.message) == ("pass", "nothing is imported before the start signal")
 
 
 @pytest.mark.parametrize("name", ["numpy", "numpy.linalg", "json", "os.path"])
@@ -224,7 +224,7 @@ def test_installed_modules_may_be_imported(folder: Folder, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["no_such_module_at_all", "no_such.part"])
-def test_what_is_not_installed_is_told_by_name(folder: Folder, name: str) -> None:
+def test_what_is_not_installed_is_reported_by_name(folder: Folder, name: str) -> None:
     step = looked(with_toml(folder, imports=f'["json", "{name}"]'))["imports"]
     assert step.verdict == "fail"
     assert f"imports names '{name}', which is not installed here" in step.message
@@ -237,7 +237,7 @@ def test_names_that_no_library_has_are_refused_at_once(folder: Folder, name: str
 
 
 @pytest.mark.parametrize("own", ["parts.py", "parts/net.py"])
-def test_its_own_files_may_not_be_imported_before_the_gun(folder: Folder, own: str) -> None:
+def test_its_own_files_may_not_be_imported_early(folder: Folder, own: str) -> None:
     path = with_toml(folder, imports='["parts.net"]')
     (path / own).parent.mkdir(exist_ok=True)
     (path / own).write_text("")
@@ -283,11 +283,11 @@ def test_packages_with_their_lock_are_no_warning(folder: Folder) -> None:
     (path / "requirements.lock").write_text(f"numpy==2.0.0 {HASH}\n")
     step = looked(path)["source-packages"]
     assert step.verdict == "pass"
-    assert "holds 7 bytes" in step.message
+    assert "contains 7 bytes" in step.message
 
 
 @pytest.mark.parametrize("data", [b"\x00\x01", b"\xff\xfe", b"x" * (READABLE_BYTES_MAX + 1)])
-def test_what_nobody_can_read_is_a_warning_with_its_name(folder: Folder, data: bytes) -> None:
+def test_what_no_one_can_read_is_a_warning_with_its_name(folder: Folder, data: bytes) -> None:
     path = folder.entry(HONEST)
     (path / "weights.bin").write_bytes(data)
     step = looked(path)["source-opaque"]

@@ -123,7 +123,7 @@ def test_no_probability_stays_none() -> None:
     np.testing.assert_allclose(np.exp(fair).sum(-1), 1, rtol=1e-6)
 
 
-def test_one_unnormalised_row_among_many_is_found() -> None:
+def test_one_unnormalised_row_among_many_is_detected() -> None:
     outputs = log_softmax(np.zeros((1000, 4, 5), np.float32))
     outputs[777, 2] += np.float32(2 * NORMALISATION_TOLERANCE)
     with pytest.raises(Unjudged, match="normalise"):
@@ -140,7 +140,7 @@ def test_certainty_is_a_distribution() -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize(("contract", "shape"), [(SCORES, (6, 3)), (LOGS, (6, 4, 5))])
-def test_one_value_that_is_not_finite_is_found(bad: float, contract: Outputs, shape: Any) -> None:
+def test_one_nonfinite_value_is_detected(bad: float, contract: Outputs, shape: Any) -> None:
     outputs = log_softmax(np.zeros(shape, np.float32))
     outputs.reshape(-1)[-1] = bad
     with pytest.raises(NotFinite):

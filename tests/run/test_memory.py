@@ -163,7 +163,7 @@ def test_sealing_fails_where_a_writable_map_is_left_behind(keep) -> None:
 # --- what is sealed stays ------------------------------------------------------------------------
 
 
-def test_nobody_alters_a_sealed_file_any_more(keep) -> None:
+def test_no_one_alters_a_sealed_file_any_more(keep) -> None:
     maker = keep(filled(b"weights"))
     other = keep(os.open(f"/proc/self/fd/{maker}", os.O_RDWR))
     for descriptor in (maker, other):
@@ -275,7 +275,7 @@ def test_an_array_that_was_read_can_be_written(keep) -> None:
 
 
 def test_python_objects_are_never_handed_over() -> None:
-    with pytest.raises(ValueError, match="'labels' holds Python objects"):
+    with pytest.raises(ValueError, match="'labels' contains Python objects"):
         sealed_array("labels", np.array([{}], dtype=object))
 
 

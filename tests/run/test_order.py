@@ -11,7 +11,7 @@ import pytest
 import workloads
 from harness.records import DataState
 from harness.registry import Plugin, PluginSource, find
-from harness.run.order import plugin_file, workload_record, workload_version
+from harness.run.workload_record import plugin_file, workload_record, workload_version
 from tests.run.made import Folder
 
 TASK = """
@@ -51,7 +51,7 @@ def append(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["__init__", "generator", "metric", "model", "layers"])
-def test_version_changes_with_each_module_that_is_drawn_in(name: str, task: Path) -> None:
+def test_version_changes_with_every_module_that_is_drawn_in(name: str, task: Path) -> None:
     before = workload_version(task)
     append(task.parents[2] / "package" / "extra" / f"{name}.py")
     assert workload_version(task) != before
@@ -88,7 +88,8 @@ def test_version_is_twelve_hex_digits(task: Path) -> None:
 def test_every_part_of_a_built_in_task_counts_and_no_torch_is_loaded(name: str) -> None:
     """The conductor stays light: the files are found without being imported."""
     program = (
-        "import sys; from pathlib import Path; from harness.run.order import _defining_files;"
+        "import sys; from pathlib import Path\n"
+        "from harness.run.workload_record import _defining_files\n"
         f"files = _defining_files(Path('workloads/tasks/{name}.py').resolve(), 'workloads');"
         "print(sorted(each.parent.name for each in files)); print('torch' in sys.modules)"
     )
@@ -117,18 +118,18 @@ def test_budget_and_threads_follow_ruleset_and_submission(folder: Folder) -> Non
 
 def test_record_says_what_the_workload_was(folder: Folder) -> None:
     order = folder.order("entry", "run.budget_ratio=0.5")
-    record = workload_record(order, order.workload.data(0))
+    record = workload_record(order, order.entry.workload.data(0))
     assert record.version == workload_version(folder.workload)
     assert (record.name, record.budget_s, record.test_examples) == ("tiny", 5.0, 40)
     assert (record.metric, record.better, record.target) == ("accuracy", "higher", 0.8)
     append(folder.workload)
-    assert workload_record(order, order.workload.data(0)).version != record.version
+    assert workload_record(order, order.entry.workload.data(0)).version != record.version
 
 
 @pytest.mark.parametrize("mark", ["partial", "synthetic"])
 def test_record_says_what_stood_in_for_the_data(folder: Folder, mark: str) -> None:
     order = folder.order("entry")
-    splits = order.workload.data(0)
+    splits = order.entry.workload.data(0)
     assert workload_record(order, splits).data is None
     marked = replace(splits, facts={mark: 1.0})
     assert workload_record(order, marked).data == DataState.model_validate({mark: True})

@@ -203,9 +203,9 @@ def predict(word, fds):
     turns += 1
     outputs(word, {change})
 """
-    found = fault(begin, weights, program, lockstep=True)
-    assert "differ in shape or type" in str(found)
-    assert not found.fatal
+    result = fault(begin, weights, program, lockstep=True)
+    assert "differ in shape or type" in str(result)
+    assert not result.fatal
 
 
 # --- caps ----------------------------------------------------------------------------------------
@@ -222,13 +222,13 @@ def predict(word, fds):
 )
 def test_hang(begin: Begin, weights: int, program: str, caps: Any, said: str) -> None:
     begin_ns = now_ns()
-    found = fault(begin, weights, program, **caps)
-    assert said in str(found)
-    assert found.fatal
-    assert now_ns() - begin_ns < 30 * NS_PER_S, "nobody waited for its end"
+    result = fault(begin, weights, program, **caps)
+    assert said in str(result)
+    assert result.fatal
+    assert now_ns() - begin_ns < 30 * NS_PER_S, "no one waited for its end"
 
 
-def test_many_answers_that_each_come_in_time_do_not_add_up_for_ever(
+def test_many_answers_that_every_come_in_time_do_not_add_up_for_ever(
     begin: Begin, weights: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand positions, each answered after a minute's sleep, would be a day."""
@@ -254,7 +254,7 @@ def predict(word, fds):
     assert asked <= 8
 
 
-def test_patience_is_for_each_snapshot_anew(begin: Begin, weights: int) -> None:
+def test_patience_is_for_every_snapshot_again(begin: Begin, weights: int) -> None:
     predictor, _ = begin("")
     with predictor:
         for _ in range(2):
@@ -265,9 +265,9 @@ def test_patience_is_for_each_snapshot_anew(begin: Begin, weights: int) -> None:
 
 @pytest.mark.parametrize("where", ["def load(word)", "def predict(word, fds)"])
 def test_work_beyond_the_cpu_cap(begin: Begin, weights: int, where: str) -> None:
-    found = fault(begin, weights, f"{where}:\n    while True: pass", cpu_s=0.2)
-    assert "used more than 0.2 CPU s" in str(found)
-    assert found.fatal
+    result = fault(begin, weights, f"{where}:\n    while True: pass", cpu_s=0.2)
+    assert "used more than 0.2 CPU s" in str(result)
+    assert result.fatal
 
 
 def test_answer_that_cost_too_much_does_not_count(begin: Begin, weights: int) -> None:
@@ -286,7 +286,7 @@ def test_imports_are_not_on_the_snapshot_s_account(begin: Begin, weights: int) -
     assert answer.cpu_s < 0.3
 
 
-def test_cap_is_for_each_snapshot_anew(begin: Begin, weights: int) -> None:
+def test_cap_is_for_every_snapshot_again(begin: Begin, weights: int) -> None:
     program = """
 def load(word):
     end = time.process_time() + 0.12
@@ -340,9 +340,9 @@ def test_unknown_cpu_time_stays_unknown(begin: Begin, weights: int) -> None:
     ],
 )
 def test_no_answer(begin: Begin, weights: int, program: str, said: str, fatal: bool) -> None:
-    found = fault(begin, weights, program)
-    assert said in str(found)
-    assert found.fatal == fatal
+    result = fault(begin, weights, program)
+    assert said in str(result)
+    assert result.fatal == fatal
 
 
 def test_a_failed_snapshot_leaves_the_process_for_the_next(begin: Begin, weights: int) -> None:
@@ -372,7 +372,7 @@ def predict(word, fds):
     predictor, _ = begin(program)
     with predictor:
         predictor.evaluate(weights, WHOLE)
-        with pytest.raises(PredictorFault, match=r"nobody asked for|where 'loaded' was due"):
+        with pytest.raises(PredictorFault, match=r"without a question|where 'loaded' was due"):
             predictor.evaluate(weights, WHOLE)
     predictor.end()
 
@@ -391,7 +391,7 @@ def predict(word, fds):
         return question(INPUTS)
 
     predictor, sandbox = begin(program)
-    with predictor, pytest.raises(PredictorFault, match="nobody asked for") as caught:
+    with predictor, pytest.raises(PredictorFault, match="without a question") as caught:
         predictor.evaluate(weights, patient)
     assert caught.value.fatal
     predictor.end()
@@ -408,7 +408,7 @@ def test_one_that_died_between_two_snapshots_is_gone(begin: Begin, weights: int)
     predictor.end()
 
 
-def test_one_that_dies_with_a_question_unread_is_told(begin: Begin, weights: int) -> None:
+def test_one_that_dies_with_a_question_unread_is_reported(begin: Begin, weights: int) -> None:
     program = """
 import select
 def serve():
@@ -416,6 +416,6 @@ def serve():
     select.select([s], [], [])
     os._exit(0)
 """
-    found = fault(begin, weights, program)
-    assert "before 'loaded'" in str(found)
-    assert found.fatal
+    result = fault(begin, weights, program)
+    assert "before 'loaded'" in str(result)
+    assert result.fatal

@@ -1,7 +1,8 @@
-"""The gun: seeds that one commitment covers, and data that are sealed before it goes off."""
+"""Seeds that one commitment covers, and data that are sealed before the start signal."""
 
 import hashlib
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_seeds_of_a_series_are_distinct_and_share_a_commitment() -> None:
     assert len({pair.commitment for pair in pairs}) == 1
 
 
-def test_instance_seed_is_not_told_by_the_session_seed() -> None:
+def test_instance_seed_is_not_reported_by_the_session_seed() -> None:
     pairs = [draw_seeds(new_secret(), 0) for _ in range(50)]
     assert not any(pair.instance >> 22 == pair.session for pair in pairs)
 
@@ -94,20 +95,20 @@ def test_declared_seeds_repeat_and_say_so() -> None:
 
 def test_training_data_are_sealed_and_the_test_split_stays() -> None:
     splits = draw(3)
-    with prepare_data(spec(draw), 3) as ammunition:
-        assert ammunition.names == ("train/x", "train/y", "validation/x")
+    with closing(prepare_data(spec(draw), 3)) as prepared:
+        assert prepared.names == ("train/x", "train/y", "validation/x")
         wanted = [splits.train["x"], splits.train["y"], splits.validation["x"]]
-        for descriptor, array in zip(ammunition.descriptors, wanted, strict=True):
+        for descriptor, array in zip(prepared.descriptors, wanted, strict=True):
             assert check_sealed(descriptor, 1 << 20) > array.nbytes
             np.testing.assert_array_equal(map_array(descriptor), array)
             with pytest.raises(OSError, match="Bad file descriptor"):
                 os.write(descriptor, b"x")
-        np.testing.assert_array_equal(ammunition.splits.test_inputs["x"], splits.test_inputs["x"])
+        np.testing.assert_array_equal(prepared.splits.test_inputs["x"], splits.test_inputs["x"])
 
 
 def test_shapes_tell_no_value() -> None:
-    with prepare_data(spec(draw), 0) as ammunition:
-        assert ammunition.shapes() == [
+    with closing(prepare_data(spec(draw), 0)) as prepared:
+        assert prepared.shapes() == [
             {"name": "train/x", "shape": [6, 2], "dtype": "<f4"},
             {"name": "train/y", "shape": [6], "dtype": "<i8"},
             {"name": "validation/x", "shape": [3, 2], "dtype": "<f8"},
@@ -116,7 +117,7 @@ def test_shapes_tell_no_value() -> None:
 
 def test_descriptors_are_closed_at_the_end() -> None:
     before = open_fds()
-    with prepare_data(spec(draw), 0):
+    with closing(prepare_data(spec(draw), 0)):
         assert open_fds() == before + 3
     assert open_fds() == before
 

@@ -262,7 +262,7 @@ def test_only_the_sandbox_end_is_inheritable(pair) -> None:
     assert not here.get_inheritable()
 
 
-def test_nothing_waiting_is_told_without_waiting(pair) -> None:
+def test_nothing_waiting_is_reported_without_waiting(pair) -> None:
     with pytest.raises(BlockingIOError):
         protocol.receive(pair[0], wait=False)
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -119,35 +120,35 @@ def test_a_descriptor_that_is_not_read_only_is_refused(
     def lying(program: Path, paths: Any) -> list[int]:
         return [os.open(path, os.O_RDONLY) for path in paths]
 
-    monkeypatch.setattr(readonly, "_asked", lying)
+    monkeypatch.setattr(readonly, "_open_in_helper", lying)
     monkeypatch.setattr(readonly, "_programs", lambda: iter([Path("/bin/true")]))
     assert open_readonly([table]) is None
     assert open_fds() == before
 
 
-# --- the gun -------------------------------------------------------------------------------------
+# --- the start signal -----------------------------------------------------------------------------
 
 
 @pytest.mark.needs("bubblewrap")
-def test_the_gun_hands_over_files_as_files_and_the_rest_sealed(table: Path) -> None:
+def test_the_start_signal_hands_over_files_as_files_and_the_rest_sealed(table: Path) -> None:
     before = open_fds()
-    with prepare_data(spec(lambda _: splits_of(table)), 0) as ammunition:
-        whole, labels, part = ammunition.descriptors
+    with closing(prepare_data(spec(lambda _: splits_of(table)), 0)) as prepared:
+        whole, labels, part = prepared.descriptors
         assert os.fstat(whole).st_ino == table.stat().st_ino
         with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
             os.open(f"/proc/self/fd/{whole}", os.O_RDWR)
         for descriptor in (labels, part):
             assert check_sealed(descriptor, 1 << 20)
         np.testing.assert_array_equal(map_array(part), mapped(table)[:2])
-    del ammunition  # a map keeps a descriptor of its own
+    del prepared  # a map keeps a descriptor of its own
     assert open_fds() == before
 
 
-def test_without_bubblewrap_the_gun_seals_a_copy(
+def test_without_bubblewrap_the_start_signal_seals_a_copy(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readonly, "_programs", lambda: iter([Path("/bin/false")]))
-    with prepare_data(spec(lambda _: splits_of(table)), 0) as ammunition:
-        for descriptor in ammunition.descriptors:
+    with closing(prepare_data(spec(lambda _: splits_of(table)), 0)) as prepared:
+        for descriptor in prepared.descriptors:
             assert check_sealed(descriptor, 1 << 20)
-        np.testing.assert_array_equal(map_array(ammunition.descriptors[0]), mapped(table))
+        np.testing.assert_array_equal(map_array(prepared.descriptors[0]), mapped(table))

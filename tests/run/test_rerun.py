@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundle import Bundle
+from harness.bundle import SOURCE, Bundle
 from harness.rules.load import load_ruleset
 from harness.run.rerun import (
     RerunError,
@@ -16,6 +16,7 @@ from harness.run.rerun import (
     sealed_series,
 )
 from harness.run.series import run_series
+from harness.source_archive import SourceFile, pack_source, write_source
 from harness.storage import sha256_tree
 from tests.run.made import HONEST, Folder, Silent
 
@@ -44,12 +45,12 @@ def test_a_sealed_bundle_holds_and_is_named_whole(
     assert in_place(bundle)
 
 
-@pytest.mark.parametrize("name", ["run.json", "eval.json", "submission/train.py", "log.txt"])
+@pytest.mark.parametrize("name", ["run.json", "eval.json", "submission.tar.gz", "log.txt"])
 def test_one_changed_byte_and_there_is_nothing_to_repeat(sealed: Path, name: str) -> None:
     path = sealed / name
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(RerunError, match="was changed after it was sealed") as caught:
+    with pytest.raises(RerunError, match="not as it was sealed") as caught:
         open_sealed(sealed)
     assert str(sealed) in str(caught.value)
     assert name in str(caught.value)
@@ -61,13 +62,13 @@ def test_a_run_that_was_cut_off_is_not_repeated(sealed: Path) -> None:
         open_sealed(sealed)
 
 
-def test_a_folder_of_bundles_is_told_to_name_one(sealed: Path, folder: Folder) -> None:
+def test_a_folder_of_bundles_is_asked_to_name_one(sealed: Path, folder: Folder) -> None:
     with pytest.raises(RerunError, match="a folder of 2; name one of them"):
         open_sealed(folder.results)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "plugins"])
-def test_what_holds_no_bundle_is_told_by_name(folder: Folder, name: str) -> None:
+def test_what_holds_no_bundle_is_reported_by_name(folder: Folder, name: str) -> None:
     with pytest.raises(RerunError, match=name):
         open_sealed(folder.root / name)
 
@@ -75,26 +76,26 @@ def test_what_holds_no_bundle_is_told_by_name(folder: Folder, name: str) -> None
 # --- the series of a run --------------------------------------------------------------------------
 
 
-def test_runs_of_one_series_are_found_beside_each_other(sealed: Path) -> None:
-    found = sealed_series(open_sealed(sealed))
-    assert [item.folder for item in found] == [sealed, other_of(sealed)]
+def test_runs_of_one_series_are_detected_beside_every_other(sealed: Path) -> None:
+    result = sealed_series(open_sealed(sealed))
+    assert [item.folder for item in result] == [sealed, other_of(sealed)]
 
 
 def test_runs_of_a_changed_source_are_no_series(sealed: Path, folder: Folder) -> None:
     folder.entry(HONEST + "    # changed\n")
     (changed,) = run_series(folder.request(), Silent())
     assert changed.bundle.parent.resolve() == sealed.parent
-    found = {sealed_sery.folder for sealed_sery in sealed_series(open_sealed(sealed))}
-    assert found == {sealed, *sealed.parent.iterdir()} - {changed.bundle.resolve()}
+    result = {sealed_sery.folder for sealed_sery in sealed_series(open_sealed(sealed))}
+    assert result == {sealed, *sealed.parent.iterdir()} - {changed.bundle.resolve()}
     alone = sealed_series(open_sealed(changed.bundle))
     assert [item.folder for item in alone] == [changed.bundle.resolve()]
 
 
 def test_runs_under_other_rules_are_no_series(sealed: Path, folder: Folder) -> None:
     (other,) = run_series(folder.request("entry", "run.snapshots_max=7"), Silent())
-    found = [sealed_sery.folder for sealed_sery in sealed_series(open_sealed(sealed))]
-    assert len(found) == 2
-    assert other.bundle.resolve() not in found
+    result = [sealed_sery.folder for sealed_sery in sealed_series(open_sealed(sealed))]
+    assert len(result) == 2
+    assert other.bundle.resolve() not in result
 
 
 def test_a_spoilt_run_beside_it_is_no_silent_loss(sealed: Path) -> None:
@@ -139,8 +140,8 @@ def test_runs_of_the_reference_are_the_yardstick_if_their_rules_are_the_same(
     folder.entry(HONEST, name="tiny-adamw")
     (same,) = run_series(folder.request("tiny-adamw"), Silent())
     run_series(folder.request("tiny-adamw", "run.snapshots_max=7"), Silent())
-    found = [item.folder for item in sealed_reference(open_sealed(sealed))]
-    assert found == [same.bundle.resolve()]
+    result = [item.folder for item in sealed_reference(open_sealed(sealed))]
+    assert result == [same.bundle.resolve()]
     (same.bundle / "run.json").chmod(0o644)
     (same.bundle / "run.json").write_bytes(b"{}")
     assert sealed_reference(open_sealed(sealed)) == [], "a yardstick that cannot be read is none"
@@ -181,7 +182,8 @@ def test_it_alternates_with_the_reference_unless_that_is_itself(
 ) -> None:
     if reference != "none":
         path = folder.entry(HONEST, name="tiny-adamw")
-        shutil.copytree(sealed / "submission", path, dirs_exist_ok=True)
+        shutil.rmtree(path)
+        write_source(Bundle(sealed).source_files(), path)
         (path / "__pycache__").mkdir(exist_ok=True)
         (path / "__pycache__" / "train.pyc").write_bytes(b"x")
     if reference == "other":
@@ -204,9 +206,8 @@ def test_a_workload_that_changed_since_is_refused_with_both_versions(
 
 def test_a_source_that_is_not_the_one_that_was_run_is_refused(sealed: Path, folder: Folder) -> None:
     bundle = Bundle(sealed)
-    path = sealed / "submission" / "train.py"
-    path.chmod(0o644)
-    path.write_text("def train(session): ...\n")
+    files = bundle.source_files() | {"train.py": SourceFile(b"def train(session): ...\n")}
+    (sealed / SOURCE).write_bytes(pack_source(files))
     with (
         pytest.raises(RerunError, match=r"not the source that run\.json names"),
         rerun_request(bundle, folder.request()),

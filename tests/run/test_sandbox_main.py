@@ -28,7 +28,7 @@ def start(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_both_packages_are_found_at_their_own_places() -> None:
+def test_both_packages_are_detected_at_their_own_places() -> None:
     done = start(
         "sys.meta_path.append(sandbox_main.PackageFinder)\n"
         "import harness, workloads, harness.clock\n"

@@ -14,7 +14,7 @@ from harness.launchers.choice import LauncherUnavailable
 from harness.ledger import MachineBusy, read_ledger
 from harness.measure.choice import MeterUnavailable
 from harness.registry import BrokenPlugin, UnknownPlugin
-from harness.run.series import orders, reference_of, run_series, seeds_of
+from harness.run.series import reference_of, run_series, seeds_of
 from harness.run.submission import SubmissionError
 from harness.sign import SignError, generate
 from tests.run.made import HONEST, Folder, Silent, check_bundle, logs
@@ -42,12 +42,12 @@ def test_number_of_seeds_is_the_ruleset_s_unless_asked_otherwise(folder: Folder)
     assert [item.index for item in drawn] == [0, 1, 2]
 
 
-def test_every_series_draws_anew(folder: Folder) -> None:
+def test_every_series_draws_again(folder: Folder) -> None:
     request = folder.request()
     assert len({seeds_of(request)[0].secret for _ in range(20)}) == 20
 
 
-def test_declared_seeds_are_taken_once_each_in_order(folder: Folder) -> None:
+def test_declared_seeds_are_taken_once_every_in_order(folder: Folder) -> None:
     pairs = seeds_of(folder.request(declared_seeds=(5, 3, 5)))
     assert [(pair.session, pair.source) for pair in pairs] == [(5, "declared"), (3, "declared")]
 
@@ -58,7 +58,7 @@ def test_declared_seeds_are_taken_once_each_in_order(folder: Folder) -> None:
 def test_reference_is_taken_where_none_is_named(folder: Folder) -> None:
     assert reference_of("tiny") == "tiny-adamw"
     folder.entry("def train(session): ...", name="tiny-adamw")
-    assert folder.order(None).source.name == "tiny-adamw"
+    assert folder.order(None).entry.source.submission.name == "tiny-adamw"
 
 
 @pytest.mark.parametrize("interleave", [False, True])
@@ -121,9 +121,9 @@ def test_a_key_of_the_series_reaches_every_run(folder: Folder, tmp_path: Path) -
     folder.entry(HONEST)
     generate(tmp_path / "key")
     request = folder.request(key=tmp_path / "key", seeds_count=2)
-    ordered = list(orders(request))
-    assert [item.key is not None for item in ordered] == [True, True]
-    assert repr(ordered[0].key) not in repr(ordered[0])
+    ordered = folder.orders(request)
+    assert [order.rig.key is not None for order in ordered] == [True, True]
+    assert repr(ordered[0].rig.key) not in repr(ordered[0])
 
 
 def test_launcher_that_does_not_work_is_refused_by_name(folder: Folder) -> None:
@@ -138,23 +138,23 @@ def test_launcher_that_does_not_work_is_refused_by_name(folder: Folder) -> None:
         run_series(folder.request(launcher="odd"), Silent())
 
 
-def test_broken_workload_is_told_with_its_error(folder: Folder) -> None:
+def test_broken_workload_is_reported_with_its_error(folder: Folder) -> None:
     folder.workload.write_text("import nothing_of_that_name\n")
     with pytest.raises(BrokenPlugin, match="nothing_of_that_name"):
         run_series(folder.request(), Silent())
 
 
 def test_orders_are_alike_but_for_the_seeds(folder: Folder) -> None:
-    made = list(orders(folder.request(seeds_count=3, hyperparameters={"lr": 1})))
+    made = folder.orders(folder.request(seeds_count=3, hyperparameters={"lr": 1}))
     assert [(item.index, item.count) for item in made] == [(0, 3), (1, 3), (2, 3)]
     assert len({item.seeds.session for item in made}) == 3
-    assert all(item.hyperparameters == {"lr": 1} for item in made)
+    assert all(item.entry.hyperparameters == {"lr": 1} for item in made)
 
 
 # --- running -------------------------------------------------------------------------------------
 
 
-def test_a_bundle_for_each_seed_and_a_chain_over_all(folder: Folder) -> None:
+def test_a_bundle_for_every_seed_and_a_chain_over_all(folder: Folder) -> None:
     outcomes = run_series(folder.request(seeds_count=2), Silent())
     assert [outcome.run.status for outcome in outcomes] == ["ok", "ok"]
     assert find_bundles(folder.results) == sorted(outcome.bundle for outcome in outcomes)
@@ -198,7 +198,7 @@ def test_ctrl_c_leaves_the_rest_of_the_series_out(folder: Folder) -> None:
 def test_a_second_series_on_this_machine_is_refused(folder: Folder, own_lock: Path) -> None:
     with own_lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(MachineBusy, match="another run uses this machine"):
+        with pytest.raises(MachineBusy, match="another run holds this machine"):
             run_series(folder.request(), Silent())
         assert not folder.results.exists()
     assert run_series(folder.request(), Silent())[0].run.status == "ok", "and later it goes"
@@ -216,10 +216,10 @@ def test_a_series_may_run_in_another_thread(folder: Folder) -> None:
     assert statuses == ["ok"]
 
 
-def test_watcher_is_told_phases_and_figures(folder: Folder) -> None:
+def test_watcher_is_reported_phases_and_figures(folder: Folder) -> None:
     watcher = Silent()
     run_series(folder.request(meters=("fake:watts=50",)), watcher)
-    order = ["looking at the machine", "drawing the data", "starting the meters"]
+    order = ["reading the machine's facts", "drawing the data", "starting the meters"]
     order += ["starting the sandbox", "training", "evaluating 1 snapshots"]
     assert watcher.phases == order
     assert watcher.seen
@@ -235,23 +235,23 @@ def test_watcher_is_told_phases_and_figures(folder: Folder) -> None:
 def test_pairs_share_their_seeds_and_draw_their_order(folder: Folder) -> None:
     folder.entry(HONEST, name="tiny-adamw")
     request = folder.request(seeds_count=40, interleave=True, hyperparameters={"lr": 1})
-    made = list(orders(request))
-    assert [each.index for each in made] == list(range(80))
-    assert {each.count for each in made} == {80}
+    made = folder.orders(request)
+    assert [item.index for item in made] == list(range(80))
+    assert {item.count for item in made} == {80}
     pairs = list(zip(made[::2], made[1::2], strict=True))
     for pair in pairs:
         assert pair[0].seeds == pair[1].seeds
-        assert {each.source.name for each in pair} == {"entry", "tiny-adamw"}
-        own, reference = sorted(pair, key=lambda each: each.is_reference)
+        assert {order.entry.source.submission.name for order in pair} == {"entry", "tiny-adamw"}
+        own, reference = sorted(pair, key=lambda item: item.is_reference)
         assert (own.interleaved_with, reference.interleaved_with) == ("tiny-adamw", "entry")
-        assert (own.hyperparameters, reference.hyperparameters) == ({"lr": 1}, {})
+        assert (own.entry.hyperparameters, reference.entry.hyperparameters) == ({"lr": 1}, {})
     # Of 40 fair coins fewer than 6 fall on one side once in two million times.
     assert 6 <= sum(first.is_reference for first, _ in pairs) <= 34
 
 
 def test_order_of_a_pair_can_be_recomputed_from_the_revealed_secret(folder: Folder) -> None:
     folder.entry(HONEST, name="tiny-adamw")
-    for first, _ in [list(orders(folder.request(interleave=True))) for _ in range(8)]:
+    for first, _ in [folder.orders(folder.request(interleave=True)) for _ in range(8)]:
         text = f"{first.seeds.secret}|{first.seeds.index}|order"
         secret, _, rest = text.partition("|")
         drawn = hashlib.sha256(bytes.fromhex(secret) + f"|{rest}".encode()).digest()[0] >> 7
@@ -261,20 +261,22 @@ def test_order_of_a_pair_can_be_recomputed_from_the_revealed_secret(folder: Fold
 def test_reference_is_not_interleaved_with_itself(folder: Folder) -> None:
     folder.entry(HONEST, name="tiny-adamw")
     with pytest.raises(SubmissionError, match="cannot be interleaved with itself"):
-        list(orders(folder.request("tiny-adamw", interleave=True)))
+        folder.orders(folder.request("tiny-adamw", interleave=True))
 
 
 def test_three_entries_take_turns_on_every_seed(folder: Folder) -> None:
     for name in ("tiny-adamw", "third"):
         folder.entry(HONEST, name=name)
-    made = list(orders(folder.request(seeds_count=60, interleave_with=("tiny-adamw", "third"))))
+    request = folder.request(seeds_count=60, interleave_with=("tiny-adamw", "third"))
+    made = folder.orders(request)
     assert [order.index for order in made] == list(range(180))
-    turns = [tuple(order.source.name for order in made[i : i + 3]) for i in range(0, 180, 3)]
-    assert {frozenset(names) for names in turns} == {frozenset({"entry", "tiny-adamw", "third"})}
+    names = [order.entry.source.submission.name for order in made]
+    turns = [tuple(names[i : i + 3]) for i in range(0, 180, 3)]
+    assert {frozenset(turn) for turn in turns} == {frozenset({"entry", "tiny-adamw", "third"})}
     assert len(set(turns)) == 6, "all orders occur"
-    for order in made:
-        assert order.source.name not in order.interleaved_with
-        assert order.is_reference == (order.source.name == "tiny-adamw")
+    for name, order in zip(names, made, strict=True):
+        assert name not in order.interleaved_with
+        assert order.is_reference == (name == "tiny-adamw")
     assert all(made[i].seeds == made[i + 1].seeds == made[i + 2].seeds for i in range(0, 180, 3))
 
 

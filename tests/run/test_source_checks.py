@@ -97,7 +97,7 @@ def packing_rules(folder: Path) -> list[str]:
         (b"\x1b[2J", True),
     ],
 )
-def test_what_cannot_be_read_is_told(tmp_path: Path, data: bytes, opaque: bool) -> None:
+def test_what_cannot_be_read_is_reported(tmp_path: Path, data: bytes, opaque: bool) -> None:
     (tmp_path / "weights.bin").write_bytes(data)
     (tmp_path / "train.py").write_text("def train(session): ...\n")
     assert opaque_files(tmp_path) == ([("weights.bin", len(data))] if opaque else [])
@@ -132,7 +132,7 @@ CODINGS = {
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-def test_weights_in_a_text_are_told_however_they_are_written(tmp_path: Path, coding: str) -> None:
+def test_weights_in_a_text_are_reported_in_any_coding(tmp_path: Path, coding: str) -> None:
     text = f'W = """{CODINGS[coding]}"""\n'
     (tmp_path / "train.py").write_text(text)
     ((name, size_bytes),) = data_files(tmp_path)
@@ -176,7 +176,7 @@ def test_the_largest_text_allowed_is_looked_over_whole(piece: str, share: float)
     assert data_bytes(text) == share * len(text)
 
 
-# --- as it stands in a run ------------------------------------------------------------------------
+# --- unchanged in a run ------------------------------------------------------------------------
 
 
 def test_run_tells_of_packages_and_files_and_uses_them(folder: Folder) -> None:
@@ -193,10 +193,10 @@ def test_run_tells_of_packages_and_files_and_uses_them(folder: Folder) -> None:
     (source / "stored.npy").write_bytes(b"\x93NUMPY\0")
     (outcome,) = run_series(folder.request(), Silent())
     assert outcome.run.status == "ok", outcome.run.reason
-    found = {finding.rule: finding for finding in outcome.run.findings}
-    assert found["source-opaque"].level == "warn"
-    assert "stored.npy (7 bytes)" in found["source-opaque"].message
-    assert found["source-packages"].level == "info"
+    result = {finding.rule: finding for finding in outcome.run.findings}
+    assert result["source-opaque"].level == "warn"
+    assert "stored.npy (7 bytes)" in result["source-opaque"].message
+    assert result["source-packages"].level == "info"
     sizes = [path.stat().st_size for path in (source / "site").iterdir()]
     assert outcome.run.submission.packages_bytes == sum(sizes)
     assert outcome.run.submission.requirements_sha256 is not None

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.registry import UnknownPlugin
+from harness.run.freeze import freeze
 from harness.run.submission import (
     FILES_MAX,
     IGNORED,
     SubmissionError,
     check_division,
     check_fits,
-    freeze,
     open_submission,
 )
 
@@ -35,7 +35,7 @@ def entry(tmp_path: Path) -> Path:
 
 
 def frozen(folder: Path, target: Path, size_max: int = BIG):
-    return freeze(open_submission(str(folder)), target, size_max)
+    return freeze(open_submission(str(folder)), target, size_max).submission
 
 
 # --- opening -------------------------------------------------------------------------------------
@@ -48,13 +48,13 @@ def test_a_folder_is_opened_by_path(entry: Path) -> None:
     assert source.file.threads is None
 
 
-def test_a_listed_name_is_found_and_a_near_one_suggested() -> None:
+def test_a_listed_name_is_detected_and_a_near_one_suggested() -> None:
     assert open_submission("digits-mlp-sgd").file.workloads == ("digits-mlp",)
     with pytest.raises(UnknownPlugin, match=r"did you mean .*digits-mlp-sgd"):
         open_submission("digits-mlp-sdg")
 
 
-def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SubmissionError, match="no such folder"):
         open_submission(str(tmp_path / "absent"))
     with pytest.raises(SubmissionError, match="no such folder"):
@@ -117,13 +117,13 @@ def test_bad_toml_names_the_file_and_the_fault(text: str, said: str, entry: Path
     assert str(entry / "submission.toml") in str(caught.value)
 
 
-def test_toml_in_another_encoding_is_told(entry: Path) -> None:
+def test_toml_in_another_encoding_is_reported(entry: Path) -> None:
     (entry / "submission.toml").write_bytes(TOML.encode("utf-16"))
     with pytest.raises(SubmissionError, match="TOML"):
         open_submission(str(entry))
 
 
-def test_toml_that_is_a_folder_is_told(entry: Path) -> None:
+def test_toml_that_is_a_folder_is_reported(entry: Path) -> None:
     (entry / "submission.toml").unlink()
     (entry / "submission.toml").mkdir()
     with pytest.raises(SubmissionError, match="cannot be read"):
@@ -218,7 +218,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_file_is_refused(kind: str, entry: Path, tmp_path: Path) -> None:
     ODD[kind](entry)
-    with pytest.raises(SubmissionError, match=r"neither a plain file|cannot be printed") as caught:
+    with pytest.raises(SubmissionError, match=r"neither a plain file|unprintable") as caught:
         frozen(entry, tmp_path / "copy")
     assert str(caught.value).isprintable()
 

@@ -1,10 +1,10 @@
-"""The shim in the sandbox: snapshots on their grid, data mapped, nothing before the gun."""
+"""The submission's shim: snapshot spacing, mapped data, nothing before the start signal."""
 
 import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.run import protocol
 from harness.run.conductor import run_one
 from harness.run.interrupt import Interrupt
 from harness.run.memory import read_bytes, sealed_array
-from harness.run.submission_shim import SocketChannel, _arrays, _await_kill, _setup, _wait
+from harness.run.submission_shim import SocketChannel, _await_kill, _mapped, _receive, _setup
 from tests.run.made import Folder, Perform, Silent, logs
 
 
@@ -64,7 +64,7 @@ def test_scalars_of_numpy_and_torch_are_numbers(perform: Perform) -> None:
     assert outcome.run.snapshots[0].step == 4
 
 
-def test_a_loss_that_diverges_is_told_and_stops_nothing(perform: Perform) -> None:
+def test_a_loss_that_diverges_is_reported_and_stops_nothing(perform: Perform) -> None:
     train = """
     def train(session):
         session.log(step=1, loss=0.5)
@@ -111,13 +111,12 @@ def test_due_times_follow_the_spacing(ends, clock: list[float]) -> None:
 def test_arrays_of_a_split_are_mapped_by_name() -> None:
     arrays = {"train/x": np.arange(3), "train/y": np.ones(2), "validation/x": np.zeros(1)}
     fds = [sealed_array("a", array) for array in arrays.values()]
-    splits: list[Mapping[str, Any]] = [
-        {"name": name, "index": index} for index, name in enumerate(arrays)
-    ]
-    train = _arrays(splits, fds, "train")
+    splits = [{"name": name, "index": index} for index, name in enumerate(arrays)]
+    data = _mapped({"splits": splits}, fds)
+    train = data["train"]
     assert sorted(train) == ["x", "y"]
     np.testing.assert_array_equal(train["x"], [0, 1, 2])
-    assert list(_arrays(splits, fds, "validation")) == ["x"]
+    assert list(data["validation"]) == ["x"]
     protocol.close_all(fds)
 
 
@@ -125,7 +124,7 @@ def test_a_conductor_that_is_gone_ends_the_submission(ends) -> None:
     here, there = ends
     here.close()
     with pytest.raises(SystemExit) as caught:
-        _wait(there)
+        _receive(there)
     assert caught.value.code == 3
 
 
@@ -133,17 +132,17 @@ def test_word_of_the_conductor_arrives_with_all_its_descriptors(ends) -> None:
     here, there = ends
     fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
     protocol.send(here, "go", {"seed": 1}, fds)
-    word, received = _wait(there)
+    word, received = _receive(there)
     assert (word["type"], word["seed"], len(received)) == ("go", 1, 20)
     protocol.close_all([*fds, *received])
 
 
 def test_entry_without_setup_says_at_once_that_it_is_done(ends, monkeypatch) -> None:
     here, there = ends
-    monkeypatch.setattr("harness.run.submission_shim._load_function", lambda *_: None)
+    monkeypatch.setattr("harness.run.submission_shim.import_train", lambda _config: object())
     shapes = [{"name": "train/x", "shape": [2, 3], "dtype": "<f4"}]
     config: dict[str, Any] = {}
-    _setup(config, SocketChannel(there, 0.0), {"shapes": shapes})
+    _setup(config, there, {"shapes": shapes})
     assert taken(here)[0].kind == "setup_done"
 
 
@@ -201,7 +200,7 @@ def test_own_folder_can_be_imported_and_read(folder: Folder, perform: Perform) -
 
 
 def test_declared_imports_cannot_be_the_submission_s_own(folder: Folder, perform: Perform) -> None:
-    """Else its code would run before the gun."""
+    """Else its code would run before the start signal."""
     (folder.entry("") / "helper.py").write_text("print('ran early')\n")
     text = "def train(session): session.snapshot({'w': fitted(session)})"
     outcome = perform(text, more="methods = []\n")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
 from harness.records import Snapshot
-from harness.run.evaluate import release
 from harness.run.memory import read_bytes
-from harness.run.supervisor import EARLY, RateLimiter
+from harness.run.snapshots import EARLY, release
+from harness.run.supervisor import RateLimiter
 from tests.run.seen import Seen
 
 BUDGET_S = 0.3
@@ -103,7 +103,7 @@ def test_events_are_ordered_and_numbered(perform) -> None:
     assert seen.observation.claims_count == 3
 
 
-def test_own_exit_is_told_with_its_code(perform) -> None:
+def test_own_exit_is_reported_with_its_code(perform) -> None:
     seen = perform("start(); snapshot(); sys.exit(7)", 30.0)
     assert (seen.observation.ended_by, seen.exit.code, seen.sandbox.kills) == ("exit", 7, 0)
     assert len(seen.observation.held) == 1, "what was sent before the exit counts"
@@ -126,7 +126,7 @@ def test_signals_of_its_own_do_not_help(perform) -> None:
     assert perform(program).observation.ended_by == "budget"
 
 
-# --- before the gun ------------------------------------------------------------------------------
+# --- before the start signal ----------------------------------------------------------------------
 
 
 def test_ready_that_never_comes_meets_the_start_cap(perform) -> None:
@@ -184,10 +184,10 @@ def test_violation_ends_the_run(perform, program: str, said: str) -> None:
 
 def _setup(seen: Seen) -> bool:
     try:
-        return seen.watch.until_ready() and seen.watch.setup({"shapes": []})
+        return seen.supervisor.until_ready() and seen.supervisor.setup({"shapes": []})
     finally:
-        seen.watch.stop("fault")
-        seen.watch.await_exit()
+        seen.supervisor.stop("fault")
+        seen.supervisor.await_exit()
         seen.exit = seen.sandbox.reap(5)
 
 
@@ -218,7 +218,7 @@ def test_snapshot_during_setup_is_out_of_turn(begin) -> None:
 @pytest.mark.parametrize(
     "how", ["s.shutdown(socket.SHUT_WR)", "s.close()", "raw(b'')", "s.shutdown(socket.SHUT_RDWR)"]
 )
-def test_end_of_file_is_no_death_and_nobody_spins(perform, how: str) -> None:
+def test_end_of_file_is_no_death_and_no_one_spins(perform, how: str) -> None:
     """An early end of file may hide work that goes on: only the pidfd tells of death."""
     seen = perform(f"start(); snapshot(); {how}; time.sleep(60)", LONG_S)
     assert seen.observation.ended_by == "budget"
@@ -242,7 +242,7 @@ def test_a_copy_of_the_socket_in_a_child_keeps_nothing_open(perform) -> None:
     assert len(seen.observation.held) == 1
 
 
-def test_snapshot_of_one_that_never_read_the_gun_is_not_lost(perform) -> None:
+def test_snapshot_of_one_that_never_read_the_start_signal_is_not_lost(perform) -> None:
     """The kernel tells of the unread message by a reset, before what was sent."""
     program = """
         import select
@@ -330,21 +330,21 @@ def test_spacing_under_first_passing(perform) -> None:
 def test_a_second_interrupt_while_it_dies_leaks_no_snapshot(begin, monkeypatch) -> None:
     """The early one is held apart until it is known whether it is the last: not for ever."""
     seen = begin("start(); snapshot(); snapshot(); time.sleep(60)", 30.0, **FIRST)
-    assert seen.watch.until_ready()
-    seen.watch.fire({}, [])
-    seen.watch._tick = lambda: len(seen.observation.held) == 2
-    seen.watch.until_end()
+    assert seen.supervisor.until_ready()
+    seen.supervisor.start({}, [])
+    seen.supervisor._tick = lambda: len(seen.observation.held) == 2
+    seen.supervisor.until_end()
     assert seen.observation.held[-1].record.refused == EARLY
 
     def again() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(seen.watch, "_await_death", again)
+    monkeypatch.setattr(seen.supervisor, "_await_death", again)
     with pytest.raises(KeyboardInterrupt):
-        seen.watch.await_exit()
-    assert seen.watch._early is None
+        seen.supervisor.await_exit()
+    assert seen.supervisor._snapshots._early is None
     assert seen.observation.held[-1].descriptor is not None, (
-        "whoever releases what is held closes it"
+        "the one who releases what is held closes it"
     )
     seen.exit = seen.sandbox.reap(5)
 
@@ -379,17 +379,17 @@ def test_a_flood_of_snapshots_is_ended(perform, monkeypatch, rules: dict[str, An
     assert len(seen.observation.held) == seen.kinds().count("snapshot") == 60
 
 
-def test_only_the_latest_receipt_is_told(begin) -> None:
+def test_only_the_latest_receipt_is_reported(begin) -> None:
     seen = begin("start()", 30.0)
     for index, late_ns in enumerate((20_000_000, 50_000_000, 30_000_000, 1_000)):
-        seen.watch._witness(
+        seen.supervisor._report_late(
             Snapshot(index=index, step=None, note="", stamp_ns=10**9 + late_ns, kernel_ns=10**9,
                      size_bytes=1, sha256=None, accepted=True, refused="")
         )  # fmt: skip
     (finding,) = seen.observation.findings
-    assert finding.message == "snapshot 1 was stamped 0.050 s after its send"
-    seen.watch.stop("fault", "the test is over")
-    seen.watch.await_exit()
+    assert finding.message == "snapshot 1 was stamped 0.050 s after it was sent"
+    seen.supervisor.stop("fault", "the test is over")
+    seen.supervisor.await_exit()
     seen.exit = seen.sandbox.reap(5)
 
 
@@ -417,7 +417,7 @@ def test_what_is_sent_after_the_budget_does_not_count_however_late_it_is_read(be
             assert seen.sandbox.process.stderr.read(4) == b"sent"
         return False
 
-    seen.watch._tick = slow
+    seen.supervisor._tick = slow
     seen.run()
     assert seen.observation.ended_by == "budget"
     first, second = (item.record for item in seen.observation.held)
@@ -448,7 +448,7 @@ def test_later_writes_to_a_snapshot_do_not_reach_what_is_held(perform) -> None:
 
 def test_interrupt_ends_it(begin) -> None:
     seen = begin("start(); snapshot(); time.sleep(60)", 30.0)
-    seen.watch._tick = lambda: bool(seen.observation.held)
+    seen.supervisor._tick = lambda: bool(seen.observation.held)
     seen.run()
     assert (seen.observation.ended_by, seen.exit.signal) == ("interrupt", 9)
     assert seen.window_s < PATIENCE_S
@@ -456,7 +456,7 @@ def test_interrupt_ends_it(begin) -> None:
 
 def test_interrupt_before_ready_ends_it(begin) -> None:
     seen = begin("time.sleep(60)", 30.0)
-    seen.watch._tick = lambda: True
+    seen.supervisor._tick = lambda: True
     seen.run()
     assert (seen.observation.ended_by, seen.observation.gun_ns) == ("interrupt", None)
 
@@ -468,39 +468,39 @@ def test_first_reason_stays(perform) -> None:
 
 def test_a_full_disk_does_not_keep_anybody_alive(begin, monkeypatch) -> None:
     seen = begin("start(); time.sleep(60)", 30.0)
-    assert seen.watch.until_ready()
-    seen.watch.fire({}, [])
+    assert seen.supervisor.until_ready()
+    seen.supervisor.start({}, [])
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(seen.log, "append", full)
     with pytest.raises(OSError, match="No space"):
-        seen.watch.stop("fault")
+        seen.supervisor.stop("fault")
     with pytest.raises(OSError, match="No space"):
-        seen.watch.await_exit()
+        seen.supervisor.await_exit()
     assert seen.sandbox.dead()
     assert seen.observation.end_ns is not None
     seen.exit = seen.sandbox.reap(5)
 
 
-def test_death_between_ready_and_gun_is_its_own_exit(begin) -> None:
+def test_death_between_ready_and_start_signal_is_its_own_exit(begin) -> None:
     seen = begin("ready(); os._exit(4)", 30.0)
-    assert seen.watch.until_ready()
+    assert seen.supervisor.until_ready()
     while not seen.sandbox.dead():
         time.sleep(0.01)
-    seen.watch.fire({}, [])
-    seen.watch.until_end()
-    seen.watch.await_exit()
+    seen.supervisor.start({}, [])
+    seen.supervisor.until_end()
+    seen.supervisor.await_exit()
     seen.exit = seen.sandbox.reap(5)
     assert (seen.observation.ended_by, seen.exit.code) == ("exit", 4)
 
 
 def test_data_that_cannot_be_sent_are_the_harness_s_fault(begin) -> None:
     seen = begin("start(); time.sleep(60)", 30.0)
-    assert seen.watch.until_ready()
-    seen.watch.fire({}, [99_999])
+    assert seen.supervisor.until_ready()
+    seen.supervisor.start({}, [99_999])
     assert seen.observation.ended_by == "fault"
     assert "could not be sent: Bad file descriptor" in seen.observation.reason
-    seen.watch.await_exit()
+    seen.supervisor.await_exit()
     seen.exit = seen.sandbox.reap(5)

@@ -48,10 +48,14 @@ class Stage:
         self.observation = Observation()
         order = SimpleNamespace(index=1, count=3, budget_s=5.0)
         interrupt = SimpleNamespace(asked=asked)
-        scene: Any = SimpleNamespace(
-            order=order, metering=self.metering, watcher=self.watcher, interrupt=interrupt
+        state: Any = SimpleNamespace(
+            order=order,
+            watcher=self.watcher,
+            interrupt=interrupt,
+            observation=self.observation,
         )
-        self.display = LiveProgress(scene, lambda: self.observation)
+        metering: Any = self.metering
+        self.display = LiveProgress(state, metering)
 
     def tick(self) -> Any:
         """One look, a second later."""
@@ -60,7 +64,7 @@ class Stage:
         return self.watcher.seen[-1]
 
 
-def test_watcher_is_told_at_most_once_a_second_but_the_sampler_is_heard_always() -> None:
+def test_watcher_is_reported_at_most_once_a_second_but_the_sampler_is_heard_always() -> None:
     stage = Stage()
     for _ in range(50):
         stage.display.tick()
@@ -91,7 +95,7 @@ def test_a_child_whose_parent_is_not_read_counts() -> None:
     assert stage.tick().watts == 260.0
 
 
-def test_joules_begin_at_the_gun() -> None:
+def test_joules_begin_at_the_start_signal() -> None:
     stage = Stage(domain("cpu"))
     stage.metering.tell(cpu=(50.0, 70.0))
     assert stage.tick().joules is None
@@ -110,7 +114,7 @@ def test_joules_begin_at_the_gun() -> None:
         (("counter",), "counter"),
     ],
 )
-def test_weakest_method_is_the_one_that_is_told(methods: tuple, weakest: str) -> None:
+def test_weakest_method_is_the_one_that_is_reported(methods: tuple, weakest: str) -> None:
     stage = Stage(*(domain(f"d{i}", method) for i, method in enumerate(methods)))
     assert stage.tick().method == weakest
 

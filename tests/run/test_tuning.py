@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.records import RecordError, load
 from harness.run.seeds import draw_seeds
-from harness.run.series import orders, run_series, seeds_of
+from harness.run.series import run_series, seeds_of
 from harness.run.submission import SubmissionError, open_submission
 from harness.run.tuning import (
     METHOD,
@@ -51,25 +51,25 @@ def space(text: str) -> Tuning:
     [
         ('{"lr": {"min": 1, "max": 0.1}}', "min 1 is not below max 0.1; give a list"),
         ('{"lr": {"min": 2, "max": 2}}', "min 2 is not below max 2"),
-        ('{"lr": {"min": 0.0, "max": 1, "scaling": "log"}}', "cannot begin at 0; give a positive"),
-        ('{"lr": {"min": -1, "max": 1, "scaling": "log"}}', "cannot begin at -1"),
+        ('{"lr": {"min": 0.0, "max": 1, "scaling": "log"}}', "cannot start at 0; give a positive"),
+        ('{"lr": {"min": -1, "max": 1, "scaling": "log"}}', "cannot start at -1"),
         ('{"lr": {"min": 0.1}}', "max: Field required"),
         ('{"lr": {"min": 0.1, "max": 1, "step": 2}}', "step: Extra inputs"),
         ('{"lr": {"min": "a", "max": 1}}', "min"),
         ('{"lr": {"min": 0.1, "max": 1, "scaling": "cubic"}}', "scaling"),
         ('{"lr": []}', "lr has no value to choose from"),
-        ('{"lr": [1, 2, 1]}', "lr names a value twice"),
+        ('{"lr": [1, 2, 1]}', "lr contains a value twice"),
         ('{"lr": 3}', "lr"),
         ('{"lr": [[1]]}', "lr"),
     ],
 )
-def test_a_space_that_nobody_can_draw_from_is_refused(text: str, said: str) -> None:
+def test_a_space_that_no_one_can_draw_from_is_refused(text: str, said: str) -> None:
     with pytest.raises(RecordError) as caught:
         space(text)
     assert said in str(caught.value)
 
 
-def test_a_bad_space_is_told_with_its_file(folder: Folder) -> None:
+def test_a_bad_space_is_reported_with_its_file(folder: Folder) -> None:
     entry = folder.entry(HONEST, more="[tuning.space]\nlr = { min = 1, max = 0 }\n")
     with pytest.raises(SubmissionError, match=r"submission\.toml.*min 1 is not below max 0"):
         open_submission(str(entry))
@@ -119,35 +119,38 @@ def test_points_are_the_seed_s_and_fill_the_space(seed: int, power: int) -> None
     assert sorted(int(float(point["x"]) * count) for point in points) == list(range(count))
 
 
-def test_studies_draw_apart_and_nobody_but_the_secret_has_a_say() -> None:
+def test_studies_draw_apart_and_no_one_but_the_secret_has_a_say() -> None:
     secret = b"sixteen letters!"
     dimensions = space('{"x": {"min": 0.0, "max": 1.0}}').space
     seeds = [draw_seeds(secret, index) for index in range(6)]
-    found = external_trials(dimensions, seeds, 3)
-    assert [(t.tuning.study, t.tuning.trial) for t in found if t.tuning] == [
+    result = external_trials(dimensions, seeds, 3)
+    assert [(t.tuning.study, t.tuning.trial) for t in result if t.tuning] == [
         (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)
     ]  # fmt: skip
-    assert len({str(t.hyperparameters) for t in found}) == 6
-    assert [t.hyperparameters for t in found] == [
+    assert len({str(t.hyperparameters) for t in result}) == 6
+    assert [t.hyperparameters for t in result] == [
         t.hyperparameters for t in external_trials(dimensions, seeds, 3)
     ]
     assert study_seed(secret, 0) != study_seed(secret, 1)
     again = draw_points(dimensions, study_seed(bytes.fromhex(seeds[0].secret), 1), 3)
-    assert [t.hyperparameters for t in found[3:]] == again, "as anybody can draw them again"
-    assert {t.tuning.method for t in found if t.tuning} == {METHOD}
+    assert [t.hyperparameters for t in result[3:]] == again, "as anybody can draw them again"
+    assert {t.tuning.method for t in result if t.tuning} == {METHOD}
 
 
 # --- series ---------------------------------------------------------------------------------------
 
 
-def test_a_series_has_a_study_for_each_seed(folder: Folder) -> None:
+def test_a_series_has_a_study_for_every_seed(folder: Folder) -> None:
     folder.entry(CLAIMING, more="[hyperparameters]\nlr = 1.0\nwarm = 3\n" + SPACE)
     request = folder.request(seeds_count=2, tuning="external", trials_count=3)
-    made = list(orders(request))
+    made = folder.orders(request)
+    entries = [order.entry for order in made]
     assert len(made) == len(seeds_of(request)) == 6
     assert len({item.seeds.session for item in made}) == 6, "trials have seeds of their own"
-    assert [item.tuning.study for item in made if item.tuning] == [0, 0, 0, 1, 1, 1]
-    assert all(set(item.hyperparameters) == {"lr", "layers", "kind"} for item in made)
+    assert [entry.tuning.study for entry in entries if entry.tuning] == [0, 0, 0, 1, 1, 1]
+    assert all(
+        set(order.entry.hyperparameters) == {"lr", "warm", "layers", "kind"} for order in made
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,19 +167,19 @@ def test_what_tuning_cannot_be_joined_with_is_refused(
     folder.entry(HONEST, more=more)
     folder.entry(HONEST, name="tiny-adamw")
     with pytest.raises(SubmissionError, match=said):
-        list(orders(folder.request(tuning="external", **changes)))
+        folder.orders(folder.request(tuning="external", **changes))
 
 
 def test_self_tuning_is_marked_and_may_have_a_longer_budget(folder: Folder) -> None:
     override = "run.self_tuning_budget_ratio=1.5"
-    (alone,) = orders(folder.request("entry", override, tuning="self"))
-    (plain,) = orders(folder.request("entry", override))
-    assert alone.tuning is not None
-    assert alone.tuning.mode == "self"
+    (alone,) = folder.orders(folder.request("entry", override, tuning="self"))
+    (plain,) = folder.orders(folder.request("entry", override))
+    assert alone.entry.tuning is not None
+    assert alone.entry.tuning.mode == "self"
     assert (alone.budget_s, plain.budget_s) == (15.0, 10.0)
-    assert plain.tuning is None
+    assert plain.entry.tuning is None
     fixed = folder.request("entry", override, "run.budget_s=4", tuning="self")
-    assert next(iter(orders(fixed))).budget_s == 4
+    assert folder.orders(fixed)[0].budget_s == 4
 
 
 def test_trials_run_and_are_scored_as_one_study(folder: Folder) -> None:

@@ -62,9 +62,9 @@ def test_what_is_no_plain_file_is_refused_at_once(
     """A pipe would block for ever, a device would fill the memory."""
     for name in ("submission.toml", LOCK):
         make(tmp_path / name)
-    with pytest.raises(SubmissionError, match=r"submission\.toml: .*no plain file"):
+    with pytest.raises(SubmissionError, match=r"submission\.toml: .*not a plain file"):
         open_submission(str(tmp_path))
-    with pytest.raises(SubmissionError, match=rf"{LOCK}: .*no plain file"):
+    with pytest.raises(SubmissionError, match=rf"{LOCK}: .*not a plain file"):
         check_lock(tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_a_file_larger_than_any_memory_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train.py", LOCK, "submission.toml"])
-def test_sparse_giants_are_told_and_not_tried(name: str, tmp_path: Path) -> None:
+def test_sparse_giants_are_reported_and_not_tried(name: str, tmp_path: Path) -> None:
     written(tmp_path, TOML)
     (tmp_path / "train.py").write_text("def train(session): ...\ndef predictor(w, x): ...\n")
     source = open_submission(str(tmp_path))
@@ -148,7 +148,7 @@ def test_nul_is_refused_wherever_it_stands(line: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("letter", ["x", "é", "\\u0001"])
 def test_what_is_declared_fits_into_one_message(letter: str, tmp_path: Path) -> None:
-    """Else the gun would have nothing to fire: `go` carries all hyperparameters."""
+    """Else the start signal would have nothing to fire: `go` carries all hyperparameters."""
     largest = 0
     for count in (1000, 7000, 20_000, 40_000, 47_000, 60_000):
         path = written(tmp_path, TOML + f'hyperparameters = {{ a = "{letter * count}" }}\n')
@@ -175,7 +175,7 @@ def test_title_is_a_line_and_no_book(tmp_path: Path) -> None:
     "name", [".", "..x", "", "a b", "a;b", "a.", "1a", "a\n", "unittest.__main__", "__main__.x"]
 )
 def test_names_that_are_no_library_are_refused(name: str, tmp_path: Path) -> None:
-    """`unittest.__main__` would read the sandbox's own arguments as tests, before the gun."""
+    """`unittest.__main__` would read the sandbox's arguments as tests, before the signal."""
     assert module_fault(name)
     written(tmp_path, TOML + f"imports = [{name!r}]\n".replace("'", '"'))
     with pytest.raises(SubmissionError, match="imports"):

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -16,8 +17,9 @@ from harness.rules.load import load_ruleset
 from harness.run.evaluate import DIVERGED
 from harness.run.judge import passes
 from harness.run.order import Order
-from harness.run.supervisor import EARLY, HeldSnapshot, Observation
-from harness.run.verdict import StatusReason, counted, decide, degrade
+from harness.run.snapshots import EARLY, HeldSnapshot
+from harness.run.supervisor import Observation
+from harness.run.verdict import StatusReason, decide, degrade, scored_value
 from tests.run.test_judge import spec
 
 rules = cache(load_ruleset)
@@ -31,8 +33,9 @@ def order(better: Any = "higher", target: float = 0.9, ruleset: str = "smoke") -
         metric=Metric(name="m", better=better),
         target=Target(value=target, version="1", derivation="for tests"),
     )
+    entry = SimpleNamespace(workload=workload, tuning=None)
     made = object.__new__(Order)
-    for name, value in {"workload": workload, "ruleset": rules(ruleset)}.items():
+    for name, value in {"entry": entry, "ruleset": rules(ruleset)}.items():
         object.__setattr__(made, name, value)
     return made
 
@@ -72,9 +75,9 @@ def evaluation(*values: float | str | None) -> Evaluation:
 
 
 def decided(
-    seen: Observation, exit_: Exit | None = KILLED, found: Evaluation | None = None, **more: Any
+    seen: Observation, exit_: Exit | None = KILLED, result: Evaluation | None = None, **more: Any
 ) -> StatusReason:
-    return decide(order(**more), seen, exit_, found, "its last words")
+    return decide(order(**more), seen, exit_, result, "its last words")
 
 
 # --- passing -------------------------------------------------------------------------------------
@@ -84,20 +87,22 @@ def decided(
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_no_number_never_passes(better: str, value: float | None) -> None:
     for target in (0.0, -math.inf, math.inf, 1e300, -1e300):
-        assert not passes(value, order(better, target).workload)
+        assert not passes(value, order(better, target).entry.workload)
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))
-def test_directions_mirror_each_other_and_the_target_itself_passes(a: float, b: float) -> None:
-    assert passes(a, order("higher", b).workload) == (a >= b)
-    assert passes(a, order("higher", b).workload) == passes(-a, order("lower", -b).workload)
-    assert passes(a, order("higher", a).workload)
-    assert passes(a, order("lower", a).workload)
+def test_directions_mirror_every_other_and_the_target_itself_passes(a: float, b: float) -> None:
+    assert passes(a, order("higher", b).entry.workload) == (a >= b)
+    assert passes(a, order("higher", b).entry.workload) == passes(
+        -a, order("lower", -b).entry.workload
+    )
+    assert passes(a, order("higher", a).entry.workload)
+    assert passes(a, order("lower", a).entry.workload)
 
 
 def index_of(*seen: Any) -> int | None:
     """Of the snapshot that counts."""
-    value = counted(*seen)
+    value = scored_value(*seen)
     return None if value is None else value.snapshot
 
 
@@ -105,10 +110,11 @@ def index_of(*seen: Any) -> int | None:
 
 
 def test_final_takes_the_last_even_where_an_earlier_one_passes() -> None:
-    found = evaluation(0.95, 0.99, 0.1)
-    assert index_of(found, observation(snapshots=3), order(ruleset="default")) == 2
+    result = evaluation(0.95, 0.99, 0.1)
+    assert index_of(result, observation(snapshots=3), order(ruleset="default")) == 2
     assert (
-        decided(observation(snapshots=3), found=found, ruleset="default").status == "target_missed"
+        decided(observation(snapshots=3), result=result, ruleset="default").status
+        == "target_missed"
     )
 
 
@@ -119,8 +125,8 @@ def test_first_passing_takes_the_first_that_passes_else_the_last() -> None:
 
 
 def test_final_that_has_no_value_does_not_fall_back_on_an_earlier_one() -> None:
-    found = evaluation(0.99, "no outputs")
-    verdict = decided(observation(snapshots=2), found=found, ruleset="default")
+    result = evaluation(0.99, "no outputs")
+    verdict = decided(observation(snapshots=2), result=result, ruleset="default")
     assert verdict == ("invalid", "snapshot 1: no outputs")
 
 
@@ -131,7 +137,7 @@ def test_refused_snapshots_never_count(ruleset: str) -> None:
     assert index_of(evaluation(0.2, 0.99), seen, order(ruleset=ruleset)) == 0
     only = Observation(ended_by="done", gun_ns=1, held=[snapshot(0, "sent after the budget")])
     assert index_of(evaluation(0.99), only, order(ruleset=ruleset)) is None
-    assert decided(only, found=evaluation(0.99), ruleset=ruleset).status == "invalid"
+    assert decided(only, result=evaluation(0.99), ruleset=ruleset).status == "invalid"
 
 
 def test_nothing_evaluated_counts_nothing() -> None:
@@ -150,7 +156,14 @@ TABLE: list[tuple[str, Observation, Exit | None, Evaluation | None, str, str]] =
     ("budget, passed before", observation("budget"), KILLED, PASSED, "ok", "reached"),
     ("missed", observation(), KILLED, MISSED, "target_missed", "missed the target"),
     ("own exit, missed", observation("exit"), CLEAN, MISSED, "target_missed", "target >= 0.9"),
-    ("budget, missed", observation("budget"), KILLED, MISSED, "budget_exceeded", "short of it"),
+    (
+        "budget, missed",
+        observation("budget"),
+        KILLED,
+        MISSED,
+        "budget_exceeded",
+        "before the target",
+    ),
     ("budget, none", observation("budget", 0), KILLED, None, "budget_exceeded", "no snapshot"),
     ("done, none", observation("done", 0), KILLED, None, "invalid", "never handed over"),
     ("exit, none", observation("exit", 0), CLEAN, None, "invalid", "never handed over"),
@@ -173,7 +186,14 @@ TABLE: list[tuple[str, Observation, Exit | None, Evaluation | None, str, str]] =
         "crashed",
         "before the",
     ),
-    ("0 early", observation("exit", 0, gun=False), CLEAN, None, "crashed", "exited before the gun"),
+    (
+        "0 early",
+        observation("exit", 0, gun=False),
+        CLEAN,
+        None,
+        "crashed",
+        "before the start signal",
+    ),
     ("segfault", observation("exit"), Exit(None, 11, 1, 1), PASSED, "killed", "signal 11"),
     ("either", observation("exit"), Exit(137, 9, 1, 1), PASSED, "killed", "or exited with 137"),
     (
@@ -212,8 +232,8 @@ TABLE: list[tuple[str, Observation, Exit | None, Evaluation | None, str, str]] =
 
 @pytest.mark.parametrize("case", TABLE, ids=[row[0] for row in TABLE])
 def test_table(case: tuple[str, Observation, Exit | None, Evaluation | None, str, str]) -> None:
-    _, seen, exit_, found, status, said = case
-    verdict = decided(seen, exit_, found)
+    _, seen, exit_, result, status, said = case
+    verdict = decided(seen, exit_, result)
     assert verdict.status == status
     assert said in verdict.reason
     assert "\n" not in verdict.reason
@@ -224,12 +244,12 @@ def test_table_has_every_status_that_decide_can_give() -> None:
     assert {row[4] for row in TABLE} | degraded_later == set(get_args(Status))
 
 
-@pytest.mark.parametrize("found", [None, NOTHING, NAN, CORRUPT, evaluation(None)])
+@pytest.mark.parametrize("result", [None, NOTHING, NAN, CORRUPT, evaluation(None)])
 @pytest.mark.parametrize("ended", ["done", "exit", "budget", "interrupt", "fault", "violation"])
 @pytest.mark.parametrize("better", ["higher", "lower"])
-def test_without_a_metric_nothing_is_ok(found: Any, ended: str, better: Any) -> None:
+def test_without_a_metric_nothing_is_ok(result: Any, ended: str, better: Any) -> None:
     for exit_ in (CLEAN, KILLED, None):
-        verdict = decided(observation(ended), exit_, found, better=better, target=0.0)
+        verdict = decided(observation(ended), exit_, result, better=better, target=0.0)
         assert verdict.status not in ("ok", "target_missed")
 
 
@@ -268,17 +288,17 @@ def test_lesser_findings_change_nothing(level: Any) -> None:
 
 def test_where_quality_ranks_a_kill_at_the_budget_is_no_failure_and_the_target_no_bar() -> None:
     for ended in ("budget", "done"):
-        found = decided(
-            observation(ended, snapshots=2), found=evaluation(0.99, 0.2), ruleset="haet-2021"
+        result = decided(
+            observation(ended, snapshots=2), result=evaluation(0.99, 0.2), ruleset="haet-2021"
         )
-        assert found.status == "ok"
-        assert "at snapshot 1, within 600 s" in found.reason
+        assert result.status == "ok"
+        assert "at snapshot 1, within 600 s" in result.reason
 
 
 def test_where_quality_ranks_nothing_handed_over_is_still_no_result() -> None:
-    nothing = decided(observation("budget", snapshots=0), found=evaluation(), ruleset="haet-2021")
+    nothing = decided(observation("budget", snapshots=0), result=evaluation(), ruleset="haet-2021")
     assert nothing.status == "budget_exceeded"
     broken = decided(
-        observation(snapshots=1), found=evaluation("diverged: NaN"), ruleset="haet-2021"
+        observation(snapshots=1), result=evaluation("diverged: NaN"), ruleset="haet-2021"
     )
     assert broken.status in ("diverged", "invalid")

@@ -142,7 +142,7 @@ def test_wrong_type_is_refused_by_name(value: Any, named: str) -> None:
 
 @pytest.mark.parametrize("name", [7, None, ("a", "b"), "__metadata__"])
 def test_odd_name_is_refused(name: Any) -> None:
-    with pytest.raises(TypeError, match="name it by a text"):
+    with pytest.raises(TypeError, match="the name must be text"):
         packed({name: np.zeros(1)})
 
 

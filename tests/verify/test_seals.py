@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from harness.bundle import Bundle
+from harness.source_archive import SourceFile, pack_source
 from harness.storage import sha256_tree
 from harness.verify import seals
+from harness.verify.disk import Unreadable
 from harness.verify.reader import BundleReader
 from harness.verify.report import SkipCheck
-from tests.verify.made import Parts, Results
+from harness.verify.source import source_digest
+from tests.verify.made import SOURCE, Parts, Results
 
 RUN_ID = "20261122T000000Z-0001"
 
@@ -117,10 +121,8 @@ def test_compiled_files_do_not_count_as_source(folder: Path) -> None:
 
 
 def test_the_checker_and_the_writer_come_to_the_same_digest(folder: Path) -> None:
-    opened = BundleReader(folder)
-    paths = opened.files_in("submission")
-    ours = seals.tree_digest(opened, paths, "submission/")
-    assert ours == sha256_tree(folder / "submission")
+    ours = source_digest(BundleReader(folder))
+    assert ours.sha256 == sha256_tree(folder / "submission")
     assert seals.own_digest() == sha256_tree(seals.HARNESS, "*.py")
 
 
@@ -131,3 +133,49 @@ def test_another_harness_is_told_and_is_no_fault(tmp_path: Path) -> None:
     folder = Results(tmp_path / "other").add(RUN_ID, other)
     with pytest.raises(SkipCheck, match="other than these"):
         list(seals.harness(BundleReader(folder)))
+
+
+# --- the source as an archive --------------------------------------------------------------------
+
+
+def archived(tmp_path: Path, files: dict[str, SourceFile], *, folder_too: bool = False) -> Path:
+    """A bundle whose source is an archive of these files."""
+
+    def change(parts: Parts) -> None:
+        if not folder_too:
+            parts.files = {
+                name: data
+                for name, data in parts.files.items()
+                if not name.startswith("submission/")
+            }
+        parts.files["submission.tar.gz"] = pack_source(files)
+
+    return Results(tmp_path / "packed").add(RUN_ID, change)
+
+
+PACKED = {name: SourceFile(data) for name, data in SOURCE.items()}
+
+
+def test_an_archive_has_the_digest_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    packed = archived(tmp_path, PACKED)
+    assert source_digest(BundleReader(packed)) == source_digest(BundleReader(folder))
+    assert faults(seals.submission, packed) == {}
+    assert Bundle(packed).source_files() == Bundle(folder).source_files() == PACKED
+
+
+def test_another_source_in_the_archive_is_detected(tmp_path: Path) -> None:
+    packed = archived(tmp_path, {**PACKED, "train.py": SourceFile(b"pass\n")})
+    assert "digest" in next(fault.text for fault in seals.submission(BundleReader(packed)))
+
+
+def test_the_source_is_there_once(tmp_path: Path) -> None:
+    packed = archived(tmp_path, PACKED, folder_too=True)
+    with pytest.raises(Unreadable, match="there twice"):
+        list(seals.submission(BundleReader(packed)))
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../x"])
+def test_a_name_that_leads_out_of_the_archive_is_refused(tmp_path: Path, name: str) -> None:
+    packed = archived(tmp_path, {**PACKED, name: SourceFile(b"")})
+    with pytest.raises(Unreadable, match="not a plain relative name"):
+        list(seals.submission(BundleReader(packed)))

@@ -33,7 +33,9 @@ def test_same_seed_gives_the_same_final_metric_in_and_out_of_the_sandbox(
             launcher=launcher,
             results=tmp_path / str(number),
         )
-        outcome = run_one(next(orders(request)), Silent(), Interrupt())
+        outcome = run_one(
+            next(orders(request, tmp_path / f"source{number}")), Silent(), Interrupt()
+        )
         assert outcome.run.status in {"ok", "target_missed"}, outcome.run.reason
         path = outcome.bundle / "eval.json"
         value = load(Evaluation, path.read_bytes(), path).values[-1]

@@ -152,7 +152,7 @@ def test_a_run_on_the_stand_in_says_so_and_ranks_nowhere(tmp_path: Path) -> None
         launcher="plain",
         results=tmp_path / "results",
     )
-    outcome = run_one(next(orders(request)), Silent(), Interrupt())
+    outcome = run_one(next(orders(request, tmp_path / "source")), Silent(), Interrupt())
     state = outcome.run.workload.data
     assert state is not None
     assert (state.synthetic, state.partial, state.manifest_sha256) == (True, False, None)

@@ -262,7 +262,7 @@ def ran(name: str, tmp_path: Path, launcher: str, train: str) -> Any:
         launcher=launcher,
         results=tmp_path / "results",
     )
-    return run_one(next(orders(request)), Silent(), Interrupt())
+    return run_one(next(orders(request, tmp_path / "source")), Silent(), Interrupt())
 
 
 def value_of(outcome: Any) -> dict[str, Any]:

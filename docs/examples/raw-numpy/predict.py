@@ -20,7 +20,7 @@ while True:
         weights = np.frombuffer(blob[start:], "f4").reshape(-1, 10)
         send(channel, {"type": "loaded", "id": word["id"]})
     else:
-        inputs = {each["name"]: read_array(fds[each["index"]]) for each in word["inputs"]}
+        inputs = {array["name"]: read_array(fds[array["index"]]) for array in word["inputs"]}
         file = io.BytesIO()
         np.save(file, (features(inputs["x"]) @ weights).astype("f4"))
         send(channel, {"type": "outputs", "id": word["id"]}, [sealed(file.getvalue())])

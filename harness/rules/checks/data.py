@@ -1,4 +1,4 @@
-"""Check that the run used the data of the workload."""
+"""Whether the data were those that the workload names."""
 
 from collections.abc import Iterator
 
@@ -7,29 +7,27 @@ from harness.rules.evidence import Evidence
 
 MARKS = {
     "partial": (
-        "were only a part of the published set",
-        "pack the whole set with `joulemark data prepare`, without --partial, and run again",
+        "were a part of the published set",
+        "pack the whole set by `joulemark data prepare`, without --partial, and run again",
     ),
     "synthetic": (
-        "were generated instead of the real set",
-        "use the real set; `joulemark list workloads` says how to get it",
+        "were a generated stand-in",
+        "give the real set; `joulemark list workloads` says how to get it",
     ),
 }
-"""Mark to its meaning and what to do."""
+"""Mark to what it means and what to do about it."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`data-partial`, `data-synthetic`: such runs are shown with a mark and are not ranked.
+    """`data-partial`, `data-synthetic`: such runs are shown and marked, and rank nowhere.
 
-    Older bundles have the mark in the facts of the evaluation.
+    Bundles older than the record's own field carry the mark among the evaluation's facts.
     """
     state = evidence.run.workload.data or DataState()
     facts = evidence.evaluation.facts if evidence.evaluation else {}
     for mark, (meaning, advice) in MARKS.items():
         if getattr(state, mark) or facts.get(mark, 0.0):
-            message = (
-                f"the data of {evidence.run.workload.name} {meaning}, so the run is not ranked"
-            )
+            message = f"the data of {evidence.run.workload.name} {meaning}, which ranks nowhere"
             yield Finding(rule=f"data-{mark}", level="fail", message=message, advice=advice)
 
 

@@ -1,4 +1,4 @@
-"""Check that the submission was isolated as the ruleset requires."""
+"""Whether the submission was walled in as far as the ruleset asks."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`isolation-level`: the level is not allowed; `isolation-none`: there was no isolation."""
+    """`isolation-level`: a level that may not rank; `isolation-none`: no wall at all."""
     run, ruleset = evidence.run, evidence.ruleset
     level = run.isolation.level
     allowed = ruleset.score.isolation
@@ -15,11 +15,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             rule="isolation-level",
             level="fail",
-            message=f"ran with isolation {level}; {ruleset.name} requires {' or '.join(allowed)}",
-            advice="run it where `joulemark doctor` reports that bubblewrap or Landlock works",
+            message=f"ran with isolation {level}; {ruleset.name} asks for {' or '.join(allowed)}",
+            advice="run it where doctor finds bubblewrap or Landlock",
         )
     elif level == "none":
-        message = "ran without isolation: it could read and write the files of the harness"
+        message = "ran without isolation: nothing kept it from the harness's own files"
         yield Finding(rule="isolation-none", level="warn", message=message)
 
 

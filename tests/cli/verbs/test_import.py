@@ -107,7 +107,7 @@ def test_a_strangers_changed_bundle_is_refused(stranger: Path, joulemark) -> Non
     (stranger / "log.txt").write_text("changed")
     done = joulemark("import", "bundle", str(stranger))
     assert done.exit_code == 3
-    assert "nothing was let in" in done.stderr
+    assert "nothing was imported" in done.stderr
     assert "log.txt" in done.stderr
     assert done.stdout == ""
 
