@@ -184,20 +184,17 @@ def show_spent(document: ScoreDocument, printer: Printer) -> None:
         printer.line()
 
 
-def show_stale(document: ScoreDocument, printer: Printer) -> None:
-    """Print which workloads have changed since their runs were made."""
-    versions = {(score.entry.workload, score.entry.workload_version) for score in document.scores}
-    for name, version in sorted(versions):
+def stale_workloads(document: ScoreDocument) -> list[str]:
+    """Return the names of the workloads that have changed since some of their runs were made."""
+    stale = set()
+    for name, version in {(s.entry.workload, s.entry.workload_version) for s in document.scores}:
         try:
             current = workload_version(plugin_file(find("workloads", name)))
         except (UnknownPlugin, BrokenPlugin):
             continue
         if current != version:
-            printer.line(
-                f"stale: workload '{name}' has version {current} here, but these runs have version "
-                f"{version}; run the entries again to rank them with new ones",
-                "yellow",
-            )
+            stale.add(name)
+    return sorted(stale)
 
 
 def show_scores(document: ScoreDocument, printer: Printer) -> None:
@@ -212,7 +209,12 @@ def show_scores(document: ScoreDocument, printer: Printer) -> None:
     for finding in document.findings:
         if finding.rule == "imported-unscored":
             printer.line(f"next: {finding.advice}", indent=2)
-    show_stale(document, printer)
+    if stale := stale_workloads(document):
+        printer.line(
+            f"stale: {', '.join(stale)}: changed since these runs; run the entries again to rank "
+            "them with new ones",
+            "yellow",
+        )
     if document.boards:
         level = next((f.level for s in document.scores if (f := s.costs.time_to_target_s)), None)
         confidence = f", {level:.0%} confidence" if level is not None else ""

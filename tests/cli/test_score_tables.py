@@ -44,9 +44,7 @@ def test_scores_of_a_workload_that_has_changed_are_shown_as_stale(tmp_path: Path
     ):
         series(tmp_path, PLAN.but(name=name, workload=workload, version=version), [4.0, 4.1, 4.2])
     (said,) = [line for line in printed(tmp_path) if "stale" in line]
-    assert "workload 'digits-mlp'" in said
-    assert f"version {now} here" in said
-    assert "have version 0123456789ab" in said
+    assert said.startswith("stale: digits-mlp: changed since")
     assert "run the entries again" in said
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.cli.command import CommandResult, Document, json_command
-from harness.cli.options import folder_option, results_option
+from harness.cli.options import folder_option
 from harness.cli.printer import Printer
 from harness.cli.progress import display_for
 from harness.cli.run_document import RunDocument, document_of, show_series, worst
@@ -54,8 +54,8 @@ def _show(document: DemoDocument, printer: Printer) -> None:
 
 
 @json_command("demo")
-@results_option
-@folder_option("--out", default="reports", text="Folder of the site.")
+@folder_option("--results", default="results/demo", text="Folder of bundles and ledgers.")
+@folder_option("--out", default="reports/demo", text="Folder of the site.")
 def command(results: Path, out: Path) -> CommandResult:
     """Run every submission of the smallest workload, interleaved; rank them and render the site."""
     ruleset = load_ruleset(RULESET)

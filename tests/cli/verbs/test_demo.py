@@ -49,8 +49,8 @@ def test_everything_is_run_ranked_and_rendered(
     assert [request.submission, *request.interleave_with] == submissions_for(WORKLOAD)
     assert request.ruleset.name == RULESET
     assert "speed: time_to_target_s on digits-mlp" in result.stdout
-    assert result.stdout.splitlines()[-1] == f"open {tmp_path / 'reports' / 'index.html'}"
-    assert (tmp_path / "reports" / "index.html").is_file()
+    assert result.stdout.splitlines()[-1] == f"open {tmp_path / 'reports' / 'demo' / 'index.html'}"
+    assert (tmp_path / "reports" / "demo" / "index.html").is_file()
 
 
 def test_the_document(asked: list[SeriesRequest], joulemark) -> None:
