@@ -14,10 +14,11 @@ import numpy as np
 
 from harness.clock import NS_PER_S
 from harness.measure import counter
-from harness.measure.energy import Energy, EnergyReader, contains
+from harness.measure.energy import Energy, EnergyReader, contains, disjoint
 from harness.measure.events import step_seconds
 from harness.measure.metering import TRACE, DeadSensor, Metering
 from harness.measure.series import Series, around, nominal_period_s, readings_of, uses_counter
+from harness.measure.stillness import DeadStretch
 from harness.measure.trace import Trace, TraceError, read_trace
 from harness.measure.watch import read_vitals
 from harness.records import Domain, Finding
@@ -62,11 +63,20 @@ class DomainCase(NamedTuple):
     result: Energy
     window_s: tuple[float, float]
     rules: MeasureRules
+    dead: Sequence[DeadStretch]
+    """Times of the window in which its sensor did not work."""
+    added: bool
+    """Whether its energy is part of the total."""
 
     @property
     def fail(self) -> Level:
         """Level of a failed check: an estimate is only marked."""
         return "warn" if self.domain.method in ("modelled", "declared") else "fail"
+
+    @property
+    def still(self) -> Level:
+        """Level of a sensor that stands still: outside of the total it spoils no figure."""
+        return self.fail if self.added else "warn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +110,7 @@ def audit(
     known = circumstances or Circumstances()
     reader = EnergyReader(trace, domains)
     results = reader.between(*window).domains
-    cases = list(_cases(trace, results, reader.domains, window, known.rules))
+    cases = list(_cases(reader, results, window, known.rules))
     findings = [
         *_faults(known.faults),
         *_unread(trace, domains),
@@ -118,18 +128,21 @@ def audit(
 
 
 def _cases(
-    trace: Trace,
+    reader: EnergyReader,
     results: Mapping[str, Energy],
-    domains: Mapping[str, Domain],
     window: tuple[int, int],
     rules: MeasureRules,
 ) -> Iterator[DomainCase]:
     window_s = (window[0] / NS_PER_S, window[1] / NS_PER_S)
-    for name, domain in domains.items():
-        series = trace.columns.get(name)
+    added = {domain.name for domain in disjoint(list(reader.domains.values()))}
+    for name, domain in reader.domains.items():
+        series = reader.trace.columns.get(name)
         if series is not None and len(series.t_ns):
             usable, counts = readings_of(series, domain), uses_counter(series, domain)
-            yield DomainCase(domain, series, usable, counts, results[name], window_s, rules)
+            dead = reader.dead_stretches(name, *window_s)
+            yield DomainCase(
+                domain, series, usable, counts, results[name], window_s, rules, dead, name in added
+            )
 
 
 def audit_run(
@@ -202,7 +215,16 @@ def _unread(trace: Trace, domains: Sequence[Domain]) -> Iterator[Finding]:
 # --- one domain -----------------------------------------------------------------------------------
 
 
+def _dead(case: DomainCase) -> Iterator[Finding]:
+    for item in case.dead[:1]:
+        text = f"the sensor of '{case.domain.name}' is dead: {item.reason}"
+        advice = "there is no figure for it; compare with an external meter, or reload its driver"
+        yield _finding("sensor-dead", case.still, text, advice)
+
+
 def _coverage(case: DomainCase) -> Iterator[Finding]:
+    if case.dead:
+        return  # without a figure there is nothing to cover
     ratio, least = case.result.coverage_ratio, case.rules.coverage_ratio_min
     if ratio < least:
         text = (
@@ -253,7 +275,7 @@ def _stuck(case: DomainCase) -> Iterator[Finding]:
     """The longest time without any change, within the window."""
     near = around(case.usable.t_s, *case.window_s)
     values = (case.usable.energy_j if case.counts else case.usable.power_w)[near]
-    if case.fail != "fail" or not len(values):
+    if case.domain.method in ("modelled", "declared") or not len(values):
         return
     t_s = case.usable.t_s[near]
     breaks = np.flatnonzero(np.diff(values) != 0) + 1
@@ -268,7 +290,7 @@ def _stuck(case: DomainCase) -> Iterator[Finding]:
             f"'{case.domain.name}' showed the same value for {longest_s:.1f} s ({count} readings)"
         )
         advice = "the sensor is stuck, or the device is off; reload its driver"
-        yield _finding("sensor-stuck", "fail", text, advice)
+        yield _finding("sensor-stuck", case.still, text, advice)
 
 
 def _counter_steps(case: DomainCase) -> Iterator[Finding]:
@@ -327,7 +349,7 @@ def _uncertain(case: DomainCase) -> Iterator[Finding]:
         yield _finding("uncertainty", "fail", text, advice)
 
 
-_CHECKS = (_coverage, _gap, _vanished, _stuck, _counter_steps, _stamps, _uncertain)
+_CHECKS = (_dead, _coverage, _gap, _vanished, _stuck, _counter_steps, _stamps, _uncertain)
 
 
 # --- several domains ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import numpy as np
 from harness.clock import NS_PER_S
 from harness.measure import counter, power, window
 from harness.measure.series import Float, Part, Series, readings_of, uses_counter
+from harness.measure.stillness import DeadStretch, dead_stretches
 from harness.measure.trace import Trace
 from harness.measure.window import AveragingWindow
 from harness.records import Domain
@@ -97,10 +98,18 @@ class EnergyCurve:
     """Joules since the first reading, at times in seconds; carried on beyond the readings."""
     covered_s: Callable[[Float], Float]
     """Seconds between valid readings up to these times."""
+    dead: Sequence[DeadStretch] = ()
+    """Times in which the sensor did not work."""
 
     def sum_j(self, intervals_s: Iterable[tuple[float, float]]) -> float | None:
-        """Energy of several intervals; None where less than half of them is covered."""
-        edges_s = np.array(list(intervals_s), dtype=np.float64).reshape(-1, 2)
+        """Energy of several intervals.
+
+        None where less than half of them is covered, or the sensor was dead in one.
+        """
+        intervals_s = list(intervals_s)
+        if any(item.overlaps(*interval_s) for item in self.dead for interval_s in intervals_s):
+            return None
+        edges_s = np.array(intervals_s, dtype=np.float64).reshape(-1, 2)
         length_s = float(np.diff(edges_s).sum())
         if float(np.diff(self.covered_s(edges_s)).sum()) < _COVERAGE_MIN * length_s:
             return None
@@ -118,6 +127,7 @@ class EnergyReader:
         self.trace = trace
         self.domains = {domain.name: domain for domain in domains}
         self._curves: dict[str, EnergyCurve | None] = {}
+        self._dead: dict[str, list[DeadStretch]] = {}
 
     def between(self, start_ns: int, end_ns: int) -> IntervalEnergy:
         """Energy of each domain and of all together between two times of the trace's clock.
@@ -145,10 +155,22 @@ class EnergyReader:
         if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
             return _missing(domain, f"{len(usable.t_ns)} usable readings; at least two are needed")
         edges_s = (start_ns / NS_PER_S, end_ns / NS_PER_S)
+        if dead := self.dead_stretches(name, *edges_s):
+            return _missing(domain, f"the sensor is dead: {dead[0].reason}")
         if uses_counter(series, domain):
             return _to_energy(counter.measure(usable, domain, *edges_s), domain)
         averaging = self.averaging_window(name)
         return _to_energy(power.measure(usable, domain, *edges_s, averaging), domain)
+
+    def dead_stretches(
+        self, name: str, start_s: float = -math.inf, end_s: float = math.inf
+    ) -> list[DeadStretch]:
+        """Times around an interval in which the sensor of a domain did not work."""
+        if name not in self._dead:
+            domain = self.domains[name]
+            runs = any(self._series(parent).has_energy for parent in domain.parents)
+            self._dead[name] = dead_stretches(self._series(name), domain, counter_runs=runs)
+        return [item for item in self._dead[name] if item.overlaps(start_s, end_s)]
 
     def curve(self, name: str) -> EnergyCurve | None:
         """Cumulative energy of one domain; None with fewer than two usable readings."""
@@ -160,10 +182,11 @@ class EnergyReader:
         usable = readings_of(series, domain)
         if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
             return None
+        dead = self.dead_stretches(domain.name)
         if uses_counter(series, domain):
-            return EnergyCurve(domain, *counter.curve(usable, domain))
+            return EnergyCurve(domain, *counter.curve(usable, domain), dead)
         averaging = self.averaging_window(domain.name)
-        return EnergyCurve(domain, *power.curve(usable, domain, averaging))
+        return EnergyCurve(domain, *power.curve(usable, domain, averaging), dead)
 
     def power(self, name: str) -> PowerSeries:
         """Power of a domain over time, also of one that the trace alone names.

@@ -72,8 +72,22 @@ def uses_counter(series: Series, domain: Domain) -> bool:
 
 
 def readings_of(series: Series, domain: Domain) -> Series:
-    """The readings that a domain's energy comes from, in the order of time, one for each time."""
-    return series.with_energy() if uses_counter(series, domain) else series.with_power()
+    """The readings that a domain's energy comes from, in the order of time, one for each time.
+
+    Power readings above the domain's greatest power are left out, as such steps of a counter are.
+    """
+    if uses_counter(series, domain):
+        return series.with_energy()
+    readings = series.with_power()
+    if domain.power_high_w is None:
+        return readings
+    shown_high_w = domain.power_high_w * (1 + (domain.gain_error_ratio or 0.0)) * _SLACK
+    possible = readings.power_w <= shown_high_w
+    return readings if possible.all() else readings.at(np.flatnonzero(possible))
+
+
+_SLACK = 1.01
+"""Noise and rounding may take a power reading this far above the greatest power."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Sampler(Metering):
         self._over = False
         self.domains = () if manner == "unopened" else (DOMAIN,)
         self.failed = {"simulated": "no such device"} if manner == "unopened" else {}
+        self.dead = ()
         self.faults = []
         self.latest = None
         self._breaks_ns = self._begin_ns + 3 * NS_PER_S

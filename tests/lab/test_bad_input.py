@@ -107,7 +107,9 @@ def about(measured: Measured, name: str) -> dict[str, str]:
 def test_a_fault_raises_its_findings_and_leaves_no_sound_figure(measured, fault):
     result = about(measured, fault)
     assert result.keys() >= FAULTS[fault]
-    assert "fail" in result.values(), "the run would not be degraded"
+    # The wall meter's total does not add the card, so that a sensor that stands still spoils none.
+    level = "warn" if fault == "frozen" else "fail"
+    assert level in result.values()
     messages = [entry["message"] for entry in measured.faults if entry["meter"] == f"fake-{fault}"]
     assert any(WORDS[fault] in message for message in messages) == (fault in WORDS)
 
