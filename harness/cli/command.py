@@ -42,8 +42,11 @@ def json_command(
     """
 
     def decorate(function: Callable[..., CommandResult]) -> click.Command:
+        """Make the command."""
+
         @functools.wraps(function)
         def call(*args: Any, as_json: bool, **options: Any) -> int:
+            """Run the function and print its result."""
             # With --json only the document may be on standard output, whatever plug-ins print.
             with redirect_stdout(sys.stderr) if as_json else nullcontext():
                 result = function(*args, **options)

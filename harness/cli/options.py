@@ -55,8 +55,11 @@ def ruleset_options(default: str | None) -> Callable[[Command], Command]:
     """
 
     def decorate(command: Command) -> Command:
+        """Add the options."""
+
         @functools.wraps(command)
         def call(*args: Any, ruleset: str | None, overrides: tuple[str, ...], **more: Any) -> Any:
+            """Load the ruleset and run the command."""
             name = ruleset or ("default" if overrides else None)
             rules = load_ruleset(name, overrides) if name else None
             return command(*args, ruleset=rules, **more)

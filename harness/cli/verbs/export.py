@@ -59,6 +59,7 @@ def command(
     """
 
     def scores() -> dict[str, Any]:
+        """Score the results when the format needs them."""
         if ruleset and scores_imports(results, ruleset):
             return score_imported(results, ruleset).model_dump(mode="json")
         return score_document(results, ruleset).model_dump(mode="json")

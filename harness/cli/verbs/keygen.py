@@ -33,6 +33,7 @@ def command(file: Path) -> CommandResult:
     )
 
     def show(printer: Printer) -> None:
+        """Print the result."""
         printer.line(f"private key: {document.private_key} (keep it secret)")
         printer.line(f"public key: {document.public_key}")
         printer.line(f"key id: {document.key_id}")

@@ -119,6 +119,7 @@ def command(
     document = document_of(run_results, ruleset, results)
 
     def show(printer: Printer) -> None:
+        """Print the result."""
         show_series(document, printer)
         show_next(document, printer)
 

@@ -45,6 +45,7 @@ def command(path: Path, key: Path) -> CommandResult:
     document = SignDocument(key_id=key_id(private.public_key()), signed=tuple(sealed))
 
     def show(printer: Printer) -> None:
+        """Print the result."""
         for place in document.signed:
             printer.line(f"signed {place}")
         printer.line(f"key id: {document.key_id}")
