@@ -1,4 +1,4 @@
-"""Records that are derived from bundles: scores, standings, leaderboards; never evidence."""
+"""Records that are computed from bundles: scores, standings, leaderboards; never evidence."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from harness.records.run import Finding
 
 
 class Figure(Record):
-    """A number with its interval, and for joules where it came from."""
+    """A number with its interval, and for joules how it was measured."""
 
     value: float
     """Geometric mean over seeds for costs, mean for metrics."""
@@ -21,7 +21,7 @@ class Figure(Record):
     level: float
     """Confidence of the interval, as 0.95."""
     method: Method | None = None
-    """Of joules: the weakest method of its parts; None for figures that are no joules."""
+    """Of joules: the weakest method of its parts; None for other figures."""
     domains: tuple[str, ...] = ()
     """Of joules: the disjoint domains that were added."""
     simulated: bool = False
@@ -31,7 +31,7 @@ class Figure(Record):
 
 
 class TrialOf(Record):
-    """Which trial of which study of tuning a run is."""
+    """Which trial of which tuning study a run is."""
 
     mode: Literal["external", "self"]
     study: str
@@ -41,18 +41,17 @@ class TrialOf(Record):
     trials_count: int
     """Trials that the study was to have."""
     validation: float | None = None
-    """What the submission claimed last as `validation`; it chooses the trial that counts, and
-    nothing else hangs on it."""
+    """What the submission logged last as `validation`; it only chooses the trial that counts."""
 
 
 class ReferenceRun(Record):
-    """What the reference's run of the same pair cost, just before or after."""
+    """The cost of the reference run that a run is paired with."""
 
     submission_sha256: str
-    """Of the reference: another version of it is another unit."""
+    """Of the reference: another version is another unit."""
     time_s: float | None
     energy_j: float | None
-    """None: not measured, or over other domains than this run's."""
+    """None: not measured, or over other domains than the run's."""
     metric: float | None
 
 
@@ -90,37 +89,37 @@ class RunScore(Record):
     block: str = ""
     """Secret, index and instance that the run was drawn from; runs of one pair share it."""
     started_utc: str = ""
-    """Wall time of its origin, ISO 8601: tells which runs alternated."""
+    """Wall time of its origin, ISO 8601; shows which runs are paired."""
     status: Status
     """Under this ruleset, which may be harsher than the run's own."""
     reason: str
     reached: bool
-    """Whether the snapshot that counts reached the target."""
+    """Whether the scored snapshot reached the target."""
     snapshot: int | None
-    """Index of the snapshot that counts."""
+    """Index of the scored snapshot."""
     step: int | None
-    """Its training step, as claimed."""
+    """Its training step, as the submission reports it."""
     metric: float | None
     """Its metric."""
     time_s: float | None
-    """Cost in seconds: gun to the stamp of the snapshot that counts."""
+    """Cost in seconds: start signal to the stamp of the scored snapshot."""
     time_low_s: float | None
     """Stamp of the snapshot before: the crossing lies between the two (`first_passing`)."""
     time_step_s: float | None = None
-    """Resolution of the cost in seconds: the grid of snapshots, or that of the stamps."""
+    """Resolution of the cost in seconds: the spacing of snapshots, or that of the stamps."""
     energy: RunEnergy = RunEnergy()
     """Cost in joules over the score window, and how it was measured."""
     window_s: float | None
-    """Whole run window, gun to death."""
+    """The run window: start signal to the death of the last process."""
     cpu_s: float | None
     """CPU seconds of the submission from launch to death."""
     peak_rss_bytes: int | None
     price_usd_per_h: float | None = None
-    """Declared price of the machine; None: nobody declared one."""
+    """Declared price of the machine; None where none was declared."""
     trial: TrialOf | None = None
-    """None where the run is no trial of tuning."""
+    """None where the run is not a tuning trial."""
     reference: ReferenceRun | None = None
-    """None where it did not alternate with the reference, or that run has no result."""
+    """None where it is not paired with the reference, or that run has no result."""
     findings: tuple[Finding, ...] = ()
 
 
@@ -128,18 +127,18 @@ class TuningAccount(Record):
     """What tuning cost, and what the score is with it."""
 
     mode: Literal["external", "self"]
-    """`external`: the harness drew the hyperparameters of each trial; `self`: tuned inside the
-    run, so that its joules and seconds are the run's own."""
+    """`external`: the harness drew the hyperparameters of each trial; `self`: the submission tunes
+    inside the run, so that tuning is part of the run's joules and seconds."""
     trials_count: int
     """Of each study."""
     studies_count: int
     choice: Literal["validation", "cheapest", "own"]
-    """Which trial of a study counts: the one with the best claimed validation (where the last
-    snapshot counts, so that the hidden metric picks nothing), the cheapest that reaches the target
-    (where the first passing one counts, as AlgoPerf does), or the only one."""
+    """Which trial of a study counts: the one with the best logged validation (where the last
+    snapshot is scored, so that the hidden metric chooses nothing), the cheapest that reaches the
+    target (where the first passing one is scored, as in AlgoPerf), or the only one."""
     median_time_s: float | None = None
-    """Median over studies of the time of the trial that counts; a study without a hit is infinite,
-    as in AlgoPerf; None: infinite."""
+    """Median over studies of the time of the trial that counts; a study that misses the target is
+    infinite, as in AlgoPerf; None: infinite."""
     median_energy_j: float | None = None
     """The same in joules; None: infinite, or not measured."""
     time_with_tuning_s: Figure | None = None
@@ -149,7 +148,7 @@ class TuningAccount(Record):
 
 
 class Spent(Record):
-    """What all runs of an entry spent, and what of it bought nothing."""
+    """What all runs of an entry used, and how much of it in runs that missed the target."""
 
     runs_count: int
     """Trials of tuning included."""
@@ -322,10 +321,10 @@ class Leaderboard(Record):
     standings: tuple[Standing, ...]
     unranked: tuple[Unranked, ...]
     separated: bool
-    """Whether the first is told apart from the second."""
+    """Whether the first two are significantly different."""
     resolvable_ratio: float | None
-    """Lead over the first that these data could have seen (as 0.06 for 6 %), power 0.9."""
+    """Minimum detectable difference of the first two, as 0.06 for 6 %, power 0.9."""
     resolvable_lead: float | None = None
     """The same as a difference in the metric's unit, where a metric ranks."""
     note: str
-    """One sentence for people: who leads, or why nobody does."""
+    """One sentence: who leads, or why there is no leader."""

@@ -11,8 +11,6 @@ from harness.score.run.cost import BROKEN
 from harness.score.stats.intervals import step_sd
 from harness.score.stats.sample import ReferenceRatios, RunMoment, Sample
 
-SECONDS_PER_HOUR = 3600.0
-
 Cost = Callable[[RunScore], float | None]
 
 
@@ -92,6 +90,7 @@ def costs(
         return None
 
     def log_ratio(run: RunScore, paired: ReferenceRun) -> float | None:
+        """Logarithm of a run's cost over the reference's."""
         value, unit = cost(run), reference(paired)
         return math.log(value / unit) if value and unit and unit > 0 else None
 
@@ -130,7 +129,7 @@ def step_costs(runs: Iterable[RunScore]) -> Costs | None:
 def dollars_of(run: RunScore, seconds: float | None) -> float | None:
     """Seconds of a run at the declared price of its machine, US dollars; None without a price."""
     price = run.price_usd_per_h
-    return None if price is None or seconds is None else seconds / SECONDS_PER_HOUR * price
+    return None if price is None or seconds is None else seconds / 3600.0 * price
 
 
 def dollar_costs(runs: Iterable[RunScore]) -> Costs | None:

@@ -313,6 +313,7 @@ def _domain_figures(group: Group, counts: Tally) -> dict[str, Figure]:
     for domain in group.head.domains:
 
         def cost(run: RunScore, name: str = domain.name) -> float | None:
+            """Joules of the domain."""
             return run.energy.by_domain_j.get(name)
 
         values = costs(counts.valid, cost, lambda run: run.energy.step_j)
@@ -331,6 +332,7 @@ def _tuning_account(group: Group, valid: Sequence[RunScore]) -> TuningAccount | 
     trials = [trial.score for trial in group.trials]
 
     def figure(own: Cost, window: Cost) -> Figure | None:
+        """A cost with that of the other trials."""
         spent = tuning.tuning_costs(trials, window)
         return _cost_figure(costs(valid, tuning.with_tuning(own, spent)), group.level)
 

@@ -51,6 +51,7 @@ def _trial(run: RunScore) -> TrialOf:
 
 def _chosen(runs: Sequence[RunScore], choice: Choice, better: str) -> RunScore:
     def key(run: RunScore) -> tuple[float, int]:
+        """What the choice minimizes; ties by trial number."""
         trial = _trial(run)
         if choice == "cheapest":
             return math.inf if run.time_s is None else run.time_s, trial.index

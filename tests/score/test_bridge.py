@@ -58,7 +58,7 @@ def test_equals_have_no_reason() -> None:
     assert log_mean(3.0, 3.0) == 3.0
 
 
-def test_steps_that_one_side_never_told_are_left_out() -> None:
+def test_steps_that_one_side_never_reported_are_left_out() -> None:
     bars = bridge(Effort(100.0, 10.0, None), Effort(200.0, 20.0, 7.0)).bars
     assert [bar.factor for bar in bars] == ["time_s", "watts"]
 

@@ -26,7 +26,7 @@ FINALS = st.lists(st.floats(0.1, 0.99), min_size=2, max_size=30)
 
 
 @given(FINALS)
-def test_both_directions_mirror_each_other(finals: list[float]) -> None:
+def test_both_directions_are_mirror_images(finals: list[float]) -> None:
     high = target_by_rule(finals, "higher", 4)
     low = target_by_rule([-final for final in finals], "lower", 4)
     assert high == pytest.approx(-low)
@@ -98,6 +98,6 @@ def test_a_run_without_any_clock_calibrates_nothing() -> None:
         summed(SUBJECT, runs)
 
 
-def test_no_runs_at_all_are_told() -> None:
+def test_no_runs_at_all_are_reported() -> None:
     with pytest.raises(CalibrationError, match="0 runs show no spread"):
         calibrate([], 4)

@@ -67,8 +67,8 @@ def test_a_gate_fails_only_on_what_is_shown(
 def scores(results: Path, *plans: tuple[Plan, list[float]]) -> list[Score]:
     for plan, times in plans:
         series(results, plan, times)
-    found = {score.entry.submission: score for score in score_results(results)}
-    return [found[plan.name] for plan, _ in plans]
+    comparison = {score.entry.submission: score for score in score_results(results)}
+    return [comparison[plan.name] for plan, _ in plans]
 
 
 def entry(name: str, **changes: object) -> Plan:
@@ -77,14 +77,17 @@ def entry(name: str, **changes: object) -> Plan:
 
 def test_a_slower_entry_is_shown_to_be_worse(tmp_path: Path) -> None:
     a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), [1.5 * item for item in EIGHT]))
-    found = compare(a, b)
-    assert [ratio.quantity for ratio in found.ratios] == ["time_to_target_s", "energy_to_target_j"]
-    for ratio in found.ratios:
+    comparison = compare(a, b)
+    assert [ratio.quantity for ratio in comparison.ratios] == [
+        "time_to_target_s",
+        "energy_to_target_j",
+    ]
+    for ratio in comparison.ratios:
         assert ratio.cost_ratio == pytest.approx(1.5, rel=1e-3)
         assert (ratio.outcome, ratio.test) == ("worse", "paired")
         assert gate(ratio, 0.1) == "fail"
-    assert "b needs" in found.sentence
-    assert "more steps" in found.sentence
+    assert "b needs" in comparison.sentence
+    assert "more steps" in comparison.sentence
     assert compare(b, a).ratios[0].outcome == "better"
 
 
@@ -116,19 +119,19 @@ def test_twins_are_unclear(tmp_path: Path) -> None:
 
 def test_what_is_shown_is_said_without_a_hedge(tmp_path: Path) -> None:
     a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b"), [2 * item for item in EIGHT]))
-    found = compare(a, b)
-    assert {ratio.quantity: ratio.outcome for ratio in found.ratios}[
+    comparison = compare(a, b)
+    assert {ratio.quantity: ratio.outcome for ratio in comparison.ratios}[
         "energy_to_target_j"
     ] == "worse"
-    assert found.sentence.startswith("b needs ")
+    assert comparison.sentence.startswith("b needs ")
 
 
 def test_without_joules_there_is_no_bridge(tmp_path: Path) -> None:
     a, b = scores(tmp_path, (entry("a"), EIGHT), (entry("b", watts=None), EIGHT))
-    found = compare(a, b)
-    assert [ratio.quantity for ratio in found.ratios] == ["time_to_target_s"]
-    assert found.bridge == ()
-    assert found.sentence.startswith("no energy bridge")
+    comparison = compare(a, b)
+    assert [ratio.quantity for ratio in comparison.ratios] == ["time_to_target_s"]
+    assert comparison.bridge == ()
+    assert comparison.sentence.startswith("no energy bridge")
 
 
 def test_failures_are_never_shown_to_be_better(tmp_path: Path) -> None:

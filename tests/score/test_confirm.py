@@ -22,16 +22,16 @@ def score(root: Path, seconds: tuple[float, ...], **changes: object) -> Score:
         plan = Plan(seed=seed + 1, snapshots=((took_s, 0.95),)).but(**changes)
         minute = zlib.crc32(plan.name.encode()) % 600  # each entry at its own: interleaved
         write_run(root, plan.but(started_s=600 * seed + minute))
-    (found,) = score_results(root, RULES)
-    return found
+    (confirmation,) = score_results(root, RULES)
+    return confirmation
 
 
 def held(tmp_path: Path, old: Score, new: Score, refs: tuple[Score | None, ...]) -> Confirmation:
     return confirm(SeriesScores(old, refs[0]), SeriesScores(new, refs[1]), LIMITS)
 
 
-def verdict_of(found: Confirmation, quantity: str) -> str:
-    return next(row.verdict for row in found.rows if row.quantity == quantity)
+def verdict_of(confirmation: Confirmation, quantity: str) -> str:
+    return next(row.verdict for row in confirmation.rows if row.quantity == quantity)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def verdict_of(found: Confirmation, quantity: str) -> str:
 def test_costs_on_one_machine(tmp_path: Path, repeated: tuple[float, ...], verdict: str) -> None:
     old = score(tmp_path / "old", (10.0, 10.1, 9.9, 10.05))
     new = score(tmp_path / "new", repeated)
-    found = held(tmp_path, old, new, (None, None))
-    assert verdict_of(found, "time_to_target_s") == verdict
-    assert found.verdict == verdict
-    row = next(row for row in found.rows if row.quantity == "time_to_target_s")
+    confirmation = held(tmp_path, old, new, (None, None))
+    assert verdict_of(confirmation, "time_to_target_s") == verdict
+    assert confirmation.verdict == verdict
+    row = next(row for row in confirmation.rows if row.quantity == "time_to_target_s")
     assert row.low is None
     assert row.change < row.high  # type: ignore[operator]
     assert not row.relative
@@ -77,9 +77,9 @@ def test_other_machines_are_compared_by_their_references_alone(tmp_path: Path) -
 def test_missed_target_is_not_confirmed_whatever_it_cost(tmp_path: Path) -> None:
     old = score(tmp_path / "old", (10.0, 10.1, 9.9))
     new = score(tmp_path / "new", (1.0, 1.1, 1.2), status="target_missed", snapshots=((1.0, 0.1),))
-    found = held(tmp_path, old, new, (None, None))
-    assert found.verdict == "not confirmed"
-    assert found.reason.startswith("target")
+    confirmation = held(tmp_path, old, new, (None, None))
+    assert confirmation.verdict == "not confirmed"
+    assert confirmation.reason.startswith("target")
 
 
 def test_where_nothing_was_claimed_nothing_is_confirmed(tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_measured_joules_ask_for_measured_joules(tmp_path: Path) -> None:
     old = score(tmp_path / "old", (10.0, 10.1, 9.9))
     for change in ({"watts": None}, {"method": "modelled"}):
         new = score(tmp_path / f"new{change}", (10.0, 10.1, 9.9), **change)
-        found = held(tmp_path, old, new, (None, None))
-        assert verdict_of(found, "energy_to_target_j") == "unclear"
-        assert found.verdict == "unclear"
+        confirmation = held(tmp_path, old, new, (None, None))
+        assert verdict_of(confirmation, "energy_to_target_j") == "unclear"
+        assert confirmation.verdict == "unclear"
     guess = score(tmp_path / "guess", (10.0, 10.1, 9.9), method="modelled")
     assert (
         verdict_of(held(tmp_path, guess, old, (None, None)), "energy_to_target_j") == "not judged"

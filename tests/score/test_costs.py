@@ -38,9 +38,9 @@ def test_without_a_price_there_are_no_dollars() -> None:
 
 
 def test_steps_are_a_cost_where_every_run_claims_them() -> None:
-    found = step_costs([run(1, step=10), run(2, step=40)])
-    assert found is not None
-    assert list(found.values.values()) == pytest.approx([10.0, 40.0])
+    values = step_costs([run(1, step=10), run(2, step=40)])
+    assert values is not None
+    assert list(values.values.values()) == pytest.approx([10.0, 40.0])
     assert step_costs([run(1), run(2, step=None)]) is None
 
 
@@ -55,8 +55,8 @@ def priced(results: Path, price: float | None) -> Score:
         machine = machine_of(Plan()).model_copy(update={"price_usd_per_h": price})
         (folder / "machine.json").write_bytes(dump(machine))
         reseal(folder, "ok", Bundle(folder).run.id)
-    (found,) = score_results(results, load_ruleset("default"))
-    return found
+    (values,) = score_results(results, load_ruleset("default"))
+    return values
 
 
 def test_a_declared_price_reaches_the_score(tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def score_of(results: Path, plan: Plan, sets: tuple[str, ...] = ()) -> Score:
 
 
 def test_counted_joules_may_win() -> None:
-    found = assess_energy([run(), run(seed=2)], rules())
-    assert (found.eligible, found.complete, found.method) == (True, True, "counter")
-    assert found.note == "gpu-0 by counter"
-    assert found.uncertainty == 20.0
+    assessment = assess_energy([run(), run(seed=2)], rules())
+    assert (assessment.eligible, assessment.complete, assessment.method) == (True, True, "counter")
+    assert assessment.note == "gpu-0 by counter"
+    assert assessment.uncertainty == 20.0
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_counted_joules_may_win() -> None:
     ],
 )
 def test_one_doubtful_run_keeps_all_joules_from_winning(changes: dict[str, Any], word: str) -> None:
-    found = assess_energy([run(), run(**changes)], rules())
-    assert found.complete
-    assert not found.eligible
-    assert word in found.note
+    assessment = assess_energy([run(), run(**changes)], rules())
+    assert assessment.complete
+    assert not assessment.eligible
+    assert word in assessment.note
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_one_doubtful_run_keeps_all_joules_from_winning(changes: dict[str, Any],
     ],
 )
 def test_joules_that_cannot_be_averaged_give_no_figure(changes: dict[str, Any], word: str) -> None:
-    found = assess_energy([run(), run(**changes)], rules())
-    assert not found.complete
-    assert not found.eligible
-    assert word in found.note
+    assessment = assess_energy([run(), run(**changes)], rules())
+    assert not assessment.complete
+    assert not assessment.eligible
+    assert word in assessment.note
 
 
 def test_no_run_has_no_joules() -> None:

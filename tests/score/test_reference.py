@@ -1,4 +1,4 @@
-"""What alternated with the reference is comparable in multiples of it, in whatever hour it ran."""
+"""Entries that are paired with the reference are comparable, whenever they ran."""
 
 from pathlib import Path
 
@@ -23,15 +23,15 @@ def entry(name: str, **changes: object) -> Plan:
 REFERENCE = entry("toy-adamw")
 
 
-def contest(results: Path, plan: Plan, factor: float, load: float, hour: int) -> None:
-    """Eight pairs with the reference, in an hour in which all takes `load` times as long."""
+def contest(results: Path, plan: Plan, factor: float, load: float, session: int) -> None:
+    """Eight pairs with the reference, in an session in which all takes `load` times as long."""
     times = [load * item for item in EIGHT]
-    hours = {"started_s": 3600 * hour, "secret": f"hour {hour}"}
+    changes = {"started_s": 3600 * session, "secret": f"session {session}"}
     alternating(
         results,
-        (plan.but(**hours), [factor * t * (1 + 0.002 * (i % 3)) for i, t in enumerate(times)]),
-        (REFERENCE.but(**hours), times),
-        first_seed=100 * hour,
+        (plan.but(**changes), [factor * t * (1 + 0.002 * (i % 3)) for i, t in enumerate(times)]),
+        (REFERENCE.but(**changes), times),
+        first_seed=100 * session,
     )  # fmt: skip
 
 
@@ -47,35 +47,35 @@ def decided(results: Path) -> Award:
     return award
 
 
-def test_each_run_carries_what_the_reference_cost_beside_it(tmp_path: Path) -> None:
+def test_every_run_has_the_cost_of_its_reference_run(tmp_path: Path) -> None:
     contest(tmp_path, entry("fast"), 0.5, 1.0, 1)
     contest(tmp_path, entry("steady"), 0.8, 1.6, 5)
-    found = scores(tmp_path)
-    assert len(found["toy-adamw"].runs) == 16
-    assert {run.reference for run in found["toy-adamw"].runs} == {None}
+    by_name = scores(tmp_path)
+    assert len(by_name["toy-adamw"].runs) == 16
+    assert {run.reference for run in by_name["toy-adamw"].runs} == {None}
     for name, factor in (("fast", 0.5), ("steady", 0.8)):
-        for run in found[name].runs:
+        for run in by_name[name].runs:
             assert run.reference is not None
-            assert run.reference.submission_sha256 == found["toy-adamw"].entry.sha256
+            assert run.reference.submission_sha256 == by_name["toy-adamw"].entry.sha256
             assert run.reference.time_s is not None
             assert run.time_s == pytest.approx(factor * run.reference.time_s, rel=0.005)
         for costs in (time_costs, energy_costs):
-            made = costs(found[name].runs)
+            made = costs(by_name[name].runs)
             assert made is not None
             assert made.reference_ratios is not None
             assert set(made.reference_ratios.logs) == set(made.values)
 
 
-def test_a_busy_hour_does_not_decide_between_two_contests(tmp_path: Path) -> None:
+def test_a_busy_session_does_not_decide_between_two_contests(tmp_path: Path) -> None:
     """The faster one ran while the machine was slower: by seconds alone it would be behind."""
-    contest(tmp_path, entry("quiet hour"), 0.8, 1.0, 1)
-    contest(tmp_path, entry("busy hour"), 0.75, 1.6, 5)
+    contest(tmp_path, entry("quiet session"), 0.8, 1.0, 1)
+    contest(tmp_path, entry("busy session"), 0.75, 1.6, 5)
     award = decided(tmp_path)
     tests = {challenge.challenger: challenge for challenge in award.challenges}
-    assert award.board.standings[0].entry.submission == "quiet hour"
+    assert award.board.standings[0].entry.submission == "quiet session"
     assert (award.outcome, award.winner) == ("tied", None)
-    assert tests["busy hour"].test == "via_reference"
-    assert not tests["busy hour"].significant
+    assert tests["busy session"].test == "via_reference"
+    assert not tests["busy session"].significant
     assert tests["toy-adamw"].test == "paired"
     assert tests["toy-adamw"].significant
     first, other = (candidate.p_first for candidate in award.board.standings[:2])
@@ -101,23 +101,23 @@ def test_the_better_one_of_two_contests_is_awarded(tmp_path: Path) -> None:
 def test_a_run_without_its_partner_leaves_no_bridge(tmp_path: Path) -> None:
     contest(tmp_path, entry("fast"), 0.6, 1.0, 1)
     series(tmp_path, entry("fast", started_s=40000), [6.0])
-    found = time_costs(scores(tmp_path)["fast"].runs)
-    assert found is not None
-    assert found.reference_ratios is None
+    by_name = time_costs(scores(tmp_path)["fast"].runs)
+    assert by_name is not None
+    assert by_name.reference_ratios is None
 
 
 def test_another_version_of_the_reference_is_another_unit(tmp_path: Path) -> None:
     contest(tmp_path, entry("fast"), 0.6, 1.0, 1)
-    hours = {"started_s": 18000, "secret": "later"}
-    other = REFERENCE.but(source="another source", **hours)
+    changes = {"started_s": 18000, "secret": "later"}
+    other = REFERENCE.but(source="another source", **changes)
     times = [0.8 * item for item in EIGHT]
-    alternating(tmp_path, (entry("slow", **hours), times), (other, EIGHT), first_seed=500)
-    found = {
+    alternating(tmp_path, (entry("slow", **changes), times), (other, EIGHT), first_seed=500)
+    by_name = {
         score_result.entry.submission: score_result
         for score_result in score_results(tmp_path, RULES)
     }
     units = {run.reference.submission_sha256 for name in ("fast", "slow")
-             for run in found[name].runs if run.reference}  # fmt: skip
+             for run in by_name[name].runs if run.reference}  # fmt: skip
     assert len(units) == 2
     (award,) = awards(score_results(tmp_path, RULES), find("prizes", "speed").value, RULES)
     assert {e.challenger: e.test for e in award.challenges}["slow"] == "not_comparable"
@@ -125,9 +125,9 @@ def test_another_version_of_the_reference_is_another_unit(tmp_path: Path) -> Non
 
 
 def test_joules_of_other_domains_are_no_unit(tmp_path: Path) -> None:
-    hours = {"started_s": 3600, "secret": "h"}
-    bare = REFERENCE.but(watts=None, **hours)
-    alternating(tmp_path, (entry("fast", **hours), [5.0] * 4), (bare, [9.0] * 4))
+    changes = {"started_s": 3600, "secret": "h"}
+    bare = REFERENCE.but(watts=None, **changes)
+    alternating(tmp_path, (entry("fast", **changes), [5.0] * 4), (bare, [9.0] * 4))
     for run in scores(tmp_path)["fast"].runs:
         assert run.reference is not None
         assert run.reference.energy_j is None

@@ -155,10 +155,10 @@ def test_a_repeated_seed_adds_nothing_to_n(tmp_path: Path) -> None:
 def test_a_copied_bundle_counts_once(tmp_path: Path) -> None:
     folder = series(tmp_path, SMOKE, [10.0, 11.0, 12.0])[0]
     shutil.copytree(folder, folder.with_name("copy"))
-    found = score_all(tmp_path)
-    assert found.scores[0].n == 3
-    assert len(found.scores[0].runs) == 3
-    assert {finding.rule for finding in found.findings} == {"bundle-copied"}
+    result = score_all(tmp_path)
+    assert result.scores[0].n == 3
+    assert len(result.scores[0].runs) == 3
+    assert {finding.rule for finding in result.findings} == {"bundle-copied"}
 
 
 def test_a_deleted_bundle_counts_as_a_failed_run(tmp_path: Path) -> None:
@@ -179,11 +179,11 @@ def test_a_run_that_was_cut_off_counts_as_a_failed_run(tmp_path: Path) -> None:
     assert score.costs.time_to_target_s.value == pytest.approx((10 + 12 + 60) / 2)
 
 
-def test_a_submission_known_from_the_ledger_alone_is_told(tmp_path: Path) -> None:
+def test_a_submission_known_from_the_ledger_alone_is_reported(tmp_path: Path) -> None:
     write_run(tmp_path, SMOKE, bundle=False)
-    found = score_all(tmp_path)
-    assert found.scores == []
-    assert [finding.rule for finding in found.findings] == ["ledger-lost"]
+    result = score_all(tmp_path)
+    assert result.scores == []
+    assert [finding.rule for finding in result.findings] == ["ledger-lost"]
 
 
 def test_other_submissions_are_not_charged_for_lost_runs(tmp_path: Path) -> None:
@@ -200,9 +200,9 @@ def test_an_altered_bundle_is_left_out_by_name_and_counts_as_failed(
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
-    found = score_all(tmp_path)
-    assert (found.scores[0].n, found.scores[0].failures) == (2, 1)
-    (fault,) = found.findings
+    result = score_all(tmp_path)
+    assert (result.scores[0].n, result.scores[0].failures) == (2, 1)
+    (fault,) = result.findings
     assert fault.rule == "bundle-unreadable"
     assert name in fault.message
 
@@ -211,9 +211,9 @@ def test_a_damaged_ledger_is_a_finding_not_a_crash(tmp_path: Path) -> None:
     series(tmp_path, SMOKE, [10.0, 11.0, 12.0])
     path = tmp_path / "ledgers" / "desk.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"toy"', b'"tox"', 1))
-    found = score_all(tmp_path)
-    assert found.scores[0].n == 3
-    assert [finding.rule for finding in found.findings] == ["ledger-damaged"]
+    result = score_all(tmp_path)
+    assert result.scores[0].n == 3
+    assert [finding.rule for finding in result.findings] == ["ledger-damaged"]
 
 
 def test_an_empty_folder_has_no_scores(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_overrides_are_part_of_the_label(tmp_path: Path) -> None:
     assert score.costs.time_to_target_s.level == 0.9
 
 
-def test_one_name_for_two_contents_is_told_apart(tmp_path: Path) -> None:
+def test_one_name_for_two_contents_is_significantly_different(tmp_path: Path) -> None:
     series(tmp_path, SMOKE.but(rules=rules("same", snapshot_rule="first_passing")), [10.0])
     other = rules("same", snapshot_rule="first_passing", snapshots_max=7)
     series(tmp_path, SMOKE.but(rules=other), [11.0])

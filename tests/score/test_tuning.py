@@ -34,12 +34,12 @@ def trial(
     return run(index + 1, **changes).model_copy(update={"trial": where})
 
 
-def valid(each: RunScore) -> bool:
-    return each.status not in BROKEN and each.metric is not None
+def valid(item: RunScore) -> bool:
+    return item.status not in BROKEN and item.metric is not None
 
 
-def hit(each: RunScore) -> bool:
-    return valid(each) and each.reached
+def hit(item: RunScore) -> bool:
+    return valid(item) and item.reached
 
 
 # --- which trial counts ---------------------------------------------------------------------------
@@ -60,8 +60,8 @@ def test_the_best_claimed_validation_chooses_where_the_last_snapshot_counts() ->
 
 
 def test_without_a_claim_the_first_trial_counts() -> None:
-    (found,) = studies([trial(2), trial(0), trial(1)], "final", "higher", valid)
-    assert found.counting.seed == 1
+    (result,) = studies([trial(2), trial(0), trial(1)], "final", "higher", valid)
+    assert result.counting.seed == 1
 
 
 def test_the_cheapest_hit_counts_where_the_first_passing_one_does() -> None:
@@ -71,34 +71,34 @@ def test_the_cheapest_hit_counts_where_the_first_passing_one_does() -> None:
         trial(1, time_s=30.0),
         trial(2, time_s=5.0, reached=False),
     ]
-    (found,) = studies(three, "first_passing", "higher", hit)
-    assert found.counting.time_s == 30.0
+    (result,) = studies(three, "first_passing", "higher", hit)
+    assert result.counting.time_s == 30.0
 
 
 def test_a_broken_trial_never_stands_for_a_study_that_has_another() -> None:
     three = [trial(0, validation=9.0, status="crashed"), trial(1), trial(2, status="oom")]
-    (found,) = studies(three, "final", "higher", valid)
-    assert found.counting.seed == 2
+    (result,) = studies(three, "final", "higher", valid)
+    assert result.counting.seed == 2
 
 
 @pytest.mark.parametrize("there", [(0, 1), (0, 1, 1), (0, 0, 1, 2), (1,)])
 def test_a_study_that_is_not_whole_is_no_result(there: tuple[int, ...]) -> None:
     """Neither one that was broken off, nor one with a trial run twice."""
-    (found,) = studies([trial(index) for index in there], "final", "higher", valid)
-    assert not valid(found.counting)
-    assert "of 3 trials of its study" in found.counting.reason
+    (result,) = studies([trial(index) for index in there], "final", "higher", valid)
+    assert not valid(result.counting)
+    assert "of 3 trials of its study" in result.counting.reason
 
 
 @given(st.permutations([(s, i) for s in ("a/0", "a/1", "b/0") for i in range(3)]))
 def test_the_order_of_the_runs_changes_no_study(order: list[tuple[str, int]]) -> None:
     runs = [trial(i, study=s, validation=(7 * i + len(s) * ord(s[0])) % 5) for s, i in order]
-    found = studies(runs, "final", "higher", valid)
+    result = studies(runs, "final", "higher", valid)
     again = studies(sorted(runs, key=lambda e: (e.trial.study, e.seed)),  # type: ignore[union-attr]
                     "final", "higher", valid)  # fmt: skip
-    assert [(e.counting.trial, e.counting.seed) for e in found] == [
+    assert [(e.counting.trial, e.counting.seed) for e in result] == [
         (e.counting.trial, e.counting.seed) for e in again
     ]
-    assert [len(item.others) for item in found] == [2, 2, 2]
+    assert [len(item.others) for item in result] == [2, 2, 2]
 
 
 def test_how_an_entry_was_tuned_is_said() -> None:
@@ -117,17 +117,17 @@ def test_how_an_entry_was_tuned_is_said() -> None:
 def test_the_other_trials_are_added_and_never_the_own_twice(
     windows: list[float], own: float
 ) -> None:
-    others = [trial(i + 1, window_s=each) for i, each in enumerate(windows)]
-    spent = tuning_costs(others, lambda each: each.window_s)
-    total = with_tuning(lambda each: each.time_s, spent)
+    others = [trial(i + 1, window_s=window) for i, window in enumerate(windows)]
+    spent = tuning_costs(others, lambda item: item.window_s)
+    total = with_tuning(lambda item: item.time_s, spent)
     assert total(trial(0, time_s=own)) == pytest.approx(own + sum(windows))
     assert total(trial(0, time_s=own, study="elsewhere/0")) == own
     assert total(run(1, time_s=own)) == own
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    spent = tuning_costs([trial(1, window_j=None)], lambda each: each.energy.window_j)
-    total = with_tuning(lambda each: each.energy.energy_j, spent)
+    spent = tuning_costs([trial(1, window_j=None)], lambda item: item.energy.window_j)
+    total = with_tuning(lambda item: item.energy.energy_j, spent)
     assert total(trial(0)) is None
     bare = spent_by([run(1, window_j=None), run(2, reached=False, window_j=None)])
     assert (bare.energy_j, bare.wasted_energy_j) == (None, None)
@@ -135,8 +135,8 @@ def test_what_is_unknown_stays_unknown() -> None:
 
 
 def test_nothing_missed_is_nothing_wasted() -> None:
-    found = spent_by([run(1, window_j=5.0), run(2, window_j=7.0)])
-    assert (found.energy_j, found.wasted_energy_j, found.wasted_time_s) == (12.0, 0.0, 0.0)
+    result = spent_by([run(1, window_j=5.0), run(2, window_j=7.0)])
+    assert (result.energy_j, result.wasted_energy_j, result.wasted_time_s) == (12.0, 0.0, 0.0)
     half = spent_by([run(1, window_j=5.0), run(2, reached=False, window_j=None)])
     assert (half.energy_j, half.wasted_energy_j) == (None, None)
 
@@ -168,11 +168,11 @@ def study_of(
 
 
 def only(results: Path, name: str) -> Score:
-    (found,) = score_results(results, load_ruleset(name))
-    return found
+    (result,) = score_results(results, load_ruleset(name))
+    return result
 
 
-def test_each_study_is_one_run_of_the_score(tmp_path: Path) -> None:
+def test_every_study_is_one_run_of_the_score(tmp_path: Path) -> None:
     for number in range(8):
         study_of(tmp_path, number, [30.0, 10.0 + 0.1 * number, 20.0], best=1)
     score = only(tmp_path, "default")
@@ -205,7 +205,7 @@ def test_the_median_study_without_a_hit_is_infinite(tmp_path: Path) -> None:
     assert score.tuning.time_with_tuning_s is None
 
 
-def test_under_smoke_rules_the_cheapest_hit_of_each_study_is_its_cost(tmp_path: Path) -> None:
+def test_under_smoke_rules_the_cheapest_hit_of_a_study_is_its_cost(tmp_path: Path) -> None:
     for number in range(3):
         study_of(tmp_path, number, [30.0, 10.0], best=1, name="smoke")
     for number in range(3, 6):
@@ -229,7 +229,7 @@ def test_entries_tuned_otherwise_rank_apart(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_broke_the_rules_takes_the_score_out(tmp_path: Path) -> None:
-    """Also one that stands for no study."""
+    """Also one that represents no study."""
     study_of(tmp_path, 0, [30.0, 10.0], best=1, name="smoke")
     rules = load_ruleset("smoke", ["score.tuning_trials_max=1"])
     (score,) = score_results(tmp_path, rules)

@@ -71,6 +71,7 @@ def counting_snapshots(run: Run, in_force: Ruleset, ruleset: Ruleset) -> list[Sn
     budget_ns = _budget_ns(run, in_force, ruleset)
 
     def counts(snapshot: Snapshot) -> bool:
+        """Whether it was accepted, in time, and is small enough."""
         # The kernel's stamp tells when it was sent, the other one when it was received.
         sent_ns = snapshot.stamp_ns if snapshot.kernel_ns is None else snapshot.kernel_ns
         in_time = gun_ns <= sent_ns <= gun_ns + budget_ns

@@ -250,6 +250,7 @@ def seeds_to_settle(
         return None
 
     def enough(n: int) -> bool:
+        """Whether n seeds detect the lead."""
         scaled = tuple(MeanVariance(part.variance * part.n / n, n) for part in parts)
         return _lead(scaled, alpha, 0.9) <= lead
 

@@ -73,7 +73,7 @@ def test_what_prizes_hang_on_is_always_read(results: Path, reads: list[Path]) ->
 
 
 @pytest.mark.parametrize("file", ["run.json", "eval.json", "trace.csv.gz"])
-def test_an_altered_file_is_found_though_its_score_is_kept(
+def test_an_altered_file_is_detected_though_its_score_is_kept(
     results: Path, reads: list[Path], file: str
 ) -> None:
     whole = score_all(results, kept=True)
@@ -82,9 +82,9 @@ def test_an_altered_file_is_found_though_its_score_is_kept(
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
-    found = score_all(results, kept=True)
+    result = score_all(results, kept=True)
     assert reads[8:] == [path.parent]
-    assert [finding.rule for finding in found.findings] == ["bundle-unreadable"]
+    assert [finding.rule for finding in result.findings] == ["bundle-unreadable"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault(
     assert score_all(results, kept=True).scores == score_all(results).scores
 
 
-def test_the_cache_lies_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_lies_where_it_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JOULEMARK_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert cache_folder() == Path("/x/joulemark/scores")

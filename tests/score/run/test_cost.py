@@ -178,7 +178,7 @@ def test_a_simulated_meter_is_marked(tmp_path: Path) -> None:
     assert "energy-simulated" in rule_ids(score)
 
 
-def test_readings_that_stop_early_are_found(tmp_path: Path) -> None:
+def test_readings_that_stop_early_are_detected(tmp_path: Path) -> None:
     folder = write_run(tmp_path, THREE.but(end_s=9.0))
     score = run_score(Bundle(folder, checked=True), FINAL, tmp_path)
     assert {"energy-coverage", "energy-missing"} & rule_ids(score)

@@ -84,9 +84,9 @@ def test_constant_power_is_the_same_by_every_rule(
 
 def test_a_counter_is_taken_at_its_last_readings_with_wraps_undone() -> None:
     (domain,) = domains_of(Plan())
-    found = readings([0, 1, 2, 3], [np.nan] * 4, [90.0, 95.0, 3.0, 10.0])
+    energies = readings([0, 1, 2, 3], [np.nan] * 4, [90.0, 95.0, 3.0, 10.0])
     wrapping = replace(domain, wrap_j=100.0, power_high_w=20.0)
-    trace = Trace({domain.name: found})
+    trace = Trace({domain.name: energies})
     reader = EnergyReader(trace, [wrapping])
     assert reader.energy_by_rule(domain.name, 1.5, 3.5, LAST) == pytest.approx(15.0)
     reader = EnergyReader(trace, [replace(domain, method="sampled")])
@@ -143,11 +143,11 @@ def test_counters_are_read_without_interpolation_and_lack_power(tmp_path: Path) 
     names = [item.variation for item in decided(tmp_path).sensitivity if "integ" in item.variation]
     assert names == [f"another integration rule: {LAST}"]
     (score, _) = score_results(tmp_path, RULESET)
-    found = energies_by_rule(score.runs[0], tmp_path)
-    assert found[LAST] == pytest.approx(score.runs[0].energy.energy_j, abs=10.1), (
+    energies = energies_by_rule(score.runs[0], tmp_path)
+    assert energies[LAST] == pytest.approx(score.runs[0].energy.energy_j, abs=10.1), (
         "a tenth of a second"
     )
-    assert found[LEFT] is None
+    assert energies[LEFT] is None
 
 
 def test_what_cannot_be_recomputed_is_left_open(tmp_path: Path) -> None:

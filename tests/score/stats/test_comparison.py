@@ -186,7 +186,7 @@ def at(times: list[float], logs: list[float], block: str = "", first_seed: int =
     )
 
 
-def test_a_reference_of_several_contests_is_paired_with_each_entry() -> None:
+def test_a_reference_of_several_contests_is_paired_with_all_entries() -> None:
     """It has more runs than those paired with one entry; an entry must pair all of its own."""
     entry = at([0, 20, 40, 60], [0.0, 0.3, 0.1, 0.2], "c")
     reference = at([10, 30, 50, 70, 100, 120], [0.1, 0.4, 0.2, 0.3, 5.0, 6.0], "c")

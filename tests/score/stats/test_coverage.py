@@ -61,7 +61,7 @@ def test_stragglers_are_where_intervals_promise_too_much() -> None:
     assert "stragglers" in PAGE.read_text(encoding="utf-8")
 
 
-def test_each_kind_is_made_of_the_record() -> None:
+def test_every_kind_is_made_of_the_record() -> None:
     record = {
         "workload": "w",
         "better": "higher",
@@ -81,8 +81,8 @@ def test_each_kind_is_made_of_the_record() -> None:
 
 
 def test_the_page_states_every_kind_and_number_of_seeds() -> None:
-    found = committed_coverage()
-    assert [(row.costs, row.seeds) for row in found.rows] == [
+    committed = committed_coverage()
+    assert [(row.costs, row.seeds) for row in committed.rows] == [
         (kind, seeds) for kind in KINDS for seeds in SEEDS
     ]
     assert len(list(records())) >= 10

@@ -198,13 +198,13 @@ def test_only_a_number_passes(value: float | None, better: str, expected: bool) 
 def test_holm_is_that_of_its_definition(p_values: list[float]) -> None:
     adjusted = intervals.holm(p_values)
     ranked = sorted(p_values)
-    for p, found in zip(p_values, adjusted, strict=True):
+    for p, value in zip(p_values, adjusted, strict=True):
         steps = [(len(ranked) - k) * q for k, q in enumerate(ranked) if q <= p]
-        assert found == pytest.approx(min(1.0, max(steps)))
+        assert value == pytest.approx(min(1.0, max(steps)))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_lies_between_the_raw_and_the_bonferroni_value(p_values: list[float]) -> None:
-    for p, found in zip(p_values, intervals.holm(p_values), strict=True):
-        assert p <= found <= 1 or found == 1
-        assert found <= max(len(p_values) * p, *p_values) + 1e-12
+    for p, value in zip(p_values, intervals.holm(p_values), strict=True):
+        assert p <= value <= 1 or value == 1
+        assert value <= max(len(p_values) * p, *p_values) + 1e-12

@@ -30,8 +30,8 @@ CLOSE = [[10.0, 10.4, 9.8], [10.1, 10.3, 9.9], [20.0, 20.3, 19.8]]
 
 
 def chances(costs: list[list[float]]) -> list[float]:
-    found = rank_chances([sample(cost) for cost in costs])
-    return [item.first for item in found if item is not None]
+    result = rank_chances([sample(cost) for cost in costs])
+    return [item.first for item in result if item is not None]
 
 
 def test_somebody_is_first() -> None:
@@ -42,8 +42,8 @@ def test_somebody_is_first() -> None:
 
 
 def test_the_rank_interval_holds_what_may_come() -> None:
-    found = rank_chances([sample(item) for item in CLOSE])
-    assert [(item.rank_low, item.rank_high) for item in found if item] == [(1, 2), (1, 2), (3, 3)]
+    result = rank_chances([sample(item) for item in CLOSE])
+    assert [(item.rank_low, item.rank_high) for item in result if item] == [(1, 2), (1, 2), (3, 3)]
 
 
 def test_the_same_costs_give_the_same_chances() -> None:
@@ -93,12 +93,12 @@ def cloud(centre: tuple[float, float], rng: np.random.Generator) -> list[tuple[f
 def test_chances_of_the_front() -> None:
     rng = np.random.default_rng(3)
     entries = [cloud(item, rng) for item in ((10, 100), (20, 50), (30, 200), (10, 100))]
-    found = front_chances(entries)
-    assert found[1] == pytest.approx(1.0, abs=0.01)
-    assert found[2] == pytest.approx(0.0, abs=0.01)
-    assert found[0] is not None
-    assert found[3] is not None
-    assert 0.05 < found[0] < 0.95, "twins beat each other about as often as not"
+    result = front_chances(entries)
+    assert result[1] == pytest.approx(1.0, abs=0.01)
+    assert result[2] == pytest.approx(0.0, abs=0.01)
+    assert result[0] is not None
+    assert result[3] is not None
+    assert 0.05 < result[0] < 0.95, "twins beat each other about as often as not"
 
 
 @given(
@@ -106,9 +106,9 @@ def test_chances_of_the_front() -> None:
         lambda xs: st.permutations(range(1, 8)).map(lambda ys: list(zip(xs, ys, strict=True)))
     )
 )
-def test_chances_of_points_far_apart_are_their_front(found: list[tuple[int, int]]) -> None:
-    entries = [[(x * f, y * f) for f in (0.999, 1.0, 1.001)] for x, y in found]
-    expected = [1.0 if on else 0.0 for on in front([(float(x), float(y)) for x, y in found])]
+def test_chances_of_points_far_apart_are_their_front(result: list[tuple[int, int]]) -> None:
+    entries = [[(x * f, y * f) for f in (0.999, 1.0, 1.001)] for x, y in result]
+    expected = [1.0 if on else 0.0 for on in front([(float(x), float(y)) for x, y in result])]
     assert front_chances(entries, draws=50) == pytest.approx(expected, abs=0.05)
 
 
@@ -199,14 +199,14 @@ def test_chances_of_a_board_are_those_of_draws_made_entry_by_entry(
     ]
     draws = 400
     own = np.random.default_rng(rank_stability.SEED)
-    each_alone = [mean_draws(element, own, draws) for element in samples]
-    drawn = np.stack([item for item in each_alone if item is not None])
+    alone = [mean_draws(element, own, draws) for element in samples]
+    drawn = np.stack([item for item in alone if item is not None])
     assert len(drawn) == len(samples)
     ranks = np.argsort(np.argsort(drawn, axis=0), axis=0) + 1
     ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest")
-    found = rank_chances(samples, draws=draws)
-    assert [item and item.first for item in found] == (ranks == 1).mean(axis=1).tolist()
-    assert [item and (item.rank_low, item.rank_high) for item in found] == list(
+    result = rank_chances(samples, draws=draws)
+    assert [item and item.first for item in result] == (ranks == 1).mean(axis=1).tolist()
+    assert [item and (item.rank_low, item.rank_high) for item in result] == list(
         zip(*ends.tolist(), strict=True)
     )
 
@@ -223,7 +223,7 @@ def test_pairs_of_costs_are_drawn_as_numpy_draws_them(counts: list[int], seed: i
         normal = own.multivariate_normal(np.zeros(2), covariance / n, 50, method="eigh")
         stretch = np.sqrt((n - 1) / own.chisquare(n - 1, 50))
         pairs = [(float(a), float(b)) for a, b in costs]
-        found = rank_stability._pair_draws(pairs, standard[0][at], standard[1][at])
+        result = rank_stability._pair_draws(pairs, standard[0][at], standard[1][at])
         np.testing.assert_allclose(
-            found, logs.mean(axis=0) + normal * stretch[:, None], rtol=1e-12, atol=1e-12
+            result, logs.mean(axis=0) + normal * stretch[:, None], rtol=1e-12, atol=1e-12
         )

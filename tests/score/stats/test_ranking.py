@@ -25,7 +25,7 @@ def ranked(name: str, costs: list[float], seed: int, floor: float = 1e-3) -> Ran
 
 series = st.lists(st.floats(1.0, 3.0), min_size=1, max_size=6)
 fields = st.lists(series, min_size=1, max_size=7).map(
-    lambda each: [ranked(f"entry {i}", costs, 100 * i) for i, costs in enumerate(each)]
+    lambda item: [ranked(f"entry {i}", costs, 100 * i) for i, costs in enumerate(item)]
 )
 
 
@@ -69,7 +69,7 @@ def test_places_are_consistent(entries: list[RankedEntry]) -> None:
 
 
 @given(fields, st.randoms(use_true_random=False))
-def test_the_order_of_the_input_moves_nobody(entries: list[RankedEntry], random: object) -> None:
+def test_the_input_order_changes_no_place(entries: list[RankedEntry], random: object) -> None:
     shuffled = list(entries)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     one, two = rank(entries, 0.05), rank(shuffled, 0.05)
@@ -78,7 +78,7 @@ def test_the_order_of_the_input_moves_nobody(entries: list[RankedEntry], random:
 
 
 @given(fields, st.sampled_from([1e-3, 0.5, 3600.0]))
-def test_a_unit_moves_nobody(entries: list[RankedEntry], unit: float) -> None:
+def test_a_unit_changes_no_place(entries: list[RankedEntry], unit: float) -> None:
     changed = [
         entry._replace(
             value=entry.value * unit,
@@ -95,7 +95,7 @@ def test_a_unit_moves_nobody(entries: list[RankedEntry], unit: float) -> None:
         assert one.places == two.places
 
 
-def test_clear_leads_are_told_apart_and_close_ones_tied() -> None:
+def test_clear_leads_are_significantly_different_and_close_ones_tied() -> None:
     entries = [
         ranked("slow", [20.0, 20.2, 19.9, 20.1], 0),
         ranked("twin", [10.05, 9.9, 10.1, 10.0], 100),
@@ -142,8 +142,10 @@ def test_a_difference_is_rarely_seen_where_there_is_none(configuration: tuple[in
     for _ in range(boards):
         logs = rng.normal(0, 0.05, (5, 5)) + np.array(configuration)[:, None]
         samples = [Sample(dict(enumerate(row, 100 * i)), 1e-6) for i, row in enumerate(logs)]
-        found = different_pairs(samples, [math.exp(mean_log(sample)) for sample in samples], alpha)
-        wrong += bool(found & equal)
+        different = different_pairs(
+            samples, [math.exp(mean_log(sample)) for sample in samples], alpha
+        )
+        wrong += bool(different & equal)
     assert wrong / boards <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / boards)
 
 
