@@ -32,11 +32,8 @@ FILES = (
 LOCK_TIMEOUT_S = 5.0
 """Time to wait for another process that writes."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs
-  (place TEXT, bundle BLOB, state TEXT, ruleset TEXT, run TEXT, PRIMARY KEY (place, bundle));
-CREATE TABLE IF NOT EXISTS rulesets (sha256 TEXT PRIMARY KEY, text TEXT);
-"""
+SCHEMA = """CREATE TABLE IF NOT EXISTS runs
+  (place TEXT, bundle BLOB, state TEXT, ruleset TEXT, run TEXT, PRIMARY KEY (place, bundle))"""
 
 
 def cache_folder() -> Path:
@@ -92,7 +89,6 @@ class ScoreCache:
         self._path = cache_folder() / "scores.sqlite3"
         self._rows: dict[bytes, tuple[str, str, str]] = {}
         self._rulesets: dict[str, Ruleset] = {}
-        self._texts: dict[str, str] = {}
         self._new: list[tuple[str, bytes, str, str, str]] = []
         try:
             self._read()
@@ -104,10 +100,9 @@ class ScoreCache:
         if not self._path.exists():
             return
         with closing(sqlite3.connect(self._path, timeout=LOCK_TIMEOUT_S)) as base:
-            base.executescript(SCHEMA)
+            base.execute(SCHEMA)
             query = "SELECT bundle, state, ruleset, run FROM runs WHERE place = ?"
             self._rows = {row[0]: row[1:] for row in base.execute(query, (self._place,))}
-            self._texts = dict(base.execute("SELECT sha256, text FROM rulesets"))
 
     def get(
         self, folder: Path, state: str, manifest_sha256: str
@@ -122,15 +117,13 @@ class ScoreCache:
         row = self._rows.get(os.fsencode(folder))
         if row is None or row[0] != f"{self._sources} {manifest_sha256} {state}":
             return None
+        _, rules, run = row
         try:
-            return ScoredRun.model_validate_json(row[2]), self._ruleset(row[1])
-        except (ValidationError, KeyError):
+            if rules not in self._rulesets:  # thousands of runs share a few rulesets
+                self._rulesets[rules] = Ruleset.model_validate_json(rules)
+            return ScoredRun.model_validate_json(run), self._rulesets[rules]
+        except ValidationError:
             return None
-
-    def _ruleset(self, digest: str) -> Ruleset:
-        if digest not in self._rulesets:
-            self._rulesets[digest] = Ruleset.model_validate_json(self._texts[digest])
-        return self._rulesets[digest]
 
     def put(self, folder: Path, state: str, run: ScoredRun, ruleset: Ruleset) -> None:
         """Add an entry; `save` writes it.
@@ -141,12 +134,9 @@ class ScoreCache:
             run: Its score.
             ruleset: The rules it was scored under.
         """
-        text = ruleset.model_dump_json()
-        digest = sha256(text)
-        self._texts[digest] = text
         state = f"{self._sources} {run.score.manifest_sha256} {state}"
-        row = (self._place, os.fsencode(folder), state, digest, run.model_dump_json())
-        self._new.append(row)
+        texts = (ruleset.model_dump_json(), run.model_dump_json())
+        self._new.append((self._place, os.fsencode(folder), state, *texts))
 
     def save(self) -> None:
         """Write the new entries; an error is ignored, since the cache only saves time."""
@@ -154,11 +144,9 @@ class ScoreCache:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=LOCK_TIMEOUT_S)) as base, base:
-                base.executescript(SCHEMA)
-                base.executemany(
-                    "INSERT OR IGNORE INTO rulesets VALUES (?, ?)", self._texts.items()
-                )
+            connection = sqlite3.connect(self._path, timeout=LOCK_TIMEOUT_S)
+            with closing(connection) as base, base:
+                base.execute(SCHEMA)
                 base.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", self._new)
         except (OSError, sqlite3.Error):
             return
