@@ -103,7 +103,9 @@ def test_size_and_number_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"no gzip", gzip.compress(b"no tar" * 200), pack_source(FILES)[:-9]]
+    "data",
+    [b"", b"no gzip", gzip.compress(b"no tar" * 200), pack_source(FILES)[:-9]],
+    ids=["empty", "no-gzip", "no-tar", "cut-off"],
 )
 def test_damaged_archives_are_refused(data: bytes) -> None:
     with pytest.raises(SourceArchiveError):
