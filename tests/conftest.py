@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, settings
 # Slow shared machines make examples slow; limits on their time would only report that.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("local", PATIENT, derandomize=False)
-# Fresh examples are for whoever works on the code; a gate says the same of the same code.
+# New examples are for developers; in CI the same code must give the same result.
 settings.register_profile("ci", PATIENT, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
-def _first_found(*names: str) -> str | None:
+def _first_program(*names: str) -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
 def chromium_path() -> str | None:
     """The browser that pages are tested in, under any of its names."""
-    return _first_found("chromium", "chromium-browser", "google-chrome")
+    return _first_program("chromium", "chromium-browser", "google-chrome")
 
 
 def bwrap_paths() -> Iterator[str]:
@@ -56,7 +56,9 @@ def _no_chromium() -> str:
 
 
 def _no_compiler() -> str:
-    return "" if _first_found("cc", "gcc", "clang") else "no C compiler found (apt-get install gcc)"
+    return (
+        "" if _first_program("cc", "gcc", "clang") else "no C compiler found (apt-get install gcc)"
+    )
 
 
 def _no_gpu() -> str:
@@ -107,7 +109,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def own_chance() -> None:
-    """What a test draws without a seed of its own hangs on no test before it."""
+    """Seed the generators, so that a test does not depend on the tests before it."""
     random.seed(0)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)

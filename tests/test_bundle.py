@@ -151,7 +151,7 @@ def test_an_unknown_key_is_refused_by_name(folder: Path) -> None:
 # --- finding --------------------------------------------------------------------------------------
 
 
-def test_bundles_are_found_sorted_and_not_inside_each_other(tmp_path: Path) -> None:
+def test_bundles_are_listed_sorted_and_not_inside_others(tmp_path: Path) -> None:
     folders = [write_run(tmp_path, Plan(name=name, seed=seed)) for name in "ba" for seed in (1, 2)]
     shutil.copytree(folders[0], folders[1] / "submission" / "copy")
     assert find_bundles(tmp_path) == sorted(folders)

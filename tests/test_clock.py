@@ -82,7 +82,7 @@ def test_sleeping_ends_at_or_after_the_deadline(clock: Clock) -> None:
 
 
 @given(st.lists(spans, max_size=8))
-def test_the_virtual_clock_moves_exactly_as_told(steps: list[int]) -> None:
+def test_the_virtual_clock_moves_exactly_as_requested(steps: list[int]) -> None:
     clock = VirtualClock(7)
     for step in steps:
         clock.advance(step)

@@ -55,7 +55,7 @@ def test_what_a_test_draws_hangs_on_no_test_before_it(nth: int) -> None:
 
 
 @pytest.mark.parametrize(("ci", "said"), [("1", "True"), ("", "False")])
-def test_examples_are_the_same_each_time_where_a_gate_asks(ci: str, said: str) -> None:
+def test_examples_are_always_the_same_where_a_gate_asks(ci: str, said: str) -> None:
     code = "import tests.conftest; from hypothesis import settings as s; print(s().derandomize)"
     command = [sys.executable, "-c", code]
     root = Path(__file__).parents[1]

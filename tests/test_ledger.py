@@ -73,7 +73,7 @@ def test_no_ledger_is_an_empty_one(tmp_path: Path) -> None:
 # --- what must be found ---------------------------------------------------------------------------
 
 
-def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
+def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
     path = filled(tmp_path, 2)
     data = path.read_bytes()
     for place in range(len(data)):
@@ -85,7 +85,7 @@ def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [[1, 0, 2, 3], [0, 2, 3], [1, 2, 3], [0, 1, 1, 2, 3]])
-def test_rows_that_were_moved_removed_or_repeated_are_found(
+def test_rows_that_were_moved_removed_or_repeated_are_detected(
     tmp_path: Path, order: list[int]
 ) -> None:
     path = filled(tmp_path)
@@ -128,16 +128,16 @@ def test_a_row_is_there_whole_or_not_at_all_whatever_call_fails(tmp_path: Path, 
         path = filled(results)
         before = read_ledger(path)
         book = Ledger(results, "desk")
-        told = None
+        row = None
         with failing(at, kind), suppress(OSError):
-            told = book.append("started", **FIELDS)
-        assert told is None or kind == "short"
-        assert read_ledger(path) == [*before, *([told] if told else [])]
+            row = book.append("started", **FIELDS)
+        assert row is None or kind == "short"
+        assert read_ledger(path) == [*before, *([row] if row else [])]
         book.append("started", **FIELDS)
-        assert len(read_ledger(path)) == len(before) + 1 + bool(told)
+        assert len(read_ledger(path)) == len(before) + 1 + bool(row)
 
 
-def test_a_torn_last_line_is_told_and_set_aside_by_the_next_run(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_reported_and_set_aside_by_the_next_run(tmp_path: Path) -> None:
     path = filled(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"format": 1, "se')

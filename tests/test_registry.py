@@ -41,20 +41,20 @@ def drop(folder: Path, text: str, name: str = "my_check") -> Path:
 
 
 def of_name(name: str) -> Plugin | Broken:
-    (found,) = (item for item in discover("checks") if item.name == name)
-    return found
+    (plugin,) = (item for item in discover("checks") if item.name == name)
+    return plugin
 
 
 def test_a_dropped_file_is_a_plug_in_with_no_edit_elsewhere(folder: Path) -> None:
     path = drop(folder, "CHECK = 42\n")
-    found = of_name("my-check")
-    assert isinstance(found, Plugin)
-    assert (found.value, found.source.path, found.source.origin) == (42, path, str(folder))
+    plugin = of_name("my-check")
+    assert isinstance(plugin, Plugin)
+    assert (plugin.value, plugin.source.path, plugin.source.origin) == (42, path, str(folder))
     assert find("checks", "my-check").value == 42
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "error"),
     [
         ("CHECK = ", "SyntaxError"),
         ("import nothing_of_that_name\nCHECK = 1\n", "ModuleNotFoundError"),
@@ -64,15 +64,15 @@ def test_a_dropped_file_is_a_plug_in_with_no_edit_elsewhere(folder: Path) -> Non
         ("1 / 0\n", "ZeroDivisionError"),
     ],
 )
-def test_a_broken_plug_in_is_listed_with_its_error(folder: Path, text: str, told: str) -> None:
+def test_a_broken_plug_in_is_listed_with_its_error(folder: Path, text: str, error: str) -> None:
     drop(folder, text)
-    found = of_name("my-check")
-    assert isinstance(found, Broken)
-    assert told in found.error
-    assert "\n" not in found.error
+    plugin = of_name("my-check")
+    assert isinstance(plugin, Broken)
+    assert error in plugin.error
+    assert "\n" not in plugin.error
     with pytest.raises(BrokenPlugin, match=r"my-check.*does not load") as caught:
         find("checks", "my-check")
-    assert told in str(caught.value)
+    assert error in str(caught.value)
 
 
 def test_a_broken_plug_in_hides_no_other_one(folder: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_broken_plug_in_hides_no_other_one(folder: Path) -> None:
     assert isinstance(of_name("isolation"), Plugin)
 
 
-def test_a_name_that_is_taken_is_told_not_overridden(folder: Path) -> None:
+def test_a_name_that_is_taken_is_reported_not_overridden(folder: Path) -> None:
     drop(folder, "CHECK = 'mine'\n", "isolation")
     first, second = (item for item in discover("checks") if item.name == "isolation")
     assert isinstance(first, Plugin)
@@ -128,10 +128,10 @@ def test_installed_packages_bring_plug_ins(monkeypatch: pytest.MonkeyPatch) -> N
     named = SimpleNamespace(name=point.name, value=point.value, dist=SimpleNamespace(name="acme"))
     points = {"joulemark.checks": (named,)}
     monkeypatch.setattr(registry, "_entry_points", lambda group: points.get(group, ()))
-    found = of_name("gauge")
-    assert isinstance(found, Plugin)
-    assert found.source.origin == "acme"
-    assert found.value([1]) == "[1]"
+    plugin = of_name("gauge")
+    assert isinstance(plugin, Plugin)
+    assert plugin.source.origin == "acme"
+    assert plugin.value([1]) == "[1]"
 
 
 def test_an_unknown_name_gets_near_ones() -> None:

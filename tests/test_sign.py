@@ -89,8 +89,8 @@ def test_without_a_key_a_signature_is_no_pass(results: Results, key: Path) -> No
     assert verdict(verify(results.root)) == ("skip", "the bundle is not signed")
     sign(results.root / results.place(RUN_ID), load_key(key))
     report = verify(results.root)
-    found, message = verdict(report)
-    assert found == "skip"
+    result, message = verdict(report)
+    assert result == "skip"
     assert "--key" in message
     assert f"key {report.bundles[0].signers[0][:16]}" in message
     assert report.bundles[0].signers == (key_id(load_key(key).public_key()),)
@@ -112,8 +112,8 @@ def test_an_unsigned_bundle_fails_where_a_key_is_demanded(results: Results, key:
 def test_another_key_does_not_do(results: Results, key: Path, tmp_path: Path) -> None:
     generate(tmp_path / "other")
     sign(results.root / results.place(RUN_ID), load_key(tmp_path / "other"))
-    found, message = verdict(verify(results.root, public(key)))
-    assert found == "fail"
+    result, message = verdict(verify(results.root, public(key)))
+    assert result == "fail"
     assert "has no signature by" in message
 
 
@@ -128,7 +128,7 @@ def test_several_people_can_sign(results: Results, key: Path, tmp_path: Path) ->
         assert verdict(verify(results.root, public(item)))[0] == "pass"
 
 
-def test_every_flip_of_payload_and_signature_is_found(results: Results, key: Path) -> None:
+def test_every_flip_of_payload_and_signature_is_detected(results: Results, key: Path) -> None:
     sign(results.root / results.place(RUN_ID), load_key(key))
     whole = envelope(results).read_bytes()
     tree = json.loads(whole)
@@ -144,7 +144,7 @@ def test_every_flip_of_payload_and_signature_is_found(results: Results, key: Pat
     assert missed == []
 
 
-def test_a_manifest_that_was_written_anew_is_found(results: Results, key: Path) -> None:
+def test_a_manifest_that_was_written_again_is_detected(results: Results, key: Path) -> None:
     folder = results.root / results.place(RUN_ID)
     sign(folder, load_key(key))
     manifest = folder / "manifest.json"

@@ -204,7 +204,7 @@ def test_flipped_byte_is_refused_by_name(joulemark, submission, tmp_path):
 
 
 WORKLOAD_PLUGIN = '''
-"""Two blobs, to be told apart."""
+"""Two blobs to classify."""
 
 import numpy as np
 

@@ -316,22 +316,25 @@ class _Unmetered(Metering):
 
     @property
     def pid(self) -> int | None:
+        """None: there is no process."""
         return None
 
     def fileno(self) -> int:
+        """Return -1: there is no pipe."""
         return -1
 
     def pump(self) -> None:
-        return
+        """Do nothing."""
 
     def mark(self) -> None:
-        return
+        """Do nothing."""
 
     def stop(self) -> SamplerReport | None:
+        """Return None: there is no report."""
         return None
 
     def kill(self) -> None:
-        return
+        """Do nothing."""
 
 
 def _config(

@@ -48,17 +48,20 @@ class _Guarded:
         self._reads = 0
 
     def read(self, size: int = -1) -> bytes:
+        """Read some bytes, with a limit on size and number of reads."""
         self._reads += 1
         if not 0 <= size <= HEADER_MAX or self._reads > READS_MAX:
             raise tarfile.ReadError("a header asks for too much")
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to an offset, which may not be negative."""
         if offset < 0:
             raise tarfile.ReadError("a header points before the file")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
+        """Return the offset."""
         return self._file.tell()
 
 

@@ -14,7 +14,7 @@ def test_the_committed_drawing_is_current() -> None:
     )
 
 
-def test_the_drawing_is_valid_and_the_same_each_time() -> None:
+def test_the_drawing_is_valid_and_always_the_same() -> None:
     text = draw()
     assert text == draw()
     tree = ET.fromstring(text)

@@ -67,7 +67,7 @@ def test_an_innocent_tree_passes(small_house: Path) -> None:
 
 
 @pytest.mark.parametrize("path", BAD_IMPORTS)
-def test_a_planted_fault_is_found(small_house: Path, path: str) -> None:
+def test_a_planted_fault_is_detected(small_house: Path, path: str) -> None:
     line, named = BAD_IMPORTS[path]
     (small_house / path).write_text(f"{line}\n")
     done = lint_imports(small_house)

@@ -98,7 +98,7 @@ def test_words_that_are_not_used_are_not_used() -> None:
 
 
 def test_the_table_is_read() -> None:
-    assert {word.text for word in WORDS} > {"ammunition", "glance"}
+    assert "ammunition" in {word.text for word in WORDS}
     assert all(word.in_names or word.in_texts for word in WORDS)
 
 

@@ -21,7 +21,7 @@ def repeated_classes(root: Path) -> list[str]:
         for node in ast.walk(parse(path)):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{path.relative_to(root)}:{node.lineno}")
-    return [f"{name}: {', '.join(found)}" for name, found in sorted(places.items()) if found[1:]]
+    return [f"{name}: {', '.join(where)}" for name, where in sorted(places.items()) if where[1:]]
 
 
 def unexplained(text: str) -> list[int]:

@@ -68,8 +68,8 @@ def value_types(annotation: object) -> set[object]:
 
 def is_numeric(annotation: object) -> bool:
     """Whether values are numbers. Where text is allowed too, the name is data, not a quantity."""
-    found = value_types(annotation)
-    return bool(found & {int, float}) and str not in found
+    types = value_types(annotation)
+    return bool(types & {int, float}) and str not in types
 
 
 def says_its_unit(name: str) -> bool:
@@ -124,7 +124,7 @@ def test_names_without_one(name: str) -> None:
 @pytest.mark.parametrize(
     "annotation", [int, float | None, tuple[int, ...], dict[str, typing.Annotated[float, "finite"]]]
 )
-def test_numbers_are_found_inside_types(annotation: object) -> None:
+def test_numbers_are_detected_inside_types(annotation: object) -> None:
     assert is_numeric(annotation)
 
 

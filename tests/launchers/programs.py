@@ -173,4 +173,4 @@ except ChildProcessError:
     print('gone', flush=True)
 time.sleep(1000)
 """
-"""A large child that ends in nobody's account, as one does whose namespace is killed."""
+"""A large child that is never reaped, as if its namespace were killed."""

@@ -82,13 +82,13 @@ class Run:
 
 def alive(token: str) -> list[int]:
     """Processes with a word in their command line, zombies apart."""
-    found = []
+    result = []
     for item in all_processes():
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{item.pid}/cmdline").read_bytes()
             if token.encode() in words and item.pid != os.getpid():
-                found.append(item.pid)
-    return found
+                result.append(item.pid)
+    return result
 
 
 def now_s() -> float:
@@ -103,8 +103,8 @@ def token() -> str:
 
 
 def probe(launcher: Any) -> Values:
-    found = launcher.probe()
-    return {"ok": found.ok, "reason": found.reason}
+    result = launcher.probe()
+    return {"ok": result.ok, "reason": result.reason}
 
 
 def looks_around(launcher: Any) -> Values:
@@ -268,7 +268,7 @@ def cpu_series(launcher: Any) -> Values:
         "    os.wait()\n"
         "used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF,"
         " resource.RUSAGE_CHILDREN)]\n"
-        "print(sum(each.ru_utime + each.ru_stime for each in used), flush=True)\n"
+        "print(sum(usage.ru_utime + usage.ru_stime for usage in used), flush=True)\n"
         "time.sleep(1000)\n"
     )
     run = Run(launcher, program)

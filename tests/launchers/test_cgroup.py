@@ -95,8 +95,8 @@ def test_version_2_goes_where_controllers_are(
     folder = group.folders["unified"]
     assert folder.parent == beside
     assert group.enforced == {"memory", "pids"}
-    found = {name: (folder / name).read_text() for name in ("memory.max", "memory.swap.max")}
-    assert found == {"memory.max": str(1 << 28), "memory.swap.max": "0"}
+    values = {name: (folder / name).read_text() for name in ("memory.max", "memory.swap.max")}
+    assert values == {"memory.max": str(1 << 28), "memory.swap.max": "0"}
     assert (group.cpu_s(), group.oom_kills()) == (1.5, 2)
     group.kill()
     assert (folder / "cgroup.kill").read_text() == "1"

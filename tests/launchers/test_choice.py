@@ -9,20 +9,20 @@ from harness import registry
 from harness.launchers import choice
 from harness.plugins import Availability
 
-FOUND = Availability(ok=True, reason="it works")
+PROBES = Availability(ok=True, reason="it works")
 LOST = Availability(ok=False, reason="it is blocked", advice="sudo sysctl -w a.b=0")
 
 
 class Fake:
     level = "none"
 
-    def __init__(self, found: Availability | Exception) -> None:
-        self.found = found
+    def __init__(self, result: Availability | Exception) -> None:
+        self.result = result
 
     def probe(self) -> Availability:
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
 
 def plugins(monkeypatch: pytest.MonkeyPatch, **launchers: Any) -> None:
@@ -36,17 +36,17 @@ def plugins(monkeypatch: pytest.MonkeyPatch, **launchers: Any) -> None:
     monkeypatch.setattr(registry, "discover", lambda kind: [plugin(name) for name in launchers])
 
     def find(kind: str, name: str) -> registry.Plugin:
-        found = plugin(name)
-        assert isinstance(found, registry.Plugin)
-        return found
+        probe = plugin(name)
+        assert isinstance(probe, registry.Plugin)
+        return probe
 
     monkeypatch.setattr(registry, "find", find)
 
 
 def test_the_strongest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugins(monkeypatch, plain=FOUND, landlock=FOUND, bubblewrap=FOUND)
+    plugins(monkeypatch, plain=PROBES, landlock=PROBES, bubblewrap=PROBES)
     assert choice.choose()[0] == "bubblewrap"
-    plugins(monkeypatch, plain=FOUND, landlock=FOUND, bubblewrap=LOST)
+    plugins(monkeypatch, plain=PROBES, landlock=PROBES, bubblewrap=LOST)
     name, _, reason = choice.choose()
     assert name == "landlock"
     assert "bubblewrap does not work here: it is blocked" in reason
@@ -55,24 +55,24 @@ def test_the_strongest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_broken_ones_are_passed_over_with_their_error(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = {"bubblewrap": "ImportError: no x", "landlock": RuntimeError("odd kernel")}
-    plugins(monkeypatch, plain=FOUND, **broken)
+    plugins(monkeypatch, plain=PROBES, **broken)
     name, _, reason = choice.choose("auto")
     assert name == "plain"
     assert "ImportError: no x" in reason
     assert "RuntimeError: odd kernel" in reason
-    assert [item for item, found in choice.probes() if found.ok] == ["plain"]
+    assert [item for item, probe in choice.probes() if probe.ok] == ["plain"]
     assert [element for element, _ in choice.probes()] == ["bubblewrap", "landlock", "plain"]
 
 
 def test_what_was_asked_for_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugins(monkeypatch, plain=FOUND, bubblewrap=LOST)
+    plugins(monkeypatch, plain=PROBES, bubblewrap=LOST)
     with pytest.raises(choice.LauncherUnavailable, match=r"bubblewrap.*blocked.*sysctl"):
         choice.choose("bubblewrap")
     assert choice.choose("plain")[0] == "plain"
 
 
 def test_strangers_are_used_by_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugins(monkeypatch, aardvark=FOUND, plain=LOST)
+    plugins(monkeypatch, aardvark=PROBES, plain=LOST)
     with pytest.raises(choice.LauncherUnavailable, match="no launcher works here: plain"):
         choice.choose()
     assert choice.choose("aardvark")[0] == "aardvark"
@@ -85,8 +85,8 @@ def test_an_unknown_name_gets_a_hint() -> None:
 
 
 def test_supporting_modules_are_no_launchers() -> None:
-    found = {source.name for source in registry.sources("launchers")}
-    assert {"bubblewrap", "landlock", "plain"} <= found
+    probe = {source.name for source in registry.sources("launchers")}
+    assert {"bubblewrap", "landlock", "plain"} <= probe
     folder = Path(choice.__file__).parent
-    beside = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")} - found
-    assert beside == {"choice", "interpreter"}
+    others = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")} - probe
+    assert others == {"choice", "interpreter"}

@@ -1,4 +1,4 @@
-"""One suite that every launcher goes through, as root where the tests run so, and as a nobody."""
+"""One suite for all launchers, as root if the tests run as root, and as an unprivileged user."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.launchers import programs, scenarios
 LAUNCHERS = ("bubblewrap", "landlock", "plain")
 ROOT = os.geteuid() == 0
 WHO = ("root", "unprivileged") if ROOT else ("unprivileged",)
-NOBODY = 54321
+FREE_UID = 54321
 KILL_S = 30.0
 """Half a second on an idle machine; 14 s were seen where a fork bomb had a third of one core."""
 EPERM = 1
@@ -35,7 +35,7 @@ _PROBED: dict[tuple[str, str], dict[str, Any]] = {}
 def _runs(python: str) -> bool:
     """Whether another user can run this interpreter, and it is new enough."""
     check = "import sys; sys.exit(sys.version_info < (3, 11))"
-    command = [*scenarios.drop_to(NOBODY), python, "-I", "-c", check]
+    command = [*scenarios.drop_to(FREE_UID), python, "-I", "-c", check]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -71,7 +71,7 @@ def _elsewhere(top: Path, who: str, words: list[str]) -> dict[str, Any]:
     home = Path(tempfile.mkdtemp(prefix="scratch-"))
     home.chmod(0o777)
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(top), "TMPDIR": str(home)}
-    dropped = scenarios.drop_to(NOBODY) if who == "unprivileged" else ()
+    dropped = scenarios.drop_to(FREE_UID) if who == "unprivileged" else ()
     command = [*dropped, python, str(top / "tests" / "launchers" / "scenarios.py"), *words]
     try:
         # A new session, so that the suite's terminal and its signals are not shared.
@@ -88,8 +88,8 @@ def _elsewhere(top: Path, who: str, words: list[str]) -> dict[str, Any]:
 
 def _in_process(name: str, words: list[str]) -> dict[str, Any]:
     launcher = registry.find("launchers", name).value
-    found = getattr(scenarios, words[0])(launcher, *words[1:])
-    answer: dict[str, Any] = json.loads(json.dumps(found))
+    result = getattr(scenarios, words[0])(launcher, *words[1:])
+    answer: dict[str, Any] = json.loads(json.dumps(result))
     return answer
 
 
@@ -182,38 +182,38 @@ def test_makes_no_namespaces(case: tuple[str, str], play: Play) -> None:
 def test_has_no_network(case: tuple[str, str], play: Play) -> None:
     if case[0] == "plain":
         pytest.skip("plain isolates nothing")
-    found = play("uses_network")
-    assert found.pop("pair") == "x"
-    assert found.pop("code") == 0
-    assert "open" not in found.values()
+    result = play("uses_network")
+    assert result.pop("pair") == "x"
+    assert result.pop("code") == 0
+    assert "open" not in result.values()
 
 
 def test_writes_in_its_scratch_alone(case: tuple[str, str], play: Play) -> None:
     if case[0] == "plain":
         pytest.skip("plain isolates nothing")
-    found = play("writes_everywhere")
-    assert found["tried"] > 10
+    result = play("writes_everywhere")
+    assert result["tried"] > 10
     if case[0] == "bubblewrap":
-        own = {item for item in found["written"] if item.startswith("/tmp/")}
-        assert set(found["written"]) - own == {"/tmp", "/dev/shm"}
+        own = {item for item in result["written"] if item.startswith("/tmp/")}
+        assert set(result["written"]) - own == {"/tmp", "/dev/shm"}
     else:
-        assert len(found["written"]) == 1
+        assert len(result["written"]) == 1
 
 
 def test_masks_and_hides(case: tuple[str, str], play: Play) -> None:
-    found = play("reads_around")
+    result = play("reads_around")
     name = case[0]
-    assert found["given/open/file"] == found["link/open/file"] == "given/open"
-    masked = [found[key] for key in ("given/masked/file", "given/masked/deep/file")]
-    masked += [found["link/masked/file"], found["secret/file"]]
+    assert result["given/open/file"] == result["link/open/file"] == "given/open"
+    masked = [result[key] for key in ("given/masked/file", "given/masked/deep/file")]
+    masked += [result["link/masked/file"], result["secret/file"]]
     if name == "plain":
-        assert "masks" in found["unmet"]
+        assert "masks" in result["unmet"]
         assert masked[0] == "masked"
     else:
-        assert "masks" not in found["unmet"]
+        assert "masks" not in result["unmet"]
         assert all(item.startswith("refused") for item in masked)
     if name == "bubblewrap":
-        assert found["given/masked"] == []
+        assert result["given/masked"] == []
 
 
 def test_output_can_be_opened_by_name(case: tuple[str, str], play: Play) -> None:
@@ -236,51 +236,51 @@ def test_exit_codes_and_signals(case: tuple[str, str], play: Play) -> None:
 
 
 def test_the_end_of_the_first_is_the_end_of_all(play: Play) -> None:
-    found = play("daemons_at_the_end")
-    assert found == {"code": 0, "left": []}
+    result = play("daemons_at_the_end")
+    assert result == {"code": 0, "left": []}
 
 
 @pytest.mark.parametrize("tree", sorted(programs.TREES))
 def test_kill(play: Play, tree: str) -> None:
     least = 100 if tree == "bomb" else 3
-    found = play("is_killed", tree, str(least))
-    assert found["before"] >= least
-    assert found["left"] == []
-    assert (found["code"], found["signal"]) == (None, 9)
-    assert found["dead_s"] < KILL_S
-    assert found["again"] is True
+    result = play("is_killed", tree, str(least))
+    assert result["before"] >= least
+    assert result["left"] == []
+    assert (result["code"], result["signal"]) == (None, 9)
+    assert result["dead_s"] < KILL_S
+    assert result["again"] is True
 
 
 def test_reaping_the_living_times_out(play: Play) -> None:
-    found = play("outlives_the_time")
-    assert "0.1 s" in found["said"]
-    assert found["signal"] == 9
+    result = play("outlives_the_time")
+    assert "0.1 s" in result["said"]
+    assert result["signal"] == 9
 
 
 def test_cpu_time_of_children_counts(play: Play) -> None:
-    found = play("counts_cpu")
-    peak_bytes = found.pop("peak_bytes")
+    result = play("counts_cpu")
+    peak_bytes = result.pop("peak_bytes")
     assert 1 << 20 < peak_bytes < 100 << 20
-    for name, cpu_s in found.items():
+    for name, cpu_s in result.items():
         assert 0.29 < cpu_s < 0.6, name
-    assert found["reaped_killed"] >= found["reaped"]
-    assert found["living_killed"] >= found["living"]
+    assert result["reaped_killed"] >= result["reaped"]
+    assert result["living_killed"] >= result["living"]
 
 
 def test_cpu_time_never_falls(play: Play) -> None:
-    found = play("cpu_series")
-    series = found["series"]
+    result = play("cpu_series")
+    series = result["series"]
     assert len(series) > 10
     assert series == sorted(series)
-    assert found["claimed"] - 0.02 <= found["last"] <= found["final"]
-    assert found["final"] < found["claimed"] + 0.1
+    assert result["claimed"] - 0.02 <= result["last"] <= result["final"]
+    assert result["final"] < result["claimed"] + 0.1
 
 
 def test_peak_memory(play: Play) -> None:
-    """Told where it can be known: a child's account begins at the size of whoever forked it."""
+    """The figure of a child starts at the size of the process that forked it."""
     own_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    found = play("peak_memory")
-    for name, peak_bytes in found.items():
+    result = play("peak_memory")
+    for name, peak_bytes in result.items():
         if peak_bytes is None:
             assert own_bytes >= 150 << 20, f"{name}: unknown, though it stood out"
         else:
@@ -288,14 +288,14 @@ def test_peak_memory(play: Play) -> None:
 
 
 def test_limits(case: tuple[str, str], play: Play) -> None:
-    found = play("reaches_limits")
-    assert found["core"] == [0, 0]
-    assert found["file"] == found["memfd"] == "EFBIG"
-    assert found["files"] == "EMFILE"
-    assert found["forks"] == "EAGAIN" or "processes" in found["unmet"]
+    result = play("reaches_limits")
+    assert result["core"] == [0, 0]
+    assert result["file"] == result["memfd"] == "EFBIG"
+    assert result["files"] == "EMFILE"
+    assert result["forks"] == "EAGAIN" or "processes" in result["unmet"]
     if case[0] == "bubblewrap":
-        assert "processes" not in found["unmet"]
-    assert found["signal"] == 9
+        assert "processes" not in result["unmet"]
+    assert result["signal"] == 9
 
 
 def _may_bind_for_good() -> bool:
@@ -305,7 +305,7 @@ def _may_bind_for_good() -> bool:
 
 
 def test_goes_first_where_the_machine_s_memory_ends(case: tuple[str, str], play: Play) -> None:
-    """Rather than the conductor or the sampler; what a full root has set, nobody takes back."""
+    """It is killed before the conductor and the sampler; a value set by full root stays."""
     seen = play("looks_around")
     assert seen["oom"] == "1000\n"
     if case[1] == "root" and _may_bind_for_good() and seen["uid"] != 0:
@@ -316,46 +316,46 @@ def test_scratch_has_a_size(case: tuple[str, str], play: Play) -> None:
     if case[0] != "bubblewrap":
         assert "tmp_bytes" in play("looks_around")["unmet"]
         return
-    found = play("fills_scratch")
-    assert found == {"/tmp": "ENOSPC", "/dev/shm": "ENOSPC", "code": 0}
+    result = play("fills_scratch")
+    assert result == {"/tmp": "ENOSPC", "/dev/shm": "ENOSPC", "code": 0}
 
 
 def test_cpu_limit(play: Play) -> None:
-    found = play("uses_cpu_limit")
-    assert found["signal"] in (24, 9)  # SIGXCPU, then SIGKILL
+    result = play("uses_cpu_limit")
+    assert result["signal"] in (24, 9)  # SIGXCPU, then SIGKILL
     # The kernel compares ticks with the limit, which may run ahead on a busy machine.
-    assert 0.5 < found["cpu_s"] < 2.5
+    assert 0.5 < result["cpu_s"] < 2.5
 
 
 def test_memory_limit(play: Play) -> None:
-    found = play("runs_out_of_memory")
-    if "memory_bytes" in found["unmet"]:
-        assert (found["code"], found["oom"]) == (0, False)
+    result = play("runs_out_of_memory")
+    if "memory_bytes" in result["unmet"]:
+        assert (result["code"], result["oom"]) == (0, False)
     else:
-        assert (found["signal"], found["oom"]) == (9, True)
+        assert (result["signal"], result["oom"]) == (9, True)
 
 
 def test_leaves_other_children_alone(play: Play) -> None:
-    found = play("leaves_others_alone")
-    assert found["codes"] == [3, 3, 4, 4]
-    assert found["first"] == 9
-    assert found["survivors"] >= 2
-    assert (found["left"], found["ours"]) == ([], [])
+    result = play("leaves_others_alone")
+    assert result["codes"] == [3, 3, 4, 4]
+    assert result["first"] == 9
+    assert result["survivors"] >= 2
+    assert (result["left"], result["ours"]) == ([], [])
 
 
 def test_leaves_nothing_behind(play: Play) -> None:
-    found = play("keeps_descriptors")
-    assert found["before"] == found["after"]
-    assert found["ours"] == []
+    result = play("keeps_descriptors")
+    assert result["before"] == result["after"]
+    assert result["ours"] == []
 
 
 def test_a_missing_program_is_named(play: Play) -> None:
-    found = play("has_no_such_program")
-    assert "/nonexistent/program" in found["said"]
-    assert found.get("code") in (None, 126, 127)
+    result = play("has_no_such_program")
+    assert "/nonexistent/program" in result["said"]
+    assert result.get("code") in (None, 126, 127)
 
 
 def test_dies_with_the_conductor(play: Play) -> None:
-    found = play("dies_with_the_conductor")
-    assert found["before"] >= 2
-    assert found["left"] == []
+    result = play("dies_with_the_conductor")
+    assert result["before"] >= 2
+    assert result["left"] == []

@@ -16,11 +16,11 @@ READ = _restrict.EXECUTE | _restrict.READ_FILE | _restrict.READ_DIR
 
 def _effective(rules: list[tuple[Path, int]], path: Path) -> int:
     """Rights on a path: of every rule on it or above it, as the kernel adds them up."""
-    found = 0
+    probe = 0
     for place, access in rules:
         if below(path, place):
-            found |= access
-    return found
+            probe |= access
+    return probe
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -71,11 +71,11 @@ def test_rights_grow_with_the_interface() -> None:
 
 
 def test_probe_tells_why_not() -> None:
-    found = LAUNCHER.probe()
-    assert found.reason
+    probe = LAUNCHER.probe()
+    assert probe.reason
     if not _restrict.version():
-        assert not found.ok
-        assert "Landlock" in found.reason
+        assert not probe.ok
+        assert "Landlock" in probe.reason
 
 
 def test_a_closed_interpreter_comes_with_its_cure(
@@ -87,22 +87,22 @@ def test_a_closed_interpreter_comes_with_its_cure(
     monkeypatch.setattr(_identity, "is_root", lambda: True)
     monkeypatch.setattr(_identity, "unreachable", lambda _paths: closed)
     monkeypatch.setattr(_restrict, "version", lambda: 7)
-    found = LAUNCHER.probe()
-    assert not found.ok
+    probe = LAUNCHER.probe()
+    assert not probe.ok
     reason = f"{closed}: closed to other users, and root's submissions run as another user"
-    assert found.reason == reason
-    assert found.advice.startswith(f"chmod o+rX {closed}")
+    assert probe.reason == reason
+    assert probe.advice.startswith(f"chmod o+rX {closed}")
     request = SandboxRequest(command=("/bin/true",), source=tmp_path, stdout=1, stderr=2)
     with pytest.raises(OSError, match=r"closed to other users.*; chmod o\+rX"):
         LAUNCHER.launch(request)
 
 
-def test_other_failures_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_failures_are_reported_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
     monkeypatch.setattr(_restrict, "version", lambda: 7)
     monkeypatch.setattr(_without_namespace, "start", refuse)
-    found = LAUNCHER.probe()
-    assert (found.ok, found.advice) == (False, "")
-    assert "Cannot allocate memory" in found.reason
+    probe = LAUNCHER.probe()
+    assert (probe.ok, probe.advice) == (False, "")
+    assert "Cannot allocate memory" in probe.reason

@@ -38,7 +38,7 @@ def test_a_path_is_shown_by_its_own_name_and_where_it_is(tree: Path) -> None:
     assert set(shown) == {tree / "other", tree / "real" / "package"}
 
 
-def test_nobody_is_shown_everything(tmp_path: Path) -> None:
+def test_the_whole_file_system_is_refused(tmp_path: Path) -> None:
     (tmp_path / "all").symlink_to("/")
     for path in (Path("/"), tmp_path / "all", Path("/usr/..")):
         with pytest.raises(OSError, match="whole file system"):
@@ -52,7 +52,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         _mounts.paths_inside(tmp_path / "nowhere", [])
 
 
-def test_a_mask_is_found_under_every_name(tree: Path) -> None:
+def test_a_mask_is_detected_under_every_name(tree: Path) -> None:
     mask = tree / "real" / "package" / "data"
     bound = [(path, path) for path in (tree / "alias", tree / "real")]
     bound.append((tree / "real" / "package", Path("/sub")))

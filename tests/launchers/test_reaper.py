@@ -94,37 +94,37 @@ def python(program: str) -> tuple[str, ...]:
 def test_the_commands_code_is_reported(scratch: Path, code: int) -> None:
     watched = Watched(scratch, "/bin/sh", "-c", f"exit {code}")
     watched.let_go()
-    told, _ = watched.end()
-    assert told["started"] == 1
-    assert told["exit-code"] == code
-    assert told["signal"] is None
-    assert told["own-cpu-s"] > 0
+    status, _ = watched.end()
+    assert status["started"] == 1
+    assert status["exit-code"] == code
+    assert status["signal"] is None
+    assert status["own-cpu-s"] > 0
     assert watched.process.returncode == 0
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
-def test_a_signal_is_told_apart_from_a_code(scratch: Path, sign: signal.Signals) -> None:
+def test_a_signal_differs_from_a_code(scratch: Path, sign: signal.Signals) -> None:
     watched = Watched(scratch, "/bin/sh", "-c", f"kill -{int(sign)} $$")
     watched.let_go()
-    told, _ = watched.end()
-    assert told["signal"] == sign
-    assert told["exit-code"] == 128 + sign
+    status, _ = watched.end()
+    assert status["signal"] == sign
+    assert status["exit-code"] == 128 + sign
 
 
-def test_a_command_that_is_not_there_is_told_by_its_name(scratch: Path) -> None:
+def test_a_command_that_is_not_there_is_reported_by_its_name(scratch: Path) -> None:
     watched = Watched(scratch, '/no/such "program"')
     watched.let_go()
-    told, _ = watched.end()
-    assert "started" not in told
-    assert told["error"].startswith('/no/such "program": ')
-    assert "No such file" in told["error"]
+    status, _ = watched.end()
+    assert "started" not in status
+    assert status["error"].startswith('/no/such "program": ')
+    assert "No such file" in status["error"]
 
 
 def test_nothing_begins_before_it_is_let_go(scratch: Path) -> None:
     watched = Watched(scratch, "/bin/sh", "-c", "echo ran")
     watched.let_go(b"")
-    told, printed = watched.end()
-    assert told == {}
+    status, printed = watched.end()
+    assert status == {}
     assert printed == ""
     assert watched.process.returncode == 1
     assert scratch.exists()
@@ -134,8 +134,8 @@ def test_a_conductor_that_is_gone_leaves_no_scratch(scratch: Path) -> None:
     (scratch / "left.txt").write_text("x")
     watched = Watched(scratch, "/bin/sh", "-c", "echo ran", parent=1)
     watched.let_go()
-    told, printed = watched.end()
-    assert (told, printed) == ({}, "")
+    status, printed = watched.end()
+    assert (status, printed) == ({}, "")
     assert not scratch.exists()
 
 
@@ -167,10 +167,10 @@ def test_the_command_blocks_no_signal_and_holds_no_status_pipe(scratch: Path) ->
 def test_an_orphan_in_a_session_of_its_own_ends_with_the_first(scratch: Path) -> None:
     watched = Watched(scratch, *python(ORPHAN))
     watched.let_go()
-    told, printed = watched.end()
+    status, printed = watched.end()
     pid, word = printed.split()
     assert word == "first"
-    assert told["exit-code"] == 0
+    assert status["exit-code"] == 0
     assert not Path(f"/proc/{pid}").exists()
 
 
@@ -180,18 +180,18 @@ def test_asked_to_end_it_ends_all_below_it(scratch: Path) -> None:
     assert watched.process.stdout
     assert watched.process.stdout.readline() == b"up\n"
     watched.process.send_signal(signal.SIGTERM)
-    told, _ = watched.end()
-    assert told["signal"] == signal.SIGKILL
+    status, _ = watched.end()
+    assert status["signal"] == signal.SIGKILL
 
 
 def test_a_report_is_json_whatever_is_in_it() -> None:
     reading, writing = os.pipe()
     words = 'a "quoted"\nline \N{SNOWMAN} \\'
     _reaper._report(writing, error=words, code=3, sign=None, cpu=0.25)
-    told = os.read(reading, 4096)
-    assert told.count(b"\n") == 1
-    assert json.loads(told) == {"error": words, "code": 3, "sign": None, "cpu": 0.25}
+    status = os.read(reading, 4096)
+    assert status.count(b"\n") == 1
+    assert json.loads(status) == {"error": words, "code": 3, "sign": None, "cpu": 0.25}
     os.close(reading)
-    # Nobody listens any more, and the reaper has work left all the same.
+    # No one reads the pipe any more, and the reaper must continue.
     _reaper._report(writing, started=1)
     os.close(writing)

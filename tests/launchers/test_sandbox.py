@@ -91,16 +91,16 @@ def test_the_outcome_is_what_was_reported(
 ) -> None:
     tree = start("pass")
     tree.report(report)
-    found = tree.sandbox.reap(PATIENCE_S)
-    assert (found.code, found.signal) == (code, sign)
+    end = tree.sandbox.reap(PATIENCE_S)
+    assert (end.code, end.signal) == (code, sign)
 
 
 def test_killed_by_us_is_a_kill(start: Start) -> None:
     tree = start(FOREVER)
     tree.sandbox.kill()
     tree.report('{"exit-code": 0}')
-    found = tree.sandbox.reap(PATIENCE_S)
-    assert (found.code, found.signal) == (None, signal.SIGKILL)
+    end = tree.sandbox.reap(PATIENCE_S)
+    assert (end.code, end.signal) == (None, signal.SIGKILL)
     assert tree.asked == ["end", "clean"]
 
 
@@ -108,10 +108,10 @@ def test_what_ended_before_the_kill_keeps_its_code(start: Start) -> None:
     tree = start(FOREVER)
     tree.report('{"exit-code": 4}')
     tree.sandbox.kill()
-    # A second kill sees the code as well, and must not judge anew.
+    # A second kill sees the code as well and must not change the result.
     tree.sandbox.kill()
-    found = tree.sandbox.reap(PATIENCE_S)
-    assert (found.code, found.signal) == (4, None)
+    end = tree.sandbox.reap(PATIENCE_S)
+    assert (end.code, end.signal) == (4, None)
 
 
 def test_a_kill_of_the_dead_does_nothing(start: Start) -> None:
@@ -123,7 +123,7 @@ def test_a_kill_of_the_dead_does_nothing(start: Start) -> None:
     assert tree.sandbox.reap(0.0) is first
 
 
-def test_the_living_are_told_after_the_time_and_stay_alive(start: Start) -> None:
+def test_the_living_are_reported_after_the_time_and_stay_alive(start: Start) -> None:
     tree = start(FOREVER)
     begin_ns = now_ns()
     with pytest.raises(TimeoutError, match=rf"{tree.sandbox.root} .* still alive after 0\.1 s"):
@@ -152,33 +152,33 @@ def test_nothing_is_insisted_on_before_a_kill(start: Start) -> None:
 def test_processor_time_is_the_kernels_and_stays(start: Start) -> None:
     tree = start(BUSY)
     tree.report('{"exit-code": 0}')
-    found = tree.sandbox.reap(PATIENCE_S)
-    assert found.cpu_s is not None
-    assert 0.19 < found.cpu_s < 1.0
-    assert tree.sandbox.cpu_s() == found.cpu_s
+    end = tree.sandbox.reap(PATIENCE_S)
+    assert end.cpu_s is not None
+    assert 0.19 < end.cpu_s < 1.0
+    assert tree.sandbox.cpu_s() == end.cpu_s
 
 
 def test_what_was_used_before_the_command_is_not_the_commands(start: Start) -> None:
     tree = start(BUSY, base_s=1000.0)
     tree.report('{"exit-code": 0}')
     assert tree.sandbox.cpu_s() == 0.0
-    found = tree.sandbox.reap(PATIENCE_S)
-    assert found.cpu_s == 0.0
+    end = tree.sandbox.reap(PATIENCE_S)
+    assert end.cpu_s == 0.0
 
 
 def test_what_the_watcher_reports_of_itself_is_taken_off(start: Start) -> None:
     tree = start(BUSY)
     tree.report('{"exit-code": 0, "own-cpu-s": 0.1}')
-    found = tree.sandbox.reap(PATIENCE_S)
-    assert found.cpu_s is not None
-    assert 0.09 < found.cpu_s < 0.9
+    end = tree.sandbox.reap(PATIENCE_S)
+    assert end.cpu_s is not None
+    assert 0.09 < end.cpu_s < 0.9
 
 
 def test_a_peak_above_our_own_is_the_childs(start: Start) -> None:
     tree = start(LARGE, floor_bytes=0)
-    found = tree.sandbox.reap(PATIENCE_S)
-    assert found.peak_rss_bytes is not None
-    assert 300 << 20 < found.peak_rss_bytes < own_peak_bytes() + (1 << 30)
+    end = tree.sandbox.reap(PATIENCE_S)
+    assert end.peak_rss_bytes is not None
+    assert 300 << 20 < end.peak_rss_bytes < own_peak_bytes() + (1 << 30)
 
 
 def test_a_peak_that_may_be_our_own_is_not_claimed(start: Start) -> None:

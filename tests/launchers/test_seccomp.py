@@ -47,7 +47,7 @@ def machine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_denies_each_named_call(machine: str) -> None:
+def test_denies_every_named_call(machine: str) -> None:
     program = _seccomp.build(machine)
     for name in _seccomp.DENIED:
         assert run(program, machine, number(machine, name)) == errno.EPERM, name
@@ -68,7 +68,7 @@ def test_allows_every_other_call(data: st.DataObject) -> None:
     machine = data.draw(st.sampled_from(MACHINES))
     treated = {"clone", "clone3", "unshare", "socket", "socketpair", *_seccomp.DENIED}
     numbers = {number(machine, name) for name in treated}
-    call = data.draw(st.integers(0, 600).filter(lambda each: each not in numbers))
+    call = data.draw(st.integers(0, 600).filter(lambda number: number not in numbers))
     words = data.draw(st.lists(st.integers(0, 2**64 - 1), max_size=6))
     assert run(_seccomp.build(machine), machine, call, *words) == ALLOWED
 

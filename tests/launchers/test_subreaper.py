@@ -1,4 +1,4 @@
-"""Orphans come to us while somebody holds, and nobody else's exit is taken."""
+"""Orphans become our children while the flag is set, and no other child is reaped."""
 
 import os
 import subprocess

@@ -42,11 +42,11 @@ def family() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_finds_everyone_below(family: subprocess.Popen[bytes]) -> None:
-    found = _tree.scan_descendants(family.pid)
-    assert found[0].pid == family.pid
-    assert len(found) == 7
-    pids = {item.pid for item in found}
-    assert all(item.parent in pids for item in found[1:])
+    processes = _tree.scan_descendants(family.pid)
+    assert processes[0].pid == family.pid
+    assert len(processes) == 7
+    pids = {item.pid for item in processes}
+    assert all(item.parent in pids for item in processes[1:])
     assert {item.pid for item in _tree.descendants(family.pid)} == pids
 
 
@@ -61,13 +61,13 @@ def test_names_of_programs_may_hold_anything() -> None:
     with start(program + "print('up', flush=True)\ntime.sleep(100)") as odd:
         assert odd.stdout
         odd.stdout.readline()
-        found = _tree.process_stat(odd.pid)
+        processes = _tree.process_stat(odd.pid)
         odd.kill()
-    assert found is not None
-    assert found.parent == os.getpid()
+    assert processes is not None
+    assert processes.parent == os.getpid()
 
 
-def test_the_gone_are_nobody() -> None:
+def test_a_process_that_ended_is_none() -> None:
     done = start("pass")
     done.communicate()
     assert _tree.process_stat(done.pid) is None
@@ -89,15 +89,15 @@ def test_ends_all_below_and_not_the_top(family: subprocess.Popen[bytes]) -> None
 
 def _running(pids: list[int]) -> list[int]:
     """Those that are no zombies yet (their parent here never waits for them)."""
-    found = []
+    processes = []
     for pid in pids:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue
         if state not in "ZX":
-            found.append(pid)
-    return found
+            processes.append(pid)
+    return processes
 
 
 def test_own_cpu_is_the_kernels() -> None:
@@ -110,7 +110,7 @@ def test_own_cpu_is_the_kernels() -> None:
 
 
 def test_meter_keeps_what_was_seen_of_the_lost() -> None:
-    """A child that nobody waits for leaves the kernel's account; the meter saw it."""
+    """The kernel drops the figures of a child without a reaper; the meter keeps them."""
     program = """
 import os, signal, sys, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)

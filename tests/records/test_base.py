@@ -146,7 +146,7 @@ def test_a_whole_number_will_do_for_a_float_but_stays_a_float() -> None:
     assert b'"ratio": 2.0' in dump(record)
 
 
-def test_missing_and_zero_are_told_apart() -> None:
+def test_missing_and_zero_are_distinguished() -> None:
     none, zero = (load(Sample, TREE | {"missing": item}, "f") for item in (None, 0.0))
     assert none != zero
     assert b'"missing": null' in dump(none)
@@ -218,7 +218,7 @@ def test_any_unknown_key_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 @pytest.mark.parametrize(
-    ("found", "path"),
+    ("entry", "path"),
     [
         ('"ratio": 0.5', "ratio"),
         ('"missing": null', "missing"),
@@ -228,12 +228,12 @@ def test_any_unknown_key_is_refused(key: str) -> None:
     ],
 )
 def test_numbers_that_are_none_are_refused_wherever_they_stand(
-    word: str, found: str, path: str
+    word: str, entry: str, path: str
 ) -> None:
     text = json.dumps(TREE)
-    assert text.count(found) == 1
-    key = found.partition(":")[0]
-    assert f": {path}: " in message(text.replace(found, f"{key}: {word}").encode())
+    assert text.count(entry) == 1
+    key = entry.partition(":")[0]
+    assert f": {path}: " in message(text.replace(entry, f"{key}: {word}").encode())
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -266,7 +266,7 @@ def test_what_json_has_no_words_for_is_refused_with_the_file(value: Any) -> None
 
 
 @pytest.mark.parametrize(("faults", "more"), [(1, ""), (3, ""), (4, " (+1 more)")])
-def test_three_faults_are_told_and_the_rest_counted(faults: int, more: str) -> None:
+def test_three_faults_are_reported_and_the_rest_counted(faults: int, more: str) -> None:
     keys = ["text", "count", "ratio", "flag"][:faults]
     text = message({name: value for name, value in TREE.items() if name not in keys})
     assert text.count("Field required") == min(faults, 3)
@@ -309,7 +309,7 @@ class Described(Record):
     """A record whose attributes say what they are."""
 
     plain: int
-    told: int = 0
+    count: int = 0
     """Units of the
     test."""
 
@@ -319,16 +319,16 @@ class Narrower(Described):
 
     own: int = 0
     """Of its own."""
-    told: int = 0
-    """Told anew."""
+    count: int = 0
+    """Told again."""
 
 
 def test_docstrings_of_attributes_are_in_the_schema() -> None:
     properties = Described.model_json_schema()["properties"]
-    assert properties["told"]["description"] == "Units of the\ntest."
+    assert properties["count"]["description"] == "Units of the\ntest."
     assert "description" not in properties["plain"]
     narrower = Narrower.model_json_schema()["properties"]
-    assert (narrower["own"]["description"], narrower["told"]["description"]) == (
+    assert (narrower["own"]["description"], narrower["count"]["description"]) == (
         "Of its own.",
-        "Told anew.",
+        "Told again.",
     )

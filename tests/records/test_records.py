@@ -124,7 +124,7 @@ EXAMPLES: list[Record] = [
     board(),
     Event(seq=0, t_ns=5, kind="log", data={"loss": 0.25, "note": "é", "last": True, "step": None}),
 ]
-named = pytest.mark.parametrize("record", EXAMPLES, ids=lambda each: type(each).__name__)
+named = pytest.mark.parametrize("record", EXAMPLES, ids=lambda record: type(record).__name__)
 
 
 @named
@@ -244,7 +244,7 @@ def test_every_record_has_a_schema_that_refuses_unknown_keys(kind: type[Record])
 def test_docstrings_of_fields_reach_the_schema(kind: type[Record]) -> None:
     properties = kind.model_json_schema()["properties"]
     described = [item for item in properties.values() if item.get("description")]
-    assert described, "nobody could tell from the schema what a field means"
+    assert described, "the schema does not say what a field means"
 
 
 def test_files_on_disk_carry_a_format() -> None:

@@ -40,7 +40,7 @@ def evidence(plan: Plan | None = None, ruleset: Ruleset = DEFAULT, **changes: An
     )
 
 
-def found(name: str, seen: Evidence) -> list[Finding]:
+def findings_of(name: str, seen: Evidence) -> list[Finding]:
     return list(find("checks", name).value(seen))
 
 
@@ -55,8 +55,8 @@ def test_every_check_loads() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_a_clean_run_gives_no_finding(name: str) -> None:
-    assert found(name, evidence()) == []
-    assert found(name, evidence(Plan(watts=None))) == []
+    assert findings_of(name, evidence()) == []
+    assert findings_of(name, evidence(Plan(watts=None))) == []
 
 
 @pytest.mark.parametrize("name", names())
@@ -65,7 +65,7 @@ def test_a_run_that_came_to_nothing_breaks_no_check(name: str) -> None:
     bare = Evidence(
         run=nothing.run, evaluation=None, ruleset=DEFAULT, read_machine=nothing.read_machine
     )
-    assert found(name, bare) == []
+    assert findings_of(name, bare) == []
 
 
 def isolated(level: str) -> Isolation:
@@ -73,20 +73,20 @@ def isolated(level: str) -> Isolation:
 
 
 def test_no_isolation_is_out_of_a_contest_and_marked_in_practice() -> None:
-    (strict,) = found("isolation", evidence(isolation=isolated("none")))
-    (lenient,) = found("isolation", evidence(None, SMOKE, isolation=isolated("none")))
+    (strict,) = findings_of("isolation", evidence(isolation=isolated("none")))
+    (lenient,) = findings_of("isolation", evidence(None, SMOKE, isolation=isolated("none")))
     assert (strict.rule, strict.level) == ("isolation-level", "fail")
     assert (lenient.rule, lenient.level) == ("isolation-none", "warn")
-    assert found("isolation", evidence(isolation=isolated("landlock"))) == []
+    assert findings_of("isolation", evidence(isolation=isolated("landlock"))) == []
 
 
 def test_public_data_are_out_where_the_ruleset_asks_for_drawn_ones() -> None:
     strict = load_ruleset("default", ['score.secrecy=["seeded", "secret"]'])
     public = run_record(Plan(), "r").workload.model_copy(update={"secrecy": "public"})
-    (one,) = found("secrecy", evidence(None, strict, workload=public))
+    (one,) = findings_of("secrecy", evidence(None, strict, workload=public))
     assert (one.rule, one.level) == ("workload-secrecy", "fail")
     assert "seeded or secret" in one.message
-    assert found("secrecy", evidence(workload=public)) == []
+    assert findings_of("secrecy", evidence(workload=public)) == []
 
 
 @pytest.mark.parametrize("ruleset", [DEFAULT, SMOKE])
@@ -96,47 +96,49 @@ def test_other_data_than_the_set_rank_nowhere(mark: str, ruleset: Ruleset) -> No
         workload = run_record(Plan(), "r").workload.model_copy(update={"data": state})
         return evidence(None, ruleset, workload=workload)
 
-    (one,) = found("data", using(DataState(manifest_sha256="ab", **{mark: True})))
+    (one,) = findings_of("data", using(DataState(manifest_sha256="ab", **{mark: True})))
     assert (one.rule, one.level) == (f"data-{mark}", "fail")
     assert one.advice
-    assert found("data", using(DataState(manifest_sha256="ab"))) == []
-    assert found("data", using(None)) == []
+    assert findings_of("data", using(DataState(manifest_sha256="ab"))) == []
+    assert findings_of("data", using(None)) == []
 
 
-def test_both_marks_are_told_and_older_bundles_carry_them_among_the_facts() -> None:
+def test_both_marks_are_reported_and_older_bundles_carry_them_among_the_facts() -> None:
     both = evidence(Plan(facts={"partial": 1.0, "synthetic": 1.0}))
-    assert [item.rule for item in found("data", both)] == ["data-partial", "data-synthetic"]
-    assert found("data", evidence(Plan(facts={"partial": 0.0, "optimum": 0.5}))) == []
+    assert [item.rule for item in findings_of("data", both)] == ["data-partial", "data-synthetic"]
+    assert findings_of("data", evidence(Plan(facts={"partial": 0.0, "optimum": 0.5}))) == []
 
 
 def test_provenance_is_asked_for() -> None:
     strict = load_ruleset("default", ['score.provenance=["organizer"]'])
-    assert [item.rule for item in found("provenance", evidence(None, strict))] == ["provenance"]
-    assert found("provenance", evidence(None, strict, provenance="organizer")) == []
+    assert [item.rule for item in findings_of("provenance", evidence(None, strict))] == [
+        "provenance"
+    ]
+    assert findings_of("provenance", evidence(None, strict, provenance="organizer")) == []
 
 
 @pytest.mark.parametrize(("ruleset", "level"), [(DEFAULT, "fail"), (SMOKE, "info")])
 def test_declared_seeds_rehearse(ruleset: Ruleset, level: str) -> None:
     declared = run_record(Plan(), "r").seeds.model_copy(update={"source": "declared"})
-    (one,) = found("declared-seeds", evidence(None, ruleset, seeds=declared))
+    (one,) = findings_of("declared-seeds", evidence(None, ruleset, seeds=declared))
     assert (one.rule, one.level) == ("declared-seeds", level)
 
 
 def test_simulated_joules_are_out() -> None:
-    (one,) = found("simulated-meter", evidence(Plan(simulated=True)))
+    (one,) = findings_of("simulated-meter", evidence(Plan(simulated=True)))
     assert (one.rule, one.level) == ("energy-simulated", "fail")
     allowed = load_ruleset("default", ["score.simulated=true"])
-    (told,) = found("simulated-meter", evidence(Plan(simulated=True), allowed))
-    assert told.level == "info"
+    (finding,) = findings_of("simulated-meter", evidence(Plan(simulated=True), allowed))
+    assert finding.level == "info"
 
 
-def test_a_sampler_that_fell_behind_is_found() -> None:
+def test_a_sampler_that_fell_behind_is_detected() -> None:
     report = run_record(Plan(), "r").sampler
     assert report is not None
     slow = report.model_copy(update={"gap_max_s": 2.0, "reads_count": 10})
-    ids = [item.rule for item in found("sampler", evidence(sampler=slow))]
+    ids = [item.rule for item in findings_of("sampler", evidence(sampler=slow))]
     assert ids == ["energy-sampler-gap", "energy-sampler-few"]
-    (one,) = found("sampler", evidence(sampler=None))
+    (one,) = findings_of("sampler", evidence(sampler=None))
     assert (one.rule, one.level) == ("energy-sampler-missing", "fail")
 
 
@@ -145,7 +147,7 @@ def test_a_slow_sensor_allows_longer_gaps() -> None:
     assert report is not None
     pause = report.model_copy(update={"gap_max_s": 2.0})
     slow = tuple(replace(domain, update_period_s=1.0) for domain in domains_of(Plan()))
-    assert found("sampler", evidence(sampler=pause, domains=slow)) == []
+    assert findings_of("sampler", evidence(sampler=pause, domains=slow)) == []
 
 
 @pytest.mark.parametrize(
@@ -161,13 +163,13 @@ def test_better_than_the_best_is_too_good(metric: float, better: Any, out: bool)
     """Optimum 0.95, standard error 0.01: three of them are allowed."""
     facts = {"optimum": 0.95, "optimum_error": 0.01}
     plan = Plan(snapshots=((10.0, metric),), better=better, facts=facts)
-    ids = [item.rule for item in found("too-good", evidence(plan))]
+    ids = [item.rule for item in findings_of("too-good", evidence(plan))]
     assert ids == (["too-good-to-be-true"] if out else [])
 
 
 def test_an_unknown_optimum_is_no_ground() -> None:
     plan = Plan(snapshots=((10.0, 1.0),), facts={"optimum": 0.5})
-    assert found("too-good", evidence(plan)) == []
+    assert findings_of("too-good", evidence(plan)) == []
 
 
 def stamped(apart_ns: int) -> tuple[Snapshot, ...]:
@@ -179,12 +181,12 @@ def stamped(apart_ns: int) -> tuple[Snapshot, ...]:
     ("apart_ns", "late"), [(9_000_000, False), (11_000_000, True), (-11_000_000, True)]
 )
 def test_stamps_and_kernel_agree_to_ten_milliseconds(apart_ns: int, late: bool) -> None:
-    ids = [item.rule for item in found("stamps", evidence(snapshots=stamped(apart_ns)))]
+    ids = [item.rule for item in findings_of("stamps", evidence(snapshots=stamped(apart_ns)))]
     assert ids == (["stamp-late"] if late else [])
 
 
-def test_snapshots_after_the_budget_are_told() -> None:
-    (one,) = found("after-budget", evidence(Plan(snapshots=((5.0, 0.9), (61.0, 0.99)))))
+def test_snapshots_after_the_budget_are_reported() -> None:
+    (one,) = findings_of("after-budget", evidence(Plan(snapshots=((5.0, 0.9), (61.0, 0.99)))))
     assert (one.rule, one.level) == ("snapshot-after-budget", "warn")
     assert "snapshots 1 came" in one.message
 
@@ -200,7 +202,7 @@ def test_the_machine_is_read_only_when_asked_for() -> None:
     evaluation: Evaluation = evaluation_of(Plan())
     seen = Evidence(run=run, evaluation=evaluation, ruleset=rules(), read_machine=machine)
     for name in names():
-        found(name, seen)
+        findings_of(name, seen)
     assert not read
     assert seen.machine.name == "desk"
 
@@ -241,17 +243,17 @@ def domain(kind: str, name: str) -> Domain:
 )
 def test_joules_must_cover_all_that_can_work(kinds: list[str], gpus: int, lacking: str) -> None:
     domains = tuple(domain(kind, f"{kind}-{i}") for i, kind in enumerate(kinds))
-    found_there = found("boundary", with_gpus(gpus, evidence(None, PRIZE, domains=domains)))
-    assert [item.rule for item in found_there] == (["energy-boundary"] if lacking else [])
-    assert all(lacking in item.message for item in found_there)
-    assert found("boundary", with_gpus(gpus, evidence(domains=domains))) == []
+    findings = findings_of("boundary", with_gpus(gpus, evidence(None, PRIZE, domains=domains)))
+    assert [item.rule for item in findings] == (["energy-boundary"] if lacking else [])
+    assert all(lacking in item.message for item in findings)
+    assert findings_of("boundary", with_gpus(gpus, evidence(domains=domains))) == []
 
 
 @pytest.mark.parametrize(("period_s", "enough"), [(0.1, True), (0.2, False), (None, False)])
 def test_sixty_updates_are_asked_for(period_s: float | None, enough: bool) -> None:
-    """The snapshot comes ten seconds after the gun."""
+    """The snapshot comes ten seconds after the start signal."""
     slow = tuple(replace(domain, update_period_s=period_s) for domain in domains_of(Plan()))
-    ids = [item.rule for item in found("updates", evidence(None, PRIZE, domains=slow))]
+    ids = [item.rule for item in findings_of("updates", evidence(None, PRIZE, domains=slow))]
     assert ids == ([] if enough else ["energy-updates-few"])
 
 
@@ -273,8 +275,8 @@ def test_a_limit_on_memory_must_hold(
     usage = Usage(cpu_s=1.0, peak_rss_bytes=peak_bytes, exit_code=0)
     walled = isolated("bubblewrap").model_copy(update={"unmet": unmet})
     seen = evidence(None, LIMITED, usage=usage, isolation=walled)
-    assert [item.rule for item in found("memory", seen)] == ids
-    assert found("memory", evidence(usage=usage, isolation=walled)) == []
+    assert [item.rule for item in findings_of("memory", seen)] == ids
+    assert findings_of("memory", evidence(usage=usage, isolation=walled)) == []
 
 
 def test_a_prize_takes_no_public_data_and_no_runs_of_ones_own() -> None:
@@ -286,13 +288,17 @@ def test_a_prize_takes_no_public_data_and_no_runs_of_ones_own() -> None:
 
 
 def test_a_prize_asks_for_runs_that_alternate_with_the_reference() -> None:
-    (one,) = found("interleaved", evidence(None, PRIZE))
+    (one,) = findings_of("interleaved", evidence(None, PRIZE))
     assert (one.rule, one.level) == ("energy-not-interleaved", "fail")
-    assert found("interleaved", evidence(None, PRIZE, interleaved_with="toy-adamw")) == []
-    assert found("interleaved", evidence(Plan(watts=None), PRIZE)) == [], "seconds need no pair"
-    assert found("interleaved", evidence()) == [], "practice does not ask for it"
+    assert findings_of("interleaved", evidence(None, PRIZE, interleaved_with="toy-adamw")) == []
+    assert findings_of("interleaved", evidence(Plan(watts=None), PRIZE)) == [], (
+        "seconds need no pair"
+    )
+    assert findings_of("interleaved", evidence()) == [], "practice does not ask for it"
     hardware = load_ruleset("haet-hardware")
-    assert found("interleaved", evidence(None, hardware)) == [], "the reference is alone there"
+    assert findings_of("interleaved", evidence(None, hardware)) == [], (
+        "the reference is alone there"
+    )
 
 
 def blind(**changes: Any) -> tuple[Domain, ...]:
@@ -308,10 +314,10 @@ LOCKED = Finding(rule="sampling-locked", level="warn", message="the same moment 
 def test_a_prize_takes_no_joules_of_a_sensor_in_lockstep() -> None:
     known: dict[str, Any] = {"claimed": SelfReported(messages=9, dropped=0)}
     locked = evidence(None, PRIZE, domains=blind(), findings=(LOCKED,), **known)
-    assert [item.rule for item in found("unlocked", locked)] == ["energy-sampling-locked"]
-    assert found("unlocked", evidence(None, PRIZE, domains=blind(), **known)) == []
+    assert [item.rule for item in findings_of("unlocked", locked)] == ["energy-sampling-locked"]
+    assert findings_of("unlocked", evidence(None, PRIZE, domains=blind(), **known)) == []
     practice = evidence(domains=blind(), findings=(LOCKED,), **known)
-    assert found("unlocked", practice) == []
+    assert findings_of("unlocked", practice) == []
 
 
 @pytest.mark.parametrize(
@@ -324,18 +330,18 @@ def test_a_prize_takes_no_joules_of_a_sensor_in_lockstep() -> None:
         ({"method": "counter"}, []),
     ],
 )
-def test_what_nobody_can_tell_passes_no_check(changes: dict[str, Any], rules: list[str]) -> None:
-    """Without logged steps nobody knows how long one takes; whole windows and counters see all."""
+def test_what_is_unknown_passes_no_check(changes: dict[str, Any], rules: list[str]) -> None:
+    """Without logged steps their duration is unknown; whole windows and counters miss nothing."""
     seen = evidence(None, PRIZE, domains=blind(**changes), claimed=None)
-    assert [item.rule for item in found("unlocked", seen)] == rules
+    assert [item.rule for item in findings_of("unlocked", seen)] == rules
 
 
 def test_a_study_of_too_many_trials_is_out() -> None:
     strict = load_ruleset("hity-algorithms")
     many = TuningTrial(mode="external", trials_count=6)
-    (one,) = found("tuning", evidence(None, strict, tuning=many))
+    (one,) = findings_of("tuning", evidence(None, strict, tuning=many))
     assert (one.rule, one.level) == ("tuning-trials", "fail")
     assert "--trials 5" in one.advice
     five = many.model_copy(update={"trials_count": 5})
-    assert found("tuning", evidence(None, strict, tuning=five)) == []
-    assert found("tuning", evidence(tuning=many)) == [], "without a limit any number may rank"
+    assert findings_of("tuning", evidence(None, strict, tuning=five)) == []
+    assert findings_of("tuning", evidence(tuning=many)) == [], "without a limit any number may rank"

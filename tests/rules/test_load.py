@@ -35,14 +35,14 @@ def test_the_text_in_the_bundle_reads_back_the_same(ruleset: Ruleset) -> None:
     assert read_resolved(as_toml(ruleset), "bundle") == ruleset
 
 
-@pytest.mark.parametrize("source", discover("rulesets"), ids=lambda each: each.name)
+@pytest.mark.parametrize("source", discover("rulesets"), ids=lambda plugin: plugin.name)
 def test_every_shipped_ruleset_loads_and_says_what_it_is_for(source: Any) -> None:
     assert not isinstance(source, Broken)
     ruleset = load_ruleset(source.name)
     assert ruleset.name == source.name
     assert ruleset.title
     assert ruleset.about.endswith(".")
-    known = {each.name for each in discover("checks")}
+    known = {plugin.name for plugin in discover("checks")}
     assert set(ruleset.checks) <= known
     assert read_resolved(as_toml(ruleset), "bundle") == ruleset
 
@@ -92,10 +92,14 @@ def test_the_two_rulesets_of_the_house_are_what_they_promise() -> None:
 
 def test_a_child_changes_only_what_it_names(tmp_path: Path) -> None:
     child = written(tmp_path, "child", 'extends = "smoke"\ntitle = "C"\n[run]\nseeds_count = 5\n')
-    smoke, found = load_ruleset("smoke"), load_ruleset(child)
-    assert found.run == smoke.run.model_copy(update={"seeds_count": 5})
-    assert (found.name, found.title, found.extends) == ("child", "C", "smoke")
-    assert (found.score, found.measure, found.checks) == (smoke.score, smoke.measure, smoke.checks)
+    smoke, ruleset = load_ruleset("smoke"), load_ruleset(child)
+    assert ruleset.run == smoke.run.model_copy(update={"seeds_count": 5})
+    assert (ruleset.name, ruleset.title, ruleset.extends) == ("child", "C", "smoke")
+    assert (ruleset.score, ruleset.measure, ruleset.checks) == (
+        smoke.score,
+        smoke.measure,
+        smoke.checks,
+    )
 
 
 def test_a_parent_beside_the_file_comes_before_a_shipped_one(tmp_path: Path) -> None:
@@ -107,8 +111,8 @@ def test_a_parent_beside_the_file_comes_before_a_shipped_one(tmp_path: Path) -> 
 def test_grandparents_count_too(tmp_path: Path) -> None:
     written(tmp_path, "a", 'title = "a"\n[run]\nseeds_count = 4\nidle_s = 1.0\n')
     written(tmp_path, "b", 'extends = "a"\n[run]\nseeds_count = 5\n')
-    found = load_ruleset(written(tmp_path, "c", 'extends = "b"\ntitle = "c"\n'))
-    assert (found.run.seeds_count, found.run.idle_s) == (5, 1.0)
+    ruleset = load_ruleset(written(tmp_path, "c", 'extends = "b"\ntitle = "c"\n'))
+    assert (ruleset.run.seeds_count, ruleset.run.idle_s) == (5, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -125,18 +129,18 @@ def test_grandparents_count_too(tmp_path: Path) -> None:
 def test_overrides_change_one_constant_and_are_recorded(
     assignment: str, section: str, key: str, value: object
 ) -> None:
-    found = load_ruleset("default", [assignment])
-    assert getattr(getattr(found, section), key) == value
-    assert list(found.overrides) == [f"{section}.{key}"]
+    ruleset = load_ruleset("default", [assignment])
+    assert getattr(getattr(ruleset, section), key) == value
+    assert list(ruleset.overrides) == [f"{section}.{key}"]
     plain = load_ruleset("default").model_dump()
-    changed = found.model_dump()
+    changed = ruleset.model_dump()
     assert {k for k in plain if plain[k] != changed[k]} <= {section, "overrides"}
 
 
 def test_the_last_override_wins() -> None:
-    found = load_ruleset("default", ["run.seeds_count=5", "run.seeds_count=6"])
-    assert found.run.seeds_count == 6
-    assert found.overrides == {"run.seeds_count": "6"}
+    ruleset = load_ruleset("default", ["run.seeds_count=5", "run.seeds_count=6"])
+    assert ruleset.run.seeds_count == 6
+    assert ruleset.overrides == {"run.seeds_count": "6"}
 
 
 @pytest.mark.parametrize(
@@ -199,23 +203,23 @@ def test_the_text_is_toml_that_others_can_read() -> None:
 
 
 def test_a_constant_with_one_home_needs_no_section() -> None:
-    found = load_ruleset("default", ["seeds_count=5"])
-    assert found.run.seeds_count == 5
-    assert found.overrides == {"seeds_count": "5"}
+    ruleset = load_ruleset("default", ["seeds_count=5"])
+    assert ruleset.run.seeds_count == 5
+    assert ruleset.overrides == {"seeds_count": "5"}
 
 
 def test_in_rules_for_imported_records_a_bare_name_means_theirs() -> None:
-    found = load_ruleset("algoperf-v0.6-external", ["as_shipped=false", "confidence=0.9"])
-    assert found.imported is not None
-    assert (found.imported.as_shipped, found.imported.confidence) == (False, 0.9)
-    assert found.score.confidence == 0.95
+    ruleset = load_ruleset("algoperf-v0.6-external", ["as_shipped=false", "confidence=0.9"])
+    assert ruleset.imported is not None
+    assert (ruleset.imported.as_shipped, ruleset.imported.confidence) == (False, 0.9)
+    assert ruleset.score.confidence == 0.95
 
 
 def test_in_rules_for_both_a_bare_name_means_the_bundles() -> None:
-    found = load_ruleset("speedrun", ["confidence=0.9", "as_shipped=false"])
-    assert found.imported is not None
-    assert (found.score.confidence, found.imported.confidence) == (0.9, 0.95)
-    assert not found.imported.as_shipped
+    ruleset = load_ruleset("speedrun", ["confidence=0.9", "as_shipped=false"])
+    assert ruleset.imported is not None
+    assert (ruleset.score.confidence, ruleset.imported.confidence) == (0.9, 0.95)
+    assert not ruleset.imported.as_shipped
 
 
 def test_a_constant_with_two_homes_needs_its_section() -> None:

@@ -52,7 +52,7 @@ def derived(purpose: str, bits: int, index: int = 0) -> int:
 def submission_sha256(files: dict[str, bytes]) -> str:
     """The digest over name, size and content of each file."""
     digest = hashlib.sha256()
-    for name in sorted(files, key=lambda each: each.split("/")):
+    for name in sorted(files, key=lambda path: path.split("/")):
         digest.update(f"{name}\0{len(files[name])}\0{sha256(files[name])}\n".encode())
     return digest.hexdigest()
 
@@ -154,10 +154,10 @@ def evaluation_tree() -> Tree:
 
 
 def event_trees() -> list[Tree]:
-    told = [("launch", 500), ("ready", 900), ("gun", 1500), ("snapshot", 4000), ("end", 8000)]
+    times = [("launch", 500), ("ready", 900), ("gun", 1500), ("snapshot", 4000), ("end", 8000)]
     return [
         {"seq": seq, "t_ns": t_ns, "kind": kind, "data": {}}
-        for seq, (kind, t_ns) in enumerate(told)
+        for seq, (kind, t_ns) in enumerate(times)
     ]
 
 

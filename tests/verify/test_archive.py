@@ -59,7 +59,7 @@ def test_a_packed_bundle_is_checked_alone(results: Results, tmp_path: Path, name
     assert report.bundles[0].run_id == RUN_ID
 
 
-def test_a_changed_file_in_an_archive_is_found(results: Results, tmp_path: Path) -> None:
+def test_a_changed_file_in_an_archive_is_detected(results: Results, tmp_path: Path) -> None:
     folder = results.root / results.place(RUN_ID)
     (folder / "log.txt").write_text("changed")
     report = verify(tarred(tmp_path / "x.tar", folder, RUN_ID))
@@ -214,7 +214,7 @@ def test_a_folder_is_gathered_by_the_same_rules(results: Results, tmp_path: Path
     assert not (other / "link").exists()
 
 
-def test_an_archive_of_nothing_is_told_by_its_own_name(tmp_path: Path) -> None:
+def test_an_archive_of_nothing_is_reported_by_its_own_name(tmp_path: Path) -> None:
     """Where it was unpacked to is nothing that anybody could look at."""
     path = tmp_path / "empty.tar"
     with tarfile.open(path, "w"):

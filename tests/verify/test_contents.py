@@ -1,4 +1,4 @@
-"""Bundles that were sealed well and tell an impossible story: each named check finds its lie."""
+"""Bundles that are sealed correctly and contradict themselves: the named check detects it."""
 
 import gzip
 import json
@@ -155,11 +155,11 @@ LIES: list[tuple[str, Callable[[Parts], Any], str]] = [
 
 
 @pytest.mark.parametrize(("rule", "change", "said"), LIES, ids=[f"{a}-{c}" for a, _, c in LIES])
-def test_a_lie_is_found_by_the_check_that_is_for_it(
+def test_a_lie_is_detected_by_the_check_that_is_for_it(
     tmp_path: Path, rule: str, change: Callable[[Parts], Any], said: str
 ) -> None:
-    found = failures(report_on(tmp_path, change))
-    assert said in found.get(rule, ""), found
+    messages = failures(report_on(tmp_path, change))
+    assert said in messages.get(rule, ""), messages
 
 
 def test_every_check_of_the_contents_is_tried() -> None:
@@ -183,7 +183,7 @@ def test_what_is_odd_but_honest_passes_or_is_skipped(
     assert rule not in failures(report_on(tmp_path, change))
 
 
-def test_a_check_that_lacks_its_file_is_skipped_with_the_reason(tmp_path: Path) -> None:
+def test_a_check_without_its_file_is_skipped_with_the_reason(tmp_path: Path) -> None:
     report = report_on(tmp_path, lambda p: p.run.update(format=99))
     checks = {check.rule: check for check in report.checks}
     assert checks["records"].verdict == "fail"

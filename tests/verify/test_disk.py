@@ -15,15 +15,15 @@ from harness.verify.disk import Unreadable, fingerprint, read, walk
 from harness.verify.seals import own_digest
 
 
-def test_every_kind_is_told(tmp_path: Path) -> None:
+def test_every_kind_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "f").touch()
     os.mkfifo(tmp_path / "p")
     (tmp_path / "l").symlink_to("a")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
-        found = {entry.path: entry.kind for entry in walk(tmp_path)}
-    assert found == {"a": "folder", "a/f": "file", "p": "other", "l": "link", "s": "other"}
+        kinds = {entry.path: entry.kind for entry in walk(tmp_path)}
+    assert kinds == {"a": "folder", "a/f": "file", "p": "other", "l": "link", "s": "other"}
 
 
 def test_a_loop_of_links_ends(tmp_path: Path) -> None:

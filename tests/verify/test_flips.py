@@ -23,7 +23,7 @@ def files_of(results: Results) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_every_flipped_byte_is_found(results: Results) -> None:
+def test_every_flipped_byte_is_detected(results: Results) -> None:
     assert verify(results.root).ok
     missed, count = [], 0
     for path in files_of(results):
@@ -40,7 +40,7 @@ def test_every_flipped_byte_is_found(results: Results) -> None:
 
 
 @pytest.mark.slow
-def test_every_cut_is_found(results: Results) -> None:
+def test_every_cut_is_detected(results: Results) -> None:
     missed = []
     for path in files_of(results):
         whole = path.read_bytes()

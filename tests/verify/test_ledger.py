@@ -52,7 +52,7 @@ EDITS: list[tuple[str, Callable[[Lines], Lines], str]] = [
 
 
 @pytest.mark.parametrize(("change", "rule"), [e[1:] for e in EDITS], ids=[e[0] for e in EDITS])
-def test_an_edited_ledger_is_found(
+def test_an_edited_ledger_is_detected(
     results: Results, change: Callable[[Lines], Lines], rule: str
 ) -> None:
     lines = results.ledger.read_bytes().splitlines(keepends=True)

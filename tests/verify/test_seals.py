@@ -76,8 +76,8 @@ def test_nothing_is_listed_twice_and_the_seal_not_at_all(folder: Path, name: str
 def test_links_and_pipes_are_named(folder: Path) -> None:
     (folder / "link").symlink_to("run.json")
     os.mkfifo(folder / "pipe")
-    found = faults(seals.kinds, folder)
-    assert found == {"link": "a symbolic link", "pipe": "neither file nor folder"}
+    texts = faults(seals.kinds, folder)
+    assert texts == {"link": "a symbolic link", "pipe": "neither file nor folder"}
 
 
 def test_a_file_too_many_is_named(folder: Path) -> None:
@@ -91,7 +91,7 @@ def test_no_bundle_does_without_its_files(folder: Path, name: str) -> None:
     assert list(faults(seals.required, folder)) == [name]
 
 
-def test_a_changed_byte_and_a_changed_length_are_told_apart(folder: Path) -> None:
+def test_a_changed_byte_and_a_changed_length_are_distinguished(folder: Path) -> None:
     path = folder / "run.json"
     data = bytearray(path.read_bytes())
     data[5] ^= 1
@@ -126,7 +126,7 @@ def test_the_checker_and_the_writer_come_to_the_same_digest(folder: Path) -> Non
     assert seals.own_digest() == sha256_tree(seals.HARNESS, "*.py")
 
 
-def test_another_harness_is_told_and_is_no_fault(tmp_path: Path) -> None:
+def test_another_harness_is_reported_and_is_no_fault(tmp_path: Path) -> None:
     def other(parts: Parts) -> None:
         parts.manifest["harness_sha256"] = "f" * 64
 

@@ -55,7 +55,7 @@ def test_hostile_json_is_refused(data: bytes, said: str) -> None:
         tree_of(data, "f")
 
 
-def test_a_newer_format_is_told_apart_from_damage() -> None:
+def test_a_newer_format_differs_from_damage() -> None:
     data = json.dumps({"format": 2, "run_id": "x"}).encode()
     from harness.records import Manifest
 
@@ -75,7 +75,7 @@ def test_a_record_with_a_wrong_type_is_refused() -> None:
         record_of(Event, b'{"seq": 1.5, "t_ns": 0, "kind": "x"}', "events.jsonl:1")
 
 
-def test_a_torn_last_line_is_found() -> None:
+def test_a_torn_last_line_is_detected() -> None:
     assert lines_of(b"a\nb\n", "f") == [b"a", b"b"]
     assert lines_of(b"", "f") == []
     with pytest.raises(Unreadable, match="torn"):
@@ -88,7 +88,7 @@ def test_unpacking_gives_back_what_was_packed(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("slice_bytes", [1, 7, strict.CHUNK_BYTES])
-def test_every_cut_and_every_tail_of_a_table_is_found(
+def test_every_cut_and_every_tail_of_a_table_is_detected(
     slice_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the seam of two slices as anywhere else."""

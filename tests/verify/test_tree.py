@@ -78,7 +78,7 @@ def test_a_flipped_byte_names_the_file(results: Results) -> None:
 
 
 def test_a_removed_ledger_is_missed(results: Results) -> None:
-    """With it the runs that nobody was to see would be gone as well."""
+    """Without it, runs could be left out."""
     shutil.rmtree(results.root / "ledgers")
     report = verify(results.root)
     assert failed(report) == {"ledger-row"}
@@ -91,14 +91,14 @@ def test_a_ledger_further_out_is_not_missed(results: Results) -> None:
     assert not failed(verify(part))
 
 
-def test_an_extra_file_is_found(results: Results) -> None:
+def test_an_extra_file_is_detected(results: Results) -> None:
     (results.root / results.place(FIRST) / "notes.txt").write_text("made better by hand\n")
     report = verify(results.root)
     assert failed(report) == {"files-unlisted"}
     assert "notes.txt" in next(report.failures())
 
 
-def test_a_removed_file_is_found(results: Results) -> None:
+def test_a_removed_file_is_detected(results: Results) -> None:
     (results.root / results.place(FIRST) / "log.txt").unlink()
     assert failed(verify(results.root)) == {"files-intact"}
 
@@ -128,7 +128,7 @@ def test_a_linked_folder_in_the_tree_is_reported(results: Results, tmp_path: Pat
     assert {"tree-links", "ledger-bundles"} <= failed(report)
 
 
-def test_a_renamed_bundle_is_found(results: Results) -> None:
+def test_a_renamed_bundle_is_detected(results: Results) -> None:
     folder = results.root / results.place(FIRST)
     folder.rename(folder.with_name("20261122T000000Z-ffff"))
     assert {"identity", "ledger-row", "ledger-bundles"} <= failed(verify(results.root))
@@ -146,7 +146,7 @@ def test_a_bundle_that_lost_its_manifest_is_no_aborted_run(results: Results) -> 
     assert {"sealed", "ledger-bundles"} <= failed(verify(results.root))
 
 
-def test_a_run_that_was_cut_off_is_told_and_is_no_fault(results: Results) -> None:
+def test_a_run_that_was_cut_off_is_reported_and_is_no_fault(results: Results) -> None:
     place = results.start_only("20261122T000200Z-0003").relative_to(results.root).as_posix()
     report = verify(results.root)
     assert report.ok
@@ -162,7 +162,7 @@ def test_a_cut_off_run_that_no_ledger_started_is_a_fault(results: Results) -> No
     assert failed(verify(results.root)) == {"sealed"}
 
 
-def test_a_resealed_bundle_is_found_by_the_ledger(results: Results) -> None:
+def test_a_resealed_bundle_is_detected_by_the_ledger(results: Results) -> None:
     """Somebody edits the evidence and writes a manifest that fits it."""
     folder = results.root / results.place(FIRST)
     changed = Parts(FIRST)
@@ -171,8 +171,8 @@ def test_a_resealed_bundle_is_found_by_the_ledger(results: Results) -> None:
     forged = other.add(FIRST, lambda parts: setattr(parts, "evaluation", changed.evaluation))
     for name in ("eval.json", "manifest.json"):
         (folder / name).write_bytes((forged / name).read_bytes())
-    found = failed(verify(results.root))
-    assert found == {"ledger-row"}
+    rules = failed(verify(results.root))
+    assert rules == {"ledger-row"}
 
 
 def test_submissions_may_carry_files_that_look_like_bundles(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def nest(results: Results, tmp_path: Path) -> Path:
     return outer.root
 
 
-def test_each_results_folder_in_another_has_its_own_ledgers(nest: Path) -> None:
+def test_every_results_folder_in_another_has_its_own_ledgers(nest: Path) -> None:
     report = verify(nest)
     assert list(report.failures()) == []
     verdicts = [{c.rule: c.verdict for c in bundle.checks} for bundle in report.bundles]
