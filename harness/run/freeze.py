@@ -5,14 +5,8 @@ from pathlib import Path
 
 from harness.records import Finding, Submission
 from harness.run.source_checks import LOCK, packages_bytes, source_findings
-from harness.run.submission import (
-    FILES_MAX,
-    Source,
-    SubmissionError,
-    SubmissionFile,
-    files_of,
-)
-from harness.source_archive import SourceFile, pack_source, read_source_file, write_source
+from harness.run.submission import Source, SubmissionError, SubmissionFile, file_sizes
+from harness.source_archive import pack_source, read_source_file, write_source
 from harness.storage import sha256_file, sha256_tree
 
 
@@ -42,20 +36,6 @@ class FrozenSource:
             )
 
 
-def _read_files(source: Source, size_max: int) -> dict[str, SourceFile]:
-    files: dict[str, SourceFile] = {}
-    size_bytes = 0
-    for path in files_of(source.folder):
-        size_bytes += path.stat().st_size
-        if size_bytes > size_max or len(files) >= FILES_MAX:
-            raise SubmissionError(
-                f"{source.folder}: source is larger than {size_max} bytes or {FILES_MAX} files; "
-                "only source belongs in a submission"
-            )
-        files[path.relative_to(source.folder).as_posix()] = read_source_file(path)
-    return files
-
-
 def freeze(source: Source, target: Path, size_max: int) -> FrozenSource:
     """Copy a source into the folder `target`, hash it and pack it.
 
@@ -64,7 +44,8 @@ def freeze(source: Source, target: Path, size_max: int) -> FrozenSource:
             but plain files.
         OSError: a file cannot be read, or the copy cannot be written.
     """
-    files = _read_files(source, size_max)
+    sizes = file_sizes(source.folder, size_max)
+    files = {path.relative_to(source.folder).as_posix(): read_source_file(path) for path in sizes}
     write_source(files, target)
     file, lock = source.file, target / LOCK
     submission = Submission(

@@ -16,7 +16,7 @@ from harness.run.submission import (
     SubmissionError,
     check_division,
     check_fits,
-    files_of,
+    file_sizes,
 )
 from harness.run.untrusted_files import SOURCE_BYTES_MAX, UnusableFile, read_plain
 
@@ -43,20 +43,12 @@ def _step(rule: str, check: Callable[[], str]) -> InspectionStep:
         return InspectionStep(rule, "fail", str(error))
 
 
-def size_text(source: Source, rules: RunRules) -> str:
-    """Files and bytes of the source, and what the ruleset allows.
-
-    Raises:
-        SubmissionError: it is larger than allowed, or contains something that is no plain file.
-    """
-    sizes = [path.stat().st_size for path in files_of(source.folder)]
-    text = (
-        f"{len(sizes)} files, {sum(sizes)} bytes; "
+def _size_text(source: Source, rules: RunRules) -> str:
+    sizes = file_sizes(source.folder, rules.source_bytes_max)
+    return (
+        f"{len(sizes)} files, {sum(sizes.values())} bytes; "
         f"{FILES_MAX} files and {rules.source_bytes_max} bytes are allowed"
     )
-    if sum(sizes) > rules.source_bytes_max or len(sizes) > FILES_MAX:
-        raise SubmissionError(f"{source.folder}: {text}; only source belongs in a submission")
-    return text
 
 
 def _parsed(path: Path) -> ast.Module:
@@ -164,5 +156,5 @@ def inspect(source: Source, workload: str, rules: RunRules) -> Iterator[Inspecti
     yield _step("entry", lambda: _entry_text(source))
     yield _step("imports", lambda: _imports_text(source))
     yield _step("lock", lambda: _lock_text(source))
-    yield _step("size", lambda: size_text(source, rules))
+    yield _step("size", lambda: _size_text(source, rules))
     yield from _source_steps(source)

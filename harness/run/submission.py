@@ -162,3 +162,20 @@ def _check_plain(path: Path) -> None:
         )
     if not str(path).isprintable():  # a manifest cannot list a name that is not UTF-8
         raise SubmissionError(f"{str(path)!a}: the name has unprintable characters; rename it")
+
+
+def file_sizes(folder: Path, size_max: int) -> dict[Path, int]:
+    """Bytes of each file of a submission's source.
+
+    Raises:
+        SubmissionError: there are more than `size_max` bytes or `FILES_MAX` files, or it contains
+            something that is no plain file.
+    """
+    sizes = {path: path.stat().st_size for path in files_of(folder)}
+    size_bytes = sum(sizes.values())
+    if size_bytes > size_max or len(sizes) > FILES_MAX:
+        raise SubmissionError(
+            f"{folder}: {len(sizes)} files, {size_bytes} bytes; {FILES_MAX} files and {size_max} "
+            "bytes are allowed; only source belongs in a submission"
+        )
+    return sizes

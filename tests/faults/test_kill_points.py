@@ -90,7 +90,7 @@ def test_killed_conductor(point: str, folder: Folder) -> None:
     (bundle,) = verify(folder.results).bundles
     if point not in SEALED:
         assert (bundle.state, bundle.status, bundle.ok) == ("incomplete", "aborted", True)
-        assert "the run goes on, or was cut off" in bundle.checks[0].message
+        assert "the run continues, or was cut off" in bundle.checks[0].message
     assert perform(folder, point, "-") == (0, ["ok"]), "the next run starts"
     report = verify(folder.results)
     assert report.ok, list(report.failures())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.records import RunRules
-from harness.run.inspection import InspectionStep, _names, _parsed, inspect, size_text
+from harness.run.inspection import InspectionStep, _names, _parsed, _size_text, inspect
 from harness.run.source_checks import READABLE_BYTES_MAX
 from harness.run.submission import FILES_MAX, SubmissionError, open_submission
 from tests.run.made import HONEST, Folder
@@ -305,9 +305,10 @@ def test_the_size_is_the_bytes_of_all_files_and_the_limit_is_allowed(folder: Fol
     names = ("train.py", "submission.toml", "sub/more.txt")
     total = sum((path / name).stat().st_size for name in names)
     source = open_submission(str(path))
-    assert size_text(source, RunRules(source_bytes_max=total)).startswith(f"3 files, {total} bytes")
+    text = _size_text(source, RunRules(source_bytes_max=total))
+    assert text.startswith(f"3 files, {total} bytes")
     with pytest.raises(SubmissionError, match="only source belongs") as caught:
-        size_text(source, RunRules(source_bytes_max=total - 1))
+        _size_text(source, RunRules(source_bytes_max=total - 1))
     assert f"{total - 1} bytes are allowed" in str(caught.value)
 
 
