@@ -42,6 +42,7 @@ class Sampler(Metering):
         self.dead = ()
         self.faults = []
         self.latest = None
+        self.dead = ()
         self._breaks_ns = self._begin_ns + 3 * NS_PER_S
 
     @property

@@ -129,7 +129,7 @@ def test_the_checker_finds_a_lost_row(tmp_path: Path) -> None:
         checker.check(after.results, after.truth)
 
 
-@pytest.mark.parametrize("name", ["run.json", "submission/train.py", "events.jsonl"])
+@pytest.mark.parametrize("name", ["run.json", "submission.tar.gz", "events.jsonl"])
 def test_the_checker_finds_a_changed_file(name: str, tmp_path: Path) -> None:
     after = examine(honest(), tmp_path)
     assert after.outcome is not None

@@ -54,7 +54,11 @@ def _is(whom: str, pid: int) -> bool:
     if whom == "sampler":
         return b"harness.measure.sampler" in words
     is_python = b"python" in words[0] if words else False
-    return is_python and any(word.endswith(b"/entry.py") for word in words) and b"train" in words
+    return (
+        is_python
+        and any(word.endswith(b"/sandbox_main.py") for word in words)
+        and b"train" in words
+    )
 
 
 class Killer:
