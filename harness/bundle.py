@@ -1,4 +1,4 @@
-"""The bundle: one sealed folder a run, complete when its manifest exists."""
+"""The bundle: the sealed folder of one run, complete when its manifest exists."""
 
 import gzip
 import hashlib
@@ -48,19 +48,19 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class BundleError(JouleMarkError, ValueError):
-    """A folder that is no readable bundle: the message names the file and the fault."""
+    """A folder that is not a readable bundle; the message names the file and what is wrong."""
 
 
 def harness_sha256() -> str:
-    """Digest of the harness's own sources, as every manifest states it."""
+    """Digest of the sources of the harness, which every manifest contains."""
     return sha256_tree(Path(__file__).parent, "*.py")
 
 
 class EventLog:
-    """The append-only `events.jsonl`: one write a line, synced when asked."""
+    """The append-only `events.jsonl`: one write per line."""
 
     def __init__(self, path: Path, origin_ns: int) -> None:
-        """Open for appending; `origin_ns` is subtracted from every stamp."""
+        """Open a file for appending; `origin_ns` is subtracted from every time."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o644)
         self._origin_ns = origin_ns
@@ -71,7 +71,7 @@ class EventLog:
         """Write one event; `stamp_ns` is on the monotonic clock.
 
         Raises:
-            OSError: the line could not be written whole; nothing of it stays in the file.
+            OSError: the line could not be written; no part of it stays in the file.
         """
         t_ns = stamp_ns - self._origin_ns
         tree = {"seq": self._seq, "t_ns": t_ns, "kind": kind, "data": data}
@@ -81,10 +81,10 @@ class EventLog:
         self._seq += 1
 
     def close(self) -> None:
-        """Sync and close; once it is closed, there is nothing more to do.
+        """Sync and close the file; a second call does nothing.
 
         Raises:
-            OSError: the events may not be durable; the file is closed all the same.
+            OSError: the events may not be durable; the file is closed nevertheless.
         """
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
@@ -96,13 +96,13 @@ class EventLog:
 
 
 def listed_files(folder: Path) -> list[Path]:
-    """The files that a manifest lists: all below the folder but the manifest and its signature."""
+    """The files that a manifest lists: all below the folder except it and its signature."""
     own = {folder / MANIFEST, folder / SIGNATURE}
     return sorted(path for path in folder.rglob("*") if path.is_file() and path not in own)
 
 
 def manifest_files(folder: Path) -> tuple[ManifestFile, ...]:
-    """Path, size and digest of each file to be sealed."""
+    """Path, size and digest of the files to seal."""
     return tuple(
         ManifestFile(
             path=path.relative_to(folder).as_posix(),
@@ -114,9 +114,9 @@ def manifest_files(folder: Path) -> tuple[ManifestFile, ...]:
 
 
 def seal(folder: Path, manifest: Manifest) -> str:
-    """Write the manifest, last of all files; returns its SHA-256.
+    """Write the manifest as the last file; returns its SHA-256.
 
-    Whatever it lists is durable before: a power cut never leaves a manifest over lost files.
+    All other files are synced first, so that a manifest never lists files that a power cut lost.
     """
     sync_tree(folder)
     data = dump(manifest)
@@ -157,22 +157,22 @@ def _format_error(kind: type[Record], data: bytes, path: Path) -> str:
 
 
 class Bundle:
-    """A sealed bundle, read lazily and once; `verify` checks that all of it is intact."""
+    """A sealed bundle; every file is read once, when needed. `harness.verify` checks all of it."""
 
     def __init__(self, folder: Path, *, checked: bool = False) -> None:
-        """Point at a folder.
+        """Name the folder.
 
         Args:
             folder: The bundle.
-            checked: Whether to refuse each file that is not as it was sealed, when it is read.
+            checked: Whether to compare every file with the manifest when it is read.
 
         Raises:
-            BundleError: it has no manifest.
+            BundleError: the folder has no manifest.
         """
-        self._where = str(folder)
-        if not os.path.isfile(f"{self._where}/{MANIFEST}"):  # noqa: PTH113 - as below
-            raise BundleError(
-                f"{folder}: no {MANIFEST}; not a sealed bundle (the run was cut off?)"
+        self._path = str(folder)
+        if not os.path.isfile(f"{self._path}/{MANIFEST}"):  # noqa: PTH113 - as in _read
+            raise BundleError(f"{folder}: no {MANIFEST}, so not a sealed bundle; was it cut off?")
+                f"{folder}: no {MANIFEST}, so not a sealed bundle (was the run cut off?)"
             )
         self.folder = folder
         self._checked = checked
@@ -183,66 +183,64 @@ class Bundle:
 
     @cached_property
     def _sealed(self) -> dict[str, str]:
-        """SHA-256 of each file, as sealed."""
+        """SHA-256 of the files in the manifest, by path."""
         return {file.path: file.sha256 for file in self.manifest.files}
 
     def _read(self, name: str) -> bytes:
         try:
-            # Seven files of ten thousand bundles: without buffers and paths in half the time.
-            with FileIO(f"{self._where}/{name}") as file:
+            # Strings and unbuffered files: they halve the time to read ten thousand bundles.
+            with FileIO(f"{self._path}/{name}") as file:
                 return file.readall()
         except OSError as error:
             raise BundleError(f"{self.folder / name}: {error.strerror or error}") from error
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file of the bundle.
+        """Read a file of the bundle.
 
         Raises:
-            BundleError: it cannot be read, or is not as it was sealed (where that is checked).
+            BundleError: it cannot be read, or (with `checked`) differs from the manifest.
         """
         data = self._read(name)
         if self._checked and self._sealed.get(name) != hashlib.sha256(data).hexdigest():
-            raise BundleError(
-                f"{self.folder / name}: not as it was sealed; its SHA-256 has changed"
-            )
+            raise BundleError(f"{self.folder / name}: was changed after it was sealed")
         return data
 
     def _record(self, name: str, kind: type[AnyRecord]) -> AnyRecord:
         return _parse(kind, self.read(name), self.folder / name)
 
     def _has(self, name: str) -> bool:
-        """Whether the file is there, or was when the bundle was sealed."""
-        there = os.path.exists(f"{self._where}/{name}")  # noqa: PTH110 - as above
-        return there or (self._checked and name in self._sealed)
+        """Whether the file exists, or (with `checked`) is in the manifest."""
+        exists = os.path.exists(f"{self._path}/{name}")  # noqa: PTH110 - as in _read
+        return exists or (self._checked and name in self._sealed)
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What is in the bundle."""
+        """The list of files, with their digests."""
         return _parse(Manifest, self._manifest_bytes, self.folder / MANIFEST)
 
     @cached_property
     def manifest_sha256(self) -> str:
-        """The bundle's identity."""
+        """SHA-256 of the manifest, which identifies the bundle."""
         return hashlib.sha256(self._manifest_bytes).hexdigest()
 
     @cached_property
     def run(self) -> Run:
-        """Who, what, when, which snapshots, what was found."""
+        """The record of the run."""
         return self._record("run.json", Run)
 
     @cached_property
     def machine(self) -> Machine:
-        """The machine before and after."""
+        """The record of the machine before and after the run."""
         return self._record("machine.json", Machine)
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
-        """The metric of each snapshot; None for runs that got nowhere near one."""
+        """The metrics of the snapshots; None if the run ended before its evaluation."""
         return self._record("eval.json", Evaluation) if self._has("eval.json") else None
 
     @cached_property
     def ruleset(self) -> Ruleset:
-        """The ruleset in force when it ran."""
+        """The ruleset of the run."""
         path = self.folder / "ruleset.toml"
         try:
             return read_resolved(self.read("ruleset.toml").decode(), path)
@@ -251,12 +249,12 @@ class Bundle:
 
     @property
     def trace_path(self) -> Path | None:
-        """The raw readings; None for runs without a meter."""
+        """Path of the readings; None for runs without a meter."""
         path = self.folder / TRACE
         return path if path.exists() else None
 
     def trace_text(self) -> bytes | None:
-        """The raw readings as text; None for runs without a meter.
+        """The readings as CSV text; None for runs without a meter.
 
         Raises:
             BundleError: the file cannot be read or unpacked.
@@ -272,7 +270,7 @@ class Bundle:
         """The submission's source as it was run: name to contents.
 
         Raises:
-            BundleError: a file cannot be read, is not as it was sealed, or has an unsafe name.
+            BundleError: a file cannot be read, was changed after it was sealed, or has an unsafe name.
         """
         try:
             if self._has(SOURCE):
@@ -291,10 +289,10 @@ class Bundle:
         return SourceFile(self.read(SOURCE_FOLDER + name), os.access(path, os.X_OK))
 
     def events(self) -> Iterator[Event]:
-        """The events, in order of writing.
+        """The events in the order of writing.
 
         Raises:
-            BundleError: a line is no event.
+            BundleError: a line is not an event.
         """
         path = self.folder / "events.jsonl"
         with path.open("rb") as file:
@@ -306,18 +304,17 @@ class Bundle:
 
 
 def find_bundles(results: Path) -> list[Path]:
-    """Folders of all sealed bundles below a results folder (or the folder itself), sorted.
+    """All sealed bundles below a results folder (or the folder itself), sorted.
 
-    What lies inside a bundle belongs to it: a submission that carries a `manifest.json` of its own
-    makes no second bundle.
+    A folder inside of a bundle is not listed: a submission may contain a `manifest.json` of its
+    own.
     """
-    found = sorted(_bundles(str(results)), key=lambda folder: folder.split("/"))
-    return list(map(Path, found))
+    return list(map(Path, sorted(_bundles(str(results)), key=lambda path: path.split("/"))))
 
 
 def _bundles(folder: str) -> Iterator[str]:
-    """The folder itself, or bundles below it; one that cannot be listed holds none."""
-    if os.path.isfile(f"{folder}/{MANIFEST}"):  # noqa: PTH113 - asked of every folder of results
+    """The folder itself, or the bundles below it; a folder that cannot be listed has none."""
+    if os.path.isfile(f"{folder}/{MANIFEST}"):  # noqa: PTH113 - as in _read
         yield folder
         return
     try:
@@ -325,5 +322,5 @@ def _bundles(folder: str) -> Iterator[str]:
             below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return
-    for item in below:
-        yield from _bundles(item)
+    for path in below:
+        yield from _bundles(path)

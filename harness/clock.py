@@ -1,7 +1,7 @@
-"""The one clock: monotonic nanoseconds, and anchors that tie them to the other clocks.
+"""The clock of the harness: monotonic nanoseconds, and anchors that relate them to other clocks.
 
-Durations come from ``CLOCK_MONOTONIC`` alone, which is system-wide, so stamps of different
-processes can be compared. Wall time appears only in an :class:`Anchor`, and never in a difference.
+All durations are differences of ``CLOCK_MONOTONIC``, which is the same in all processes. Wall time
+is used only in an :class:`Anchor`, never in a difference.
 """
 
 import time
@@ -17,9 +17,9 @@ def now_ns() -> int:
 
 
 class Anchor(NamedTuple):
-    """One moment on four clocks, all in nanoseconds.
+    """One moment on four clocks, in nanoseconds.
 
-    A step of the wall clock or a suspend shows as a changed difference between two anchors.
+    Between two anchors, a step of the wall clock or a suspend changes the differences of clocks.
     """
 
     monotonic_ns: int
@@ -29,7 +29,7 @@ class Anchor(NamedTuple):
 
 
 def anchor() -> Anchor:
-    """Read the four clocks back to back (within about a microsecond)."""
+    """Read the four clocks within about a microsecond."""
     return Anchor(
         time.monotonic_ns(),
         time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW),
@@ -39,29 +39,29 @@ def anchor() -> Anchor:
 
 
 def utc_text(wall_ns: int) -> str:
-    """ISO 8601 text with nanoseconds, as ``2026-11-22T00:07:25.000000001Z``."""
+    """ISO 8601 text with nanoseconds, such as ``2026-11-22T00:07:25.000000001Z``."""
     seconds, rest = divmod(wall_ns, NS_PER_S)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 def utc_compact(wall_ns: int) -> str:
-    """Seconds-resolution stamp for folder names, as ``20261122T000725Z``."""
+    """Time in seconds for folder names, such as ``20261122T000725Z``."""
     return f"{datetime.fromtimestamp(wall_ns // NS_PER_S, UTC):%Y%m%dT%H%M%SZ}"
 
 
 class Clock(Protocol):
-    """What a part that waits needs of time."""
+    """A clock that can wait; tests use a virtual one."""
 
     def now_ns(self) -> int:
         """Monotonic nanoseconds."""
         ...
 
     def sleep_until(self, deadline_ns: int) -> None:
-        """Return at or after the deadline."""
+        """Sleep until a time of `now_ns`."""
         ...
 
     def anchor(self) -> Anchor:
-        """All four clocks at one moment."""
+        """Read the four clocks."""
         ...
 
 
@@ -73,10 +73,10 @@ class SystemClock:
         return now_ns()
 
     def sleep_until(self, deadline_ns: int) -> None:
-        """Sleep to an absolute deadline, so that errors do not add up."""
+        """Sleep until a time of `now_ns`; an absolute time, so that errors do not add up."""
         while (left_ns := deadline_ns - now_ns()) > 0:
             time.sleep(left_ns / NS_PER_S)
 
     def anchor(self) -> Anchor:
-        """All four clocks at one moment."""
+        """Read the four clocks."""
         return anchor()

@@ -1,4 +1,4 @@
-"""The ledger of a machine: append-only, chained rows; a run that was started is in it."""
+"""The ledger of a machine: an append-only chain of rows that lists every started run."""
 
 import fcntl
 import hashlib
@@ -17,37 +17,39 @@ from harness.storage import append_whole, make_folder, sync_folder
 
 GENESIS = "0" * 64
 FOREIGN = "foreign"
-"""Name of the ledger of bundles that came from elsewhere; no machine is called so."""
+"""Name of the ledger of imported bundles; no machine has this name."""
 RowKind = Literal["started", "finished", "foreign"]
-_STATED = ("run_id", "workload", "submission", "submission_sha256", "seed_commitment", "bundle")
-"""What both rows of a run state."""
+_STATEMENTS = ("run_id", "workload", "submission", "submission_sha256", "seed_commitment", "bundle")
+"""Fields that are the same in both rows of a run."""
 
 
 class LedgerError(JouleMarkError, ValueError):
-    """A ledger that cannot be trusted or appended to: the message names file and line."""
+    """A ledger that is damaged; the message names the file and the line."""
 
 
 def row_hash(tree: dict[str, Any]) -> str:
-    """SHA-256 of a row's canonical JSON: sorted keys, no spaces, without its own `hash`."""
+    """SHA-256 of the canonical JSON of a row: sorted keys, no spaces, without its `hash`."""
     body = {key: value for key, value in tree.items() if key != "hash"}
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_ledger(path: Path) -> list[LedgerRow]:
-    """All rows, with sequence, chain and hashes checked.
+    """Read all rows, and check their numbers, chain and hashes.
 
     Raises:
-        LedgerError: a line is torn, altered, missing or out of order.
+        LedgerError: a line is incomplete, changed, missing or out of order.
     """
     rows: list[LedgerRow] = []
     if not path.exists():
         return rows
     data = path.read_bytes()
     if data and not data.endswith(b"\n"):
-        raise LedgerError(f"{path}: last line is torn; the next run sets it aside and goes on")
+        raise LedgerError(
+            f"{path}: the last line is torn; the next run moves it to a .torn file and continues"
+        )
     for number, line in enumerate(data.splitlines(), 1):
-        row = _checked(line, f"{path}:{number}")
+        row = _read_row(line, f"{path}:{number}")
         expected = (len(rows), rows[-1].hash if rows else GENESIS)
         if (row.seq, row.previous) != expected:
             raise LedgerError(
@@ -57,7 +59,7 @@ def read_ledger(path: Path) -> list[LedgerRow]:
     return rows
 
 
-def _checked(line: bytes, where: str) -> LedgerRow:
+def _read_row(line: bytes, where: str) -> LedgerRow:
     try:
         row = load(LedgerRow, line, where)
     except RecordError as error:
@@ -68,21 +70,21 @@ def _checked(line: bytes, where: str) -> LedgerRow:
 
 
 class Ledger:
-    """Appends rows under a lock that vanishes with the process."""
+    """Appends rows under a file lock, which the kernel releases when the process ends."""
 
     def __init__(self, results: Path, machine: str) -> None:
-        """The ledger `results/ledgers/<machine>.jsonl`."""
+        """Name the ledger `results/ledgers/<machine>.jsonl`."""
         self.path = results / "ledgers" / f"{machine}.jsonl"
 
     def append(self, kind: RowKind, **fields: Any) -> LedgerRow:
-        """Add one row, synced before it returns.
+        """Add one row; it is synced when this returns.
 
         Raises:
-            LedgerError: the file is damaged, so that nothing may be added to it.
-            OSError: the row could not be written; the ledger is as it was.
+            LedgerError: the file is damaged, so nothing is added.
+            OSError: the row could not be written; the ledger is unchanged.
         """
-        with self._held() as descriptor:
-            row = self._next(kind, fields)
+        with self._locked() as descriptor:
+            row = self._next_row(kind, fields)
             line = json.dumps(row.model_dump(mode="json"), sort_keys=True, allow_nan=False)
             size_bytes = os.fstat(descriptor).st_size
             try:
@@ -91,50 +93,50 @@ class Ledger:
                 if not size_bytes:
                     sync_folder(self.path.parent)
             except OSError:
-                # A row that nobody was told of must not be there either.
+                # The caller treats this row as not written, so no part of it may stay.
                 os.ftruncate(descriptor, size_bytes)
                 raise
             return row
 
     def finish(self, started: LedgerRow, status: Status, manifest_sha256: str) -> LedgerRow:
-        """Close a row that `append` opened, with the same statements.
+        """Add the row that finishes a run, with the statements of the row that started it.
 
         Raises:
-            LedgerError: the file is damaged, so that nothing may be added to it.
-            OSError: the row could not be written; the ledger is as it was.
+            LedgerError: the file is damaged, so nothing is added.
+            OSError: the row could not be written; the ledger is unchanged.
         """
-        stated = started.model_dump(include=set(_STATED))
-        return self.append("finished", status=status, manifest_sha256=manifest_sha256, **stated)
+        statements = started.model_dump(include=set(_STATEMENTS))
+        return self.append("finished", status=status, manifest_sha256=manifest_sha256, **statements)
 
     def unfinished(self) -> list[LedgerRow]:
-        """Rows of runs that were started and never finished.
+        """Rows of runs that were started and not finished.
 
         Raises:
             LedgerError: the file is damaged.
         """
-        with self._held():
+        with self._locked():
             rows = read_ledger(self.path)
-        done = {row.run_id for row in rows if row.kind == "finished"}
-        return [row for row in rows if row.run_id not in done]
+        finished = {row.run_id for row in rows if row.kind == "finished"}
+        return [row for row in rows if row.run_id not in finished]
 
     @contextmanager
-    def _held(self) -> Iterator[int]:
-        """The file, locked, without what a crash left of a row; made where there was none."""
+    def _locked(self) -> Iterator[int]:
+        """Lock the file, which is created if needed, and remove a row that a crash cut off."""
         if not self.path.parent.is_dir():
             make_folder(self.path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(self.path, flags, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._set_torn_aside(descriptor)
+            self._move_torn_line(descriptor)
             yield descriptor
         finally:
             os.close(descriptor)
 
-    def _set_torn_aside(self, descriptor: int) -> None:
-        """Move a last line without its end into `<ledger>.torn`.
+    def _move_torn_line(self, descriptor: int) -> None:
+        """Move an incomplete last line to `<ledger>.torn`.
 
-        Only a crash in the middle of a write leaves one, and nobody was told of that row.
+        Only a crash during a write leaves one, and that write did not report success.
         """
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
@@ -143,7 +145,7 @@ class Ledger:
                 aside.write(data[whole:] + b"\n")
             os.ftruncate(descriptor, whole)
 
-    def _next(self, kind: RowKind, fields: dict[str, Any]) -> LedgerRow:
+    def _next_row(self, kind: RowKind, fields: dict[str, Any]) -> LedgerRow:
         rows = read_ledger(self.path)
         previous = rows[-1].hash if rows else GENESIS
         base = LedgerRow(
@@ -157,13 +159,13 @@ class Ledger:
         return base.model_copy(update={"hash": row_hash(base.model_dump(mode="json"))})
 
     def last_manifest(self) -> str | None:
-        """SHA-256 of the manifest sealed last on this machine."""
+        """SHA-256 of the last manifest of this machine; None if there is none."""
         sealed = [row.manifest_sha256 for row in read_ledger(self.path) if row.manifest_sha256]
         return sealed[-1] if sealed else None
 
 
 class MachineBusy(JouleMarkError, RuntimeError):
-    """Another run holds this machine."""
+    """Another run uses this machine."""
 
     # What is measured next to another run cannot be trusted, so no run is started.
     exit_code = ExitCode.UNTRUSTED
@@ -173,12 +175,12 @@ LOCK_VARIABLE = "JOULEMARK_LOCK"
 
 
 def lock_path() -> Path:
-    """The machine-wide lock file; `JOULEMARK_LOCK` names another one."""
+    """The lock file of the machine; `JOULEMARK_LOCK` names another one."""
     return Path(os.environ.get(LOCK_VARIABLE) or Path(tempfile.gettempdir()) / "joulemark.lock")
 
 
 def _open_lock(path: Path) -> int:
-    """Open the lock file, or make it; another user's file is opened as it is."""
+    """Open the lock file, or create it; it may belong to another user."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -187,10 +189,10 @@ def _open_lock(path: Path) -> int:
 
 @contextmanager
 def machine_lock(path: Path | None = None) -> Iterator[None]:
-    """Hold the machine for one series; the lock vanishes with the process, whatever ends it.
+    """Reserve the machine for one series; the kernel releases it when the process ends.
 
     Raises:
-        MachineBusy: another run holds it.
+        MachineBusy: another run uses the machine.
     """
     path = path or lock_path()
     descriptor = _open_lock(path)
@@ -199,7 +201,7 @@ def machine_lock(path: Path | None = None) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise MachineBusy(
-                f"another run holds this machine ({path}); wait for it or stop it"
+                f"another run uses this machine ({path}); wait for it or stop it"
             ) from error
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The shapes of plug-ins: what a meter, a launcher and a page offer, without any heavy import."""
+"""The interfaces of meters and launchers, without any heavy import."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether something can be used here, why, and what would change that."""
+    """Whether something can be used on this machine, why, and what would change that."""
 
     ok: bool
     reason: str
-    """What was found: a sentence without capital or full stop."""
+    """A sentence without capital and full stop."""
     advice: str = ""
-    """What to do to make it available; empty where nothing can be done."""
+    """What makes it available; empty if nothing does."""
 
 
 # --- meters -------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ class Meter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds on a sandbox; what a launcher cannot set it lists in `Sandbox.unmet`."""
+    """Limits of a sandbox; a launcher lists those that it cannot set in `Sandbox.unmet`."""
 
     tmp_bytes: int = 1 << 30
     file_bytes: int = 1 << 30
@@ -173,42 +173,42 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxRequest:
-    """What to start and what it may see."""
+    """What to start in a sandbox, and what it may read."""
 
     command: tuple[str, ...]
-    """Program and arguments, as paths inside; `{source}` becomes the submission's folder there."""
+    """Program and arguments, as paths inside; `{source}` becomes the submission's folder."""
     source: Path
     """The frozen submission, readable at `inside_source`."""
     readable: tuple[Path, ...] = ()
-    """Further files and folders, readable at their own paths."""
+    """Further files and folders, readable under their own paths."""
     masks: tuple[Path, ...] = ()
     """Folders below a readable one that appear empty."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """The whole environment, besides what the launcher needs itself."""
+    """The environment; the launcher adds only what it needs itself."""
     pass_fds: tuple[int, ...] = ()
-    """Descriptors kept open at their numbers (the socket)."""
+    """Descriptors that stay open under their numbers, such as the socket."""
     devices: tuple[Path, ...] = ()
-    """Device nodes that it may use, as `/dev/nvidia0`; no others are there."""
+    """Device nodes that it may use, such as `/dev/nvidia0`; there are no others."""
     stdout: int = 1
     stderr: int = 2
     limits: Limits = field(default_factory=Limits)
 
 
 class Exit(NamedTuple):
-    """How a sandbox ended, by the kernel's account of every process in it.
+    """How a sandbox ended, and the resource usage of all its processes.
 
-    Both `code` and `signal` where the launcher cannot tell 128 + n from signal n.
+    Both `code` and `signal` are set if the launcher cannot distinguish code 128 + n from signal n.
     """
 
     code: int | None
     signal: int | None
     cpu_s: float | None
     peak_rss_bytes: int | None
-    """Largest resident set of any single process in it."""
+    """Largest resident set of any single process."""
     oom: bool = False
-    """Whether the kernel killed one of its processes at the memory limit."""
+    """Whether the kernel killed a process because of the memory limit."""
     cpu_lost: bool = False
-    """Whether children were left to no account: then `cpu_s` is less than what was used."""
+    """Whether the time of some processes is missing in `cpu_s`."""
 
 
 class Sandbox(Protocol):
@@ -218,23 +218,23 @@ class Sandbox(Protocol):
     """Becomes readable when the last process is dead."""
     uid: int | None
     inside_source: str
-    """Where the submission's folder is seen from inside."""
+    """Path of the submission's folder inside."""
     unmet: tuple[str, ...]
-    """Limits that could not be set."""
+    """Names of the limits that could not be set."""
 
     def cpu_s(self) -> float | None:
         """CPU seconds so far of all processes, living and reaped."""
         ...
 
     def kill(self) -> None:
-        """SIGKILL the whole tree; returns at once."""
+        """SIGKILL all processes, without waiting."""
         ...
 
     def reap(self, timeout_s: float) -> Exit:
-        """Wait until no process is left, and account for them.
+        """Wait until no process is left, and return how the sandbox ended.
 
         Raises:
-            TimeoutError: something is still alive.
+            TimeoutError: a process is still alive.
         """
         ...
 
@@ -243,10 +243,10 @@ class Launcher(Protocol):
     """A launcher plug-in: `LAUNCHER` in `launchers/<name>.py`."""
 
     level: Literal["none", "landlock", "bubblewrap"]
-    """What it reaches."""
+    """The isolation level."""
 
     def probe(self) -> Availability:
-        """Try it for real: start `true` in it."""
+        """Try it by starting `true` in a sandbox."""
         ...
 
     def launch(self, request: SandboxRequest) -> Sandbox:

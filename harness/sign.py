@@ -1,6 +1,6 @@
 """Signs manifests: a DSSE envelope with ed25519 over an in-toto statement (extra `sign`).
 
-The envelope names the manifest's SHA-256, and the manifest names every file's, so that one
+The envelope contains the SHA-256 of the manifest, and the manifest that of every file, so one
 signature covers the bundle. Formats: DSSE v1 (secure-systems-lab/dsse), in-toto Statement v1.
 """
 
@@ -33,14 +33,14 @@ class SignError(JouleMarkError, ValueError):
 
 
 class SigningMissing(JouleMarkError, RuntimeError):
-    """The package that signs is not installed."""
+    """The package `cryptography` is not installed."""
 
     exit_code = ExitCode.MISSING
 
 
 def _need_cryptography() -> None:
     try:
-        import cryptography  # noqa: F401
+        import cryptography  # noqa: F401 - only whether it can be imported
     except ImportError as error:
         raise SigningMissing(
             "signing needs the package cryptography: pip install 'joulemark[sign]'"
@@ -59,18 +59,18 @@ def key_id(key: "Ed25519PublicKey") -> str:
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
-    """Pre-authentication encoding: what is signed (DSSE v1, protocol)."""
+    """Pre-authentication encoding: the bytes that are signed (DSSE v1, protocol)."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Create a file that was not there; a key is never overwritten."""
+    """Create a new file; a key is never overwritten."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except OSError as error:
         raise SignError(
-            f"{path}: cannot be made: {error.strerror}; keys are never overwritten"
+            f"{path}: cannot be created: {error.strerror}; keys are never overwritten"
         ) from error
     try:
         write_all(descriptor, data)
@@ -79,11 +79,11 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def generate(path: Path) -> str:
-    """Write a new private key (mode 0600) and beside it the public one; returns the key's id.
+    """Write a new private key (mode 0600) and its public key (`.pub`); returns the id of the key.
 
     Raises:
-        SigningMissing: cryptography is not installed.
-        SignError: a file is there already, or cannot be written.
+        SigningMissing: `cryptography` is not installed.
+        SignError: a file exists already, or cannot be written.
     """
     _need_cryptography()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -106,8 +106,8 @@ def load_key(path: Path) -> "Ed25519PrivateKey":
     """Read a private key.
 
     Raises:
-        SigningMissing: cryptography is not installed.
-        SignError: the file is missing or holds no ed25519 private key.
+        SigningMissing: `cryptography` is not installed.
+        SignError: the file is missing or contains no ed25519 private key.
     """
     _need_cryptography()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -124,7 +124,7 @@ def load_key(path: Path) -> "Ed25519PrivateKey":
 
 
 def statement(manifest: Manifest, manifest_sha256: str) -> bytes:
-    """What is said of a bundle: the digest of its manifest, and which run that is."""
+    """The signed statement: the digest of the manifest, and the run's id and status."""
     tree = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": MANIFEST, "digest": {"sha256": manifest_sha256}}],
@@ -135,46 +135,46 @@ def statement(manifest: Manifest, manifest_sha256: str) -> bytes:
 
 
 def sign(folder: Path, key: "Ed25519PrivateKey") -> str:
-    """Write `manifest.dsse.json` beside the manifest; returns the key's id.
+    """Write `manifest.dsse.json` next to the manifest; returns the id of the key.
 
-    A signature of the same key is renewed, those of other keys stay.
+    A signature of the same key is replaced; those of other keys stay.
 
     Raises:
-        BundleError: the folder is no sealed bundle.
-        SignError: there is an envelope for another manifest.
+        BundleError: the folder is not a sealed bundle.
+        SignError: the folder has an envelope for another manifest.
     """
     bundle = Bundle(folder)
-    return _write(folder, statement(bundle.manifest, bundle.manifest_sha256), key)
+    return _write_envelope(folder, statement(bundle.manifest, bundle.manifest_sha256), key)
 
 
-def sign_ahead(folder: Path, manifest: Manifest, key: "Ed25519PrivateKey") -> str:
-    """Sign the manifest that is about to be written; returns the key's id.
+def sign_before_sealing(folder: Path, manifest: Manifest, key: "Ed25519PrivateKey") -> str:
+    """Sign a manifest that is not written yet; returns the id of the key.
 
-    The manifest is the last file of all, so a bundle that is complete is signed, too.
+    The manifest is the last file of a bundle, so every complete bundle is signed.
 
     Raises:
-        OSError: the signature could not be written; nothing of it is there.
+        OSError: the signature could not be written; no part of it stays.
     """
     digest = hashlib.sha256(dump(manifest)).hexdigest()
-    return _write(folder, statement(manifest, digest), key)
+    return _write_envelope(folder, statement(manifest, digest), key)
 
 
-def _write(folder: Path, payload: bytes, key: "Ed25519PrivateKey") -> str:
+def _write_envelope(folder: Path, payload: bytes, key: "Ed25519PrivateKey") -> str:
     name = key_id(key.public_key())
-    mark = base64.b64encode(key.sign(pae(PAYLOAD_TYPE, payload))).decode()
+    signature = base64.b64encode(key.sign(pae(PAYLOAD_TYPE, payload))).decode()
     encoded = base64.b64encode(payload).decode()
-    others = [signature for signature in _signatures(folder, encoded) if signature["keyid"] != name]
+    others = [other for other in _signatures(folder, encoded) if other["keyid"] != name]
     tree = {
         "payloadType": PAYLOAD_TYPE,
         "payload": encoded,
-        "signatures": [*others, {"keyid": name, "sig": mark}],
+        "signatures": [*others, {"keyid": name, "sig": signature}],
     }
     write_file(folder / SIGNATURE, (json.dumps(tree, indent=1, sort_keys=True) + "\n").encode())
     return name
 
 
 def _signatures(folder: Path, payload: str) -> list[dict[str, str]]:
-    """Signatures that are there already, over the same payload."""
+    """Existing signatures of the same payload."""
     path = folder / SIGNATURE
     if not path.exists():
         return []
@@ -183,7 +183,5 @@ def _signatures(folder: Path, payload: str) -> list[dict[str, str]]:
         if tree["payload"] == payload:
             return [{"keyid": item["keyid"], "sig": item["sig"]} for item in tree["signatures"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise SignError(f"{path}: not a DSSE envelope; remove it to sign anew") from error
-    raise SignError(
-        f"{path}: signs another manifest than the one beside it; the bundle was changed"
-    )
+        raise SignError(f"{path}: not a DSSE envelope; remove it to sign again") from error
+    raise SignError(f"{path}: signs another manifest than the one here; the bundle was changed")

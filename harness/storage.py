@@ -1,4 +1,4 @@
-"""Bytes on disk: writes that are whole or fail, and digests; the standard library suffices."""
+"""Writes files completely or not at all, and computes digests, with the standard library only."""
 
 import errno
 import hashlib
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def write_all(descriptor: int, data: "Buffer") -> None:
-    """Write every byte: `os.write` may write fewer without an error (a full disk does).
+    """Write all bytes; `os.write` may write fewer without an error, as on a full disk.
 
     Raises:
-        OSError: the rest could not be written.
+        OSError: some bytes could not be written.
     """
     view = memoryview(data).cast("B")
     while view:
@@ -25,10 +25,10 @@ def write_all(descriptor: int, data: "Buffer") -> None:
 
 
 def append_whole(descriptor: int, data: bytes, size_bytes: int) -> None:
-    """Append to a file of the given size; a failed write leaves nothing of itself behind.
+    """Append to a file of the given size; if the write fails, the file keeps that size.
 
     Raises:
-        OSError: the data could not be written whole.
+        OSError: the data could not be written completely.
     """
     try:
         write_all(descriptor, data)
@@ -38,42 +38,42 @@ def append_whole(descriptor: int, data: bytes, size_bytes: int) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, synced, then renamed over.
+    """Write a file completely or not at all: to a temporary file, which is synced and renamed.
 
     Raises:
-        OSError: it could not be written; what was there before is there still.
+        OSError: the file could not be written; an existing file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    part = path.with_name(f".{path.name}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         try:
             write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        beside.replace(path)
+        part.replace(path)
     except BaseException:
-        # A bundle lists every file that lies in it, so a torn one must not stay.
-        beside.unlink(missing_ok=True)
+        # A bundle lists every file in its folder, so an incomplete one must not stay.
+        part.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that is not there yet, and those above it, each durable where it lies.
+    """Create a folder and those above it, and sync their entries.
 
     Raises:
-        OSError: it is there already, or cannot be made.
+        OSError: the folder exists already, or cannot be created.
     """
-    missing = [item for item in (path, *path.parents) if not item.exists()]
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True)
-    for item in reversed(missing):
-        sync_folder(item.parent)
+    for folder in reversed(missing):
+        sync_folder(folder.parent)
 
 
 def sync_tree(folder: Path) -> None:
-    """Make everything below a folder durable: what programs copied there never synced itself."""
+    """Sync everything below a folder; the programs that wrote it may not have done so."""
     for root, _, names in os.walk(folder):
         for name in names:
             _sync(Path(root) / name, 0)
@@ -81,7 +81,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder's entries durable."""
+    """Sync the entries of a folder."""
     _sync(folder, os.O_DIRECTORY)
 
 
@@ -94,15 +94,15 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_tree(root: Path, pattern: str = "*") -> str:
-    """SHA-256 over names, sizes and contents of the files below a folder, in sorted order."""
+    """SHA-256 over names, sizes and contents of the files below a folder, sorted by path."""
     digest = hashlib.sha256()
-    for path in sorted(item for item in root.rglob(pattern) if item.is_file()):
+    for path in sorted(path for path in root.rglob(pattern) if path.is_file()):
         if "__pycache__" in path.parts:
             continue
         name = path.relative_to(root).as_posix()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.bundle import Bundle, BundleError
 from harness.records import dump
-from harness.sign import SignError, generate, key_id, load_key, pae, sign, sign_ahead
+from harness.sign import SignError, generate, key_id, load_key, pae, sign, sign_before_sealing
 from harness.verify import BadKey, Report, verify
 from harness.verify.signature import pre_authentication_encoding
 from tests.conftest import needs
@@ -80,7 +80,7 @@ def test_a_manifest_is_signed_before_it_is_there(results: Results, key: Path) ->
     envelope(results).unlink()
     manifest = bundle.manifest
     (folder / "manifest.json").unlink()
-    sign_ahead(folder, manifest, load_key(key))
+    sign_before_sealing(folder, manifest, load_key(key))
     assert envelope(results).read_bytes() == after
     assert verify(results.root).bundles[0].state == "incomplete", "a signature seals nothing"
 

@@ -1,4 +1,4 @@
-"""What a check looks at: one run, its evaluation, its machine, and the ruleset that judges it."""
+"""The input of a check: one run with its evaluation and machine, and the ruleset."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from harness.records import Evaluation, Finding, Machine, Ruleset, Run
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One run before the judge; the machine is read only where a check asks for it."""
+    """One run and what belongs to it; the machine is read only if a check needs it."""
 
     run: Run
     evaluation: Evaluation | None

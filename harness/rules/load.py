@@ -1,10 +1,11 @@
-"""Reads rulesets: TOML, `extends`, and overrides by dotted key."""
+"""Reads rulesets: TOML files with `extends`, and overrides by dotted key."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import tomli_w
 
@@ -22,78 +23,55 @@ from harness.records import (
     load,
 )
 from harness.records.ruleset import without_retired_keys
-from harness.registry import find, sources
+from harness.registry import UnknownPlugin, find, sources
 
 Tree = dict[str, Any]
 
 
 class RulesetError(JouleMarkError, ValueError):
-    """A ruleset that cannot be used: the message names file, key and fault."""
+    """A ruleset that cannot be used; the message names the file, the key and what is wrong."""
 
 
-def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> Tree:
+def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> Tree:
     result = dict(base)
     for key, value in change.items():
         old = result.get(key)
         nested = isinstance(old, dict) and isinstance(value, dict)
-        result[key] = _merged(old, value) if nested and old is not None else value
+        result[key] = _merge(old, value) if nested and old is not None else value
     return result
 
 
-def _parse(path: Path) -> Tree:
+def _resolve(path: Path, seen: tuple[Path, ...] = ()) -> Tree:
+    """Parse a file, merged into the ruleset that it extends."""
+    if path in seen:
+        chain = " -> ".join(file.stem for file in (*seen, path))
+        raise RulesetError(f"{path}: extends itself ({chain})")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RulesetError(f"{path}: not valid TOML: {error}") from error
-
-
-def _built_in(name: str) -> Path:
-    """The file of a ruleset that the registry knows.
-
-    Raises:
-        UnknownPlugin: there is none of that name.
-    """
-    return cast("Path", find("rulesets", name).value)
-
-
-def _resolve(path: Path, seen: tuple[Path, ...]) -> Tree:
-    """The tree of a file laid over the tree that it extends."""
-    if path in seen:
-        raise RulesetError(
-            f"{path}: extends itself by way of {' -> '.join(item.stem for item in seen)}"
-        )
-    tree = _parse(path)
     parent = tree.get("extends")
     if parent is None:
         return tree
-    beside = path.parent / f"{parent}.toml"
-    base = beside if beside.exists() else _built_in(parent)
-    return _merged(_resolve(base, (*seen, path)), tree)
+    neighbour = path.parent / f"{parent}.toml"
+    base = neighbour if neighbour.exists() else find("rulesets", parent).value
+    return _merge(_resolve(base, (*seen, path)), tree)
 
 
 def rulesets_for(format_name: str) -> tuple[str, ...]:
-    """Names of rulesets that score imported records of a format, sorted.
-
-    They are found by their text: none of them is loaded.
-    """
-    said = f'source_format = "{format_name}"'
-    direct = []
-    derived = {}
+    """Names of the rulesets that score imported records of a format, sorted."""
+    names = []
     for source in sources("rulesets"):
-        text = source.path.read_text(encoding="utf-8") if source.path else ""
-        if said in text:
-            direct.append(source.name)
-        elif text.startswith("extends = "):
-            derived[source.name] = text.split('"')[1]
-    while grown := [name for name, base in derived.items() if base in direct]:
-        direct += grown
-        for name in grown:
-            del derived[name]
-    return tuple(sorted(direct))
+        # A ruleset that does not load is reported where it is used.
+        with suppress(RulesetError, UnknownPlugin, OSError):
+            tree = _resolve(source.path) if source.path else {}
+            if tree.get("imported", {}).get("source_format") == format_name:
+                names.append(source.name)
+    return tuple(sorted(names))
 
 
 def _value(text: str) -> Any:
-    """An override's value as TOML reads it; what TOML cannot read is taken as text."""
+    """The value of an override: a TOML value, or else a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -108,15 +86,15 @@ SECTIONS: dict[str, type[Record]] = {
     "imported": ImportedRules,
     "across": AcrossRules,
 }
-"""Tables of a ruleset, and the record that says what may stand in each."""
+"""Tables of a ruleset, and the record that defines the keys of each."""
 
 
 def _section_of(tree: Tree, name: str) -> str:
-    """The section of a constant that is named without one; empty where that is not clear."""
-    having = [section for section, kind in SECTIONS.items() if name in kind.model_fields]
-    others = [section for section in having if section != "imported"]
-    # Rules without checks are for imported records alone; others may be for bundles and for both.
-    if "imported" in having and "imported" in tree and not (others and tree.get("checks")):
+    """The section of a constant that is named without one; empty if it is ambiguous."""
+    matches = [section for section, kind in SECTIONS.items() if name in kind.model_fields]
+    others = [section for section in matches if section != "imported"]
+    # A ruleset without checks is only for imported records; one with checks may be for both.
+    if "imported" in matches and "imported" in tree and not (others and tree.get("checks")):
         return "imported"
     return others[0] if len(others) == 1 else ""
 
@@ -128,25 +106,25 @@ def _override(tree: Tree, assignment: str) -> Tree:
         section, dot, name = _section_of(tree, section), ".", section
     if not (separator and dot and name and section):
         raise RulesetError(f"--set {assignment}: write SECTION.KEY=VALUE, as run.seeds_count=5")
-    return _merged(tree, {section: {name: _value(text.strip())}})
+    return _merge(tree, {section: {name: _value(text.strip())}})
 
 
 def load_ruleset(name: str, overrides: Iterable[str] = ()) -> Ruleset:
-    """The ruleset of that name, or in that TOML file, resolved, with overrides applied.
+    """Load a ruleset by name or from a TOML file, resolve it, and apply overrides.
 
     Raises:
         UnknownPlugin: no ruleset has that name.
         RulesetError: a file or an override is not valid.
     """
-    path = Path(name) if name.endswith(".toml") else _built_in(name)
+    path = Path(name) if name.endswith(".toml") else find("rulesets", name).value
     if not path.exists():
         raise RulesetError(f"{path}: no such ruleset file")
-    tree = _resolve(path, ())
-    given = list(overrides)
-    for assignment in given:
+    tree = _resolve(path)
+    assignments = list(overrides)
+    for assignment in assignments:
         tree = _override(tree, assignment)
-    if given:
-        pairs = (item.partition("=") for item in given)
+    if assignments:
+        pairs = (assignment.partition("=") for assignment in assignments)
         tree["overrides"] = {key.strip(): text.strip() for key, _, text in pairs}
     tree["name"] = path.stem
     try:
@@ -156,24 +134,24 @@ def load_ruleset(name: str, overrides: Iterable[str] = ()) -> Ruleset:
 
 
 def as_toml(ruleset: Ruleset) -> str:
-    """The resolved ruleset as TOML text, for the bundle; `load_ruleset` reads it back the same."""
+    """The resolved ruleset as TOML text for a bundle; `read_resolved` reads it back unchanged."""
     tree = ruleset.model_dump(mode="json", exclude_none=True)
     return tomli_w.dumps({key: value for key, value in tree.items() if value != {}})
 
 
 @lru_cache(maxsize=256)
-def _of_text(text: str) -> Ruleset:
-    # Thousands of bundles carry the same few rulesets, and records are frozen.
+def _parse_resolved(text: str) -> Ruleset:
+    # Cached, since thousands of bundles contain the same few rulesets, and records are frozen.
     return load(Ruleset, without_retired_keys(tomllib.loads(text)), "ruleset")
 
 
 def read_resolved(text: str, where: Path | str) -> Ruleset:
-    """The ruleset that `as_toml` wrote.
+    """Read the text that `as_toml` wrote.
 
     Raises:
-        RulesetError: it is not one.
+        RulesetError: the text is not a ruleset.
     """
     try:
-        return _of_text(text)
+        return _parse_resolved(text)
     except (RecordError, ValueError, RecursionError) as error:
         raise RulesetError(f"{where}: {error}") from error

@@ -23,7 +23,7 @@ from harness.records import LedgerRow, Manifest, Record, Run, dump
 from harness.rules.load import as_toml
 from harness.run.order import Order
 from harness.run.readme import README_TEXT
-from harness.sign import sign_ahead
+from harness.sign import sign_before_sealing
 from harness.storage import make_folder, write_file
 
 
@@ -84,7 +84,7 @@ class BundleWriter:
         """Sign if there is a key; returns the error if that failed."""
         try:
             if self.order.rig.key is not None:
-                sign_ahead(self.folder, manifest, self.order.rig.key)
+                sign_before_sealing(self.folder, manifest, self.order.rig.key)
         except OSError as error:
             return error
         return None

@@ -56,7 +56,7 @@ class Run:
             raise
         finally:
             os.close(writing)
-        self.output = open(reading, "rb")  # noqa: SIM115, PTH123
+        self.output = open(reading, "rb")  # noqa: SIM115, PTH123 - a descriptor, closed with the object
 
     def first_line(self) -> str:
         return self.output.readline().decode()

@@ -188,7 +188,7 @@ def test_stamps_and_kernel_agree_to_ten_milliseconds(apart_ns: int, late: bool) 
 def test_snapshots_after_the_budget_are_reported() -> None:
     (one,) = findings_of("after-budget", evidence(Plan(snapshots=((5.0, 0.9), (61.0, 0.99)))))
     assert (one.rule, one.level) == ("snapshot-after-budget", "warn")
-    assert "snapshots 1 came" in one.message
+    assert "snapshots 1 arrived" in one.message
 
 
 def test_the_machine_is_read_only_when_asked_for() -> None:

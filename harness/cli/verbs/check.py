@@ -127,7 +127,7 @@ def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -
     Raises:
         click.UsageError: the submission names no single workload, and none was given.
         UnknownPlugin: no such submission, launcher or workload.
-        MachineBusy: another run holds this machine.
+        MachineBusy: another run uses this machine.
     """
     if request.workload:
         find("workloads", request.workload)

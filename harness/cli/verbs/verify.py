@@ -78,7 +78,7 @@ def _show(report: Report, printer: Printer) -> None:
     if started:
         printer.line(f"started and never finished, counted as failed runs: {', '.join(started)}")
     verdicts = [_verdict(bundle) for bundle in report.bundles]
-    conclusion = "nothing failed" if report.ok else "not as it was sealed"
+    conclusion = "nothing failed" if report.ok else "changed after it was sealed"
     printer.line(
         f"{len(verdicts)} bundle{'' if len(verdicts) == 1 else 's'}, {verdicts.count('fail')} "
         f"failed, {verdicts.count('incomplete')} incomplete: {conclusion}"

@@ -1,6 +1,5 @@
-"""Named checks of rulesets: one pure function a file, each yielding findings with a rule id.
+"""Named checks of rulesets: one pure function in each file, which yields findings.
 
-A file defines `check(evidence)` and `CHECK = check`. A `fail` finding
-takes a submission's score out of the ranking; one whose rule id begins with `energy-` takes out
-only its joules.
+A file defines `check(evidence)` and `CHECK = check`. A finding of level `fail` excludes the score
+from the ranking; if its rule id begins with `energy-`, it excludes only the joules.
 """

@@ -1,4 +1,4 @@
-"""Whether snapshots came after the budget was spent."""
+"""Check that no snapshot arrived after the budget."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`snapshot-after-budget`: such snapshots do not count."""
+    """`snapshot-after-budget`: snapshots that are not scored because they arrived too late."""
     run = evidence.run
     if run.window.gun_ns is None:
         return
@@ -19,8 +19,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if (snapshot.kernel_ns or snapshot.stamp_ns) > last_ns
     ]
     if late:
-        which = ", ".join(map(str, late))
-        message = f"snapshots {which} came after the budget of {run.workload.budget_s:g} s"
+        numbers = ", ".join(map(str, late))
+        message = f"snapshots {numbers} arrived after the budget of {run.workload.budget_s:g} s"
         yield Finding(rule="snapshot-after-budget", level="warn", message=message)
 
 

@@ -1,4 +1,4 @@
-"""Whether the meters see everything that a submission can put to work."""
+"""Check that the meters cover all hardware that a submission can use."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,9 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`energy-boundary`: joules that leave out a processor or a visible device.
+    """`energy-boundary`: no meter covers the processor or a visible device.
 
-    Whole are a wall or node meter, or meters of the processor and of every device.
+    Complete are a wall or node meter, or meters of the processor and of every device.
     """
     domains = evidence.run.domains
     if not domains or not evidence.ruleset.measure.whole_boundary:
@@ -19,15 +19,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     devices = {domain.name for domain in domains if domain.kind == "gpu"}
     visible = len(evidence.machine.gpus)
-    lacking = ["the processor"] if "cpu" not in kinds else []
+    missing = ["the processor"] if "cpu" not in kinds else []
     if len(devices) < visible:
-        lacking.append(f"{visible - len(devices)} of {visible} devices")
-    if lacking:
+        missing.append(f"{visible - len(devices)} of {visible} devices")
+    if missing:
         yield Finding(
             rule="energy-boundary",
             level="fail",
-            message=f"no meter covers {' and '.join(lacking)}",
-            advice="read a wall or node meter, or the processor's and every device's",
+            message=f"no meter covers {' and '.join(missing)}",
+            advice="read a wall or node meter, or those of the processor and of every device",
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether the data were those that the workload names."""
+"""Check that the run used the data of the workload."""
 
 from collections.abc import Iterator
 
@@ -7,27 +7,29 @@ from harness.rules.evidence import Evidence
 
 MARKS = {
     "partial": (
-        "were a part of the published set",
-        "pack the whole set by `joulemark data prepare`, without --partial, and run again",
+        "were only a part of the published set",
+        "pack the whole set with `joulemark data prepare`, without --partial, and run again",
     ),
     "synthetic": (
-        "were a generated stand-in",
-        "give the real set; `joulemark list workloads` says how to get it",
+        "were generated instead of the real set",
+        "use the real set; `joulemark list workloads` says how to get it",
     ),
 }
-"""Mark to what it means and what to do about it."""
+"""Mark to its meaning and what to do."""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`data-partial`, `data-synthetic`: such runs are shown and marked, and rank nowhere.
+    """`data-partial`, `data-synthetic`: such runs are shown with a mark and are not ranked.
 
-    Bundles older than the record's own field carry the mark among the evaluation's facts.
+    Older bundles have the mark in the facts of the evaluation.
     """
     state = evidence.run.workload.data or DataState()
     facts = evidence.evaluation.facts if evidence.evaluation else {}
     for mark, (meaning, advice) in MARKS.items():
         if getattr(state, mark) or facts.get(mark, 0.0):
-            message = f"the data of {evidence.run.workload.name} {meaning}, which ranks nowhere"
+            message = (
+                f"the data of {evidence.run.workload.name} {meaning}, so the run is not ranked"
+            )
             yield Finding(rule=f"data-{mark}", level="fail", message=message, advice=advice)
 
 

@@ -1,4 +1,4 @@
-"""Whether the harness drew the seeds."""
+"""Check that the harness drew the seeds."""
 
 from collections.abc import Iterator
 
@@ -7,16 +7,16 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`declared-seeds`: a person chose the seed, who may have tried others before."""
+    """`declared-seeds`: a person chose the seed and may have tried others before."""
     run, ruleset = evidence.run, evidence.ruleset
     if run.seeds.source != "declared":
         return
-    rehearsal = ruleset.score.declared_seeds
+    is_allowed = ruleset.score.declared_seeds
     yield Finding(
         rule="declared-seeds",
-        level="info" if rehearsal else "fail",
+        level="info" if is_allowed else "fail",
         message="the seed was chosen by a person, not drawn by the harness",
-        advice="" if rehearsal else "run again without --seed",
+        advice="" if is_allowed else "run again without --seed",
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether the runs alternated with those of the reference."""
+"""Check that the runs alternated with those of the reference."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`energy-not-interleaved`: joules of another hour, and of a warmer or cooler machine."""
+    """`energy-not-interleaved`: machine drift can explain a difference in joules."""
     run = evidence.run
     if not run.domains or run.interleaved_with or not evidence.ruleset.measure.interleaved:
         return

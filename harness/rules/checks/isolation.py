@@ -1,4 +1,4 @@
-"""Whether the submission was walled in as far as the ruleset asks."""
+"""Check that the submission was isolated as the ruleset requires."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`isolation-level`: a level that may not rank; `isolation-none`: no wall at all."""
+    """`isolation-level`: the level is not allowed; `isolation-none`: there was no isolation."""
     run, ruleset = evidence.run, evidence.ruleset
     level = run.isolation.level
     allowed = ruleset.score.isolation
@@ -15,11 +15,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             rule="isolation-level",
             level="fail",
-            message=f"ran with isolation {level}; {ruleset.name} asks for {' or '.join(allowed)}",
-            advice="run it where doctor finds bubblewrap or Landlock",
+            message=f"ran with isolation {level}; {ruleset.name} requires {' or '.join(allowed)}",
+            advice="run it where `joulemark doctor` reports that bubblewrap or Landlock works",
         )
     elif level == "none":
-        message = "ran without isolation: nothing kept it from the harness's own files"
+        message = "ran without isolation: it could read and write the files of the harness"
         yield Finding(rule="isolation-none", level="warn", message=message)
 
 

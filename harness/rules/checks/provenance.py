@@ -1,4 +1,4 @@
-"""Whether those ran it whom the ruleset trusts."""
+"""Check that the run was made by a person whom the ruleset trusts."""
 
 from collections.abc import Iterator
 
@@ -7,15 +7,15 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`provenance`: run by somebody whose runs may not rank."""
+    """`provenance`: the ruleset does not rank runs by this kind of person."""
     run, ruleset = evidence.run, evidence.ruleset
     allowed = ruleset.score.provenance
     if run.provenance not in allowed:
         yield Finding(
             rule="provenance",
             level="fail",
-            message=f"run by {run.provenance}; {ruleset.name} asks for {' or '.join(allowed)}",
-            advice="have it run again by a witness or the organizer",
+            message=f"run by {run.provenance}; {ruleset.name} requires {' or '.join(allowed)}",
+            advice="let a witness or the organizer run it again",
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether the workload's data could have been known beforehand."""
+"""Check that the workload's data could not be known before the run."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`workload-secrecy`: a workload of a secrecy that may not rank."""
+    """`workload-secrecy`: the ruleset does not rank workloads with this secrecy."""
     run, ruleset = evidence.run, evidence.ruleset
     allowed = ruleset.score.secrecy
     if run.workload.secrecy not in allowed:
@@ -15,7 +15,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             rule="workload-secrecy",
             level="fail",
             message=f"the data of {run.workload.name} are {run.workload.secrecy}; {ruleset.name} "
-            f"asks for {' or '.join(allowed)}",
+            f"requires {' or '.join(allowed)}",
             advice="use a workload whose instance is drawn for each run, or an organizer's folder",
         )
 

@@ -1,4 +1,4 @@
-"""Whether the joules come from a real meter."""
+"""Check that the joules come from a real meter."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`energy-simulated`: a fake or replayed meter gave joules."""
+    """`energy-simulated`: the joules come from a fake or replayed meter."""
     run, ruleset = evidence.run, evidence.ruleset
     names = [domain.name for domain in run.domains if domain.simulated]
     if names:
@@ -15,7 +15,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             rule="energy-simulated",
             level="info" if ruleset.score.simulated else "fail",
             message=f"joules of {', '.join(names)} are simulated",
-            advice="run with a real meter; doctor lists those of this machine",
+            advice="run with a real meter; `joulemark doctor` lists those of this machine",
         )
 
 

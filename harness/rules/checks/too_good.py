@@ -1,4 +1,4 @@
-"""Whether a metric beats what any predictor can expect."""
+"""Check that no metric is better than any predictor can expect."""
 
 from collections.abc import Iterator
 
@@ -7,15 +7,15 @@ from harness.rules.evidence import Evidence
 
 
 def _excess(value: float, optimum: float, better: str) -> float:
-    """By how much a metric beats the optimum, in its unit; negative where it does not."""
+    """How much better than the optimum a metric is, in its unit; negative if it is worse."""
     return value - optimum if better == "higher" else optimum - value
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """`too-good-to-be-true`: better than the known optimum by too many standard errors.
 
-    The evaluation's facts say what the ideal predictor expects on the drawn instance (`optimum`)
-    and the standard error of its metric on the drawn test split (`optimum_error`).
+    The facts of the evaluation contain the metric that the ideal predictor expects on the drawn
+    instance (`optimum`) and its standard error on the drawn test split (`optimum_error`).
     """
     run, evaluation, ruleset = evidence.run, evidence.evaluation, evidence.ruleset
     if evaluation is None or not {"optimum", "optimum_error"} <= evaluation.facts.keys():

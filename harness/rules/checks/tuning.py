@@ -1,4 +1,4 @@
-"""Whether a study of external tuning had no more trials than the rules allow."""
+"""Check that a study of external tuning had at most as many trials as the rules allow."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`tuning-trials`: the best of too many trials."""
+    """`tuning-trials`: the run is the best of too many trials."""
     tuning, most = evidence.run.tuning, evidence.ruleset.score.tuning_trials_max
     if tuning is None or most is None or tuning.trials_count <= most:
         return

@@ -1,4 +1,4 @@
-"""Whether a power sensor may have looked at the same moment of every training step."""
+"""Check that no power sensor can have sampled the same moment of every training step."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from harness.records import Domain, Finding, Run
 from harness.rules.evidence import Evidence
 
 LOGS_COUNT = 4
-"""Steps that must have been logged before anybody can tell how long one takes."""
+"""Number of logged steps from which the duration of a step can be computed."""
 
 
-def _blind(domain: Domain) -> bool:
-    """Whether it sees less than all of the time between its updates, as far as is known."""
+def _may_miss(domain: Domain) -> bool:
+    """Whether a sensor may average over only a part of the time between its updates."""
     if domain.method != "sampled":
         return False
     period_s, window_s = domain.update_period_s, domain.averaging_window_s
@@ -18,24 +18,24 @@ def _blind(domain: Domain) -> bool:
 
 
 def _steps_known(run: Run) -> bool:
-    told = sum(snapshot.step is not None for snapshot in run.snapshots)
-    return told + (run.claimed.messages if run.claimed else 0) >= LOGS_COUNT
+    steps = sum(snapshot.step is not None for snapshot in run.snapshots)
+    return steps + (run.claimed.messages if run.claimed else 0) >= LOGS_COUNT
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`energy-sampling-locked`: it did; `energy-sampling-unknown`: nobody can tell."""
+    """`energy-sampling-locked`: a sensor did; `energy-sampling-unknown`: this is not known."""
     run = evidence.run
     if not evidence.ruleset.measure.unlocked:
         return
     advice = "read an energy counter, or log the number of the step a few times"
-    for found in run.findings:
-        if found.rule == "sampling-locked":
+    for finding in run.findings:
+        if finding.rule == "sampling-locked":
             yield Finding(
-                rule="energy-sampling-locked", level="fail", message=found.message, advice=advice
+                rule="energy-sampling-locked", level="fail", message=finding.message, advice=advice
             )
-    blind = [domain.name for domain in run.domains if _blind(domain)]
-    if blind and not _steps_known(run):
-        message = f"how long a step took is unknown, so {', '.join(blind)} may be in lockstep"
+    partial = [domain.name for domain in run.domains if _may_miss(domain)]
+    if partial and not _steps_known(run):
+        message = f"the duration of a step is unknown, so {', '.join(partial)} may be in lockstep"
         yield Finding(rule="energy-sampling-unknown", level="fail", message=message, advice=advice)
 
 

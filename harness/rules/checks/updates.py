@@ -1,4 +1,4 @@
-"""Whether the sensor renewed its value often enough for the time that is scored."""
+"""Check that the sensor updated its value often enough during the score window."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from harness.rules.evidence import Evidence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`energy-updates-few`: too few updates, or a sensor whose period nobody measured."""
+    """`energy-updates-few`: too few updates, or a sensor with unknown update period."""
     run, least = evidence.run, evidence.ruleset.measure.updates_count_min
     gun_ns = run.window.gun_ns
     stamps = [snapshot.stamp_ns for snapshot in run.snapshots if snapshot.accepted]
@@ -18,11 +18,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for domain in run.domains:
         period_s = domain.update_period_s
         if period_s is None:
-            message = f"how often {domain.name} updates is unknown; {least} updates are asked for"
+            message = f"the update period of {domain.name} is unknown; {least} updates are required"
         elif window_s / period_s < least:
             message = (
                 f"{domain.name} updated {window_s / period_s:.0f} times in {window_s:.3g} s; "
-                f"{least} updates are asked for"
+                f"{least} updates are required"
             )
         else:
             continue

@@ -169,4 +169,4 @@ def test_no_dry_run_beside_a_measured_run(folder: Folder, joulemark) -> None:
     with machine_lock():
         result = joulemark("check", "entry")
     assert result.exit_code == 5
-    assert "another run holds this machine" in result.stderr
+    assert "another run uses this machine" in result.stderr

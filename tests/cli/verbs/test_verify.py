@@ -37,7 +37,7 @@ def test_a_spoilt_tree_names_file_and_rule(made: Results, joulemark) -> None:
     line = next(line for line in result.stdout.splitlines() if "files-intact" in line)
     assert SECOND in line
     assert "snapshots/0000.safetensors" in line
-    assert "2 bundles, 1 failed, 0 incomplete: not as it was sealed" in result.stdout
+    assert "2 bundles, 1 failed, 0 incomplete: changed after it was sealed" in result.stdout
 
 
 def test_one_bundle_lists_every_check(made: Results, joulemark) -> None:
