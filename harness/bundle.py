@@ -172,8 +172,6 @@ class Bundle:
         self._path = str(folder)
         if not os.path.isfile(f"{self._path}/{MANIFEST}"):  # noqa: PTH113 - as in _read
             raise BundleError(f"{folder}: no {MANIFEST}, so not a sealed bundle; was it cut off?")
-                f"{folder}: no {MANIFEST}, so not a sealed bundle (was the run cut off?)"
-            )
         self.folder = folder
         self._checked = checked
 
@@ -270,7 +268,7 @@ class Bundle:
         """The submission's source as it was run: name to contents.
 
         Raises:
-            BundleError: a file cannot be read, was changed after it was sealed, or has an unsafe name.
+            BundleError: a file cannot be read, was changed, or has an unsafe name.
         """
         try:
             if self._has(SOURCE):
