@@ -223,12 +223,12 @@ def machine_of(plan: Plan) -> Machine:
 
 
 def trace_of(plan: Plan, watts: float) -> bytes:
-    """A trace of constant power, read ten times a second."""
+    """A trace of constant power after one idle reading, read ten times a second."""
     lines = ["t_ns,domain,energy_j,power_w,u_ns"]
     counted = plan.method != "sampled"
     for tick in range(round((GUN_S + _end_s(plan) + 1) * 10) + 1):
         energy = f"{watts * tick / 10:.9g}" if counted else ""
-        power = "" if counted else f"{watts:.9g}"
+        power = "" if counted else f"{watts if tick else watts / 2:.9g}"
         lines.append(f"{tick * NS_PER_S // 10},cpu-package-0,{energy},{power},1000")
     return ("\n".join(lines) + "\n").encode()
 
