@@ -1,10 +1,8 @@
 """A deterministic simulation of the conductor: one seed, one schedule of faults, one verdict.
 
-python -m tests.faults.simulation SEED [SEED ...]      repeats schedules and tells of each
-
-Everything below `run_one` is injected: clock, agenda and waits (`world`), system calls and power
-cuts (`disk`), submission and predictor (`players`), sampler (`meters`). After each schedule
-an honest run must go well in the same results folder, and `checker` looks at the disk.
+`python -m tests.faults.simulation SEED [SEED ...]` repeats schedules. Everything below `run_one` is
+injected: clock and waits (`world`), system calls and power cuts (`disk`), submission and predictor
+(`players`), sampler (`meters`). After each schedule an honest run must succeed in the same folder.
 """
 
 import contextlib
@@ -46,9 +44,8 @@ from tests.faults.players import MANNERS, Oracle, Player, Script, honest_script,
 from tests.faults.world import Channel, Select, Thread, Time, World, pair
 
 CALLS_AT_MOST = 140
-"""A run makes about as many counted system calls."""
 CALLS_OF = {"write": 25, "fsync": 40, "mkdir": 19, "replace": 9, "ftruncate": 2, "unlink": 3}
-"""And of these about as many."""
+"""Counted system calls of a run, about: all of them, and these."""
 KINDS: tuple[Kind, ...] = ("error", "error", "full", "short", "torn") + ("kill", "power") * 2
 WAITS_AT_MOST = 60
 ANSWERS_AT_MOST = 12
@@ -102,7 +99,7 @@ class Silent:
 
 @dataclass
 class Schedule:
-    """What happens in one run."""
+    """What happens in one run, drawn from a seed."""
 
     seed: int
     script: Script
@@ -114,7 +111,6 @@ class Schedule:
     answers: dict[int, tuple[str, float]] = field(default_factory=dict)
     """What strikes at the n-th wait for the predictor; `waits` counts all of them."""
     signed: bool = False
-    """Whether there is a key to sign with."""
     launch_fails: int = 0
     """Which launch fails: 1 the submission's, 2 the first predictor's, 0 none."""
 

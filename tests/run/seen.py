@@ -34,6 +34,11 @@ class Seen:
     def observation(self) -> Observation:
         return self.supervisor.observation
 
+    def finish(self) -> None:
+        """Wait for the end of the program and account for it."""
+        self.supervisor.await_exit()
+        self.exit = self.sandbox.reap(5)
+
     def run(self) -> "Seen":
         """From ready to the end, as `train` does it."""
         try:

@@ -19,12 +19,9 @@ from harness.run.snapshots import EARLY, release
 from harness.run.supervisor import RateLimiter
 from tests.run.seen import Seen
 
-BUDGET_S = 0.3
-"""Of programs that are to be killed: nothing that they do has to happen in so short a time."""
-LONG_S = 2.0
-"""Of those that do something first and are killed then, on a machine that may be held up."""
-PATIENCE_S = 20.0
-"""An end that takes longer was waited for: by then a program of one minute still sleeps."""
+BUDGET_S = 0.3  # of programs that are killed before they do anything
+LONG_S = 2.0  # of programs that do something and are killed then, on a busy machine
+PATIENCE_S = 20.0  # an end that takes longer was waited for: programs sleep for a minute
 FIRST = {"snapshot_rule": "first_passing", "snapshots_max": 20}
 
 
@@ -389,8 +386,7 @@ def test_only_the_latest_receipt_is_reported(begin) -> None:
     (finding,) = seen.observation.findings
     assert finding.message == "snapshot 1 was stamped 0.050 s after it was sent"
     seen.supervisor.stop("fault", "the test is over")
-    seen.supervisor.await_exit()
-    seen.exit = seen.sandbox.reap(5)
+    seen.finish()
 
 
 def test_bytes_of_all_snapshots_together_are_limited(perform) -> None:
@@ -491,8 +487,7 @@ def test_death_between_ready_and_start_signal_is_its_own_exit(begin) -> None:
         time.sleep(0.01)
     seen.supervisor.start({}, [])
     seen.supervisor.until_end()
-    seen.supervisor.await_exit()
-    seen.exit = seen.sandbox.reap(5)
+    seen.finish()
     assert (seen.observation.ended_by, seen.exit.code) == ("exit", 4)
 
 
@@ -502,5 +497,4 @@ def test_data_that_cannot_be_sent_are_the_harness_s_fault(begin) -> None:
     seen.supervisor.start({}, [99_999])
     assert seen.observation.ended_by == "fault"
     assert "could not be sent: Bad file descriptor" in seen.observation.reason
-    seen.supervisor.await_exit()
-    seen.exit = seen.sandbox.reap(5)
+    seen.finish()
