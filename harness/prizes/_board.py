@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from harness.prizes._prize import Prize
 from harness.records import EntryRef, Figure, Leaderboard, Score, Standing, Unranked
+from harness.records.run import reference_of
 from harness.registry import Broken, discover
-from harness.score.reference import REFERENCE_SUFFIX
 from harness.score.stats.comparison import INTERLEAVE_ADVICE, TEST_NAMES, pairwise_test
 from harness.score.stats.rank_stability import rank_chances
 from harness.score.stats.ranking import RankedEntry, Ranking, rank
@@ -148,7 +148,7 @@ def _unranked(score: Score, prize: Prize, reason: str) -> Unranked:
 
 def _is_fixed_submission(score: Score) -> bool:
     """Whether machines compete with this entry: a reference, or one of the hardware division."""
-    reference = f"{score.entry.workload}{REFERENCE_SUFFIX}"
+    reference = reference_of(score.entry.workload)
     return score.entry.division == "hardware" or score.entry.submission == reference
 
 

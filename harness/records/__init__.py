@@ -43,6 +43,7 @@ from harness.records.run import (
     TuningTrial,
     Usage,
     Workload,
+    reference_of,
 )
 from harness.records.score import (
     CostFigures,
@@ -142,4 +143,5 @@ __all__ = [
     "Workload",
     "dump",
     "load",
+    "reference_of",
 ]

@@ -310,3 +310,8 @@ class Run(Record):
     sampler: SamplerReport | None = None
     """None if no meter was read."""
     findings: tuple[Finding, ...] = ()
+
+
+def reference_of(workload: str) -> str:
+    """Name of the reference submission of a workload."""
+    return f"{workload}-adamw"

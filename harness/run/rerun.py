@@ -8,9 +8,10 @@ from pathlib import Path
 
 from harness.bundle import Bundle, BundleError
 from harness.errors import JouleMarkError
+from harness.records.run import reference_of
 from harness.registry import find
 from harness.run.freeze import freeze
-from harness.run.series import SeriesRequest, open_entry, reference_of
+from harness.run.series import SeriesRequest, open_entry
 from harness.run.submission import SubmissionError, open_submission
 from harness.run.workload_record import plugin_file, workload_version
 from harness.source_archive import write_source

@@ -11,7 +11,7 @@ from harness.api import WorkloadSpec
 from harness.launchers.choice import choose as choose_launcher
 from harness.ledger import machine_lock
 from harness.measure.choice import choose as choose_meters
-from harness.records import Ruleset, SeedPair, TuningTrial
+from harness.records import Ruleset, SeedPair, TuningTrial, reference_of
 from harness.registry import Plugin, UnknownPlugin, discover, find
 from harness.run.conductor import run_one
 from harness.run.freeze import FrozenSource, freeze
@@ -30,9 +30,6 @@ from harness.run.tuning import PlannedRun, external_trials
 from harness.sign import SignError, load_key
 
 __all__ = ["Progress", "RunResult", "SeriesRequest", "Watcher", "run_series"]
-
-REFERENCE_SUFFIX = "-adamw"
-"""The reference submission of a workload is named after it, with this suffix."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +62,6 @@ class SeriesRequest:
     """Private key that signs every bundle of the series."""
     overtime_s: float = 0.0
     """Seconds between the budget that the submission is told and its end; only in dry runs."""
-
-
-def reference_of(workload: str) -> str:
-    """Name of the reference submission of a workload."""
-    return f"{workload}{REFERENCE_SUFFIX}"
 
 
 def _submissions_for(workload: str) -> list[str]:

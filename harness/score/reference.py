@@ -4,14 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from harness.records import ReferenceRun, RunScore, Score
+from harness.records import ReferenceRun, RunScore, Score, reference_of
 from harness.score.costs import valid_runs
 from harness.score.stats.comparison import find_pairs
 from harness.score.stats.sample import RunMoment
 from harness.score.tuning import tuning_text
-
-REFERENCE_SUFFIX = "-adamw"
-"""The reference submission of a workload is named after the workload, with this suffix."""
 
 
 class ComparisonKey(NamedTuple):
@@ -32,7 +29,7 @@ def _key(score: Score) -> ComparisonKey:
 
 
 def _is_reference(score: Score) -> bool:
-    return score.entry.submission == f"{score.entry.workload}{REFERENCE_SUFFIX}"
+    return score.entry.submission == reference_of(score.entry.workload)
 
 
 def _moments(runs: Iterable[RunScore]) -> dict[int, RunMoment]:

@@ -8,10 +8,10 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from harness.verify.disk import Unreadable, open_plain, walk
+from harness.verify.disk import Unreadable, is_plain_name, open_plain, walk
 from harness.verify.report import BadArchive
 
 ENTRIES_MAX = 20_000
@@ -126,14 +126,12 @@ class _Unpacker:
             name = name.rstrip("/")
             if name in ("", "."):
                 return self._target
-        parts = PurePosixPath(name).parts
-        odd = any(unicodedata.category(char) in {"Cc", "Cs"} or char == "\\" for char in name)
-        if not parts or "/".join(parts) != name or ".." in parts or name.startswith("/") or odd:
+        if not is_plain_name(name):
             raise BadArchive(f"{item.name!a}: not a plain relative name")
-        self._register(parts, folder=item.folder)
-        return self._target.joinpath(*parts)
+        self._register(name.split("/"), folder=item.folder)
+        return self._target / name
 
-    def _register(self, parts: tuple[str, ...], *, folder: bool) -> None:
+    def _register(self, parts: list[str], *, folder: bool) -> None:
         """Refuse repeated names; some disks ignore case and the form of accents."""
         for depth in range(1, len(parts) + 1):
             name = "/".join(parts[:depth])

@@ -3,9 +3,10 @@
 import hashlib
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 FILES_MAX = 100_000
@@ -125,6 +126,14 @@ def fingerprint(root: Path, path: str, size_max: int = HASHED_MAX) -> Fingerprin
             raise Unreadable(path, f"{size_bytes} bytes are more than a bundle can have")
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Fingerprint(file.tell(), digest)
+
+
+def is_plain_name(path: str) -> bool:
+    """Whether a path is relative, inside its folder, and without control characters."""
+    parts = PurePosixPath(path).parts
+    is_relative = bool(parts) and "/".join(parts) == path and ".." not in parts and path[0] != "/"
+    odd = {"Cc", "Cs"}
+    return is_relative and not any(c == "\\" or unicodedata.category(c) in odd for c in path)
 
 
 def exists(root: Path, path: str) -> bool:

@@ -1,12 +1,11 @@
 """Checks of the seal: the files of the bundle are those that the manifest lists, unchanged."""
 
 import hashlib
-import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from harness.verify.disk import Unreadable, fingerprint, walk
+from harness.verify.disk import Unreadable, fingerprint, is_plain_name, walk
 from harness.verify.reader import MANIFEST, REQUIRED, SIGNATURE, SUBMISSION, BundleReader
 from harness.verify.report import Problem, SkipCheck
 from harness.verify.source import source_digest
@@ -22,22 +21,12 @@ def manifest(bundle: BundleReader) -> Iterator[Problem]:
         yield Problem(error.file, str(error))
 
 
-def _name_error(path: str) -> str:
-    """Why a path is not allowed in a manifest, or nothing."""
-    parts = PurePosixPath(path).parts
-    if not path or path.startswith("/") or "/".join(parts) != path or ".." in parts:
-        return "is not a plain relative path"
-    if "\\" in path or any(unicodedata.category(char) in {"Cc", "Cs"} for char in path):
-        return "has a backslash or a control character in its name"
-    return ""
-
-
 def names(bundle: BundleReader) -> Iterator[Problem]:
     """Listed paths are plain, relative, in the bundle, and listed once."""
     seen: set[str] = set()
     for listed in bundle.manifest.files:
-        if reason := _name_error(listed.path):
-            yield Problem(ascii(listed.path), reason)
+        if not is_plain_name(listed.path):
+            yield Problem(ascii(listed.path), "is not a plain relative path")
         if listed.path in seen or listed.path in (MANIFEST, SIGNATURE):
             yield Problem(listed.path, "is listed twice or must not be listed")
         seen.add(listed.path)
@@ -70,7 +59,7 @@ def required(bundle: BundleReader) -> Iterator[Problem]:
 def contents(bundle: BundleReader) -> Iterator[Problem]:
     """Every listed file has the size and the SHA-256 that the manifest states."""
     for listed in bundle.manifest.files:
-        if _name_error(listed.path):
+        if not is_plain_name(listed.path):
             continue
         try:
             actual = bundle.fingerprint(listed.path)

@@ -13,8 +13,9 @@ from harness.bundle import Bundle, find_bundles
 from harness.launchers.choice import LauncherUnavailable
 from harness.ledger import MachineBusy, read_ledger
 from harness.measure.choice import MeterUnavailable
+from harness.records import reference_of
 from harness.registry import BrokenPlugin, UnknownPlugin
-from harness.run.series import reference_of, run_series, seeds_of
+from harness.run.series import run_series, seeds_of
 from harness.run.submission import SubmissionError
 from harness.sign import SignError, generate
 from tests.run.made import HONEST, Folder, Silent, check_bundle, logs
@@ -198,7 +199,7 @@ def test_ctrl_c_leaves_the_rest_of_the_series_out(folder: Folder) -> None:
 def test_a_second_series_on_this_machine_is_refused(folder: Folder, own_lock: Path) -> None:
     with own_lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(MachineBusy, match="another run holds this machine"):
+        with pytest.raises(MachineBusy, match="another run uses this machine"):
             run_series(folder.request(), Silent())
         assert not folder.results.exists()
     assert run_series(folder.request(), Silent())[0].run.status == "ok", "and later it goes"

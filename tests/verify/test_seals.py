@@ -170,7 +170,7 @@ def test_another_source_in_the_archive_is_detected(tmp_path: Path) -> None:
 
 def test_the_source_is_there_once(tmp_path: Path) -> None:
     packed = archived(tmp_path, PACKED, folder_too=True)
-    with pytest.raises(Unreadable, match="there twice"):
+    with pytest.raises(Unreadable, match="in addition to"):
         list(seals.submission(BundleReader(packed)))
 
 

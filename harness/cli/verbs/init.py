@@ -14,8 +14,8 @@ import tomli_w
 from harness.api import WorkloadSpec
 from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.printer import Printer
+from harness.records import reference_of
 from harness.registry import UnknownPlugin, find
-from harness.run.series import reference_of
 from harness.run.submission import NAME, Source, SubmissionError, files_of, open_submission
 
 TEMPLATES = Path(__file__).parents[1] / "templates"

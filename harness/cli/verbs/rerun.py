@@ -82,7 +82,7 @@ def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher)
 
     Raises:
         RerunError: the bundle cannot be repeated here.
-        MachineBusy: another run holds this machine.
+        MachineBusy: another run uses this machine.
     """
     bundle = open_sealed(folder)
     series, reference = sealed_series(bundle), sealed_reference(bundle)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli.verbs.init import InitDocument
+from harness.records import reference_of
 from harness.registry import find, sources
 from harness.rules.load import load_ruleset
 from harness.run.inspection import inspect
-from harness.run.series import reference_of
 from harness.run.submission import open_submission
 from tests.run.made import HONEST, Folder
 
