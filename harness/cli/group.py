@@ -58,12 +58,12 @@ class VerbGroup(click.Group):
         """Return the names of all commands."""
         return verb_names()
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click
         """Write the list of commands without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary_of(name)) for name in verb_names()])
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click
         """Return a command, or None if there is no command of this name."""
         if cmd_name not in verb_names():
             return None

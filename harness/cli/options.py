@@ -42,7 +42,7 @@ class OneOf(click.ParamType[str]):
                 return word
         raise click.UsageError(unknown(self.what, str(value), self.words), ctx)
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's name
         """Return the words for the usage line."""
         return f"[{'|'.join(self.words)}]"
 

@@ -46,7 +46,7 @@ class DeadDomain(NamedTuple):
 
 
 def is_sentinel(value: float) -> bool:
-    """Whether a reading is a number that stands for "unknown"."""
+    """Whether a reading is a number by which a sensor reports "unknown"."""
     return any(math.isclose(value, item, rel_tol=_SENTINEL_RATIO) for item in SENTINELS)
 
 

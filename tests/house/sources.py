@@ -2,22 +2,13 @@
 
 import ast
 import io
-import os
 import subprocess
 import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
-
-whole_house = pytest.mark.skipif(
-    os.environ.get("JOULEMARK_HOUSE") != "all",
-    reason="lists what is still to be renamed; set JOULEMARK_HOUSE=all to run it",
-)
-"""Marks a test of all folders that is switched on by an environment variable."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -3,10 +3,9 @@
 from xml.etree import ElementTree as ET
 
 from tests.house.drawing import draw, imports, layers, reduced
-from tests.house.sources import ROOT, whole_house
+from tests.house.sources import ROOT
 
 
-@whole_house
 def test_the_committed_drawing_is_current() -> None:
     drawing = ROOT / "docs" / "architecture.svg"
     assert drawing.read_text(encoding="utf-8") == draw(), (

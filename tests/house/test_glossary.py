@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.house.sources import ROOT, tokens_of, tracked, whole_house
+from tests.house.sources import ROOT, tokens_of, tracked
 
 GLOSSARY = "docs/glossary.md"
 HEADING = "## Words that are not used"
+FOREIGN = {"PackageNotFoundError", "costPerHour"}
+"""Names of the standard library and of DAWNBench's files."""
 NAMED = ("harness/", "workloads/", "benchmarks/", "tests/")
 LEFT_OUT = ("results/", "reports/", "tests/vendor/", "changelog.d/", GLOSSARY)
 SUFFIXES = {".py", ".md", ".j2", ".jinja", ".html", ".toml", ".txt", ".js", ".css"}
@@ -56,7 +58,9 @@ def names_in(text: str, words: list[Word]) -> list[str]:
     return [
         f"{token.start[0]}: name '{token.string}': use {replacements[part]}"
         for token in tokens_of(text)
-        if token.type == tokenize.NAME and not hasattr(builtins, token.string)
+        if token.type == tokenize.NAME
+        and not hasattr(builtins, token.string)
+        and token.string not in FOREIGN
         for part in parts_of(token.string)
         if part in replacements
     ]
@@ -91,7 +95,6 @@ def uses(root: Path, words: list[Word]) -> list[str]:
 WORDS = words_of((ROOT / GLOSSARY).read_text(encoding="utf-8"))
 
 
-@whole_house
 def test_words_that_are_not_used_are_not_used() -> None:
     rows = uses(ROOT, WORDS)
     assert not rows, f"{len(rows)} uses:\n  " + "\n  ".join(rows)

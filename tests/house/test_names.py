@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.sources import ROOT, parse, python_files, tokens_of, whole_house
+from tests.house.sources import ROOT, parse, python_files, tokens_of
 
 NOQA = re.compile(r"#\s*noqa(?::\s*[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*)?(.*)", re.IGNORECASE)
 
@@ -40,13 +40,11 @@ def unexplained(text: str) -> list[int]:
     return lines
 
 
-@whole_house
 def test_no_class_name_is_defined_twice() -> None:
     rows = repeated_classes(ROOT)
     assert not rows, f"{len(rows)} names:\n  " + "\n  ".join(rows)
 
 
-@whole_house
 def test_every_noqa_has_a_reason() -> None:
     rows = [
         f"{path.relative_to(ROOT)}:{line}"

@@ -21,7 +21,7 @@ def holds(result: Energy, truth_j: float) -> None:
     assert result.bound_j is not None
     assert abs(result.energy_j - truth_j) <= result.u_j, result
     assert result.bound_j[0] <= truth_j <= result.bound_j[1], result
-    print(f"{result.domain}: {result.energy_j:.2f} ± {result.u_j:.2f} J, truth {truth_j:.2f} J")  # noqa: T201
+    print(f"{result.domain}: {result.energy_j:.2f} ± {result.u_j:.2f} J, truth {truth_j:.2f} J")  # noqa: T201 - shown
 
 
 def with_environment(monkeypatch: pytest.MonkeyPatch, **knobs: object) -> dict[str, str]:

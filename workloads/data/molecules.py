@@ -132,7 +132,7 @@ class _Tables:
             raise DataFault(message)
         names = ("node-feat", "edge", "edge-feat", "graph-label")
         self.paths = {name: _file(folder, f"raw/{name}.csv.gz") for name in names}
-        opened = (gzip.open(path, "rt", encoding="ascii") for path in self.paths.values())  # noqa: SIM115
+        opened = (gzip.open(path, "rt", encoding="ascii") for path in self.paths.values())  # noqa: SIM115 - closed below
         self._files = dict(zip(names, map(stack.enter_context, opened), strict=True))
 
     def _next(self, name: str, count: int, width: int) -> Array:

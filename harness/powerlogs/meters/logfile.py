@@ -60,7 +60,7 @@ def zone_of(text: str) -> timezone | None:
     sign = {"+": 1, "-": -1}.get(text[:1])
     hours, _, minutes = text[1:].partition(":")
     digits = hours.isdecimal() and (minutes or "0").isdecimal()
-    if sign is None or not digits or int(hours) > 23 or int(minutes or 0) > 59:  # noqa: PLR2004
+    if sign is None or not digits or int(hours) > 23 or int(minutes or 0) > 59:  # noqa: PLR2004 - a clock
         raise ValueError(f"logfile meter: option tz: '{text}' is none of utc, local, +02:00")
     return timezone(sign * timedelta(hours=int(hours), minutes=int(minutes or 0)))
 
