@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.ledger import Ledger, row_hash
 from harness.verify import verify
 from harness.verify.ledger import digest_of
 from tests.verify.made import GENESIS, Results, sha256
@@ -84,7 +85,6 @@ def test_an_empty_ledger_has_the_first_head(tmp_path: Path) -> None:
 
 def test_the_writers_rows_pass(tmp_path: Path) -> None:
     """The checker was written from the description; here it meets the real writer."""
-    from harness.ledger import Ledger
 
     fields = {
         "run_id": "r", "workload": "wörld", "submission": "s", "submission_sha256": "0",
@@ -98,8 +98,27 @@ def test_the_writers_rows_pass(tmp_path: Path) -> None:
     assert report.ledgers[0].rows_count == 2
 
 
+@pytest.mark.parametrize("place", ["absolute", "outside"])
+def test_a_bundle_outside_of_the_results_folder_is_missing(tmp_path: Path, place: str) -> None:
+    elsewhere, results = tmp_path / "elsewhere", tmp_path / "results"
+    elsewhere.mkdir()
+    (elsewhere / "manifest.json").write_text("{}")
+    book = Ledger(results, "desk")
+    fields = {
+        "run_id": "1",
+        "workload": "toy",
+        "submission": "entry",
+        "submission_sha256": "0",
+        "seed_commitment": "0",
+        "bundle": str(elsewhere) if place == "absolute" else "../elsewhere",
+    }
+    book.append("started", **fields)
+    book.append("finished", status="ok", manifest_sha256="0", **fields)
+    (report,) = verify(results).ledgers
+    assert [check.rule for check in report.checks if check.verdict == "fail"] == ["ledger-bundles"]
+
+
 def test_the_digest_is_the_writers(tmp_path: Path) -> None:
-    from harness.ledger import row_hash
 
     tree = {"seq": 1, "kind": "started", "bundle": "ä/\u2028", "hash": "x", "status": None}
     assert digest_of(json.dumps(tree).encode(), "f") == row_hash(tree)
