@@ -35,7 +35,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
 # --- submission.toml ------------------------------------------------------------------------------
 
 
-@given(st.text(st.characters(codec="utf-8")))
+@given(st.text(st.characters(codec="utf-8"), max_size=200))
 def test_any_title_reads_back(title: str) -> None:
     fields: dict[str, Any] = {
         "title": title, "division": "open", "workloads": ["a", "b"], "imports": [],

@@ -280,7 +280,7 @@ def test_labels_of_the_test_split_are_in_no_sandbox(perform: Perform) -> None:
 
 def test_source_that_is_too_large_starts_nothing(folder: Folder) -> None:
     (folder.entry("def train(session): ...") / "weights.bin").write_bytes(b"x" * 5000)
-    with pytest.raises(SubmissionError, match="larger than 4000 bytes"):
+    with pytest.raises(SubmissionError, match="4000 bytes are allowed"):
         run_one(folder.order("entry", "run.source_bytes_max=4000"), Silent(), Interrupt())
     assert list(folder.results.rglob("*-????")) == []
     assert not (folder.results / "ledgers").exists()

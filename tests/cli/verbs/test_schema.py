@@ -55,7 +55,7 @@ def test_every_file_on_disk_has_one(name: str) -> None:
 
 def test_descriptions_come_along() -> None:
     window = schema_of("record-run")["$defs"]["RunWindow"]["properties"]["gun_ns"]
-    assert "the run window opens" in window["description"]
+    assert "the run window begins" in window["description"]
 
 
 def test_documents_say_their_format() -> None:

@@ -118,7 +118,7 @@ def test_every_check_documents_all_of_its_rule_ids(page: Markup) -> None:
         assert rules <= named[source.name], source.name
     for check in checks:
         assert named[check.name]
-        assert check.question.startswith("Whether")
+        assert check.question.startswith("Check ")
         assert flat(check.paragraphs[0]) in page.words, check.name
 
 

@@ -97,13 +97,13 @@ def test_a_counter_is_taken_at_its_last_readings_with_wraps_undone() -> None:
 
 
 def ramp(folder: Path, watts: float, swing: float) -> None:
-    """Power in place of what the plan said: a rise of that swing over the scored window."""
+    """Power in place of what the plan said: idle, then a rise of that swing while scored."""
     bundle = Bundle(folder)
     end_s = bundle.run.snapshots[-1].stamp_ns / NS_PER_S
     lines = ["t_ns,domain,energy_j,power_w,u_ns"]
     for tick in range(round((end_s + 1.5) * 10) + 1):
         share = min(max((tick / 10 - GUN_S) / (end_s - GUN_S), 0.0), 1.0)
-        power = watts + swing * (share - 0.5)
+        power = watts + swing * (share - 0.5) if tick / 10 > GUN_S - 0.35 else 3.0
         lines.append(f"{tick * NS_PER_S // 10},cpu-package-0,,{power:.9g},1000")
     (folder / "trace.csv.gz").write_bytes(
         gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0)
