@@ -221,6 +221,50 @@ class Ruleset(Record):
     """Names of the checks that are applied to every bundle."""
 
 
+Laxer = Literal["higher", "lower", "scored"]
+"""Which values of a constant are laxer for a run; `scored`: a score applies its own value."""
+
+LAXER: Mapping[str, Mapping[str, Laxer]] = {
+    "run": {
+        "mode": "scored",
+        "seeds_count": "scored",
+        "snapshot_rule": "scored",
+        "snapshots_max": "scored",
+        "snapshot_bytes_max": "scored",
+        "snapshots_bytes_max": "higher",
+        "budget_ratio": "scored",
+        "self_tuning_budget_ratio": "scored",
+        "budget_s": "scored",
+        "setup_s": "higher",
+        "start_cap_s": "higher",
+        "log_rate_hz": "higher",
+        "messages_burst": "higher",
+        "output_bytes_max": "higher",
+        "kept_snapshot_bytes": "scored",
+        "source_bytes_max": "higher",
+        "memory_bytes_max": "scored",
+        "processes_max": "higher",
+        "idle_s": "lower",
+        "sample_period_s": "higher",
+    },
+    "evaluation": dict.fromkeys(EvaluationRules.model_fields, "higher"),
+    "measure": {
+        "coverage_ratio_min": "lower",
+        "gap_periods_max": "higher",
+        "meters_disagree_ratio": "higher",
+        "clock_step_s": "higher",
+        "uncertainty_ratio_max": "scored",
+        "whole_boundary": "scored",
+        "updates_count_min": "scored",
+        "interleaved": "scored",
+        "unlocked": "scored",
+    },
+}
+"""The constants that are in force during a run, by section, and which values are laxer.
+
+A run that was made under a laxer value is not ranked under a stricter one (check `laxer-rules`).
+"""
+
 RETIRED_KEYS = {"score": ("drift_ratio_max",)}
 """Constants of earlier versions that sealed rulesets contain and that no code uses any more.
 

@@ -13,6 +13,9 @@ class Evidence:
     run: Run
     evaluation: Evaluation | None
     ruleset: Ruleset
+    """The rules that the run is scored by."""
+    enforced: Ruleset
+    """The rules that were in force during the run."""
     read_machine: Callable[[], Machine]
 
     @property

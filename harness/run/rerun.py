@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.bundle import Bundle, BundleError
 from harness.errors import JouleMarkError
+from harness.records import Ruleset
 from harness.records.run import reference_of
 from harness.registry import find
 from harness.run.freeze import freeze
@@ -114,11 +115,11 @@ def _check_workload(bundle: Bundle) -> None:
         )
 
 
-def _has_reference(bundle: Bundle, scratch: Path) -> bool:
+def _has_reference(bundle: Bundle, ruleset: Ruleset, scratch: Path) -> bool:
     """Whether the workload has a reference other than the source of the bundle."""
     try:
         reference = open_submission(reference_of(bundle.run.workload.name))
-        frozen = freeze(reference, scratch, bundle.ruleset.run.source_bytes_max)
+        frozen = freeze(reference, scratch, ruleset.run.source_bytes_max)
     except (LookupError, SubmissionError):
         return False
     return frozen.submission.sha256 != bundle.run.submission.sha256
@@ -130,7 +131,8 @@ def rerun_request(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequ
 
     Args:
         bundle: As `open_sealed` returned it.
-        request: What the organizer decides: seeds, meters, launcher, results.
+        request: What the organizer decides: ruleset, seeds, meters, launcher, results. The rules
+            of the bundle are those of the competitor, and do not apply.
 
     Raises:
         RerunError: the workload has changed, or the source is not the one that was run.
@@ -148,8 +150,7 @@ def rerun_request(bundle: Bundle, request: SeriesRequest) -> Iterator[SeriesRequ
             request,
             workload=run.workload.name,
             submission=str(folder),
-            ruleset=bundle.ruleset,
             hyperparameters=dict(run.hyperparameters),
-            interleave=_has_reference(bundle, Path(scratch) / "reference"),
+            interleave=_has_reference(bundle, request.ruleset, Path(scratch) / "reference"),
             provenance="organizer",
         )

@@ -19,6 +19,7 @@ from harness.records import (
     TuningTrial,
     Usage,
 )
+from harness.records.ruleset import LAXER
 from harness.registry import Broken, discover, find
 from harness.rules.evidence import Evidence
 from harness.rules.load import load_ruleset
@@ -28,7 +29,12 @@ DEFAULT = load_ruleset("default")
 SMOKE = load_ruleset("smoke")
 
 
-def evidence(plan: Plan | None = None, ruleset: Ruleset = DEFAULT, **changes: Any) -> Evidence:
+def evidence(
+    plan: Plan | None = None,
+    ruleset: Ruleset = DEFAULT,
+    enforced: Ruleset | None = None,
+    **changes: Any,
+) -> Evidence:
     """A run as planned, with fields of `run.json` set otherwise."""
     chosen = plan or Plan()
     run = run_record(chosen, "r").model_copy(update=changes)
@@ -36,6 +42,7 @@ def evidence(plan: Plan | None = None, ruleset: Ruleset = DEFAULT, **changes: An
         run=run,
         evaluation=evaluation_of(chosen),
         ruleset=ruleset,
+        enforced=enforced or ruleset,
         read_machine=lambda: machine_of(chosen),
     )
 
@@ -62,10 +69,43 @@ def test_a_clean_run_gives_no_finding(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_a_run_that_came_to_nothing_breaks_no_check(name: str) -> None:
     nothing = evidence(Plan(gun=False, snapshots=(), watts=None, status="crashed"))
-    bare = Evidence(
-        run=nothing.run, evaluation=None, ruleset=DEFAULT, read_machine=nothing.read_machine
-    )
+    bare = replace(nothing, evaluation=None)
     assert findings_of(name, bare) == []
+
+
+# --- rules in force -------------------------------------------------------------------------------
+
+
+def lenient(section: str, name: str, factor: float) -> Ruleset:
+    """The default rules with one constant multiplied."""
+    value = getattr(getattr(DEFAULT, section), name)
+    changed = 60.0 if value == 0 else type(value)(value * factor)
+    part = getattr(DEFAULT, section).model_copy(update={name: changed})
+    return DEFAULT.model_copy(update={section: part})
+
+
+def test_every_constant_in_force_during_a_run_declares_which_values_are_laxer() -> None:
+    for section, names in LAXER.items():
+        assert set(names) == set(type(getattr(DEFAULT, section)).model_fields), section
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "laxer"),
+    [
+        (section, name, laxer)
+        for section, constants in LAXER.items()
+        for name, laxer in constants.items()
+        if laxer != "scored" and name != "idle_s"
+    ],
+)
+def test_a_run_under_laxer_rules_is_not_ranked_under_stricter_ones(
+    section: str, name: str, laxer: str
+) -> None:
+    lax = lenient(section, name, 2.0 if laxer == "higher" else 0.5)
+    (found,) = findings_of("laxer-rules", evidence(enforced=lax))
+    assert (found.rule, found.level) == ("rules-laxer", "fail")
+    assert f"{section}.{name}" in found.message
+    assert findings_of("laxer-rules", evidence(ruleset=lax, enforced=DEFAULT)) == []
 
 
 def isolated(level: str) -> Isolation:
@@ -200,7 +240,9 @@ def test_the_machine_is_read_only_when_asked_for() -> None:
 
     run: Run = run_record(Plan(), "r")
     evaluation: Evaluation = evaluation_of(Plan())
-    seen = Evidence(run=run, evaluation=evaluation, ruleset=rules(), read_machine=machine)
+    seen = Evidence(
+        run=run, evaluation=evaluation, ruleset=rules(), enforced=rules(), read_machine=machine
+    )
     for name in names():
         findings_of(name, seen)
     assert not read
@@ -216,12 +258,7 @@ def with_gpus(count: int, seen: Evidence) -> Evidence:
     machine = machine_of(Plan()).model_copy(
         update={"gpus": tuple(f"GPU {i}" for i in range(count))}
     )
-    return Evidence(
-        run=seen.run,
-        evaluation=seen.evaluation,
-        ruleset=seen.ruleset,
-        read_machine=lambda: machine,
-    )
+    return replace(seen, read_machine=lambda: machine)
 
 
 def domain(kind: str, name: str) -> Domain:

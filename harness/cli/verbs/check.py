@@ -63,6 +63,7 @@ def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[InspectionStep]:
         run=bundle.run,
         evaluation=bundle.evaluation,
         ruleset=ruleset,
+        enforced=bundle.ruleset,
         read_machine=lambda: bundle.machine,
     )
     names = [check for check in ruleset.checks if check not in NOT_FOR_DRY_RUNS]

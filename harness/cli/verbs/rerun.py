@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from pydantic import Field
 
+from harness.bundle import Bundle
 from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import (
     key_option,
@@ -13,6 +14,7 @@ from harness.cli.options import (
     meter_option,
     quiet_option,
     results_option,
+    ruleset_options,
 )
 from harness.cli.printer import Printer
 from harness.cli.progress import display_for
@@ -20,8 +22,15 @@ from harness.cli.run_document import RunDocument, document_of, show_series
 from harness.errors import ExitCode
 from harness.records import Figure, Ruleset, Score
 from harness.records.confirm import Confirmation, ConfirmRow
+from harness.rules.load import load_ruleset
 from harness.run.order import Watcher
-from harness.run.rerun import open_sealed, rerun_request, sealed_reference, sealed_series
+from harness.run.rerun import (
+    RerunError,
+    open_sealed,
+    rerun_request,
+    sealed_reference,
+    sealed_series,
+)
 from harness.run.series import SeriesRequest, run_series
 from harness.score.confirm import ConfirmRules, SeriesScores, confirm
 from harness.score.group import Group, score_of
@@ -71,12 +80,25 @@ def _series_scores(
     return SeriesScores(score, _score_of(reference, ruleset))
 
 
+def installed_ruleset(bundle: Bundle) -> Ruleset:
+    """The ruleset of this installation that has the name of the bundle's.
+
+    Raises:
+        UnknownPlugin: there is none.
+        RerunError: the bundle names a file.
+    """
+    name = bundle.ruleset.name
+    if name.endswith(".toml"):
+        raise RerunError(f"{bundle.folder}: the ruleset {name!r} is a file; name one by --ruleset")
+    return load_ruleset(name)
+
+
 def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher) -> RerunDocument:
     """Verify a bundle, run its source again, and compare.
 
     Args:
         folder: The sealed bundle.
-        request: Seeds, meters, launcher and results of the repetition.
+        request: Ruleset, seeds, meters, launcher and results of the repetition.
         margin: Ratio by which a cost may be higher and still confirm the sealed one, as 0.1.
         watcher: Shows the progress.
 
@@ -88,7 +110,7 @@ def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher)
     series, reference = sealed_series(bundle), sealed_reference(bundle)
     with rerun_request(bundle, request) as repetition:
         run_results = run_series(repetition, watcher)
-    rules = bundle.ruleset
+    rules = request.ruleset
     confirmation = None
     if not any(result.run.window.ended_by == "interrupt" for result in run_results):
         own = [result.bundle for result in run_results if not result.is_reference]
@@ -157,6 +179,7 @@ def _show(document: RerunDocument, printer: Printer) -> None:
     metavar="PCT",
     help="A cost that is at most PCT per cent higher confirms the sealed one.",
 )
+@ruleset_options(None)
 @meter_option
 @launcher_option
 @results_option
@@ -166,6 +189,7 @@ def command(
     bundle: Path,
     seeds: int | None,
     margin: float,
+    ruleset: Ruleset | None,
     meters: tuple[str, ...],
     launcher: str,
     results: Path,
@@ -175,15 +199,16 @@ def command(
 ) -> CommandResult:
     """Repeat the sealed run in the folder BUNDLE and check whether it is reproduced.
 
-    The bundle is verified first. Its source runs under its own rules with new seeds, interleaved
-    with the workload's reference; the new runs have the provenance `organizer`. If the reference
-    ran on both machines, costs are compared relative to the reference's cost. Exits with 0 if
-    confirmed, 4 if not confirmed, 1 if unclear.
+    The bundle is verified first. Its source runs with new seeds under the ruleset that is named,
+    or else under the installed ruleset of the bundle's name, never under the rules in the bundle.
+    The runs are interleaved with those of the workload's reference; the new runs have the
+    provenance `organizer`. If the reference ran on both machines, costs are compared relative to
+    the reference's cost. Exits with 0 if confirmed, 4 if not confirmed, 1 if unclear.
     """
     sealed = open_sealed(bundle)
     request = SeriesRequest(
         workload=sealed.run.workload.name,
-        ruleset=sealed.ruleset,
+        ruleset=ruleset or installed_ruleset(sealed),
         seeds_count=seeds,
         meters=meters,
         launcher=launcher,

@@ -75,6 +75,7 @@ def check_findings(bundle: Bundle, ruleset: Ruleset) -> tuple[Finding, ...]:
         run=bundle.run,
         evaluation=bundle.evaluation,
         ruleset=ruleset,
+        enforced=bundle.ruleset,
         read_machine=lambda: bundle.machine,
     )
     return tuple(finding for name in ruleset.checks for finding in check_named(name)(evidence))

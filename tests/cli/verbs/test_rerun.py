@@ -144,3 +144,12 @@ def test_no_rerun_beside_a_measured_run(sealed: Path, joulemark) -> None:
     with machine_lock():
         result = joulemark("rerun", str(sealed), *QUICK)
     assert result.exit_code == 5
+
+
+def test_rules_in_the_bundle_do_not_apply(folder: Folder, joulemark) -> None:
+    """The competitor raised a limit; the repetition runs under the installed rules."""
+    (outcome,) = run_series(folder.request("entry", "run.setup_s=60"), Silent())
+    done = joulemark("rerun", str(outcome.bundle), "--seeds", "1", *QUICK, "--json")
+    assert RerunDocument.model_validate_json(done.stdout).series.runs
+    rulesets = {Bundle(path).ruleset.run.setup_s for path in find_bundles(Path("again"))}
+    assert rulesets == {0.0}
