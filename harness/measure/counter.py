@@ -3,6 +3,9 @@
 A counter that is read at time s shows the energy up to its last update, at most one update period
 U before s, cut down to its step. It starts again at zero after `wrap_j`.
 
+U is what the readings themselves show (`updates.observe_period_s`); what the meter states counts
+where they do not contradict it, and in no hard bound.
+
 The true energy C at an edge x of the window follows from the updates around x, whose times are
 known to within h (`updates.detect_updates`): h is U / 2 where the counter is read about once per
 period, and half of the spacing of the reads where it is read more often, as it is after a mark.
@@ -15,9 +18,12 @@ The estimate is the line through the updates. It is wrong in two ways:
   is too small by half.
 - The power changed between two updates. A single step of the power by s, with the times p before
   and q after x between the updates, changes the estimate by at most s p q / (p + q), uniform again.
+  s is seen in the neighbours, but pulses that are synchronized with the updates are not: s is never
+  taken as less than three quarters of the mean power (docs/meters.md shows what that covers).
 
-Both errors depend on one course of the power and both edges on one clock, so that they are not
-independent and their correlation is unknown: they are added, not squared (GUM 5.2.2, F.1.2.3).
+The first error is of one clock at both edges, and the second depends on the same power: they are
+not independent and their correlation is unknown, so that they are added, not squared (GUM 5.2.2,
+F.1.2.3). What happened between the updates at one edge says nothing of the other edge.
 """
 
 import math
@@ -41,11 +47,14 @@ from harness.measure.series import (
     overlap_s,
     running_sum,
 )
-from harness.measure.updates import UpdateTimes, ages_s, detect_updates
+from harness.measure.updates import UpdateTimes, ages_s, detect_updates, observe_period_s
 from harness.records import Domain
 
 _WRAP_GUESS = 0.25
 """Without a known power range, a fall counts as a wrap only if the gain is less than this part."""
+
+_HIDDEN_SWING = 0.75
+"""Least swing of the power between two updates, as a part of its mean."""
 
 _READINGS_AHEAD = 64
 """So many readings after an edge are searched for one that shows a later update."""
@@ -78,6 +87,8 @@ class CounterProperties:
     """The counter as its domain describes it, with plain defaults for what is unknown."""
 
     update_s: float
+    longest_s: float
+    """Longest update period that the readings allow."""
     step_j: float
     low_w: float
     high_w: float
@@ -86,15 +97,18 @@ class CounterProperties:
 
     @classmethod
     def of(cls, domain: Domain, series: Series) -> "CounterProperties":
-        """From the domain; an unknown step is the least change among the readings."""
+        """From the domain and its readings; an unknown step is the least change among them."""
         # An estimate is computed for its own time, so that it has neither lag nor step.
         estimate = domain.method in ("modelled", "declared")
         step_j = domain.resolution_j or 0.0
         if domain.resolution_j is None and not estimate:
             steps_j = np.abs(series.energy_j[1:] - series.energy_j[:-1])
             step_j = float(steps_j[steps_j > 0].min(initial=math.inf))
+        stated_s = 0.0 if estimate else domain.update_period_s or 0.0
+        update_s, longest_s = observe_period_s(series.t_s, series.energy_j, stated_s)
         return cls(
-            update_s=0.0 if estimate else domain.update_period_s or 0.0,
+            update_s=update_s,
+            longest_s=0.0 if estimate else longest_s,
             step_j=step_j if math.isfinite(step_j) else 0.0,
             low_w=domain.power_low_w or 0.0,
             high_w=math.inf if domain.power_high_w is None else domain.power_high_w,
@@ -181,7 +195,10 @@ class _Edge(NamedTuple):
     """The true energy at one edge of the window, as the counter scales it."""
 
     total_j: float
-    u_j: float
+    moved_j: float
+    """Half-width of the error by the times of the updates."""
+    bent_j: float
+    """Half-width of the error by what the power did between them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +256,7 @@ def _prepare(series: Series, domain: Domain) -> _Prepared:
     steps = _unfold(series, sensor, domain.wrap_j)
     updates = detect_updates(steps.t_s, steps.u_s, steps.total_j, sensor.update_s)
     changed = series.energy_j[1:] - series.energy_j[:-1] != 0
-    ages = ages_s(steps.t_s, steps.u_s, changed, sensor.update_s)
+    ages = ages_s(steps.t_s, steps.u_s, changed, sensor.longest_s)
     return _Prepared(sensor, steps, updates, ages)
 
 
@@ -259,7 +276,7 @@ def measure(series: Series, domain: Domain, a_s: float, b_s: float) -> Part:
         bound_j=_bound_j(prepared, a_s, b_s),
         terms={
             "quantisation": 2 * sensor.step_j / math.sqrt(6),
-            "edges": begin.u_j + end.u_j,
+            "edges": _edges_u_j(begin, end),
             "gaps": (b_s - a_s) * (1 - covered) * _half_range_w(steps, sensor),
             "aliasing": 0.0,
         },
@@ -302,7 +319,7 @@ def _half_range_w(steps: Unfolded, sensor: CounterProperties) -> float:
 def _edge(updates: UpdateTimes, x_s: float) -> _Edge:
     """The line through the updates at x; beyond them the mean power of the nearest goes on."""
     if len(updates.t_s) < 2:  # noqa: PLR2004 - a slope needs two points
-        return _Edge(float(updates.total_j[0]), 0.0)
+        return _Edge(float(updates.total_j[0]), 0.0, 0.0)
     k = min(max(int(updates.t_s.searchsorted(x_s, side="right")) - 1, 0), len(updates.t_s) - 2)
     near, pair = slice(max(0, k - 1), k + 3), slice(k, k + 2)
     # For four points plain numbers are many times faster than arrays.
@@ -324,8 +341,14 @@ def _edge(updates: UpdateTimes, x_s: float) -> _Edge:
     shift_s = _interpolate(min(max(x_s, begin_s), end_s), [begin_s, end_s], half_s)
     here_j = energy_at(x_s)
     moved_j = max(energy_at(x_s + shift_s) - here_j, here_j - energy_at(x_s - shift_s))
-    bent_j = (max(watts) - min(watts)) * bend_s
-    return _Edge(here_j, 2 / math.sqrt(3) * (moved_j + bent_j))
+    bent_j = max(max(watts) - min(watts), _HIDDEN_SWING * mean_w) * bend_s
+    return _Edge(here_j, moved_j, bent_j)
+
+
+def _edges_u_j(begin: _Edge, end: _Edge) -> float:
+    """Uncertainty of the difference, k = 2."""
+    halves_j = begin.moved_j + end.moved_j + math.hypot(begin.bent_j, end.bent_j)
+    return 2 / math.sqrt(3) * halves_j
 
 
 def _interpolate(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -2,8 +2,10 @@
 
 A counter gives joules by difference, power readings by the area under the line that joins them.
 Three figures say how far a result can be trusted: `u_j` (k = 2, about 95 %), the root of the sum
-of squares of its terms; `bound_j`, which holds for every course of the power within the sensor's
-physical range; and `coverage_ratio`, the part of the interval that lies between valid readings.
+of squares of its terms, of which the gain error (`common_u_j`) is common to all figures of one
+sensor and cancels in their ratio, and the rest (`own_u_j`) is not; `bound_j`, which holds for every
+course of the power within the sensor's physical range; and `coverage_ratio`, the part of the
+interval that lies between valid readings.
 """
 
 import math
@@ -31,8 +33,22 @@ _KIND_RANK: dict[DomainKind, int] = {"gpu": 0, "cpu": 0, "dram": 0, "node": 1, "
 _ESTIMATES = ("modelled", "declared")
 
 
+class _Uncertainties:
+    """The parts of an expanded uncertainty, k = 2, joules; None where it is unknown."""
+
+    u_j: float | None
+    common_u_j: float | None
+
+    @property
+    def own_u_j(self) -> float | None:
+        """The part that two figures of one sensor do not have in common."""
+        if self.u_j is None or self.common_u_j is None:
+            return None
+        return math.sqrt(max(0.0, self.u_j**2 - self.common_u_j**2))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Energy:
+class Energy(_Uncertainties):
     """Energy of one domain in one interval. A missing figure is None, never zero."""
 
     domain: str
@@ -41,7 +57,10 @@ class Energy:
     simulated: bool
     energy_j: float | None
     u_j: float | None = None
-    """Expanded uncertainty, k = 2; None where the gain error of the meter is unknown."""
+    """Expanded uncertainty, k = 2; None where the gain error of the meter is unknown, or the
+    sensor may see a part of the time only."""
+    common_u_j: float | None = None
+    """The part of it that all figures of one sensor have in common: its gain error."""
     bound_j: tuple[float, float] | None = None
     """Least and greatest joules that the readings allow; None without a known power range."""
     terms: Mapping[str, float] = field(default_factory=dict)
@@ -55,7 +74,7 @@ class Energy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Total:
+class Total(_Uncertainties):
     """Energy of several domains of which none contains another."""
 
     energy_j: float | None
@@ -66,7 +85,10 @@ class Total:
     """The weakest method among the domains."""
     simulated: bool
     u_j: float | None = None
-    """Sum of the domains' uncertainties, since meters of one make err in the same way."""
+    """From the sums of the domains' common and own parts: meters of one make err in the same way,
+    and all domains have one course of power."""
+    common_u_j: float | None = None
+    """Sum of the domains' gain errors."""
     bound_j: tuple[float, float] | None = None
     reason: str = ""
 
@@ -281,8 +303,12 @@ def _to_energy(part: Part, domain: Domain) -> Energy:
     if not enough:
         reason = f"only {part.coverage_ratio:.0%} of the window lies between valid readings"
     gain = domain.gain_error_ratio
-    terms = dict(part.terms) | ({} if gain is None else {"gain": gain * abs(part.energy_j)})
-    known = enough and gain is not None
+    terms = dict(part.terms)
+    if gain is not None and gain < 1:
+        # The sensor shows (1 + e) times the truth, with e between -gain and gain.
+        terms["gain"] = gain / (1 - gain) * abs(part.energy_j)
+    known = enough and "gain" in terms and not part.unseen
+    unknown = part.unseen or "the gain error of this meter is unknown"
     return Energy(
         domain=domain.name,
         kind=domain.kind,
@@ -290,12 +316,13 @@ def _to_energy(part: Part, domain: Domain) -> Energy:
         simulated=domain.simulated,
         energy_j=part.energy_j if enough else None,
         u_j=math.hypot(*terms.values()) if known else None,
+        common_u_j=terms["gain"] if known else None,
         bound_j=part.bound_j if enough else None,
         terms=dict(sorted(terms.items())) if enough else {},
         coverage_ratio=part.coverage_ratio,
         gap_max_s=part.gap_max_s,
         readings_count=part.readings_count,
-        reason=reason or ("" if known else "the gain error of this meter is unknown"),
+        reason=reason or ("" if known else unknown),
     )
 
 
@@ -332,13 +359,16 @@ def total(energies: Sequence[Energy], domains: Sequence[Domain]) -> Total:
     reason = f"no figure for {', '.join(missing)}" if missing else ""
     complete = bool(added) and not missing
     low_j, high_j = (_sum([part.bound_j and part.bound_j[end] for part in parts]) for end in (0, 1))
+    common_j = _sum([part.common_u_j for part in parts]) if complete else None
+    own_j = _sum([part.own_u_j for part in parts]) if complete else None
     return Total(
         energy_j=math.fsum(part.energy_j or 0.0 for part in parts) if complete else None,
         domains=tuple(domain.name for domain in added),
         kinds=tuple(sorted({domain.kind for domain in added})),
         method=weakest_method(domain.method for domain in added),
         simulated=any(domain.simulated for domain in added),
-        u_j=_sum([part.u_j for part in parts]) if complete else None,
+        u_j=None if common_j is None or own_j is None else math.hypot(common_j, own_j),
+        common_u_j=common_j,
         bound_j=None if low_j is None or high_j is None or not complete else (low_j, high_j),
         reason=reason if added else "no domain was read",
     )

@@ -2,7 +2,9 @@
 
 A sensor that is read at time s shows the mean power of its averaging window, which ended at the
 sensor's last update, at most one update period before s. Where the window is shorter than the
-period (25 of 100 ms on A100 and H100) the power in between is never measured.
+period (25 of 100 ms on A100 and H100) the power in between is never measured, and readings that
+agree prove nothing: pulses that are synchronized with the updates look like steady power. Such a
+sensor, and one of unknown window, has a hard bound and no `u_j`.
 """
 
 import math
@@ -21,6 +23,7 @@ from harness.measure.series import (
     nominal_period_s,
     overlap_s,
 )
+from harness.measure.updates import observe_period_s
 from harness.measure.window import AveragingWindow
 from harness.records import Domain
 
@@ -29,6 +32,15 @@ Rule = Literal["linear", "hold", "hold-back"]
 
 _PERIODS_BRIDGED = 2.0
 """Two readings further apart than this many periods leave a gap."""
+
+_SEEN_MIN = 0.9
+"""Least part of its update period that a sensor must average over for an uncertainty."""
+
+_HIDDEN_SWING = 0.25
+"""Least swing of the power within a window, as a part of its mean: pulses shorter than the window
+are not seen (docs/meters.md shows what that covers)."""
+
+_UNSEEN = "the sensor may see a part of the time only, so that there is a bound alone"
 
 _DISTINCT = 0.5
 """Readings closer together than this part of an update period count as one."""
@@ -51,6 +63,7 @@ class PowerProperties:
     high_w: float
     """Infinite where unknown."""
     gain: float
+    estimate: bool
 
     @classmethod
     def of(
@@ -69,8 +82,9 @@ class PowerProperties:
         if inferred is not None and stated_s is not None and inferred.contradicts(stated_s):
             window_s = inferred.best_s
             low_s, high_s = min(low_s, inferred.low_s), max(high_s, inferred.high_s)
+        stated_update_s = domain.update_period_s or 0.0
         return cls(
-            update_s=domain.update_period_s or 0.0,
+            update_s=observe_period_s(series.t_s, series.power_w, stated_update_s, steady=True)[0],
             read_s=domain.read_period_s or 0.0,
             window_s=window_s,
             window_low_s=low_s,
@@ -79,7 +93,13 @@ class PowerProperties:
             low_w=domain.power_low_w or 0.0,
             high_w=math.inf if domain.power_high_w is None else domain.power_high_w,
             gain=domain.gain_error_ratio or 0.0,
+            estimate=domain.method in ("modelled", "declared"),
         )
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether the windows of successive updates leave out next to nothing."""
+        return self.estimate or self.window_low_s >= max(_SEEN_MIN * self.update_s, 1e-9)
 
     @property
     def lag_s(self) -> float:
@@ -110,6 +130,7 @@ def measure(
         gap_max_s=gap_max_s(t_s, a_s, b_s),
         readings_count=distinct_count(t_s, a_s, b_s, sensor.update_s),
         reason="readings are missing within the window" if unread_s > 0 else "",
+        unseen="" if sensor.sees_everything else _UNSEEN,
     )
 
 
@@ -202,7 +223,9 @@ def _edge_u_j(series: Series, sensor: PowerProperties, x_s: float, period_s: flo
     reach_s = max(2.5 * period_s, window_s + sensor.update_s + period_s)
     near = slice(*np.searchsorted(series.t_s, (x_s - reach_s, x_s + reach_s)))
     watts, stamps_s = series.power_w[near], series.u_s[near]
-    swing_w = float(watts.max() - watts.min()) if len(watts) else 0.0
+    swing_w = 0.0
+    if len(watts):
+        swing_w = max(float(watts.max() - watts.min()), _HIDDEN_SWING * float(watts.mean()))
     blur_s = math.sqrt((sensor.update_s**2 + window_s**2 + period_s**2) / 12)
     return 2 * swing_w * math.hypot(blur_s, float(stamps_s.max(initial=0.0)) / math.sqrt(3))
 

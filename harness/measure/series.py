@@ -102,6 +102,8 @@ class Part:
     gap_max_s: float
     readings_count: int
     reason: str = ""
+    unseen: str = ""
+    """Why there is no uncertainty although the gain error is known."""
 
 
 def running_sum(steps: Float) -> Float:

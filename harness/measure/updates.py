@@ -1,5 +1,6 @@
-"""Detects when an energy counter was updated, as closely as its readings allow."""
+"""Detects how often a sensor is updated, and when, as closely as its readings allow."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,49 @@ the tables beside arXiv 2312.02741)."""
 
 _FLAT_PERIODS = 1.5
 """A value that lasts for longer was updated and has gained nothing."""
+
+_STEADY_CHANGES_MIN = 4
+_STEADY_PART = 0.1
+_STEADY_PERIODS = 1.5
+"""Power may stay the same for many updates, but nine out of ten values do not stand for longer;
+few changes prove nothing."""
+
+
+def observe_period_s(
+    t_s: Float, values: Float, stated_s: float, *, steady: bool = False
+) -> tuple[float, float]:
+    """The update period of a sensor, and the longest that its readings allow.
+
+    Let a value appear between the readings at b and t, and the next one between b' and t'. The
+    period is at most t' - b, and at least b' - t, since the value stood all that time. What is
+    stated counts only within these limits: a hypervisor may refresh a counter once a second that
+    is updated every millisecond elsewhere.
+
+    Args:
+        t_s: times of the readings, ascending.
+        values: what was read.
+        stated_s: the update period as the meter states it; 0 where the sensor does not lag.
+        steady: whether the value may stay the same over several updates, as power may.
+    """
+    new = np.flatnonzero(values[1:] != values[:-1]) + 1
+    if not stated_s or not len(new):
+        return stated_s, math.inf
+    stood_s = t_s[np.append(new, len(t_s)) - 1] - t_s[np.concatenate(([0], new))]
+    if steady:
+        low_s = float(np.quantile(stood_s, _STEADY_PART))
+        if low_s < _STEADY_PERIODS * stated_s or len(new) < _STEADY_CHANGES_MIN:
+            return stated_s, math.inf
+    else:
+        # One that gained nothing in an update stood for two of them.
+        steps_s = np.diff(t_s[new])
+        usual_s = _FLAT_PERIODS * float(np.median(steps_s)) if len(steps_s) > 1 else math.inf
+        low_s = float(stood_s[stood_s <= usual_s].max(initial=0.0))
+    seen_s = t_s[new[1:]] - t_s[new[:-1] - 1]
+    high_s = max(low_s, float(seen_s.min(initial=math.inf)))
+    period_s = stated_s
+    if not low_s <= stated_s <= (1 + _JITTER) * high_s:
+        period_s = (low_s + high_s) / 2 if math.isfinite(high_s) else low_s
+    return period_s, (1 + _JITTER) * high_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +133,20 @@ def _one_period_apart(
     return low_s, high_s
 
 
-def ages_s(t_s: Float, u_s: Float, changed: Bool, update_s: float) -> Float:
+def ages_s(t_s: Float, u_s: Float, changed: Bool, longest_s: float) -> Float:
     """Longest possible time since the last update at each reading, its duration included.
 
-    The update happened after the last reading of another value; without one, at most one period
-    ago.
+    The update happened after the last reading of another value, and at most one period ago.
 
     Args:
         t_s: times of the readings, ascending.
         u_s: half of the duration of each read.
         changed: whether each reading but the first differs from the one before.
-        update_s: the counter's update period.
+        longest_s: longest possible update period; infinite where the readings do not limit it.
     """
     begun = np.arange(len(t_s))
     begun[1:] *= changed
     begun = np.maximum.accumulate(begun)
     other = np.maximum(begun - 1, 0)
     since_s = np.where(begun > 0, t_s - t_s[other] + u_s[other], np.inf)
-    return np.asarray(np.minimum(since_s, (1 + _JITTER) * update_s) + u_s, dtype=np.float64)
+    return np.asarray(np.minimum(since_s, longest_s) + u_s, dtype=np.float64)

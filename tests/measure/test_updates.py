@@ -86,4 +86,4 @@ def test_a_reading_is_as_old_as_the_last_one_that_showed_another_value_allows():
     t_s, u_s = np.array([0.0, 0.03, 0.05, 0.06, 0.5]), np.full(5, 0.001)
     changed = np.array([False, True, False, True])
     result = ages_s(t_s, u_s, changed, 0.1)
-    assert result == pytest.approx([0.106, 0.106, 0.05 - 0.03 + 0.002, 0.03 + 0.002, 0.106])
+    assert result == pytest.approx([0.101, 0.101, 0.05 - 0.03 + 0.002, 0.03 + 0.002, 0.101])
