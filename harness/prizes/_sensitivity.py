@@ -2,13 +2,13 @@
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from harness.measure.energy import INTEGRATION_RULES
 from harness.prizes._prize import Prize
-from harness.records import AcrossRules, RunScore, Score
+from harness.records import AcrossRules, Score
 from harness.records.award import SensitivityCheck
 from harness.score.costs import valid_runs
 from harness.score.multi.aggregate import (
@@ -78,20 +78,6 @@ def _without_extreme(sample: Sample, end: Literal["best", "worst"]) -> float:
     ordered = sorted(sample.logs.values())
     rest = ordered[1:] if end == "best" else ordered[:-1]
     return statistics.fmean(rest or ordered)
-
-
-def _by_costs(
-    variation: str,
-    names: Sequence[str],
-    scores: Sequence[Score],
-    cost: Callable[[RunScore], float | None],
-) -> SensitivityCheck:
-    """Rank by the geometric mean of another cost of the same runs."""
-    costs = [[cost(run) for run in valid_runs(score)] for score in scores]
-    logs = [[math.log(value) for value in row if value and value > 0] for row in costs]
-    if any(len(known) < len(row) for known, row in zip(logs, costs, strict=True)):
-        return _unknown(variation, names, "not known for every run")
-    return _by_value(variation, names, [statistics.fmean(row) for row in logs])
 
 
 def _meter_checks(names: Sequence[str], scores: Sequence[Score]) -> Iterator[SensitivityCheck]:
@@ -170,14 +156,7 @@ def board_checks(
         return checks
     means = [(f"with {change.without}", change.leader) for change in by_other_means(samples)]
     checks.append(_check("another mean than the geometric one", names, means))
-    energy = prize.unit == "J"
-    window = "the run window instead of the score window"
-    checks.append(
-        _by_costs(
-            window, names, scores, lambda run: run.energy.window_j if energy else run.window_s
-        )
-    )
-    if energy:
+    if prize.unit == "J":
         checks += [*_meter_checks(names, scores), *_idle_check(names, scores)]
         if results is not None:
             checks += _integration_checks(names, scores, samples, results)

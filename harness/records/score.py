@@ -102,7 +102,8 @@ class RunScore(Record):
     metric: float | None
     """Its metric."""
     time_s: float | None
-    """Cost in seconds: start signal to the stamp of the scored snapshot."""
+    """Cost in seconds: from the start signal to the end of the last process (`final`), or to the
+    stamp of the scored snapshot (`first_passing`)."""
     time_low_s: float | None
     """Stamp of the snapshot before: the crossing lies between the two (`first_passing`)."""
     time_step_s: float | None = None

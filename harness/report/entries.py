@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from harness.bundle import MANIFEST, Bundle, BundleError
+from harness.clock import NS_PER_S
 from harness.prizes._board import ANY_MACHINE
 from harness.records import (
     Evaluation,
@@ -126,13 +127,13 @@ class EntryRun:
         return tuple(path for path in files if path and path.is_file() and not path.is_symlink())
 
     def stop_ns(self) -> int | None:
-        """Return the stamp of the scored snapshot; without one, the end of the run."""
+        """Return the end of the score window; without a scored snapshot, the end of the run."""
         if self.run is None:
             return None
-        stamps = {shot.index: shot.stamp_ns for shot in self.run.snapshots}
-        return stamps.get(
-            -1 if self.score.snapshot is None else self.score.snapshot, self.run.window.end_ns
-        )
+        window, time_s = self.run.window, self.score.time_s
+        if window.gun_ns is None or window.end_ns is None or time_s is None:
+            return window.end_ns
+        return round(min(window.gun_ns + time_s * NS_PER_S, window.end_ns))
 
 
 @dataclass(frozen=True)

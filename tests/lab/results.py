@@ -99,7 +99,7 @@ def _ns(after_gun_s: float) -> int:
 
 def _end_s(plan: Plan) -> float:
     last = max((at for at, _ in plan.snapshots), default=plan.budget_s)
-    return plan.end_s if plan.end_s is not None else last + 0.5
+    return plan.end_s if plan.end_s is not None else last
 
 
 def workload_of(plan: Plan) -> Workload:

@@ -55,16 +55,8 @@ def test_a_lead_within_the_leaders_uncertainty_does_not_hold() -> None:
     assert (held[alone].holds, held[against].holds) == (True, False)
 
 
-def test_the_run_window_counts_only_where_every_run_has_one() -> None:
-    name = "the run window instead of the score window"
-    held = checks(entry([10.0, 11.0], 0.1, 90.0), entry([20.0, 21.0], 0.1, 30.0))
-    assert (held[name].holds, held[name].leader) == (False, "second")
-    held = checks(entry([10.0, 11.0], 0.1), entry([20.0, 21.0], 0.1, 30.0))
-    assert (held[name].holds, held[name].note) == (None, "not known for every run")
-
-
 def test_seconds_have_no_checks_of_meters_and_one_entry_has_none() -> None:
     held = checks(entry([10.0, 11.0]), entry([20.0, 21.0]), prize="speed")
-    assert len(held) == 5
+    assert len(held) == 4
     assert not any("meter" in name or "idle" in name for name in held)
     assert checks(entry([10.0])) == {}

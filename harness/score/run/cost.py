@@ -1,4 +1,4 @@
-"""The cost of one run under a ruleset: seconds and joules until the scored snapshot."""
+"""The cost of one run under a ruleset: seconds and joules of its score window."""
 
 import json
 from functools import cache
@@ -161,9 +161,12 @@ def run_score(bundle: Bundle, ruleset: Ruleset, results: Path) -> RunScore:
     snapshots = counting_snapshots(run, bundle.ruleset, ruleset)
     scored = scored_snapshot(run, bundle.evaluation, snapshots, rule)
     snapshot = scored.snapshot
-    scored_ns = snapshot.stamp_ns if snapshot else None
-    time_s, step_s = seconds(scored_ns), time_step_s(snapshots, snapshot, rule)
-    joules, faults = read_joules(bundle, scored_ns)
+    end_ns = None
+    if snapshot:
+        # Work after the last snapshot can reach the predictor, so `final` charges it.
+        end_ns = window.end_ns if rule == "final" else snapshot.stamp_ns
+    time_s, step_s = seconds(end_ns), time_step_s(snapshots, snapshot, rule)
+    joules, faults = read_joules(bundle, end_ns)
     clock = (item for item in run.findings if item.level == "fail" and item.rule in CLOCK_RULES)
     status, reason = status_under(run, scored, ruleset)
     priced = NO_PRICE not in bundle.read("machine.json")

@@ -25,20 +25,20 @@ class RunJoules(NamedTuple):
     """The energy of a run over its two windows; None where there is no window or no trace."""
 
     score: IntervalEnergy | None
-    """From the start signal to the scored snapshot."""
+    """From the start signal to the end of the score window."""
     run: IntervalEnergy | None
     """From the start signal to the death of the last process."""
 
 
-def read_joules(bundle: Bundle, scored_ns: int | None) -> tuple[RunJoules, list[Finding]]:
+def read_joules(bundle: Bundle, end_ns: int | None) -> tuple[RunJoules, list[Finding]]:
     """The energy of a run; the trace is read once.
 
     Args:
         bundle: The sealed run.
-        scored_ns: Stamp of the scored snapshot; None where there is none.
+        end_ns: End of the score window; None where no snapshot is scored.
     """
     run = bundle.run
-    gun_ns, ends = run.window.gun_ns, (scored_ns, run.window.end_ns)
+    gun_ns, ends = run.window.gun_ns, (end_ns, run.window.end_ns)
     due = gun_ns is not None and run.domains and any(end and end > gun_ns for end in ends)
     text = bundle.trace_text() if due else None
     if text is None or gun_ns is None:

@@ -116,7 +116,7 @@ def test_simulated_joules_say_so_in_row_and_total(tmp_path: Path, simulated: boo
 
 def test_total_names_method_and_domains(tmp_path: Path) -> None:
     document = explained(tmp_path)
-    assert document.total.startswith("total: 1.05")
+    assert document.total.startswith("total: 1.00")
     assert document.total.endswith(", counter, of cpu-package-0")
 
 

@@ -142,11 +142,13 @@ def test_a_run_killed_at_the_budget_counts_by_its_snapshots(tmp_path: Path) -> N
 # --- joules ---------------------------------------------------------------------------------------
 
 
-def test_joules_are_those_between_gun_and_stamp(tmp_path: Path) -> None:
-    score = scored(tmp_path, THREE.but(watts=120.0), FINAL)
-    assert score.energy.energy_j == pytest.approx(3600, rel=1e-6)
-    assert score.energy.window_j == pytest.approx(120 * 30.5, rel=1e-6)
-    assert score.energy.by_domain_j == {"cpu-package-0": pytest.approx(3600, rel=1e-6)}
+def test_final_charges_everything_until_the_last_process_is_dead(tmp_path: Path) -> None:
+    """Work after the last snapshot costs as much as work before it."""
+    score = scored(tmp_path, THREE.but(watts=120.0, end_s=40.0), FINAL)
+    assert (score.time_s, score.snapshot) == (40.0, 2)
+    assert score.energy.energy_j == pytest.approx(4800, rel=1e-6)
+    assert score.energy.window_j == score.energy.energy_j
+    assert score.energy.by_domain_j == {"cpu-package-0": pytest.approx(4800, rel=1e-6)}
     assert (score.energy.method, score.energy.domains) == ("counter", ("cpu-package-0",))
     assert score.energy.u_j is not None
     assert score.energy.u_j >= 0.02 * 3600
@@ -179,8 +181,11 @@ def test_a_simulated_meter_is_marked(tmp_path: Path) -> None:
 
 
 def test_readings_that_stop_early_are_detected(tmp_path: Path) -> None:
-    folder = write_run(tmp_path, THREE.but(end_s=9.0))
-    score = run_score(Bundle(folder, checked=True), FINAL, tmp_path)
+    folder = write_run(tmp_path, THREE)
+    path = folder / "trace.csv.gz"
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(b"".join(lines[: len(lines) // 2]), mtime=0))
+    score = run_score(Bundle(folder), FINAL, tmp_path)
     assert {"energy-coverage", "energy-missing"} & rule_ids(score)
 
 
