@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.clock import NS_PER_S
 from harness.measure import counter, power, window
+from harness.measure.limits import limit_power, stands_in
 from harness.measure.series import Float, Part, Series, readings_of, uses_counter
 from harness.measure.stillness import DeadStretch, dead_stretches
 from harness.measure.trace import Trace
@@ -71,6 +72,10 @@ class Energy(_Uncertainties):
     readings_count: int = 0
     reason: str = ""
     """Why there is no figure, or why it is less certain than it could be."""
+
+    def __post_init__(self) -> None:
+        if self.bound_j is not None and self.bound_j[0] > self.bound_j[1]:
+            raise ValueError(f"'{self.domain}' has bounds whose low end is the higher one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +152,7 @@ class EnergyReader:
 
     def __init__(self, trace: Trace, domains: Iterable[Domain]) -> None:
         self.trace = trace
-        self.domains = {domain.name: domain for domain in domains}
+        self.domains = {domain.name: limit_power(domain) for domain in domains}
         self._curves: dict[str, EnergyCurve | None] = {}
         self._dead: dict[str, list[DeadStretch]] = {}
 
@@ -173,12 +178,12 @@ class EnergyReader:
         domain, series = self.domains[name], self._series(name)
         if not len(series.t_ns):
             return _missing(domain, "there is no reading of this domain")
+        edges_s = (start_ns / NS_PER_S, end_ns / NS_PER_S)
         usable = readings_of(series, domain)
+        if dead := self.dead_stretches(name, *edges_s):
+            return _missing(domain, f"the sensor does not work: {dead[0].reason}")
         if len(usable.t_ns) < 2:  # noqa: PLR2004 - a line needs two points
             return _missing(domain, f"{len(usable.t_ns)} usable readings; at least two are needed")
-        edges_s = (start_ns / NS_PER_S, end_ns / NS_PER_S)
-        if dead := self.dead_stretches(name, *edges_s):
-            return _missing(domain, f"the sensor is dead: {dead[0].reason}")
         if uses_counter(series, domain):
             return _to_energy(counter.measure(usable, domain, *edges_s), domain)
         averaging = self.averaging_window(name)
@@ -189,9 +194,13 @@ class EnergyReader:
     ) -> list[DeadStretch]:
         """Times around an interval in which the sensor of a domain did not work."""
         if name not in self._dead:
-            domain = self.domains[name]
-            runs = any(self._series(parent).has_energy for parent in domain.parents)
-            self._dead[name] = dead_stretches(self._series(name), domain, counter_runs=runs)
+            domain, names = self.domains[name], self.domains.keys()
+            runs = any(
+                self._series(parent).has_energy and not self.dead_stretches(parent)
+                for parent in names & set(domain.parents)
+            )
+            series = self._series(name)
+            self._dead[name] = dead_stretches(series, domain, names, counter_runs=runs)
         return [item for item in self._dead[name] if item.overlaps(start_s, end_s)]
 
     def curve(self, name: str) -> EnergyCurve | None:
@@ -351,9 +360,17 @@ def disjoint(domains: Sequence[Domain]) -> tuple[Domain, ...]:
 
 
 def total(energies: Sequence[Energy], domains: Sequence[Domain]) -> Total:
-    """Add the outermost domains; where one of them has no figure there is no total either."""
+    """Add the outermost domains; where one of them has no figure there is no total either.
+
+    Where a domain has no figure, another reading of the same silicon takes its place.
+    """
     by_name = {energy.domain: energy for energy in energies if energy.energy_j is not None}
-    added = disjoint(domains)
+    replaced = {
+        outer.name
+        for outer in domains
+        if outer.name not in by_name and any(stands_in(name, outer.name) for name in by_name)
+    }
+    added = disjoint([domain for domain in domains if domain.name not in replaced])
     parts = [by_name[domain.name] for domain in added if domain.name in by_name]
     missing = [domain.name for domain in added if domain.name not in by_name]
     reason = f"no figure for {', '.join(missing)}" if missing else ""

@@ -7,7 +7,7 @@ long) and MLPerf's rule of at least one sample per second and 60 samples.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.measure.energy import Energy, disjoint
+from harness.measure.energy import Energy, total
 from harness.records import Domain, Finding
 
 _READINGS_MIN = 60
@@ -39,7 +39,8 @@ def measurement_level(
         findings: of the audit; any of level `fail` keeps the level at 1 or below.
         gpus_count: GPUs of the machine; unless all are measured the level is at most 1.
     """
-    parts = [energies[item.name] for item in disjoint(domains) if item.name in energies]
+    added = total(list(energies.values()), domains).domains
+    parts = [energies[name] for name in added if name in energies]
     steps = (
         _missing_for_1(parts),
         _missing_for_2(parts, findings, gpus_count),

@@ -4,12 +4,12 @@ Firmware and drivers answer for sensors that do not exist: with a counter that n
 0 W, or with the greatest number of a field. No such answer is a measurement.
 """
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.clock import NS_PER_S, now_ns
+from harness.measure.limits import is_part, is_possible
 from harness.plugins import Availability, Decoded, Domain, Reader, Reading
 
 _FAST_S = 0.05
@@ -27,15 +27,9 @@ _SLOW_UPDATE_S = 0.5
 _LOAD_S = 0.002
 _PAUSE_S = 0.02
 
-_UNSIGNED_MAX = (2**31 - 1, 2**32 - 1, 2**64 - 1)
-SENTINELS = (
-    65535.0,
-    *(value / unit for value in _UNSIGNED_MAX for unit in (1.0, 1e3, 1e6)),
-)
-"""Values that firmware and drivers give where they know none: the greatest number of a field, in
-units, thousandths or millionths. A negative number is refused for any reading."""
 
-_SENTINEL_RATIO = 1e-8
+Value = tuple[float | None, float | None]
+"""Energy in joules and power in watts, as far as a reading gives them."""
 
 
 class DeadDomain(NamedTuple):
@@ -43,11 +37,6 @@ class DeadDomain(NamedTuple):
 
     domain: Domain
     reason: str
-
-
-def is_sentinel(value: float) -> bool:
-    """Whether a reading is a number by which a sensor reports "unknown"."""
-    return any(math.isclose(value, item, rel_tol=_SENTINEL_RATIO) for item in SENTINELS)
 
 
 class LiveReader(Reader):
@@ -91,8 +80,9 @@ def find_dead(reader: Reader) -> list[DeadDomain]:
     """The domains of an opened meter whose sensors are dead.
 
     A counter is dead if it does not move while this process computes. A power reading is dead if
-    it is 0 or a sentinel twice; one that stands still is not, since an idle device may be steady.
-    Simulated domains and estimates are not judged.
+    it is impossible twice: 0, a sentinel, or more than any device of its kind uses; one that
+    stands still is not, since an idle device may be steady. A domain is dead too if the meter
+    gives an error in place of a reading twice. Simulated domains and estimates are not judged.
 
     Raises:
         Exception: whatever the meter raises when it is read.
@@ -104,25 +94,18 @@ def find_dead(reader: Reader) -> list[DeadDomain]:
     }
     if not judged:
         return []
-    first = _values(reader)
+    first, errors = _values(reader)
     counters = {
         name: joules
         for name, (joules, _) in first.items()
         if joules is not None and name in judged and _is_judged(judged[name])
     }
-    suspects = {
-        name
-        for name, (joules, watts) in first.items()
-        if joules is None and watts is not None and name in judged and _is_no_power(watts)
-    }
     dead = _unmoved(reader, judged, counters) if counters else {}
+    suspects = _suspects(judged, first, errors)
     if suspects:
         time.sleep(_PAUSE_S)
-        again = _values(reader)
-        for name in suspects & again.keys():
-            watts = again[name][1]
-            if watts is not None and _is_no_power(watts):
-                dead[name] = f"it reads {watts:.10g} W, which is no measurement"
+        again = _suspects(judged, *_values(reader))
+        dead |= {name: reason for name, reason in again.items() if name in suspects}
     return [DeadDomain(judged[name], reason) for name, reason in dead.items()]
 
 
@@ -130,13 +113,31 @@ def _is_judged(spec: Domain) -> bool:
     return spec.method == "counter" and (spec.update_period_s or 0.0) <= _SLOW_UPDATE_S
 
 
-def _is_no_power(watts: float) -> bool:
-    return watts <= 0 or is_sentinel(watts)
+def _suspects(
+    judged: Mapping[str, Domain], values: Mapping[str, Value], errors: Mapping[str, str]
+) -> dict[str, str]:
+    """Domains without a possible value, with the reason."""
+    suspects = {
+        name: f"it gives no reading: {errors[name]}"
+        for name in judged.keys() & errors.keys()
+        if name not in values
+    }
+    for name in judged.keys() & values.keys():
+        (joules, watts), spec = values[name], judged[name]
+        may_be_off = is_part(spec, judged)
+        if (
+            joules is None
+            and watts is not None
+            and not is_possible(watts, spec, may_be_off=may_be_off)
+        ):
+            suspects[name] = f"it reads {watts:.10g} W, which is no measurement"
+    return suspects
 
 
-def _values(reader: Reader) -> dict[str, tuple[float | None, float | None]]:
-    readings, _ = reader.decode(reader.poll())
-    return {reading.domain: (reading.energy_j, reading.power_w) for reading in readings}
+def _values(reader: Reader) -> tuple[dict[str, Value], Mapping[str, str]]:
+    """Energy and power by domain, and errors by domain."""
+    readings, errors = reader.decode(reader.poll())
+    return {item.domain: (item.energy_j, item.power_w) for item in readings}, errors
 
 
 def _unmoved(
@@ -147,7 +148,7 @@ def _unmoved(
     while waiting:
         passed_s = (now_ns() - begin_ns) / NS_PER_S
         _load(_LOAD_S) if passed_s < _FAST_S else time.sleep(_PAUSE_S)
-        after = _values(reader)
+        after, _ = _values(reader)
         waiting = {
             name: value for name, value in waiting.items() if after.get(name, (value,))[0] == value
         }

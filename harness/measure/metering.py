@@ -19,7 +19,8 @@ import numpy as np
 import harness
 from harness.clock import NS_PER_S, now_ns
 from harness.measure.choice import MeterChoice
-from harness.measure.energy import EnergyReader
+from harness.measure.energy import EnergyReader, contains
+from harness.measure.limits import stands_in
 from harness.measure.series import Series
 from harness.measure.trace import Trace
 from harness.records import Domain, RecordError, SamplerReport
@@ -102,17 +103,19 @@ def _environment() -> dict[str, str]:
 class DeadSensor(NamedTuple):
     """A domain of an opened meter that is not read since its sensor is dead."""
 
-    domain: str
+    domain: Domain
     reason: str
     replaced: bool
-    """Whether other domains of the run read the same silicon, or the parts of it."""
+    """Whether live domains of the run read the same silicon, more, or the parts of a node."""
 
 
-def dead_sensor(domain: Domain, reason: str, offered: Sequence[Domain]) -> DeadSensor:
+def dead_sensor(domain: Domain, reason: str, live: Sequence[Domain]) -> DeadSensor:
     """A dead sensor beside the live domains, with the parents that their meters name."""
-    inside = any(item.name in domain.parents for item in offered)
-    outside = any(domain.name in item.parents for item in offered)
-    return DeadSensor(domain.name, reason, inside or outside)
+    inside = any(contains(outer, domain) for outer in live)
+    same = any(stands_in(item.name, domain.name) for item in live)
+    # Without its node meter a machine has the boundary of its processors and devices.
+    below = domain.kind in ("node", "wall") and any(item.kind == "cpu" for item in live)
+    return DeadSensor(domain, reason, inside or same or below)
 
 
 def limit_parents(domains: Sequence[Domain]) -> tuple[Domain, ...]:
@@ -288,12 +291,14 @@ class Metering:
         kind = message.pop("type")
         if kind == "ready":
             asked = {"read_period_s": self._period_s}
-            offered = [load(Domain, item | asked, "sampler") for item in message["domains"]]
-            self.domains = limit_parents(offered)
+            live = [load(Domain, item | asked, "sampler") for item in message["domains"]]
             self.dead = tuple(
-                dead_sensor(load(Domain, item["domain"], "sampler"), item["reason"], offered)
+                dead_sensor(load(Domain, item["domain"] | asked, "sampler"), item["reason"], live)
                 for item in message.get("dead", ())
             )
+            # What no live domain covers stays a domain without a figure, and so does the total.
+            missing = [item.domain for item in self.dead if not item.replaced]
+            self.domains = limit_parents([*live, *missing])
             self._live = _LiveEnergy(self.domains)
             self.failed = {item["meter"]: item["reason"] for item in message["failed"]}
         elif kind == "status":

@@ -263,7 +263,7 @@ def bound_j(
     most = sensor.high_w * (b_s - a_s)
     if sensor.gain < 1:
         most = min(most, (known_j + step_j) / (1 - sensor.gain) + sensor.high_w * rest_s)
-    return least, most
+    return min(least, most), max(least, most)
 
 
 def _independent(series: Series, sensor: PowerProperties, a_s: float, b_s: float) -> list[int]:

@@ -27,6 +27,11 @@ VITALS_HEADER = "t_ns,name,value\n"
 _LAST_READ_S = 2.0
 """How long the last reading may take before a meter is abandoned."""
 
+_COUNTER_WAIT_S, _POWER_WAIT_S = 2.7, 1.2
+"""A sensor that has not changed so long after the end is not waited for: a counter that is
+refreshed once a second has changed twice by then, and a log has a row of each second."""
+_WAIT_PAUSE_S = 0.01
+
 _STUCK_NS = NS_PER_S // 2
 """A read that takes longer is moved to a thread of its own."""
 
@@ -117,7 +122,10 @@ class Sampler:
             if select.select([0], [], [], left_s)[0]:
                 piece = os.read(0, 65536)
                 lines, _, buffered = (buffered + piece).rpartition(b"\n")
-                if not piece or not self._obey(lines.split(b"\n")):
+                if not piece:
+                    return
+                if not self._obey(lines.split(b"\n")):
+                    self._await_changes()
                     return
             now = now_ns()
             check_ns = self._separate_stuck(now)
@@ -128,6 +136,28 @@ class Sampler:
             if now >= vitals_ns:
                 vitals_ns = now + int(_VITALS_S * NS_PER_S)
                 self._write_vitals()
+
+    def _await_changes(self) -> None:
+        """Read on until every sensor has changed after the end: one that has stopped shows so."""
+        begin_ns = now_ns()
+        waiting = {
+            spec.name: (session, _COUNTER_WAIT_S if spec.method == "counter" else _POWER_WAIT_S)
+            for session in self.sessions
+            for spec in session.reader.domains
+            if spec.method in ("counter", "sampled") and not set(spec.parents) & session.last.keys()
+        }
+        first: dict[str, tuple[float | None, float | None]] = {}
+        for thread in self.threads:
+            thread.mark()
+        while waiting:
+            time.sleep(_WAIT_PAUSE_S)
+            self._flush()
+            passed_s = (now_ns() - begin_ns) / NS_PER_S
+            for name, (session, limit_s) in tuple(waiting.items()):
+                last = session.last.get(name)
+                values = (last.energy_j, last.power_w) if last and last.t_ns > begin_ns else None
+                if passed_s > limit_s or (values and first.setdefault(name, values) != values):
+                    del waiting[name]
 
     def _after_a_read(self, wanted_ns: int) -> int:
         """A time just after the last place of the grid before `wanted_ns`.

@@ -1,5 +1,6 @@
 """Readings of one domain as columns, and what counters and power readings compute alike."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.clock import NS_PER_S
+from harness.measure.limits import SENTINELS, is_part, is_possible
 from harness.records import Domain
 
 Float = npt.NDArray[np.float64]
@@ -74,20 +76,22 @@ def uses_counter(series: Series, domain: Domain) -> bool:
 def readings_of(series: Series, domain: Domain) -> Series:
     """The readings that a domain's energy comes from, in the order of time, one for each time.
 
-    Power readings above the domain's greatest power are left out, as such steps of a counter are.
+    Power readings that cannot be true are left out, as impossible steps of a counter are.
     """
     if uses_counter(series, domain):
         return series.with_energy()
     readings = series.with_power()
-    if domain.power_high_w is None:
+    if domain.method in ("modelled", "declared"):
         return readings
-    shown_high_w = domain.power_high_w * (1 + (domain.gain_error_ratio or 0.0)) * _SLACK
-    possible = readings.power_w <= shown_high_w
-    return readings if possible.all() else readings.at(np.flatnonzero(possible))
-
-
-_SLACK = 1.01
-"""Noise and rounding may take a power reading this far above the greatest power."""
+    watts = readings.power_w
+    may_be_off = is_part(domain, domain.parents) or domain.simulated
+    high_w = domain.power_high_w
+    doubtful = (watts <= 0) | (watts >= min(SENTINELS)) | (watts > (high_w or math.inf))
+    values = set(watts[doubtful].tolist())
+    impossible = [
+        value for value in values if not is_possible(value, domain, may_be_off=may_be_off)
+    ]
+    return readings.at(np.flatnonzero(~np.isin(watts, impossible))) if impossible else readings
 
 
 @dataclass(frozen=True)

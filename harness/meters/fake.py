@@ -200,7 +200,7 @@ class FakeReader(Reader):
         if fault == "vanish":
             raise OSError("the simulated device is gone")
         if fault == "block" and self.reads_count == self.options.fault_after + 1:
-            time.sleep(10)
+            time.sleep(30)
         return [self._reading(domain.name, t_ns, fault) for domain in self.domains]
 
     def _reading(self, name: str, t_ns: int, fault: str) -> Reading:

@@ -129,9 +129,7 @@ def test_a_card_that_is_lost_leaves_the_others_measured(tmp_path, monkeypatch):
     assert any("lost" in fault["message"].lower() for fault in measured.faults)
 
 
-@pytest.mark.parametrize(
-    ("fault", "rule"), [("frozen", "sensor-stuck"), ("reset", "counter-reset")]
-)
+@pytest.mark.parametrize(("fault", "rule"), [("frozen", "sensor-dead"), ("reset", "counter-reset")])
 def test_a_counter_that_breaks_during_the_run_is_detected(tmp_path, monkeypatch, fault, rule):
     with_environment(monkeypatch, fault=fault, fault_after_s=3, update_s=0.05)
     measured = Measured(tmp_path, [NVML], 6.5)

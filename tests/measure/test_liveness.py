@@ -1,6 +1,7 @@
 """Dead sensors are found when a meter is opened, and live ones are kept."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from harness.clock import now_ns
 from harness.measure import opening
 from harness.measure.energy import disjoint
-from harness.measure.liveness import check_meter, find_dead, is_sentinel
+from harness.measure.limits import is_sentinel
+from harness.measure.liveness import check_meter, find_dead
 from harness.measure.metering import dead_sensor, limit_parents
-from harness.plugins import Availability, Domain, Reader, Reading
+from harness.plugins import Availability, Decoded, Domain, Reader, Reading
 
 Value = Callable[[], tuple[float | None, float | None]]
 
@@ -72,8 +74,27 @@ def test_a_power_reading_of_zero_or_a_sentinel_is_dead(watts):
 
 @pytest.mark.parametrize("watts", [0.4, 50.0, 65.535, 255.0, 2147.0])
 def test_a_power_reading_that_stands_still_is_not_dead(watts):
-    assert find_dead(Scripted(a=(spec("gpu-0", "sampled"), constant(watts=watts)))) == []
+    node = spec("node", "sampled", kind="node")
+    assert find_dead(Scripted(a=(node, constant(watts=watts)))) == []
     assert not is_sentinel(watts)
+
+
+@pytest.mark.parametrize(("kind", "watts"), [("cpu", 2147.0), ("gpu", 42_000.0), ("dram", 450.0)])
+def test_a_power_that_no_device_of_its_kind_uses_is_dead(kind, watts):
+    reader = Scripted(a=(spec("a", "sampled", kind=kind), constant(watts=watts)))
+    assert [item.domain.name for item in find_dead(reader)] == ["a"]
+
+
+def test_a_domain_that_the_device_does_not_answer_for_is_dead():
+    class Silent(Scripted):
+        def decode(self, answer: Any) -> Decoded:
+            return answer[0][:1], {"gpu-1": "Not Supported"}
+
+    cards = {name: (spec(name, kind="gpu"), moving) for name in ("gpu-0", "gpu-1")}
+    reader = Silent(**cards)
+    assert [(item.domain.name, item.reason) for item in find_dead(reader)] == [
+        ("gpu-1", "it gives no reading: Not Supported")
+    ]
 
 
 def test_simulated_domains_and_estimates_are_not_judged():

@@ -58,7 +58,7 @@ def test_noise_is_the_spread_of_the_power():
 
 
 def test_a_sensor_that_stands_still_has_no_pace():
-    setting = Setting(constant(0), Sensor(flicker_w=0.0), "sampled", (2.0, 4.0))
+    setting = Setting(constant(5), Sensor(flicker_w=0.0), "sampled", (2.0, 4.0))
     result = evaluate_trial(setting.domain(), setting.trace().columns["gpu-0"])
     assert result.update_period_s is None
-    assert result.mean_w == 0.0
+    assert result.mean_w == 5.0
