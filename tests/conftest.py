@@ -11,6 +11,9 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Sources in tests are the tests' own: `plain` may run them as root where nobody else can read them.
+os.environ.setdefault("JOULEMARK_TRUST_SOURCES", "1")
+
 # Slow shared machines make examples slow; limits on their time would only report that.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("local", PATIENT, derandomize=False)

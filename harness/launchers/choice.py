@@ -6,8 +6,10 @@ from harness import registry
 from harness.errors import ExitCode, JouleMarkError
 from harness.plugins import Availability, Launcher
 
-ORDER = ("bubblewrap", "landlock", "plain")
+ISOLATING = ("bubblewrap", "landlock")
+"""Launchers that `auto` chooses from, the strongest isolation first."""
 AUTO = "auto"
+PLAIN = "plain"
 
 
 class LauncherUnavailable(JouleMarkError, RuntimeError):
@@ -31,7 +33,8 @@ def _probe(plugin: registry.Plugin | registry.Broken) -> Availability:
 
 
 def _rank(name: str) -> tuple[int, str]:
-    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
+    order = (*ISOLATING, PLAIN)
+    return (order.index(name) if name in order else len(order), name)
 
 
 def probes() -> list[tuple[str, Availability]]:
@@ -51,8 +54,8 @@ def _named(name: str) -> tuple[str, Launcher, str]:
 def choose(name: str = AUTO) -> tuple[str, Launcher, str]:
     """Choose a launcher; returns its name, the launcher, and the reason for the choice.
 
-    `auto` tries bubblewrap, then landlock, then plain; the reason names those that do not work.
-    Launchers of other packages are used only by name.
+    `auto` tries bubblewrap, then landlock; the reason names those that do not work. `plain`, which
+    does not isolate, and launchers of other packages are used only by name.
 
     Raises:
         UnknownPlugin: no launcher has that name.
@@ -62,11 +65,14 @@ def choose(name: str = AUTO) -> tuple[str, Launcher, str]:
     if name != AUTO:
         return _named(name)
     failed: list[str] = []
-    plugins = [plugin for plugin in registry.discover("launchers") if plugin.name in ORDER]
+    plugins = [plugin for plugin in registry.discover("launchers") if plugin.name in ISOLATING]
     for plugin in sorted(plugins, key=lambda plugin: _rank(plugin.name)):
         probe = _probe(plugin)
         if probe.ok and isinstance(plugin, registry.Plugin):
             reason = "; ".join([f"{plugin.name}: {probe.reason}", *failed])
             return plugin.name, cast("Launcher", plugin.value), reason
         failed.append(f"{plugin.name} does not work here: {_with_advice(probe)}")
-    raise LauncherUnavailable(f"no launcher works here: {'; '.join(failed) or 'there is none'}")
+    raise LauncherUnavailable(
+        f"no launcher that isolates works here: {'; '.join(failed) or 'there is none'}; "
+        f"`--launcher {PLAIN}` runs a submission that you trust without isolation"
+    )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness import registry
-from harness.launchers import choice
+from harness.launchers import _identity, choice, plain
 from harness.plugins import Availability
 
 PROBES = Availability(ok=True, reason="it works")
@@ -53,13 +53,21 @@ def test_the_strongest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "sudo sysctl -w a.b=0" in reason
 
 
-def test_broken_ones_are_passed_over_with_their_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_one_is_passed_over_with_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins(monkeypatch, landlock=PROBES, bubblewrap="ImportError: no x")
+    name, _, reason = choice.choose("auto")
+    assert name == "landlock"
+    assert "ImportError: no x" in reason
+
+
+def test_auto_never_runs_without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = {"bubblewrap": "ImportError: no x", "landlock": RuntimeError("odd kernel")}
     plugins(monkeypatch, plain=PROBES, **broken)
-    name, _, reason = choice.choose("auto")
-    assert name == "plain"
-    assert "ImportError: no x" in reason
-    assert "RuntimeError: odd kernel" in reason
+    with pytest.raises(choice.LauncherUnavailable) as raised:
+        choice.choose("auto")
+    assert raised.value.exit_code == 6
+    for part in ("ImportError: no x", "RuntimeError: odd kernel", "--launcher plain"):
+        assert part in str(raised.value)
     assert [item for item, probe in choice.probes() if probe.ok] == ["plain"]
     assert [element for element, _ in choice.probes()] == ["bubblewrap", "landlock", "plain"]
 
@@ -73,10 +81,23 @@ def test_what_was_asked_for_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_strangers_are_used_by_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     plugins(monkeypatch, aardvark=PROBES, plain=LOST)
-    with pytest.raises(choice.LauncherUnavailable, match="no launcher works here: plain"):
+    with pytest.raises(choice.LauncherUnavailable, match="no launcher that isolates works here"):
         choice.choose()
     assert choice.choose("aardvark")[0] == "aardvark"
     assert [name for name, _ in choice.probes()] == ["plain", "aardvark"]
+
+
+def test_plain_never_runs_as_root_unless_sources_are_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_identity, "is_root", lambda: True)
+    monkeypatch.setattr(_identity, "unreachable", lambda paths: Path("/root"))
+    monkeypatch.delenv("JOULEMARK_TRUST_SOURCES")
+    probe = plain.LAUNCHER.probe()
+    assert not probe.ok
+    assert "/root: closed to other users" in probe.reason
+    monkeypatch.setenv("JOULEMARK_TRUST_SOURCES", "1")
+    assert plain.LAUNCHER.probe().ok
 
 
 def test_an_unknown_name_gets_a_hint() -> None:

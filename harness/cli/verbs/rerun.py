@@ -20,6 +20,8 @@ from harness.cli.printer import Printer
 from harness.cli.progress import display_for
 from harness.cli.run_document import RunDocument, document_of, show_series
 from harness.errors import ExitCode
+from harness.launchers._without_namespace import trusted
+from harness.launchers.choice import PLAIN
 from harness.records import Figure, Ruleset, Score
 from harness.records.confirm import Confirmation, ConfirmRow
 from harness.rules.load import load_ruleset
@@ -205,6 +207,8 @@ def command(
     provenance `organizer`. If the reference ran on both machines, costs are compared relative to
     the reference's cost. Exits with 0 if confirmed, 4 if not confirmed, 1 if unclear.
     """
+    if launcher == PLAIN and not trusted():
+        raise RerunError(f"--launcher {PLAIN}: rerun starts code of others only in a sandbox")
     sealed = open_sealed(bundle)
     request = SeriesRequest(
         workload=sealed.run.workload.name,
