@@ -10,6 +10,23 @@ from harness.clock import NS_PER_S, now_ns
 ONLY_PSYS = "offers only energy-psys, which does not measure the processor"
 """Why a set of RAPL counters without packages is no meter of the processor."""
 
+RAPL_STEP_J = 2**-14
+"""Coarsest usual energy unit (Intel SDM, MSR_RAPL_POWER_UNIT: 1/2^14 J, or finer)."""
+
+RAPL_UPDATE_S = 0.001
+"""Usual time between two updates; the trace shows where a hypervisor refreshes more slowly."""
+
+PACKAGE_GAIN = 0.05
+DRAM_GAIN = 0.2
+"""DRAM domains have an offset; on Haswell-EP they are within about 20 % when idle."""
+
+NODE_POWER_MAX_W = 20_000.0
+"""Greatest power of a node: eight cards of the largest kind use 15 kW."""
+
+UNKNOWN_GPU_GAIN = 0.12
+"""Gain class of a card that was never compared with an external meter: covers the published ones
+(GPU_Power_Benchmark beside arXiv 2312.02741: up to +10.9 %, but for a K620)."""
+
 Value = TypeVar("Value")
 
 _CLOSE_STEPS = 2

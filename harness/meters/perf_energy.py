@@ -13,18 +13,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from harness.meters._sensing import ONLY_PSYS, check_options, timed
-from harness.plugins import Availability, Domain, Reader, Reading
+from harness.meters._files import FileSource, FilesReader, Values, file_text
+from harness.meters._sensing import (
+    DRAM_GAIN,
+    ONLY_PSYS,
+    PACKAGE_GAIN,
+    RAPL_STEP_J,
+    RAPL_UPDATE_S,
+    check_options,
+)
+from harness.plugins import Availability, Domain
 
 _PMU = "sys/bus/event_source/devices/power"
 _SYSCALL = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319}
 _ATTR_BYTES = 112
-_PACKAGE_W, _DRAM_W, _PSYS_W = 1500.0, 400.0, 3000.0
-_GAIN, _DRAM_GAIN = 0.05, 0.2
-_STEP_J = 2**-14
-_UPDATE_S = 0.001
+_POWER_MAX_W = {"package": 1500.0, "dram": 400.0, "psys": 3000.0}
+_COUNT = struct.Struct("Q")
 
 _EVENTS = {"pkg": "package", "ram": "dram", "cores": "core", "gpu": "uncore", "psys": "psys"}
 
@@ -51,10 +56,6 @@ class PmuEvent:
         return f"{prefix}-{self.socket}-perf"
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="ascii", errors="replace").strip()
-
-
 def cpus(text: str) -> list[int]:
     """`0,2-4` as numbers (the PMU names one processor of each socket)."""
     numbers: list[int] = []
@@ -73,14 +74,14 @@ def _config(text: str) -> int:
 def events(root: Path = Path("/")) -> Iterator[PmuEvent]:
     """The events of the PMU on every socket."""
     folder = root / _PMU
-    for number, cpu in enumerate(cpus(_text(folder / "cpumask"))):
+    for number, cpu in enumerate(cpus(file_text(folder / "cpumask"))):
         package = root / f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id"
-        socket = int(_text(package)) if package.is_file() else number
+        socket = int(file_text(package)) if package.is_file() else number
         for short, label in _EVENTS.items():
             file = folder / f"events/energy-{short}"
             if file.is_file() and not (label == "psys" and number):
-                scale_j = float(_text(file.with_name(f"{file.name}.scale")))
-                yield PmuEvent(label, _config(_text(file)), scale_j, cpu, socket)
+                scale_j = float(file_text(file.with_name(f"{file.name}.scale")))
+                yield PmuEvent(label, _config(file_text(file)), scale_j, cpu, socket)
 
 
 def open_event(pmu_type: int, event: PmuEvent) -> int:
@@ -102,34 +103,16 @@ def open_event(pmu_type: int, event: PmuEvent) -> int:
     return fd
 
 
-class PerfReader(Reader):
+class PerfReader(FilesReader):
     """Open counters of the PMU."""
 
     def __init__(self, opened: Sequence[tuple[PmuEvent, int]]) -> None:
-        self._opened = opened
         names = {event.name for event, _ in opened}
-        self.errors: dict[str, str] = {}
-        self.domains = tuple(_domain(event, names) for event, _ in opened)
+        super().__init__([_source(event, names) for event, _ in opened])
+        self._fds = [[fd] for _, fd in opened]
 
-    def read(self) -> Sequence[Reading]:
-        """Read every counter."""
-        self.errors = {}
-        readings = []
-        for event, fd in self._opened:
-            try:
-                data, t_ns, u_ns = timed(partial(os.read, fd, 8))
-                count = struct.unpack("Q", data)[0]
-            except (OSError, struct.error) as error:
-                self.errors[event.name] = f"the counter cannot be read: {error}"
-                continue
-            readings.append(Reading(t_ns, event.name, count * event.scale_j, None, u_ns))
-        return readings
-
-    def close(self) -> Mapping[str, float]:
-        """Close the counters."""
-        for _, fd in self._opened:
-            os.close(fd)
-        return {}
+    def _read(self, fd: int) -> bytes:
+        return os.read(fd, 8)
 
 
 def _parents(event: PmuEvent, names: set[str]) -> tuple[str, ...]:
@@ -144,22 +127,28 @@ def _parents(event: PmuEvent, names: set[str]) -> tuple[str, ...]:
     return (*twin, package, f"{package}-perf", *psys)
 
 
-def _domain(event: PmuEvent, names: set[str]) -> Domain:
-    kind: Literal["dram", "cpu"] = "dram" if event.label == "dram" else "cpu"
-    power_max_w = {"dram": _DRAM_W, "psys": _PSYS_W}.get(event.label, _PACKAGE_W)
-    return Domain(
+def _source(event: PmuEvent, names: set[str]) -> FileSource:
+    is_dram = event.label == "dram"
+    domain = Domain(
         name=event.name,
-        kind=kind,
+        kind="dram" if is_dram else "cpu",
         method="counter",
         meter="perf-energy",
         source=f"perf_event_open, PMU power, energy of {event.label}, processor {event.cpu}",
         parents=_parents(event, names),
-        resolution_j=max(_STEP_J, event.scale_j),
-        update_period_s=_UPDATE_S,
+        resolution_j=max(RAPL_STEP_J, event.scale_j),
+        update_period_s=RAPL_UPDATE_S,
         power_low_w=0.0,
-        power_high_w=power_max_w,
-        gain_error_ratio=_DRAM_GAIN if kind == "dram" else _GAIN,
+        power_high_w=_POWER_MAX_W.get(event.label, _POWER_MAX_W["package"]),
+        gain_error_ratio=DRAM_GAIN if is_dram else PACKAGE_GAIN,
     )
+    return FileSource(domain, (), partial(_joules, event.scale_j))
+
+
+def _joules(scale_j: float, counts: Sequence[bytes]) -> Values:
+    if len(counts[0]) != _COUNT.size:
+        raise ValueError("the kernel gave no count")
+    return _COUNT.unpack(counts[0])[0] * scale_j, None
 
 
 class PerfMeter:
@@ -177,7 +166,7 @@ class PerfMeter:
     def _probe(self, root: Path) -> Availability:
         try:
             listed = list(events(root))
-            pmu_type = int(_text(root / _PMU / "type"))
+            pmu_type = int(file_text(root / _PMU / "type"))
         except (OSError, ValueError, KeyError):
             reason = f"/{_PMU} is not there"
             advice = "load the kernel module rapl; most virtual machines hide these counters"
@@ -200,7 +189,7 @@ class PerfMeter:
         availability = self.probe()
         if not availability.ok:
             raise OSError(availability.reason)
-        pmu_type = int(_text(Path("/") / _PMU / "type"))
+        pmu_type = int(file_text(Path("/") / _PMU / "type"))
         return PerfReader([(event, open_event(pmu_type, event)) for event in events()])
 
 

@@ -72,10 +72,80 @@ def test_a_jetson_board_is_its_input_rail(tmp_path):
     assert counted(specs) == {"node-vdd-in"}
 
 
-def test_rails_without_an_input_rail_add_up(tmp_path):
-    rails = {name: text.replace("VDD_IN", "VDD_SOC") for name, text in JETSON.items()}
-    specs, _ = opened(written(tmp_path, rails))
-    assert all(spec.parents == () for spec in specs.values())
+def rails(**watts: float) -> dict[str, str]:
+    """The files of INA3221 chips, three rails each, at 5 V."""
+    files = {}
+    for number, (label, power_w) in enumerate(watts.items()):
+        chip, channel = f"hwmon{1 + number // 3}", 1 + number % 3
+        files[f"{chip}/name"] = "ina3221\n"
+        files[f"{chip}/in{channel}_label"] = f"{label}\n"
+        files[f"{chip}/in{channel}_input"] = "5000\n"
+        files[f"{chip}/curr{channel}_input"] = f"{power_w * 200:.0f}\n"
+    return files
+
+
+def test_agx_orin_is_the_sum_of_its_rails(tmp_path):
+    """Its 5 V input alone is an eighth of the board (jetson_stats, issue 344)."""
+    tree = rails(VDD_GPU_SOC=19, VDD_CPU_CV=9.5, VIN_SYS_5V0=4, NC=0, VDDQ_VDD2_1V8AO=1.1)
+    specs, watts = opened(written(tmp_path, tree))
+    assert watts["node-rails"] == pytest.approx(32.5)
+    assert counted(specs) == {"node-rails"}
+    assert set(watts) == {"node-rails", "gpu-vdd-gpu-soc", "cpu-vdd-cpu-cv", "dram-vddq-vdd2-1v8ao"}
+
+
+def test_agx_xavier_is_the_sum_of_its_rails(tmp_path):
+    tree = rails(GPU=11, CPU=4, SOC=2, CV=1, VDDRQ=2, SYS5V=3)
+    specs, watts = opened(written(tmp_path, tree))
+    assert watts["node-rails"] == pytest.approx(23)
+    assert counted(specs) == {"node-rails"}
+
+
+ACPI = {
+    "hwmon2/name": "power_meter\n",
+    "hwmon2/device/power1_average": "214000000\n",
+    "hwmon2/device/power1_average_interval": "1000\n",
+    "hwmon2/device/power1_model_number": "Intel(R) Node Manager\n",
+}
+
+
+def test_an_acpi_power_meter_is_the_node(tmp_path):
+    """Files as in Documentation/hwmon/acpi_power_meter.rst; the name is beside or below them."""
+    specs, watts = opened(written(tmp_path, ACPI))
+    assert watts == {"node-acpi": 214.0}
+    domain = specs["node-acpi"]
+    assert (domain.kind, domain.averaging_window_s, domain.update_period_s) == ("node", 1.0, 1.0)
+    assert "Node Manager" in domain.source
+    below = {name.replace("hwmon2/name", "hwmon2/device/name"): text for name, text in ACPI.items()}
+    assert opened(written(tmp_path / "b", below))[1] == {"node-acpi": 214.0}
+
+
+def test_power_of_other_chips_is_no_acpi_meter(tmp_path):
+    assert hwmon.sources(written(tmp_path, {**ACPI, "hwmon2/name": "amdgpu\n"})) == []
+
+
+def test_intel_cards_have_counters(tmp_path):
+    """Files as in sysfs-driver-intel-xe-hwmon and sysfs-driver-intel-i915-hwmon."""
+    tree = {
+        "hwmon4/name": "xe\n",
+        "hwmon4/energy1_input": "8125000000\n",
+        "hwmon4/energy1_label": "card\n",
+        "hwmon4/power1_max": "150000000\n",
+        "hwmon4/energy2_input": "7000000000\n",
+        "hwmon4/energy2_label": "pkg\n",
+        "hwmon11/name": "i915\n",
+        "hwmon11/energy1_input": "5000000\n",
+    }
+    reader = hwmon.METER.open({"root": str(written(tmp_path, tree))})
+    assert {item.domain: item.energy_j for item in reader.read()} == {
+        "gpu-intel-0": 8125.0,
+        "gpu-intel-0-pkg": 7000.0,
+        "gpu-intel-1": 5.0,
+    }
+    specs = {domain.name: domain for domain in reader.domains}
+    assert counted(specs) == {"gpu-intel-0", "gpu-intel-1"}
+    assert specs["gpu-intel-0"].power_high_w == pytest.approx(225.0)
+    assert specs["gpu-intel-0"].gain_error_ratio == 0.12
+    reader.close()
 
 
 def test_a_sensor_that_fails_is_reported(tmp_path):
@@ -92,9 +162,9 @@ def test_a_machine_without_such_sensors_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv(hwmon.ROOT_VARIABLE, str(tmp_path))
     availability = hwmon.METER.probe()
     assert not availability.ok
-    assert "neither a Grace power meter nor a Jetson" in availability.reason
+    assert "no INA3221 of a Jetson" in availability.reason
     assert hwmon.METER.kinds == ()
-    with pytest.raises(OSError, match="neither"):
+    with pytest.raises(OSError, match="no power meter of ACPI or Grace"):
         hwmon.METER.open({})
 
 
@@ -130,7 +200,7 @@ def test_a_sensor_that_comes_back_is_read_again(tmp_path):
 
 def test_a_label_without_its_file_is_no_sensor(tmp_path):
     written(tmp_path, {name: text for name, text in GRACE.items() if name != _MODULE_FILE})
-    assert {sensor.name for sensor in hwmon.sensors(tmp_path)} == {
+    assert {source.domain.name for source in hwmon.sources(tmp_path)} == {
         "cpu-grace-0",
         "cpu-grace-0-cpu",
         "cpu-grace-0-sysio",
@@ -155,7 +225,10 @@ def test_labels_of_other_makers_and_odd_bytes_are_passed_over(tmp_path):
     written(tmp_path, GRACE)
     (tmp_path / "hwmon3/device/power1_oem_info").write_bytes(b"\xff\xfe CPU Power Socket 0\n")
     (tmp_path / "hwmon4/device/power1_oem_info").write_text("Fan Power Socket 0\n")
-    assert {sensor.name for sensor in hwmon.sensors(tmp_path)} == {"node-module-0", "cpu-grace-0"}
+    assert {source.domain.name for source in hwmon.sources(tmp_path)} == {
+        "node-module-0",
+        "cpu-grace-0",
+    }
 
 
 def test_a_rail_needs_both_of_its_files(tmp_path):
@@ -167,7 +240,7 @@ def test_a_rail_needs_both_of_its_files(tmp_path):
 
 def test_a_chip_of_another_name_is_not_taken_for_the_boards(tmp_path):
     written(tmp_path, {**JETSON, "hwmon1/name": "nct6775\n"})
-    assert hwmon.sensors(tmp_path) == []
+    assert hwmon.sources(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ class Scripted:
     def __init__(self, values: list[float]) -> None:
         self._values = iter(values)
 
-    def joules(self) -> float:
-        return next(self._values)
+    def values(self) -> tuple[float, None]:
+        return next(self._values), None
 
 
 def test_dies_that_show_one_counter_are_mirrors():
@@ -183,7 +183,7 @@ def test_permission_denied_from_the_kernel_is_reported_with_advice(monkeypatch, 
             raise PermissionError(13, "Permission denied")
         return path.read_text().strip()
 
-    monkeypatch.setattr(rapl, "_text", refuse)
+    monkeypatch.setattr(rapl, "file_text", refuse)
     availability = rapl.METER.probe()
     assert not availability.ok
     assert "Permission denied" in availability.reason
