@@ -1,11 +1,10 @@
-"""What several meters do alike: time a read, watch how often a value changes, check options."""
+"""What several meters do alike: time a read, check options, state classes of accuracy."""
 
 import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from harness.clock import NS_PER_S, now_ns
+from harness.clock import now_ns
 
 ONLY_PSYS = "offers only energy-psys, which does not measure the processor"
 """Why a set of RAPL counters without packages is no meter of the processor."""
@@ -29,12 +28,6 @@ UNKNOWN_GPU_GAIN = 0.12
 
 Value = TypeVar("Value")
 
-_CLOSE_STEPS = 2
-"""So many closely watched steps are preferred to all others."""
-
-_CLOSE_PART = 5
-"""A step is closely watched where the reads at its ends took less than this part of it."""
-
 
 def midpoint(begin_ns: int, end_ns: int) -> tuple[int, int]:
     """The middle of a read and half of its duration, ns."""
@@ -46,81 +39,6 @@ def timed(read: Callable[[], Value]) -> tuple[Value, int, int]:
     begin_ns = now_ns()
     value = read()
     return value, *midpoint(begin_ns, now_ns())
-
-
-def update_period_s(
-    read: Callable[[], object], limit_s: float, pause_s: float, needed: int = 4
-) -> float | None:
-    """Mean time between two changes of a value, by reading it for at most `limit_s`.
-
-    None where it changed fewer than `needed` times: the value of an idle sensor may be constant.
-    """
-    return update_periods_s(lambda: [read()], 1, limit_s, pause_s, needed)[0]
-
-
-def update_periods_s(
-    read: Callable[[], Sequence[object]],
-    count: int,
-    limit_s: float,
-    pause_s: float,
-    needed: int = 4,
-) -> list[float | None]:
-    """The same for several values that one read returns.
-
-    Args:
-        read: returns `count` values.
-        count: how many.
-        limit_s: for how long to read at most.
-        pause_s: between two reads.
-        needed: changes of a value without which its period stays unknown.
-    """
-    begin_ns = last_ns = now_ns()
-    watched = [_Changes(begin_ns) for _ in range(count)]
-    before = read()
-    while (
-        last_ns - begin_ns < limit_s * NS_PER_S
-        and min(len(changes.times_ns) for changes in watched) < 8 * needed
-    ):
-        time.sleep(pause_s)
-        after, last_ns = read(), now_ns()
-        for changes, old, new in zip(watched, before, after, strict=True):
-            changes.add(last_ns, changed=new != old)
-        before = after
-    return [changes.period_s() if len(changes.times_ns) > needed else None for changes in watched]
-
-
-class _Changes:
-    """When a value changed, and which of the steps between were closely watched."""
-
-    def __init__(self, begin_ns: int) -> None:
-        self.times_ns: list[int] = []
-        self._close_ns: list[int] = []
-        self._read_ns = begin_ns
-        self._longest_ns = 0
-        self._before_ns = 0
-
-    def add(self, now: int, *, changed: bool) -> None:
-        """Add the next read."""
-        pause_ns = now - self._read_ns
-        self._read_ns = now
-        self._longest_ns = max(self._longest_ns, pause_ns)
-        if not changed:
-            return
-        step_ns = now - self.times_ns[-1] if self.times_ns else 0
-        # On a busy machine a read may be late, and two changes appear as one.
-        both_seen = 2 * self._longest_ns <= step_ns
-        if both_seen and _CLOSE_PART * max(pause_ns, self._before_ns) <= step_ns:
-            self._close_ns.append(step_ns)
-        self.times_ns.append(now)
-        self._longest_ns, self._before_ns = 0, pause_ns
-
-    def period_s(self) -> float:
-        """Mean of the closely watched steps; of all steps where there are too few of them."""
-        if len(self._close_ns) >= _CLOSE_STEPS:
-            # A sensor may return the same value twice, which makes one step of two.
-            single = [step for step in self._close_ns if 2 * step <= 3 * min(self._close_ns)]
-            return sum(single) / len(single) / NS_PER_S
-        return (self.times_ns[-1] - self.times_ns[0]) / (len(self.times_ns) - 1) / NS_PER_S
 
 
 def check_options(meter: str, options: Mapping[str, str], known: Iterable[str]) -> None:

@@ -1,7 +1,9 @@
 """Energy and power of AMD GPUs through AMD's management library (the package `amdsmi`).
 
-The energy accumulator counts in steps of `counter_resolution` (15.3 µJ); power is a number or the
-text "N/A". The accumulator is known to freeze or to run backwards on some drivers, which the audit
+The energy accumulator counts in steps of `counter_resolution`, which is 15.3 µJ on every card; some
+releases state another one (ROCm/amdsmi, issue 38), and then the power decides which is right. Power
+is a number or the text "N/A". Domains are named `gpu-amd-N`, since a machine may have cards of
+NVIDIA too. The accumulator is known to freeze or to run backwards on some drivers, which the audit
 checks. An MI250 shows the power of both of its dies at the even index and 0 at the odd one (ROCm's
 own tools do the same): the card is then read once.
 """
@@ -9,22 +11,29 @@ own tools do the same): the card is then read once.
 import importlib
 import importlib.util
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from harness.meters._sensing import check_options, timed
+from harness.clock import NS_PER_S, now_ns
+from harness.meters._sensing import UNKNOWN_GPU_GAIN, check_options, timed
 from harness.plugins import Availability, Domain, Reader, Reading
-
-_GAIN = 0.1
-"""A cautious class: we know of no published comparison with a meter."""
 
 _HEADROOM = 1.5
 _POWER_MAX_W = 2000.0
 _UPDATE_S = 0.1
 _COUNTER_BITS = 64
 _MICRO = 1e-6
+
+_STEP_J = 15.3e-6
+"""Step of the accumulator (ROCm's documentation of `amdsmi_get_energy_count`)."""
+
+_STEP_ERROR = 0.01
+_WATCH_S = 0.25
+_RATIO_MAX = 3.0
+"""Counter and power are of one device where neither shows so many times the other in that time."""
 
 
 def library() -> Any:
@@ -75,10 +84,12 @@ class AmdDevice:
     """At the start; None where it has no power reading."""
     name: str = ""
     note: str = ""
+    scale: float = 1.0
+    """Corrects a step that the driver states wrongly."""
 
     def domains(self) -> list[Domain]:
         """The counter and the power reading, where the device has them."""
-        domains, label = [], f"gpu-{self.index}"
+        domains, label = [], f"gpu-amd-{self.index}"
         common = Domain(
             name=label,
             kind="gpu",
@@ -90,7 +101,7 @@ class AmdDevice:
             update_period_s=_UPDATE_S,
             power_low_w=0.0,
             power_high_w=_HEADROOM * self.limit_w if self.limit_w else _POWER_MAX_W,
-            gain_error_ratio=_GAIN,
+            gain_error_ratio=UNKNOWN_GPU_GAIN,
         )
         if self.step_j is not None:
             domains.append(common)
@@ -182,6 +193,42 @@ def whole_cards(devices: Sequence[AmdDevice], chosen: Sequence[AmdDevice]) -> li
     return list(cards.values())
 
 
+def check_steps(smi: Any, devices: Sequence[AmdDevice]) -> list[AmdDevice]:
+    """The devices with a step that their power confirms; without one, they have no counter."""
+    doubtful = [
+        item for item in devices if item.step_j and abs(item.step_j / _STEP_J - 1) > _STEP_ERROR
+    ]
+    if not doubtful:
+        return list(devices)
+    before = [(now_ns(), _joules_of(smi, item)) for item in doubtful]
+    time.sleep(_WATCH_S)
+    checked = list(devices)
+    for item, (begin_ns, first_j) in zip(doubtful, before, strict=True):
+        gained_j, passed_s = _joules_of(smi, item) - first_j, (now_ns() - begin_ns) / NS_PER_S
+        shown_w = watts(_query(smi, "amdsmi_get_power_info", item.handle)) or 0.0
+        checked[devices.index(item)] = _corrected(item, gained_j / passed_s, shown_w)
+    return checked
+
+
+def _joules_of(smi: Any, item: AmdDevice) -> float:
+    counted = joules(_query(smi, "amdsmi_get_energy_count", item.handle))
+    return counted[0] if counted else 0.0
+
+
+def _corrected(item: AmdDevice, counted_w: float, shown_w: float) -> AmdDevice:
+    scale = _STEP_J / (item.step_j or _STEP_J)
+    stated = f"the driver states a step of {(item.step_j or 0.0) / _MICRO:g} µJ"
+    if counted_w > 0 and 1 / _RATIO_MAX < shown_w / counted_w < _RATIO_MAX:
+        return item
+    if counted_w > 0 and 1 / _RATIO_MAX < shown_w / (scale * counted_w) < _RATIO_MAX:
+        note = f"{item.note}, {stated}, and the power shows that it is {_STEP_J / _MICRO:g} µJ"
+        return replace(item, note=note, scale=scale, step_j=_STEP_J)
+    note = (
+        f"{item.note}, its energy counter is not read: {stated}, which its power does not confirm"
+    )
+    return replace(item, note=note, step_j=None)
+
+
 class AmdReader(Reader):
     """The devices that answer."""
 
@@ -205,7 +252,8 @@ class AmdReader(Reader):
                 continue
             counted, power_w = joules(answer), watts(answer)
             if counts and counted is not None:
-                readings.append(Reading(t_ns, domain.name, counted[0], None, u_ns))
+                energy_j = counted[0] * device.scale
+                readings.append(Reading(t_ns, domain.name, energy_j, None, u_ns))
             elif not counts and power_w is not None:
                 readings.append(Reading(t_ns, domain.name, None, power_w, u_ns))
             else:
@@ -254,7 +302,10 @@ class AmdMeter:
         chosen = whole_cards(devices, _of_the_job(devices, options.get("devices")))
         if not chosen:
             raise OSError("no GPU is visible to this job; look at ROCR_VISIBLE_DEVICES")
-        return AmdReader(smi, chosen)
+        reader = AmdReader(smi, check_steps(smi, chosen))
+        if not reader.domains:
+            raise OSError("no GPU of this job gives power, or energy in steps that are known")
+        return reader
 
 
 METER = AmdMeter()

@@ -13,21 +13,26 @@ from typing import Any
 
 from harness.clock import now_ns
 from harness.meters._nvml_fields import Batch
-from harness.meters._sensing import check_options, midpoint, update_periods_s
+from harness.meters._sensing import UNKNOWN_GPU_GAIN, check_options, midpoint
 from harness.plugins import Availability, Decoded, Domain, Reader, Reading
 
 _ENERGY, _AVERAGE, _INSTANT = 83, 185, 186
 _SCOPE_GPU, _SCOPE_MODULE, _SCOPE_MEMORY = 0, 1, 2
 
-_GAIN = 0.12
-"""Greatest deviation of a card from an external meter, but for those below: that of the RTX 2060
-Super is 10.9 %, and two cards of one model differ by up to 4 points (data of arXiv 2312.02741)."""
-
-_GAIN_OF = {"K620": 0.45}
-"""The same for cards that are known to deviate by more."""
+_GAIN = {
+    **dict.fromkeys(("A100", "3070", "3090", "4090"), 0.10),
+    **dict.fromkeys(("2080", "A5000"), 0.11),
+    **dict.fromkeys(("P100", "1080"), 0.06),
+    "K80": 0.13,
+    "2060": 0.15,
+    "K620": 0.45,
+}
+"""Gain class of cards that were compared with an external meter: the deviation that was found
+(GPU_Power_Benchmark beside arXiv 2312.02741), and 4 points by which two cards of one model differ.
+"""
 
 _UPDATE_S = 0.1
-"""Assumed where the value of an idle sensor is constant; most cards update ten times a second."""
+"""Usual time between two updates; the trace shows where a card updates more or less often."""
 
 _WINDOW_RATIO_MIN = 0.17
 """Least part of its update period that any published card averages over (A100: 17.6 of 101 ms)."""
@@ -38,11 +43,8 @@ _AVERAGE_S = 1.0
 _HEADROOM = 1.5
 """Short peaks exceed the power limit."""
 
-_WATCH_S = 0.6
-"""How long the sensors are watched for their update period at the start."""
-
-_CHANGES = 3
-"""More than so many changes of a value in that time show its update period."""
+_GUEST_OF_VGPU = 2
+"""`NVML_GPU_VIRTUALIZATION_MODE_VGPU`: a share of a card, without power of its own."""
 
 _SHORT_WINDOW = frozenset({"A100", "A30", "A800", "H100", "H200", "H800", "H20", "GH200"})
 """Cards whose instant sensor averages over 25 ms of each 100 ms (arXiv 2312.02741)."""
@@ -89,14 +91,6 @@ class NvmlDevice:
     def words(self) -> set[str]:
         """The parts of its model name."""
         return set(self.name.replace("-", " ").split())
-
-    def answers(self, wanted: NvmlField) -> bool:
-        """Whether this device has a field."""
-        batch = Batch(self.nvml, self.handle, [(wanted.field_id, wanted.scope)])
-        try:
-            return not batch.values(batch.fetch())[0][0]
-        except self.nvml.NVMLError:
-            return False
 
     def fetch(self) -> Any:
         """Query all of its fields at once; of an old device its power alone.
@@ -185,10 +179,13 @@ def device(nvml: Any, index: int) -> NvmlDevice:
     name = _text(_query(nvml, lambda: nvml.nvmlDeviceGetName(handle), "unknown GPU"))
     limit_w = limits[1] / 1000 if limits else None
     made = NvmlDevice(nvml, handle, index, name, _uuid(nvml, handle), limit_w, bool(mode[0]))
-    made.fields = [candidate for candidate in _candidates(made) if made.answers(candidate)]
+    candidates = _candidates(made)
+    batch = Batch(nvml, handle, [(item.field_id, item.scope) for item in candidates])
+    answers = _query(nvml, lambda: batch.values(batch.fetch()), [(1, 0)] * len(candidates))
+    made.fields = [item for item, (code, _) in zip(candidates, answers, strict=True) if not code]
     if made.fields:
         made.batch = Batch(nvml, handle, [(item.field_id, item.scope) for item in made.fields])
-    else:
+    elif _query(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle), None) is not None:
         made.fields = [NvmlField(f"{made.label}-power", 0, _SCOPE_GPU)]
     return made
 
@@ -216,50 +213,8 @@ class NvmlReader(Reader):
         self._nvml = nvml
         self._devices = devices
         driver = _text(_query(nvml, nvml.nvmlSystemGetDriverVersion, "unknown"))
-        periods = self._periods()
         self.domains = tuple(
-            self._domain(made, item, periods, driver) for made in devices for item in made.fields
-        )
-
-    def _periods(self) -> dict[str, float | None]:
-        """Update periods of the first device's sensors, watched all at once."""
-        first = self._devices[0]
-        names = [item.domain.removeprefix(first.label) for item in first.fields]
-
-        def read() -> list[int | None]:
-            fetched = _query(self._nvml, first.fetch, None)
-            if fetched is None:
-                return [None] * len(names)
-            return [None if code else value for code, value in first.values(fetched)]
-
-        periods = update_periods_s(read, len(names), _WATCH_S, 0.002, _CHANGES)
-        return dict(zip(names, periods, strict=True))
-
-    def _domain(
-        self, made: NvmlDevice, item: NvmlField, periods: Mapping[str, float | None], driver: str
-    ) -> Domain:
-        suffix, counts = item.domain.removeprefix(made.label), item.is_energy
-        source = f"{made.name} {made.uuid}, driver {driver}, {_source(item)}"
-        period_s = periods.get(suffix) or _UPDATE_S
-        if not periods.get(suffix):
-            source += ", update period assumed: it did not move"
-        if made.mig:
-            source += ", MIG on: figures are of the whole card"
-        return Domain(
-            name=item.domain,
-            kind="gpu",
-            method="counter" if counts else "sampled",
-            meter="nvml",
-            source=source,
-            parents=_parents(made, suffix),
-            resolution_j=0.001 if counts else None,
-            resolution_w=None if counts else 0.001,
-            update_period_s=period_s,
-            averaging_window_s=None if counts else _window_s(made, item),
-            averaging_window_low_s=None if counts else _WINDOW_RATIO_MIN * period_s,
-            power_low_w=0.0,
-            power_high_w=_HEADROOM * made.limit_w if made.limit_w else None,
-            gain_error_ratio=max((_GAIN_OF.get(word, _GAIN) for word in made.words), default=_GAIN),
+            _domain(made, item, driver) for made in devices for item in made.fields
         )
 
     def read(self) -> Sequence[Reading]:
@@ -310,6 +265,32 @@ class NvmlReader(Reader):
         """Close the driver."""
         _query(self._nvml, self._nvml.nvmlShutdown, None)
         return {}
+
+
+def _domain(made: NvmlDevice, item: NvmlField, driver: str) -> Domain:
+    counts, window_s = item.is_energy, _window_s(made, item)
+    source = f"{made.name} {made.uuid}, driver {driver}, {_source(item)}"
+    if made.mig:
+        source += ", MIG on: figures are of the whole card"
+    gains = [ratio for model, ratio in _GAIN.items() if model in made.words]
+    return Domain(
+        name=item.domain,
+        kind="gpu",
+        method="counter" if counts else "sampled",
+        meter="nvml",
+        source=source,
+        parents=_parents(made, item.domain.removeprefix(made.label)),
+        resolution_j=0.001 if counts else None,
+        resolution_w=None if counts else 0.001,
+        update_period_s=_UPDATE_S,
+        averaging_window_s=None if counts else window_s,
+        averaging_window_low_s=(
+            None if counts or window_s == _AVERAGE_S else _WINDOW_RATIO_MIN * _UPDATE_S
+        ),
+        power_low_w=0.0,
+        power_high_w=_HEADROOM * made.limit_w if made.limit_w else None,
+        gain_error_ratio=gains[0] if gains else UNKNOWN_GPU_GAIN,
+    )
 
 
 def _source(item: NvmlField) -> str:
@@ -390,12 +371,15 @@ class NvmlMeter:
             return Availability(ok=False, reason=reason, advice=advice)
         wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
         indices = _query(nvml, lambda: visible(nvml, wanted), [])
-        names = [_text(nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(i))) for i in indices]
+        devices = _query(nvml, lambda: [device(nvml, index) for index in indices], [])
+        silent = _silence(nvml, devices)
         _query(nvml, nvml.nvmlShutdown, None)
-        if not names:
+        if not devices:
             reason = "the driver shows no GPU to this job"
             return Availability(ok=False, reason=reason, advice="look at CUDA_VISIBLE_DEVICES")
-        return Availability(ok=True, reason=", ".join(names))
+        names = ", ".join(f"{made.name}{', MIG on' * made.mig}" for made in devices if made.fields)
+        reason = "; ".join(filter(None, (names, silent)))
+        return Availability(ok=bool(names), reason=reason)
 
     def open(self, options: Mapping[str, str]) -> NvmlReader:
         """Open visible devices; option `devices`: `all`, or indices and UUIDs joined by `+`."""
@@ -405,7 +389,25 @@ class NvmlMeter:
         indices = visible(nvml, wanted)
         if not indices:
             raise OSError("no GPU is visible to this job; look at CUDA_VISIBLE_DEVICES")
-        return NvmlReader(nvml, [device(nvml, index) for index in indices])
+        devices = [device(nvml, index) for index in indices]
+        if not any(made.fields for made in devices):
+            raise OSError(_silence(nvml, devices))
+        return NvmlReader(nvml, [made for made in devices if made.fields])
+
+
+def _silence(nvml: Any, devices: Sequence[NvmlDevice]) -> str:
+    """The devices that give neither energy nor power, with the reason; empty where all do."""
+    silent = [made for made in devices if not made.fields]
+    if not silent:
+        return ""
+    text = f"the driver gives no power of {', '.join(made.name for made in silent)}"
+    modes = [
+        _query(nvml, partial(nvml.nvmlDeviceGetVirtualizationMode, made.handle), 0)
+        for made in silent
+    ]
+    if _GUEST_OF_VGPU in modes:
+        return f"{text}: it is a vGPU, a share of a card whose power only the host knows"
+    return f"{text}; on a Jetson board the meter hwmon reads the board's rails"
 
 
 METER = NvmlMeter()

@@ -121,6 +121,11 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *now, unsigned *next) {
   *now = *next = number("MIG", 0);
   return OK;
 }
+int nvmlDeviceGetVirtualizationMode(void *handle, unsigned *mode) {
+  (void)handle;
+  *mode = number("VIRTUALIZATION", 0);
+  return OK;
+}
 int nvmlDeviceGetPowerManagementLimitConstraints(void *handle, unsigned *least, unsigned *most) {
   (void)handle;
   *least = 100000;

@@ -15,13 +15,16 @@ NVML = MeterChoice(name="nvml", target="harness.meters.nvml")
 
 
 def holds(result: Energy, truth_j: float) -> None:
-    """The truth is within the stated uncertainty and within the hard bound."""
+    """The truth is within the hard bound and, of a counter, within the stated uncertainty.
+
+    An instant power reading of a card may be of a part of the time, so that it has no uncertainty.
+    """
     assert result.energy_j is not None
-    assert result.u_j is not None
     assert result.bound_j is not None
-    assert abs(result.energy_j - truth_j) <= result.u_j, result
     assert result.bound_j[0] <= truth_j <= result.bound_j[1], result
-    print(f"{result.domain}: {result.energy_j:.2f} ± {result.u_j:.2f} J, truth {truth_j:.2f} J")  # noqa: T201 - shown
+    assert (result.u_j is not None) == (result.method == "counter")
+    if result.u_j is not None:
+        assert abs(result.energy_j - truth_j) <= result.u_j, result
 
 
 def with_environment(monkeypatch: pytest.MonkeyPatch, **knobs: object) -> dict[str, str]:

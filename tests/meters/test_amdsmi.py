@@ -2,9 +2,11 @@
 
 import importlib.util
 import sys
+import time
 
 import pytest
 
+from harness.clock import now_ns
 from harness.meters import amdsmi
 from tests.lab.amdsmi import module
 
@@ -34,12 +36,12 @@ def test_the_accumulator_counts_in_its_own_steps(installed):
     installed(CARD)
     reader = amdsmi.METER.open({})
     counter, power = reader.read()
-    assert counter.domain == "gpu-0"
+    assert counter.domain == "gpu-amd-0"
     assert counter.energy_j == pytest.approx(15.3)
     assert power.power_w == 300
     first, second = reader.domains
     assert first.resolution_j == pytest.approx(15.3e-6)
-    assert second.parents == ("gpu-0",)
+    assert second.parents == ("gpu-amd-0",)
     assert first.power_high_w == pytest.approx(840)
 
 
@@ -66,7 +68,7 @@ def test_text_in_the_place_of_a_number_is_no_number(info, expected):
 def test_a_card_without_a_counter_has_its_power_alone(installed):
     installed({"power": CARD["power"]})
     reader = amdsmi.METER.open({})
-    assert [domain.name for domain in reader.domains] == ["gpu-0-power"]
+    assert [domain.name for domain in reader.domains] == ["gpu-amd-0-power"]
     assert [item.power_w for item in reader.read()] == [300]
 
 
@@ -76,9 +78,9 @@ def test_a_card_that_stops_answering_is_reported_and_the_other_is_read(installed
     reader = amdsmi.METER.open({})
     del failing["energy"]
     failing["power"] = {"current_socket_power": "N/A"}
-    assert {item.domain for item in reader.read()} == {"gpu-1", "gpu-1-power"}
-    assert "NOT_SUPPORTED" in reader.errors["gpu-0"]
-    assert "gave no number" in reader.errors["gpu-0-power"]
+    assert {item.domain for item in reader.read()} == {"gpu-amd-1", "gpu-amd-1-power"}
+    assert "NOT_SUPPORTED" in reader.errors["gpu-amd-0"]
+    assert "gave no number" in reader.errors["gpu-amd-0-power"]
 
 
 def test_the_library_is_let_go_after_a_probe(installed):
@@ -108,7 +110,7 @@ def test_no_card_and_no_driver_are_reported(installed):
 def test_an_accumulator_without_its_step_is_no_counter(installed):
     installed({"energy": {"energy_accumulator": 1_000_000}, "power": CARD["power"]})
     reader = amdsmi.METER.open({})
-    assert [domain.name for domain in reader.domains] == ["gpu-0-power"]
+    assert [domain.name for domain in reader.domains] == ["gpu-amd-0-power"]
 
 
 @pytest.mark.parametrize("value", ["N/A", "", None, True, [300]])
@@ -146,8 +148,8 @@ def test_the_counter_wraps_at_its_width_in_its_own_steps(installed):
 def test_a_card_that_answers_nothing_has_no_domain_and_shifts_no_number(installed):
     installed({}, CARD)
     reader = amdsmi.METER.open({})
-    assert [domain.name for domain in reader.domains] == ["gpu-1", "gpu-1-power"]
-    assert {item.domain for item in reader.read()} == {"gpu-1", "gpu-1-power"}
+    assert [domain.name for domain in reader.domains] == ["gpu-amd-1", "gpu-amd-1-power"]
+    assert {item.domain for item in reader.read()} == {"gpu-amd-1", "gpu-amd-1-power"}
     assert reader.errors == {}
 
 
@@ -157,7 +159,7 @@ def test_trouble_is_of_the_last_look_alone(installed):
     reader = amdsmi.METER.open({})
     energy = failing.pop("energy")
     reader.read()
-    assert set(reader.errors) == {"gpu-0"}
+    assert set(reader.errors) == {"gpu-amd-0"}
     failing["energy"] = energy
     assert len(reader.read()) == 2
     assert reader.errors == {}
@@ -214,13 +216,13 @@ def names(options: dict[str, str] | None = None) -> list[str]:
 @pytest.mark.parametrize(
     ("variables", "cards"),
     [
-        ({}, ["gpu-0", "gpu-1", "gpu-2"]),
-        ({"HIP_VISIBLE_DEVICES": "1"}, ["gpu-1"]),
-        ({"CUDA_VISIBLE_DEVICES": "2"}, ["gpu-2"]),
-        ({"ROCR_VISIBLE_DEVICES": "2,0"}, ["gpu-2", "gpu-0"]),
-        ({"ROCR_VISIBLE_DEVICES": "2,0", "HIP_VISIBLE_DEVICES": "1"}, ["gpu-0"]),
-        ({"ROCR_VISIBLE_DEVICES": "GPU-01ff"}, ["gpu-1"]),
-        ({"ROCR_VISIBLE_DEVICES": "0,7,1"}, ["gpu-0"]),
+        ({}, ["gpu-amd-0", "gpu-amd-1", "gpu-amd-2"]),
+        ({"HIP_VISIBLE_DEVICES": "1"}, ["gpu-amd-1"]),
+        ({"CUDA_VISIBLE_DEVICES": "2"}, ["gpu-amd-2"]),
+        ({"ROCR_VISIBLE_DEVICES": "2,0"}, ["gpu-amd-2", "gpu-amd-0"]),
+        ({"ROCR_VISIBLE_DEVICES": "2,0", "HIP_VISIBLE_DEVICES": "1"}, ["gpu-amd-0"]),
+        ({"ROCR_VISIBLE_DEVICES": "GPU-01ff"}, ["gpu-amd-1"]),
+        ({"ROCR_VISIBLE_DEVICES": "0,7,1"}, ["gpu-amd-0"]),
     ],
 )
 def test_only_the_devices_of_the_job_are_read(installed, monkeypatch, variables, cards):
@@ -230,8 +232,8 @@ def test_only_the_devices_of_the_job_are_read(installed, monkeypatch, variables,
         monkeypatch.setenv(name, value)
     installed(*map(of_card, range(3)))
     assert names() == cards
-    assert names({"devices": "all"}) == ["gpu-0", "gpu-1", "gpu-2"]
-    assert names({"devices": "2+1"}) == ["gpu-2", "gpu-1"]
+    assert names({"devices": "all"}) == ["gpu-amd-0", "gpu-amd-1", "gpu-amd-2"]
+    assert names({"devices": "2+1"}) == ["gpu-amd-2", "gpu-amd-1"]
 
 
 def test_a_job_without_a_device_is_reported(installed, monkeypatch):
@@ -250,9 +252,9 @@ def test_both_dies_of_a_card_are_read_once_where_one_shows_them_both(installed, 
     """The odd one would stand still for ever and look like a stuck sensor."""
     installed(of_card(0, **MI250), of_card(1, **MI250, **SILENT))
     reader = amdsmi.METER.open({"devices": chosen})
-    assert [domain.name for domain in reader.domains] == ["gpu-0", "gpu-0-power"]
+    assert [domain.name for domain in reader.domains] == ["gpu-amd-0", "gpu-amd-0-power"]
     assert "both dies" in reader.domains[0].source
-    assert {item.domain for item in reader.read()} == {"gpu-0", "gpu-0-power"}
+    assert {item.domain for item in reader.read()} == {"gpu-amd-0", "gpu-amd-0-power"}
 
 
 @pytest.mark.parametrize(
@@ -265,4 +267,48 @@ def test_both_dies_of_a_card_are_read_once_where_one_shows_them_both(installed, 
 )
 def test_a_second_die_with_figures_of_its_own_and_another_card_stay(installed, second):
     installed(of_card(0, **MI250), second)
-    assert names({"devices": "all"}) == ["gpu-0", "gpu-1"]
+    assert names({"devices": "all"}) == ["gpu-amd-0", "gpu-amd-1"]
+
+
+class Running:
+    """A card whose accumulator runs in steps of 15.3 µJ, with the step that its driver states."""
+
+    def __init__(self, stated_uj: float, power_w: float | str, true_w: float = 300.0) -> None:
+        self.stated_uj, self.power_w, self.true_w = stated_uj, power_w, true_w
+
+    def __contains__(self, key: str) -> bool:
+        return key in ("energy", "power")
+
+    def __getitem__(self, key: str) -> dict[str, object]:
+        if key == "power":
+            return {"current_socket_power": self.power_w}
+        steps = int(self.true_w * now_ns() / 1e9 / 15.3e-6)
+        return {"energy_accumulator": steps, "counter_resolution": self.stated_uj}
+
+
+def test_a_step_that_the_power_contradicts_is_corrected(installed):
+    """1.0 in place of 15.3 (ROCm/amdsmi#38)."""
+    installed(Running(1.0, 290.0))
+    reader = amdsmi.METER.open({})
+    first = reader.read()[0]
+    time.sleep(0.1)
+    second = reader.read()[0]
+    assert first.energy_j is not None
+    assert second.energy_j is not None
+    power_w = (second.energy_j - first.energy_j) / (second.t_ns - first.t_ns) * 1e9
+    assert power_w == pytest.approx(300, rel=0.02)
+    assert reader.domains[0].resolution_j == pytest.approx(15.3e-6)
+    assert "states a step of 1 µJ" in reader.domains[0].source
+
+
+def test_a_step_that_nothing_confirms_is_no_counter(installed):
+    installed(Running(1.0, "N/A"))
+    with pytest.raises(OSError, match="in steps that are known"):
+        amdsmi.METER.open({})
+    installed(Running(1000.0, 3.0))
+    assert [domain.name for domain in amdsmi.METER.open({}).domains] == ["gpu-amd-0-power"]
+
+
+def test_a_step_that_the_power_confirms_is_kept(installed):
+    installed(Running(15.3, 300.0), Running(15.259, 300.0))
+    assert len(amdsmi.METER.open({}).domains) == 4

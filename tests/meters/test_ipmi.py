@@ -45,13 +45,58 @@ def test_the_instantaneous_power_is_read_with_the_calls_own_doubt(installed):
     assert reading.u_ns > 100_000
     (domain,) = reader.domains
     assert (domain.kind, domain.method) == ("node", "sampled")
-    assert domain.averaging_window_s == 1.0
     assert ipmi.METER.probe().reason == "the node's controller reads 412 W"
 
 
-def test_milliseconds_are_understood():
-    assert ipmi.sampling_s("Sampling period:   00005000 Milliseconds") == 5.0
-    assert ipmi.sampling_s("nothing") is None
+@pytest.mark.parametrize(
+    "period", ["00000001 Seconds.", "01131466 Seconds.", "00065530 Seconds.", "300 Seconds."]
+)
+def test_the_period_of_the_statistics_is_no_averaging_window(installed, period):
+    """Real answers: lovoo/ipmi_exporter#18, radiorabe/rabe-zabbix#101."""
+    installed(says(ANSWER.replace("00000001 Seconds.", period)))
+    (domain,) = ipmi.METER.open({}).domains
+    assert domain.averaging_window_s is None
+    assert domain.update_period_s == 1.0
+
+
+FUJITSU = """Ambient Temp     | 26 degrees C      | ok
+FAN 1 RPM        | 5280 RPM          | ok
+System Level     | 161 Watts         | ok
+"""
+DELL = """Voltage 1        | 6Ah | ok  |  7.1 | 224 Volts
+Pwr Consumption  | 77h | ok  |  7.1 | 288 Watts
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "power_w"),
+    [
+        (FUJITSU, 161.0),
+        (DELL, 288.0),
+        (
+            "Pwr Consumption  | 154.000 | Watts | ok | na | na | na | 896.000 | 980.000 | na\n",
+            154.0,
+        ),
+        ("Power Meter      | 200 Watts         | ok\n", 200.0),
+        ("Total_Power      | 350 Watts         | ok\n", 350.0),
+    ],
+)
+def test_a_controller_without_dcmi_has_a_sensor(installed, text, power_w):
+    """Real lines of `ipmitool sdr`, `sdr elist` and `sensor` from public exporters."""
+    installed(
+        f"[ \"$*\" = sdr ] || {{ echo 'Invalid command' >&2; exit 1; }}\ncat <<'END'\n{text}\nEND"
+    )
+    reader = ipmi.METER.open({})
+    assert [item.power_w for item in reader.read()] == [power_w]
+    assert reader.domains[0].source == "ipmitool sdr"
+
+
+@pytest.mark.parametrize(
+    "text", ["CPU1 Power | 80 Watts | ok", "Pwr Consumption | no reading | ns"]
+)
+def test_other_sensors_are_not_the_node(text):
+    with pytest.raises(ValueError, match="no sensor of the node's power"):
+        ipmi.sensor_watts(text)
 
 
 def test_a_controller_that_does_not_measure_is_unavailable(installed):
@@ -110,20 +155,6 @@ def test_neither_average_nor_extreme_is_taken_for_the_power():
     rest = "\n".join(line for line in ANSWER.splitlines() if "Instantaneous" not in line)
     with pytest.raises(ValueError, match="no power reading"):
         ipmi.watts(rest)
-
-
-def test_a_slow_controller_is_stated_to_be_slow(installed):
-    installed(says(ANSWER.replace("00000001 Seconds", "00000030 Seconds")))
-    (domain,) = ipmi.METER.open({}).domains
-    assert domain.update_period_s == 30.0
-    assert domain.averaging_window_s == 30.0
-
-
-def test_an_unstated_period_stays_unstated(installed):
-    installed(says("Instantaneous power reading: 5 Watts"))
-    (domain,) = ipmi.METER.open({}).domains
-    assert domain.averaging_window_s is None
-    assert domain.update_period_s == 1.0
 
 
 def test_a_failure_without_words_reports_its_code(installed):
