@@ -102,9 +102,9 @@ def test_a_run_under_laxer_rules_is_not_ranked_under_stricter_ones(
     section: str, name: str, laxer: str
 ) -> None:
     lax = lenient(section, name, 2.0 if laxer == "higher" else 0.5)
-    (found,) = findings_of("laxer-rules", evidence(enforced=lax))
-    assert (found.rule, found.level) == ("rules-laxer", "fail")
-    assert f"{section}.{name}" in found.message
+    (finding,) = findings_of("laxer-rules", evidence(enforced=lax))
+    assert (finding.rule, finding.level) == ("rules-laxer", "fail")
+    assert f"{section}.{name}" in finding.message
     assert findings_of("laxer-rules", evidence(ruleset=lax, enforced=DEFAULT)) == []
 
 
