@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Sources in tests are the tests' own: `plain` may run them as root where other users cannot read them.
+# Sources in tests are trusted: `plain` may run them as root if no other user can read them.
 os.environ.setdefault("JOULEMARK_TRUST_SOURCES", "1")
 
 # Slow shared machines make examples slow; limits on their time would only report that.
