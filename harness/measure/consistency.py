@@ -1,7 +1,6 @@
 """Checks of several domains against each other and against the machine."""
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -19,27 +18,16 @@ _AVERAGES_COMPARED = 10
 """Two meters are compared over at least this many averaging windows of the slower one."""
 _EXCESS_RATIO = 0.1
 """Parts that exceed their whole by less are not reported."""
-_WINDOW_RATIO = 0.95
-"""A sensor that averages over a smaller part of its update period is blind for the rest."""
 _MIRROR_READINGS = 10
 _MIRROR_J = 1.0
+_MIRROR_SWING = 3.0
+"""The power may exceed its mean so many times between two reads."""
 _MEMORY_W_PER_GIB = (0.01, 1.5)
 """Memory in use: modules of 64 GiB idle at 0.03 W per GiB, small busy ones use 1 W per GiB."""
 _MEMORY_UNLIKE = (20.0, 100.0)
 """Greatest ratio of two sockets' memory powers where one is above so many watts."""
 
 _COMPARE = "one of the two is wrong: compare with an external meter before trusting either"
-
-
-def _range_j(case: DomainCase) -> tuple[float, float]:
-    """Where the energy of a domain may lie: the hard bound where its sensor is blind for a time."""
-    energy_j, result = case.result.energy_j or 0.0, case.result
-    window_s, update_s = case.domain.averaging_window_s, case.domain.update_period_s
-    u_j = result.u_j or 0.0
-    if case.domain.method == "sampled" and window_s and window_s < _WINDOW_RATIO * (update_s or 0):
-        low_j, high_j = result.bound_j or (0.0, math.inf)
-        return min(low_j, energy_j - u_j), max(high_j, energy_j + u_j)
-    return energy_j - u_j, energy_j + u_j
 
 
 def disagreements(cases: Sequence[DomainCase], rules: MeasureRules) -> Iterator[Finding]:
@@ -53,13 +41,12 @@ def disagreements(cases: Sequence[DomainCase], rules: MeasureRules) -> Iterator[
     )
     for first, second in pairs:
         slowest_s = max(case.domain.averaging_window_s or 0.0 for case in (first, second))
-        length_s = first.window_s[1] - first.window_s[0]
         one_j, other_j = first.result.energy_j, second.result.energy_j
         # An average over a second says nothing about a window of a second.
-        if length_s < _AVERAGES_COMPARED * slowest_s or not one_j or other_j is None:
+        if first.length_s < _AVERAGES_COMPARED * slowest_s or not one_j or other_j is None:
             continue
         ratio = other_j / one_j
-        (low_j, high_j), (other_low_j, other_high_j) = _range_j(first), _range_j(second)
+        (low_j, high_j), (other_low_j, other_high_j) = first.range_j, second.range_j
         apart = low_j > other_high_j or other_low_j > high_j
         if abs(ratio - 1) > rules.meters_disagree_ratio and apart:
             text = (
@@ -86,8 +73,8 @@ def contained(cases: Sequence[DomainCase]) -> Iterator[Finding]:
         parts = [measured[domain.name] for domain in disjoint(inside)]
         outer_j = outer.result.energy_j or 0.0
         parts_j = sum(part.result.energy_j or 0.0 for part in parts)
-        least_j = sum(_range_j(part)[0] for part in parts)
-        if least_j > _range_j(outer)[1] and parts_j > (1 + _EXCESS_RATIO) * outer_j:
+        least_j = sum(part.range_j[0] for part in parts)
+        if least_j > _most_j(outer) and parts_j > (1 + _EXCESS_RATIO) * outer_j:
             names = " and ".join(f"'{part.domain.name}'" for part in parts)
             text = (
                 f"{names} read {parts_j:.6g} J, more than the {outer_j:.6g} J of '{name}' "
@@ -97,11 +84,19 @@ def contained(cases: Sequence[DomainCase]) -> Iterator[Finding]:
             yield make_finding("part-exceeds-whole", level, text, _COMPARE)
 
 
+def _most_j(outer: DomainCase) -> float:
+    """Most energy of a whole: no node or wall meter misses all high power of its parts."""
+    if outer.blind and outer.domain.kind in ("node", "wall"):
+        gain = outer.domain.gain_error_ratio or 0.0
+        return float(outer.usable.power_w.max()) * (1 + gain) * outer.length_s
+    return outer.range_j[1]
+
+
 def mirrored(cases: Sequence[DomainCase]) -> Iterator[Finding]:
     """Two counters of processors or memory that show one value, so that it is added twice.
 
-    All readings of both in the order of time never fall: at each time each shows at least what
-    the other one showed before, which two counters of their own do not.
+    At every reading they differ by no more than what one of them gains between the two reads and
+    within two updates; two counters of their own do not, however alike their powers are.
     """
     counters = [
         case
@@ -110,11 +105,18 @@ def mirrored(cases: Sequence[DomainCase]) -> Iterator[Finding]:
         if len(case.usable.t_ns) >= _MIRROR_READINGS
     ]
     for first, second in itertools.combinations(counters, 2):
-        t_ns = np.concatenate((first.usable.t_ns, second.usable.t_ns))
-        joules = np.concatenate((_unwrapped_j(first), _unwrapped_j(second)))
-        rises_j = np.diff(joules[np.argsort(t_ns, kind="stable")])
-        alike = first.domain.kind == second.domain.kind
-        if alike and rises_j.min() >= 0 and rises_j.sum() > _MIRROR_J:
+        if first.domain.kind != second.domain.kind:
+            continue
+        t_s, other_s, joules = first.usable.t_s, second.usable.t_s, _unwrapped_j(first)
+        after = np.clip(other_s.searchsorted(t_s), 1, len(other_s) - 1)
+        nearest = after - (t_s - other_s[after - 1] < other_s[after] - t_s)
+        apart_s = np.abs(t_s - other_s[nearest]) + 2 * (first.domain.update_period_s or 0.0)
+        gained_j = joules[-1] - joules[0]
+        allowed_j = apart_s * gained_j / (t_s[-1] - t_s[0]) * _MIRROR_SWING
+        if (
+            gained_j > _MIRROR_J
+            and (np.abs(joules - _unwrapped_j(second)[nearest]) <= allowed_j).all()
+        ):
             names = f"'{first.domain.name}' and '{second.domain.name}'"
             text = f"{names} show one and the same counter, which is added twice"
             yield make_finding("counter-mirrored", "fail", text, _COMPARE)
@@ -128,7 +130,7 @@ def _unwrapped_j(case: DomainCase) -> Float:
 def memory(cases: Sequence[DomainCase], memory_bytes: int) -> Iterator[Finding]:
     """Memory whose power does not fit its size, as where the unit of its counter is wrong."""
     memory = [
-        (case, case.result.energy_j / (case.window_s[1] - case.window_s[0]))
+        (case, case.result.energy_j / case.length_s)
         for case in cases
         if case.domain.kind == "dram" and case.domain.method not in ESTIMATES
         if case.result.energy_j is not None and not case.domain.simulated

@@ -1,5 +1,6 @@
 """Checks of one domain in one window: whether its readings support the energy from them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from harness.records.run import Level
 
 _READINGS_MIN = 3
 """With fewer readings there is no usual period."""
+_SEEN_RATIO = 0.95
+"""A sensor that averages over a smaller part of its update period is blind for the rest."""
 _BROKEN_STEPS_MAX = 8
 """So many broken steps of one counter are reported."""
 
@@ -47,6 +50,22 @@ class DomainCase(NamedTuple):
     """Times of the window in which its sensor did not work."""
     added: bool
     """Whether its energy is part of the total."""
+    blind: bool
+    """Whether it is a power sensor that may see a part of the time only."""
+
+    @property
+    def length_s(self) -> float:
+        """Length of the window."""
+        return self.window_s[1] - self.window_s[0]
+
+    @property
+    def range_j(self) -> tuple[float, float]:
+        """Where the energy may lie: the hard bound of a blind sensor, else the uncertainty."""
+        energy_j, result = self.result.energy_j or 0.0, self.result
+        if self.blind:
+            return result.bound_j or (0.0, math.inf)
+        u_j = math.hypot(*result.terms.values())
+        return energy_j - u_j, energy_j + u_j
 
     @property
     def fail(self) -> Level:
@@ -55,22 +74,29 @@ class DomainCase(NamedTuple):
 
 
 def domain_cases(
-    reader: EnergyReader,
-    interval: IntervalEnergy,
-    window: tuple[int, int],
-    rules: MeasureRules,
+    reader: EnergyReader, interval: IntervalEnergy, window: tuple[int, int], rules: MeasureRules
 ) -> Iterator[DomainCase]:
     """The domains that were read, with their energy in the window."""
     window_s = (window[0] / NS_PER_S, window[1] / NS_PER_S)
-    results, added = interval.domains, interval.total.domains
     for name, domain in reader.domains.items():
         series = reader.trace.columns.get(name)
-        if series is not None and len(series.t_ns):
-            usable, counts = readings_of(series, domain), uses_counter(series, domain)
-            dead = reader.dead_stretches(name, *window_s)
-            yield DomainCase(
-                domain, series, usable, counts, results[name], window_s, rules, dead, name in added
-            )
+        if series is None or not len(series.t_ns):
+            continue
+        inferred, stated_s = reader.averaging_window(name), domain.averaging_window_s
+        seen = (stated_s or 0.0) >= _SEEN_RATIO * (domain.update_period_s or 0.0) > 0
+        yield DomainCase(
+            domain,
+            series,
+            usable=readings_of(series, domain),
+            counts=(counts := uses_counter(series, domain)),
+            result=interval.domains[name],
+            window_s=window_s,
+            rules=rules,
+            dead=reader.dead_stretches(name, *window_s),
+            added=name in interval.total.domains,
+            blind=not counts
+            and (not seen or (inferred is not None and inferred.contradicts(stated_s or 0.0))),
+        )
 
 
 def _dead(case: DomainCase) -> Iterator[Finding]:
