@@ -13,6 +13,11 @@ _USR = Path("/usr")
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # The dynamic loader reads these, and distributions link libblas and similar libraries there.
 ETC = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
+_COUNTERS = (
+    *("buddyinfo", "diskstats", "interrupts", "loadavg", "pagetypeinfo", "schedstat", "softirqs"),
+    *("swaps", "timer_list", "vmstat", "zoneinfo"),
+)
+"""Files of `/proc` that count what other processes of the machine do."""
 
 
 def paths_to_bind(paths: Iterable[Path]) -> tuple[Path, ...]:
@@ -125,5 +130,11 @@ def options(request: SandboxRequest, needed: Iterable[Path]) -> list[str]:
     for mask in request.masks:
         for path in paths_inside(mask, bound):
             words += ["--perms", "0755", "--tmpfs", str(path), "--remount-ro", str(path)]
-    words += [*_devices(request), "--proc", "/proc", "--remount-ro", "/"]
+    words += [*_devices(request), "--proc", "/proc"]
+    for name in _COUNTERS:
+        if Path("/proc", name).is_file():
+            words += ["--ro-bind", os.devnull, f"/proc/{name}"]
+    if Path("/proc/pressure").is_dir():
+        words += ["--tmpfs", "/proc/pressure", "--remount-ro", "/proc/pressure"]
+    words += ["--remount-ro", "/"]
     return [*words, "--chdir", "/tmp"]  # noqa: S108 - as above

@@ -70,6 +70,15 @@ def _as_user(uid: int, env: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
+def _accounts(uid: int) -> dict[str, bytes]:
+    """Files that name the user of the sandbox, for `pwd.getpwuid` and `getpass`, and the host."""
+    return {
+        "/etc/passwd": f"submission:x:{uid}:{uid}::/tmp:/bin/sh\n".encode(),
+        "/etc/group": f"submission:x:{uid}:\n".encode(),
+        "/etc/hosts": b"127.0.0.1 localhost sandbox\n::1 localhost sandbox\n",
+    }
+
+
 class _Ends(NamedTuple):
     """Our ends of the pipes to a sandbox that is being set up."""
 
@@ -110,11 +119,16 @@ def _popen(
         descriptors = {
             "--json-status-fd": status[1],
             "--block-fd": release[0],
-            "--seccomp": memory_file(stack, "seccomp", _seccomp.build()),
+            "--seccomp": memory_file(stack, "seccomp", _seccomp.build(loopback=True)),
         }
-        words = [*options]
+        words = []
         for name, descriptor in descriptors.items():
             words += [name, str(descriptor)]
+        files = _accounts(os.geteuid() if uid is None else uid)
+        for path, content in files.items():
+            descriptors[path] = memory_file(stack, Path(path).name, content)
+            words += ["--perms", "0444", "--ro-bind-data", str(descriptors[path]), path]
+        words += options  # these make the root read-only in the end
         text = b"".join(os.fsencode(word) + b"\0" for word in words)
         args = memory_file(stack, "args", text)
         child = subprocess.Popen(

@@ -66,7 +66,9 @@ def test_denies_more_where_landlock_stands_alone(machine: str) -> None:
 @given(st.data())
 def test_allows_every_other_call(data: st.DataObject) -> None:
     machine = data.draw(st.sampled_from(MACHINES))
-    treated = {"clone", "clone3", "unshare", "socket", "socketpair", *_seccomp.DENIED}
+    treated = {"clone", "clone3", "unshare", "socket", "socketpair", "madvise", "preadv2"}
+    treated |= {*_seccomp.DENIED, *_seccomp._CACHE_QUERIES, *_seccomp._CACHE_ADVICE}
+    treated |= {*_seccomp._ON_PROCESSES, *_seccomp._ON_TARGETS}
     numbers = {number(machine, name) for name in treated}
     call = data.draw(st.integers(0, 600).filter(lambda number: number not in numbers))
     words = data.draw(st.lists(st.integers(0, 2**64 - 1), max_size=6))
@@ -98,6 +100,50 @@ def test_sockets_of_one_family(family: int, machine: str) -> None:
     for name in ("socket", "socketpair"):
         expected = ALLOWED if family == 1 else errno.EAFNOSUPPORT
         assert run(program, machine, number(machine, name), family) == expected
+
+
+@given(st.integers(0, 60), st.integers(1, 15), st.integers(0, 20), st.sampled_from(MACHINES))
+def test_loopback_has_streams_datagrams_and_the_route_socket(
+    family: int, kind: int, protocol: int, machine: str
+) -> None:
+    program = _seccomp.build(machine, loopback=True)
+    usual = kind in (1, 2, 3)  # a raw socket needs a capability that no submission has
+    allowed = family == 1 or (family in (2, 10) and usual)
+    allowed = allowed or (family == 16 and usual and protocol == 0)
+    for name in ("socket", "socketpair"):
+        result = run(program, machine, number(machine, name), family, kind, protocol)
+        assert result == (ALLOWED if allowed else errno.EAFNOSUPPORT)
+
+
+def test_the_page_cache_cannot_be_asked_about(machine: str) -> None:
+    program = _seccomp.build(machine)
+    for name in ("mincore", "cachestat"):
+        assert run(program, machine, number(machine, name)) == errno.ENOSYS
+    read = number(machine, "preadv2")
+    assert run(program, machine, read, 3, 0, 1, 0, 0, 0x8 | 0x1) == errno.EOPNOTSUPP
+    assert run(program, machine, read, 3, 0, 1, 0, 0, 0x1) == ALLOWED
+
+
+def test_advice_on_pages_of_files_is_accepted_and_ignored(machine: str) -> None:
+    program = _seccomp.build(machine)
+    for name in ("fadvise64", "readahead"):
+        assert run(program, machine, number(machine, name), 3, 0, 4096, 4) == 0
+    advise = number(machine, "madvise")
+    for advice in range(30):
+        expected = 0 if advice in (3, 20, 21) else ALLOWED
+        assert run(program, machine, advise, 0, 4096, advice) == expected
+
+
+def test_scheduling_and_limits_are_changed_of_oneself_only(machine: str) -> None:
+    program = _seccomp.build(machine)
+    for name in _seccomp._ON_PROCESSES:
+        assert run(program, machine, number(machine, name), 0, 1) == ALLOWED
+        assert run(program, machine, number(machine, name), 4711, 1) == errno.EPERM
+    for name, kind in _seccomp._ON_TARGETS.items():
+        call = number(machine, name)
+        assert run(program, machine, call, kind, 0) == ALLOWED
+        assert run(program, machine, call, kind, 4711) == errno.EPERM
+        assert run(program, machine, call, kind + 1, 0) == errno.EPERM
 
 
 @given(st.integers(0, 600), st.sampled_from(MACHINES))
