@@ -10,8 +10,7 @@ from harness.records import Figure, Leaderboard, Score
 from harness.report import numbers, wording
 from harness.report.charts.svg import cut
 from harness.report.entries import BoardKey, Boards, board_key_of, order_of
-from harness.report.slugs import joined
-from harness.report.text import clean
+from harness.report.text import clean, joined
 
 SUMMARY_BYTES_MAX = 900_000
 """Just below the mebibyte from which on GitHub drops the summary of a job."""

@@ -21,7 +21,7 @@ from harness.records import (
     Standing,
     Unranked,
 )
-from harness.report.slugs import UniqueNames
+from harness.report.text import UniqueNames
 from harness.score.bridge import COST_RANGE
 
 Content = TypeVar("Content")

@@ -17,8 +17,7 @@ from harness.registry import Broken, Plugin, discover
 from harness.report import numbers, wording
 from harness.report.digest import Digest, digest_of
 from harness.report.entries import BoardKey, Boards, Entry, entries_of, group_by_board
-from harness.report.slugs import slug
-from harness.report.text import clean, csp_hash, isolated, with_code
+from harness.report.text import clean, csp_hash, isolated, slug, with_code
 
 HERE = Path(__file__).parent
 
@@ -175,12 +174,23 @@ class Page:
     """Path that the menu links to; empty for pages that only other pages link to."""
 
 
-def _inside(path: str) -> str:
-    """Return a path, normalized.
+def single_page(
+    name: str,
+    title: str,
+    order: int,
+    values: Callable[[Site], Mapping[str, object]],
+    scripts: Sequence[str] = ("site.js",),
+) -> Page:
+    """Return a plug-in of one page, `<name>.html`, rendered from the template of that name."""
+    path = f"{name}.html"
 
-    Raises:
-        SiteError: it leads out of the site.
-    """
+    def publish(site: Site) -> Iterator[tuple[str, str]]:
+        yield path, site.page(path, title, path, values(site), scripts)
+
+    return Page(name=name, title=title, order=order, publish=publish, landing=path)
+
+
+def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
         raise SiteError(

@@ -1,10 +1,11 @@
 """Words for the codes in records: statuses, methods, tests, results of boards."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.records import Figure, Leaderboard, Standing
 from harness.report import numbers
-from harness.report.entries import Placement
+from harness.report.entries import Entry, Placement
 
 
 class PrizeWords(NamedTuple):
@@ -122,6 +123,13 @@ def formatted(figure: Figure | None, unit: numbers.Unit) -> numbers.FormattedFig
     if figure is None:
         return numbers.FormattedFigure(numbers.MISSING, "")
     return numbers.figure(figure.value, figure.low, figure.high, unit)
+
+
+def cost_units(entries: Sequence[Entry]) -> tuple[numbers.Unit, numbers.Unit]:
+    """Return one unit for the energy and one for the time of several entries."""
+    energies = [figure.value for entry in entries if (figure := entry.cost("energy"))]
+    times = [figure.value for entry in entries if (figure := entry.cost("speed"))]
+    return numbers.unit_for(energies, "J"), numbers.unit_for(times, "s")
 
 
 TIES_MAX = 6

@@ -1,6 +1,7 @@
 """Entries as points between two quantities, with intervals and the Pareto front."""
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -8,7 +9,16 @@ from markupsafe import Markup
 from harness.prizes import fronts
 from harness.records import Figure
 from harness.report import numbers, wording
-from harness.report.charts.svg import Axes, Drawing, Point, Scale, padded, shortened, text_width
+from harness.report.charts.svg import (
+    Axes,
+    Drawing,
+    Point,
+    Scale,
+    ends_of,
+    padded,
+    shortened,
+    text_width,
+)
 from harness.report.entries import Entry, all_positive
 from harness.report.text import isolated
 
@@ -105,105 +115,71 @@ def front(dots: Iterable[Dot], x_better: str, y_better: str) -> list[Dot]:
     return kept
 
 
-def _ends(figure: Figure) -> list[float]:
-    return [end for end in (figure.low, figure.value, figure.high) if end is not None]
+class _Quantity:
+    """One axis of a plane: its unit, and its scale from values in base units to pixels."""
+
+    def __init__(self, figures: Sequence[Figure], axis: Axis, start: float, end: float) -> None:
+        self.unit = numbers.unit_for((figure.value for figure in figures), axis.base)
+        values = [value / self.unit.factor for figure in figures for value in ends_of(figure)]
+        usable = [value for value in values if value > 0] if axis.log else values
+        self.scale = Scale(*padded(usable, log=axis.log), start, end, log=axis.log)
+        symbol = f", {self.unit.symbol}" if self.unit.symbol else ""
+        self.text = f"{axis.name}{symbol} {'↓' if axis.better == 'lower' else '↑'}"
+
+    def __call__(self, value: float) -> float:
+        return self.scale(value / self.unit.factor)
 
 
-def _scale(figures: Sequence[Figure], axis: Axis, unit: float, start: float, end: float) -> Scale:
-    values = [value / unit for figure in figures for value in _ends(figure)]
-    usable = [value for value in values if value > 0] if axis.log else values
-    return Scale(*padded(usable, log=axis.log), start, end, log=axis.log)
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-class _Plane:
-    """Draws one plane."""
-
-    def __init__(self, dots: Sequence[Dot], x: Axis, y: Axis) -> None:
-        self.dots = dots
-        self.x, self.y = x, y
-        self.drawing = Drawing(WIDTH, HEIGHT)
-        self.x_unit = numbers.unit_for((dot.x.value for dot in dots), x.base)
-        self.y_unit = numbers.unit_for((dot.y.value for dot in dots), y.base)
-        self.axes = Axes(
-            _scale([dot.x for dot in dots], x, self.x_unit.factor, LEFT, RIGHT),
-            _scale([dot.y for dot in dots], y, self.y_unit.factor, BOTTOM, TOP),
-        )
-        self.labelled = len(dots) <= LABELS_MAX
-        corners = [self.at(dot.x.value, dot.y.value) for dot in dots]
-        self._taken: list[Box] = [
-            (x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in corners
-        ]
-
-    def at(self, x: float, y: float) -> Point:
-        """Return the pixels of a point in base units."""
-        return self.axes.x(x / self.x_unit.factor), self.axes.y(y / self.y_unit.factor)
-
-    def draw_front(self, *, estimate: bool) -> int:
-        """Draw the front of the measured or of the estimated dots; return how many are on it."""
-        chosen = (dot for dot in self.dots if dot.estimate is estimate)
-        dots = front(chosen, self.x.better, self.y.better)
-        if len(dots) > 1:
-            points = [self.at(dot.x.value, dot.y.value) for dot in dots]
-            self.drawing.steps(points, f"front{' modelled' if estimate else ''}")
-        return len(dots)
-
-    def draw_dot(self, dot: Dot) -> None:
-        """Draw a point with its two intervals."""
-        style = "modelled" if dot.estimate else "measured"
-        point = self.at(dot.x.value, dot.y.value)
-        x_ends, y_ends = _ends(dot.x), _ends(dot.y)
-        for row in (
-            [self.at(end, dot.y.value) for end in (x_ends[0], x_ends[-1])],
-            [self.at(dot.x.value, end) for end in (y_ends[0], y_ends[-1])],
+def _label(drawing: Drawing, name: str, point: Point, taken: list[Box]) -> None:
+    """Write a name at the first of four corners of its point that is free, if any is."""
+    (x, y), short = point, shortened(name, LABEL_LENGTH)
+    width = LETTER_WIDTH * text_width(short)
+    sides = ("end", "start") if x + width > RIGHT else ("start", "end")
+    for side, drop in product(sides, (-7.0, 15.0)):
+        left, top = x + 8 if side == "start" else x - 8 - width, y + drop - 10
+        right, bottom = left + width, y + drop + 3
+        if all(
+            box[0] >= right or left >= box[2] or box[1] >= bottom or top >= box[3] for box in taken
         ):
-            self.drawing.line(row, f"cross {style}")
-        text = (
-            f"{dot.name}: {numbers.quantity(dot.x.value, self.x.base)}, "
-            f"{numbers.quantity(dot.y.value, self.y.base)}{', estimated' if dot.estimate else ''}"
-        )
-        if dot.p_front is not None:
-            text += f", on the front with probability {numbers.percent(dot.p_front)}"
-        self.drawing.circle(point, RADIUS, f"point {style}", text)
-        if self.labelled:
-            self._label(point, dot.name)
-
-    def _label(self, at: Point, name: str) -> None:
-        """Write the name next to its point, at the first of four corners that is free."""
-        short = shortened(name, LABEL_LENGTH)
-        width = LETTER_WIDTH * text_width(short)
-        sides = ("end", "start") if at[0] + width > RIGHT else ("start", "end")
-        for side, drop in ((side, drop) for side in sides for drop in (-7.0, 15.0)):
-            left = at[0] + 8 if side == "start" else at[0] - 8 - width
-            box = (left, at[1] + drop - 10, left + width, at[1] + drop + 3)
-            if not any(_overlap(box, other) for other in self._taken):
-                self._taken.append(box)
-                place = (at[0] + (8 if side == "start" else -8), at[1] + drop)
-                self.drawing.text(place, short, f"label {side}")
-                return
-
-
-def _axis_text(axis: Axis, unit: numbers.Unit) -> str:
-    arrow = "↓" if axis.better == "lower" else "↑"
-    symbol = f", {unit.symbol}" if unit.symbol else ""
-    return f"{axis.name}{symbol} {arrow}"
+            taken.append((left, top, right, bottom))
+            drawing.text((x + (8 if side == "start" else -8), y + drop), short, f"label {side}")
+            return
 
 
 def plane_chart(dots: Sequence[Dot], x: Axis, y: Axis, ident: str) -> Markup | None:
     """Draw the plane; None for fewer than two entries that have both quantities."""
     if len(dots) < 2:  # noqa: PLR2004 - a single point compares nothing
         return None
-    plane = _Plane(dots, x, y)
-    plane.axes.draw(plane.drawing, _axis_text(x, plane.x_unit), _axis_text(y, plane.y_unit))
-    measured = plane.draw_front(estimate=False)
-    estimated = plane.draw_front(estimate=True)
-    for dot in sorted(dots, key=lambda dot: not dot.estimate):
-        plane.draw_dot(dot)
+    drawing = Drawing(WIDTH, HEIGHT)
+    across = _Quantity([dot.x for dot in dots], x, LEFT, RIGHT)
+    up = _Quantity([dot.y for dot in dots], y, BOTTOM, TOP)
+    Axes(across.scale, up.scale).draw(drawing, across.text, up.text)
+    counts = []
+    for estimate in (False, True):
+        best = front((dot for dot in dots if dot.estimate is estimate), x.better, y.better)
+        corners = [(across(dot.x.value), up(dot.y.value)) for dot in best]
+        if len(corners) > 1:
+            drawing.steps(corners, f"front{' modelled' if estimate else ''}")
+        counts.append(len(best))
+    ordered = sorted(dots, key=lambda dot: not dot.estimate)
+    points = [(across(dot.x.value), up(dot.y.value)) for dot in ordered]
+    taken = [(x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in points]
+    for dot, point in zip(ordered, points, strict=True):
+        style = "modelled" if dot.estimate else "measured"
+        x_ends, y_ends = ends_of(dot.x), ends_of(dot.y)
+        drawing.line([(across(end), point[1]) for end in (x_ends[0], x_ends[-1])], f"cross {style}")
+        drawing.line([(point[0], up(end)) for end in (y_ends[0], y_ends[-1])], f"cross {style}")
+        text = (
+            f"{dot.name}: {numbers.quantity(dot.x.value, x.base)}, "
+            f"{numbers.quantity(dot.y.value, y.base)}{', estimated' if dot.estimate else ''}"
+        )
+        if dot.p_front is not None:
+            text += f", on the front with probability {numbers.percent(dot.p_front)}"
+        drawing.circle(point, RADIUS, f"point {style}", text)
+        if len(dots) <= LABELS_MAX:
+            _label(drawing, dot.name, point, taken)
     summary = (
-        f"{len(dots)} entries; {measured} measured and {estimated} estimated ones are on their "
+        f"{len(dots)} entries; {counts[0]} measured and {counts[1]} estimated ones are on their "
         "front. The table of the board has the numbers."
     )
-    return plane.drawing.markup(ident, f"{y.name} against {x.name}", summary)
+    return drawing.markup(ident, f"{y.name} against {x.name}", summary)

@@ -9,9 +9,9 @@ from harness.measure.energy import PowerSeries
 from harness.measure.trace import Trace
 from harness.records import Domain
 from harness.report import numbers
+from harness.report.breakdown import DEPTH_MAX, Phase, merged, phases_of
 from harness.report.charts.svg import Axes, Drawing, Scale, px
 from harness.report.entries import EntryRun
-from harness.report.phases import DEPTH_MAX, Phase, merged, phases_of
 from harness.report.traces import envelope, power_of
 
 WIDTH = 920.0

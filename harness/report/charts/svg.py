@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
+from harness.records import Figure
 from harness.report import numbers
 from harness.report.text import clean
 
@@ -35,6 +36,11 @@ def px(value: float) -> str:
     """Format a coordinate with one decimal, which is the same on every machine."""
     text = f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
+
+
+def ends_of(figure: Figure) -> list[float]:
+    """Return the value of a figure and the known ends of its interval, in ascending order."""
+    return [end for end in (figure.low, figure.value, figure.high) if end is not None]
 
 
 def text_width(text: str) -> float:

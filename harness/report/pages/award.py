@@ -8,7 +8,7 @@ from harness.records import Award, EntryRef, Ruleset
 from harness.report import numbers, wording
 from harness.report.entries import Entry
 from harness.report.site import Page, Site
-from harness.report.slugs import UniqueNames
+from harness.report.text import UniqueNames
 from harness.rules.load import read_resolved
 
 HEADLINES = {

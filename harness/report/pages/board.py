@@ -1,5 +1,6 @@
 """The page of a workload's boards: every entry with its costs, intervals, ranks and status."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,15 +10,15 @@ from markupsafe import Markup
 from harness.records import Figure, Leaderboard, Score
 from harness.report import numbers, wording
 from harness.report.charts import plane
-from harness.report.charts.ranks import rank_chart
-from harness.report.charts.svg import Scale
-from harness.report.charts.whisker import shared_scale, whisker
-from harness.report.entries import BoardKey, Entry, Placement
+from harness.report.charts.bars import rank_chart, shared_scale, whisker
+from harness.report.entries import PRIZE_ORDER, BoardKey, Entry, Placement
 from harness.report.site import Page, Site
 from harness.report.text import json_text
 
 BUDGET = "budget"
 """The prize that ranks by the metric."""
+
+PRIZES = (*PRIZE_ORDER, BUDGET)
 
 NO_RANK = 1 << 30
 """Sorts entries without a rank after the others."""
@@ -52,22 +53,6 @@ class EntryRow(NamedTuple):
     """The metric, with its rank where the metric ranks."""
 
 
-class NotRanked(NamedTuple):
-    """Entries that one prize does not rank, for one reason."""
-
-    title: str
-    reason: str
-    entries: Sequence[Entry]
-
-
-class Chart(NamedTuple):
-    """A drawing with its caption."""
-
-    ident: str
-    drawing: Markup
-    caption: str
-
-
 class BoardTable(NamedTuple):
     """The entries of one board."""
 
@@ -78,117 +63,76 @@ class BoardTable(NamedTuple):
     rows: Sequence[EntryRow]
     units: tuple[numbers.Unit, numbers.Unit]
     boards: dict[str, Leaderboard]
-    notes: Sequence[str]
-    not_ranked: Sequence[NotRanked]
-    charts: Sequence[Chart]
+    not_ranked: Sequence[tuple[tuple[str, str], Sequence[Entry]]]
+    """Prize, reason, and the entries that the prize does not rank for this reason."""
+    charts: Sequence[tuple[str, Markup, str]]
+    """Id, drawing and caption."""
 
 
-class _Column(NamedTuple):
-    """What the cells of one quantity have in common."""
-
-    prize: str
-    unit: numbers.Unit
-    scale: Scale | None
-    """Scale of the intervals."""
-
-    def cell(self, entry: Entry, figure: Figure | None) -> CostCell:
-        place = entry.places.get(self.prize)
-        standing = entry.standing(self.prize)
+def _column(
+    entries: Sequence[Entry], figures: Sequence[Figure | None], prize: str, unit: numbers.Unit
+) -> list[CostCell]:
+    scale, cells = shared_scale(figures) if prize in PRIZE_ORDER else None, []
+    for entry, figure in zip(entries, figures, strict=True):
+        place = entry.places.get(prize)
         reason = place.reason if place else entry.score.reason or "not on this board"
-        style = self.prize if standing else "outside"
-        return CostCell(
-            figure,
-            self.unit,
-            whisker(figure, self.scale, "modelled" if wording.is_estimate(figure) else style),
-            place,
-            reason,
-        )
-
-
-def _rank(entry: Entry, prize: str) -> int:
-    standing = entry.standing(prize)
-    return standing.rank if standing else NO_RANK
+        style = prize if entry.standing(prize) else "outside"
+        plot = whisker(figure, scale, "modelled" if wording.is_estimate(figure) else style)
+        cells.append(CostCell(figure, unit, plot, place, reason))
+    return cells
 
 
 def _order(entry: Entry) -> tuple[object, ...]:
     """Return the sort key: energy rank, speed rank, then time and name."""
-    time = entry.cost("speed")
-    ranks = (_rank(entry, prize) for prize in ("energy", "speed", BUDGET))
+    places, time = (entry.standing(prize) for prize in PRIZES), entry.cost("speed")
+    ranks = (place.rank if place else NO_RANK for place in places)
     return (*ranks, time.value if time else float("inf"), entry.anchor)
-
-
-def _not_ranked(entries: Sequence[Entry]) -> list[NotRanked]:
-    """Return the entries without a place by prize and reason."""
-    groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        for prize, place in entry.places.items():
-            if place.standing is None:
-                groups.setdefault((prize, place.reason), []).append(entry)
-    return [
-        NotRanked(wording.prize_words(prize).title, reason, groups[prize, reason])
-        for prize, reason in sorted(groups)
-    ]
 
 
 def _charts(
     entries: Sequence[Entry], boards: dict[str, Leaderboard], ident: str
-) -> Iterator[Chart]:
-    """Yield the planes and the rank ranges that there are data for."""
+) -> Iterator[tuple[Markup | None, str]]:
     score = entries[0].score
     metric = plane.Axis(score.quality.name, "", score.quality.better, log=False)
     costs = plane.with_probabilities(plane.dots_of(entries, against_metric=False), entries)
     quality = plane.dots_of(entries, against_metric=True)
-    charts = [
-        (
-            plane.plane_chart(costs, plane.TIME, plane.ENERGY, f"{ident}-cost"),
-            f"{PLANE_CAPTION} {plane.front_text(costs)}".strip(),
-        ),
-        (plane.plane_chart(quality, plane.ENERGY, metric, f"{ident}-quality"), PLANE_CAPTION),
-    ]
+    caption = f"{PLANE_CAPTION} {plane.front_text(costs)}".strip()
+    yield plane.plane_chart(costs, plane.TIME, plane.ENERGY, f"{ident}-cost"), caption
+    drawing = plane.plane_chart(quality, plane.ENERGY, metric, f"{ident}-quality")
+    yield drawing, PLANE_CAPTION
     for prize, board in boards.items():
         names = [row.entry.title or row.entry.submission for row in board.standings]
-        chart = rank_chart(board.standings, names, prize, f"{ident}-rank-{prize}")
-        charts.append((chart, "Dot: rank by value. Bar: rank range."))
-    for number, (drawing, caption) in enumerate(charts):
-        if drawing is not None:
-            yield Chart(f"{ident}-chart-{number}", drawing, caption)
+        drawing = rank_chart(board.standings, names, prize, f"{ident}-rank-{prize}")
+        yield drawing, "Dot: rank by value. Bar: rank range."
 
 
 def table_of(site: Site, entries: Sequence[Entry], ident: str) -> BoardTable:
     """Return the table of the entries of one board."""
     ordered = sorted(entries, key=_order)
-    energies = [entry.cost("energy") for entry in ordered]
-    times = [entry.cost("speed") for entry in ordered]
-    units = (
-        numbers.unit_for((figure.value for figure in energies if figure), "J"),
-        numbers.unit_for((figure.value for figure in times if figure), "s"),
-    )
-    energy = _Column("energy", units[0], shared_scale(energies))
-    time = _Column("speed", units[1], shared_scale(times))
-    quality = _Column(BUDGET, numbers.Unit("", 1.0), None)
+    units = wording.cost_units(ordered)
+    energies = _column(ordered, [entry.cost("energy") for entry in ordered], "energy", units[0])
+    times = _column(ordered, [entry.cost("speed") for entry in ordered], "speed", units[1])
+    metrics = [entry.score.quality.figure for entry in ordered]
+    qualities = _column(ordered, metrics, BUDGET, numbers.Unit("", 1.0))
     boards = site.boards.on(ordered[0].board_key)
+    not_ranked = defaultdict(list)
+    for entry in ordered:
+        for prize, place in entry.places.items():
+            if place.standing is None:
+                not_ranked[prize, place.reason].append(entry)
     return BoardTable(
         ident,
         ordered[0].board_key,
         ordered[0].score,
-        [
-            EntryRow(
-                entry,
-                energy.cell(entry, entry.cost("energy")),
-                time.cell(entry, entry.cost("speed")),
-                quality.cell(entry, entry.score.quality.figure),
-            )
-            for entry in ordered
-        ],
+        list(map(EntryRow, ordered, energies, times, qualities)),
         units,
         boards,
+        sorted(not_ranked.items(), key=lambda group: group[0]),
         [
-            f"{wording.prize_words(prize).title}: {board.note.rstrip('.')}."
-            for prize, board in boards.items()
-            if board.note
+            (f"{ident}-chart-{number}", drawing, caption)
+            for number, (drawing, caption) in enumerate(_charts(ordered, boards, ident))
+            if drawing
         ],
-        _not_ranked(ordered),
-        list(_charts(ordered, boards, ident)),
     )
 
 
@@ -197,43 +141,38 @@ def _plain_text(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _ends(figure: Figure | None) -> tuple[float | None, float | None, float | None]:
-    return (figure.value, figure.low, figure.high) if figure else (None, None, None)
-
-
 def _record(entry: Entry) -> dict[str, object]:
-    """Return one row of the CSV file."""
-    score, energy = entry.score, entry.cost("energy")
-    energy_j, energy_low_j, energy_high_j = _ends(energy)
-    time_s, time_low_s, time_high_s = _ends(entry.cost("speed"))
-    ranks = {
-        prize: standing.rank if (standing := entry.standing(prize)) else None
-        for prize in ("energy", "speed", BUDGET)
-    }
+    """Return one row of the CSV file; None where a figure or a place is missing."""
+    score = entry.score
+    energy, time, metric = (
+        dict(figure) if figure else {}
+        for figure in (entry.cost("energy"), entry.cost("speed"), score.quality.figure)
+    )
+    energy_rank, speed_rank, quality_rank = (
+        standing.rank if (standing := entry.standing(prize)) else None for prize in PRIZES
+    )
+    texts = {key: getattr(score.entry, key) for key in ("submission", "title", "team", "division")}
     return {
         "workload": score.entry.workload,
         "machine": score.entry.machine,
         "ruleset": score.rules.ruleset,
-        "submission": _plain_text(score.entry.submission),
-        "title": _plain_text(score.entry.title),
-        "team": _plain_text(score.entry.team),
-        "division": _plain_text(score.entry.division),
+        **{key: _plain_text(text) for key, text in texts.items()},
         "status": score.status,
-        "energy_rank": ranks["energy"],
-        "energy_to_target_j": energy_j,
-        "energy_low_j": energy_low_j,
-        "energy_high_j": energy_high_j,
-        "energy_method": energy.method if energy else None,
-        "energy_simulated": energy.simulated if energy else None,
-        "energy_domains": " ".join(energy.domains) if energy else None,
+        "energy_rank": energy_rank,
+        "energy_to_target_j": energy.get("value"),
+        "energy_low_j": energy.get("low"),
+        "energy_high_j": energy.get("high"),
+        "energy_method": energy.get("method"),
+        "energy_simulated": energy.get("simulated"),
+        "energy_domains": " ".join(energy["domains"]) if energy else None,
         "energy_eligible": score.energy.eligible,
-        "speed_rank": ranks["speed"],
-        "time_to_target_s": time_s,
-        "time_low_s": time_low_s,
-        "time_high_s": time_high_s,
-        "quality_rank": ranks[BUDGET],
+        "speed_rank": speed_rank,
+        "time_to_target_s": time.get("value"),
+        "time_low_s": time.get("low"),
+        "time_high_s": time.get("high"),
+        "quality_rank": quality_rank,
         "metric": score.quality.name,
-        "metric_value": score.quality.figure.value if score.quality.figure else None,
+        "metric_value": metric.get("value"),
         "target": score.quality.target,
         "n": score.n,
         "failures": score.failures,
@@ -255,25 +194,15 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
             for number, entries in enumerate(site.entries_by_board(workload).values(), 1)
         ]
         entries, path = site.entries_on(workload), site.board_path(workload)
-        boards = [board for table in tables for board in table.boards.values()]
-        stem = path.removesuffix(".html")
-        values = {
-            "tables": tables,
-            "workload": workload,
-            "stem": stem.rpartition("/")[2],
-            "not_ranked_max": NOT_RANKED_MAX,
-        }
+        values = {"tables": tables, "workload": workload, "not_ranked_max": NOT_RANKED_MAX}
         yield path, site.page(path, f"Board of {workload}", "board.html", values)
-        yield f"{stem}.csv", csv_text(entries)
-        yield (
-            f"{stem}.json",
-            json_text(
-                {
-                    "boards": [board.model_dump(mode="json") for board in boards],
-                    "scores": [entry.score.model_dump(mode="json") for entry in entries],
-                }
-            ),
-        )
+        boards = [board for table in tables for board in table.boards.values()]
+        tree = {
+            "boards": [board.model_dump(mode="json") for board in boards],
+            "scores": [entry.score.model_dump(mode="json") for entry in entries],
+        }
+        yield path.replace(".html", ".csv"), csv_text(entries)
+        yield path.replace(".html", ".json"), json_text(tree)
 
 
 PAGE = Page(name="board", title="Boards", order=10, publish=_publish)

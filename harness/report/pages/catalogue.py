@@ -2,7 +2,7 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,9 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.registry import sources
 from harness.report.entries import Entry
-from harness.report.site import Page, Site
-
-BADGES = {"listed": "plain", "method": "good", "out-of-scope": "warn"}
+from harness.report.site import Site, single_page
 
 
 class CatalogueError(ValueError):
@@ -76,18 +74,15 @@ def users_of(rows: Sequence[CatalogueRow], entries: Sequence[Entry]) -> dict[str
     return users
 
 
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
+def _values(site: Site) -> Mapping[str, object]:
     path = catalogue_file()
     rows = read_catalogue(path) if path else ()
-    values = {
+    return {
         "rows": rows,
         "counts": Counter(row.status for row in rows),
         "users": users_of(rows, site.entries),
-        "styles": BADGES,
+        "styles": {"listed": "plain", "method": "good", "out-of-scope": "warn"},
     }
-    yield "catalogue.html", site.page("catalogue.html", "Catalogue", "catalogue.html", values)
 
 
-PAGE = Page(
-    name="catalogue", title="Catalogue", order=45, publish=_publish, landing="catalogue.html"
-)
+PAGE = single_page("catalogue", "Catalogue", 45, _values)

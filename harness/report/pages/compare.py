@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from harness.records import Figure
 from harness.report import numbers, wording
-from harness.report.charts.waterfall import change_text
+from harness.report.charts.bars import change_text
 from harness.report.digest import Digest
 from harness.report.entries import BoardKey, Entry
 from harness.report.site import Page, Site

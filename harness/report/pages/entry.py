@@ -12,19 +12,16 @@ from harness.measure.energy import Energy
 from harness.records import Domain, Figure, Finding, Score
 from harness.registry import sources
 from harness.report import numbers, wording
-from harness.report.breakdown import Breakdown, breakdown_of, energies_of
-from harness.report.charts.bars import bars_chart, style_of
+from harness.report.breakdown import Breakdown, breakdown_of, energies_of, phases_of, totals_s
+from harness.report.charts.bars import bars_chart, style_of, waterfall_chart
 from harness.report.charts.curve import ENERGY, TIME, Band, band_of, curve_chart
 from harness.report.charts.power import Track, power_chart, tracks_of
-from harness.report.charts.waterfall import waterfall_chart
 from harness.report.digest import MetricCurve
 from harness.report.entries import Entry, EntryRun
 from harness.report.hints import Hint, hints_of
 from harness.report.pages.compare import first_of
-from harness.report.phases import phases_of, totals_s
 from harness.report.site import Page, Site
-from harness.report.slugs import slug
-from harness.report.text import embedded_json, json_text
+from harness.report.text import embedded_json, json_text, slug
 from harness.report.traces import packed, trace_of
 from harness.score.bridge import bridge_between
 

@@ -1,6 +1,6 @@
 """The history page: each entry that lowered the cost, when, and whether beyond noise."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from harness.records import Figure, Leaderboard
 from harness.report import numbers, wording
-from harness.report.charts.best import HistoryMark, history_chart
-from harness.report.charts.whisker import shared_scale, whisker
+from harness.report.charts.bars import shared_scale, whisker
+from harness.report.charts.steps import HistoryMark, history_chart
 from harness.report.entries import PRIZE_ORDER, BoardKey, Entry
-from harness.report.site import Page, Site
+from harness.report.site import Site, single_page
 
 
 class Improvement(NamedTuple):
@@ -23,11 +23,6 @@ class Improvement(NamedTuple):
     figure: Figure
     before: Figure | None
     """The lowest known cost before; None for the first entry."""
-
-    @property
-    def date(self) -> str:
-        """Day of its earliest readable run; empty where none can be read."""
-        return self.first_seen.partition("T")[0]
 
     @property
     def gain(self) -> str:
@@ -112,9 +107,4 @@ def lines_of(site: Site) -> list[HistoryLine]:
     return lines
 
 
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    values = {"lines": lines_of(site)}
-    yield "history.html", site.page("history.html", "History", "history.html", values)
-
-
-PAGE = Page(name="history", title="History", order=38, publish=_publish, landing="history.html")
+PAGE = single_page("history", "History", 38, lambda site: {"lines": lines_of(site)})

@@ -1,14 +1,14 @@
 """The front page: for each workload and machine, who wins each prize, or why there is no winner."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from harness.formats.imported import imported_documents
 from harness.records import Leaderboard
 from harness.report import numbers, wording
 from harness.report.entries import BoardKey, Entry
-from harness.report.hardware import hardware_board
-from harness.report.site import Page, Site
+from harness.report.pages.machines import hardware_board
+from harness.report.site import Site, single_page
 
 SINGLE_CARDS_MAX = 3
 """Boards with a single entry that are shown as cards; more of them share a table."""
@@ -62,18 +62,12 @@ def groups_of(site: Site, workload: str) -> list[CardGroup]:
     ]
 
 
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
-    documents = imported_documents(site.results)
+def _values(site: Site) -> Mapping[str, object]:
     groups = {workload: groups_of(site, workload) for workload in site.workloads}
     machines = {
-        workload: boards
+        workload: [hardware_board(board, site.entries, "") for board in boards]
         for workload in site.workloads
-        if (
-            boards := [
-                hardware_board(board, site.entries, "")
-                for board in site.boards.of_machines(workload)
-            ]
-        )
+        if (boards := list(site.boards.of_machines(workload)))
     }
     single = [group for row in groups.values() for group in row if len(group.entries) == 1]
     # A few single entries have cards as well; many would hide the contests.
@@ -82,15 +76,13 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
         workload: [group for group in row if group not in folded]
         for workload, row in groups.items()
     }
-    values = {
+    imports = (rules.imported for rules, _ in imported_documents(site.results))
+    return {
         "groups": {name: row for name, row in shown.items() if row or name in machines},
         "single": [group.entries[0] for group in folded],
-        "imported": sorted(
-            {rules.imported.source_format for rules, _ in documents if rules.imported}
-        ),
+        "imported": sorted({imported.source_format for imported in imports if imported}),
         "machines": machines,
     }
-    yield "index.html", site.page("index.html", "Leaderboards", "index.html", values)
 
 
-PAGE = Page(name="index", title="Leaderboards", order=0, publish=_publish, landing="index.html")
+PAGE = single_page("index", "Leaderboards", 0, _values)

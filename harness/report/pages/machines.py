@@ -1,13 +1,41 @@
-"""The machines page: each machine, and the same submission on several machines."""
+"""The machines page: each machine, and one submission on several machines."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.records import Machine
-from harness.report import numbers
+from markupsafe import Markup
+
+from harness.records import Figure, Leaderboard, Machine, Standing, Unranked
+from harness.report import numbers, wording
+from harness.report.charts.bars import rank_chart, shared_scale, whisker
 from harness.report.entries import Entry
-from harness.report.hardware import hardware_board
-from harness.report.site import Page, Site
+from harness.report.site import Site, single_page
+
+
+class RankedMachine(NamedTuple):
+    """One machine with a place."""
+
+    row: Standing
+    entry: Entry | None
+    """None where the score of the machine is not on this site."""
+    plot: Markup
+
+
+class HardwareBoard(NamedTuple):
+    """A board on which machines compete: one submission on each, ranked by energy."""
+
+    ident: str
+    board: Leaderboard
+    title: str
+    """Title of the submission."""
+    result: wording.BoardResult
+    unit: numbers.Unit
+    ranked: Sequence[RankedMachine]
+    not_ranked: Sequence[tuple[Unranked, Entry | None]]
+    chart: Markup | None
+    difference: str
 
 
 class MachineView(NamedTuple):
@@ -26,102 +54,105 @@ class MachineComparison(NamedTuple):
     """One submission that ran on several machines under the same rules."""
 
     ident: str
-    title: str
-    workload: str
-    ruleset: str
+    entries: Sequence[Entry]
     boundary: str
     """Domains of the energy and how it was obtained; different ones are never in one table."""
     units: tuple[numbers.Unit, numbers.Unit]
-    entries: Sequence[Entry]
 
 
-def _machine_of(entries: Sequence[Entry]) -> Machine | None:
-    for entry in entries:
-        run = entry.opened().shown_run
-        if run is not None and run.machine is not None:
-            return run.machine
-    return None
+def hardware_board(board: Leaderboard, entries: Sequence[Entry], ident: str) -> HardwareBoard:
+    """Return a board of machines as pages show it."""
+    on_board = (board.workload, board.workload_version, board.ruleset)
+    by_row = {
+        (ref.machine, ref.submission, ref.sha256): entry
+        for entry, ref in reversed([(entry, entry.score.entry) for entry in entries])
+        if (ref.workload, ref.workload_version, entry.score.rules.ruleset) == on_board
+    }
+
+    def entry_of(row: Standing | Unranked) -> Entry | None:
+        return by_row.get((row.entry.machine, row.entry.submission, row.entry.sha256))
+
+    rows = sorted(board.standings, key=lambda row: (row.rank, row.entry.machine))
+    figures = [
+        Figure(value=row.score, low=row.low, high=row.high, n=row.n, level=0.95) for row in rows
+    ]
+    scale = shared_scale(figures)
+    listed: list[Standing | Unranked] = [*board.standings, *board.unranked]
+    return HardwareBoard(
+        ident,
+        board,
+        next((row.entry.title or row.entry.submission for row in listed), ""),
+        wording.board_result(board),
+        numbers.unit_for((row.score for row in rows), board.unit),
+        [
+            RankedMachine(row, entry_of(row), whisker(figure, scale, "energy"))
+            for row, figure in zip(rows, figures, strict=True)
+        ],
+        [(row, entry_of(row)) for row in board.unranked],
+        rank_chart(rows, [row.entry.machine for row in rows], board.prize, f"{ident}-ranks"),
+        wording.difference_text(board),
+    )
 
 
-def machines_of(site: Site) -> list[MachineView]:
+def machines_of(entries: Iterable[Entry]) -> list[MachineView]:
     """Return every machine, sorted by name."""
-    by_machine: dict[str, list[Entry]] = {}
-    for entry in site.entries:
-        by_machine.setdefault(entry.score.entry.machine, []).append(entry)
+    by_machine = defaultdict(list)
+    for entry in entries:
+        by_machine[entry.score.entry.machine].append(entry)
     views = []
-    for name, entries in sorted(by_machine.items()):
-        figures = [entry.cost("energy") for entry in entries]
-        methods = {
-            "simulated" if figure.simulated else str(figure.method) for figure in figures if figure
-        }
-        workloads = {entry.score.entry.workload for entry in entries}
-        machine = _machine_of(entries)
-        views.append(MachineView(name, machine, sorted(methods), len(entries), sorted(workloads)))
+    for name, group in sorted(by_machine.items()):
+        runs = (entry.opened().shown_run for entry in group)
+        machine = next((run.machine for run in runs if run and run.machine), None)
+        methods = {_method(figure) for entry in group if (figure := entry.cost("energy"))}
+        workloads = {entry.score.entry.workload for entry in group}
+        views.append(MachineView(name, machine, sorted(methods), len(group), sorted(workloads)))
     return views
+
+
+def _method(figure: Figure) -> str:
+    return "simulated" if figure.simulated else str(figure.method)
 
 
 def _boundary(entry: Entry) -> str:
     figure = entry.cost("energy")
-    if figure is None:
-        return "none measured"
-    method = "simulated" if figure.simulated else figure.method
-    return f"{', '.join(figure.domains)} ({method})"
-
-
-def _key(entry: Entry) -> tuple[str, ...]:
-    ref = entry.score.entry
-    version = (ref.workload, ref.workload_version, entry.score.rules.ruleset, ref.sha256)
-    return (*version, _boundary(entry))
+    return f"{', '.join(figure.domains)} ({_method(figure)})" if figure else "none measured"
 
 
 def _order(entry: Entry) -> tuple[float, float, str]:
-    energy, time = entry.cost("energy"), entry.cost("speed")
-    missing = float("inf")
-    return (
-        energy.value if energy else missing,
-        time.value if time else missing,
-        entry.score.entry.machine,
+    energy, time = (
+        figure.value if (figure := entry.cost(prize)) else math.inf for prize in ("energy", "speed")
     )
+    return energy, time, entry.score.entry.machine
 
 
-def _comparison(entries: Sequence[Entry], ident: str) -> MachineComparison:
-    energies = [entry.cost("energy") for entry in entries]
-    times = [entry.cost("speed") for entry in entries]
-    units = (
-        numbers.unit_for((energy.value for energy in energies if energy), "J"),
-        numbers.unit_for((time.value for time in times if time), "s"),
-    )
-    first = entries[0]
-    workload, ruleset = first.score.entry.workload, first.score.rules.ruleset
-    return MachineComparison(
-        ident, first.title, workload, ruleset, _boundary(first), units, entries
-    )
-
-
-def comparisons_of(site: Site) -> list[MachineComparison]:
+def comparisons_of(entries: Iterable[Entry]) -> list[MachineComparison]:
     """Return the same version of a submission on more than one machine, ranked or not."""
-    groups: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in site.entries:
-        groups.setdefault(_key(entry), []).append(entry)
+    groups = defaultdict(list)
+    for entry in entries:
+        ref = entry.score.entry
+        version = (ref.workload, ref.workload_version, entry.score.rules.ruleset, ref.sha256)
+        groups[*version, _boundary(entry)].append(entry)
     several = [
-        sorted(entries, key=_order)
-        for _, entries in sorted(groups.items())
-        if len({entry.score.entry.machine for entry in entries}) > 1
+        sorted(group, key=_order)
+        for _, group in sorted(groups.items())
+        if len({entry.score.entry.machine for entry in group}) > 1
     ]
-    return [_comparison(entries, f"m{number}") for number, entries in enumerate(several, 1)]
+    return [
+        MachineComparison(f"m{number}", group, _boundary(group[0]), wording.cost_units(group))
+        for number, group in enumerate(several, 1)
+    ]
 
 
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
+def _values(site: Site) -> Mapping[str, object]:
     boards = [board for name in site.workloads for board in site.boards.of_machines(name)]
-    values = {
-        "machines": machines_of(site),
+    return {
+        "machines": machines_of(site.entries),
         "boards": [
             hardware_board(board, site.entries, f"h{number}")
             for number, board in enumerate(boards, 1)
         ],
-        "comparisons": comparisons_of(site),
+        "comparisons": comparisons_of(site.entries),
     }
-    yield "machines.html", site.page("machines.html", "Machines", "machines.html", values)
 
 
-PAGE = Page(name="machines", title="Machines", order=40, publish=_publish, landing="machines.html")
+PAGE = single_page("machines", "Machines", 40, _values)

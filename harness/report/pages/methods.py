@@ -3,14 +3,14 @@
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from harness.api import WorkloadSpec
 from harness.records import Ruleset
 from harness.registry import Broken, Plugin, discover, sources
-from harness.report.site import Page, Site
+from harness.report.site import Site, single_page
 from harness.rules.load import SECTIONS, RulesetError, as_toml, load_ruleset
 from harness.score.calibration import Calibration, committed_record
 
@@ -175,11 +175,11 @@ def targets_of() -> list[TargetView]:
     ]
 
 
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
+def _values(site: Site) -> Mapping[str, object]:
     rulesets, broken_rulesets = rulesets_of(site.rulesets)
     checks, broken_checks = checks_of()
     coverage = json.loads(COVERAGE_FILE.read_bytes())
-    values = {
+    return {
         "coverage": coverage,
         "headings": COVERAGE_HEADINGS,
         "coverage_rows": [coverage_cells(row) for row in coverage["rows"]],
@@ -189,7 +189,6 @@ def _publish(site: Site) -> Iterator[tuple[str, str]]:
         "broken": [*broken_rulesets, *broken_checks],
         "targets": targets_of(),
     }
-    yield "methods.html", site.page("methods.html", "Methods", "methods.html", values)
 
 
-PAGE = Page(name="methods", title="Methods", order=890, publish=_publish, landing="methods.html")
+PAGE = single_page("methods", "Methods", 890, _values)

@@ -1,14 +1,14 @@
 """The rankings over several workloads."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from harness.records import MultiRanking, MultiRow, Score
-from harness.report.charts.profile import COLOURS, profile_chart
-from harness.report.site import Page, Site
+from harness.report.charts.steps import COLOURS, profile_chart
+from harness.report.site import Site, single_page
 from harness.score.multi.record import rank_workloads
 
 QUANTITIES = {
@@ -56,14 +56,13 @@ def sections_of(scores: Sequence[Score]) -> list[RankingSection]:
     return sections
 
 
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
+def _values(site: Site) -> Mapping[str, object]:
     paths = {}
     for entry in site.entries:
         ref = entry.score.entry
         key = (ref.submission, ref.sha256, ref.machine, entry.score.rules.ruleset)
         paths[key] = entry.path
-    values = {"sections": sections_of(site.scores), "paths": paths, "drawn": COLOURS}
-    yield "overall.html", site.page("overall.html", "Overall", "overall.html", values)
+    return {"sections": sections_of(site.scores), "paths": paths, "drawn": COLOURS}
 
 
-PAGE = Page(name="overall", title="Overall", order=25, publish=_publish, landing="overall.html")
+PAGE = single_page("overall", "Overall", 25, _values)

@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.slugs import LENGTH_MAX, UniqueNames, joined, slug
+from harness.report.text import LENGTH_MAX, UniqueNames, joined, slug
 
 names = st.text(max_size=300)
 

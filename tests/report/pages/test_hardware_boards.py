@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.hardware import hardware_board
+from harness.report.pages.machines import hardware_board
 from harness.report.site import Site, render
 from tests.report.made import Made, Plan, make
 from tests.report.markup import Markup, pages_of

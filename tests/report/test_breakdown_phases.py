@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import Event
-from harness.report.phases import DEPTH_MAX, Phase, merged, phases_of, totals_s
+from harness.report.breakdown import DEPTH_MAX, Phase, merged, phases_of, totals_s
 
 
 def span(t_ns: int, name: str, edge: str) -> Event:
