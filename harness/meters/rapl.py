@@ -40,6 +40,10 @@ _POWER_MAX_W = {"package": 1500.0, "dram": 400.0, "psys": 3000.0}
 """Greatest power where the zone names no limit: above that of any processor on sale."""
 
 
+_TWIN_READS = 10
+"""A counter that does not move between so many reads in 20 ms stands still."""
+
+
 @dataclass(frozen=True)
 class Zone:
     """One folder of the tree."""
@@ -55,7 +59,7 @@ class Zone:
 
 
 def zones(root: Path) -> list[Zone]:
-    """All RAPL zones of a tree, without the MMIO duplicates."""
+    """All RAPL zones of a tree; of a zone and its MMIO duplicate the live one."""
     by_index: dict[tuple[bool, str], Zone] = {}
     for folder in sorted(root.glob("intel-rapl*:*"), key=lambda path: (len(path.name), path.name)):
         kind, _, index = folder.name.partition(":")
@@ -66,12 +70,27 @@ def zones(root: Path) -> list[Zone]:
         mmio = kind.endswith("-mmio")
         above = by_index.get((mmio, index.rpartition(":")[0]))
         by_index[(mmio, index)] = Zone(folder, label, index, above.label if above else "", mmio)
-    plain = {(zone.parent, zone.label) for zone in by_index.values() if not zone.mmio}
+    known = by_index.values()
+    twins = {(zone.parent, zone.label): zone for zone in known if zone.mmio}
+    plain = [zone for zone in known if not zone.mmio]
+    lone = twins.keys() - {(zone.parent, zone.label) for zone in plain}
     return [
-        zone
-        for zone in by_index.values()
-        if not zone.mmio or (zone.parent, zone.label) not in plain
+        *(_live(zone, twins.get((zone.parent, zone.label))) for zone in plain),
+        *(zone for place, zone in twins.items() if place in lone),
     ]
+
+
+def _live(zone: Zone, twin: Zone | None) -> Zone:
+    """The MMIO twin of a zone where its counter moves and that of the zone does not."""
+    if twin is None:
+        return zone
+    paths = (zone.folder / "energy_uj", twin.folder / "energy_uj")
+    first = [optional_number(path, 1.0) for path in paths]
+    for _ in range(_TWIN_READS):
+        time.sleep(0.002)
+        if optional_number(paths[0], 1.0) != first[0]:
+            return zone
+    return twin if optional_number(paths[1], 1.0) != first[1] else zone
 
 
 def domain_name(zone: Zone) -> str:

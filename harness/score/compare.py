@@ -9,7 +9,7 @@ from harness.records.measure import weakest_method
 from harness.score.bridge import bridge_between, not_comparable, sentence
 from harness.score.costs import energy_costs, sample_of, time_costs, valid_runs
 from harness.score.stats.comparison import TEST_NAMES, differ_p, pairwise_test
-from harness.score.stats.intervals import Interval, t_quantile
+from harness.score.stats.intervals import Interval, log_interval, t_quantile
 from harness.score.stats.sample import Sample
 
 Outcome = Literal["better", "worse", "unclear"]
@@ -22,11 +22,10 @@ def ratio_interval(a: Sample, b: Sample, level: float) -> Interval:
     are None where the entries are not comparable, or one has a single run.
     """
     test = pairwise_test(b, a)
-    ratio = math.exp(test.difference)
     if not test.parts:
-        return Interval(ratio, None, None)
+        return Interval(math.exp(test.difference), None, None)
     half = t_quantile((1 + level) / 2, test.degrees) * test.error
-    return Interval(ratio, math.exp(test.difference - half), math.exp(test.difference + half))
+    return log_interval(test.difference, half)
 
 
 def _outcome(interval: Interval, a: Sample, b: Sample) -> Outcome:

@@ -10,7 +10,7 @@ from harness.records.measure import weakest_method
 from harness.score.compare import ratio_interval
 from harness.score.costs import Costs, energy_costs, sample_of, time_costs, valid_runs
 from harness.score.stats.comparison import welch_degrees
-from harness.score.stats.intervals import Interval, t_cdf, t_quantile
+from harness.score.stats.intervals import Interval, log_interval, t_cdf, t_quantile
 from harness.score.stats.sample import MeanVariance, Sample, sample_sd
 
 
@@ -58,8 +58,7 @@ def _over_reference(
     halves = [math.log(ratio.high / ratio.value) for ratio in ratios if ratio.high is not None]
     if len(halves) < len(ratios):
         return Interval(change, None, None)
-    width = math.exp(math.hypot(*halves))
-    return Interval(change, change / width, change * width)
+    return log_interval(math.log(change), math.hypot(*halves))
 
 
 def _absolute(

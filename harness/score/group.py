@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from harness.records import (
     CostFigures,
+    Domain,
     EnergyStatus,
     EntryRef,
     Figure,
@@ -316,7 +317,12 @@ def _domain_figures(group: Group, counts: Tally) -> dict[str, Figure]:
             """Joules of the domain."""
             return run.energy.by_domain_j.get(name)
 
-        values = costs(counts.valid, cost, lambda run: run.energy.step_j)
+        def step(run: RunScore, domain: Domain = domain) -> float:
+            """Resolution of these joules: that of its counter, or of the seconds at mean power."""
+            share = (run.time_step_s or 0.0) / run.time_s if run.time_s else 0.0
+            return max(domain.resolution_j or 0.0, share * run.energy.by_domain_j[domain.name])
+
+        values = costs(counts.valid, cost, step)
         if figure := _cost_figure(values, group.level):
             marks = {
                 "domains": (domain.name,),

@@ -8,6 +8,7 @@ import pytest
 
 from harness.measure.energy import disjoint
 from harness.meters import rapl
+from harness.meters.fake import Wave
 from harness.records import Domain
 from harness.records.base import load
 from tests.lab import powercap
@@ -59,6 +60,15 @@ def test_mmio_shows_the_same_silicon_and_is_left_out(tmp_path):
     powercap.server(tmp_path, sockets=1)
     powercap.zone(tmp_path, "intel-rapl-mmio:0", "package-0")
     assert sorted(opened(tmp_path)) == ["cpu-core-0", "cpu-package-0", "dram-0"]
+
+
+def test_a_live_mmio_twin_of_a_zone_that_stands_still_is_read(tmp_path):
+    powercap.server(tmp_path, sockets=1)
+    twin = powercap.zone(tmp_path, "intel-rapl-mmio:0", "package-0")
+    with powercap.running({twin: Wave("constant", 81.0)}):
+        specs = opened(tmp_path)
+    assert "intel-rapl-mmio:0" in specs["cpu-package-0"].source
+    assert sorted(specs) == ["cpu-core-0", "cpu-package-0", "dram-0"]
 
 
 def test_mmio_alone_is_read(tmp_path):

@@ -286,6 +286,21 @@ def test_joules_must_cover_all_that_can_work(kinds: list[str], gpus: int, lackin
     assert findings_of("boundary", with_gpus(gpus, evidence(domains=domains))) == []
 
 
+@pytest.mark.parametrize(
+    ("names", "lacking"),
+    [
+        (("cpu-package-0", "gpu-0", "gpu-0-instant"), "1 of 2 devices"),
+        (("cpu-psys-perf", "gpu-0", "gpu-1"), "the processor"),
+        (("cpu-core-0", "gpu-0", "gpu-1"), "the processor"),
+        (("cpu-package-0", "gpu-0-instant", "gpu-1-instant", "gpu-1-average"), ""),
+    ],
+)
+def test_a_boundary_counts_silicon_and_not_domains(names: tuple[str, ...], lacking: str) -> None:
+    domains = tuple(domain(name[:3], name) for name in names)
+    findings = findings_of("boundary", with_gpus(2, evidence(None, PRIZE, domains=domains)))
+    assert [item.message for item in findings] == ([f"no meter covers {lacking}"] * bool(lacking))
+
+
 @pytest.mark.parametrize(("period_s", "enough"), [(0.1, True), (0.2, False), (None, False)])
 def test_sixty_updates_are_asked_for(period_s: float | None, enough: bool) -> None:
     """The snapshot comes ten seconds after the start signal."""

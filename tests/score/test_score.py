@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.score.costs import is_valid
 from harness.score.group import Group, score_of, tally
 from harness.score.score import groups, read_attempts, score_all, score_results
 from harness.score.stats.intervals import log_t_interval
+from tests.lab import results
 from tests.lab.results import Plan, finding, reseal, rules, series, workload_of, write_run
 
 EIGHT = [10.0, 10.4, 9.8, 10.2, 10.1, 9.9, 10.3, 10.05]
@@ -51,6 +53,28 @@ def test_eight_good_seeds_are_scored(tmp_path: Path) -> None:
     assert score.energy.by_domain_j["cpu-package-0"].method == "counter"
     assert score.costs.steps_to_target is not None
     assert [run.seed for run in score.runs] == list(range(1, 9))
+
+
+def test_a_domain_far_smaller_than_the_total_takes_no_folder_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The idle graphics part of a client uses so little that its counter has hardly moved."""
+
+    def trace_of(plan: Plan, watts: float) -> bytes:
+        text = own(plan, watts).decode()
+        rows = [line.split(",") for line in text.splitlines()[1:]]
+        small = [f"{t_ns},cpu-uncore-0,{float(j) * 1e-12!r},,1000" for t_ns, _, j, *_ in rows]
+        return (text + "\n".join(small) + "\n").encode()
+
+    own = results.trace_of
+    monkeypatch.setattr(results, "trace_of", trace_of)
+    (package,) = results.domains_of(Plan())
+    uncore = replace(package, name="cpu-uncore-0", parents=("cpu-package-0",), resolution_j=2**-14)
+    series(tmp_path, Plan(changes={"domains": (package, uncore)}), EIGHT)
+    figures = only(tmp_path).energy.by_domain_j
+    assert figures["cpu-package-0"].high is not None
+    assert figures["cpu-uncore-0"].value == pytest.approx(1e-12 * figures["cpu-package-0"].value)
+    assert figures["cpu-uncore-0"].high is None
 
 
 def test_seven_seeds_are_too_few_for_eight(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from harness.records.ruleset import Aggregate
 from harness.score.multi.profile import Floats, profile_areas, profile_gain, profile_scores
 from harness.score.stats.all_pairs import all_comparable
 from harness.score.stats.comparison import pairwise_test, smallest_count
-from harness.score.stats.intervals import Interval, holm, t_cdf, t_quantile
+from harness.score.stats.intervals import Interval, holm, log_interval, t_cdf, t_quantile
 from harness.score.stats.rank_stability import DRAWS, SEED, RankChance, in_one_unit, mean_draws
 from harness.score.stats.ranking import Place, places
 from harness.score.stats.sample import SD_MIN, Sample, mean_log, variance_of_mean
@@ -257,7 +257,7 @@ def score_interval(row: Row, spec: AggregationSpec, level: float) -> Interval | 
     half = t_quantile((1 + level) / 2, stderr.degrees) * stderr.error
     if spec.aggregate == "profile":
         return Interval(value, max(0.0, value - half), min(1.0, value + half))
-    return Interval(math.exp(-value), math.exp(-value - half), math.exp(-value + half))
+    return log_interval(-value, half)
 
 
 # --- ranks ----------------------------------------------------------------------------------------

@@ -47,6 +47,17 @@ def step_sd(step: float) -> float:
     return step / math.sqrt(12)
 
 
+_LOG_MAX = 700.0
+"""Greatest logarithm of a number with room in 64 bits; an end beyond it is no information."""
+
+
+def log_interval(mean: float, half: float) -> Interval:
+    """The interval exp(mean ± half); an end that no number can hold is None."""
+    ends = (end if abs(end) < _LOG_MAX else None for end in (mean - half, mean + half))
+    low, high = (None if end is None else math.exp(end) for end in ends)
+    return Interval(math.exp(mean), low, high)
+
+
 def log_t_interval(values: Iterable[float], level: float, sd_floor: float) -> Interval:
     """Geometric mean with Student's t interval of the mean logarithm.
 
@@ -68,7 +79,7 @@ def log_t_interval(values: Iterable[float], level: float, sd_floor: float) -> In
     if sd is None:
         return Interval(math.exp(mean), None, None)
     half = t_quantile((1 + level) / 2, len(logs) - 1) * sd / math.sqrt(len(logs))
-    return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+    return log_interval(mean, half)
 
 
 def mean_interval(values: Sequence[float], level: float, sd_floor: float) -> Interval:

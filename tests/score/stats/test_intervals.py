@@ -41,6 +41,11 @@ def test_the_interval_is_that_of_scipy_on_logarithms(values: list[float]) -> Non
     assert interval.value == pytest.approx(peers.gmean(values), rel=1e-9)
 
 
+def test_an_end_that_no_number_can_hold_is_open() -> None:
+    interval = intervals.log_t_interval([1.0, 2.0, 3.0], 0.95, 1e4)
+    assert (interval.low, interval.high) == (None, None)
+
+
 @given(some_costs, st.floats(1e-3, 1e3))
 def test_a_change_of_unit_scales_the_interval(values: list[float], unit: float) -> None:
     before = intervals.log_t_interval(values, 0.95, 0.01)
