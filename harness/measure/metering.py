@@ -150,14 +150,17 @@ class Metering:
         latest: the last status, None before the first.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, errors: IO[bytes]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], errors: IO[bytes], period_s: float
+    ) -> None:
         self._process = process
         self._stdin = cast("IO[bytes]", process.stdin)
         self._stdout = cast("IO[bytes]", process.stdout)
-        self._folder = folder
+        self._folder: Path | None = None
         self._errors = errors
         self._note = ""
-        self._period_s: float | None = None
+        self._period_s = period_s
+        self._begun = False
         self._buffer = b""
         self._report: dict[str, Any] | None = None
         self.domains: tuple[Domain, ...] = ()
@@ -168,6 +171,39 @@ class Metering:
         self._live = _LiveEnergy(())
 
     @classmethod
+    def prepare(cls, choice: Sequence[MeterChoice], period_s: float = 0.1) -> "Metering":
+        """Start the sampler and let it open the meters, without waiting for them.
+
+        Args:
+            choice: meters to open; without any, nothing is started and there is no trace.
+            period_s: time between two readings, seconds.
+        """
+        if not choice:
+            return _Unmetered()
+        metering = cls(*_spawn(), period_s)
+        meters = [asdict(item) for item in choice]
+        config = {"meters": meters, "period_s": period_s, "status_period_s": 1.0}
+        metering._send(json.dumps(config))
+        return metering
+
+    def begin(self, bundle_folder: Path, origin_ns: int) -> None:
+        """Wait until every meter is open or has failed, and begin to read.
+
+        Args:
+            bundle_folder: where `trace.csv` and `vitals.csv` are written.
+            origin_ns: `CLOCK_MONOTONIC` at time 0 of the trace.
+
+        Raises:
+            MeteringError: the sampler was not ready within 20 s.
+        """
+        self._wait_ready(lambda: bool(self.domains or self.failed))
+        trace, vitals = (bundle_folder / name.removesuffix(".gz") for name in (TRACE, VITALS))
+        files = {"trace_path": str(trace), "vitals_path": str(vitals)}
+        self._folder = bundle_folder
+        self._send(json.dumps({"origin_ns": origin_ns, **files}))
+        self._wait_ready(lambda: self._begun)
+
+    @classmethod
     def start(
         cls,
         choice: Sequence[MeterChoice],
@@ -175,24 +211,9 @@ class Metering:
         origin_ns: int,
         period_s: float = 0.1,
     ) -> "Metering":
-        """Start the sampler and wait until every meter is open or has failed.
-
-        Args:
-            choice: meters to open; without any, nothing is started and there is no trace.
-            bundle_folder: where `trace.csv` and `vitals.csv` are written.
-            origin_ns: `CLOCK_MONOTONIC` at time 0 of the trace.
-            period_s: time between two readings, seconds.
-
-        Raises:
-            MeteringError: the sampler was not ready within 20 s.
-        """
-        if not choice:
-            return _Unmetered()
-        process, errors = _spawn()
-        metering = cls(process, bundle_folder, errors)
-        metering._period_s = period_s
-        metering._send(json.dumps(_config(choice, bundle_folder, origin_ns, period_s)))
-        metering._wait_ready()
+        """Prepare a measurement and begin it."""
+        metering = cls.prepare(choice, period_s)
+        metering.begin(bundle_folder, origin_ns)
         return metering
 
     @property
@@ -222,7 +243,7 @@ class Metering:
         self._send("stop")
         self._wait(lambda: self._report is not None, _REPORT_LIMIT_S)
         self._end()
-        pack(self._folder)
+        self._pack()
         if self._report is None:
             raise MeteringError(f"the sampler ended without its report{self._note}")
         try:
@@ -234,7 +255,11 @@ class Metering:
         """End it at once, without a report; its files are kept and compressed."""
         self._process.kill()
         self._end()
-        pack(self._folder)
+        self._pack()
+
+    def _pack(self) -> None:
+        if self._folder is not None:
+            pack(self._folder)
 
     def _end(self) -> None:
         try:
@@ -258,9 +283,8 @@ class Metering:
         except (BrokenPipeError, ValueError):
             return  # it has ended; the call that waits for its answer reports that
 
-    def _wait_ready(self) -> None:
-        ready = self._wait(lambda: bool(self.domains or self.failed), _READY_LIMIT_S)
-        if not ready:
+    def _wait_ready(self, done: Callable[[], bool]) -> None:
+        if not self._wait(done, _READY_LIMIT_S):
             self._process.kill()
             self._end()
             raise MeteringError(
@@ -301,6 +325,8 @@ class Metering:
             self.domains = limit_parents([*live, *missing])
             self._live = _LiveEnergy(self.domains)
             self.failed = {item["meter"]: item["reason"] for item in message["failed"]}
+        elif kind == "begun":
+            self._begun = True
         elif kind == "status":
             self.latest = self._live.status(**message)
         elif kind == "fault":
@@ -318,6 +344,9 @@ class _Unmetered(Metering):
         self.dead = ()
         self.faults = []
         self.latest = None
+
+    def begin(self, bundle_folder: Path, origin_ns: int) -> None:
+        """Do nothing."""
 
     @property
     def pid(self) -> int | None:
@@ -340,19 +369,6 @@ class _Unmetered(Metering):
 
     def kill(self) -> None:
         """Do nothing."""
-
-
-def _config(
-    choice: Sequence[MeterChoice], folder: Path, origin_ns: int, period_s: float
-) -> dict[str, Any]:
-    return {
-        "meters": [asdict(item) for item in choice],
-        "period_s": period_s,
-        "origin_ns": origin_ns,
-        "trace_path": str(folder / TRACE.removesuffix(".gz")),
-        "vitals_path": str(folder / VITALS.removesuffix(".gz")),
-        "status_period_s": 1.0,
-    }
 
 
 def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:

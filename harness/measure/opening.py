@@ -97,7 +97,7 @@ def open_meters(
 
 
 def start_sessions(
-    opened: Sequence[Opened], origin_ns: int
+    opened: Sequence[Opened],
 ) -> tuple[list[MeterSession], list[dict[str, str]]]:
     """Sessions of the opened meters, and the meters that cannot be used with the reason.
 
@@ -118,7 +118,7 @@ def start_sessions(
             failed.append({"meter": name, "reason": reason})
             continue
         taken.update(dict.fromkeys(names, name))
-        sessions.append(MeterSession(name, reader, origin_ns))
+        sessions.append(MeterSession(name, reader))
     return sessions, failed
 
 

@@ -1,9 +1,11 @@
 """The sampler process: reads the meters during a run and writes their readings to the trace.
 
 It imports the standard library and the meters' own libraries, nothing else. The protocol is one
-JSON object per line. On standard input: first the configuration, then `read_now` and `stop` (a
-closed input means `stop` too, so that the sampler never outlives its conductor). On standard
-output: `ready`, `status`, `fault` and at the end `report`.
+JSON object per line. On standard input: first the configuration, whose meters are opened at once;
+then the files and time 0 of a trace, and reading begins; then `read_now` and `stop` (a closed input
+means `stop` too, so that the sampler never outlives its conductor). On standard output: `ready`,
+`begun`, `status`, `fault` and at the end `report`. So the process is started and its meters are
+opened early, and a measurement begins within milliseconds.
 """
 
 import json
@@ -24,8 +26,8 @@ from harness.measure.session import MeterSession
 TRACE_HEADER = "t_ns,domain,energy_j,power_w,u_ns\n"
 VITALS_HEADER = "t_ns,name,value\n"
 
-_LAST_READ_S = 2.0
-"""How long the last reading may take before a meter is abandoned."""
+_LAST_READ_S = 4.0
+"""How long the last readings may take before a meter is abandoned."""
 
 _COUNTER_WAIT_S, _POWER_WAIT_S = 2.7, 1.2
 """A sensor that has not changed so long after the end is not waited for: a counter that is
@@ -43,7 +45,7 @@ _VITALS_S = 2.0
 every two seconds, load every five)."""
 
 _SLOW_READ_S = 0.02
-"""Meters that take longer for a read get a thread of their own from the start."""
+"""Meters that take longer for a read, or say so, get a thread of their own from the start."""
 
 
 def random_phase_ns(period_ns: int) -> int:
@@ -60,7 +62,7 @@ class Sampler:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.period_s = float(config.get("period_s", 0.1))
         self.status_s = max(float(config.get("status_period_s", 1.0)), 0.1)
-        self.origin_ns = int(config["origin_ns"])
+        self.origin_ns = 0
         self.phase_ns = 0
         self.sessions: list[MeterSession] = []
         self.threads: list[SamplingThread] = []
@@ -72,18 +74,12 @@ class Sampler:
         self._pending: list[bytes] = []
 
     def open(self) -> None:
-        """Open meters and files, take the first reading, report to the conductor."""
-        opened = open_meters(list(self._config["meters"]))
-        self.sessions, failed = start_sessions(opened, self.origin_ns)
-        self._trace_fd = _create(self._config["trace_path"], TRACE_HEADER)
-        if self._config.get("vitals_path"):
-            from harness.measure.vitals import Vitals
+        """Open the meters and report to the conductor."""
+        from harness.measure.vitals import Vitals
 
-            self.vitals = Vitals()
-            self._vitals_fd = _create(self._config["vitals_path"], VITALS_HEADER)
-            self._write_vitals()
-        self._first_readings()
-        self._cpu_before_s = _cpu_s()
+        opened = open_meters(list(self._config["meters"]))
+        self.sessions, failed = start_sessions(opened)
+        self.vitals = Vitals()
         specs = [spec for session in self.sessions for spec in session.reader.domains]
         ready = {
             "type": "ready",
@@ -92,22 +88,34 @@ class Sampler:
             "dead": dead_domains(opened),
         }
         _write_all(1, _line(ready))
-        for thread in self.threads:
-            thread.start()
 
-    def _first_readings(self) -> None:
+    def begin(self, trace: Mapping[str, Any]) -> None:
+        """Create the files, take the first reading, start the threads, report to the conductor.
+
+        Args:
+            trace: `origin_ns`, `trace_path` and `vitals_path`.
+        """
+        self.origin_ns = int(trace["origin_ns"])
+        self._trace_fd = _create(trace["trace_path"], TRACE_HEADER)
+        self._vitals_fd = _create(trace["vitals_path"], VITALS_HEADER)
         self.phase_ns = now_ns() + random_phase_ns(int(self.period_s * NS_PER_S))
         fast: list[MeterSession] = []
         for session in self.sessions:
-            begin_ns = now_ns()
-            _write_all(self._trace_fd, "".join(session.read(mark=True)).encode())
-            slow_s = float(session.reader.period_s)
+            session.origin_ns, begin_ns = self.origin_ns, now_ns()
+            slow_s = session.reader.period_s
+            if slow_s <= self.period_s:
+                _write_all(self._trace_fd, "".join(session.read(mark=True)).encode())
             if slow_s > self.period_s or now_ns() - begin_ns > _SLOW_READ_S * NS_PER_S:
                 self._add_thread([session], max(slow_s, self.period_s))
+                self.threads[-1].mark()
             else:
                 fast.append(session)
         if fast:
             self._add_thread(fast, self.period_s)
+        self._cpu_before_s = _cpu_s()
+        for thread in self.threads:
+            thread.start()
+        _write_all(1, _line({"type": "begun"}))
 
     def _add_thread(self, sessions: list[MeterSession], period_s: float) -> None:
         realtime, period_ns = bool(self._config.get("realtime", True)), int(period_s * NS_PER_S)
@@ -205,8 +213,6 @@ class Sampler:
         _write_all(self._trace_fd, "".join(thread.drain() for thread in self.threads).encode())
 
     def _write_vitals(self) -> None:
-        if self.vitals is None:
-            return
         t_ns = now_ns() - self.origin_ns
         values = dict(self.vitals.read())
         for session in self.sessions:
@@ -307,7 +313,7 @@ def _peak_rss_bytes() -> int:
     return 0
 
 
-def _first_line() -> bytes:
+def _next_line() -> bytes:
     data = b""
     while not data.endswith(b"\n"):
         piece = os.read(0, 1)
@@ -318,13 +324,19 @@ def _first_line() -> bytes:
 
 
 def main() -> int:
-    """Serve one run; 0 when the report was sent."""
+    """Serve one run; 0 when the report was sent, or no run began."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    config = json.loads(_first_line())
+    config = json.loads(_next_line())
     if config.get("core") is not None:
         os.sched_setaffinity(0, {int(config["core"])})
     sampler = Sampler(config)
     sampler.open()
+    trace = _next_line()
+    if not trace.startswith(b"{"):
+        for session in sampler.sessions:
+            session.close()
+        return 0
+    sampler.begin(json.loads(trace))
     try:
         sampler.run()
     finally:

@@ -11,10 +11,9 @@ from harness.clock import NS_PER_S, now_ns
 from harness.measure.session import MeterSession
 
 _TRACK_READS = 20
-"""Reads in one update period while a counter is tracked."""
+"""Reads in one update period, and in the time passed, while an update is awaited."""
 
-_TRACK_PERIODS = 1.5
-"""A counter that has not moved by then has gained nothing: tracking ends."""
+_TRACK_LEAST_NS = 500_000
 
 _TRACK_PAUSE = 4
 """A read while tracking is followed by a pause of at least this many times its length."""
@@ -46,35 +45,38 @@ class JitterHistogram:
 
 
 class UpdateTracker:
-    """Schedules reads of slow counters after a mark until each has shown its next update.
+    """Schedules reads after a mark until each meter has shown its next update.
 
     Where a counter is updated ten times a second, a reading at an edge of the window may be up to
     100 ms old. The time of the next update, known to within a few milliseconds, says how old it
-    was.
+    was; of a counter that is updated every millisecond it proves that. A log of an external meter
+    has its row of the edge a second later.
     """
 
     def __init__(self, sessions: Sequence[MeterSession], begin_ns: int) -> None:
-        tracked = [session for session in sessions if session.tracked_period_ns]
-        self._before = {session: session.edge_counters() for session in tracked}
-        slowest_ns = max((session.tracked_period_ns for session in tracked), default=0)
-        self._pause_ns = slowest_ns // _TRACK_READS
-        self._end_ns = begin_ns + int(_TRACK_PERIODS * slowest_ns)
-        self.next_ns = begin_ns + self._pause_ns
+        self._begin_ns = begin_ns
+        self._before = {item: item.edge_counters() for item in sessions if item.tracked_s}
+        self.next_ns = begin_ns
+        self.plan_next(begin_ns)
 
     @property
     def sessions(self) -> list[MeterSession]:
-        """Those of which a counter has not moved yet."""
+        """Those that have not shown an update yet and are still awaited."""
+        passed_s = (now_ns() - self._begin_ns) / NS_PER_S
         return [
             session
             for session, before in self._before.items()
-            if before.items() & session.edge_counters().items()
+            if passed_s < session.tracked_s and session.is_behind(before, self._begin_ns)
         ]
 
     def plan_next(self, begin_ns: int) -> bool:
         """Plan the read after one that began at `begin_ns`; False where tracking has ended."""
-        now = now_ns()
-        self.next_ns = begin_ns + max(self._pause_ns, (_TRACK_PAUSE + 1) * (now - begin_ns))
-        return now < self._end_ns and bool(self.sessions)
+        waiting, now = self.sessions, now_ns()
+        fastest_s = min((session.update_s for session in waiting), default=0.0)
+        passed_ns = begin_ns - self._begin_ns
+        pause_ns = max(_TRACK_LEAST_NS, max(int(fastest_s * NS_PER_S), passed_ns) // _TRACK_READS)
+        self.next_ns = begin_ns + max(pause_ns, (_TRACK_PAUSE + 1) * (now - begin_ns))
+        return bool(waiting)
 
 
 class _Poll(NamedTuple):
@@ -194,9 +196,11 @@ class SamplingThread:
         mark, self._marked = self._marked, False
         edge, self._edge = self._edge, False
         self.reads_count += 1
-        self._poll(self.sessions, mark=mark, edge=edge)
+        begin_ns = now_ns()
+        # A row that a log has after a mark comes once: it must not be missed in between.
+        self._poll(self.sessions, mark=mark, edge=edge or self._tracker is not None)
         if edge:
-            tracker = UpdateTracker(self.sessions, now_ns())
+            tracker = UpdateTracker(self.sessions, begin_ns)
             self._tracker = tracker if tracker.sessions else None
 
     def _track(self) -> None:

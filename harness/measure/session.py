@@ -13,8 +13,13 @@ _FAULTS_KEPT = 200
 _FAULT_REPEAT_NS = 10 * NS_PER_S
 """A fault that lasts is reported again after this time."""
 
-_TRACKED_S = (0.02, 0.5)
-"""A counter with an update period in this range is tracked after a mark."""
+_LATE_S = 0.5
+"""A meter with a longer update period shows after a mark what happened before it."""
+
+_UPDATE_LIMIT_S = 1.5
+_LATE_PERIODS = 2.5
+"""How long the next update is awaited after a mark: of a counter, since a hypervisor may refresh it
+once a second whatever is stated; and of a late meter, in update periods."""
 
 
 class Fault(NamedTuple):
@@ -56,9 +61,11 @@ def _cell(value: float | None) -> str:
 class MeterSession:
     """One opened meter, its last readings and its faults."""
 
-    def __init__(self, name: str, reader: Reader, origin_ns: int) -> None:
+    def __init__(self, name: str, reader: Reader, origin_ns: int = 0) -> None:
         self.name = name
         self.reader = reader
+        self.origin_ns = origin_ns
+        """Time 0 of the trace."""
         self.last: dict[str, Reading] = {}
         """The last stored reading of each domain."""
         self.gap_max_ns = 0
@@ -73,19 +80,20 @@ class MeterSession:
         self.edge_readings: Sequence[Reading] = ()
         """The last readings that were taken at an edge of the window or while tracking."""
         self._names = frozenset(spec.name for spec in reader.domains)
-        self._origin_ns = origin_ns
         self._reported_ns: dict[tuple[str, str], int] = {}
 
     @property
-    def tracked_period_ns(self) -> int:
-        """Update period of its slowest counter that is worth tracking after a mark, else 0."""
-        least_s, most_s = _TRACKED_S
-        periods = [
-            spec.update_period_s
-            for spec in self.reader.domains
-            if spec.method == "counter" and least_s <= (spec.update_period_s or 0.0) <= most_s
-        ]
-        return int(max((period for period in periods if period), default=0.0) * NS_PER_S)
+    def update_s(self) -> float:
+        """Update period of its fastest domain, as stated; 0 where it does not lag."""
+        return min((spec.update_period_s or 0.0 for spec in self.reader.domains), default=0.0)
+
+    @property
+    def tracked_s(self) -> float:
+        """How long it is read more often after a mark; 0 where that shows nothing."""
+        if self.update_s > _LATE_S:
+            return _LATE_PERIODS * self.update_s
+        counts = any(spec.method == "counter" for spec in self.reader.domains)
+        return _UPDATE_LIMIT_S if counts else 0.0
 
     def edge_counters(self) -> dict[str, float | None]:
         """Values of its counters in `edge_readings`."""
@@ -93,6 +101,17 @@ class MeterSession:
         return {
             item.domain: item.energy_j for item in self.edge_readings if item.domain in counters
         }
+
+    def is_behind(self, before: Mapping[str, float | None], mark_ns: int) -> bool:
+        """Whether it has not yet shown an update after a mark.
+
+        Args:
+            before: values of its counters at the mark.
+            mark_ns: time of the mark.
+        """
+        if self.update_s > _LATE_S:
+            return all(reading.t_ns < mark_ns for reading in self.edge_readings)
+        return bool(before.items() & self.edge_counters().items())
 
     def read(self, *, mark: bool) -> list[str]:
         """Read once; returns rows of the trace."""
@@ -141,7 +160,7 @@ class MeterSession:
             try:
                 t_ns, domain, energy_j, power_w, u_ns = reading
                 cells = f"{_cell(energy_j)},{_cell(power_w)}"
-                row = f"{t_ns - self._origin_ns:d},{domain},{cells},{u_ns:d}\n"
+                row = f"{t_ns - self.origin_ns:d},{domain},{cells},{u_ns:d}\n"
                 known = domain in self._names and cells != ","
             except (TypeError, ValueError):
                 known = False

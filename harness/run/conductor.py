@@ -1,8 +1,10 @@
 """The conductor: runs one submission once and leaves a sealed bundle, whatever happens."""
 
+from contextlib import ExitStack
+
 from harness.errors import JouleMarkError
 from harness.measure.audit import audit_run
-from harness.measure.metering import MeteringError
+from harness.measure.metering import Metering, MeteringError
 from harness.records import Finding, Isolation
 from harness.run.bundle_writer import open_bundle
 from harness.run.evaluate import evaluate
@@ -41,28 +43,29 @@ def run_one(order: Order, watcher: Watcher, interrupt: Interrupt) -> RunResult:
 
 
 def prepare(order: Order, watcher: Watcher, interrupt: Interrupt) -> RunState:
-    """Look up the machine's facts, draw the data, and open the bundle."""
-    watcher.phase("reading the machine's facts")
-    machine = machine_before(order)
-    watcher.phase("drawing the data")
-    data = prepare_data(order.entry.workload, order.seeds.instance)
-    try:
-        bundle = open_bundle(order, machine.name)
-    except BaseException:
-        data.close()
-        raise
+    """Let the sampler open its meters; meanwhile look up facts, draw data, open the bundle."""
     rig = order.rig
+    with ExitStack() as unless_prepared:
+        metering = Metering.prepare(rig.choice, order.ruleset.run.sample_period_s)
+        unless_prepared.callback(metering.kill)
+        watcher.phase("reading the machine's facts")
+        machine = machine_before(order)
+        watcher.phase("drawing the data")
+        data = prepare_data(order.entry.workload, order.seeds.instance)
+        unless_prepared.callback(data.close)
+        bundle = open_bundle(order, machine.name)
+        unless_prepared.pop_all()
     isolation = Isolation(
         launcher=rig.launcher_name, level=rig.launcher.level, reason=rig.launcher_reason, uid=None
     )
-    return RunState(order, watcher, interrupt, machine, data, bundle, isolation)
+    return RunState(order, watcher, interrupt, machine, data, bundle, isolation, metering)
 
 
 def seal(state: RunState) -> RunResult:
     """Write all files, decide the status, seal the bundle and close everything."""
     bundle, order = state.bundle, state.order
     try:
-        if state.metering is not None and state.report is None:
+        if state.report is None:
             state.metering.kill()
         captures = [*state.captures, *state.predictor_captures]
         write_file(bundle.folder / "log.txt", log_text(captures))
@@ -84,8 +87,6 @@ def seal(state: RunState) -> RunResult:
 def _audit(state: RunState) -> list[Finding]:
     """Findings on the measurement."""
     metering, observation, bundle = state.metering, state.observation, state.bundle
-    if metering is None:
-        return []
     window = (bundle.relative_ns(observation.gun_ns), bundle.relative_ns(observation.end_ns))
     rules = state.order.ruleset.measure
     return audit_run(bundle.folder, metering.domains, window, metering, rules)

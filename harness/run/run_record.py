@@ -97,8 +97,8 @@ def run_record(state: RunState, verdict: StatusReason, findings: list[Finding]) 
         meters=tuple(
             meter.model_copy(update={"chosen": meter.name in chosen}) for meter in order.rig.meters
         ),
-        domains=metering.domains if metering else (),
-        idle=idle_power(state.bundle.folder, metering.domains) if metering else (),
+        domains=metering.domains,
+        idle=idle_power(state.bundle.folder, metering.domains),
         sampler=state.report,
         findings=tuple(findings),
     )

@@ -27,8 +27,8 @@ class RunState:
     bundle: BundleWriter
     isolation: Isolation
     """The intended one, until the sandbox is started."""
+    metering: Metering
     # from train
-    metering: Metering | None = None
     observation: Observation = field(default_factory=Observation)
     launch_ns: int | None = None
     exit: Exit | None = None

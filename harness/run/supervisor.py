@@ -75,6 +75,7 @@ class Supervisor:
         limits: RunLimits,
         events: EventLog,
         tick: Callable[[], bool],
+        mark: Callable[[], None] = lambda: None,
     ) -> None:
         """Supervise a launched sandbox.
 
@@ -84,12 +85,14 @@ class Supervisor:
             limits: Ruleset and budget.
             events: Log of all events.
             tick: Called a few times per second; a return value of True aborts the run.
+            mark: Called at each snapshot, where a score window may end; reads the meters.
         """
         self._sandbox = sandbox
         self._channel = channel
         self._limits = limits
         self._events = events
         self._tick = tick
+        self._mark = mark
         self._silent_ns = now_ns()
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -283,6 +286,7 @@ class Supervisor:
         try:
             size_bytes = check_sealed(descriptor, self._limits.rules.snapshot_bytes_max)
             stamp_ns = now_ns()
+            self._mark()
             kernel_ns = self._kernel_ns(received)
             late = self._late(stamp_ns if kernel_ns is None else kernel_ns)
             refused = late or self._snapshots.refusal(stamp_ns, size_bytes)

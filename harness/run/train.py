@@ -84,12 +84,8 @@ def train(state: RunState) -> None:
     """
     order, bundle = state.order, state.bundle
     state.watcher.phase("starting the meters")
-    metering = state.metering = Metering.start(
-        order.rig.choice,
-        bundle.folder,
-        bundle.origin.monotonic_ns,
-        order.ruleset.run.sample_period_s,
-    )
+    metering = state.metering
+    metering.begin(bundle.folder, bundle.origin.monotonic_ns)
     require_opened(order.rig.choice, metering.failed)
     _idle(state, metering, "idle_before")
     _run_submission(state, metering)
@@ -105,7 +101,7 @@ def _run_submission(state: RunState, metering: Metering) -> None:
     state.captures.extend(launched.captures)
     limits = RunLimits(rules=order.ruleset.run, budget_s=order.window_s)
     tick = LiveProgress(state, metering).tick
-    supervisor = Supervisor(launched.sandbox, launched.channel, limits, events, tick)
+    supervisor = Supervisor(launched.sandbox, launched.channel, limits, events, tick, metering.mark)
     state.observation = supervisor.observation
     session = _session_fields(order, limits)
     start_cpu_s = None

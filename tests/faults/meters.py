@@ -30,19 +30,24 @@ BROKEN = ("absent", "unopened", "dies", "vanishes", "stuck", "backwards", "torn"
 class Sampler(Metering):
     """Replaces the conductor's end of the sampler."""
 
-    def __init__(self, world: World, manner: str, folder: Path, origin_ns: int) -> None:
+    def __init__(self, world: World, manner: str) -> None:
         self._world = world
         self._manner = manner
-        self._folder = folder
-        self._origin_ns = origin_ns
-        self._begin_ns = world.now
+        self._folder = None
+        self._origin_ns = self._begin_ns = self._breaks_ns = 0
         self._over = False
         self.domains = () if manner == "unopened" else (DOMAIN,)
         self.failed = {"simulated": "no such device"} if manner == "unopened" else {}
         self.dead = ()
         self.faults = []
         self.latest = None
-        self.dead = ()
+
+    def begin(self, bundle_folder: Path, origin_ns: int) -> None:
+        if self._manner == "absent":
+            raise MeteringError("the sampler was not ready within 20 s")
+        self._folder = bundle_folder
+        self._origin_ns = origin_ns
+        self._begin_ns = self._world.now
         self._breaks_ns = self._begin_ns + 3 * NS_PER_S
 
     @property
@@ -59,7 +64,7 @@ class Sampler(Metering):
         """It reads often enough."""
 
     def kill(self) -> None:
-        if not self._world.dead and not self._over:
+        if self._folder and not self._world.dead and not self._over:
             self._write()
 
     def stop(self) -> SamplerReport | None:
@@ -84,6 +89,7 @@ class Sampler(Metering):
         lines = list(self._lines()) if self.domains else []
         text = "t_ns,domain,energy_j,power_w,u_ns\n" + "".join(lines)
         torn = "123," if self._manner == "torn" else ""
+        assert self._folder is not None
         (self._folder / "trace.csv").write_text(text + torn)
         pack(self._folder)
         return len(lines)
@@ -115,14 +121,8 @@ def starter(world: World, manner: str) -> type:
 
     class Starter:
         @classmethod
-        def start(
-            cls, choice: Sequence[Any], folder: Path, origin_ns: int, period_s: float = 0.1
-        ) -> Metering:
-            if manner == "none":
-                return Metering.start((), folder, origin_ns, period_s)
-            if manner == "absent":
-                raise MeteringError("the sampler was not ready within 20 s")
-            return Sampler(world, manner, folder, origin_ns)
+        def prepare(cls, choice: Sequence[Any], period_s: float = 0.1) -> Metering:
+            return Metering.prepare((), period_s) if manner == "none" else Sampler(world, manner)
 
     return Starter
 

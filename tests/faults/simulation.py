@@ -378,7 +378,7 @@ def _injected(world: World, disk: Disk, stage: Stage, schedule: Schedule) -> Ite
             "harness.run.output_capture.Thread", lambda target, **_: Thread(world, target)
         )
         patch.setattr("harness.run.protocol.pair", stage.pair)
-        patch.setattr("harness.run.train.Metering", meters.starter(world, schedule.meter))
+        patch.setattr("harness.run.conductor.Metering", meters.starter(world, schedule.meter))
         patch.setattr("harness.run.conductor.machine_before", lambda _order: _machine())
         patch.setattr("harness.run.conductor.machine_after", lambda machine, _folder: machine)
         patch.setattr("harness.run.bundle_writer.harness_sha256", _sources)
