@@ -74,12 +74,13 @@ def test_the_truth_lies_within_the_figures_of_a_run(tmp_path, wave):
         result = energy(trace, domain, begin_ns, end_ns)
         truth_j = truths[domain.name]
         assert result.energy_j is not None
-        assert result.u_j is not None
         assert result.bound_j is not None
         assert result.bound_j[0] <= truth_j <= result.bound_j[1], result
-        assert abs(result.energy_j - truth_j) <= result.u_j, result
+        # The readings do not show how much of the time the power sensor sees.
+        assert (result.u_j is None) == domain.name.endswith("-instant")
+        assert abs(result.energy_j - truth_j) <= (result.u_j or result.energy_j), result
         error = f"{100 * (result.energy_j / truth_j - 1):+.1f} %"
-        figures = f"{truth_j:.2f} | {result.energy_j:.2f} ± {result.u_j:.2f} | {error}"
+        figures = f"{truth_j:.2f} | {result.energy_j:.2f} ± {result.u_j or 0:.2f} | {error}"
         print(f"| {wave['shape']} | {domain.name} | {figures} |")  # noqa: T201 - `pytest -s` shows it
     assert record.sampler is not None
     assert record.sampler.cpu_s > 0

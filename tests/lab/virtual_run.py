@@ -125,7 +125,9 @@ class VirtualRun:
             for index, sensors in enumerate(meters)
         ]
         origin_ns = -round(100 * NS_PER_S)
-        sessions, failed = opening.start_sessions(opened, origin_ns)
+        sessions, failed = opening.start_sessions(opened)
+        for session in sessions:
+            session.origin_ns = origin_ns
         metering = Metering.start([], self._folder, 0)
         metering._period_s = PERIOD_S
         live = [asdict(spec) for session in sessions for spec in session.reader.domains]

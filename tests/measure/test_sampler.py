@@ -95,12 +95,11 @@ def test_a_run_from_ready_to_report(tmp_path):
     rows, stamps = process.rows(), process.stamps("gpu-0")
     assert rows[0] == "t_ns,domain,energy_j,power_w,u_ns"
     assert report["readings_count"] == len(rows) - 1 == 2 * len(stamps)
-    assert report["reads_count"] == len(stamps)
     took_s = (stamps[-1] - stamps[0]) / NS_PER_S
     assert report["duration_s"] == pytest.approx(took_s, abs=1e-9)
-    # Three readings stand off the grid: the first, one after the end, and the last; a busy machine
-    # leaves places of it out.
-    assert 12 <= len(stamps) <= took_s / period_s + 4
+    # Readings of an awaited update are off the grid, as are the first, one after the end, and the
+    # last; a busy machine leaves places of it out.
+    assert 12 <= report["reads_count"] <= min(len(stamps), took_s / period_s + 4)
     assert report["gap_max_s"] == max(b - a for a, b in itertools.pairwise(stamps)) / NS_PER_S
     assert report["jitter_p50_s"] <= report["jitter_p99_s"]
     assert 0 < report["import_cpu_s"] <= report["cpu_s"]
