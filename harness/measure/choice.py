@@ -89,8 +89,7 @@ def _probe(plugin: Plugin | Broken) -> Probed:
     except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
         reason = f"its probe failed: {type(error).__name__}: {error}"
         return Probed(plugin.name, None, Availability(ok=False, reason=reason))
-    ok = probed.availability.ok
-    if ok and probed.origin == "hardware" and _PROCESSOR_KINDS & probed.kinds:
+    if probed.availability.ok and probed.origin == "hardware":
         return replace(probed, availability=check_meter(plugin.value, probed.availability))
     return probed
 

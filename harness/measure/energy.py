@@ -21,12 +21,16 @@ from harness.measure.limits import limit_power, stands_in
 from harness.measure.series import Float, Part, Series, readings_of, uses_counter
 from harness.measure.stillness import DeadStretch, dead_stretches
 from harness.measure.trace import Trace
+from harness.measure.updates import observe_period_s
 from harness.measure.window import AveragingWindow
 from harness.records import Domain
 from harness.records.measure import DomainKind, Method, weakest_method
 
 _COVERAGE_MIN = 0.5
 """Where less of the interval is covered there is no figure at all."""
+
+_SLOWER = 1.5
+"""A counter with an update period so many times that of the power is slower."""
 
 _KIND_RANK: dict[DomainKind, int] = {"gpu": 0, "cpu": 0, "dram": 0, "node": 1, "wall": 2}
 """A kind of higher rank contains all kinds of lower rank."""
@@ -271,12 +275,15 @@ class EnergyReader:
         if domain.method != "sampled" or not domain.update_period_s:
             return None
         for parent in domain.parents:
-            beside = self._series(parent)
-            if beside.has_energy:
-                readings = self._series(name).with_power()
-                return window.infer_averaging_window(
-                    readings, beside.with_energy(), domain.update_period_s
-                )
+            counted, update_s = self._series(parent).with_energy(), domain.update_period_s
+            if not counted.has_energy:
+                continue
+            # A counter that is updated less often shows no mean over an update of the power.
+            period_s, _ = observe_period_s(counted.t_s, counted.energy_j, update_s)
+            if period_s > _SLOWER * update_s:
+                return None
+            readings = self._series(name).with_power()
+            return window.infer_averaging_window(readings, counted, update_s)
         return None
 
     def _series(self, name: str) -> Series:

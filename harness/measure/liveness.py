@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.clock import NS_PER_S, now_ns
-from harness.measure.limits import is_part, is_possible
+from harness.measure.limits import is_part, is_possible, is_psys
 from harness.plugins import Availability, Decoded, Domain, Reader, Reading
 
 _FAST_S = 0.05
@@ -172,7 +172,7 @@ def _load(duration_s: float) -> None:
 
 
 def check_meter(meter: Any, availability: Availability) -> Availability:
-    """An available meter's answer after its sensors were tried; not available if all are dead.
+    """An available meter's answer after its sensors were tried; it needs a live device.
 
     Args:
         meter: the plug-in, opened without options.
@@ -190,8 +190,10 @@ def check_meter(meter: Any, availability: Availability) -> Availability:
         reader.close()
     if not dead:
         return availability
-    text = describe(dead)
-    if len(dead) == len(reader.domains):
+    text, names = describe(dead), {spec.name for spec in reader.domains}
+    live = [spec for spec in reader.domains if spec not in [item.domain for item in dead]]
+    # Memory or cores alone are no measurement: an estimate of the whole machine is better.
+    if all(spec.kind == "dram" or is_psys(spec.name) or is_part(spec, names) for spec in live):
         return Availability(ok=False, reason=text, advice="use a meter that works on this machine")
     return Availability(ok=True, reason=f"{availability.reason}; not read: {text}")
 
