@@ -27,6 +27,13 @@ class LedgerError(JouleMarkError, ValueError):
     """A ledger that is damaged; the message names the file and the line."""
 
 
+def results_folder(folder: Path) -> Path:
+    """The results folder that a folder is in: it, or one of the next four above, with `ledgers`."""
+    resolved = folder.resolve()
+    above = (resolved, *list(resolved.parents)[:4])
+    return next((path for path in above if (path / "ledgers").is_dir()), folder)
+
+
 def row_hash(tree: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON of a row: sorted keys, no spaces, without its `hash`."""
     body = {key: value for key, value in tree.items() if key != "hash"}

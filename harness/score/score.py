@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.bundle import Bundle, BundleError, find_bundles
-from harness.ledger import LedgerError, read_ledger
+from harness.ledger import LedgerError, read_ledger, results_folder
 from harness.records import Finding, LedgerRow, Ruleset, Score, TrialOf
 from harness.score.group import Group, score_of
 from harness.score.reference import attach_reference_runs
@@ -117,16 +117,26 @@ def lost_runs(results: Path, known: set[str]) -> tuple[dict[Key, list[LedgerRow]
     """
     lost: dict[Key, list[LedgerRow]] = defaultdict(list)
     findings: list[Finding] = []
-    for path in sorted((results / "ledgers").glob("*.jsonl")):
+    listed: set[str] = set()
+    whole = results_folder(results)
+    for path in sorted((whole / "ledgers").glob("*.jsonl")):
         try:
             rows = read_ledger(path)
         except (LedgerError, OSError) as error:
             findings.append(Finding(rule="ledger-damaged", level="fail", message=str(error)))
             continue
-        for row in rows:
+        listed |= {row.run_id for row in rows}
+        # A part of the results says nothing about the runs of other parts.
+        for row in rows if whole.samefile(results) else ():
             if row.kind == "started" and row.run_id not in known:
                 key = (row.workload, row.submission, row.submission_sha256, path.stem)
                 lost[key].append(row)
+    unlisted = len(known - listed)
+    if unlisted and not findings:
+        count = f"{unlisted} run{'s are' if unlisted > 1 else ' is'}"
+        message = f"{count} in no ledger of {results}, so runs may have been left out"
+        advice = "restore the folder `ledgers`; `joulemark verify` names the runs"
+        findings.append(Finding(rule="ledger-rows", level="warn", message=message, advice=advice))
     return dict(lost), findings
 
 

@@ -2,18 +2,25 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from harness.bundle import Bundle
 from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import folder_option, results_option, ruleset_options
 from harness.cli.printer import Printer
+from harness.errors import ExitCode, JouleMarkError
+from harness.ledger import results_folder
 from harness.prizes import Prize, awards, markdown
 from harness.records import Award, Finding, Ruleset, dump
 from harness.registry import find
 from harness.score.score import score_all
 from harness.storage import write_file
+from harness.verify import NothingToVerify, verify
+
+FAULTS_SHOWN = 10
 
 
 class AwardDocument(Document):
@@ -29,6 +36,54 @@ class AwardDocument(Document):
     """Why there is no decision; empty if there is one."""
     findings: tuple[Finding, ...]
     """About bundles and runs that are in no score."""
+
+
+class UnverifiedEvidence(JouleMarkError, ValueError):
+    """Bundles or ledgers that no decision can rest on; the message lists them."""
+
+    exit_code = ExitCode.GATE
+
+
+def check_evidence(results: Path, ruleset: Ruleset, key: Path | None) -> None:
+    """Verify the bundles and ledgers below a folder before a decision rests on them.
+
+    Where the ruleset asks for a witness or the organizer, a run that claims one has to be signed by
+    the organizer's key, since everybody can write that word into a bundle.
+
+    Raises:
+        UnverifiedEvidence: a check failed, or such a run is not signed by the key.
+        BadKey: the key cannot be used.
+    """
+    root, folder = results_folder(results), results.resolve()
+    try:
+        report = verify(root, key)
+    except NothingToVerify:
+        return
+    bundles = tuple(
+        bundle
+        for bundle in report.bundles
+        if (root / bundle.bundle).resolve().is_relative_to(folder)
+    )
+    failures = replace(report, bundles=bundles).failures()
+    faults = [fault for fault in failures if ": signature: " not in fault]
+    if not faults and "self" not in ruleset.score.provenance:
+        for bundle in bundles:
+            signed = any(
+                (check.rule, check.verdict) == ("signature", "pass") for check in bundle.checks
+            )
+            claims = bundle.state == "sealed" and Bundle(root / bundle.bundle).run.provenance
+            if claims in ruleset.score.provenance and not (key and signed):
+                faults.append(
+                    f"{bundle.bundle}: its provenance is {claims!r} and no key given by --key "
+                    "signed it"
+                )
+    if faults:
+        shown = "\n  ".join(faults[:FAULTS_SHOWN])
+        more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        raise UnverifiedEvidence(
+            f"{results}: no decision is made on evidence that does not pass `joulemark verify`:"
+            f"\n  {shown}{more}"
+        )
 
 
 def _write(decisions: Sequence[Award], out: Path) -> list[Path]:
@@ -86,14 +141,25 @@ def _show(document: AwardDocument, printer: Printer) -> None:
 @click.argument("prize")
 @results_option
 @ruleset_options("default")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    help="Public key of the organizer, which signed the runs that a prize asks for.",
+)
 @folder_option("--out", default="awards", text="Folder for the decision records.")
-def command(prize: str, results: Path, ruleset: Ruleset, out: Path) -> CommandResult:
+def command(
+    prize: str, results: Path, ruleset: Ruleset, key: Path | None, out: Path
+) -> CommandResult:
     """Decide on PRIZE (energy, speed ...) for each workload and machine below --results.
+
+    The bundles and ledgers are verified first; on any fault there is no decision (exit code 4).
+    Runs by a witness or the organizer count only if the key of --key signed them.
 
     Writes a record as JSON and as Markdown: the rules, the ranked entries, why others are not
     ranked, the tests, the ties, the sensitivity checks, and the hash of every bundle.
     """
     plugin = find("prizes", prize).value
+    check_evidence(results, ruleset, key)
     scored = score_all(results, ruleset)
     decisions = awards(scored.scores, plugin, ruleset, results)
     document = AwardDocument(
