@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from harness.measure.machine import machine_fact
 from harness.records import MachineFact
 from harness.records.machine import Verdict
 
@@ -51,10 +52,7 @@ def _of_card(nvml: Any, index: int) -> Iterator[MachineFact]:
             value, verdict = judge(*answers)
         except (nvml.NVMLError, AttributeError):
             value, verdict = None, "unknown"
-        advice = _ADVICE.get(name, "") if verdict in ("warn", "fail") else ""
-        return MachineFact(
-            id=f"gpu-{index}-{name}", value=value, verdict=verdict, source=calls, advice=advice
-        )
+        return machine_fact(f"gpu-{index}-{name}", value, verdict, calls, _ADVICE.get(name, ""))
 
     yield fact(
         "other-processes-count",

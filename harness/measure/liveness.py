@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.clock import NS_PER_S, now_ns
 from harness.measure.limits import is_part, is_possible, is_psys
-from harness.plugins import Availability, Decoded, Domain, Reader, Reading
+from harness.plugins import Availability, Domain, Reader
 
 _FAST_S = 0.05
 """Time under load within which a counter of the processor moves."""
@@ -37,43 +37,6 @@ class DeadDomain(NamedTuple):
 
     domain: Domain
     reason: str
-
-
-class LiveReader(Reader):
-    """An opened meter without its dead domains."""
-
-    def __init__(self, reader: Reader, dead: Sequence[DeadDomain]) -> None:
-        self._reader = reader
-        self._dead = frozenset(item.domain.name for item in dead)
-        self.domains = tuple(spec for spec in reader.domains if spec.name not in self._dead)
-        self.period_s = reader.period_s
-
-    def read(self) -> Sequence[Reading]:
-        """Read the live domains."""
-        readings, self.errors = self.decode(self.poll())
-        return readings
-
-    def mark(self) -> None:
-        """Prepare a fresh value."""
-        self._reader.mark()
-
-    def poll(self) -> Any:
-        """Ask the device."""
-        return self._reader.poll()
-
-    def decode(self, answer: Any) -> Decoded:
-        """Readings and errors of the live domains."""
-        readings, errors = self._reader.decode(answer)
-        kept = [reading for reading in readings if reading.domain not in self._dead]
-        return kept, {name: text for name, text in errors.items() if name not in self._dead}
-
-    def vitals(self) -> Mapping[str, float]:
-        """What the meter watches."""
-        return self._reader.vitals()
-
-    def close(self) -> Mapping[str, float]:
-        """Close the meter."""
-        return self._reader.close()
 
 
 def find_dead(reader: Reader) -> list[DeadDomain]:

@@ -7,9 +7,21 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness.records import Machine
+from harness.records import Machine, MachineFact
+from harness.records.machine import Verdict
+
+Value = str | int | float | bool | None
 
 _UNKNOWN = "unknown"
+
+
+def machine_fact(
+    name: str, value: Value, verdict: Verdict, source: str, advice: str = ""
+) -> MachineFact:
+    """A fact; an unknown value has no verdict of its own, and advice goes with a bad one only."""
+    verdict = "unknown" if value is None else verdict
+    advice = advice if verdict in ("warn", "fail") else ""
+    return MachineFact(id=name, value=value, verdict=verdict, source=source, advice=advice)
 
 
 def describe(root: Path = Path("/")) -> Machine:

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from harness.clock import NS_PER_S, now_ns
-from harness.measure.liveness import DeadDomain, LiveReader, describe, find_dead
+from harness.measure.liveness import DeadDomain, describe, find_dead
 from harness.measure.session import MeterSession
 from harness.plugins import Reader
 
@@ -64,15 +64,13 @@ def open_meter(meter: Mapping[str, Any]) -> Opened:
 
 
 def _without_dead(name: str, reader: Reader) -> Opened:
-    """The meter without the domains whose sensors are dead."""
+    """The meter with its domains whose sensors are dead; closed without a live one."""
     try:
         dead = find_dead(reader)
     except Exception:  # noqa: BLE001 - the session reports it as a fault
-        return Opened(name, reader, "")
-    if not dead:
-        return Opened(name, reader, "")
-    if len(dead) < len(reader.domains):
-        return Opened(name, LiveReader(reader, dead), "", dead)
+        dead = []
+    if not dead or len(dead) < len(reader.domains):
+        return Opened(name, reader, "", dead)
     reader.close()
     return Opened(name, None, describe(dead), dead)
 
@@ -106,19 +104,20 @@ def start_sessions(
     taken: dict[str, str] = {}
     sessions: list[MeterSession] = []
     failed: list[dict[str, str]] = []
-    for name, reader, fault, _ in opened:
-        reason = fault
-        names = [spec.name for spec in reader.domains] if reader else []
+    for name, reader, fault, dead in opened:
+        left_out = [item.domain.name for item in dead]
+        names = (
+            [spec.name for spec in reader.domains if spec.name not in left_out] if reader else []
+        )
         double = next((item for item in names if item in taken or names.count(item) > 1), None)
+        reason = fault or ("" if names else "it has no domain to read")
         if double:
             reason = f"the domain '{double}' is read by {taken.get(double, 'itself')} already"
-        elif reader is not None and not names:
-            reason = "it has no domain to read"
         if reason or reader is None:
             failed.append({"meter": name, "reason": reason})
             continue
         taken.update(dict.fromkeys(names, name))
-        sessions.append(MeterSession(name, reader))
+        sessions.append(MeterSession(name, reader, dead=left_out))
     return sessions, failed
 
 

@@ -80,7 +80,7 @@ class Sampler:
         opened = open_meters(list(self._config["meters"]))
         self.sessions, failed = start_sessions(opened)
         self.vitals = Vitals()
-        specs = [spec for session in self.sessions for spec in session.reader.domains]
+        specs = [spec for session in self.sessions for spec in session.domains]
         ready = {
             "type": "ready",
             "domains": list(map(asdict, specs)),
@@ -151,7 +151,7 @@ class Sampler:
         waiting = {
             spec.name: (session, _COUNTER_WAIT_S if spec.method == "counter" else _POWER_WAIT_S)
             for session in self.sessions
-            for spec in session.reader.domains
+            for spec in session.domains
             if spec.method in ("counter", "sampled") and not set(spec.parents) & session.last.keys()
         }
         first: dict[str, tuple[float | None, float | None]] = {}

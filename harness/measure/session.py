@@ -1,7 +1,7 @@
 """One opened meter in the sampler: its readings as rows of the trace, its faults as messages."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.clock import NS_PER_S, now_ns
@@ -61,9 +61,14 @@ def _cell(value: float | None) -> str:
 class MeterSession:
     """One opened meter, its last readings and its faults."""
 
-    def __init__(self, name: str, reader: Reader, origin_ns: int = 0) -> None:
+    def __init__(
+        self, name: str, reader: Reader, origin_ns: int = 0, dead: Collection[str] = ()
+    ) -> None:
+        """Take an opened meter, time 0 of the trace, and the names of domains not to be read."""
         self.name = name
         self.reader = reader
+        self.domains = tuple(spec for spec in reader.domains if spec.name not in dead)
+        """What is read of it."""
         self.origin_ns = origin_ns
         """Time 0 of the trace."""
         self.last: dict[str, Reading] = {}
@@ -79,25 +84,26 @@ class MeterSession:
         """Time of the last one."""
         self.edge_readings: Sequence[Reading] = ()
         """The last readings that were taken at an edge of the window or while tracking."""
-        self._names = frozenset(spec.name for spec in reader.domains)
+        self._names = frozenset(spec.name for spec in self.domains)
+        self._dead = frozenset(dead)
         self._reported_ns: dict[tuple[str, str], int] = {}
 
     @property
     def update_s(self) -> float:
         """Update period of its fastest domain, as stated; 0 where it does not lag."""
-        return min((spec.update_period_s or 0.0 for spec in self.reader.domains), default=0.0)
+        return min((spec.update_period_s or 0.0 for spec in self.domains), default=0.0)
 
     @property
     def tracked_s(self) -> float:
         """How long it is read more often after a mark; 0 where that shows nothing."""
         if self.update_s > _LATE_S:
             return _LATE_PERIODS * self.update_s
-        counts = any(spec.method == "counter" for spec in self.reader.domains)
+        counts = any(spec.method == "counter" for spec in self.domains)
         return _UPDATE_LIMIT_S if counts else 0.0
 
     def edge_counters(self) -> dict[str, float | None]:
         """Values of its counters in `edge_readings`."""
-        counters = {spec.name for spec in self.reader.domains if spec.method == "counter"}
+        counters = {spec.name for spec in self.domains if spec.method == "counter"}
         return {
             item.domain: item.energy_j for item in self.edge_readings if item.domain in counters
         }
@@ -149,9 +155,11 @@ class MeterSession:
         except Exception as error:  # noqa: BLE001 - plug-ins raise what they like
             self.fault("", f"{type(error).__name__}: {error}")
             return ()
-        for domain, message in errors.items():
-            self.fault(domain, message, t_ns)
-        return readings
+        for domain in errors.keys() - self._dead:
+            self.fault(domain, errors[domain], t_ns)
+        return (
+            [item for item in readings if item.domain not in self._dead] if self._dead else readings
+        )
 
     def rows(self, readings: Sequence[Reading]) -> list[str]:
         """Rows of the trace; a reading that cannot be stored becomes a fault."""

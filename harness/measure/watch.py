@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.measure.gpu import SLOWED
+from harness.measure.machine import machine_fact
 from harness.records import MachineFact
 from harness.records.machine import Verdict
 
@@ -61,13 +62,8 @@ def _increase(values: list[tuple[int, float]]) -> float:
 
 
 def _fact(name: str, value: float, verdict: Verdict, advice: str) -> MachineFact:
-    return MachineFact(
-        id=name,
-        value=value,
-        verdict=verdict,
-        source=_SOURCES.get(name.partition("-")[0], "vitals.csv.gz"),
-        advice=advice if verdict in ("warn", "fail") else "",
-    )
+    source = _SOURCES.get(name.partition("-")[0], "vitals.csv.gz")
+    return machine_fact(name, value, verdict, source, advice)
 
 
 def _ticks(columns: Columns) -> Iterator[MachineFact]:

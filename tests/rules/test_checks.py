@@ -293,6 +293,7 @@ def test_joules_must_cover_all_that_can_work(kinds: list[str], gpus: int, lackin
         (("cpu-psys-perf", "gpu-0", "gpu-1"), "the processor"),
         (("cpu-core-0", "gpu-0", "gpu-1"), "the processor"),
         (("cpu-package-0", "gpu-0-instant", "gpu-1-instant", "gpu-1-average"), ""),
+        (("cpu-package-0", "gpu-amd-0", "gpu-amd-0-power"), "1 of 2 devices"),
     ],
 )
 def test_a_boundary_counts_silicon_and_not_domains(names: tuple[str, ...], lacking: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from harness.records import Finding
 from harness.rules.evidence import Evidence
 
-_CARD = re.compile(r"(gpu-\d+).*")
+_CARD = re.compile(r"(gpu-(?:[a-z]+-)?\d+).*")
 _PART = re.compile(r"cpu-(psys|core|uncore)")
 
 
