@@ -151,13 +151,15 @@ class Metering:
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], errors: IO[bytes], period_s: float
+        self,
+        process: subprocess.Popen[bytes] | None,
+        period_s: float,
+        errors: IO[bytes] | None = None,
     ) -> None:
+        """Take a sampler that has been started and its errors; without one nothing is measured."""
         self._process = process
-        self._stdin = cast("IO[bytes]", process.stdin)
-        self._stdout = cast("IO[bytes]", process.stdout)
-        self._folder: Path | None = None
         self._errors = errors
+        self._folder: Path | None = None
         self._note = ""
         self._period_s = period_s
         self._begun = False
@@ -179,8 +181,9 @@ class Metering:
             period_s: time between two readings, seconds.
         """
         if not choice:
-            return _Unmetered()
-        metering = cls(*_spawn(), period_s)
+            return cls(None, period_s)
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        metering = cls(_spawn(errors), period_s, errors)
         meters = [asdict(item) for item in choice]
         config = {"meters": meters, "period_s": period_s, "status_period_s": 1.0}
         metering._send(json.dumps(config))
@@ -196,6 +199,8 @@ class Metering:
         Raises:
             MeteringError: the sampler was not ready within 20 s.
         """
+        if self._process is None:
+            return
         self._wait_ready(lambda: bool(self.domains or self.failed))
         trace, vitals = (bundle_folder / name.removesuffix(".gz") for name in (TRACE, VITALS))
         files = {"trace_path": str(trace), "vitals_path": str(vitals)}
@@ -219,11 +224,11 @@ class Metering:
     @property
     def pid(self) -> int | None:
         """Process id; None where nothing was started."""
-        return self._process.pid
+        return self._process.pid if self._process else None
 
     def fileno(self) -> int:
         """Descriptor that becomes readable when the sampler sends something; -1 without one."""
-        return self._stdout.fileno()
+        return self._process.stdout.fileno() if self._process and self._process.stdout else -1
 
     def pump(self) -> None:
         """Process what the sampler has sent, without waiting."""
@@ -240,10 +245,11 @@ class Metering:
         Raises:
             MeteringError: it ended without a report; its files are compressed all the same.
         """
+        if self._process is None:
+            return None
         self._send("stop")
         self._wait(lambda: self._report is not None, _REPORT_LIMIT_S)
         self._end()
-        self._pack()
         if self._report is None:
             raise MeteringError(f"the sampler ended without its report{self._note}")
         try:
@@ -253,40 +259,42 @@ class Metering:
 
     def kill(self) -> None:
         """End it at once, without a report; its files are kept and compressed."""
-        self._process.kill()
-        self._end()
-        self._pack()
-
-    def _pack(self) -> None:
-        if self._folder is not None:
-            pack(self._folder)
+        if self._process is not None:
+            self._process.kill()
+            self._end()
 
     def _end(self) -> None:
+        """Wait for the process, keep what it said last, and compress its files."""
+        process = self._process
+        if process is None:
+            return
         try:
-            self._process.wait(timeout=1.0)
+            process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if not self._errors.closed:
+            process.kill()
+            process.wait()
+        if self._errors is not None and not self._errors.closed:
             self._errors.seek(0)
             lines = self._errors.read().decode(errors="replace").strip().splitlines()
             self._note = f": {lines[-1]}" if lines else ""
             self._errors.close()
-        self._stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.close()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                cast("IO[bytes]", pipe).close()
+        if self._folder is not None:
+            pack(self._folder)
 
     def _send(self, line: str) -> None:
-        try:
-            self._stdin.write(line.encode() + b"\n")
-            self._stdin.flush()
-        except (BrokenPipeError, ValueError):
-            return  # it has ended; the call that waits for its answer reports that
+        if self._process is None or self._process.stdin is None:
+            return
+        # If it has ended, the call that waits for its answer reports that.
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
 
     def _wait_ready(self, done: Callable[[], bool]) -> None:
         if not self._wait(done, _READY_LIMIT_S):
-            self._process.kill()
-            self._end()
+            self.kill()
             raise MeteringError(
                 f"the sampler was not ready within {_READY_LIMIT_S:g} s{self._note}"
             )
@@ -301,7 +309,7 @@ class Metering:
 
     def _receive(self, timeout_s: float) -> bool:
         """Wait for output and process it; False where there was none, or no more will come."""
-        if self._stdout.closed:
+        if self._process is None or self._process.stdout is None or self._process.stdout.closed:
             return False
         if not select.select([self.fileno()], [], [], timeout_s)[0]:
             return False
@@ -335,46 +343,9 @@ class Metering:
             self._report = message
 
 
-class _Unmetered(Metering):
-    """The handle where no meter was chosen: nothing runs, nothing is measured."""
-
-    def __init__(self) -> None:
-        self.domains = ()
-        self.failed = {}
-        self.dead = ()
-        self.faults = []
-        self.latest = None
-
-    def begin(self, bundle_folder: Path, origin_ns: int) -> None:
-        """Do nothing."""
-
-    @property
-    def pid(self) -> int | None:
-        """None: there is no process."""
-        return None
-
-    def fileno(self) -> int:
-        """Return -1: there is no pipe."""
-        return -1
-
-    def pump(self) -> None:
-        """Do nothing."""
-
-    def mark(self) -> None:
-        """Do nothing."""
-
-    def stop(self) -> SamplerReport | None:
-        """Return None: there is no report."""
-        return None
-
-    def kill(self) -> None:
-        """Do nothing."""
-
-
-def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+def _spawn(errors: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the sampler in a session of its own, so that Ctrl-C reaches the conductor alone."""
-    errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "harness.measure.sampler"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -382,7 +353,6 @@ def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         env=_environment(),
         start_new_session=True,
     )
-    return process, errors
 
 
 def _complete_bytes(plain: Path) -> int:

@@ -87,7 +87,7 @@ def run_energy(
         method=total.method,
         domains=total.domains,
         simulated=total.simulated,
-        level=measurement_level(domains, run.domains, run.findings, gpus).level,
+        level=measurement_level(domains, run.domains, run.findings, gpus),
         by_domain_j=by_domain,
         window_j=window_j,
     )
