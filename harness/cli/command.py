@@ -26,8 +26,8 @@ class CommandResult:
 
     document: Record
     """Printed with `--json`."""
-    show: Callable[[Printer], None]
-    """Prints the result as tables and lines without `--json`."""
+    show: Callable[[Any, Printer], None]
+    """Prints the document as tables and lines without `--json`."""
     exit_code: int = 0
 
 
@@ -42,18 +42,15 @@ def json_command(
     """
 
     def decorate(function: Callable[..., CommandResult]) -> click.Command:
-        """Make the command."""
-
         @functools.wraps(function)
         def call(*args: Any, as_json: bool, **options: Any) -> int:
-            """Run the function and print its result."""
             # With --json only the document may be on standard output, whatever plug-ins print.
             with redirect_stdout(sys.stderr) if as_json else nullcontext():
                 result = function(*args, **options)
             if as_json:
                 click.echo(dump(result.document), nl=False)
             else:
-                result.show(Printer(sys.stdout))
+                result.show(result.document, Printer(sys.stdout))
             return result.exit_code
 
         made = (group or click).command(name)(call)

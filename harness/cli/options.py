@@ -2,49 +2,18 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from harness.cli.failure import unknown
 from harness.measure.choice import parse
 from harness.rules.load import load_ruleset
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-class OneOf(click.ParamType[str]):
-    """One of several words; its singular is accepted, and similar words are suggested."""
-
-    name = "word"
-
-    def __init__(self, what: str, words: Sequence[str]) -> None:
-        """Accept `words`; `what` names them in messages."""
-        self.what = what
-        self.words = tuple(words)
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 - click's signature
-        ctx: click.Context | None,
-    ) -> str:
-        """Return the word in its standard form.
-
-        Raises:
-            click.UsageError: it is not one of the words.
-        """
-        text = str(value).lower()
-        for word in (text, f"{text}s"):
-            if word in self.words:
-                return word
-        raise click.UsageError(unknown(self.what, str(value), self.words), ctx)
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's name
-        """Return the words for the usage line."""
-        return f"[{'|'.join(self.words)}]"
+PATH = click.Path(path_type=Path)
 
 
 def ruleset_options(default: str | None) -> Callable[[Command], Command]:
@@ -55,36 +24,32 @@ def ruleset_options(default: str | None) -> Callable[[Command], Command]:
     """
 
     def decorate(command: Command) -> Command:
-        """Add the options."""
-
-        @functools.wraps(command)
-        def call(*args: Any, ruleset: str | None, overrides: tuple[str, ...], **more: Any) -> Any:
-            """Load the ruleset and run the command."""
-            name = ruleset or ("default" if overrides else None)
-            rules = load_ruleset(name, overrides) if name else None
-            return command(*args, ruleset=rules, **more)
-
-        add_overrides = click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="SECTION.KEY=VALUE",
-            help="Change one value of the ruleset, as run.seeds_count=5.",
-        )
-        add_ruleset = click.option(
+        @click.option(
             "--ruleset",
             default=default,
             show_default=default is not None,
             metavar="NAME|FILE",
             help="Ruleset by name, or a TOML file.",
         )
-        return add_ruleset(add_overrides(call))  # type: ignore[return-value]  # same options
+        @click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="SECTION.KEY=VALUE",
+            help="Change one value of the ruleset, as run.seeds_count=5.",
+        )
+        @functools.wraps(command)
+        def call(*args: Any, ruleset: str | None, overrides: tuple[str, ...], **more: Any) -> Any:
+            name = ruleset or ("default" if overrides else None)
+            rules = load_ruleset(name, overrides) if name else None
+            return command(*args, ruleset=rules, **more)
+
+        return call  # type: ignore[return-value]  # same options
 
     return decorate
 
 
 def _writable_folder(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
-    """Return a folder that exists or can be created."""
     if value is None:
         return None
     path = existing = Path(value)
@@ -113,29 +78,21 @@ results_option = folder_option(
 
 
 def existing_folder(ctx: click.Context, param: click.Parameter, value: str) -> Path:
-    """Return a folder that exists.
-
-    Raises:
-        click.UsageError: it does not exist.
-    """
-    path = Path(value)
-    if not path.is_dir():
-        raise click.UsageError(
-            f"{param.human_readable_name} {value}: no such folder; run a workload first", ctx
-        )
-    return path
+    """Return the folder; raises `click.UsageError` if it does not exist."""
+    if not Path(value).is_dir():
+        name = param.human_readable_name
+        raise click.UsageError(f"{name} {value}: no such folder; run a workload first", ctx)
+    return Path(value)
 
 
 def _meters(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Check the syntax of `--meter`."""
     try:
         names = [parse(text)[0] for text in value]
     except ValueError as error:
         raise click.UsageError(str(error), ctx) from error
     if "none" in names and len(names) > 1:
-        raise click.UsageError(
-            f"{param.opts[0]} none cannot be combined with other meters; remove one of them", ctx
-        )
+        text = f"{param.opts[0]} none cannot be combined with other meters; remove one of them"
+        raise click.UsageError(text, ctx)
     return value
 
 
@@ -152,19 +109,16 @@ meter_option = click.option(
 key_option = click.option(
     "--sign",
     "key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     envvar="JOULEMARK_KEY",
     show_envvar=True,
     metavar="FILE",
     help="Sign every bundle with this private key, made by `joulemark keygen`.",
 )
 
+launcher_text = "Launcher that isolates the submission."
 launcher_option = click.option(
-    "--launcher",
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Launcher that isolates the submission.",
+    "--launcher", default="auto", show_default=True, metavar="NAME", help=launcher_text
 )
 
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -102,7 +102,6 @@ def worst(codes: Iterable[int]) -> int:
 
 
 def _score(result: RunResult, results: Path) -> RunItem:
-    """Score a run under its own ruleset."""
     bundle = Bundle(result.bundle.resolve())
     score = run_score(bundle, bundle.ruleset, results.resolve())
     domains = result.run.domains
@@ -155,15 +154,9 @@ def document_of(run_results: Sequence[RunResult], ruleset: Ruleset, results: Pat
     )
 
 
-def _method(run: RunItem) -> str:
-    method = run.energy.method or run.window_energy_method
-    if method is None:
-        return "not measured"
-    simulated = run.energy.simulated or run.window_energy_simulated
-    return f"{method}, simulated" if simulated else method
-
-
 def _cells(run: RunItem) -> tuple[object, ...]:
+    method: str = run.energy.method or run.window_energy_method or "not measured"
+    simulated = run.energy.simulated or run.window_energy_simulated
     return (
         run.seed,
         run.status,
@@ -171,7 +164,7 @@ def _cells(run: RunItem) -> tuple[object, ...]:
         quantity(run.time_s if run.reached else None, "s"),
         quantity(run.energy.energy_j if run.reached else None, "J"),
         quantity(run.energy.window_j, "J"),
-        _method(run),
+        f"{method}, simulated" if simulated else method,
         ", ".join(run.energy.domains),
         run.reason,
     )
@@ -187,14 +180,6 @@ def show_series(document: RunDocument, printer: Printer) -> None:
         f"budget {document.budget_s:g} s; rules {document.ruleset}; isolation {document.isolation}"
     )
     printer.table(COLUMNS, map(_cells, document.runs), right=RIGHT)
-    _show_trials(document, printer)
-    if document.reference_runs:
-        printer.line(f"{document.reference}, interleaved on the same seeds:")
-        printer.table(COLUMNS, map(_cells, document.reference_runs), right=RIGHT)
-
-
-def _show_trials(document: RunDocument, printer: Printer) -> None:
-    """Print the hyperparameters and the result of each trial of external tuning."""
     rows, count = [], 0
     studies = list(dict.fromkeys(run.study for run in document.runs if run.study))
     for run in document.runs:
@@ -210,10 +195,14 @@ def _show_trials(document: RunDocument, printer: Printer) -> None:
     if rows:
         printer.line(f"studies: {len(studies)}, trials per study: {count}")
         printer.table(TRIAL_COLUMNS, rows, right=TRIAL_COLUMNS[:3])
+    if document.reference_runs:
+        printer.line(f"{document.reference}, interleaved on the same seeds:")
+        printer.table(COLUMNS, map(_cells, document.reference_runs), right=RIGHT)
 
 
-def show_next(document: RunDocument, printer: Printer) -> None:
-    """Print the commands that usually follow."""
+def show_run(document: RunDocument, printer: Printer) -> None:
+    """Print the tables of a series, and the commands that usually follow."""
+    show_series(document, printer)
     printer.line()
     printer.line(f"bundles: {document.results}/{document.runs[0].bundle.rpartition('/')[0]}")
     printer.line(f"next: joulemark score {document.results}")

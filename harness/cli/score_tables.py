@@ -1,7 +1,7 @@
 """Prints scores and leaderboards: values with unit, interval and method, and who is not ranked."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from harness.cli.printer import Printer
 from harness.records import (
@@ -19,7 +19,8 @@ from harness.records import (
 )
 from harness.records.document import ScoreDocument
 from harness.registry import BrokenPlugin, UnknownPlugin, find
-from harness.report.numbers import Unit, figure, percent, quantity, unit_for
+from harness.report import numbers
+from harness.report.numbers import Unit, percent, quantity, unit_for
 from harness.run.workload_record import plugin_file, workload_version
 
 RANK = ("rank", "rank range", "tie group")
@@ -42,36 +43,11 @@ def _entry(row: Score | Standing | Unranked) -> EntryKey:
     return row.entry.submission, row.entry.sha256
 
 
-def _figures(document: ScoreDocument, board: Leaderboard) -> dict[tuple[EntryKey, str], Figure]:
-    """Return the figure of each row of a board, by entry and machine."""
-    figures = {}
-    for score in document.scores:
-        key = (score.entry.workload, score.entry.workload_version, score.rules.ruleset)
-        if key == (board.workload, board.workload_version, board.ruleset):
-            value = score.figure_of(board.quantity)
-            if isinstance(value, Figure):
-                figures[_entry(score), score.entry.machine] = value
-    return figures
-
-
 def entry_names(board: Leaderboard) -> dict[EntryKey, str]:
     """Return a distinct name for each entry: two versions of one name show their digests."""
     entries = {_entry(row) for row in board.standings} | {_entry(row) for row in board.unranked}
     count = Counter(name for name, _ in entries)
     return {(name, sha): f"{name}@{sha[:8]}" if count[name] > 1 else name for name, sha in entries}
-
-
-def _name_of(row: Standing | Unranked, board: Leaderboard, names: Mapping[EntryKey, str]) -> str:
-    """Return the name of an entry, with its machine if machines compete."""
-    name = names[_entry(row)]
-    return f"{name} on {row.entry.machine}" if row.entry.machine != board.machine else name
-
-
-def _method(value: Figure | None) -> str:
-    if value is None or value.method is None:
-        return "not measured"
-    text = f"{value.method}: {', '.join(value.domains)}"
-    return f"{text} (simulated)" if value.simulated else text
 
 
 def _rank_cells(row: Standing | ImportedStanding | None) -> tuple[object, object, object]:
@@ -85,39 +61,48 @@ def _value_cells(
     score: float | None, value: Figure | None, board: Leaderboard, unit: Unit
 ) -> tuple[object, ...]:
     """Return the cells n, value, interval and method."""
-    method = _method(value) if board.unit == "J" else "clock" if board.unit else "judge"
+    method = "clock" if board.unit else "judge"
+    if board.unit == "J":
+        method = "not measured"
+        if value and value.method:
+            simulated = " (simulated)" if value.simulated else ""
+            method = f"{value.method}: {', '.join(value.domains)}{simulated}"
     if score is None:
         return ("", None, "", method)
     low, high = (value.low, value.high) if value else (None, None)
-    shown = figure(score, low, high, unit)
+    shown = numbers.figure(score, low, high, unit)
     return (value.n if value else "", f"{shown.value} {unit.symbol}", shown.interval, method)
-
-
-def _board_rows(document: ScoreDocument, board: Leaderboard) -> Iterator[Sequence[object]]:
-    figures = _figures(document, board)
-    values = [row.score for row in board.standings] + [row.score for row in board.unranked]
-    unit = unit_for(values, board.unit)
-    names = entry_names(board)
-    for row in board.standings:
-        cells = _value_cells(row.score, figures.get((_entry(row), row.entry.machine)), board, unit)
-        yield (*_rank_cells(row), _name_of(row, board, names), *cells)
-    for other in board.unranked:
-        cells = _value_cells(
-            other.score, figures.get((_entry(other), other.entry.machine)), board, unit
-        )
-        yield ("–", "", "", _name_of(other, board, names), *cells)
 
 
 def show_board(board: Leaderboard, document: ScoreDocument, printer: Printer) -> None:
     """Print one leaderboard, and why some entries are not ranked."""
+    figures = {}
+    for score in document.scores:
+        key = (score.entry.workload, score.entry.workload_version, score.rules.ruleset)
+        value = score.figure_of(board.quantity)
+        if key == (board.workload, board.workload_version, board.ruleset) and isinstance(
+            value, Figure
+        ):
+            figures[_entry(score), score.entry.machine] = value
+    names = entry_names(board)
+
+    def name_of(row: Standing | Unranked) -> str:
+        name = names[_entry(row)]
+        return f"{name} on {row.entry.machine}" if row.entry.machine != board.machine else name
+
+    listed: list[Standing | Unranked] = [*board.standings, *board.unranked]
+    unit, rows = unit_for((row.score for row in listed), board.unit), []
+    for row in listed:
+        figure = figures.get((_entry(row), row.entry.machine))
+        rank = _rank_cells(row if isinstance(row, Standing) else None)
+        rows.append((*rank, name_of(row), *_value_cells(row.score, figure, board, unit)))
     printer.heading(
         f"{board.prize}: {board.quantity} on {board.workload}, {board.machine}, "
         f"rules {board.ruleset}, {board.division} division"
     )
-    printer.table(BOARD_COLUMNS, _board_rows(document, board), right=("rank", "n", "value"))
-    names = entry_names(board)
+    printer.table(BOARD_COLUMNS, rows, right=("rank", "n", "value"))
     for other in board.unranked:
-        printer.line(f"not ranked: {_name_of(other, board, names)}: {other.reason}", indent=2)
+        printer.line(f"not ranked: {name_of(other)}: {other.reason}", indent=2)
     note = board.note
     if board.resolvable_ratio is not None:
         note += f"; minimum detectable difference {percent(board.resolvable_ratio)}"
@@ -131,18 +116,11 @@ def _multi_row(row: MultiRow, count: int) -> Sequence[object]:
         score = f"{place.score:.3f}"
         if place.low is not None and place.high is not None:
             interval = f"{place.low:.3f} to {place.high:.3f}"
-    return (
-        *_rank_cells(place),
-        row.name,
-        score,
-        interval,
-        f"{row.solved_count} of {count}",
-        f"{row.best_profile_fraction:.3f}",
-    )
+    solved, best = f"{row.solved_count} of {count}", f"{row.best_profile_fraction:.3f}"
+    return (*_rank_cells(place), row.name, score, interval, solved, best)
 
 
-def show_multi(document: ScoreDocument, printer: Printer) -> None:
-    """Print the rankings over several workloads."""
+def _show_multi(document: ScoreDocument, printer: Printer) -> None:
     for ranking in document.across:
         count, rules = len(ranking.workloads), ranking.rules
         printer.heading(
@@ -171,7 +149,7 @@ def _spent_row(score: Score, spent: Spent) -> Sequence[object]:
     )
 
 
-def show_spent(document: ScoreDocument, printer: Printer) -> None:
+def _show_spent(document: ScoreDocument, printer: Printer) -> None:
     """Print what entries spent on failed runs and on tuning, if any did."""
     rows = [
         _spent_row(score, score.spent)
@@ -201,8 +179,8 @@ def show_scores(document: ScoreDocument, printer: Printer) -> None:
     """Print all leaderboards, and what is in none of them."""
     for board in document.boards:
         show_board(board, document, printer)
-    show_multi(document, printer)
-    show_spent(document, printer)
+    _show_multi(document, printer)
+    _show_spent(document, printer)
     if not document.boards:
         printer.line("nothing to score: no readable bundle here")
     printer.findings(document.findings)
@@ -219,14 +197,6 @@ def show_scores(document: ScoreDocument, printer: Printer) -> None:
         level = next((f.level for s in document.scores if (f := s.costs.time_to_target_s)), None)
         confidence = f", {level:.0%} confidence" if level is not None else ""
         printer.line(f"interval: of the geometric mean over seeds{confidence}; n: distinct seeds")
-
-
-# --- imported records -----------------------------------------------------------------------------
-
-
-def _imported_interval(row: ImportedStanding) -> str:
-    ends = ("open" if end is None else f"{end:.6g}" for end in (row.low, row.high))
-    return "" if row.low is None and row.high is None else " to ".join(ends)
 
 
 def _imported_cost(cost: ImportedFigure | None, unit: str) -> str | None:
@@ -247,27 +217,16 @@ def _imported_cells(score: ImportedScore) -> Sequence[object]:
     )
 
 
-def _imported_boards(
-    rows: Iterable[ImportedStanding],
-) -> dict[tuple[str, str], list[Sequence[object]]]:
-    boards: dict[tuple[str, str], list[Sequence[object]]] = {}
-    for row in rows:
-        cells = (
-            *_rank_cells(row),
-            row.submission,
-            row.machine,
-            row.workload,
-            f"{row.score:.6g}",
-            _imported_interval(row),
-        )
-        boards.setdefault((row.quantity, row.workload), []).append(cells)
-    return boards
-
-
 def show_imported(document: ImportedScoreDocument, printer: Printer) -> None:
     """Print the standings, scores and findings of imported records."""
+    boards = defaultdict(list)
+    for row in document.leaderboard:
+        ends = ("open" if end is None else f"{end:.6g}" for end in (row.low, row.high))
+        interval = "" if row.low is None and row.high is None else " to ".join(ends)
+        place = (*_rank_cells(row), row.submission, row.machine, row.workload)
+        boards[row.quantity, row.workload].append((*place, f"{row.score:.6g}", interval))
     variant = "as its code computes it" if document.as_shipped else "as its rules say"
-    for (quantity_name, workload), rows in _imported_boards(document.leaderboard).items():
+    for (quantity_name, workload), rows in boards.items():
         where = f" on {workload}" if workload else ""
         printer.heading(f"{quantity_name}{where}, rules {document.ruleset}, {variant}")
         printer.table(IMPORTED_BOARD_COLUMNS, rows, right=("rank", "value"))

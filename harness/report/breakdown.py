@@ -1,6 +1,6 @@
 """Phases of a run, as the submission reported them, and its energy by domain and phase."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from harness.measure.energy import Energy, EnergyCurve, EnergyReader, disjoint
@@ -117,8 +117,7 @@ class Breakdown(NamedTuple):
 
     def scored_j(self) -> float | None:
         """Return the energy from the start signal to the scored snapshot."""
-        scored = [at for at, segment in enumerate(self.segments) if segment.scored]
-        return sum_known(self.total_j(at) for at in scored)
+        return sum_known(self.total_j(at) for at, part in enumerate(self.segments) if part.scored)
 
     def between_j(self, start_s: float, end_s: float) -> float | None:
         """Return the energy of an interval over disjoint domains."""
@@ -143,16 +142,6 @@ def _phase_segments(run: EntryRun, start_ns: int, end_ns: int) -> list[Segment]:
     return segments
 
 
-def _gaps(segments: Sequence[Segment], start_s: float, end_s: float) -> tuple[Interval, ...]:
-    """Return the intervals between two times that no segment covers."""
-    free, at = [], start_s
-    for first, last in sorted(part for segment in segments for part in segment.intervals_s):
-        if first > at:
-            free.append((at, first))
-        at = max(at, last)
-    return (*free, (at, end_s)) if end_s > at else tuple(free)
-
-
 def segments_of(run: EntryRun) -> tuple[Segment, ...]:
     """Return the segments: before the start signal, phases, unnamed, after the scored snapshot."""
     stop_ns = run.stop_ns()
@@ -160,15 +149,21 @@ def segments_of(run: EntryRun) -> tuple[Segment, ...]:
     if window is None or window.gun_ns is None or stop_ns is None:
         return ()
     start_s, stop_s = window.gun_ns * S_PER_NS, stop_ns * S_PER_NS
-    phases = _phase_segments(run, window.gun_ns, stop_ns)
-    unnamed = _gaps(phases, start_s, stop_s)
-    segments = [*phases, Segment(UNNAMED, unnamed, scored=True)] if unnamed else phases
+    segments = _phase_segments(run, window.gun_ns, stop_ns)
+    unnamed, at_s = [], start_s
+    intervals = sorted(part for segment in segments for part in segment.intervals_s)
+    for first, last in [*intervals, (stop_s, stop_s)]:
+        if first > at_s:
+            unnamed.append((at_s, first))
+        at_s = max(at_s, last)
+    if unnamed:
+        segments.append(Segment(UNNAMED, tuple(unnamed), scored=True))
     if window.launch_ns is not None:
         before = (window.launch_ns * S_PER_NS, start_s)
-        segments = [Segment(BEFORE, (before,), scored=False), *segments]
+        segments.insert(0, Segment(BEFORE, (before,), scored=False))
     if window.end_ns is not None and stop_ns < window.end_ns:
         after = (stop_s, window.end_ns * S_PER_NS)
-        segments = [*segments, Segment(AFTER, (after,), scored=False)]
+        segments.append(Segment(AFTER, (after,), scored=False))
     return tuple(segments)
 
 
@@ -217,9 +212,8 @@ def joules_at_snapshots(run: EntryRun, trace: Trace | None) -> dict[int, float]:
 def energies_of(run: EntryRun, trace: Trace | None) -> Mapping[str, Energy]:
     """Return the energy of each domain in the score window with its uncertainty."""
     stop_ns = run.stop_ns()
-    if run.run is None or trace is None or run.run.window.gun_ns is None or stop_ns is None:
-        return {}
-    if stop_ns <= run.run.window.gun_ns:
+    gun_ns = run.run.window.gun_ns if run.run else None
+    if run.run is None or trace is None or gun_ns is None or stop_ns is None or stop_ns <= gun_ns:
         return {}
     domains = sorted(run.run.domains, key=lambda domain: domain.name)
-    return EnergyReader(trace, domains).between(run.run.window.gun_ns, stop_ns).domains
+    return EnergyReader(trace, domains).between(gun_ns, stop_ns).domains

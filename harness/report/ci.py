@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -69,17 +70,17 @@ def _row(boards: Boards, score: Score) -> str:
 
 
 def _by_board(scores: Sequence[Score]) -> dict[BoardKey, list[Score]]:
-    groups: dict[BoardKey, list[Score]] = {}
+    groups = defaultdict(list)
     for score in sorted(scores, key=order_of):
-        groups.setdefault(board_key_of(score), []).append(score)
+        groups[board_key_of(score)].append(score)
     return groups
 
 
 def _lines(scores: Sequence[Score], boards: Boards) -> Iterator[str]:
     for key, members in _by_board(scores).items():
         yield f"\n### {markdown(key.workload)}\n"
-        where = f"Machine {markdown(key.machine)}, rules {markdown(key.ruleset)}"
-        yield f"{where}, {markdown(key.division)} division.\n"
+        machine, rules, division = map(markdown, (key.machine, key.ruleset, key.division))
+        yield f"Machine {machine}, rules {rules}, {division} division.\n"
         for prize, board in boards.on(key).items():
             title, headline = wording.prize_words(prize).title, wording.board_result(board).headline
             yield f"**{title}: {headline}.** {_escaped(clean(board.note))}\n"
@@ -102,40 +103,29 @@ def summary(scores: Sequence[Score], boards: Sequence[Leaderboard]) -> str:
     return "\n".join(kept) + "\n"
 
 
-def _xml(text: object) -> str:
-    """Replace characters that XML 1.0 does not allow."""
-    return _NOT_XML.sub("\ufffd", str(text))
-
-
-def _suite(root: ET.Element, workload: str, members: Sequence[Score]) -> None:
-    runs = [(score, run) for score in members for run in score.runs]
-    failed = sum(not run.reached for _, run in runs)
-    attributes = {"name": _xml(workload), "tests": str(len(runs)), "failures": str(failed)}
-    suite = ET.SubElement(root, "testsuite", attributes)
-    for score, run in runs:
-        case = ET.SubElement(
-            suite,
-            "testcase",
-            classname=_xml(score.entry.workload),
-            name=_xml(f"{score.entry.submission} seed {run.seed}"),
-            time=f"{run.window_s or 0.0:.6f}",
-        )
-        properties = ET.SubElement(case, "properties")
-        values = {"ruleset": score.rules.ruleset, "machine": score.entry.machine}
-        if run.energy.energy_j is not None:
-            values["energy_j"] = repr(run.energy.energy_j)
-        for name, value in values.items():
-            ET.SubElement(properties, "property", name=name, value=_xml(value))
-        if not run.reached:
-            message = _xml(f"{run.status}: {run.reason}")
-            ET.SubElement(case, "failure", message=message, type=run.status)
+def _add(parent: ET.Element, tag: str, **values: object) -> ET.Element:
+    """Add an element; characters that XML 1.0 does not allow are replaced."""
+    texts = {name: _NOT_XML.sub("\ufffd", str(value)) for name, value in values.items()}
+    return ET.SubElement(parent, tag, texts)
 
 
 def junit(scores: Sequence[Score]) -> bytes:
     """Return JUnit XML: a suite per board, a case per run, a failure where the target is missed."""
     root = ET.Element("testsuites", name="joulemark")
     for key, members in _by_board(scores).items():
-        _suite(root, key.workload, members)
+        runs = [(score, run) for score in members for run in score.runs]
+        failed = sum(not run.reached for _, run in runs)
+        suite = _add(root, "testsuite", name=key.workload, tests=len(runs), failures=failed)
+        for score, run in runs:
+            name, time = f"{score.entry.submission} seed {run.seed}", f"{run.window_s or 0.0:.6f}"
+            case = _add(suite, "testcase", classname=key.workload, name=name, time=time)
+            properties = _add(case, "properties")
+            _add(properties, "property", name="ruleset", value=score.rules.ruleset)
+            _add(properties, "property", name="machine", value=score.entry.machine)
+            if run.energy.energy_j is not None:
+                _add(properties, "property", name="energy_j", value=repr(run.energy.energy_j))
+            if not run.reached:
+                _add(case, "failure", message=f"{run.status}: {run.reason}", type=run.status)
     ET.indent(root)
     data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return data + b"\n"

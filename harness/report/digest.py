@@ -43,9 +43,8 @@ def curve_of(run: EntryRun) -> MetricCurve | None:
 
 def by_joules(curve: MetricCurve, joules: Mapping[int, float]) -> MetricCurve | None:
     """Return the curve over the energy of its snapshots; None where no energy is known."""
-    points = tuple(
-        (index, joules[index], value) for index, _, value in curve.points if index in joules
-    )
+    known = [point for point in curve.points if point[0] in joules]
+    points = tuple((index, joules[index], value) for index, _, value in known)
     return curve._replace(points=points) if points else None
 
 
@@ -72,10 +71,8 @@ def _power(run: EntryRun, trace: Trace | None) -> dict[str, Any] | None:
     if window.gun_ns is None or window.end_ns is None or not names:
         return None
     t_s = np.linspace(window.gun_ns / 1e9, window.end_ns / 1e9, BINS)
-    total = np.zeros(BINS)
-    for name in names:
-        thin = envelope(series[name], BINS * 4)
-        total += np.interp(t_s, thin.t_s, thin.mean_w)
+    thin = [envelope(series[name], BINS * 4) for name in names]
+    total = sum((np.interp(t_s, one.t_s, one.mean_w) for one in thin), np.zeros(BINS))
     watts = [float(f"{value:.3g}") for value in total]
     return {"seconds": float(t_s[-1] - t_s[0]), "watts": watts, "seed": run.score.seed}
 
@@ -89,9 +86,7 @@ def settings_of(run: EntryRun) -> dict[str, str]:
     record, machine = run.run, run.machine
     if record is None:
         return {}
-    settings = {
-        f"hyperparameter {key}": str(value) for key, value in record.hyperparameters.items()
-    }
+    settings = {f"hyperparameter {key}": str(x) for key, x in record.hyperparameters.items()}
     settings |= {
         "methods": _listed(record.submission.methods),
         "size of the source": f"{record.submission.size_bytes} bytes",
@@ -109,16 +104,15 @@ def settings_of(run: EntryRun) -> dict[str, str]:
 
 def digest_of(entry: Entry) -> Digest:
     """Read every bundle of an entry once."""
-    opened, power = entry.opened(), None
-    curves, energy_curves = [], []
+    opened, curves, energy_curves = entry.opened(), [], []
+    power: dict[str, Any] | None = None
+    settings: dict[str, str] = {}
     for run in opened.runs:
         trace = trace_of(run)
-        curve = curve_of(run)
-        if curve is not None:
+        if curve := curve_of(run):
             curves.append(curve)
-            energy_curves.append(by_joules(curve, joules_at_snapshots(run, trace)))
+            if over_energy := by_joules(curve, joules_at_snapshots(run, trace)):
+                energy_curves.append(over_energy)
         if run is opened.shown_run:
-            power = _power(run, trace)
-    settings = settings_of(opened.shown_run) if opened.shown_run else {}
-    known = tuple(curve for curve in energy_curves if curve is not None)
-    return Digest(tuple(curves), known, power, settings)
+            power, settings = _power(run, trace), settings_of(run)
+    return Digest(tuple(curves), tuple(energy_curves), power, settings)

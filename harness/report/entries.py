@@ -191,11 +191,10 @@ def all_positive(score: Score) -> bool:
     """Whether every known cost of a score and its runs is positive, so that it has a logarithm."""
     costs = score.costs
     figures = (costs.energy_to_target_j, costs.time_to_target_s, costs.steps_to_target)
-    values = [figure.value for figure in (*figures, costs.cost_to_target_usd) if figure]
+    values = [figure.value if figure else None for figure in (*figures, costs.cost_to_target_usd)]
     for run in (*score.runs, *score.trials):
-        parts = (run.energy.energy_j, run.time_s, run.step)
-        values += [part for part in parts if part is not None]
-    return all(COST_RANGE[0] < value < COST_RANGE[1] for value in values)
+        values += [run.energy.energy_j, run.time_s, run.step]
+    return all(value is None or COST_RANGE[0] < value < COST_RANGE[1] for value in values)
 
 
 def _is_row_of(row: Standing | Unranked, score: Score) -> bool:
@@ -203,12 +202,6 @@ def _is_row_of(row: Standing | Unranked, score: Score) -> bool:
     names = (score.entry.submission, f"{score.entry.submission}@{score.entry.sha256[:8]}")
     version = row.entry.sha256 or score.entry.sha256
     return row.entry.submission in names and version == score.entry.sha256
-
-
-def _placement(board: Leaderboard, score: Score) -> Placement:
-    standing = next((row for row in board.standings if _is_row_of(row, score)), None)
-    unranked = next((row for row in board.unranked if _is_row_of(row, score)), None)
-    return Placement(board, standing, None if standing else unranked)
 
 
 def group_by_board(entries: Iterable[Entry]) -> dict[BoardKey, list[Entry]]:
@@ -229,12 +222,9 @@ class Boards:
 
     def on(self, key: BoardKey) -> dict[str, Leaderboard]:
         """Return the boards with a key by prize: energy, speed, then others by name."""
-        order = {prize: number for number, prize in enumerate(PRIZE_ORDER)}
-        boards = sorted(
-            self._by_key.get(key, []),
-            key=lambda board: (order.get(board.prize, len(order)), board.prize),
-        )
-        return {board.prize: board for board in boards}
+        boards = {board.prize: board for board in self._by_key.get(key, [])}
+        first = [prize for prize in PRIZE_ORDER if prize in boards]
+        return {prize: boards[prize] for prize in dict.fromkeys([*first, *sorted(boards)])}
 
     def of_machines(self, workload: str) -> Iterator[Leaderboard]:
         """Yield the boards of a workload on which machines compete, sorted."""
@@ -244,8 +234,12 @@ class Boards:
 
     def places(self, score: Score) -> dict[str, Placement]:
         """Return the places of a score by prize."""
-        boards = self.on(board_key_of(score))
-        return {prize: _placement(board, score) for prize, board in boards.items()}
+        places = {}
+        for prize, board in self.on(board_key_of(score)).items():
+            standing = next((row for row in board.standings if _is_row_of(row, score)), None)
+            unranked = next((row for row in board.unranked if _is_row_of(row, score)), None)
+            places[prize] = Placement(board, standing, None if standing else unranked)
+        return places
 
 
 def entries_of(scores: Sequence[Score], boards: Boards, results: Path) -> tuple[Entry, ...]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from harness.records import Run
 from harness.report.breakdown import Breakdown, sum_known
 from harness.report.entries import EntryRun
 from harness.report.numbers import percent, quantity
@@ -40,34 +41,17 @@ class Hint(NamedTuple):
     """The numbers behind it."""
 
 
-def _window_s(run: EntryRun) -> float | None:
-    window = run.run.window if run.run else None
-    if window is None or window.gun_ns is None or window.end_ns is None:
-        return None
-    return (window.end_ns - window.gun_ns) / 1e9
-
-
-def _tail(run: EntryRun) -> Iterator[Hint]:
-    """Yield a hint if the run continued after its last snapshot."""
-    window_s = _window_s(run)
-    if not window_s or run.run is None or run.run.window.end_ns is None or not run.run.snapshots:
+def _of_window(run: Run) -> Iterator[Hint]:
+    """Yield hints if the run continued after its last snapshot, or if processors were idle."""
+    gun_ns, end_ns, threads = run.window.gun_ns, run.window.end_ns, run.workload.threads
+    if gun_ns is None or end_ns is None or end_ns == gun_ns:
         return
-    tail_s = (run.run.window.end_ns - run.run.snapshots[-1].stamp_ns) / 1e9
+    window_s, cpu_s = (end_ns - gun_ns) / 1e9, run.usage.window_cpu_s if run.usage else None
+    tail_s = (end_ns - run.snapshots[-1].stamp_ns) / 1e9 if run.snapshots else 0.0
     if tail_s > max(TAIL_MIN * window_s, 1.0):
-        text = (
-            f"the run continued for {quantity(tail_s, 's')} after its last snapshot: "
-            "call done() earlier"
-        )
-        yield Hint(text, f"of a window of {quantity(window_s, 's')}")
-
-
-def _load(run: EntryRun) -> Iterator[Hint]:
-    """Yield a hint if the processors were idle."""
-    window_s, usage = _window_s(run), run.run.usage if run.run else None
-    if not window_s or run.run is None or usage is None or usage.window_cpu_s is None:
-        return
-    threads, cpu_s = run.run.workload.threads, usage.window_cpu_s
-    if cpu_s < BUSY_MIN * window_s * threads:
+        text = f"the run continued for {quantity(tail_s, 's')} after its last snapshot"
+        yield Hint(f"{text}: call done() earlier", f"of a window of {quantity(window_s, 's')}")
+    if cpu_s is not None and cpu_s < BUSY_MIN * window_s * threads:
         share = percent(cpu_s / (window_s * threads))
         text = f"the {threads} threads were busy for {share} of the window; the rest was waiting"
         yield Hint(text, f"{quantity(cpu_s, 's')} of CPU in {quantity(window_s, 's')}")
@@ -87,55 +71,46 @@ def _phases(breakdown: Breakdown) -> Iterator[Hint]:
             yield Hint(text, f"{quantity(sum(parts), 'J')}, by the phases that you reported")
 
 
-def _spacing(run: EntryRun, breakdown: Breakdown) -> Iterator[Hint]:
-    """Yield a hint if the last two snapshots are far apart, where the first passing one counts."""
-    score, stop_ns = run.score, run.stop_ns()
-    if run.run is None or run.run.snapshot_rule != "first_passing" or not score.reached:
-        return
-    if score.time_low_s is None or stop_ns is None or not score.time_s:
-        return
-    gap_s, stop_s = score.time_s - score.time_low_s, stop_ns / 1e9
-    if not SHARE_MIN * score.time_s < gap_s < stop_s:
-        return
-    saved_j = breakdown.between_j(stop_s - gap_s, stop_s)
-    if saved_j is not None:
-        text = (
-            f"the target was crossed in the last {percent(gap_s / score.time_s)} of the time: "
-            f"a snapshot at the crossing saves up to {quantity(saved_j, 'J')}"
-        )
-        yield Hint(text, f"snapshots {quantity(gap_s, 's')} apart")
+def _snapshots(run: EntryRun, record: Run, breakdown: Breakdown) -> Iterator[Hint]:
+    """Yield a hint if training continued after the target was reached.
 
-
-def _late_stop(run: EntryRun, breakdown: Breakdown) -> Iterator[Hint]:
-    """Yield a hint if training continued after the target was reached, under rule `final`."""
-    record, evaluation, stop_ns = run.run, run.evaluation, run.stop_ns()
-    if record is None or evaluation is None or stop_ns is None or not run.score.reached:
+    Where the first passing snapshot counts, that is the case if the last two are far apart.
+    """
+    score, stop_ns, better = run.score, run.stop_ns(), record.workload.better
+    if stop_ns is None or not score.reached:
         return
-    sign = 1 if record.workload.better == "higher" else -1
-    passing = {
-        row.snapshot
-        for row in evaluation.values
-        if row.value is not None and sign * row.value >= sign * record.workload.target
-    }
-    stamps = [shot.stamp_ns for shot in record.snapshots if shot.index in passing]
-    if record.snapshot_rule != "final" or not stamps or min(stamps) >= stop_ns:
-        return
-    saved_j = breakdown.between_j(min(stamps) / 1e9, stop_ns / 1e9)
-    if saved_j is not None:
-        text = f"stopping at the first snapshot that passed saves {quantity(saved_j, 'J')}"
-        earlier = quantity((stop_ns - min(stamps)) / 1e9, "s")
-        yield Hint(text, f"{earlier} earlier in this run; the margin is your safety over seeds")
+    if record.snapshot_rule == "first_passing" and score.time_low_s is not None and score.time_s:
+        gap_s, stop_s = score.time_s - score.time_low_s, stop_ns / 1e9
+        worth = SHARE_MIN * score.time_s < gap_s < stop_s
+        saved_j = breakdown.between_j(stop_s - gap_s, stop_s) if worth else None
+        if saved_j is not None:
+            share, saved = percent(gap_s / score.time_s), quantity(saved_j, "J")
+            text = f"the target was crossed in the last {share} of the time"
+            advice = f"a snapshot at the crossing saves up to {saved}"
+            yield Hint(f"{text}: {advice}", f"snapshots {quantity(gap_s, 's')} apart")
+    if record.snapshot_rule == "final" and run.evaluation is not None:
+        sign = 1 if better == "higher" else -1
+        values = {row.snapshot: row.value for row in run.evaluation.values}
+        stamps = [
+            shot.stamp_ns
+            for shot in record.snapshots
+            if (value := values.get(shot.index)) is not None
+            and sign * value >= sign * record.workload.target
+        ]
+        first_ns = min(stamps, default=stop_ns)
+        late = first_ns < stop_ns
+        saved_j = breakdown.between_j(first_ns / 1e9, stop_ns / 1e9) if late else None
+        if saved_j is not None:
+            text = f"stopping at the first snapshot that passed saves {quantity(saved_j, 'J')}"
+            earlier = quantity((stop_ns - first_ns) / 1e9, "s")
+            yield Hint(text, f"{earlier} earlier in this run; the margin is your safety over seeds")
 
 
 def _limits(breakdown: Breakdown) -> Iterator[Hint]:
     """Yield hints for accelerators that stayed far below their power limit."""
-    intervals = [
-        interval
-        for segment in breakdown.segments
-        if segment.scored
-        for interval in segment.intervals_s
-    ]
-    seconds = sum(end - start for start, end in intervals)
+    scored = [segment for segment in breakdown.segments if segment.scored]
+    intervals = [interval for segment in scored for interval in segment.intervals_s]
+    seconds = sum(segment.seconds for segment in scored)
     for curve in breakdown.curves:
         limit_w = curve.domain.power_high_w
         energy_j = sum_known(curve.sum_j([interval]) for interval in intervals)
@@ -150,8 +125,9 @@ def _limits(breakdown: Breakdown) -> Iterator[Hint]:
 
 def hints_of(run: EntryRun, breakdown: Breakdown | None) -> list[Hint]:
     """Return the hints about one run; empty where nothing stands out."""
-    hints = [*_tail(run), *_load(run)]
+    if run.run is None:
+        return []
+    hints = list(_of_window(run.run))
     if breakdown is not None:
-        hints += [*_phases(breakdown), *_spacing(run, breakdown), *_late_stop(run, breakdown)]
-        hints += _limits(breakdown)
+        hints += [*_phases(breakdown), *_snapshots(run, run.run, breakdown), *_limits(breakdown)]
     return hints

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.records import Figure, Leaderboard, Standing
+from harness.records import Figure, Leaderboard, RunEnergy, Standing
 from harness.report import numbers
 from harness.report.entries import Entry, Placement
 
@@ -102,15 +102,10 @@ METHODS = {
 SIMULATED = Badge("simulated", "modelled", "from a fake or replayed meter; it cannot win a prize")
 
 
-def method_badges(method: str | None, *, simulated: bool) -> list[Badge]:
-    """Return the marks of how energy was obtained."""
-    badges = [SIMULATED] if simulated else []
-    return badges if method is None else [*badges, METHODS[method]]
-
-
-def figure_badges(figure: Figure | None) -> list[Badge]:
-    """Return the marks of an energy figure."""
-    return [] if figure is None else method_badges(figure.method, simulated=figure.simulated)
+def figure_badges(figure: Figure | RunEnergy | None) -> list[Badge]:
+    """Return the marks of how an energy figure was obtained."""
+    badges = [SIMULATED] if figure and figure.simulated else []
+    return [*badges, METHODS[figure.method]] if figure and figure.method else badges
 
 
 def is_estimate(figure: Figure | None) -> bool:

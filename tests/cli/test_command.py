@@ -18,7 +18,7 @@ def verb() -> CommandResult:
     """A verb that is noisy."""
     click.echo("noise")
     sys.stderr.write("complaint\n")
-    return CommandResult(DOCUMENT, lambda printer: printer.line("for people"), 3)
+    return CommandResult(DOCUMENT, lambda _, printer: printer.line("for people"), 3)
 
 
 def call(*words: str) -> tuple[object, str, str]:

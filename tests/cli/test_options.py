@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli.failure import suggestion
-from harness.cli.options import (
-    OneOf,
-    existing_folder,
-    meter_option,
-    results_option,
-    ruleset_options,
-)
+from harness.cli.options import existing_folder, meter_option, results_option, ruleset_options
+from harness.cli.verbs.list import KINDS, parse_kind
 
-WORDS = ("meters", "launchers", "rulesets")
+kind_option = click.option("--kind", callback=parse_kind)
 
 
 def value_of(decorate: Any, *words: str) -> Any:
@@ -38,16 +33,16 @@ def value_of(decorate: Any, *words: str) -> Any:
 
 @pytest.mark.parametrize("text", ["meters", "meter", "METER", "Meters"])
 def test_words_in_singular_and_any_case(text: str) -> None:
-    assert OneOf("kind", WORDS).convert(text, None, None) == "meters"
+    assert value_of(kind_option, "--kind", text) == {"kind": "meters"}
 
 
 @given(st.text())
 def test_other_words_are_refused_with_a_hint(text: str) -> None:
-    if text.lower() in WORDS or f"{text.lower()}s" in WORDS:
+    if text.lower() in KINDS or f"{text.lower()}s" in KINDS:
         return
     with pytest.raises(click.UsageError) as caught:
-        OneOf("kind", WORDS).convert(text, None, None)
-    assert any(word in str(caught.value.message) for word in WORDS)
+        value_of(kind_option, "--kind", text)
+    assert any(word in str(caught.value.message) for word in KINDS)
 
 
 @given(st.lists(st.text(min_size=1), min_size=1), st.text())

@@ -14,8 +14,7 @@ from harness.cli.run_document import (
     WORST_FIRST,
     RunItem,
     document_of,
-    show_next,
-    show_series,
+    show_run,
     worst,
 )
 from harness.records import Status
@@ -65,8 +64,7 @@ def outcomes(results: Path, *plans: Plan) -> list[RunResult]:
 def table(results: Path, *plans: Plan) -> tuple[str, int]:
     document = document_of(outcomes(results, *plans), load_ruleset("default"), results)
     stream = io.StringIO()
-    show_series(document, Printer(stream))
-    show_next(document, Printer(stream))
+    show_run(document, Printer(stream))
     return stream.getvalue(), document.exit_code
 
 

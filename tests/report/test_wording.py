@@ -2,7 +2,7 @@ import typing
 
 import pytest
 
-from harness.records import Figure, Leaderboard, Score, Status
+from harness.records import Figure, Leaderboard, RunEnergy, Score, Status
 from harness.records.measure import Method
 from harness.report import wording
 from tests.report.made import Made
@@ -20,12 +20,12 @@ def test_every_status_has_words() -> None:
 
 def test_every_method_has_words_and_only_measured_ones_look_measured() -> None:
     for method in typing.get_args(Method):
-        (badge,) = wording.method_badges(method, simulated=False)
+        (badge,) = wording.figure_badges(RunEnergy(method=method))
         assert (badge.style == "measured") == (method in ("counter", "sampled"))
 
 
 def test_simulated_joules_never_look_measured() -> None:
-    badges = wording.method_badges("counter", simulated=True)
+    badges = wording.figure_badges(RunEnergy(method="counter", simulated=True))
     assert badges[0].text == "simulated"
     assert badges[0].style == "modelled"
 

@@ -90,9 +90,8 @@ def _write(decisions: Sequence[Award], out: Path) -> list[Path]:
     files = []
     for award in decisions:
         board = award.board
-        parts = (
-            award.prize, board.workload, board.workload_version, board.machine, board.division,
-        )  # fmt: skip
+        version = (board.workload, board.workload_version)
+        parts = (award.prize, *version, board.machine, board.division)
         name = "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part) for part in parts)
         for suffix, data in ((".json", dump(award)), (".md", markdown(award).encode())):
             files.append(out / f"{name}{suffix}")
@@ -112,24 +111,20 @@ def _explain_empty(prize: Prize, count: int) -> str:
     return f"no {prize.mode} score among the {count} entr{'y' if count == 1 else 'ies'} here"
 
 
-def _show_decision(award: Award, printer: Printer) -> None:
-    board = award.board
-    division = f", {board.division} division" if board.division else ""
-    where = f"{board.workload}, {board.machine}, rules {board.ruleset}{division}"
-    printer.heading(f"{award.title} on {where}")
-    printer.line(f"{award.outcome}: {award.reason}", indent=2)
-    for other in board.unranked:
-        printer.line(f"not ranked: {other.entry.submission}: {other.reason}", indent=2)
-    for check in award.sensitivity:
-        result = "unchanged" if check.holds else f"then {check.leader} leads"
-        result = "unknown" if check.holds is None else result
-        note = f" ({check.note})" if check.note else ""
-        printer.line(f"{check.variation}: {result}{note}", indent=2)
-
-
 def _show(document: AwardDocument, printer: Printer) -> None:
     for award in document.decisions:
-        _show_decision(award, printer)
+        board = award.board
+        division = f", {board.division} division" if board.division else ""
+        where = f"{board.workload}, {board.machine}, rules {board.ruleset}{division}"
+        printer.heading(f"{award.title} on {where}")
+        printer.line(f"{award.outcome}: {award.reason}", indent=2)
+        for other in board.unranked:
+            printer.line(f"not ranked: {other.entry.submission}: {other.reason}", indent=2)
+        for check in award.sensitivity:
+            result = "unchanged" if check.holds else f"then {check.leader} leads"
+            result = "unknown" if check.holds is None else result
+            note = f" ({check.note})" if check.note else ""
+            printer.line(f"{check.variation}: {result}{note}", indent=2)
     if not document.decisions:
         printer.line(f"nothing to decide on: {document.nothing}")
     printer.findings(document.findings)
@@ -170,4 +165,4 @@ def command(
         findings=tuple(scored.findings),
         nothing="" if decisions else _explain_empty(plugin, len(scored.scores)),
     )
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

@@ -22,7 +22,7 @@ DOCUMENT = Calibration
 
 def _show(record: Calibration, path: Path, printer: Printer) -> None:
     printer.heading(f"{record.workload}: {len(record.runs)} runs of {record.submission}")
-    difference = record.resolvable_ratio
+    difference = None if record.resolvable_ratio is None else f"{record.resolvable_ratio:.1%}"
     spread = f"{record.median:.4g}, {record.deviation:.2g}, {record.worst:.4g}"
     rows: list[tuple[str, object]] = [
         ("target by the rule", f"{record.target:g}"),
@@ -33,10 +33,7 @@ def _show(record: Calibration, path: Path, printer: Printer) -> None:
         ("CPU seconds, median", plain(record.median_cpu_s, 3)),
         ("steps to target, median", record.median_steps_to_target),
         ("peak memory", record.peak_rss_bytes and f"{record.peak_rss_bytes / 1e6:.0f} MB"),
-        (
-            "minimum detectable difference, 8 seeds",
-            None if difference is None else f"{difference:.1%}",
-        ),
+        ("minimum detectable difference, 8 seeds", difference),
     ]
     printer.table(("quantity", "value"), rows)
     printer.line(f"record: {path}")
@@ -87,4 +84,4 @@ def command(
     record = calibrate([Bundle(run.bundle) for run in runs], digits)
     path = results / "calibrations" / f"{workload}.json"
     write_file(path, dump(record))
-    return CommandResult(record, lambda printer: _show(record, path, printer))
+    return CommandResult(record, lambda record, printer: _show(record, path, printer))

@@ -12,14 +12,14 @@ from harness.cli.options import launcher_option, quiet_option, ruleset_options
 from harness.cli.printer import Printer
 from harness.cli.progress import display_for
 from harness.errors import ExitCode
-from harness.records import Finding, Ruleset
+from harness.records import Ruleset
 from harness.registry import BrokenPlugin, UnknownPlugin, find
 from harness.rules.evidence import Evidence
 from harness.run.dry_run import dry_run, dry_run_step, last_words
 from harness.run.inspection import InspectionStep, StepResult, inspect
 from harness.run.order import Watcher
 from harness.run.series import SeriesRequest
-from harness.run.submission import Source, SubmissionError, open_submission
+from harness.run.submission import SubmissionError, open_submission
 from harness.score.run.cost import check_named
 
 NOT_FOR_DRY_RUNS = frozenset({"after-budget", "declared-seeds", "sampler", "simulated-meter"})
@@ -49,14 +49,6 @@ class CheckDocument(Document):
     exit_code: int
 
 
-def _finding_step(finding: Finding) -> InspectionStep:
-    results: dict[str, StepResult] = {"info": "pass", "warn": "warn", "fail": "fail"}
-    result = results[finding.level]
-    if finding.rule in ENVIRONMENT_CHECKS and result == "fail":
-        result = "warn"
-    return InspectionStep(finding.rule, result, finding.message, finding.advice)
-
-
 def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[InspectionStep]:
     """Run the ruleset's checks on the bundle of a dry run."""
     evidence = Evidence(
@@ -68,30 +60,18 @@ def rule_steps(bundle: Bundle, ruleset: Ruleset) -> Iterator[InspectionStep]:
     )
     names = [check for check in ruleset.checks if check not in NOT_FOR_DRY_RUNS]
     findings = [finding for name in names for finding in check_named(name)(evidence)]
-    yield from map(_finding_step, findings)
+    results: dict[str, StepResult] = {"info": "pass", "warn": "warn", "fail": "fail"}
+    for finding in findings:
+        result = results[finding.level]
+        if finding.rule in ENVIRONMENT_CHECKS and result == "fail":
+            result = "warn"
+        yield InspectionStep(finding.rule, result, finding.message, finding.advice)
     if not findings:
         yield InspectionStep("rules", "pass", f"passed all {len(names)} checks of {ruleset.name}")
 
 
 def _failed(steps: Iterable[InspectionStep]) -> bool:
     return any(step.verdict == "fail" for step in steps)
-
-
-def _workload_of(source: Source, wanted: str) -> str:
-    named = [name for name in source.file.workloads if name != "*"]
-    if wanted or named:
-        return wanted or named[0]
-    raise click.UsageError(
-        f"{source.name} is for {source.file.workloads or 'no workload'}; add --workload W"
-    )
-
-
-def _inspect(source: Source, request: SeriesRequest) -> list[InspectionStep]:
-    try:
-        find("workloads", request.workload)
-    except (UnknownPlugin, BrokenPlugin) as error:
-        return [InspectionStep("workload", "fail", f"submission.toml: workloads: {error}")]
-    return list(inspect(source, request.workload, request.ruleset.run))
 
 
 def _document(
@@ -136,9 +116,17 @@ def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -
         source = open_submission(path)
     except SubmissionError as error:
         return _document(path, request, [InspectionStep("schema", "fail", str(error))])
-    workload = _workload_of(source, request.workload)
+    named = [name for name in source.file.workloads if name != "*"]
+    if not (request.workload or named):
+        names = source.file.workloads or "no workload"
+        raise click.UsageError(f"{source.name} is for {names}; add --workload W")
+    workload = request.workload or named[0]
     request = replace(request, workload=workload, submission=str(source.folder))
-    steps = _inspect(source, request)
+    try:
+        find("workloads", workload)
+        steps = list(inspect(source, workload, request.ruleset.run))
+    except (UnknownPlugin, BrokenPlugin) as error:
+        steps = [InspectionStep("workload", "fail", f"submission.toml: workloads: {error}")]
     if _failed(steps):
         steps.append(InspectionStep("dry-run", "skip", "not run: fix what failed above first"))
         return _document(path, request, steps)
@@ -199,4 +187,4 @@ def command(
     request = SeriesRequest(workload=workload, ruleset=ruleset, launcher=launcher)
     with display_for("dry run", quiet=quiet) as display:
         document = check(path, request, seconds, display)
-    return CommandResult(document, lambda printer: _show(document, printer), document.exit_code)
+    return CommandResult(document, _show, document.exit_code)

@@ -1,6 +1,7 @@
 """`joulemark compare`: compare two entries, and fail on a regression."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import click
@@ -36,17 +37,12 @@ class CompareDocument(Document):
     gate: tuple[GateResult, ...]
 
 
-def _scores_of(scores: Sequence[Score], name: str) -> list[Score]:
-    own = [score for score in scores if score.entry.submission == name]
-    if not own:
-        raise click.UsageError(
-            unknown("submission", name, {score.entry.submission for score in scores})
-        )
-    return own
-
-
 def _pairs(scores: Sequence[Score], a: str, b: str) -> list[tuple[Score, Score]]:
     """Return the scores of both on the same workload version, machine and ruleset."""
+    names = {score.entry.submission for score in scores}
+    for name in (a, b):
+        if name not in names:
+            raise click.UsageError(unknown("submission", name, names))
 
     def key(score: Score) -> tuple[str, ...]:
         entry = score.entry
@@ -54,9 +50,10 @@ def _pairs(scores: Sequence[Score], a: str, b: str) -> list[tuple[Score, Score]]
 
     pairs = [
         (one, other)
-        for one in _scores_of(scores, a)
-        for other in _scores_of(scores, b)
-        if one is not other and key(one) == key(other)
+        for one, other in product(scores, scores)
+        if (one.entry.submission, other.entry.submission) == (a, b)
+        and one is not other
+        and key(one) == key(other)
     ]
     if not pairs:
         raise click.UsageError(
@@ -66,25 +63,17 @@ def _pairs(scores: Sequence[Score], a: str, b: str) -> list[tuple[Score, Score]]
 
 
 def _cells(row: CostRatio) -> Sequence[object]:
-    method = row.method or "clock"
+    method: str = row.method or "clock"
     ends = [f"{end:.3f}" if end is not None else "open" for end in (row.low, row.high)]
-    return (
-        row.quantity,
-        f"{method}, simulated" if row.simulated else method,
-        f"{row.cost_ratio:.3f}",
-        " .. ".join(ends),
-        f"{row.p_differ:.2g}",
-        row.test,
-        row.outcome,
-    )
+    method = f"{method}, simulated" if row.simulated else method
+    ratio, p = f"{row.cost_ratio:.3f}", f"{row.p_differ:.2g}"
+    return (row.quantity, method, ratio, " .. ".join(ends), p, row.test, row.outcome)
 
 
 def _show(document: CompareDocument, printer: Printer) -> None:
     for comparison in document.comparisons:
-        printer.heading(
-            f"B = {comparison.b} against A = {comparison.a} on {comparison.workload}, "
-            f"{comparison.machine}"
-        )
+        names = f"B = {comparison.b} against A = {comparison.a}"
+        printer.heading(f"{names} on {comparison.workload}, {comparison.machine}")
         printer.table(COLUMNS, map(_cells, comparison.ratios), right=("B / A", "p"))
         steps = [
             (step.factor, f"{step.factor_ratio:.3f}", f"{step.energy_j:+.4g} J")
@@ -131,13 +120,9 @@ def command(
         for row in comparison.ratios
         if limit is not None
     ]
+    a, b = entries
     document = CompareDocument(
-        a=entries[0],
-        b=entries[1],
-        comparisons=tuple(comparisons),
-        gate_ratio=limit,
-        gate=tuple(gate_results),
+        a=a, b=b, comparisons=tuple(comparisons), gate_ratio=limit, gate=tuple(gate_results)
     )
     failed = any(result.verdict == "fail" for result in gate_results)
-    code = ExitCode.GATE if failed else ExitCode.OK
-    return CommandResult(document, lambda printer: _show(document, printer), code)
+    return CommandResult(document, _show, ExitCode.GATE if failed else ExitCode.OK)

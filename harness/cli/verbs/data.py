@@ -8,6 +8,7 @@ import click
 
 from harness.api import DataFault, DataMissing, PackedData
 from harness.cli.command import CommandResult, Document, json_command
+from harness.cli.options import PATH
 from harness.cli.printer import Printer
 from harness.errors import ExitCode
 from harness.records.base import Record
@@ -61,44 +62,33 @@ def _packed_sets() -> dict[str, tuple[PackedData, list[str]]]:
     return sets
 
 
-def _item(packed: PackedData, manifest: Mapping[str, Any]) -> PackedItem:
-    return PackedItem(
+def _item(packed: PackedData, root: Path, manifest: Mapping[str, Any] | None = None) -> PackedItem:
+    """Describe a data set by its manifest; without one, check the set first."""
+    item = PackedItem(
         data=packed.name,
         workloads=tuple(_packed_sets()[packed.name][1]),
         state="ok",
         reason="",
-        partial=bool(manifest["partial"]),
-        rows=dict(manifest["rows"]),
-        packed_bytes=sum(file["size_bytes"] for file in manifest["files"]),
+        partial=None,
+        rows={},
+        packed_bytes=None,
     )
-
-
-def _check(packed: PackedData, names: list[str], root: Path) -> PackedItem:
     try:
-        return _item(packed, packed.check(root))
+        manifest = manifest or packed.check(root)
     except (DataFault, DataMissing) as error:
-        return PackedItem(
-            data=packed.name,
-            workloads=tuple(names),
-            state="faulty" if isinstance(error, DataFault) else "missing",
-            reason=str(error),
-            partial=None,
-            rows={},
-            packed_bytes=None,
-        )
+        state = "faulty" if isinstance(error, DataFault) else "missing"
+        return item.model_copy(update={"state": state, "reason": str(error)})
+    size = sum(file["size_bytes"] for file in manifest["files"])
+    partial, rows = bool(manifest["partial"]), dict(manifest["rows"])
+    return item.model_copy(update={"partial": partial, "rows": rows, "packed_bytes": size})
 
 
 def _show(document: DataDocument, printer: Printer) -> None:
-    rows = [
-        (
-            item.data,
-            ", ".join(item.workloads),
-            item.state,
-            None if item.packed_bytes is None else item.packed_bytes / 1e6,
-            {True: "yes", False: "no", None: ""}[item.partial],
-        )
-        for item in document.sets
-    ]
+    rows = []
+    for item in document.sets:
+        size_mb = None if item.packed_bytes is None else item.packed_bytes / 1e6
+        partial = {True: "yes", False: "no", None: ""}[item.partial]
+        rows.append((item.data, ", ".join(item.workloads), item.state, size_mb, partial))
     printer.table(("data", "workloads", "state", "MB", "partial"), rows, right=("MB",))
     printer.line()
     printer.line(f"data root: {document.root}")
@@ -112,7 +102,7 @@ def _result(root: Path, sets: list[PackedItem]) -> CommandResult:
     states = {item.state for item in sets}
     code = ExitCode.MISSING if "missing" in states else ExitCode.OK
     code = ExitCode.INVALID if "faulty" in states else code
-    return CommandResult(document, lambda printer: _show(document, printer), code)
+    return CommandResult(document, _show, code)
 
 
 @click.group("data")
@@ -125,7 +115,7 @@ def command() -> None:
 
 @json_command("prepare", command)
 @click.argument("workload")
-@click.argument("originals", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.argument("originals", type=PATH, metavar="FOLDER")
 @root_option
 @click.option("--partial", is_flag=True, help="Accept an incomplete set, which is marked so.")
 def prepare(workload: str, originals: Path, root: Path, *, partial: bool) -> CommandResult:
@@ -139,7 +129,7 @@ def prepare(workload: str, originals: Path, root: Path, *, partial: bool) -> Com
             f"'{workload}' generates its data or ships with them; there is nothing to prepare"
         )
     manifest = packed.prepare(originals, root, partial=partial)
-    return _result(root, [_item(packed, manifest)])
+    return _result(root, [_item(packed, root, manifest)])
 
 
 @json_command("check", command)
@@ -152,7 +142,7 @@ def check(workloads: tuple[str, ...], root: Path) -> CommandResult:
     """
     wanted = {find("workloads", name).name for name in workloads}
     sets = [
-        _check(packed, names, root)
+        _item(packed, root)
         for packed, names in _packed_sets().values()
         if not wanted or wanted & set(names)
     ]

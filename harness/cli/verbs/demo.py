@@ -93,4 +93,4 @@ def command(results: Path, out: Path) -> CommandResult:
         report=render_site(results, out, None),
         exit_code=code,
     )
-    return CommandResult(document, lambda printer: _show(document, printer), code)
+    return CommandResult(document, _show, code)

@@ -72,26 +72,19 @@ def available_meters(meters: Sequence[PluginItem], origin: str = "hardware") -> 
     return [m.name for m in meters if m.available and m.facts.get("origin") == origin]
 
 
-def _meter_advice(meters: Sequence[PluginItem]) -> Iterator[str]:
-    for meter in meters:
-        if not meter.available and meter.advice:
-            yield f"{meter.name}: {meter.advice}"
-    for name in available_meters(meters, "external"):
-        yield f"{name}: attach an external meter and name its log with --meter {name}:path=FILE"
-
-
 def _energy_eligibility(prize: str, meters: Sequence[PluginItem]) -> PrizeEligibility:
     if names := available_meters(meters):
         reason = f"joules measured by {', '.join(names)}"
         return PrizeEligibility(prize=prize, eligible=True, reason=reason)
-    estimates = ", ".join(available_meters(meters, "modelled"))
-    shown = f"; joules of {estimates} are estimates, shown and never ranked" if estimates else ""
-    return PrizeEligibility(
-        prize=prize,
-        eligible=False,
-        reason=f"no meter measures joules here{shown}",
-        advice="; ".join(_meter_advice(meters)),
-    )
+    reason = "no meter measures joules here"
+    if estimates := ", ".join(available_meters(meters, "modelled")):
+        reason += f"; joules of {estimates} are estimates, shown and never ranked"
+    advice = [f"{m.name}: {m.advice}" for m in meters if not m.available and m.advice]
+    advice += [
+        f"{name}: attach an external meter and name its log with --meter {name}:path=FILE"
+        for name in available_meters(meters, "external")
+    ]
+    return PrizeEligibility(prize=prize, eligible=False, reason=reason, advice="; ".join(advice))
 
 
 def prize_eligibility(
@@ -106,25 +99,19 @@ def prize_eligibility(
     for plugin in discover("prizes"):
         if not isinstance(plugin, Plugin):
             continue
-        result = PrizeEligibility(
-            prize=plugin.name, eligible=True, reason="seconds need only the clock"
-        )
+        name, reason = plugin.name, "seconds need only the clock"
+        result = PrizeEligibility(prize=name, eligible=True, reason=reason)
         if plugin.value.unit == "J":
-            result = _energy_eligibility(plugin.name, meters)
+            result = _energy_eligibility(name, meters)
         if not isolated:
-            advice = [item.advice for item in launchers if not item.available and item.advice]
-            result = PrizeEligibility(
-                prize=plugin.name,
-                eligible=False,
-                reason=f"no accepted isolation ({' or '.join(accepted)}) works here",
-                advice="; ".join(advice),
-            )
+            reason = f"no accepted isolation ({' or '.join(accepted)}) works here"
+            advice = "; ".join(i.advice for i in launchers if not i.available and i.advice)
+            result = PrizeEligibility(prize=name, eligible=False, reason=reason, advice=advice)
         if result.eligible and failed:
-            advice = list(dict.fromkeys(fact.advice for fact in failed if fact.advice))
             names = ", ".join(fact.id for fact in failed)
             reason = f"{result.reason}; but not in the machine's present state: {names}"
-            change = {"reason": reason, "advice": "; ".join(advice)}
-            result = result.model_copy(update=change)
+            advice = "; ".join(dict.fromkeys(fact.advice for fact in failed if fact.advice))
+            result = result.model_copy(update={"reason": reason, "advice": advice})
         yield result
 
 
@@ -171,21 +158,12 @@ def _show_plugins(title: str, items: Sequence[PluginItem], printer: Printer) -> 
 
 def _show_trial(trial: MeterTrial, printer: Printer) -> None:
     printer.heading(f"sensors, read for {trial.duration_s:g} s on this machine")
-    columns = (
-        "domain", "meter", "method", "mean", "noise", "update period", "stated period",
-    )  # fmt: skip
-    rows = [
-        (
-            sensor.domain,
-            sensor.meter,
-            sensor.method,
-            quantity(sensor.mean_w, "W"),
-            quantity(sensor.noise_w, "W"),
-            quantity(sensor.update_period_s, "s"),
-            quantity(sensor.stated_period_s, "s"),
-        )
-        for sensor in trial.sensors
-    ]
+    rows = []
+    for sensor in trial.sensors:
+        powers = (quantity(value, "W") for value in (sensor.mean_w, sensor.noise_w))
+        periods = (quantity(s, "s") for s in (sensor.update_period_s, sensor.stated_period_s))
+        rows.append((sensor.domain, sensor.meter, sensor.method, *powers, *periods))
+    columns = ("domain", "meter", "method", "mean", "noise", "update period", "stated period")
     printer.table(columns, rows, right=columns[3:])
     for name, reason in trial.failed.items():
         printer.line(f"{name} did not open: {reason}")
@@ -196,16 +174,10 @@ def _show_trial(trial: MeterTrial, printer: Printer) -> None:
 
 def _show_facts(machine_facts: Sequence[MachineFact], printer: Printer) -> None:
     printer.heading("machine")
-    rows = [
-        (
-            fact.id,
-            fact.verdict,
-            f"{fact.value:.4g}" if isinstance(fact.value, float) else fact.value,
-            fact.source,
-            fact.advice,
-        )
-        for fact in machine_facts
-    ]
+    rows = []
+    for fact in machine_facts:
+        value = f"{fact.value:.4g}" if isinstance(fact.value, float) else fact.value
+        rows.append((fact.id, fact.verdict, value, fact.source, fact.advice))
     printer.table(("fact", "verdict", "value", "source", "what to do"), rows)
     count = sum(fact.verdict not in ("ok", "recorded") for fact in machine_facts)
     if count:
@@ -222,10 +194,7 @@ def _show(document: DoctorDocument, printer: Printer) -> None:
     _show_plugins("isolation", document.launchers, printer)
     _show_facts(document.facts, printer)
     printer.heading("prizes that this machine can enter")
-    rows = [
-        (item.prize, "yes" if item.eligible else "no", item.reason, item.advice)
-        for item in document.prizes
-    ]
+    rows = [(p.prize, "yes" if p.eligible else "no", p.reason, p.advice) for p in document.prizes]
     printer.table(("prize", "eligible", "reason", "what to do"), rows)
 
 
@@ -237,4 +206,4 @@ def command(*, quick: bool) -> CommandResult:
     Ends with the prizes that this machine can enter. Always exits with 0.
     """
     document = examine(with_trial=not quick)
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

@@ -41,11 +41,8 @@ def _total_text(total: Total) -> str:
     if total.energy_j is None:
         return f"total: not measured: {total.reason}"
     u = "unknown uncertainty" if total.u_j is None else f"± {quantity(total.u_j, 'J')} (k = 2)"
-    simulated = ", simulated" if total.simulated else ""
-    return (
-        f"total: {quantity(total.energy_j, 'J')} {u}, {total.method}{simulated}, "
-        f"of {' + '.join(total.domains)}"
-    )
+    method = f"{total.method}, simulated" if total.simulated else total.method
+    return f"total: {quantity(total.energy_j, 'J')} {u}, {method}, of {' + '.join(total.domains)}"
 
 
 def explain(folder: Path) -> ExplainDocument:
@@ -111,4 +108,4 @@ def command(bundle: Path) -> CommandResult:
     Uncertainties are at k = 2. The total adds only domains of which none contains another.
     """
     document = explain(bundle)
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

@@ -66,4 +66,4 @@ def command(
 
     request = ExportRequest(results=results, scores=scores, options=options)
     document = export_results(format_name, request, Path(out))
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

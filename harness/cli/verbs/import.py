@@ -6,12 +6,11 @@ from pathlib import Path
 import click
 
 from harness.cli.command import CommandResult, json_command
-from harness.cli.options import results_option
+from harness.cli.options import PATH, results_option
 from harness.cli.printer import Printer
 from harness.formats.imports import ImportDocument, ImportedItem, NameCount, import_archive
 from harness.records import Finding
-from harness.run import bundle_import
-from harness.run.bundle_import import ImportResult
+from harness.run.bundle_import import import_bundles
 
 FINDINGS_SHOWN = 20
 
@@ -19,8 +18,11 @@ BUNDLE = "bundle"
 """Format of this program's own bundles, in addition to the plug-ins of kind `formats`."""
 
 
-def _findings(result: ImportResult) -> tuple[Finding, ...]:
-    unsealed = [
+def list_bundles(path: Path, results: Path, key: Path | None) -> ImportDocument:
+    """Import bundles with `import_bundles`, which may raise its errors, and list them."""
+    result = import_bundles(path, results, key)
+    runs = [bundle.run for bundle in result.admitted]
+    findings = [
         Finding(
             rule="bundle-unsealed",
             level="warn",
@@ -29,22 +31,11 @@ def _findings(result: ImportResult) -> tuple[Finding, ...]:
         )
         for place in result.left_out
     ]
-    known = [
+    findings += [
         Finding(rule="bundle-known", level="info", message=f"{bundle.run.id} was imported before")
         for bundle in result.admitted
         if not bundle.fresh
     ]
-    return (*unsealed, *known)
-
-
-def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocument:
-    """Import bundles and list them.
-
-    Raises:
-        (what `bundle_import.import_bundles` raises)
-    """
-    result = bundle_import.import_bundles(path, results, key)
-    runs = [bundle.run for bundle in result.admitted]
     names: dict[str, set[str]] = {
         "workload": {run.workload.name for run in runs},
         "submission": {run.submission.name for run in runs},
@@ -73,7 +64,7 @@ def import_bundles(path: Path, results: Path, key: Path | None) -> ImportDocumen
             )
             for run in runs
         ),
-        findings=_findings(result),
+        findings=tuple(findings),
         rulesets=(),
     )
 
@@ -100,11 +91,11 @@ def _show(document: ImportDocument, printer: Printer) -> None:
 
 @json_command("import")
 @click.argument("format_name", metavar="FORMAT")
-@click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
+@click.argument("path", type=PATH, metavar="PATH")
 @results_option
 @click.option(
     "--key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="For bundles: public key that must have signed each one.",
 )
@@ -119,9 +110,9 @@ def command(format_name: str, path: Path, results: Path, key: Path | None) -> Co
     be signed with --key.
     """
     if format_name == BUNDLE:
-        document = import_bundles(path, results, key)
+        document = list_bundles(path, results, key)
     elif key is not None:
         raise click.UsageError("--key is only for bundles; other formats are not signed")
     else:
         document = import_archive(format_name, path, results)
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

@@ -13,6 +13,7 @@ import tomli_w
 
 from harness.api import WorkloadSpec
 from harness.cli.command import CommandResult, Document, json_command
+from harness.cli.options import PATH
 from harness.cli.printer import Printer
 from harness.records import reference_of
 from harness.registry import UnknownPlugin, find
@@ -63,18 +64,7 @@ def submission_toml(fields: Mapping[str, object], settings: Mapping[str, object]
     return template.substitute(values, more=tomli_w.dumps(settings)).rstrip("\n") + "\n"
 
 
-def _open_reference(workload: str) -> Source:
-    try:
-        return open_submission(reference_of(workload))
-    except UnknownPlugin as error:
-        raise SubmissionError(
-            f"workload '{workload}' has no reference submission to copy; use "
-            "--division open, or write train.py by hand"
-        ) from error
-
-
 def _write(folder: Path, fields: dict[str, object], reference: Source | None) -> None:
-    """Write the files: a copy of the reference, or the template."""
     settings: dict[str, object] = {}
     if reference is None:
         shutil.copyfile(TEMPLATES / "open.py.txt", folder / "train.py")
@@ -116,13 +106,18 @@ def create_submission(folder: Path, workload: str, division: Division) -> InitDo
             f"{spec.name} has no {division} division; use --division {spec.divisions[0]}"
         )
     _check_folder(folder)
-    reference = _open_reference(spec.name) if division == "closed" else None
-    title = f"{folder.name} on {spec.title}"
+    try:
+        reference = open_submission(reference_of(spec.name)) if division == "closed" else None
+    except UnknownPlugin as error:
+        raise SubmissionError(
+            f"workload '{spec.name}' has no reference submission to copy; use "
+            "--division open, or write train.py by hand"
+        ) from error
+    fields = {"title": f"{folder.name} on {spec.title}", "division": division}
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         scratch.chmod(0o755)
-        fields: dict[str, object] = {"title": title, "division": division, "workloads": [spec.name]}
-        _write(scratch, fields, reference)
+        _write(scratch, {**fields, "workloads": [spec.name]}, reference)
         scratch.rename(folder)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -147,7 +142,7 @@ def _show(document: InitDocument, printer: Printer) -> None:
 
 
 @json_command("init")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="NAME")
+@click.argument("folder", type=PATH, metavar="NAME")
 @click.option("--workload", required=True, metavar="W", help="Workload that it trains on.")
 @click.option(
     "--division",
@@ -163,4 +158,4 @@ def command(folder: Path, workload: str, division: Division) -> CommandResult:
     never overwritten.
     """
     document = create_submission(folder, workload, division)
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

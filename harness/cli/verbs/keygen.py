@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from harness.cli.command import CommandResult, Document, json_command
+from harness.cli.options import PATH
 from harness.cli.printer import Printer
 from harness.sign import PUBLIC_SUFFIX, generate
 
@@ -20,22 +21,20 @@ class KeygenDocument(Document):
     """SHA-256 of the raw public key."""
 
 
+def _show(document: KeygenDocument, printer: Printer) -> None:
+    printer.line(f"private key: {document.private_key} (keep it secret)")
+    printer.line(f"public key: {document.public_key}")
+    printer.line(f"key id: {document.key_id}")
+
+
 @json_command("keygen")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 def command(file: Path) -> CommandResult:
     """Make an ed25519 key pair: the private key FILE (mode 0600) and the public key FILE.pub.
 
     Existing files are never overwritten. The extra `sign` must be installed.
     """
     key_id = generate(file)
-    document = KeygenDocument(
-        private_key=str(file), public_key=f"{file}{PUBLIC_SUFFIX}", key_id=key_id
-    )
-
-    def show(printer: Printer) -> None:
-        """Print the result."""
-        printer.line(f"private key: {document.private_key} (keep it secret)")
-        printer.line(f"public key: {document.public_key}")
-        printer.line(f"key id: {document.key_id}")
-
-    return CommandResult(document, show)
+    public = f"{file}{PUBLIC_SUFFIX}"
+    document = KeygenDocument(private_key=str(file), public_key=public, key_id=key_id)
+    return CommandResult(document, _show)

@@ -8,7 +8,7 @@ import click
 from pydantic import Field
 
 from harness.cli.command import CommandResult, Document, json_command
-from harness.cli.options import OneOf
+from harness.cli.failure import unknown
 from harness.cli.printer import Printer
 from harness.plugins import Availability
 from harness.records.base import Record
@@ -97,22 +97,14 @@ def _describe_workload(plugin: Plugin) -> tuple[str, Facts]:
 
 def _describe_submission(plugin: Plugin) -> tuple[str, Facts]:
     file = open_submission(str(plugin.value)).file
-    return file.title, {
-        "workloads": ", ".join(file.workloads),
-        "division": file.division,
-        "team": file.team,
-        "methods": ", ".join(file.methods),
-    }
+    lists = {"workloads": ", ".join(file.workloads), "methods": ", ".join(file.methods)}
+    return file.title, {**lists, "division": file.division, "team": file.team}
 
 
 def _describe_ruleset(plugin: Plugin) -> tuple[str, Facts]:
     rules = load_ruleset(str(plugin.value))
-    return rules.title, {
-        "seeds_count": rules.run.seeds_count,
-        "snapshot_rule": rules.run.snapshot_rule,
-        "extends": rules.extends,
-        "about": rules.about,
-    }
+    run: Facts = {"seeds_count": rules.run.seeds_count, "snapshot_rule": rules.run.snapshot_rule}
+    return rules.title, {**run, "extends": rules.extends, "about": rules.about}
 
 
 def _describe(plugin: Plugin, *names: str) -> tuple[str, Facts]:
@@ -148,34 +140,29 @@ def _broken_item(kind: str, broken: Broken) -> PluginItem:
     )
 
 
-def _loaded_item(kind: str, plugin: Plugin) -> PluginItem:
-    title, facts = DESCRIBERS.get(kind, _describe)(plugin)
-    available: Any = plugin.value.probe() if kind in PROBED else None
-    if kind in PROBED and not isinstance(available, Availability):
-        raise TypeError("probe() returned no Availability")
-    return PluginItem(
-        kind=kind,
-        name=plugin.name,
-        title=title,
-        origin=plugin.source.origin,
-        error="",
-        available=available.ok if available else None,
-        reason=available.reason if available else "",
-        advice=available.advice if available else "",
-        facts=facts,
-    )
-
-
 def item_of(kind: str, plugin: Plugin | Broken) -> PluginItem:
     """Describe one plug-in; a plug-in that raises an error is shown as broken."""
     if isinstance(plugin, Broken):
         return _broken_item(kind, plugin)
     try:
-        return _loaded_item(kind, plugin)
+        title, facts = DESCRIBERS.get(kind, _describe)(plugin)
+        found: Any = plugin.value.probe() if kind in PROBED else None
+        if kind in PROBED and not isinstance(found, Availability):
+            raise TypeError("probe() returned no Availability")  # noqa: TRY301 - shown as its error
+        return PluginItem(
+            kind=kind,
+            name=plugin.name,
+            title=title,
+            origin=plugin.source.origin,
+            error="",
+            available=found.ok if found else None,
+            reason=found.reason if found else "",
+            advice=found.advice if found else "",
+            facts=facts,
+        )
     except Exception as error:  # noqa: BLE001 - plug-ins may raise anything
-        text = " ".join(str(error).split())
-        broken = Broken(plugin.name, f"{type(error).__name__}: {text}", plugin.source)
-        return _broken_item(kind, broken)
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return _broken_item(kind, Broken(plugin.name, text, plugin.source))
 
 
 def items_of(kind: str) -> list[PluginItem]:
@@ -183,42 +170,20 @@ def items_of(kind: str) -> list[PluginItem]:
     return [item_of(kind, plugin) for plugin in discover(kind)]
 
 
-def _show_overview(document: ListDocument, printer: Printer) -> None:
-    rows = []
-    for kind in document.kinds:
-        items = [item for item in document.plugins if item.kind == kind]
-        names = ", ".join(item.name for item in items if not item.error)
-        broken = ", ".join(item.name for item in items if item.error)
-        rows.append((kind, len(items), names, broken))
-    printer.table(("kind", "count", "names", "broken"), rows, right=("count",))
-    printer.line()
-    printer.line("details: joulemark list KIND")
-
-
-def _state(item: PluginItem) -> str:
-    if item.error:
-        return "broken"
-    return {True: "ok", False: "missing", None: ""}[item.available]
-
-
-def _note(item: PluginItem) -> str:
+def _state_cells(item: PluginItem) -> tuple[str, str]:
+    state = "broken" if item.error else {True: "ok", False: "missing", None: ""}[item.available]
     reason = item.error or item.reason
-    return f"{reason}; {item.advice}" if item.advice and reason else reason
+    return state, f"{reason}; {item.advice}" if item.advice and reason else reason
 
 
 def _show_kind(kind: str, items: Sequence[PluginItem], printer: Printer) -> None:
     names = COLUMNS.get(kind, ())
-    with_state = any(_state(item) for item in items)
-    rows = [
-        (
-            item.name,
-            *(item.facts.get(name) for name in names),
-            item.title,
-            *((_state(item), _note(item)) if with_state else ()),
-        )
-        for item in items
-    ]
-    columns = ("name", *names, "title", *(("state", "note") if with_state else ()))
+    states = [_state_cells(item) for item in items]
+    columns: tuple[str, ...] = ("name", *names, "title")
+    rows = [(i.name, *(i.facts.get(name) for name in names), i.title) for i in items]
+    if any(state for state, _ in states):
+        columns = (*columns, "state", "note")
+        rows = [(*row, *cells) for row, cells in zip(rows, states, strict=True)]
     printer.table(columns, rows, right=("target", "spread", "budget_s", "seeds_count"))
     with_data = [item for item in items if item.facts.get("data")]
     if with_data:
@@ -230,15 +195,33 @@ def _show_kind(kind: str, items: Sequence[PluginItem], printer: Printer) -> None
 
 def _show(document: ListDocument, printer: Printer) -> None:
     if len(document.kinds) > 1:
-        _show_overview(document, printer)
+        rows = []
+        for kind in document.kinds:
+            items = [item for item in document.plugins if item.kind == kind]
+            names = ", ".join(item.name for item in items if not item.error)
+            broken = ", ".join(item.name for item in items if item.error)
+            rows.append((kind, len(items), names, broken))
+        printer.table(("kind", "count", "names", "broken"), rows, right=("count",))
+        printer.line()
+        printer.line("details: joulemark list KIND")
     elif document.plugins:
         _show_kind(document.kinds[0], document.plugins, printer)
     else:
         printer.line(f"there are no {document.kinds[0]}")
 
 
+def parse_kind(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """Return a kind of plug-in, also from its singular; raises `click.UsageError` for others."""
+    for word in (value.lower(), f"{value.lower()}s") if value is not None else ():
+        if word in KINDS:
+            return word
+    if value is not None:
+        raise click.UsageError(unknown("kind", value, KINDS), ctx)
+    return None
+
+
 @json_command("list")
-@click.argument("kind", type=OneOf("kind", KINDS), required=False)
+@click.argument("kind", required=False, callback=parse_kind, metavar=f"[{'|'.join(KINDS)}]")
 def command(kind: str | None) -> CommandResult:
     """List the plug-ins of a KIND; without KIND, an overview of all.
 
@@ -247,4 +230,4 @@ def command(kind: str | None) -> CommandResult:
     kinds = (kind,) if kind else KINDS
     plugins = tuple(item for name in kinds for item in items_of(name))
     document = ListDocument(kinds=kinds, plugins=plugins)
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

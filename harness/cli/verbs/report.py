@@ -138,4 +138,4 @@ def command(
     )
     if opens:
         click.launch(document.index)
-    return CommandResult(document, lambda printer: _show(document, printer))
+    return CommandResult(document, _show)

@@ -1,6 +1,6 @@
 """`joulemark rerun`: repeat a sealed run on this machine and compare."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -9,6 +9,7 @@ from pydantic import Field
 from harness.bundle import Bundle
 from harness.cli.command import CommandResult, Document, json_command
 from harness.cli.options import (
+    PATH,
     key_option,
     launcher_option,
     meter_option,
@@ -22,7 +23,7 @@ from harness.cli.run_document import RunDocument, document_of, show_series
 from harness.errors import ExitCode
 from harness.launchers._without_namespace import trusted
 from harness.launchers.choice import PLAIN
-from harness.records import Figure, Ruleset, Score
+from harness.records import Ruleset, Score
 from harness.records.confirm import Confirmation, ConfirmRow
 from harness.rules.load import load_ruleset
 from harness.run.order import Watcher
@@ -61,21 +62,18 @@ class RerunDocument(Document):
     exit_code: int
 
 
-def _score_of(folders: Sequence[Path], ruleset: Ruleset) -> Score | None:
+def _score_of(folders: Iterable[Path], ruleset: Ruleset) -> Score | None:
     """Score exactly these runs of one submission; None without runs."""
     attempts = [attempt for folder in folders for attempt in read_attempts(folder, ruleset)[0]]
     # A repeated trial represents itself, not the study that it was part of.
-    runs = tuple(
-        attempt.run.model_copy(
-            update={"score": attempt.run.score.model_copy(update={"trial": None})}
-        )
-        for attempt in attempts
-    )
+    scores = [attempt.run.score.model_copy(update={"trial": None}) for attempt in attempts]
+    pairs = zip(attempts, scores, strict=True)
+    runs = tuple(attempt.run.model_copy(update={"score": score}) for attempt, score in pairs)
     return score_of(Group(runs, ruleset, ruleset.name)) if runs else None
 
 
 def _series_scores(
-    own: Sequence[Path], reference: Sequence[Path], ruleset: Ruleset
+    own: Iterable[Path], reference: Iterable[Path], ruleset: Ruleset
 ) -> SeriesScores:
     score = _score_of(own, ruleset)
     assert score is not None
@@ -115,9 +113,9 @@ def rerun(folder: Path, request: SeriesRequest, margin: float, watcher: Watcher)
     rules = request.ruleset
     confirmation = None
     if not any(result.run.window.ended_by == "interrupt" for result in run_results):
-        own = [result.bundle for result in run_results if not result.is_reference]
-        other = [result.bundle for result in run_results if result.is_reference]
-        old = _series_scores([b.folder for b in series], [b.folder for b in reference], rules)
+        own = (result.bundle for result in run_results if not result.is_reference)
+        other = (result.bundle for result in run_results if result.is_reference)
+        old = _series_scores((b.folder for b in series), (b.folder for b in reference), rules)
         terms = ConfirmRules(margin, rules.score.confidence, rules.score.target_alpha)
         confirmation = confirm(old, _series_scores(own, other, rules), terms)
     return RerunDocument(
@@ -133,21 +131,19 @@ def _interval(low: float | None, high: float | None) -> str:
     return " .. ".join("open" if end is None else f"{end:.4g}" for end in (low, high))
 
 
-def _figure(figure: Figure | None) -> str | None:
-    if figure is None:
-        return None
-    return f"{figure.value:.4g} ({_interval(figure.low, figure.high)}), n = {figure.n}"
-
-
 def _cells(row: ConfirmRow) -> Sequence[object]:
+    old, new = (
+        f"{figure.value:.4g} ({_interval(figure.low, figure.high)}), n = {figure.n}"
+        if figure
+        else None
+        for figure in (row.old, row.new)
+    )
     change = interval = None
     if row.change is not None:
         is_ratio = row.quantity in ("time_to_target_s", "energy_to_target_j")
         unit = " × reference's" if row.relative else " ×" if is_ratio else ""
         change, interval = f"{row.change:.4g}{unit}", _interval(row.low, row.high)
-    return (
-        row.quantity, _figure(row.old), _figure(row.new), change, interval, row.verdict, row.note,
-    )  # fmt: skip
+    return (row.quantity, old, new, change, interval, row.verdict, row.note)
 
 
 def _show(document: RerunDocument, printer: Printer) -> None:
@@ -169,7 +165,7 @@ def _show(document: RerunDocument, printer: Printer) -> None:
 
 
 @json_command("rerun")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PATH)
 @click.option(
     "--seeds", type=click.IntRange(min=1), metavar="N", help="Number of runs; default: the rules'."
 )
@@ -221,4 +217,4 @@ def command(
     )
     with display_for(request.workload, quiet=quiet) as display:
         document = rerun(bundle, request, margin / 100, display)
-    return CommandResult(document, lambda printer: _show(document, printer), document.exit_code)
+    return CommandResult(document, _show, document.exit_code)

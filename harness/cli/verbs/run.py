@@ -14,7 +14,6 @@ from harness.cli.options import (
     results_option,
     ruleset_options,
 )
-from harness.cli.printer import Printer
 from harness.cli.progress import display_for
 from harness.records import Ruleset
 from harness.run.series import SeriesRequest, run_series
@@ -114,13 +113,7 @@ def command(
     with display_for(workload, quiet=quiet) as display:
         run_results = run_series(request, display)
     # Scoring is imported after the runs, so that it uses no memory while they are measured.
-    from harness.cli.run_document import document_of, show_next, show_series
+    from harness.cli.run_document import document_of, show_run
 
     document = document_of(run_results, ruleset, results)
-
-    def show(printer: Printer) -> None:
-        """Print the result."""
-        show_series(document, printer)
-        show_next(document, printer)
-
-    return CommandResult(document, show, document.exit_code)
+    return CommandResult(document, show_run, document.exit_code)

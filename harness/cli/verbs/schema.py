@@ -14,8 +14,6 @@ from harness.cli.group import verb_names
 from harness.cli.run_document import RunDocument
 from harness.records import Record
 
-_SUFFIX = "Document"
-
 
 class ErrorBody(Record):
     """An error."""
@@ -34,10 +32,6 @@ class ErrorDocument(Document):
     error: ErrorBody
 
 
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
-
-
 def models() -> dict[str, type[Record]]:
     """Return all documents and records by name.
 
@@ -47,14 +41,14 @@ def models() -> dict[str, type[Record]]:
     result: dict[str, type[Record]] = {"error": ErrorDocument, "run": RunDocument}
     for verb in verb_names():
         module = importlib.import_module(f"harness.cli.verbs.{verb}")
-        wanted = f"{verb.capitalize()}{_SUFFIX}"
-        document = getattr(module, "DOCUMENT", getattr(module, wanted, None))
-        if document is not None:
+        named = getattr(module, f"{verb.capitalize()}Document", None)
+        if document := getattr(module, "DOCUMENT", named):
             result[verb] = document
     for name in records.__all__:
         value = getattr(records, name)
         if isinstance(value, type) and issubclass(value, Record) and value is not Record:
-            result[f"record-{_kebab(name)}"] = value
+            words = re.sub(r"(?<!^)(?=[A-Z])", "-", name)
+            result[f"record-{words.lower()}"] = value
     return result
 
 

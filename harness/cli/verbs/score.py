@@ -26,6 +26,6 @@ def command(results: Path, ruleset: Ruleset | None) -> CommandResult:
     """
     if ruleset and scores_imports(results, ruleset):
         imported = score_imported(results, ruleset)
-        return CommandResult(imported, lambda printer: show_imported(imported, printer))
+        return CommandResult(imported, show_imported)
     document = score_document(results, ruleset)
-    return CommandResult(document, lambda printer: show_scores(document, printer))
+    return CommandResult(document, show_scores)

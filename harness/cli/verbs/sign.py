@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from harness.cli.command import CommandResult, Document, json_command
+from harness.cli.options import PATH
 from harness.cli.printer import Printer
 from harness.sign import SignError, key_id, load_key, sign
 from harness.verify import verify
@@ -18,11 +19,17 @@ class SignDocument(Document):
     """Folders of the bundles that were signed."""
 
 
+def _show(document: SignDocument, printer: Printer) -> None:
+    for place in document.signed:
+        printer.line(f"signed {place}")
+    printer.line(f"key id: {document.key_id}")
+
+
 @json_command("sign")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @click.option(
     "--key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     envvar="JOULEMARK_KEY",
     show_envvar=True,
@@ -43,11 +50,4 @@ def command(path: Path, key: Path) -> CommandResult:
     for place in sealed:
         sign(report.root / place, private)
     document = SignDocument(key_id=key_id(private.public_key()), signed=tuple(sealed))
-
-    def show(printer: Printer) -> None:
-        """Print the result."""
-        for place in document.signed:
-            printer.line(f"signed {place}")
-        printer.line(f"key id: {document.key_id}")
-
-    return CommandResult(document, show)
+    return CommandResult(document, _show)

@@ -7,6 +7,7 @@ from typing import Literal
 import click
 
 from harness.cli.command import CommandResult, Document, json_command
+from harness.cli.options import PATH
 from harness.cli.printer import Printer
 from harness.errors import ExitCode
 from harness.verify import Report, verify
@@ -38,35 +39,21 @@ def _verdict(bundle: BundleReport) -> str:
     return "ok" if bundle.state == "sealed" else "incomplete"
 
 
-def _show_bundle(bundle: BundleReport, printer: Printer) -> None:
-    printer.heading(f"{bundle.run_id}: {bundle.state}, status {bundle.status}")
-    rows = [(check.rule, check.verdict, check.message) for check in bundle.checks]
-    printer.table(("check", "verdict", "message"), rows)
-
-
-def _show_tree(report: Report, printer: Printer) -> None:
-    rows: list[tuple[str, ...]] = [
-        (bundle.bundle, bundle.state, bundle.status, _verdict(bundle), _counts(bundle.checks))
-        for bundle in report.bundles
-    ]
-    rows += [
-        (
-            ledger.ledger,
-            "ledger",
-            f"{ledger.rows_count} rows",
-            "ok" if ledger.ok else "fail",
-            _counts(ledger.checks),
-        )
-        for ledger in report.ledgers
-    ]
-    printer.table(("bundle or ledger", "state", "status", "verdict", "checks"), rows)
-
-
 def _show(report: Report, printer: Printer) -> None:
     if report.kind == "bundle":
-        _show_bundle(report.bundles[0], printer)
+        (bundle,) = report.bundles
+        printer.heading(f"{bundle.run_id}: {bundle.state}, status {bundle.status}")
+        rows = [(check.rule, check.verdict, check.message) for check in bundle.checks]
+        printer.table(("check", "verdict", "message"), rows)
     else:
-        _show_tree(report, printer)
+        places: list[tuple[str, ...]] = [
+            (bundle.bundle, bundle.state, bundle.status, _verdict(bundle), _counts(bundle.checks))
+            for bundle in report.bundles
+        ]
+        for ledger in report.ledgers:
+            size, verdict = f"{ledger.rows_count} rows", "ok" if ledger.ok else "fail"
+            places.append((ledger.ledger, "ledger", size, verdict, _counts(ledger.checks)))
+        printer.table(("bundle or ledger", "state", "status", "verdict", "checks"), places)
     printer.line()
     for line in report.failures():
         printer.line(f"fail: {line}", "red")
@@ -86,10 +73,10 @@ def _show(report: Report, printer: Printer) -> None:
 
 
 @json_command("verify")
-@click.argument("path", type=click.Path(path_type=Path), default="results", metavar="[PATH]")
+@click.argument("path", type=PATH, default="results", metavar="[PATH]")
 @click.option(
     "--key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Public key that must have signed every bundle.",
 )
@@ -109,4 +96,4 @@ def command(path: Path, key: Path | None) -> CommandResult:
         checks=report.checks,
     )
     code = ExitCode.OK if report.ok else ExitCode.INVALID
-    return CommandResult(document, lambda printer: _show(report, printer), code)
+    return CommandResult(document, lambda _, printer: _show(report, printer), code)

@@ -1,33 +1,21 @@
 """The metric of every snapshot over time or energy, one line per run, with the target."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 
+from harness.records import MetricResult
 from harness.report import numbers
 from harness.report.charts.svg import Axes, Drawing, Point, Scale, padded
 from harness.report.digest import MetricCurve
-from harness.report.entries import Entry
 
 WIDTH, HEIGHT = 920.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 908.0, 30.0, 278.0
 BAND_POINTS = 120
 TOOLTIPS_MAX = 40
 """With more snapshots only the scored ones have tooltips."""
-
-
-class Abscissa(NamedTuple):
-    """What a metric is drawn over."""
-
-    base: str
-    """Base unit, `s` or `J`."""
-    name: str
-
-
-TIME = Abscissa("s", "time since the start signal")
-ENERGY = Abscissa("J", "energy since the start signal")
 
 
 class Band(NamedTuple):
@@ -65,42 +53,9 @@ def band_of(entries: Sequence[Sequence[MetricCurve]]) -> Band | None:
     return Band(columns[0], columns[1], columns[2], len(curves))
 
 
-class _Plot(NamedTuple):
-    """The plotting area, with the unit of its abscissa."""
-
-    axes: Axes
-    over: Abscissa
-    unit: numbers.Unit
-
-    def points(self, pairs: Iterable[Point]) -> list[Point]:
-        return self.axes.points((x / self.unit.factor, value) for x, value in pairs)
-
-
-def _plot(curves: Sequence[MetricCurve], target: float, over: Abscissa) -> _Plot:
-    last = max(x for curve in curves for _, x, _ in curve.points)
-    unit = numbers.unit_for([last], over.base)
-    low, high = padded([target, *(value for curve in curves for _, _, value in curve.points)])
-    x = Scale(0.0, last / unit.factor * 1.02 or 1.0, LEFT, RIGHT)
-    return _Plot(Axes(x, Scale(low, high, BOTTOM, TOP)), over, unit)
-
-
-def _draw_band(drawing: Drawing, plot: _Plot, band: Band) -> None:
-    end = plot.axes.x.high * plot.unit.factor
-    rows = [row for row in zip(band.x, band.low, band.high, strict=True) if row[0] <= end]
-    upper = plot.points((x, high) for x, _, high in rows)
-    lower = plot.points((x, low) for x, low, _ in rows)
-    drawing.area(upper, lower, "board-band")
-
-
-def _draw_target(drawing: Drawing, axes: Axes, target: float) -> None:
-    level = axes.y(target)
-    drawing.line([(LEFT, level), (RIGHT, level)], "target")
-    text = f"target {numbers.exact(target)}"
-    drawing.text((RIGHT - 4, level + 15), text, "label target-label end")
-
-
-def _draw_curve(drawing: Drawing, plot: _Plot, curve: MetricCurve, *, tooltips: bool) -> None:
-    points = plot.points((x, value) for _, x, value in curve.points)
+def _draw_curve(
+    drawing: Drawing, curve: MetricCurve, points: Sequence[Point], base: str, *, tooltips: bool
+) -> None:
     drawing.line(points, "run-line")
     if not tooltips:
         drawing.dots(points, "dots")
@@ -111,33 +66,53 @@ def _draw_curve(drawing: Drawing, plot: _Plot, curve: MetricCurve, *, tooltips: 
         style = ("dot counted" if curve.reached else "dot missed") if scored else "dot"
         text = (
             f"seed {curve.seed}, snapshot {index}: {numbers.plain(value, 4)} "
-            f"after {numbers.quantity(x, plot.over.base)}{', scored' if scored else ''}"
+            f"after {numbers.quantity(x, base)}{', scored' if scored else ''}"
         )
         drawing.circle(point, 4.5 if scored else 2.2, style, text)
 
 
 def curve_chart(
-    entry: Entry, ident: str, curves: Sequence[MetricCurve], over: Abscissa, band: Band | None
+    quality: MetricResult, ident: str, curves: Sequence[MetricCurve], base: str, band: Band | None
 ) -> Markup | None:
-    """Draw the curves of all runs of an entry on the band of the board; None without a curve."""
+    """Draw the curves of all runs of an entry on the band of the board; None without a curve.
+
+    Args:
+        quality: the metric and its target.
+        ident: an id that is unique on the page.
+        curves: the metric of each run.
+        base: base unit of what they are drawn over: `s` for time, `J` for energy.
+        band: range of all runs of the board.
+    """
     if not curves:
         return None
-    quality = entry.score.quality
-    plot = _plot(curves, quality.target, over)
+    last = max(x for curve in curves for _, x, _ in curve.points)
+    values = [value for curve in curves for _, _, value in curve.points]
+    unit = numbers.unit_for([last], base)
+    across = Scale(0.0, last / unit.factor * 1.02 or 1.0, LEFT, RIGHT)
+    axes = Axes(across, Scale(*padded([quality.target, *values]), BOTTOM, TOP))
     drawing = Drawing(WIDTH, HEIGHT)
+    over = f"{'time' if base == 's' else 'energy'} since the start signal"
     arrow = "↑" if quality.better == "higher" else "↓"
-    plot.axes.draw(drawing, f"{over.name}, {plot.unit.symbol}", f"{quality.name} {arrow}")
+    axes.draw(drawing, f"{over}, {unit.symbol}", f"{quality.name} {arrow}")
     if band is not None:
-        _draw_band(drawing, plot, band)
-    _draw_target(drawing, plot.axes, quality.target)
+        inside = [at for at, x in enumerate(band.x) if x <= across.high * unit.factor]
+        ends = [
+            axes.points((band.x[at] / unit.factor, row[at]) for at in inside)
+            for row in (band.high, band.low)
+        ]
+        drawing.area(ends[0], ends[1], "board-band")
+    level = axes.y(quality.target)
+    drawing.line([(LEFT, level), (RIGHT, level)], "target")
+    label = f"target {numbers.exact(quality.target)}"
+    drawing.text((RIGHT - 4, level + 15), label, "label target-label end")
     tooltips = sum(len(curve.points) for curve in curves) <= TOOLTIPS_MAX
     for curve in curves:
-        _draw_curve(drawing, plot, curve, tooltips=tooltips)
+        points = axes.points((x / unit.factor, value) for _, x, value in curve.points)
+        _draw_curve(drawing, curve, points, base, tooltips=tooltips)
     reached = sum(curve.reached for curve in curves)
     summary = (
         f"{len(curves)} runs with snapshots, {reached} of them reached the target of "
         f"{numbers.exact(quality.target)} ({quality.name}, {quality.better} is better). "
         "The table of runs has the numbers."
     )
-    title = f"{quality.name} of each run over {over.name}"
-    return drawing.markup(ident, title, summary)
+    return drawing.markup(ident, f"{quality.name} of each run over {over}", summary)

@@ -9,7 +9,7 @@ from harness.measure.energy import PowerSeries
 from harness.measure.trace import Trace
 from harness.records import Domain
 from harness.report import numbers
-from harness.report.breakdown import DEPTH_MAX, Phase, merged, phases_of
+from harness.report.breakdown import DEPTH_MAX, merged, phases_of
 from harness.report.charts.svg import Axes, Drawing, Scale, px
 from harness.report.entries import EntryRun
 from harness.report.traces import envelope, power_of
@@ -59,7 +59,7 @@ class _PowerChart:
 
     def __init__(self, run: EntryRun, tracks: Sequence[Track]) -> None:
         assert run.run is not None
-        self.run, self.record, self.tracks = run, run.run, tracks
+        self.run, self.record = run, run.run
         window = run.run.window
         times = [ns / 1e9 for ns in (window.launch_ns, window.end_ns) if ns is not None]
         times += [float(track.series.t_s[at]) for track in tracks for at in (0, -1)]
@@ -78,43 +78,31 @@ class _PowerChart:
         self.drawing = Drawing(WIDTH, self.axes.y.start + 42)
 
     def x(self, t_ns: int) -> float:
-        """Return the pixel of a time."""
         return self.axes.x(t_ns / 1e9 - self.zero_s)
 
-    def draw_outside(self) -> None:
-        """Shade what is outside the run window and not scored."""
-        window, top, base = self.record.window, self.axes.y.end, self.axes.y.start
-        if window.gun_ns is not None:
-            self.drawing.rectangle((LEFT, top), (self.x(window.gun_ns), base), "outside")
-        if window.end_ns is not None:
-            self.drawing.rectangle((self.x(window.end_ns), top), (RIGHT, base), "outside")
-
-    def draw_phase(self, phase: Phase, colour: int) -> None:
-        """Draw a phase as a box with its name, if it fits."""
-        left = self.x(phase.start_ns)
-        right = max(self.x(phase.end_ns), left + 0.6)
-        top = TOP - 10 + STRIP_HEIGHT * phase.depth
-        length = numbers.quantity((phase.end_ns - phase.start_ns) / 1e9, "s")
-        title = f"{phase.name}: {length}, as reported by the submission"
-        corner = (right, top + STRIP_HEIGHT - 4)
-        self.drawing.rectangle((left, top), corner, f"phase p{colour}", title)
-        if right - left > LETTER_WIDTH * len(phase.name) + 8:
-            self.drawing.text((left + 5, top + 11), phase.name, "label phase-name")
+    def draw_phases(self, names: Sequence[str]) -> None:
+        """Draw each phase as a box with its name, if it fits."""
+        for phase in self.phases:
+            left = self.x(phase.start_ns)
+            right = max(self.x(phase.end_ns), left + 0.6)
+            top = TOP - 10 + STRIP_HEIGHT * phase.depth
+            length = numbers.quantity((phase.end_ns - phase.start_ns) / 1e9, "s")
+            title = f"{phase.name}: {length}, as reported by the submission"
+            corner = (right, top + STRIP_HEIGHT - 4)
+            style = f"phase p{names.index(phase.name) % COLOURS}"
+            self.drawing.rectangle((left, top), corner, style, title)
+            if right - left > LETTER_WIDTH * len(phase.name) + 8:
+                self.drawing.text((left + 5, top + 11), phase.name, "label phase-name")
 
     def draw_track(self, track: Track) -> None:
         """Draw the power of one domain: its readings, or their envelope where there are many."""
         series, axes = track.series, self.axes
-        if len(series.t_s) <= 2 * BINS:
-            points = zip(series.t_s - self.zero_s, series.power_w, strict=True)
-            self.drawing.line(axes.points(points), f"power drawn {track.style}")
-            return
-        thin = envelope(series, BINS)
-        t_s = thin.t_s - self.zero_s
-        high, low, mean = (
-            axes.points(zip(t_s, watts, strict=True))
-            for watts in (thin.high_w, thin.low_w, thin.mean_w)
-        )
-        self.drawing.area(high, low, f"band {track.style}")
+        t_s, mean_w = series.t_s, series.power_w
+        if len(t_s) > 2 * BINS:
+            t_s, low_w, mean_w, high_w = envelope(series, BINS)
+            high, low = (zip(t_s - self.zero_s, ends, strict=True) for ends in (high_w, low_w))
+            self.drawing.area(axes.points(high), axes.points(low), f"band {track.style}")
+        mean = axes.points(zip(t_s - self.zero_s, mean_w, strict=True))
         self.drawing.line(mean, f"power drawn {track.style}")
 
     def draw_snapshots(self) -> None:
@@ -141,30 +129,22 @@ class _PowerChart:
             side, shift = ("end", -4) if x > (LEFT + RIGHT) / 2 else ("start", 4)
             self.drawing.text((x + shift, TOP - 16), name, f"label phase-name {side}")
 
-    def description(self, names: Sequence[str]) -> str:
-        """Describe the chart in a sentence."""
-        parts = [
-            f"{track.series.domain} {numbers.quantity(float(track.series.power_w.mean()), 'W')} on "
-            f"average, at most {numbers.quantity(float(track.series.power_w.max()), 'W')}"
-            f"{' (modelled, not measured)' if track.modelled else ''}"
-            for track in self.tracks
-        ]
-        phases = f"Phases: {', '.join(names)}." if names else "The submission reported no phases."
-        return f"Run {self.run.score.run_id}: {'; '.join(parts)}. {phases}"
-
 
 def power_chart(run: EntryRun, tracks: Sequence[Track], ident: str) -> Markup | None:
     """Draw the power of one run; None where there are no readings."""
     if run.run is None or not tracks:
         return None
     chart = _PowerChart(run, tracks)
-    drawing, axes = chart.drawing, chart.axes
-    chart.draw_outside()
+    drawing, axes, window = chart.drawing, chart.axes, run.run.window
+    # What is outside the run window is not scored.
+    for t_ns, edge in ((window.gun_ns, LEFT), (window.end_ns, RIGHT)):
+        if t_ns is not None:
+            left, right = sorted((edge, chart.x(t_ns)))
+            drawing.rectangle((left, axes.y.end), (right, axes.y.start), "outside")
     axes.draw(drawing, "seconds since the start signal", "")
     start = len(drawing.pieces)
     names = sorted({phase.name for phase in chart.phases})
-    for phase in chart.phases:
-        chart.draw_phase(phase, names.index(phase.name) % COLOURS)
+    chart.draw_phases(names)
     for track in tracks:
         chart.draw_track(track)
     chart.draw_snapshots()
@@ -175,5 +155,12 @@ def power_chart(run: EntryRun, tracks: Sequence[Track], ident: str) -> Markup | 
         f' data-low="{axes.x.low:.9g}" data-high="{axes.x.high:.9g}" '
         f'data-base="{px(axes.y.start)}" data-top="{px(axes.y.end)}" data-watts="{axes.y.high:.9g}"'
     )
-    title = f"Power over time, seed {run.score.seed}"
-    return drawing.markup(ident, title, chart.description(names), data)
+    parts = [
+        f"{track.series.domain} {numbers.quantity(float(track.series.power_w.mean()), 'W')} on "
+        f"average, at most {numbers.quantity(float(track.series.power_w.max()), 'W')}"
+        f"{' (modelled, not measured)' if track.modelled else ''}"
+        for track in tracks
+    ]
+    phases = f"Phases: {', '.join(names)}." if names else "The submission reported no phases."
+    description = f"Run {run.score.run_id}: {'; '.join(parts)}. {phases}"
+    return drawing.markup(ident, f"Power over time, seed {run.score.seed}", description, data)

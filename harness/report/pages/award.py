@@ -41,19 +41,13 @@ def award_pages(site: Site) -> list[AwardPage]:
         board = award.board
         words = wording.PRIZES.get(award.prize)
         title, base_unit = (words.title, words.unit) if words else (award.title, board.unit)
+        title = f"{title} on {board.workload}"
         parts = (award.prize, board.workload, board.machine, board.ruleset, board.division)
         name = names.take(*parts, tag=board.workload_version or "none")
-        pages.append(
-            AwardPage(
-                f"award/{name}.html",
-                f"{title} on {board.workload}",
-                award,
-                HEADLINES[award.outcome],
-                numbers.unit_for((row.score for row in board.standings), base_unit),
-                read_resolved(award.rules_text, name),
-                entries,
-            )
-        )
+        path, headline = f"award/{name}.html", HEADLINES[award.outcome]
+        unit = numbers.unit_for((row.score for row in board.standings), base_unit)
+        rules = read_resolved(award.rules_text, name)
+        pages.append(AwardPage(path, title, award, headline, unit, rules, entries))
     return pages
 
 

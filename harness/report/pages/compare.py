@@ -1,6 +1,6 @@
 """The comparison page: two entries side by side, with the energy bridge between them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -9,16 +9,9 @@ from harness.report import numbers, wording
 from harness.report.charts.bars import change_text
 from harness.report.digest import Digest
 from harness.report.entries import BoardKey, Entry
-from harness.report.site import Page, Site
+from harness.report.site import Site, single_page
 from harness.report.text import embedded_json
-from harness.score.bridge import (
-    LABELS,
-    Bridge,
-    Effort,
-    bridge_between,
-    factors,
-    not_comparable,
-)
+from harness.score.bridge import LABELS, Bridge, Effort, bridge_between, factors, not_comparable
 
 UNITS = {"steps": "", "step_s": "s", "time_s": "s", "watts": "W"}
 """Base units of the factors."""
@@ -57,59 +50,47 @@ def first_of(entries: Sequence[Entry]) -> Entry | None:
     return min((entry for entry in entries if entry.cost("energy")), key=key, default=None)
 
 
-def _row(first: Entry, entry: Entry) -> BridgeRow:
-    bridge = bridge_between(first.score, entry.score)
-    reason = not_comparable(first.score, entry.score)
-    words = bridge.text(numbers.percent) if bridge else f"not comparable: {reason}"
-    return BridgeRow(entry, bridge, words)
-
-
 def sections_of(site: Site) -> list[Section]:
     """Return all boards, with their entries in the order of energy."""
     sections = []
     for number, (key, entries) in enumerate(site.all_by_board(), 1):
-        first = first_of(entries)
-        rows = [_row(first, entry) for entry in entries if first and entry is not first]
+        first, rows = first_of(entries), []
+        for entry in entries:
+            if first is None or entry is first:
+                continue
+            bridge = bridge_between(first.score, entry.score)
+            reason = not_comparable(first.score, entry.score)
+            words = bridge.text(numbers.percent) if bridge else f"not comparable: {reason}"
+            rows.append(BridgeRow(entry, bridge, words))
         rows.sort(key=lambda row: row.bridge.after_j if row.bridge else float("inf"))
         sections.append(Section(f"g{number}", key, first, rows))
     return sections
 
 
 def _figure_texts(figure: Figure | None, base: str) -> tuple[str, str]:
+    """Return a figure with its unit, and its interval."""
     if figure is None:
         return numbers.MISSING, numbers.MISSING
     unit = numbers.unit_for([figure.value], base)
     text = wording.formatted(figure, unit)
     symbol = f"{numbers.GAP}{unit.symbol}" if unit.symbol else ""
-    badges = "".join(
-        f" ({badge.text})" for badge in wording.figure_badges(figure) if badge.style == "modelled"
-    )
+    badges = [badge.text for badge in wording.figure_badges(figure) if badge.style == "modelled"]
     interval = f"{text.interval}{symbol}" if text.interval else numbers.MISSING
-    return f"{text.value}{symbol}{badges}", interval
-
-
-def _factor_texts(entry: Entry) -> dict[str, str]:
-    """Return the factors of an entry's energy, formatted, by name."""
-    energy, time, steps = (
-        entry.cost("energy"),
-        entry.cost("speed"),
-        entry.score.costs.steps_to_target,
-    )
-    if energy is None or time is None or time.value <= 0:
-        return {}
-    values = factors(Effort(energy.value, time.value, None))
-    if steps and steps.value > 0:
-        values |= factors(Effort(energy.value, time.value, steps.value))
-    return {name: numbers.quantity(value, UNITS[name]) for name, value in values.items()}
+    return f"{text.value}{symbol}{''.join(f' ({badge})' for badge in badges)}", interval
 
 
 def _data(entry: Entry, digest: Digest, *, with_power: bool) -> dict[str, Any]:
     """Return what the script shows of one entry, as text."""
-    score, energy = entry.score, entry.cost("energy")
+    score, energy, time = entry.score, entry.cost("energy"), entry.cost("speed")
     arrow = "↑" if score.quality.better == "higher" else "↓"
-    energy_texts = _figure_texts(energy, "J")
-    time_texts = _figure_texts(entry.cost("speed"), "s")
+    energy_texts, time_texts = _figure_texts(energy, "J"), _figure_texts(time, "s")
     metric_texts = _figure_texts(score.quality.figure, "")
+    causes: dict[str, float] = {}
+    if energy and time and time.value > 0:
+        causes = factors(Effort(energy.value, time.value, None))
+        steps = score.costs.steps_to_target
+        if steps and steps.value > 0:
+            causes |= factors(Effort(energy.value, time.value, steps.value))
     return {
         "id": entry.anchor,
         "path": entry.path,
@@ -128,7 +109,7 @@ def _data(entry: Entry, digest: Digest, *, with_power: bool) -> dict[str, Any]:
             ["Peak memory", numbers.quantity(score.peak_rss_bytes, "B"), ""],
             ["Seeds, failed runs", f"{score.n}, {score.failures}", ""],
         ],
-        "factors": _factor_texts(entry),
+        "factors": {name: numbers.quantity(x, UNITS[name]) for name, x in causes.items()},
         "facts": [
             ["Workload", score.entry.workload],
             ["Machine", score.entry.machine],
@@ -183,31 +164,22 @@ def pairs_of(site: Site) -> dict[str, dict[str, Any]]:
         entries = site.entries_on(workload)
         firsts = [first_of(group) for group in site.entries_by_board(workload).values()]
         for a, b in combinations(entries, 2):
-            if len(entries) > PAIRS_MAX and not (a in firsts or b in firsts):
-                continue
-            pair = _pair(a, b)
-            if pair is not None:
+            if (len(entries) <= PAIRS_MAX or a in firsts or b in firsts) and (pair := _pair(a, b)):
                 pairs[f"{a.anchor} {b.anchor}"] = pair
     return pairs
 
 
-def _shared(data: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Replace the settings of each entry by an index into the list that is returned."""
-    indices: dict[tuple[tuple[str, str], ...], int] = {}
-    for item in data:
-        key = tuple(item["settings"].items())
-        item["settings"] = indices.setdefault(key, len(indices))
-    return [dict(key) for key in indices]
-
-
-def _publish(site: Site) -> Iterator[tuple[str, str]]:
+def _values(site: Site) -> Mapping[str, object]:
     with_power = len(site.entries) <= TRACES_MAX
     entries = [_data(entry, site.digest(entry), with_power=with_power) for entry in site.entries]
-    settings = _shared(entries)
+    # Equal settings are written once: entries have an index into the list of settings.
+    settings: list[dict[str, str]] = []
+    for item in entries:
+        if item["settings"] not in settings:
+            settings.append(item["settings"])
+        item["settings"] = settings.index(item["settings"])
     data = {"entries": entries, "settings": settings, "pairs": pairs_of(site), "labels": LABELS}
-    values = {"sections": sections_of(site), "data": embedded_json(data)}
-    scripts = ("site.js", "compare.js")
-    yield "compare.html", site.page("compare.html", "Compare", "compare.html", values, scripts)
+    return {"sections": sections_of(site), "data": embedded_json(data)}
 
 
-PAGE = Page(name="compare", title="Compare", order=30, publish=_publish, landing="compare.html")
+PAGE = single_page("compare", "Compare", 30, _values, ("site.js", "compare.js"))

@@ -2,21 +2,20 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.measure.energy import Energy
 from harness.records import Domain, Figure, Finding, Score
 from harness.registry import sources
 from harness.report import numbers, wording
 from harness.report.breakdown import Breakdown, breakdown_of, energies_of, phases_of, totals_s
 from harness.report.charts.bars import bars_chart, style_of, waterfall_chart
-from harness.report.charts.curve import ENERGY, TIME, Band, band_of, curve_chart
+from harness.report.charts.curve import Band, band_of, curve_chart
 from harness.report.charts.power import Track, power_chart, tracks_of
-from harness.report.digest import MetricCurve
 from harness.report.entries import Entry, EntryRun
 from harness.report.hints import Hint, hints_of
 from harness.report.pages.compare import first_of
@@ -31,6 +30,7 @@ READINGS_CHARS_MAX = 800_000
 READING_CHARS = 8
 """Four bytes of time and two of power, as base64."""
 
+LEVELS = ("fail", "warn", "info")
 _P_VALUE = re.compile(r"\(p = [^)]*\)")
 
 
@@ -46,46 +46,11 @@ class PowerView(NamedTuple):
     bars: Markup | None
     hints: list[Hint]
     missing: str
-    """The reason there is no chart; empty where there is one."""
+    """The reason if there is no chart."""
     samples: Markup | None
     """The readings, for the script that zooms."""
     every: float
     """Readings of the trace per reading in `samples`."""
-
-
-class DomainView(NamedTuple):
-    """Energy of one domain."""
-
-    name: str
-    figure: Figure
-    domain: Domain | None
-    """None where no readable run describes it."""
-    added: bool
-    """Whether it is part of the total."""
-
-
-class FindingView(NamedTuple):
-    """A finding with the seeds of its runs; without seeds it is about the whole score."""
-
-    finding: Finding
-    seeds: Sequence[int]
-
-
-class Download(NamedTuple):
-    """A file of a bundle that the site offers."""
-
-    label: str
-    path: str
-    """Relative to the site."""
-    source: Path
-
-
-def _missing_trace(run: EntryRun) -> str:
-    if run.run is None:
-        return run.fault
-    if run.trace_path is None:
-        return "no meter was read in this run: its energy is missing, not zero"
-    return "the trace has no usable reading"
 
 
 def power_view(run: EntryRun, number: int, chars_max: int) -> PowerView:
@@ -97,16 +62,17 @@ def power_view(run: EntryRun, number: int, chars_max: int) -> PowerView:
         chars_max: approximate length of the readings that come with the chart.
     """
     trace = trace_of(run)
-    tracks = tracks_of(run, trace)
+    tracks, breakdown = tracks_of(run, trace), breakdown_of(run, trace)
     chart = power_chart(run, tracks, f"power-{number}")
-    end_ns = run.run.window.end_ns if run.run else None
-    breakdown = breakdown_of(run, trace)
-    zero_s = ((run.run.window.gun_ns if run.run else None) or 0) / 1e9
+    gun_ns, end_ns = (run.run.window.gun_ns, run.run.window.end_ns) if run.run else (None, None)
     points_max = max(chars_max // READING_CHARS // max(len(tracks), 1), 4)
-    series = [packed(track.series, points_max, zero_s) for track in tracks]
+    series = [packed(track.series, points_max, (gun_ns or 0) / 1e9) for track in tracks]
     readings = [
         {"style": track.style} | item._asdict() for track, item in zip(tracks, series, strict=True)
     ]
+    missing = run.fault or "the trace has no usable reading"
+    if not run.fault and run.trace_path is None:
+        missing = "no meter was read in this run: its energy is missing, not zero"
     return PowerView(
         run,
         tracks,
@@ -115,36 +81,37 @@ def power_view(run: EntryRun, number: int, chars_max: int) -> PowerView:
         breakdown,
         bars_chart(breakdown, f"bars-{number}") if breakdown else None,
         hints_of(run, breakdown),
-        "" if chart else _missing_trace(run),
+        missing,
         embedded_json(readings) if readings else None,
         max((item.every for item in series), default=1.0),
     )
 
 
-def domains_of(entry: Entry) -> list[DomainView]:
-    """Return the energy by domain; the domains of the total come first."""
-    figures, total = entry.score.energy.by_domain_j, entry.cost("energy")
+def domains_of(entry: Entry) -> list[tuple[str, Figure, Domain | None, bool]]:
+    """Return name, energy and description of each domain, and whether it is part of the total.
+
+    The domains of the total come first. A domain has no description where no run can be read.
+    """
+    total = entry.cost("energy")
     domains = {domain.name: domain for run in entry.runs if run.run for domain in run.run.domains}
-    added = set(total.domains) if total else set()
-    views = [
-        DomainView(name, figure, domains.get(name), name in added)
-        for name, figure in figures.items()
-    ]
-    return sorted(views, key=lambda view: (not view.added, view.name))
+    added = total.domains if total else ()
+    figures = sorted(entry.score.energy.by_domain_j.items(), key=lambda row: row[0])
+    rows = [(name, figure, domains.get(name), name in added) for name, figure in figures]
+    return sorted(rows, key=lambda row: not row[3])
 
 
-def findings_of(entry: Entry) -> list[list[FindingView]]:
-    """Return the findings about the entry and its runs, grouped by rule, worst first."""
+def findings_of(entry: Entry) -> list[list[tuple[Finding, list[int]]]]:
+    """Return the findings with the seeds of their runs, grouped by rule, worst first.
+
+    A finding without seeds is about the whole score.
+    """
     seeds: dict[Finding, set[int]] = {finding: set() for finding in entry.score.findings}
     for run in entry.runs:
-        own = run.run.findings if run.run else ()
-        for finding in {*run.score.findings, *own}:
+        for finding in {*run.score.findings, *(run.run.findings if run.run else ())}:
             seeds.setdefault(finding, set()).add(run.score.seed)
-    order = {"fail": 0, "warn": 1, "info": 2}
-    groups: dict[tuple[str, str], list[FindingView]] = {}
-    for finding in sorted(seeds, key=lambda item: (order[item.level], item.rule, item.message)):
-        view = FindingView(finding, sorted(seeds[finding]))
-        groups.setdefault((finding.level, finding.rule), []).append(view)
+    groups = defaultdict(list)
+    for finding in sorted(seeds, key=lambda f: (LEVELS.index(f.level), f.rule, f.message)):
+        groups[finding.level, finding.rule].append((finding, sorted(seeds[finding])))
     return list(groups.values())
 
 
@@ -157,14 +124,13 @@ def status_text(score: Score) -> str:
     return reason if count else f"{score.reason} {text}"
 
 
-def downloads_of(entry: Entry) -> dict[str, list[Download]]:
-    """Return the raw readings and manifests by bundle; empty where they cannot be read."""
+def downloads_of(entry: Entry) -> dict[str, dict[str, Path]]:
+    """Return the raw readings and manifests by bundle and by their path on the site."""
     stem = entry.path.removesuffix(".html")
     return {
-        run.score.bundle: [
-            Download(path.name, f"{stem}/{slug(run.score.run_id)}-{path.name}", path)
-            for path in run.raw_files
-        ]
+        run.score.bundle: {
+            f"{stem}/{slug(run.score.run_id)}-{path.name}": path for path in run.raw_files
+        }
         for run in entry.runs
     }
 
@@ -182,31 +148,21 @@ def commands_of(entry: Entry, rulesets: frozenset[str]) -> list[tuple[str, str]]
         entry: the entry to repeat.
         rulesets: rulesets that can be named; otherwise the file in the bundle is used.
     """
-    score = entry.score
-    commands: list[tuple[str, tuple[str, ...]]] = []
-    bundle = entry.shown_run.score.bundle if entry.shown_run else ""
-    if bundle:
+    ref, rules = entry.score.entry, entry.score.rules.ruleset
+    commands = []
+    if entry.shown_run:
+        bundle = entry.shown_run.score.bundle
         meaning = "run the sealed source under its own rules and compare with the sealed result"
-        commands.append((meaning, ("joulemark", "rerun", bundle)))
-    rules = score.rules.ruleset
-    if bundle and rules not in rulesets:
-        rules = f"{bundle}/ruleset.toml"
-    run = ("joulemark", "run", score.entry.workload, "--submission", score.entry.submission)
-    commands.append(("run the submission again, from its folder", (*run, "--ruleset", rules)))
-    return [(meaning, " ".join(map(shlex.quote, words))) for meaning, words in commands]
+        commands.append((meaning, shlex.join(("joulemark", "rerun", bundle))))
+        rules = rules if rules in rulesets else f"{bundle}/ruleset.toml"
+    words = ("joulemark", "run", ref.workload, "--submission", ref.submission, "--ruleset", rules)
+    return [*commands, ("run the submission again, from its folder", shlex.join(words))]
 
 
-class EnergyMethod(NamedTuple):
-    """What the energy of an entry covers and how it was obtained."""
-
-    domains: tuple[str, ...]
-    method: str | None
-    simulated: bool
-
-
-def _energy_method(entry: Entry) -> EnergyMethod | None:
+def _energy_method(entry: Entry) -> Hashable:
+    """Return what the energy of an entry covers and how it was obtained."""
     figure = entry.cost("energy")
-    return EnergyMethod(figure.domains, figure.method, figure.simulated) if figure else None
+    return figure and (figure.domains, figure.method, figure.simulated)
 
 
 class BoardContext(NamedTuple):
@@ -216,39 +172,20 @@ class BoardContext(NamedTuple):
     """The entry that others are compared with."""
     band: Band | None
     """Metric over time of all runs."""
-    energy_bands: dict[EnergyMethod | None, Band | None]
-    """Metric over energy of the runs with comparable energy."""
+    energy_bands: Mapping[Hashable, Band | None]
+    """Metric over energy of the runs with comparable energy, by domains and method."""
     rulesets: frozenset[str]
     """Rulesets that a command can name."""
 
 
 def board_of(site: Site, entries: Sequence[Entry]) -> BoardContext:
     """Return what the pages of the entries of one board have in common."""
-    digests = [site.digest(entry) for entry in entries]
-    comparable: dict[EnergyMethod | None, list[Sequence[MetricCurve]]] = {}
-    for entry, digest in zip(entries, digests, strict=True):
-        comparable.setdefault(_energy_method(entry), []).append(digest.energy_curves)
+    comparable = defaultdict(list)
+    for entry in entries:
+        comparable[_energy_method(entry)].append(site.digest(entry).energy_curves)
     bands = {method: band_of(curves) for method, curves in comparable.items()}
-    band = band_of([digest.curves for digest in digests])
+    band = band_of([site.digest(entry).curves for entry in entries])
     return BoardContext(first_of(entries), band, bands, rulesets_by_name(site))
-
-
-def _bridge_values(entry: Entry, first: Entry | None) -> dict[str, object]:
-    """Return the energy bridge from the first entry of the board to this one."""
-    bridge = (
-        bridge_between(first.score, entry.score) if first and first.path != entry.path else None
-    )
-    names = (first.score.entry.title if first else "", entry.score.entry.title)
-    return {
-        "first": first,
-        "bridge": bridge,
-        "waterfall": waterfall_chart(bridge, names, "bridge") if bridge else None,
-        "bridge_text": bridge.text(numbers.percent) if bridge else "",
-    }
-
-
-def _energies(run: EntryRun | None) -> Mapping[str, Energy]:
-    return energies_of(run, trace_of(run)) if run else {}
 
 
 def _values(site: Site, entry: Entry, board: BoardContext) -> dict[str, object]:
@@ -256,6 +193,11 @@ def _values(site: Site, entry: Entry, board: BoardContext) -> dict[str, object]:
     score, run, digest = entry.score, entry.shown_run, site.digest(entry)
     band, energy_band = board.band, board.energy_bands.get(_energy_method(entry))
     chars_max = READINGS_CHARS_MAX // max(len(entry.runs), 1)
+    first, bridge, waterfall = board.first, None, None
+    if first and first.path != entry.path:
+        bridge = bridge_between(first.score, score)
+        titles = (first.score.entry.title, score.entry.title)
+        waterfall = waterfall_chart(bridge, titles, "bridge") if bridge else None
     return {
         "entry": entry,
         "score": score,
@@ -264,15 +206,15 @@ def _values(site: Site, entry: Entry, board: BoardContext) -> dict[str, object]:
         "energy": entry.cost("energy"),
         "energy_badges": wording.figure_badges(entry.cost("energy")),
         "places": {prize: wording.place_text(place) for prize, place in entry.places.items()},
-        "curve": curve_chart(entry, "curve", digest.curves, TIME, band),
+        "curve": curve_chart(score.quality, "curve", digest.curves, "s", band),
         "band": band,
         "energy_curve": curve_chart(
-            entry, "energy-curve", digest.energy_curves, ENERGY, energy_band
+            score.quality, "energy-curve", digest.energy_curves, "J", energy_band
         ),
         "energy_band": energy_band,
         "powers": [power_view(item, at, chars_max) for at, item in enumerate(entry.runs)],
         "domains": domains_of(entry),
-        "energies": _energies(run),
+        "energies": energies_of(run, trace_of(run)) if run else {},
         "findings": findings_of(entry),
         "unit_j": numbers.unit_for((item.energy.energy_j for item in score.runs), "J"),
         "unit_s": numbers.unit_for((item.time_s for item in score.runs), "s"),
@@ -281,7 +223,9 @@ def _values(site: Site, entry: Entry, board: BoardContext) -> dict[str, object]:
         "commands": commands_of(entry, board.rulesets),
         "downloads": downloads_of(entry),
         "style_of": style_of,
-        **_bridge_values(entry, board.first),
+        "first": first,
+        "bridge": bridge,
+        "waterfall": waterfall,
     }
 
 
@@ -295,7 +239,7 @@ def _publish(site: Site) -> Iterator[tuple[str, str | Path]]:
         stem = entry.path.removesuffix(".html")
         yield f"{stem}.json", json_text(entry.score.model_dump(mode="json"))
         for files in downloads_of(entry).values():
-            yield from ((file.path, file.source) for file in files)
+            yield from files.items()
 
 
 PAGE = Page(name="entry", title="Entries", order=20, publish=_publish)

@@ -85,12 +85,10 @@ def line_of(key: BoardKey, entries: Sequence[Entry], board: Leaderboard, ident: 
     unit = numbers.unit_for((figure.value for figure in figures), words.unit)
     scale = shared_scale(figures)
     style = board.prize if board.prize in PRIZE_ORDER else "outside"
-    steps = [
-        (improvement, whisker(improvement.figure, scale, style)) for improvement in improvements
-    ]
+    steps = [(step, whisker(step.figure, scale, style)) for step in improvements]
     marks = [
-        HistoryMark(seconds_of(item.first_seen), item.figure, item.noise, item.entry.title)
-        for item in improvements
+        HistoryMark(seconds_of(step.first_seen), step.figure, step.noise, step.entry.title)
+        for step in improvements
     ]
     chart = history_chart(marks, words.unit, f"{ident}-c")
     return HistoryLine(ident, words.title, key, unit, steps, chart)

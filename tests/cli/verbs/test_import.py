@@ -123,13 +123,13 @@ def test_the_document_counts_what_came_in(tmp_path: Path) -> None:
     made.add("20261122T000000Z-0001")
     made.add("20261122T000100Z-0002")
     made.start_only("20261122T000200Z-0003")
-    document = import_verb.import_bundles(made.root, tmp_path / "results", None)
+    document = import_verb.list_bundles(made.root, tmp_path / "results", None)
     assert (document.source_format, document.runs_count) == ("bundle", 2)
     assert {item.what: item.names for item in document.counts}["provenance"] == ("self",)
     (finding,) = document.findings
     assert finding.rule == "bundle-unsealed"
     assert "20261122T000200Z-0003" in finding.message
-    again = import_verb.import_bundles(made.root, tmp_path / "results", None)
+    again = import_verb.list_bundles(made.root, tmp_path / "results", None)
     assert [element.rule for element in again.findings] == ["bundle-unsealed"] + [
         "bundle-known"
     ] * 2

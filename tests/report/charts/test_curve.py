@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from harness.report.charts.curve import ENERGY, TIME, TOOLTIPS_MAX, band_of, curve_chart
+from harness.report.charts.curve import TOOLTIPS_MAX, band_of, curve_chart
 from harness.report.digest import MetricCurve, by_joules, curve_of
 from harness.report.entries import Boards, Entry, EntryRun, entries_of
 from tests.report.made import Made
@@ -31,7 +31,7 @@ def test_every_run_has_its_curve_from_the_gun_on(entries: dict[str, Entry]) -> N
 
 def test_the_snapshot_that_counts_is_marked_once_a_run(entries: dict[str, Entry]) -> None:
     entry = entries["cnn-muon"]
-    chart = read(str(curve_chart(entry, "c", curves_of(entry), TIME, None)))
+    chart = read(str(curve_chart(entry.score.quality, "c", curves_of(entry), "s", None)))
     styles = [item.values["class"] for item in chart.all("circle")]
     assert styles.count("dot counted") == 3
     assert "target" in {item.values["class"] for item in chart.all("path")}
@@ -49,7 +49,7 @@ def test_no_evaluation_no_curve(entries: dict[str, Entry]) -> None:
     entry = entries["cnn-muon"]
     lost = tuple(EntryRun(run.score, run.folder / "gone") for run in entry.runs)
     assert curves_of(dataclasses.replace(entry, runs=lost)) == []
-    assert curve_chart(entry, "c", [], TIME, None) is None
+    assert curve_chart(entry.score.quality, "c", [], "s", None) is None
 
 
 def test_the_band_holds_every_snapshot_of_its_board(entries: dict[str, Entry]) -> None:
@@ -60,7 +60,7 @@ def test_the_band_holds_every_snapshot_of_its_board(entries: dict[str, Entry]) -
     assert all(low <= high for low, high in zip(band.low, band.high, strict=True))
     values = [v for member in members for curve in curves_of(member) for _, _, v in curve.points]
     assert min(values) <= min(band.low) <= max(band.high) <= max(values)
-    chart = read(str(curve_chart(members[0], "c", curves_of(members[0]), TIME, band)))
+    chart = read(str(curve_chart(members[0].score.quality, "c", curves_of(members[0]), "s", band)))
     assert "board-band" in {item.values.get("class") for item in chart.all("path")}
 
 
@@ -80,7 +80,7 @@ def test_over_joules_the_metrics_stay_and_unknown_snapshots_fall_out() -> None:
 
 def test_joules_have_a_unit_on_their_axis(entries: dict[str, Entry]) -> None:
     curve = MetricCurve(7, "r", ((0, 2e4, 0.5), (1, 4e4, 0.9)), 1, reached=True)
-    chart = read(str(curve_chart(entries["cnn-muon"], "c", [curve], ENERGY, None)))
+    chart = read(str(curve_chart(entries["cnn-muon"].score.quality, "c", [curve], "J", None)))
     assert "energy since the start signal, kJ" in chart.words
     assert "after 40.0" in chart.words
 
@@ -92,7 +92,7 @@ def test_many_snapshots_are_dots_without_words_but_those_that_count(
     curve = MetricCurve(7, "r", points, 3, reached=False)
     few = curve._replace(points=points[:TOOLTIPS_MAX])
     for shown, circles in ((curve, 1), (few, TOOLTIPS_MAX)):
-        chart = read(str(curve_chart(entries["cnn-muon"], "c", [shown], TIME, None)))
+        chart = read(str(curve_chart(entries["cnn-muon"].score.quality, "c", [shown], "s", None)))
         assert len(chart.all("circle")) == circles
         dots = [item for item in chart.all("path") if item.values["class"] == "dots"]
         assert [dot.values["d"].count("h0") for dot in dots] == (

@@ -138,7 +138,7 @@ def test_rules_changed_by_hand_cannot_be_named(made: Made) -> None:
 def test_findings_of_one_rule_stand_together(made: Made) -> None:
     for entry in entries_of(made.scores, Boards(made.boards), made.results):
         groups = findings_of(entry)
-        kinds = [{(view.finding.level, view.finding.rule) for view in group} for group in groups]
+        kinds = [{(finding.level, finding.rule) for finding, _ in group} for group in groups]
         assert all(len(kind) == 1 for kind in kinds)
         assert len(set().union(*kinds)) == len(groups)
 
