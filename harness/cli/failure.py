@@ -6,12 +6,12 @@ import os
 import sys
 import tempfile
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
-from harness.cli.plain import one_line
 from harness.errors import ExitCode, JouleMarkError
 
 KINDS = {
@@ -25,6 +25,21 @@ KINDS = {
     ExitCode.INTERRUPTED: "interrupted",
 }
 """The `kind` of the error document for each exit code."""
+
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode categories of invisible characters and of those that control a terminal."""
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) not in HIDDEN:
+        return character
+    number = ord(character)
+    return f"\\x{number:02x}" if number <= 0xFF else f"\\u{number:04x}"  # noqa: PLR2004 - one byte
+
+
+def one_line(text: object) -> str:
+    r"""Return the text on one line: white space is collapsed, control characters become `\xNN`."""
+    return "".join(map(_visible, " ".join(str(text).split())))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -49,7 +64,6 @@ def exit_code(error: BaseException) -> ExitCode:
 
 
 def _click_message(error: click.ClickException) -> str:
-    """Return click's message in the style of this program, with a pointer to the help page."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
         params = error.ctx.command.params if error.ctx else []
@@ -74,14 +88,6 @@ def message_of(error: BaseException) -> str:
     return str(error)
 
 
-def _save_traceback(error: BaseException) -> str:
-    """Write the traceback to a new temporary file and return its path."""
-    descriptor, path = tempfile.mkstemp(prefix="joulemark-", suffix=".traceback.txt")
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-        traceback.print_exception(error, file=file)
-    return path
-
-
 def _report(error: BaseException, code: ExitCode, arguments: Sequence[str]) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
@@ -90,7 +96,10 @@ def _report(error: BaseException, code: ExitCode, arguments: Sequence[str]) -> N
     if "--debug" in arguments:
         traceback.print_exception(error, file=sys.stderr)
     elif code == ExitCode.INTERNAL:
-        message += f"; the traceback is in {_save_traceback(error)}"
+        descriptor, path = tempfile.mkstemp(prefix="joulemark-", suffix=".traceback.txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+        message += f"; the traceback is in {path}"
     click.echo(f"error: {message}", err=True)
     if "--json" in arguments:
         body = {"exit_code": code, "kind": KINDS[code], "message": message}

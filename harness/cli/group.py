@@ -14,23 +14,9 @@ from harness.cli.failure import run_guarded, unknown
 VERBS = Path(__file__).with_name("verbs")
 
 ORDER = (
-    "doctor",
-    "list",
-    "demo",
-    "init",
-    "check",
-    "run",
-    "rerun",
-    "score",
-    "compare",
-    "award",
-    "verify",
-    "report",
-    "explain",
-    "keygen",
-    "sign",
-    "schema",
-)
+    "doctor", "list", "demo", "init", "check", "run", "rerun", "score", "compare", "award",
+    "verify", "report", "explain", "keygen", "sign", "schema",
+)  # fmt: skip
 """Order on the help page; other commands follow by name."""
 
 

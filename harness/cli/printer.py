@@ -9,7 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.plain import one_line
+from harness.cli.failure import one_line
 from harness.records import Finding
 
 UNWRAPPED = 100_000
@@ -18,20 +18,11 @@ UNWRAPPED = 100_000
 WORD_MAX = 24
 """Single words up to this length are not folded."""
 
+YELLOW = ("warn", "missing", "modelled", "unknown", "incomplete", "degraded", "target_missed")
 STYLES = {
-    "ok": "green",
-    "pass": "green",
-    "fail": "red",
-    "invalid": "red",
-    "crashed": "red",
-    "broken": "red",
-    "warn": "yellow",
-    "missing": "yellow",
-    "modelled": "yellow",
-    "unknown": "yellow",
-    "incomplete": "yellow",
-    "degraded": "yellow",
-    "target_missed": "yellow",
+    **dict.fromkeys(("ok", "pass"), "green"),
+    **dict.fromkeys(("fail", "invalid", "crashed", "broken"), "red"),
+    **dict.fromkeys(YELLOW, "yellow"),
 }
 """Colours of cells in a terminal, by their text."""
 
@@ -45,10 +36,6 @@ def console_for(stream: TextIO) -> Console:
     """Return a console without markup and highlighting, and with colour only in a terminal."""
     width = None if is_terminal(stream) else UNWRAPPED
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
-
-
-def _single_words(cells: Iterable[Text]) -> bool:
-    return all(" " not in cell.plain and len(cell) <= WORD_MAX for cell in cells)
 
 
 class Printer:
@@ -73,7 +60,12 @@ class Printer:
         cells = [[self._cell(item) for item in row] for row in rows]
         for place, name in enumerate(columns):
             # Names, numbers and single words are not folded; sentences are.
-            whole = place == 0 or name in right or _single_words(row[place] for row in cells)
+            words = (row[place].plain for row in cells)
+            whole = (
+                place == 0
+                or name in right
+                or all(" " not in word and len(word) <= WORD_MAX for word in words)
+            )
             side: JustifyMethod = "right" if name in right else "left"
             table.add_column(name, justify=side, overflow="fold", no_wrap=whole)
         for row in cells:

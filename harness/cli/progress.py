@@ -7,7 +7,7 @@ from typing import Any, Self, TextIO
 from rich.live import Live
 from rich.text import Text
 
-from harness.cli.plain import one_line
+from harness.cli.failure import one_line
 from harness.cli.printer import console_for, is_terminal
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.run.order import Progress
@@ -43,14 +43,10 @@ def joules_text(progress: Progress) -> str:
     return f"{watts}, {joules} ({progress.method or 'method unknown'})"
 
 
-def left_s(progress: Progress) -> float:
-    """Return the seconds until the budget is used up."""
-    return max(0.0, progress.budget_s - progress.t_s)
-
-
-def run_text(progress: Progress) -> str:
-    """Return the number of the run and of all runs."""
-    return f"run {progress.run_index + 1}/{progress.run_count}"
+def budget_text(progress: Progress) -> str:
+    """Return the used time, the budget, and the seconds until it is used up."""
+    left_s = max(0.0, progress.budget_s - progress.t_s)
+    return f"{progress.t_s:.1f} of {progress.budget_s:g} s, {left_s:.1f} s left"
 
 
 def bar(progress: Progress, width: int = BAR_WIDTH) -> str:
@@ -58,14 +54,6 @@ def bar(progress: Progress, width: int = BAR_WIDTH) -> str:
     share = min(1.0, progress.t_s / progress.budget_s) if progress.budget_s > 0 else 1.0
     full = round(share * width)
     return "━" * full + "─" * (width - full)
-
-
-def progress_line(progress: Progress) -> str:
-    """Return all figures on one line."""
-    return (
-        f"{run_text(progress)}: {progress.t_s:.1f} of {progress.budget_s:g} s, "
-        f"{left_s(progress):.1f} s left, {joules_text(progress)}, {progress.snapshots} snapshots"
-    )
 
 
 class Lines(ProgressDisplay):
@@ -90,7 +78,9 @@ class Lines(ProgressDisplay):
         """Print the figures if the last line is old enough."""
         if self._clock.now_ns() >= self._next_ns:
             self._next_ns = self._clock.now_ns() + LINE_NS
-            self._write(progress_line(progress))
+            run = f"run {progress.run_index + 1}/{progress.run_count}"
+            figures = f"{joules_text(progress)}, {progress.snapshots} snapshots"
+            self._write(f"{run}: {budget_text(progress)}, {figures}")
 
 
 class Screen(ProgressDisplay):
@@ -127,9 +117,10 @@ class Screen(ProgressDisplay):
         seen = self._progress
         if seen is None:
             return one_line(f"{self._title}: {self._phase}")
-        head = one_line(f"{self._title}: {run_text(seen)}: {self._phase}")
-        budget = f"{bar(seen)} {seen.t_s:.1f} of {seen.budget_s:g} s, {left_s(seen):.1f} s left"
-        return f"{head}\n{budget}\n{joules_text(seen)}, {seen.snapshots} snapshots"
+        run = f"run {seen.run_index + 1}/{seen.run_count}"
+        head = one_line(f"{self._title}: {run}: {self._phase}")
+        figures = f"{joules_text(seen)}, {seen.snapshots} snapshots"
+        return f"{head}\n{bar(seen)} {budget_text(seen)}\n{figures}"
 
     def _draw(self) -> None:
         now_ns = self._clock.now_ns()

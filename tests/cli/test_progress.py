@@ -12,9 +12,9 @@ from harness.cli.progress import (
     ProgressDisplay,
     Screen,
     bar,
+    budget_text,
     display_for,
     joules_text,
-    progress_line,
 )
 from harness.clock import NS_PER_S
 from harness.run.order import Progress
@@ -41,9 +41,10 @@ def test_joules_that_are_missing_are_not_zero() -> None:
 
 
 def test_the_line_has_everything() -> None:
-    line = progress_line(HALF)
+    stream = io.StringIO()
+    Lines("digits", stream, VirtualClock()).progress(HALF)
     for part in ("run 1/3", "3.0 of 6 s", "3.0 s left", "41.2 W", "123 J", "2 snapshots"):
-        assert part in line
+        assert part in stream.getvalue()
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 80))
@@ -53,7 +54,7 @@ def test_the_bar_is_always_as_wide(t_s: float, budget_s: float, width: int) -> N
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_time_left_is_never_negative(t_s: float, budget_s: float) -> None:
-    assert "-" not in progress_line(HALF._replace(t_s=t_s, budget_s=budget_s)).replace("e-", "")
+    assert "-" not in budget_text(HALF._replace(t_s=t_s, budget_s=budget_s)).replace("e-", "")
 
 
 @given(st.lists(st.integers(0, 3 * NS_PER_S), max_size=60))

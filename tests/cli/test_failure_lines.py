@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.plain import one_line
+from harness.cli.failure import one_line
 
 
 @given(st.text())
