@@ -1,6 +1,6 @@
 """Words for the codes in records: statuses, methods, tests, results of boards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.records import Figure, Leaderboard, RunEnergy, Standing
@@ -139,9 +139,9 @@ def tie_text(letters: str) -> str:
     return f"{' '.join(items[:TIES_MAX])} and {len(items) - TIES_MAX} more"
 
 
-def shared_ties(row: Standing, board: Leaderboard) -> str:
-    """Return the tie letters of a place; empty where no other entry shares one."""
-    others = (other for other in board.standings if other is not row)
+def shared_ties(row: Standing, standings: Iterable[Standing]) -> str:
+    """Return the tie letters of a place; empty where no other place shares one."""
+    others = (other for other in standings if other is not row)
     shared = any(set(row.tie_group) & set(other.tie_group) for other in others)
     return row.tie_group if shared else ""
 

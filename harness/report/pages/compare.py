@@ -23,21 +23,14 @@ PAIRS_MAX = 40
 """With more entries on a workload only bridges from the first of each board are computed."""
 
 
-class BridgeRow(NamedTuple):
-    """One entry against the first of its board."""
-
-    entry: Entry
-    bridge: Bridge | None
-    words: str
-
-
 class Section(NamedTuple):
     """The entries of one board, and the one that they are compared with."""
 
     ident: str
     board_key: BoardKey
     first: Entry | None
-    rows: Sequence[BridgeRow]
+    rows: Sequence[tuple[Entry, Bridge | None, str]]
+    """The other entries with the bridges to them, and with the causes in words."""
 
 
 def first_of(entries: Sequence[Entry]) -> Entry | None:
@@ -61,8 +54,8 @@ def sections_of(site: Site) -> list[Section]:
             bridge = bridge_between(first.score, entry.score)
             reason = not_comparable(first.score, entry.score)
             words = bridge.text(numbers.percent) if bridge else f"not comparable: {reason}"
-            rows.append(BridgeRow(entry, bridge, words))
-        rows.sort(key=lambda row: row.bridge.after_j if row.bridge else float("inf"))
+            rows.append((entry, bridge, words))
+        rows.sort(key=lambda row: row[1].after_j if row[1] else float("inf"))
         sections.append(Section(f"g{number}", key, first, rows))
     return sections
 

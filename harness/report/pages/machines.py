@@ -14,15 +14,6 @@ from harness.report.entries import Entry
 from harness.report.site import Site, single_page
 
 
-class RankedMachine(NamedTuple):
-    """One machine with a place."""
-
-    row: Standing
-    entry: Entry | None
-    """None where the score of the machine is not on this site."""
-    plot: Markup
-
-
 class HardwareBoard(NamedTuple):
     """A board on which machines compete: one submission on each, ranked by energy."""
 
@@ -32,7 +23,11 @@ class HardwareBoard(NamedTuple):
     """Title of the submission."""
     result: wording.BoardResult
     unit: numbers.Unit
-    ranked: Sequence[RankedMachine]
+    ranked: Sequence[tuple[Standing, Entry | None, Markup]]
+    """Each place with its entry and the plot of its interval.
+
+    The entry is None where the score of the machine is not on this site.
+    """
     not_ranked: Sequence[tuple[Unranked, Entry | None]]
     chart: Markup | None
     difference: str
@@ -85,7 +80,7 @@ def hardware_board(board: Leaderboard, entries: Sequence[Entry], ident: str) -> 
         wording.board_result(board),
         numbers.unit_for((row.score for row in rows), board.unit),
         [
-            RankedMachine(row, entry_of(row), whisker(figure, scale, "energy"))
+            (row, entry_of(row), whisker(figure, scale, "energy"))
             for row, figure in zip(rows, figures, strict=True)
         ],
         [(row, entry_of(row)) for row in board.unranked],

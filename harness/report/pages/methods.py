@@ -58,14 +58,6 @@ class CheckView(NamedTuple):
     """Its own docstring: the rule ids of its findings, then explanations."""
 
 
-class TargetView(NamedTuple):
-    """Target of a workload."""
-
-    spec: WorkloadSpec
-    record: Calibration | None
-    """None where the workload was not calibrated with this project."""
-
-
 def coverage_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Cells of one row of the coverage table, for the page and for docs/statistics.md."""
     shares = (f"{row['median_ratio']:.1%}", f"{row['least_ratio']:.1%}")
@@ -162,17 +154,14 @@ def checks_of() -> tuple[list[CheckView], list[Broken]]:
     return views, broken
 
 
-def targets_of() -> list[TargetView]:
-    """Return the targets of the project's own workloads, sorted by name."""
-    specs = [
-        cast("WorkloadSpec", plugin.value)
+def targets_of() -> list[tuple[WorkloadSpec, Calibration | None]]:
+    """Return the project's own workloads with their calibrations, sorted by name."""
+    specs: list[WorkloadSpec] = [
+        plugin.value
         for plugin in discover("workloads")
         if isinstance(plugin, Plugin) and plugin.source.origin == "built-in"
     ]
-    return [
-        TargetView(spec, committed_record(spec.name))
-        for spec in sorted(specs, key=lambda spec: spec.name)
-    ]
+    return [(spec, committed_record(spec.name)) for spec in sorted(specs, key=lambda s: s.name)]
 
 
 def _values(site: Site) -> Mapping[str, object]:

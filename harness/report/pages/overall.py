@@ -1,7 +1,7 @@
 """The rankings over several workloads."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -27,20 +27,11 @@ class RankingSection(NamedTuple):
     title: str
     ranking: MultiRanking
     chart: Markup | None
-    ties: tuple[str, ...]
-    """Tie letters of each row that shares one with another row."""
 
 
 def best_ratios(row: MultiRow) -> list[float]:
     """Costs over the lowest cost present, by workload; infinite where there is none."""
     return [math.inf if cell.best_ratio is None else cell.best_ratio for cell in row.cells]
-
-
-def _ties(ranking: MultiRanking) -> Iterator[str]:
-    groups = [set(row.standing.tie_group) if row.standing else set() for row in ranking.rows]
-    for row, group in zip(ranking.rows, groups, strict=True):
-        shared = sum(bool(group & other) for other in groups) > 1
-        yield row.standing.tie_group if row.standing and shared else ""
 
 
 def sections_of(scores: Sequence[Score]) -> list[RankingSection]:
@@ -52,7 +43,7 @@ def sections_of(scores: Sequence[Score]) -> list[RankingSection]:
             rows = [(row.name, best_ratios(row)) for row in ranking.rows]
             chart = profile_chart(rows, ranking.rules.cost_ratio_max, f"{ident}-profile")
             title = QUANTITIES[ranking.rules.quantity]
-            sections.append(RankingSection(ident, title, ranking, chart, tuple(_ties(ranking))))
+            sections.append(RankingSection(ident, title, ranking, chart))
     return sections
 
 

@@ -62,11 +62,11 @@ def test_every_row_finds_the_score_of_its_own_machine(machines: Made) -> None:
     site = Site(machines.results, machines.scores, machines.boards)
     (board,) = site.boards.of_machines("digits-mlp")
     view = hardware_board(board, site.entries, "h1")
-    for rank in view.ranked:
-        assert rank.entry is not None
-        assert rank.entry.score.entry.machine == rank.row.entry.machine
+    for row, entry, _ in view.ranked:
+        assert entry is not None
+        assert entry.score.entry.machine == row.entry.machine
     assert [entry and entry.score.entry.machine for _, entry in view.not_ranked] == ["modelled-3"]
-    assert hardware_board(board, (), "h1").ranked[0].entry is None
+    assert hardware_board(board, (), "h1").ranked[0][1] is None
 
 
 def test_one_machine_makes_no_contest(made: Made, site: Path) -> None:
