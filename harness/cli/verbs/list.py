@@ -146,8 +146,8 @@ def item_of(kind: str, plugin: Plugin | Broken) -> PluginItem:
         return _broken_item(kind, plugin)
     try:
         title, facts = DESCRIBERS.get(kind, _describe)(plugin)
-        found: Any = plugin.value.probe() if kind in PROBED else None
-        if kind in PROBED and not isinstance(found, Availability):
+        availability: Any = plugin.value.probe() if kind in PROBED else None
+        if kind in PROBED and not isinstance(availability, Availability):
             raise TypeError("probe() returned no Availability")  # noqa: TRY301 - shown as its error
         return PluginItem(
             kind=kind,
@@ -155,9 +155,9 @@ def item_of(kind: str, plugin: Plugin | Broken) -> PluginItem:
             title=title,
             origin=plugin.source.origin,
             error="",
-            available=found.ok if found else None,
-            reason=found.reason if found else "",
-            advice=found.advice if found else "",
+            available=availability.ok if availability else None,
+            reason=availability.reason if availability else "",
+            advice=availability.advice if availability else "",
             facts=facts,
         )
     except Exception as error:  # noqa: BLE001 - plug-ins may raise anything

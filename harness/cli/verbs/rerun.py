@@ -7,16 +7,8 @@ import click
 from pydantic import Field
 
 from harness.bundle import Bundle
+from harness.cli import options
 from harness.cli.command import CommandResult, Document, json_command
-from harness.cli.options import (
-    PATH,
-    key_option,
-    launcher_option,
-    meter_option,
-    quiet_option,
-    results_option,
-    ruleset_options,
-)
 from harness.cli.printer import Printer
 from harness.cli.progress import display_for
 from harness.cli.run_document import RunDocument, document_of, show_series
@@ -165,7 +157,7 @@ def _show(document: RerunDocument, printer: Printer) -> None:
 
 
 @json_command("rerun")
-@click.argument("bundle", type=PATH)
+@click.argument("bundle", type=options.PATH)
 @click.option(
     "--seeds", type=click.IntRange(min=1), metavar="N", help="Number of runs; default: the rules'."
 )
@@ -177,12 +169,12 @@ def _show(document: RerunDocument, printer: Printer) -> None:
     metavar="PCT",
     help="A cost that is at most PCT per cent higher confirms the sealed one.",
 )
-@ruleset_options(None)
-@meter_option
-@launcher_option
-@results_option
-@key_option
-@quiet_option
+@options.ruleset_options(None)
+@options.meter_option
+@options.launcher_option
+@options.results_option
+@options.key_option
+@options.quiet_option
 def command(
     bundle: Path,
     seeds: int | None,

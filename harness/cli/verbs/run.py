@@ -5,15 +5,8 @@ from typing import Literal
 
 import click
 
+from harness.cli import options
 from harness.cli.command import CommandResult, json_command
-from harness.cli.options import (
-    key_option,
-    launcher_option,
-    meter_option,
-    quiet_option,
-    results_option,
-    ruleset_options,
-)
 from harness.cli.progress import display_for
 from harness.records import Ruleset
 from harness.run.series import SeriesRequest, run_series
@@ -24,7 +17,7 @@ TRIALS = 5
 
 @json_command("run")
 @click.argument("workload")
-@ruleset_options("default")
+@options.ruleset_options("default")
 @click.option(
     "--submission",
     metavar="NAME|PATH",
@@ -46,7 +39,7 @@ TRIALS = 5
     is_flag=True,
     help="Alternate with the workload's reference on the same seeds, as prizes require.",
 )
-@launcher_option
+@options.launcher_option
 @click.option(
     "--price-per-hour",
     "price_usd_per_h",
@@ -54,8 +47,8 @@ TRIALS = 5
     metavar="USD",
     help="Price of this machine, for scores in dollars.",
 )
-@quiet_option
-@key_option
+@options.quiet_option
+@options.key_option
 @click.option(
     "--tuning",
     type=click.Choice(["external", "self"]),
@@ -68,8 +61,8 @@ TRIALS = 5
     metavar="N",
     help=f"Runs of each study of external tuning (default: {TRIALS}); --seeds counts the studies.",
 )
-@meter_option
-@results_option
+@options.meter_option
+@options.results_option
 def command(
     workload: str,
     ruleset: Ruleset,
