@@ -16,8 +16,7 @@ _COUNTER_UPDATES = 2.5
 """A counter that has not moved for a second and for so many of its updates is dead."""
 
 _POWER_S = 1.5
-_POWER_UPDATES = 2.5
-"""Power that has one value in a trace that is longer than both is dead."""
+"""Power that has one value in a trace that is longer is dead."""
 
 _IDLE_S = 2.5
 """A lowest value that lasts until the end of the trace for longer than this is not idle power."""
@@ -107,7 +106,8 @@ def _still_counter(usable: Series, domain: Domain) -> Iterator[DeadStretch]:
     steps_s = np.diff(t_s[first[1:]])
     observed_s = float(np.median(steps_s)) if len(steps_s) >= _COUNTER_READINGS else 0.0
     update_s = max(observed_s, domain.update_period_s or 0.0)
-    limit_s = max(_COUNTER_S, _COUNTER_UPDATES * update_s)
+    # One that has not moved at all has shown nothing, however slow it is.
+    limit_s = max(_COUNTER_S, _COUNTER_UPDATES * update_s if len(first) > 1 else 0.0)
     long = (t_s[last] - t_s[first] > limit_s) & (last - first + 1 >= _COUNTER_READINGS)
     for begin, end in zip(first[long], last[long], strict=True):
         value, begin_s, end_s = usable.energy_j[begin], float(t_s[begin]), float(t_s[end])
@@ -121,7 +121,7 @@ def _still_power(usable: Series, domain: Domain) -> Iterator[DeadStretch]:
     length_s, lengths_s = float(t_s[-1] - t_s[0]), t_s[last] - t_s[first]
     update_s = max(domain.update_period_s or 0.0, nominal_period_s(t_s))
     if len(first) == 1:
-        long = lengths_s >= max(_POWER_S, _POWER_UPDATES * update_s)
+        long = lengths_s >= _POWER_S
     else:
         # How often the value changed at other times: the ends of the stretch prove nothing.
         ratio = (len(first) - 3) / (_OTHER_UPDATES + (length_s - lengths_s) / update_s)
