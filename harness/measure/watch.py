@@ -5,8 +5,8 @@ import gzip
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.measure.gpu import SLOWED
 from harness.measure.machine import machine_fact
+from harness.measure.preflight import SLOWED
 from harness.records import MachineFact
 from harness.records.machine import Verdict
 

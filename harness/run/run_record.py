@@ -2,7 +2,7 @@
 
 import harness
 from harness.clock import utc_text
-from harness.measure.idle import idle_power
+from harness.measure.events import idle_power
 from harness.records import (
     Finding,
     Output,

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("compiler")
 
 PROGRAM = """
 import json
-from harness.measure.gpu import gpu_facts
+from harness.measure.preflight import gpu_facts
 from harness.measure.machine import describe
 facts = {each.id: [each.value, each.verdict, each.advice] for each in gpu_facts()}
 print(json.dumps({"facts": facts, "gpus": describe().gpus, "name": describe().name}))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.measure.idle import idle_power
+from harness.measure.events import idle_power
 from harness.measure.series import Series
 from tests.lab.waves import Sensor, Setting, Steps
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure import audit, consistency, domain_checks
+from harness.measure import audit, domain_checks
 from harness.registry import PLUGINS_VARIABLE, sources
 from harness.report.pages.methods import (
     COVERAGE_FILE,
@@ -125,7 +125,7 @@ def test_every_check_documents_all_of_its_rule_ids(page: Markup) -> None:
 def test_every_meter_and_every_finding_of_the_audit_is_on_the_page(page: Markup) -> None:
     for source in sources("meters"):
         assert f" {source.name} " in page.words, source.name
-    modules = (audit, consistency, domain_checks)
+    modules = (audit, domain_checks)
     text = "".join(Path(str(module.__file__)).read_text() for module in modules)
     rules = re.findall(r'_finding\(\s*"([a-z-]+)"', text)
     assert len(rules) > 15
