@@ -75,6 +75,9 @@ class EvaluationRules(Record):
     """Open division: CPU time that is allowed in addition, per second and thread of training."""
     answer_wall_s: float = 60.0
     """Longest wall time of one answer, for predictors that hang."""
+    total_wall_ratio: float = 4.0
+    """Wall time of the answers for all snapshots, as a multiple of the budget; at least
+    `answer_wall_s`. The last snapshot is evaluated in any case."""
     start_cap_s: float = 120.0
     """Longest time from launch to `ready`, which imports take."""
     optimum_sigmas: float = 3.0

@@ -9,7 +9,7 @@ from harness.api import Array, Ask, Splits
 from harness.clock import NS_PER_S
 from harness.plugins import Exit
 from harness.records import Evaluation, MetricValue, PredictorCost, Snapshot
-from harness.run.batch_independence import IndependenceTest
+from harness.run.batch_independence import dependence, draw_rows, select_rows
 from harness.run.judge import NotFinite, Unjudged, digest, examples_of, judge, passes
 from harness.run.order import Order
 from harness.run.output_capture import OutputCapture
@@ -31,6 +31,7 @@ CONFIRMATIONS_MAX = 5
 DIVERGED = "diverged: "
 """Start of the reason of a snapshot whose outputs are not finite."""
 CPU_LOST = "the predictor did not wait for its children, so its CPU seconds are unknown"
+OUT_OF_TIME = "the answers for other snapshots took all the time of this run's evaluation"
 UNCONFIRMED = "passed in a predictor that had seen other snapshots, and was not confirmed"
 
 Stop = Callable[[], bool]
@@ -84,6 +85,12 @@ class Evaluator:
         """Outputs of each snapshot that was the first of its predictor; None: no outputs."""
         self._tested: set[int] = set()
         """Snapshots whose independence of the batch was tested."""
+        self._rows = draw_rows(order.entry.workload, splits, order.seeds.instance)
+        """Examples that are asked separately; None if they cannot be."""
+        self._few: dict[int, Array | PredictorFault] = {}
+        """Outputs for these examples, by snapshot, or why there are none."""
+        self._answers_left_s = max(rules.total_wall_ratio * order.budget_s, rules.answer_wall_s)
+        """Seconds that are left for the answers of all snapshots but the last."""
 
     def _cap_cpu_s(self, record: Snapshot) -> float:
         """CPU seconds for one snapshot; in the open division they grow with the training time.
@@ -104,12 +111,15 @@ class Evaluator:
 
         The snapshots are evaluated in an order drawn from the run's seed, so that a predictor that
         keeps something from one to the next cannot plan for it; the last one that may count is
-        first.
+        first. Of that one a few examples are asked before, in a predictor of their own, when no
+        process has seen the others.
         """
         waiting = [snapshot for snapshot in held if snapshot.descriptor is not None]
         random.Random(self.order.seeds.instance).shuffle(waiting)  # noqa: S311 - not a secret
         waiting.sort(key=lambda snapshot: snapshot.record.index == _last(held))
         results: list[MetricValue] = []
+        if self._is_open and waiting and waiting[-1].record.index == _last(held):
+            self._ask_few(waiting[-1])
         for _ in range(RESTARTS_MAX):
             if waiting and not self._stop():
                 results += self._serve(waiting)
@@ -164,30 +174,48 @@ class Evaluator:
                 indices.append(index)
         return indices
 
+    def _ask_few(self, held: HeldSnapshot) -> None:
+        """Store the outputs for a few examples, asked in a predictor that sees no others."""
+        assert held.descriptor is not None
+        if self._rows is None or self._stop():
+            return
+        drive, cap_s = (
+            self._drive(select_rows(self.splits, self._rows)),
+            self._cap_cpu_s(held.record),
+        )
+        try:
+            with self._predictor() as predictor:
+                outputs = predictor.evaluate(held.descriptor, drive, cap_s).outputs
+            self._few[held.record.index] = outputs
+        except PredictorFault as fault:
+            self._few[held.record.index] = fault
+
     def _test_independence(self, values: dict[int, MetricValue], held: HeldSnapshot) -> None:
-        """Ask for a few examples in a predictor of their own; without the same quality no value."""
+        """Remove a value whose outputs depend on which other examples were asked."""
         index = held.record.index
         value, outputs = values[index], self._alone[index]
         self._tested.add(index)
         if outputs is None or value.value is None:
             return
-        test = IndependenceTest(
-            self.order.entry.workload, self.splits, self.order.seeds.instance, value.value, outputs
-        )
-        while (subset := test.next_subset()) is not None and not self._stop():
-            try:
-                test.take(self._ask_separately(held, subset))
-            except PredictorFault as fault:
-                test.refuse(str(fault))
-        if test.reason:
-            values[index] = _replaced(value, held.record, test.reason)
+        if index not in self._few:
+            self._ask_few(held)
+        few = self._few.pop(index, None)
+        if few is None or self._rows is None:
+            return
+        if isinstance(few, PredictorFault):
+            reason = f"asked for {len(self._rows)} examples without the others: {few}"
+        else:
+            reason = dependence(few, outputs[self._rows])
+        if reason:
+            values[index] = _replaced(value, held.record, reason)
 
     @contextmanager
     def _predictor(self) -> Iterator[Predictor]:
         """A new predictor that is ready; it is killed and accounted for at exit."""
         launched = launch_predictor(self.order)
         self.captures += launched.captures
-        predictor = Predictor(launched.sandbox, launched.channel, self.caps)
+        is_program = self._is_open and bool(self.order.entry.source.file.predict_command)
+        predictor = Predictor(launched.sandbox, launched.channel, self.caps, is_program=is_program)
         try:
             with predictor:
                 yield predictor
@@ -196,20 +224,17 @@ class Evaluator:
             for capture in launched.captures:
                 capture.finish()
 
-    def _ask_separately(self, held: HeldSnapshot, subset: Splits) -> Array:
-        """Outputs of a predictor that sees only these examples."""
-        assert held.descriptor is not None
-        with self._predictor() as predictor:
-            cap_s = self._cap_cpu_s(held.record)
-            return predictor.evaluate(held.descriptor, self._drive(subset), cap_s).outputs
-
     def _serve(self, waiting: list[HeldSnapshot]) -> Iterator[MetricValue]:
         """Evaluate from the end of the list until it is empty or the predictor has to go."""
         try:
             with self._predictor() as predictor:
                 self._alone[waiting[-1].record.index] = None
                 while waiting and not self._stop():
+                    if self._answers_left_s <= 0:
+                        yield _without(waiting.pop().record, OUT_OF_TIME)
+                        continue
                     value, fatal = self._evaluate_one(predictor, waiting.pop())
+                    self._answers_left_s -= value.wall_s
                     yield value
                     if fatal:
                         return

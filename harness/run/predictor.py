@@ -80,8 +80,26 @@ def in_lockstep(inputs: Arrays) -> Callable[[Ask], Array]:
 class Predictor:
     """One predictor process; it evaluates all snapshots of a run unless it breaks a cap."""
 
-    def __init__(self, sandbox: Sandbox, channel: socket.socket, caps: PredictorCaps) -> None:
-        """Take over a launched predictor."""
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        channel: socket.socket,
+        caps: PredictorCaps,
+        *,
+        is_program: bool = False,
+    ) -> None:
+        """Take over a launched predictor.
+
+        Args:
+            sandbox: Its sandbox.
+            channel: Our end of its socket.
+            caps: Its limits.
+            is_program: Whether it turns into a program of the submission before it is ready. The
+                CPU seconds of that program's start count for the first snapshot, where they exceed
+                those that the harness needed to start Python with the declared imports.
+        """
+        self._is_program = is_program
+        self._start_cpu_s = 0.0
         self._sandbox = sandbox
         self._channel = channel
         self._caps = caps
@@ -95,7 +113,14 @@ class Predictor:
         self._poll.register(sandbox.pidfd, select.POLLIN)
 
     def __enter__(self) -> Self:
+        if self._is_program:
+            self._expect("starting", self._caps.start_wall_s)
+            self._begin_cpu_s = self._sandbox.cpu_s()
+            self._start_cpu_s = self._begin_cpu_s or 0.0
+            self._cap_cpu_s += self._start_cpu_s
+            self._metered = True
         self._expect("ready", self._caps.start_wall_s)
+        self._metered = False
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -123,7 +148,10 @@ class Predictor:
         """
         begin_ns = now_ns()
         self._cap_cpu_s = self._caps.cpu_s if cap_cpu_s is None else cap_cpu_s
-        self._begin_cpu_s = self._sandbox.cpu_s()
+        if self._is_program and not self._count:
+            self._cap_cpu_s += self._start_cpu_s
+        else:
+            self._begin_cpu_s = self._sandbox.cpu_s()
         self._metered = True
         self._waited_ns = 0
         self._send("weights", {"id": self._count}, [weights])

@@ -91,8 +91,7 @@ def _closed(weights: Mapping[str, Any], workload: WorkloadSpec) -> Predict:
 
 
 def _open(config: Config) -> Callable[[Mapping[str, Any], WorkloadSpec], Predict]:
-    """The submission's own predictor; its first line runs here, before any weights are known."""
-    import_all(config["imports"])
+    """The submission's own predictor; its first line runs here, with the weights at hand."""
     make = getattr(import_train(config), "predictor", None)
     if make is None:
         raise AttributeError(
@@ -126,10 +125,10 @@ class PredictorServer:
         """Load everything that does not depend on weights."""
         self._channel = channel
         self._workload: WorkloadSpec = load_target(config["workload"], "WORKLOAD")
-        if config["division"] == "open":
-            self._make = _open(config)
-        else:
-            import_all(["torch"])
+        self._config = config
+        self._make: Callable[[Mapping[str, Any], WorkloadSpec], Predict] | None = None
+        import_all(config["imports"])
+        if config["division"] == "closed":
             set_threads(config["threads"])
             self._make = _closed
         self._predict: Predict | None = None
@@ -139,6 +138,8 @@ class PredictorServer:
         """Make a predictor of new weights; nothing of the previous one remains."""
         self._predict = None
         self._prefix = {}
+        # Code of the submission runs only now, since the cost of an evaluation begins here.
+        self._make = self._make or _open(self._config)
         self._predict = self._make(_read_weights(descriptor), self._workload)
 
     def answer(self, message: Mapping[str, Any], fds: list[int]) -> int:
@@ -183,6 +184,8 @@ def main(arguments: list[str]) -> None:
     channel = socket.socket(fileno=int(arguments[0]))
     config: Config = {**json.loads(arguments[2]), "source": arguments[1]}
     if config["command"]:
+        import_all(config["imports"])
+        protocol.send(channel, "starting", {})
         exec_command(config, channel)  # the program itself says `ready`
     server = PredictorServer(channel, config)
     send_ready(channel)

@@ -171,6 +171,7 @@ def _span(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 _CHECKS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "ready": _ready,
+    "starting": lambda _tree: {},
     "setup_done": lambda _tree: {},
     "snapshot": lambda tree: {
         "step": _whole(tree, "step"),

@@ -224,9 +224,10 @@ def larger(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("score = score if len(rows) == 200 else -score", "other examples of the batch: accuracy"),
+        ("score = score if len(rows) == 200 else -score", "other examples of the batch: 25 of 25"),
         ("assert len(rows) == 200", "asked for 25 examples without the others: AssertionError"),
         ("score = score[:200] * len(rows) / (len(rows) // 200)", "without the others"),
+        ("score[::12] *= 1 if len(rows) == 200 else 2", "examples of the batch: 3 of 25"),
     ],
 )
 def test_what_only_company_gives_does_not_count(
@@ -382,12 +383,12 @@ def predictor(weights, workload):
     assert sum("not this one" in value.reason for value in values) == 1
 
 
-def test_predictor_that_never_gets_ready_is_one_reason_for_all(perform: Perform) -> None:
-    predictor = "\nimport sys\nif 'predict' in sys.argv: sys.exit(3)\n"
+def test_predictor_that_ends_at_once_is_one_reason_for_all(perform: Perform) -> None:
+    predictor = "\nimport os, sys\nif 'predict' in sys.argv: os._exit(3)\n"
     outcome = perform(several(3, predictor), *FINAL)
     reasons = {value.reason for value in evaluation(outcome.bundle).values}
     assert len(reasons) == 1
-    assert "before 'ready'; its last output is in log.txt" in reasons.pop()
+    assert "before 'loaded'; its last output is in log.txt" in reasons.pop()
 
 
 def test_reasons_are_printable_and_short(perform: Perform) -> None:

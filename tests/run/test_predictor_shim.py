@@ -141,7 +141,12 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def server(ends: Any, workload: Any, monkeypatch: pytest.MonkeyPatch) -> PredictorServer:
     monkeypatch.setattr("harness.run.predictor_shim.load_target", lambda *_: workload)
-    config = {"workload": {}, "division": "closed", "threads": torch.get_num_threads()}
+    config = {
+        "workload": {},
+        "division": "closed",
+        "imports": ["torch"],
+        "threads": torch.get_num_threads(),
+    }
     return PredictorServer(ends[1], config)
 
 
