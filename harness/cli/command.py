@@ -34,12 +34,7 @@ class CommandResult:
 def json_command(
     name: str, group: click.Group | None = None
 ) -> Callable[[Callable[..., CommandResult]], click.Command]:
-    """Make a click command with the option `--json`; its value is the exit code.
-
-    Args:
-        name: Name of the command.
-        group: The command group that it belongs to, if any.
-    """
+    """Make a click command, in a group if any, that returns its exit code and has `--json`."""
 
     def decorate(function: Callable[..., CommandResult]) -> click.Command:
         @functools.wraps(function)

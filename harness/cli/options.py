@@ -19,8 +19,7 @@ PATH = click.Path(path_type=Path)
 def ruleset_options(default: str | None) -> Callable[[Command], Command]:
     """Add `--ruleset` and `--set`; the command gets `ruleset`, a `Ruleset` or None.
 
-    Args:
-        default: Ruleset if none is named; None lets each bundle use its own ruleset.
+    With the default None each bundle is scored under its own ruleset.
     """
 
     def decorate(command: Command) -> Command:

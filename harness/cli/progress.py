@@ -130,13 +130,7 @@ class Screen(ProgressDisplay):
 
 
 def display_for(title: str, *, quiet: bool = False, clock: Clock | None = None) -> ProgressDisplay:
-    """Return a live display if both outputs are terminals, else one of plain lines.
-
-    Args:
-        title: What runs, at the start of each line.
-        quiet: Whether to show nothing.
-        clock: The clock that limits the redraws.
-    """
+    """Return a live display if both outputs are terminals, else one of plain lines."""
     chosen = clock or SystemClock()
     if quiet:
         return ProgressDisplay()

@@ -157,15 +157,7 @@ def write_figures(
 ) -> list[Path]:
     """Write planes, profiles over all workloads, power traces and energy breakdowns.
 
-    Args:
-        results: folder that the scores' bundle paths are relative to.
-        out: folder of the figures, created if it is missing.
-        scores: every entry.
-        boards: their leaderboards.
-        formats: file formats, of `FORMATS`.
-
-    Returns:
-        The files, sorted.
+    Return the files, sorted. `results` is the folder that the scores' bundle paths are relative to.
 
     Raises:
         ValueError: a format is none of `FORMATS`.

@@ -190,20 +190,17 @@ def single_page(
     return Page(name=name, title=title, order=order, publish=publish, landing=path)
 
 
-def _inside(path: str) -> str:
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
-        raise SiteError(
-            f"{path!r}: the path of a page stays inside the site; write it relative, without '..'"
-        )
-    return "/".join(parts)
-
-
 def _publish(site: Site, plugin: Plugin) -> Files:
     """Return the files of one page; a plug-in from outside that fails is listed as broken."""
     page: Page = plugin.value
+    files: Files = {}
     try:
-        return {_inside(path): content for path, content in page.publish(site)}
+        for path, content in page.publish(site):
+            parts = PurePosixPath(path).parts
+            if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+                text = "the path of a page stays inside the site; write it relative, without '..'"
+                raise SiteError(f"{path!r}: {text}")  # noqa: TRY301 - shown as the plug-in's error
+            files["/".join(parts)] = content
     except Exception as error:
         if plugin.source.origin == "built-in":
             raise
@@ -211,6 +208,7 @@ def _publish(site: Site, plugin: Plugin) -> Files:
         site.broken.append(Broken(plugin.name, f"{type(error).__name__}: {text}", plugin.source))
         site.menu = [other for other in site.menu if other is not page]
         return {}
+    return files
 
 
 def _page_plugins(site: Site) -> list[Plugin]:
@@ -279,14 +277,8 @@ def render(
     """Write the site and return its files, sorted.
 
     The same bundles and ruleset give the same bytes. Obsolete files of an earlier rendering are
-    removed; everything else in `out` is left alone.
-
-    Args:
-        results: folder that the scores' bundle paths are relative to.
-        out: folder of the site, created if it is missing.
-        scores: every entry, ranked or not.
-        boards: their leaderboards.
-        rulesets: rulesets in force, for the page that prints them.
+    removed; everything else in `out` is left alone. The scores' bundle paths are relative to
+    `results`; `rulesets` are those in force.
 
     Raises:
         SiteError: two pages write the same path, or one writes outside the site.

@@ -39,12 +39,7 @@ def trace_of(run: EntryRun) -> Trace | None:
 
 
 def power_of(trace: Trace, domains: Sequence[Domain]) -> list[PowerSeries]:
-    """Return the power of every domain in a trace that has any, sorted by name.
-
-    Args:
-        trace: the readings of a run.
-        domains: the domains as the run describes them.
-    """
+    """Return the power of every domain in a trace that has any, sorted by name."""
     reader = EnergyReader(trace, domains)
     return [series for name in sorted(trace.columns) if len((series := reader.power(name)).t_s)]
 
@@ -95,12 +90,9 @@ class PackedSeries(NamedTuple):
 
 
 def packed(series: PowerSeries, points_max: int, zero_s: float) -> PackedSeries:
-    """Pack the readings of a chart for its script.
+    """Pack at most `points_max` readings of a chart for its script, by their extremes.
 
-    Args:
-        series: the readings.
-        points_max: longer series are thinned to this number of readings.
-        zero_s: time of the start signal, seconds after the run's origin.
+    `zero_s` is the time of the start signal, seconds after the run's origin.
     """
     kept = thinned(series, points_max)
     start_s = float(kept.t_s[0])

@@ -99,11 +99,7 @@ def _document(
 def check(path: str, request: SeriesRequest, seconds: float, watcher: Watcher) -> CheckDocument:
     """Check the files of a submission, then run it for some seconds in its sandbox.
 
-    Args:
-        path: Folder or listed name.
-        request: Ruleset and launcher; an empty workload takes the first that the submission names.
-        seconds: Budget of the dry run.
-        watcher: Shows the progress.
+    If the request names no workload, the first that the submission names is taken.
 
     Raises:
         click.UsageError: the submission names no single workload, and none was given.

@@ -49,12 +49,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def submission_toml(fields: Mapping[str, object], settings: Mapping[str, object]) -> str:
-    """Return the text of submission.toml.
-
-    Args:
-        fields: Title, division, workloads and imports.
-        settings: Further keys of the reference, as threads and hyperparameters.
-    """
+    """Return the text of submission.toml; `settings` are further keys of the reference."""
     template = Template((TEMPLATES / "submission.toml").read_text(encoding="utf-8"))
     # A string or list in JSON is one in TOML, except for the character DEL.
     values = {
@@ -89,15 +84,11 @@ def _write(folder: Path, fields: dict[str, object], reference: Source | None) ->
 def create_submission(folder: Path, workload: str, division: Division) -> InitDocument:
     """Write a submission that passes `joulemark check`: all files or, on an error, none.
 
-    Args:
-        folder: New folder; its name becomes the submission's name.
-        workload: Name of its workload.
-        division: `closed` copies the reference submission, `open` predicts a constant.
+    The division `closed` copies the reference submission, `open` predicts a constant.
 
     Raises:
         UnknownPlugin: no such workload.
-        SubmissionError: the folder exists, the workload has no such division, or it has no
-            reference submission to copy.
+        SubmissionError: the folder exists, or the workload has no such division or no reference.
         OSError: it cannot be written.
     """
     spec: WorkloadSpec = find("workloads", workload).value

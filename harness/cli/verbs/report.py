@@ -54,13 +54,7 @@ def render_site(
 ) -> ReportDocument:
     """Write the site of all results, and figures and CI files of the same scores.
 
-    Args:
-        results: Folder of bundles.
-        out: Folder of the site.
-        ruleset: Rules to apply; None scores each run under its own.
-        figures: Folder for figures; None writes none.
-        figure_formats: Formats of the figures; empty: all formats.
-        ci: Folder for the summary, JUnit file and badges of a CI job; None writes none.
+    Without a ruleset each run is scored under its own. Figures have all formats if none is named.
 
     Raises:
         SiteError: two pages have the same path.

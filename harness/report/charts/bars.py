@@ -83,14 +83,7 @@ def waterfall_chart(bridge: Bridge, names: tuple[str, str], ident: str) -> Marku
 def rank_chart(
     standings: Sequence[Standing], names: Sequence[str], prize: str, ident: str
 ) -> Markup | None:
-    """Draw the rank ranges of the first entries; None where fewer than two are ranked.
-
-    Args:
-        standings: the ranked entries.
-        names: their names, in the same order.
-        prize: what they are ranked by.
-        ident: an id that is unique on the page.
-    """
+    """Draw the rank ranges of the first entries; None where fewer than two are ranked."""
     count = len(standings)
     if count < 2:  # noqa: PLR2004 - a single rank is certain
         return None

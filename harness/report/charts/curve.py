@@ -29,13 +29,10 @@ class Band(NamedTuple):
 
 
 def band_of(entries: Sequence[Sequence[MetricCurve]]) -> Band | None:
-    """Return the band of all runs with a curve; None where fewer than two entries have one.
+    """Return the band of the runs of all entries; None where fewer than two entries have a curve.
 
     A run keeps the metric of its last snapshot until the next one, and leaves the band after its
     last one.
-
-    Args:
-        entries: the curves of each entry, over the same abscissa.
     """
     curves = [curve for entry in entries for curve in entry]
     if sum(bool(entry) for entry in entries) < 2:  # noqa: PLR2004 - a band compares entries
@@ -76,12 +73,7 @@ def curve_chart(
 ) -> Markup | None:
     """Draw the curves of all runs of an entry on the band of the board; None without a curve.
 
-    Args:
-        quality: the metric and its target.
-        ident: an id that is unique on the page.
-        curves: the metric of each run.
-        base: base unit of what they are drawn over: `s` for time, `J` for energy.
-        band: range of all runs of the board.
+    `base` is the base unit of what they are drawn over: `s` for time, `J` for energy.
     """
     if not curves:
         return None

@@ -40,10 +40,7 @@ def time_text(at_s: float, span_s: float) -> str:
 def history_chart(marks: Sequence[HistoryMark], base: str, ident: str) -> Markup | None:
     """Draw the lowest known cost; None for fewer than two steps, or where a value is unknown.
 
-    Args:
-        marks: the steps, oldest first.
-        base: base unit of the costs, `J` or `s`.
-        ident: an id that is unique on the page.
+    `marks` are the steps, oldest first; `base` is the base unit of the costs, `J` or `s`.
     """
     times = [mark.at_s for mark in marks if mark.at_s is not None]
     ends = [[end for end in ends_of(mark.figure) if end > 0] for mark in marks]

@@ -54,13 +54,7 @@ class PowerView(NamedTuple):
 
 
 def power_view(run: EntryRun, number: int, chars_max: int) -> PowerView:
-    """Return the power of one run.
-
-    Args:
-        run: the run.
-        number: makes its ids unique.
-        chars_max: approximate length of the readings that come with the chart.
-    """
+    """Return the power of one run, with about `chars_max` characters of readings at most."""
     trace = trace_of(run)
     tracks, breakdown = tracks_of(run, trace), breakdown_of(run, trace)
     chart = power_chart(run, tracks, f"power-{number}")
@@ -144,9 +138,7 @@ def rulesets_by_name(site: Site) -> frozenset[str]:
 def commands_of(entry: Entry, rulesets: frozenset[str]) -> list[tuple[str, str]]:
     """Return commands that repeat an entry in the folder of results, with what they do.
 
-    Args:
-        entry: the entry to repeat.
-        rulesets: rulesets that can be named; otherwise the file in the bundle is used.
+    A ruleset that is not in `rulesets` is named by its file in the bundle.
     """
     ref, rules = entry.score.entry, entry.score.rules.ruleset
     commands = []

@@ -14,52 +14,37 @@ SINGLE_CARDS_MAX = 3
 """Boards with a single entry that are shown as cards; more of them share a table."""
 
 
-class Card(NamedTuple):
-    """One prize on one machine."""
-
-    title: str
-    board: Leaderboard
-    result: wording.BoardResult
-    unit: numbers.Unit
-    entries: Sequence[Entry | None]
-    """Entries of the result's standings; None where a score is not on this site."""
-    difference: str
-
-
 class CardGroup(NamedTuple):
     """The cards of one board."""
 
     board_key: BoardKey
     entries: Sequence[Entry]
     runs_count: int
-    cards: Sequence[Card]
+    cards: Sequence[Mapping[str, object]]
 
 
-def _card(board: Leaderboard, entries: Sequence[Entry]) -> Card:
+def _card(board: Leaderboard, entries: Sequence[Entry]) -> dict[str, object]:
+    """Return the values of one prize; an entry is None where its score is not on this site."""
     words, result = wording.prize_words(board.prize), wording.board_result(board)
     by_row = {id(entry.standing(board.prize)): entry for entry in entries}
     ends = [end for row in result.standings for end in (row.score, row.low)]
-    return Card(
-        words.title,
-        board,
-        result,
-        numbers.unit_for(ends, words.unit),
-        [by_row.get(id(row)) for row in result.standings],
-        wording.difference_text(board),
-    )
+    return {
+        "title": words.title,
+        "board": board,
+        "result": result,
+        "unit": numbers.unit_for(ends, words.unit),
+        "entries": [by_row.get(id(row)) for row in result.standings],
+        "difference": wording.difference_text(board),
+    }
 
 
 def groups_of(site: Site, workload: str) -> list[CardGroup]:
     """Return the cards of one workload, sorted by board."""
-    return [
-        CardGroup(
-            key,
-            entries,
-            sum(len(entry.runs) for entry in entries),
-            [_card(board, entries) for board in site.boards.on(key).values()],
-        )
-        for key, entries in site.entries_by_board(workload).items()
-    ]
+    groups = []
+    for key, entries in site.entries_by_board(workload).items():
+        cards = [_card(board, entries) for board in site.boards.on(key).values()]
+        groups.append(CardGroup(key, entries, sum(len(entry.runs) for entry in entries), cards))
+    return groups
 
 
 def _values(site: Site) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.records import Figure, Leaderboard, Machine, Standing, Unranked
+from harness.records import Figure, Leaderboard, Standing, Unranked
 from harness.report import numbers, wording
 from harness.report.charts.bars import rank_chart, shared_scale, whisker
 from harness.report.entries import Entry
@@ -31,18 +31,6 @@ class HardwareBoard(NamedTuple):
     not_ranked: Sequence[tuple[Unranked, Entry | None]]
     chart: Markup | None
     difference: str
-
-
-class MachineView(NamedTuple):
-    """One machine."""
-
-    name: str
-    machine: Machine | None
-    """None where no bundle of it can be read."""
-    methods: Sequence[str]
-    """How its energy was obtained."""
-    entries_count: int
-    workloads: Sequence[str]
 
 
 class MachineComparison(NamedTuple):
@@ -89,18 +77,19 @@ def hardware_board(board: Leaderboard, entries: Sequence[Entry], ident: str) -> 
     )
 
 
-def machines_of(entries: Iterable[Entry]) -> list[MachineView]:
-    """Return every machine, sorted by name."""
+def machines_of(entries: Iterable[Entry]) -> list[dict[str, object]]:
+    """Return the values of the page for every machine, sorted by name."""
     by_machine = defaultdict(list)
     for entry in entries:
         by_machine[entry.score.entry.machine].append(entry)
-    views = []
+    views: list[dict[str, object]] = []
     for name, group in sorted(by_machine.items()):
         runs = (entry.opened().shown_run for entry in group)
         machine = next((run.machine for run in runs if run and run.machine), None)
         methods = {_method(figure) for entry in group if (figure := entry.cost("energy"))}
         workloads = {entry.score.entry.workload for entry in group}
-        views.append(MachineView(name, machine, sorted(methods), len(group), sorted(workloads)))
+        view = {"name": name, "machine": machine, "methods": sorted(methods)}
+        views.append({**view, "entries_count": len(group), "workloads": sorted(workloads)})
     return views
 
 

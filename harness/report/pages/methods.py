@@ -49,13 +49,11 @@ class RulesetView(NamedTuple):
 
 
 class CheckView(NamedTuple):
-    """One check of the rulesets."""
+    """A check: its name, what its module checks, and its docstring: rule ids and explanations."""
 
     name: str
     question: str
-    """First sentence of its module's docstring."""
     paragraphs: Sequence[str]
-    """Its own docstring: the rule ids of its findings, then explanations."""
 
 
 def coverage_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -93,11 +91,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def rulesets_of(scored: Sequence[Ruleset]) -> tuple[list[RulesetView], list[Broken]]:
-    """Return every ruleset, those in force first, and the ones that cannot be loaded.
-
-    Args:
-        scored: rulesets that entries of the site were scored under.
-    """
+    """Return every ruleset, those of `scored` first, and the ones that cannot be loaded."""
     rulesets: list[Ruleset] = []
     broken: list[Broken] = []
     for source in sources("rulesets"):
@@ -107,19 +101,14 @@ def rulesets_of(scored: Sequence[Ruleset]) -> tuple[list[RulesetView], list[Brok
             broken.append(Broken(source.name, " ".join(str(error).split()), source))
     rulesets += [ruleset for ruleset in scored if ruleset not in rulesets]
     defaults = _defaults()
-    views = [
-        RulesetView(
-            ruleset,
-            as_toml(ruleset),
-            {
-                key: constant_text(value)
-                for key, value in _constants(ruleset).items()
-                if value is not None and value != defaults.get(key)
-            },
-            ruleset in scored,
-        )
-        for ruleset in rulesets
-    ]
+    views = []
+    for ruleset in rulesets:
+        changes = {
+            key: constant_text(value)
+            for key, value in _constants(ruleset).items()
+            if value is not None and value != defaults.get(key)
+        }
+        views.append(RulesetView(ruleset, as_toml(ruleset), changes, ruleset in scored))
     return sorted(views, key=lambda view: (not view.in_force, view.ruleset.name)), broken
 
 
