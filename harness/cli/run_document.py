@@ -157,17 +157,11 @@ def document_of(run_results: Sequence[RunResult], ruleset: Ruleset, results: Pat
 def _cells(run: RunItem) -> tuple[object, ...]:
     method: str = run.energy.method or run.window_energy_method or "not measured"
     simulated = run.energy.simulated or run.window_energy_simulated
-    return (
-        run.seed,
-        run.status,
-        plain(run.metric, 4),
-        quantity(run.time_s if run.reached else None, "s"),
-        quantity(run.energy.energy_j if run.reached else None, "J"),
-        quantity(run.energy.window_j, "J"),
-        f"{method}, simulated" if simulated else method,
-        ", ".join(run.energy.domains),
-        run.reason,
-    )
+    time_s, energy_j = (run.time_s, run.energy.energy_j) if run.reached else (None, None)
+    joules = (quantity(value, "J") for value in (energy_j, run.energy.window_j))
+    costs = (plain(run.metric, 4), quantity(time_s, "s"), *joules)
+    method = f"{method}, simulated" if simulated else method
+    return (run.seed, run.status, *costs, method, ", ".join(run.energy.domains), run.reason)
 
 
 def show_series(document: RunDocument, printer: Printer) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from harness.cli.printer import Printer
 from harness.records import (
     Figure,
-    ImportedFigure,
     ImportedScore,
     ImportedScoreDocument,
     ImportedStanding,
@@ -137,16 +136,11 @@ def _show_multi(document: ScoreDocument, printer: Printer) -> None:
 
 def _spent_row(score: Score, spent: Spent) -> Sequence[object]:
     tuned = score.tuning.time_with_tuning_s if score.tuning else None
-    return (
-        f"{score.entry.submission} on {score.entry.workload}, {score.rules.ruleset}",
-        spent.runs_count,
-        spent.missed_count,
-        quantity(spent.energy_j, "J"),
-        quantity(spent.wasted_energy_j, "J"),
-        quantity(spent.time_s, "s"),
-        quantity(spent.wasted_time_s, "s"),
-        quantity(tuned.value if tuned else None, "s"),
-    )
+    name = f"{score.entry.submission} on {score.entry.workload}, {score.rules.ruleset}"
+    joules = (quantity(value, "J") for value in (spent.energy_j, spent.wasted_energy_j))
+    times = (spent.time_s, spent.wasted_time_s, tuned.value if tuned else None)
+    seconds = (quantity(value, "s") for value in times)
+    return (name, spent.runs_count, spent.missed_count, *joules, *seconds)
 
 
 def _show_spent(document: ScoreDocument, printer: Printer) -> None:
@@ -199,22 +193,11 @@ def show_scores(document: ScoreDocument, printer: Printer) -> None:
         printer.line(f"interval: of the geometric mean over seeds{confidence}; n: distinct seeds")
 
 
-def _imported_cost(cost: ImportedFigure | None, unit: str) -> str | None:
-    return None if cost is None else f"{cost.value:.6g} {unit}"
-
-
 def _imported_cells(score: ImportedScore) -> Sequence[object]:
-    return (
-        score.workload,
-        score.submission,
-        score.machine,
-        score.n,
-        score.status,
-        _imported_cost(score.time_to_target_s, "s"),
-        _imported_cost(score.energy_to_target_j, "J"),
-        score.energy_method or "not measured",
-        score.reason,
-    )
+    costs = ((score.time_to_target_s, "s"), (score.energy_to_target_j, "J"))
+    time, energy = (cost and f"{cost.value:.6g} {unit}" for cost, unit in costs)
+    entry = (score.workload, score.submission, score.machine, score.n, score.status)
+    return (*entry, time, energy, score.energy_method or "not measured", score.reason)
 
 
 def show_imported(document: ImportedScoreDocument, printer: Printer) -> None:

@@ -138,18 +138,10 @@ def figure(
     if number is None:
         return FormattedFigure(MISSING, "")
     exponent = math.floor(math.log10(abs(number))) if number else 0
-    places = _digits_for(number, low, high) - 1 - exponent
+    # Four digits where three do not separate the interval from the value.
+    texts = [plain(end) for end in (low, high) if end is not None and end != number]
+    places = (DIGITS_MAX if plain(number) in texts else DIGITS) - 1 - exponent
     return FormattedFigure(_fixed(number, places), _interval(low, high, places))
-
-
-def _digits_for(value: float, low: float | None, high: float | None) -> int:
-    """Return three digits, or four where three do not separate the interval from the value."""
-    ends = [end for end in (low, high) if end is not None and end != value]
-    for significant in range(DIGITS, DIGITS_MAX):
-        text = plain(value, significant)
-        if all(plain(end, significant) != text for end in ends):
-            return significant
-    return DIGITS_MAX
 
 
 def _fixed(value: float, places: int) -> str:

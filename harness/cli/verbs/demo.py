@@ -1,6 +1,7 @@
 """`joulemark demo`: run, rank and render three submissions of the smallest workload."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -39,12 +40,11 @@ def submissions_for(workload: str) -> list[str]:
     """Return the listed submissions that name a workload."""
     names = []
     for plugin in discover("submissions"):
-        if isinstance(plugin, Plugin):
-            try:
-                source = open_submission(plugin.name)
-            except SubmissionError:
-                continue  # `joulemark list submissions` shows the error
-            if workload in source.file.workloads:
+        # `joulemark list submissions` shows the errors of the others.
+        with suppress(SubmissionError):
+            if isinstance(plugin, Plugin) and (
+                workload in open_submission(plugin.name).file.workloads
+            ):
                 names.append(plugin.name)
     return names
 
@@ -81,11 +81,11 @@ def command(results: Path, out: Path) -> CommandResult:
     )
     with display_for(WORKLOAD) as display:
         run_results = run_series(request, display)
-    series = []
-    for name in (first, *others):
-        own = [item for item in run_results if item.run.submission.name == name]
-        if own:
-            series.append(document_of(own, ruleset, results))
+    groups = (
+        [item for item in run_results if item.run.submission.name == name]
+        for name in (first, *others)
+    )
+    series = [document_of(group, ruleset, results) for group in groups if group]
     code = worst(item.exit_code for item in series)
     document = DemoDocument(
         series=tuple(series),

@@ -64,10 +64,7 @@ def explain(folder: Path) -> ExplainDocument:
         run_id=run.id,
         window="run window, from the start signal to the death of the last process",
         window_s=(end_ns - gun_ns) / NS_PER_S,
-        domains=tuple(
-            DomainEnergy(domain=domain, energy=energy.domains[domain.name])
-            for domain in run.domains
-        ),
+        domains=tuple(DomainEnergy(domain=d, energy=energy.domains[d.name]) for d in run.domains),
         total=_total_text(energy.total),
     )
 
@@ -76,18 +73,12 @@ def rows_of(document: ExplainDocument) -> Iterator[Sequence[object]]:
     """Return one row for each domain."""
     for item in document.domains:
         domain, energy = item.domain, item.energy
+        method = f"{domain.method}, simulated" if domain.simulated else domain.method
+        figures = quantity(energy.energy_j, "J"), quantity(energy.u_j, "J")
         terms = ", ".join(f"{name} {quantity(j, 'J')}" for name, j in energy.terms.items())
-        bound = " to ".join(quantity(end, "J") for end in energy.bound_j or ())
-        yield (
-            domain.name,
-            f"{domain.method}, simulated" if domain.simulated else domain.method,
-            quantity(energy.energy_j, "J"),
-            quantity(energy.u_j, "J"),
-            terms,
-            bound or None,
-            percent(energy.coverage_ratio, 3),
-            f"{domain.meter}: {domain.source}",
-        )
+        bound = " to ".join(quantity(end, "J") for end in energy.bound_j or ()) or None
+        coverage, source = percent(energy.coverage_ratio, 3), f"{domain.meter}: {domain.source}"
+        yield (domain.name, method, *figures, terms, bound, coverage, source)
 
 
 def _show(document: ExplainDocument, printer: Printer) -> None:

@@ -21,16 +21,9 @@ Value = str | int | float | bool | None
 Facts = dict[str, Value]
 
 KINDS = (
-    "workloads",
-    "submissions",
-    "meters",
-    "launchers",
-    "rulesets",
-    "checks",
-    "prizes",
-    "pages",
+    "workloads", "submissions", "meters", "launchers", "rulesets", "checks", "prizes", "pages",
     "formats",
-)
+)  # fmt: skip
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "workloads": ("domain", "size", "metric", "better", "target", "spread", "budget_s", "secrecy"),

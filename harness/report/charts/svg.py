@@ -245,21 +245,15 @@ class Axes:
 
 def tick_texts(values: Sequence[float], scale: Scale) -> list[str]:
     """Format ticks; those of a linear scale have equally many decimals."""
-    texts = [tick_text(value, scale) for value in values]
+    near_zero = 1e-12 * max(abs(scale.low), abs(scale.high))
+    texts = []
+    for value in values:
+        text = "0" if not scale.log and abs(value) < near_zero else f"{value:.6g}"
+        texts.append(numbers.plain(value, 2) if "e" in text else numbers.grouped(text))
     decimal = all(set(text) <= set("0123456789.\N{MINUS SIGN}") for text in texts)
     decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
     if scale.log or not decimal or not decimals:
         return texts
     parts = [text.partition(".") for text in texts]
-    return [
-        text if text == "0" else f"{integer}.{rest:0<{decimals}}"
-        for text, (integer, _, rest) in zip(texts, parts, strict=True)
-    ]
-
-
-def tick_text(value: float, scale: Scale) -> str:
-    """Format one tick with the digits that distinguish it from its neighbours."""
-    if not scale.log and abs(value) < 1e-12 * max(abs(scale.low), abs(scale.high)):
-        return "0"
-    text = f"{value:.6g}"
-    return numbers.plain(value, 2) if "e" in text else numbers.grouped(text)
+    padded_texts = [f"{integer}.{rest:0<{decimals}}" for integer, _, rest in parts]
+    return [text if text == "0" else whole for text, whole in zip(texts, padded_texts, strict=True)]
