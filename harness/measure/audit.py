@@ -27,7 +27,7 @@ from harness.measure.energy import EnergyReader, contains, disjoint
 from harness.measure.events import step_seconds
 from harness.measure.limits import SAME_SILICON
 from harness.measure.machine import memory_bytes
-from harness.measure.metering import TRACE, DeadSensor, Metering
+from harness.measure.metering import TRACE, Metering
 from harness.measure.series import Float
 from harness.measure.trace import Trace, TraceError, read_trace
 from harness.measure.watch import read_vitals
@@ -136,7 +136,11 @@ def audit_run(
         make_finding("meter-not-opened", "fail", f"meter '{name}' did not open: {reason}", DOCTOR)
         for name, reason in metering.failed.items()
     ]
-    findings += _dead_at_opening(metering.dead)
+    for item in metering.dead:
+        # One whose silicon is read by others makes no run worse.
+        text = f"the sensor of '{item.domain.name}' is dead and was not read: {item.reason}"
+        level: Level = "warn" if item.replaced else "fail"
+        findings.append(make_finding("sensor-dead", level, text, DOCTOR))
     (begin_ns, end_ns), path = window, folder / TRACE
     if begin_ns is None or end_ns is None or end_ns <= begin_ns or not path.is_file():
         return [*findings, *_faults(metering.faults)]
@@ -153,13 +157,6 @@ def audit_run(
         memory_bytes=memory_bytes(),
     )
     return [*findings, *audit(trace, domains, (begin_ns, end_ns), circumstances)]
-
-
-def _dead_at_opening(dead: Iterable[DeadSensor]) -> Iterator[Finding]:
-    """Sensors that were not read; one whose silicon is read by others makes no run worse."""
-    for item in dead:
-        text = f"the sensor of '{item.domain.name}' is dead and was not read: {item.reason}"
-        yield make_finding("sensor-dead", "warn" if item.replaced else "fail", text, DOCTOR)
 
 
 def _faults(faults: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -186,7 +183,7 @@ def _unread(trace: Trace, domains: Sequence[Domain], added: Collection[str]) -> 
 
 def _disagreements(cases: Sequence[DomainCase], rules: MeasureRules) -> Iterator[Finding]:
     """Two readings of the same silicon that differ by more than their uncertainties."""
-    by_name = {case.domain.name: case for case in cases if case.result.energy_j is not None}
+    by_name = {case.name: case for case in cases if case.result.energy_j is not None}
     pairs = (
         (by_name[stem], case)
         for name, case in by_name.items()
@@ -204,16 +201,17 @@ def _disagreements(cases: Sequence[DomainCase], rules: MeasureRules) -> Iterator
         apart = low_j > other_high_j or other_low_j > high_j
         if abs(ratio - 1) > rules.meters_disagree_ratio and apart:
             text = (
-                f"'{first.domain.name}' reads {one_j:.6g} J and '{second.domain.name}' "
+                f"'{first.name}' reads {one_j:.6g} J and '{second.name}' "
                 f"{other_j:.6g} J, {ratio:.3g} times as much"
             )
-            yield make_finding("meters-disagree", "fail", text, _COMPARE)
+            level: Level = "fail" if first.added or second.added else "warn"
+            yield make_finding("meters-disagree", level, text, _COMPARE)
 
 
 def _contained(cases: Sequence[DomainCase]) -> Iterator[Finding]:
     """Parts with more energy than the domain that contains them, by name or by kind."""
     measured = {
-        case.domain.name: case
+        case.name: case
         for case in cases
         if case.result.energy_j is not None and case.domain.method not in ESTIMATES
     }
@@ -222,14 +220,14 @@ def _contained(cases: Sequence[DomainCase]) -> Iterator[Finding]:
             case.domain
             for case in measured.values()
             if contains(outer.domain, case.domain)
-            and all(case.domain.name.removesuffix(suffix) != name for suffix in SAME_SILICON)
+            and all(case.name.removesuffix(suffix) != name for suffix in SAME_SILICON)
         ]
         parts = [measured[domain.name] for domain in disjoint(inside)]
         outer_j = outer.result.energy_j or 0.0
         parts_j = sum(part.result.energy_j or 0.0 for part in parts)
         least_j = sum(part.range_j[0] for part in parts)
         if least_j > _most_j(outer) and parts_j > (1 + _EXCESS_RATIO) * outer_j:
-            names = " and ".join(f"'{part.domain.name}'" for part in parts)
+            names = " and ".join(f"'{part.name}'" for part in parts)
             text = (
                 f"{names} read {parts_j:.6g} J, more than the {outer_j:.6g} J of '{name}' "
                 "that contains them"
@@ -271,7 +269,7 @@ def _mirrored(cases: Sequence[DomainCase]) -> Iterator[Finding]:
             gained_j > _MIRROR_J
             and (np.abs(joules - _unwrapped_j(second)[nearest]) <= allowed_j).all()
         ):
-            names = f"'{first.domain.name}' and '{second.domain.name}'"
+            names = f"'{first.name}' and '{second.name}'"
             text = f"{names} show one and the same counter, which is added twice"
             yield make_finding("counter-mirrored", "fail", text, _COMPARE)
 
@@ -310,7 +308,7 @@ def _memory(cases: Sequence[DomainCase], memory_bytes: int) -> Iterator[Finding]
 def _shared(domains: Sequence[Domain]) -> Iterator[Finding]:
     """Cards that are divided among jobs, so that the energy of other jobs is included."""
     for domain in domains:
-        if "MIG on" in domain.source:
+        if "MIG on" in domain.source and not domain.parents:
             text = f"'{domain.name}' is of a whole card that MIG divides among several jobs"
             yield make_finding("card-shared", "warn", text, "switch MIG off for a measured run")
 
@@ -321,13 +319,13 @@ def _locked(cases: Iterable[DomainCase], step_s: float | None) -> Iterator[Findi
         period_s = case.domain.update_period_s
         if case.domain.method != "sampled" or not step_s or not period_s:
             continue
-        samples, steps = (case.window_s[1] - case.window_s[0]) / period_s, period_s / step_s
+        samples, steps = case.length_s / period_s, period_s / step_s
         # Over the whole run the phase drifts by this many steps; below one it is locked.
         drift = abs(steps - round(steps)) * samples
         short = (case.domain.averaging_window_s or 0.0) < min(period_s, step_s)
         if short and round(steps) >= 1 and drift < 1:
             text = (
-                f"'{case.domain.name}' samples every {period_s:.4g} s and a training step takes "
+                f"'{case.name}' samples every {period_s:.4g} s and a training step takes "
                 f"{step_s:.4g} s: it sees the same moment of each step"
             )
             advice = "trust the energy counter instead"

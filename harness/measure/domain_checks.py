@@ -54,6 +54,11 @@ class DomainCase(NamedTuple):
     """Whether it is a power sensor that may see a part of the time only."""
 
     @property
+    def name(self) -> str:
+        """Name of the domain."""
+        return self.domain.name
+
+    @property
     def length_s(self) -> float:
         """Length of the window."""
         return self.window_s[1] - self.window_s[0]
@@ -101,74 +106,54 @@ def domain_cases(
 
 def _dead(case: DomainCase) -> Iterator[Finding]:
     for item in case.dead[:1]:
-        text = f"the sensor of '{case.domain.name}' does not work: {item.reason}"
+        text = f"the sensor of '{case.name}' does not work: {item.reason}"
         advice = "there is no figure for it; compare with an external meter, or reload its driver"
         yield make_finding(item.rule, case.fail, text, advice)
 
 
 def _left_out(case: DomainCase) -> Iterator[Finding]:
     """Power readings that cannot be true, between others that can."""
-    if case.counts or case.dead:
-        return
     readings = case.series.with_power()
     near = around(readings.t_s, *case.window_s)
     wrong_w = readings.power_w[near][~np.isin(readings.t_ns[near], case.usable.t_ns)]
-    if len(wrong_w):
-        text = (
-            f"{len(wrong_w)} readings of '{case.domain.name}' were left out, up to "
-            f"{wrong_w.max():.10g} W: they cannot be true"
+    if len(wrong_w) and not case.counts and not case.dead:
+        most = (
+            f"{len(wrong_w)} readings of '{case.name}' were left out, up to {wrong_w.max():.10g} W"
         )
-        yield make_finding(
-            "reading-implausible", "warn", text, "the driver or the device has a fault"
-        )
+        advice = "the driver or the device has a fault"
+        yield make_finding("reading-implausible", "warn", f"{most}: they cannot be true", advice)
 
 
 def _coverage(case: DomainCase) -> Iterator[Finding]:
-    if case.dead:
-        return  # without a figure there is nothing to cover
     ratio, least = case.result.coverage_ratio, case.rules.coverage_ratio_min
-    if ratio < least:
+    # Without a figure of a dead sensor there is nothing to cover.
+    if ratio < least and not case.dead:
         text = (
-            f"only {ratio:.1%} of the window lies between valid readings of "
-            f"'{case.domain.name}' (at least {least:.0%} must)"
+            f"only {ratio:.1%} of the window lies between valid readings of '{case.name}' "
+            f"(at least {least:.0%} must)"
         )
         advice = "see the faults of this meter; give the sampler a processor core to itself"
         yield make_finding("coverage", case.fail, text, advice)
 
 
-def _usual_s(case: DomainCase) -> float:
-    """Usual time between readings. In a short run many readings are at marks, off the grid."""
-    update_s = case.domain.update_period_s or 0.0
-    read_s = case.domain.read_period_s or 0.0
-    return max(nominal_period_s(case.usable.t_s, update_s), update_s, read_s)
-
-
-def _gap(case: DomainCase) -> Iterator[Finding]:
-    gap_s = case.result.gap_max_s
-    if gap_s is None or len(case.usable.t_ns) < _READINGS_MIN:
+def _gaps(case: DomainCase) -> Iterator[Finding]:
+    """Times without a reading; before the end of the window even a counter's energy is a guess."""
+    t_s, gap_s = case.usable.t_s, case.result.gap_max_s
+    if len(t_s) < _READINGS_MIN:
         return
-    usual_s = _usual_s(case)
-    if gap_s > case.rules.gap_periods_max * usual_s:
+    # In a short run many readings are at marks, off the grid.
+    update_s, read_s = case.domain.update_period_s or 0.0, case.domain.read_period_s or 0.0
+    usual_s = max(nominal_period_s(t_s, update_s), update_s, read_s)
+    if gap_s is not None and gap_s > case.rules.gap_periods_max * usual_s:
         # A counter goes on counting through a gap; power that was not read is lost.
-        level: Level = "fail" if case.domain.method == "sampled" else "warn"
-        text = (
-            f"'{case.domain.name}' was not read for {gap_s:.3g} s, "
-            f"{gap_s / usual_s:.1f} times its usual period"
-        )
+        level: Level = case.fail if case.domain.method == "sampled" else "warn"
+        times = f"{gap_s / usual_s:.1f} times its usual period"
+        text = f"'{case.name}' was not read for {gap_s:.3g} s, {times}"
         advice = "keep other work off this machine; see the meter's faults"
         yield make_finding("gap", level, text, advice)
-
-
-def _vanished(case: DomainCase) -> Iterator[Finding]:
-    """The last reading is well before the end, so that even a counter's energy is a guess."""
-    if len(case.usable.t_ns) < _READINGS_MIN:
-        return
-    silent_s = case.window_s[1] - float(case.usable.t_s[-1])
-    if silent_s > case.rules.gap_periods_max * _usual_s(case):
-        text = (
-            f"'{case.domain.name}' was read for the last time {silent_s:.3g} s "
-            "before the end of the window"
-        )
+    silent_s = case.window_s[1] - float(t_s[-1])
+    if silent_s > case.rules.gap_periods_max * usual_s:
+        text = f"'{case.name}' was read for the last time {silent_s:.3g} s before the window's end"
         yield make_finding("meter-vanished", case.fail, text, DOCTOR)
 
 
@@ -183,50 +168,44 @@ def _counter_steps(case: DomainCase) -> Iterator[Finding]:
     for index in broken:
         at_s = float(series.t_s[index]) - case.window_s[0]
         yield _broken_step(case, at_s, float(raw_j[index]), float(series.energy_j[index + 1]))
-    wraps = int(unfolded.wrapped[steps].sum())
-    if wraps:
-        text = f"the counter of '{case.domain.name}' wrapped {wraps} times, which is corrected"
+    if wraps := int(unfolded.wrapped[steps].sum()):
+        text = f"the counter of '{case.name}' wrapped {wraps} times, which is corrected"
         yield make_finding("counter-wrapped", "info", text)
 
 
 def _broken_step(case: DomainCase, at_s: float, raw_j: float, value_j: float) -> Finding:
-    name, when = case.domain.name, f"at {at_s:.2f} s of the window"
+    what, when = f"the counter of '{case.name}'", f"at {at_s:.2f} s of the window"
     if raw_j >= 0:
-        text = f"the counter of '{name}' rose by {raw_j:.6g} J {when}, more than its device can use"
+        text = f"{what} rose by {raw_j:.6g} J {when}, more than its device can use"
         advice = "the driver or the device has a fault; run again"
         return make_finding("counter-jump", case.fail, text, advice)
     if value_j < -raw_j / 2:
-        text = f"the counter of '{name}' fell to {value_j:.6g} J {when}, which no wrap explains"
+        text = f"{what} fell to {value_j:.6g} J {when}, which no wrap explains"
         advice = "the driver was reloaded or the device reset; keep persistence mode on"
         return make_finding("counter-reset", case.fail, text, advice)
-    text = f"the counter of '{name}' ran backwards by {-raw_j:.6g} J {when}"
+    text = f"{what} ran backwards by {-raw_j:.6g} J {when}"
     advice = "update the driver; such steps are not counted"
     return make_finding("counter-backwards", case.fail, text, advice)
 
 
 def _stamps(case: DomainCase) -> Iterator[Finding]:
-    steps, name = np.diff(case.series.t_ns), case.domain.name
-    doubled, back = int((steps == 0).sum()), int((steps < 0).sum())
-    if doubled:
-        text = f"'{name}' has {doubled} readings with the time of the one before"
-        advice = "the last one of each is used"
-        yield make_finding("stamps-doubled", "warn", text, advice)
-    if back:
-        text = f"'{name}' has {back} readings with an earlier time than the one before"
-        advice = "readings were sorted by time"
-        yield make_finding("stamps-backwards", "warn", text, advice)
+    steps = np.diff(case.series.t_ns)
+    if doubled := int((steps == 0).sum()):
+        text = f"'{case.name}' has {doubled} readings with the time of the one before"
+        yield make_finding("stamps-doubled", "warn", text, "the last one of each is used")
+    if back := int((steps < 0).sum()):
+        text = f"'{case.name}' has {back} readings with an earlier time than the one before"
+        yield make_finding("stamps-backwards", "warn", text, "readings were sorted by time")
 
 
 def _uncertain(case: DomainCase) -> Iterator[Finding]:
     limit, result = case.rules.uncertainty_ratio_max, case.result
-    if limit is None or not result.energy_j or result.u_j is None:
-        return
-    ratio = result.u_j / result.energy_j
-    if ratio > limit:
-        text = f"'{case.domain.name}' is known only to ±{ratio:.1%} (at most ±{limit:.0%} allowed)"
+    ratio = (result.u_j or 0.0) / result.energy_j if result.energy_j else 0.0
+    if limit is not None and ratio > limit:
+        text = f"'{case.name}' is known only to ±{ratio:.1%} (at most ±{limit:.0%} allowed)"
         advice = "train for longer, or use a better meter"
         yield make_finding("uncertainty", "fail" if case.added else "warn", text, advice)
 
 
-CHECKS = (_dead, _left_out, _coverage, _gap, _vanished, _counter_steps, _stamps, _uncertain)
+CHECKS = (_dead, _left_out, _coverage, _gaps, _counter_steps, _stamps, _uncertain)
 """All checks of one domain."""

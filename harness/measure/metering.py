@@ -56,37 +56,29 @@ class _LiveEnergy:
 
     def __init__(self, domains: Sequence[Domain]) -> None:
         self._domains = {domain.name: domain for domain in domains}
-        self._rows: dict[str, list[_Row]] = {name: [] for name in self._domains}
-        self._before_j = dict.fromkeys(self._domains, 0.0)
+        self._before: dict[str, _Row] = {}
+        self._joules = dict.fromkeys(self._domains, 0.0)
 
     def status(self, t_ns: int, readings: Sequence[Sequence[Any]]) -> Status:
         """The figures after these readings, each `(t_ns, domain, energy_j, power_w, u_ns)`."""
-        watts, joules = {}, {}
+        watts = {}
         for stamp_ns, name, energy_j, power_w, u_ns in readings:
-            rows = self._rows[name]
-            if not rows or stamp_ns > rows[-1][0]:
-                rows.append((stamp_ns, energy_j, power_w, u_ns))
-            reader = EnergyReader(_trace(name, rows), [self._domains[name]])
+            row = (stamp_ns, energy_j, power_w, u_ns)
+            before = self._before.setdefault(name, row)
+            rows = [before, row] if stamp_ns > before[0] else [row]
+            self._before[name] = row
+            columns = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+            t_s, *values = columns
+            trace = Trace({name: Series(t_s.astype(np.int64), *values)})
+            reader = EnergyReader(trace, [self._domains[name]])
             if len(power := reader.power(name).power_w):
                 watts[name] = float(power[-1])
-            curve = reader.curve(name)
-            gained_j = 0.0 if curve is None else float(curve.at(np.array(rows[-1][0] / NS_PER_S)))
-            joules[name] = self._before_j[name] + gained_j
-            if len(rows) >= _LIVE_ROWS_MAX:
-                self._before_j[name], self._rows[name] = joules[name], rows[-1:]
-        return Status(t_ns, watts, joules)
+            if curve := reader.curve(name):
+                self._joules[name] += float(curve.at(np.array(stamp_ns / NS_PER_S)))
+        return Status(t_ns, watts, {name: self._joules[name] for name in self._before})
 
-
-_LIVE_ROWS_MAX = 600
-"""So many readings are kept; the energy of earlier ones is kept as one number."""
 
 _Row = tuple[int, float | None, float | None, int]
-
-
-def _trace(name: str, rows: Sequence[_Row]) -> Trace:
-    t_ns, energy_j, power_w, u_ns = (np.array(column) for column in zip(*rows, strict=True))
-    floats = (column.astype(np.float64) for column in (energy_j, power_w, u_ns))
-    return Trace({name: Series(t_ns, *floats)})
 
 
 def _environment() -> dict[str, str]:

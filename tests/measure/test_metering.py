@@ -177,7 +177,8 @@ def live(
 
 def test_the_display_undoes_wraps_and_sums_power():
     status = live(
-        domain(wrap_j=100.0, power_high_w=50.0), [(90.0, None), (95.0, None), (5.0, None)]
+        domain(wrap_j=100.0, power_high_w=50.0, resolution_j=1.0),
+        [(90.0, None), (95.0, None), (5.0, None)],
     )
     assert status.joules["d"] == pytest.approx(15.0)
     assert status.watts["d"] == pytest.approx(10.0)
