@@ -4,9 +4,10 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,16 +183,45 @@ LOCK_VARIABLE = "JOULEMARK_LOCK"
 
 
 def lock_path() -> Path:
-    """The lock file of the machine; `JOULEMARK_LOCK` names another one."""
-    return Path(os.environ.get(LOCK_VARIABLE) or Path(tempfile.gettempdir()) / "joulemark.lock")
+    """The lock file of the machine, in a folder that no other user can write to.
+
+    `JOULEMARK_LOCK` names another file. Root's is in `/run`; that of another user in the user's
+    runtime folder, or in a folder of the user's own below the one for temporary files.
+
+    Raises:
+        MachineBusy: that folder belongs to someone else.
+    """
+    if named := os.environ.get(LOCK_VARIABLE):
+        return Path(named)
+    uid = os.geteuid()
+    if uid == 0:
+        return Path("/run/joulemark.lock")
+    folder = Path(f"/run/user/{uid}")
+    if not folder.is_dir():
+        folder = Path(tempfile.gettempdir()) / f"joulemark-{uid}"
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or status.st_mode & 0o022:
+        raise MachineBusy(f"{folder}: not a folder of user {uid} alone; set {LOCK_VARIABLE}")
+    return folder / "joulemark.lock"
 
 
 def _open_lock(path: Path) -> int:
-    """Open the lock file, or create it; it may belong to another user."""
+    """Open the lock file, or create it; it has to be a plain file.
+
+    Raises:
+        MachineBusy: it is a link, a pipe or something else.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise MachineBusy(f"{path}: cannot be locked: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise MachineBusy(f"{path}: not a plain file, so it cannot be locked; remove it")
+    return descriptor
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import gzip
 import io
-import os
+import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -37,6 +37,12 @@ def pack_source(files: Mapping[str, SourceFile]) -> bytes:
             member.mode = 0o755 if files[name].executable else 0o644
             tar.addfile(member, io.BytesIO(files[name].data))
     return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
+
+
+def compressed_bytes(files: Mapping[str, SourceFile]) -> int:
+    """Size of all contents after xz: a measure of what they contain, however it is written."""
+    contents = b"".join(file.data for _, file in sorted(files.items()))
+    return len(lzma.compress(contents, preset=9 | lzma.PRESET_EXTREME))
 
 
 def unpack_source(data: bytes) -> dict[str, SourceFile]:
@@ -99,8 +105,3 @@ def write_source(files: Mapping[str, SourceFile], folder: Path) -> None:
         with path.open("xb") as target:
             target.write(file.data)
         path.chmod(0o755 if file.executable else 0o644)
-
-
-def read_source_file(path: Path) -> SourceFile:
-    """Read one file from disk."""
-    return SourceFile(path.read_bytes(), os.access(path, os.X_OK))

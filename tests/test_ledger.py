@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,32 @@ def test_the_lock_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert lock_path() == tmp_path / "mine"
     with machine_lock():
         assert (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_lock_that_is_no_plain_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "lock"
+    if kind == "link":
+        path.symlink_to(tmp_path / "made-by-us")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(MachineBusy, match="lock"), machine_lock(path):
+        pytest.fail("it was locked")
+    assert not (tmp_path / "made-by-us").exists()
+
+
+def test_another_user_cannot_open_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JOULEMARK_LOCK")
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    (tmp_path / "joulemark-4711").mkdir()
+    with pytest.raises(MachineBusy, match="not a folder of user 4711 alone"):
+        lock_path()
+    monkeypatch.undo()
+    with machine_lock(tmp_path / "lock"):
+        assert (tmp_path / "lock").stat().st_mode & 0o077 == 0
 
 
 def test_a_run_that_was_cut_off_is_unfinished_until_it_is_closed(tmp_path: Path) -> None:

@@ -7,16 +7,18 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import source_archive
+from harness.run.submission import read_source
 from harness.source_archive import (
     SourceArchiveError,
     SourceFile,
+    compressed_bytes,
     pack_source,
-    read_source_file,
     unpack_source,
     write_source,
 )
@@ -55,7 +57,7 @@ def test_bytes_depend_on_names_contents_and_permission_alone(tmp_path: Path) -> 
     assert packed != pack_source({**FILES, "empty": SourceFile(b"", executable=True)})
     write_source(FILES, tmp_path / "copy")
     os.utime(tmp_path / "copy" / "train.py", ns=(1, 1))
-    again = {name: read_source_file(tmp_path / "copy" / name) for name in FILES}
+    again = read_source(tmp_path / "copy", 1 << 20)
     assert pack_source(again) == packed
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         facts = {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in tar.getmembers()}
@@ -117,3 +119,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_source({"train.py": SourceFile(b"")}, tmp_path)
     assert os.access(tmp_path / "sub" / "run", os.X_OK)
+
+
+def test_stored_values_count_however_they_are_spelt() -> None:
+    """Digits, letters and bytes that hold the same random numbers need the same size."""
+    values = np.random.default_rng(0).integers(0, 256, 20_000, dtype=np.uint8).tobytes()
+    letters = "".join(chr(97 + byte % 16) + chr(97 + byte // 16) for byte in values).encode()
+    hexes = values.hex().encode()
+    sizes = [compressed_bytes({"a": SourceFile(data)}) for data in (values, letters, hexes)]
+    assert all(0.98 * len(values) < size < 1.2 * len(values) for size in sizes)
+    code = Path(__file__).read_bytes()
+    assert compressed_bytes({"a": SourceFile(code * 50)}) < len(code)

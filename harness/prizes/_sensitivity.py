@@ -205,7 +205,6 @@ def multi_checks(ranked: RankedTable, scores: Sequence[Score]) -> list[Sensitivi
     for quantity, word in (
         ("time_to_target_s", "seconds"),
         ("energy_to_target_j", "joules"),
-        ("steps_to_target", "steps"),
     ):
         if quantity != rules.quantity:
             changed = rules.model_copy(update={"quantity": quantity})

@@ -5,10 +5,9 @@ from typing import Any, Literal
 
 from harness.records.base import FORMAT, Record
 
-AcrossQuantity = Literal[
-    "time_to_target_s", "energy_to_target_j", "steps_to_target", "cost_to_target_usd"
-]
-"""Costs by which entries can be ranked over several workloads."""
+AcrossQuantity = Literal["time_to_target_s", "energy_to_target_j", "cost_to_target_usd"]
+"""Costs by which entries can be ranked over several workloads. Steps are not among
+them: the harness does not count them, a submission states them."""
 
 Aggregate = Literal["profile", "geometric_mean"]
 """How the cost ratios of several workloads are aggregated; see `AcrossRules.aggregate`."""
@@ -112,6 +111,9 @@ class ScoreRules(Record):
     """By whom runs must be made to be ranked."""
     declared_seeds: bool = False
     """Whether runs whose seed was chosen by a person are ranked."""
+    compressed_source_bytes_max: int | None = None
+    """Largest source after xz, packages in it included, so that weights cannot be written into it;
+    None sets no limit."""
     tuning_trials_max: int | None = None
     """Most trials of a study of external tuning; None sets no limit."""
 

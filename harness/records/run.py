@@ -78,6 +78,8 @@ class Submission(Record):
     """Digest of the names and contents of all its files."""
     size_bytes: int
     files_count: int
+    compressed_bytes: int | None = None
+    """Size of the contents after xz; None in bundles of older versions."""
     methods: tuple[str, ...] = ()
     """Catalogue ids of the methods that it claims to use."""
     packages_bytes: int | None = None

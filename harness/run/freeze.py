@@ -5,8 +5,8 @@ from pathlib import Path
 
 from harness.records import Finding, Submission
 from harness.run.source_checks import LOCK, packages_bytes, source_findings
-from harness.run.submission import Source, SubmissionError, SubmissionFile, file_sizes
-from harness.source_archive import pack_source, read_source_file, write_source
+from harness.run.submission import Source, SubmissionError, SubmissionFile, file_sizes, read_source
+from harness.source_archive import compressed_bytes, pack_source, write_source
 from harness.storage import sha256_file, sha256_tree
 
 
@@ -44,8 +44,8 @@ def freeze(source: Source, target: Path, size_max: int) -> FrozenSource:
             but plain files.
         OSError: a file cannot be read, or the copy cannot be written.
     """
-    sizes = file_sizes(source.folder, size_max)
-    files = {path.relative_to(source.folder).as_posix(): read_source_file(path) for path in sizes}
+    file_sizes(source.folder, size_max)
+    files = read_source(source.folder, size_max)
     write_source(files, target)
     file, lock = source.file, target / LOCK
     submission = Submission(
@@ -57,6 +57,7 @@ def freeze(source: Source, target: Path, size_max: int) -> FrozenSource:
         sha256=sha256_tree(target),
         size_bytes=sum(len(content.data) for content in files.values()),
         files_count=len(files),
+        compressed_bytes=compressed_bytes(files),
         methods=file.methods,
         packages_bytes=packages_bytes(target),
         requirements_sha256=sha256_file(lock) if lock.is_file() else None,

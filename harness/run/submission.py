@@ -15,6 +15,7 @@ from harness.records import Record, RecordError, load
 from harness.registry import find
 from harness.run.tuning import Tuning
 from harness.run.untrusted_files import UnusableFile, module_fault, read_tree
+from harness.source_archive import SourceFile
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 IGNORED = frozenset({"__pycache__", ".git", ".venv", ".pytest_cache", ".ruff_cache"})
@@ -151,17 +152,56 @@ def files_of(folder: Path) -> Iterator[Path]:
         links = [name for name in folders if (Path(root) / name).is_symlink()]
         for name in sorted([*links, *(item for item in names if item not in IGNORED)]):
             path = Path(root) / name
-            _check_plain(path)
+            _check_plain(path, path.lstat().st_mode)
             yield path
 
 
-def _check_plain(path: Path) -> None:
-    if not stat.S_ISREG(path.lstat().st_mode):
+def _check_plain(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
         raise SubmissionError(
             f"{str(path)!a}: neither a plain file nor a folder; replace it by its contents"
         )
     if not str(path).isprintable():  # a manifest cannot list a name that is not UTF-8
         raise SubmissionError(f"{str(path)!a}: the name has unprintable characters; rename it")
+
+
+def read_source(folder: Path, size_max: int) -> dict[str, SourceFile]:
+    """Read a submission's source, of which another user may change any part meanwhile.
+
+    Each folder and file is opened once, relative to the folder above it and without following
+    links, and what was opened is what is checked and read.
+
+    Raises:
+        SubmissionError: as `file_sizes`, by what was read.
+        OSError: a file cannot be read.
+    """
+    files: dict[str, SourceFile] = {}
+    left = size_max
+    for root, folders, names, descriptor in os.fwalk(folder, follow_symlinks=False):
+        links = [name for name in folders if stat.S_ISLNK(_status(name, descriptor))]
+        folders[:] = sorted(name for name in folders if name not in (*IGNORED, *links))
+        for name in sorted([*links, *(item for item in names if item not in IGNORED)]):
+            path = Path(root, name)
+            _check_plain(path, _status(name, descriptor))
+            file = os.open(
+                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor
+            )
+            with os.fdopen(file, "rb") as opened:
+                mode = os.fstat(opened.fileno()).st_mode
+                _check_plain(path, mode)
+                data = opened.read(left + 1)
+            left -= len(data)
+            files[path.relative_to(folder).as_posix()] = SourceFile(data, bool(mode & 0o100))
+            if left < 0 or len(files) > FILES_MAX:
+                raise SubmissionError(
+                    f"{folder}: more than {FILES_MAX} files or {size_max} bytes; only source "
+                    "belongs in a submission"
+                )
+    return dict(sorted(files.items()))
+
+
+def _status(name: str, descriptor: int) -> int:
+    return os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
 
 
 def file_sizes(folder: Path, size_max: int) -> dict[Path, int]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness
 from harness.records import Ruleset
 from harness.registry import Broken, UnknownPlugin, discover
 from harness.rules.load import RulesetError, as_toml, load_ruleset, read_resolved
@@ -225,3 +226,13 @@ def test_in_rules_for_both_a_bare_name_means_the_bundles() -> None:
 def test_a_constant_with_two_homes_needs_its_section() -> None:
     with pytest.raises(RulesetError, match=r"SECTION\.KEY=VALUE"):
         load_ruleset("default", ["start_cap_s=5"])
+
+
+def test_no_claim_of_a_submission_ranks() -> None:
+    """`step` of a snapshot and `validation` in a log are what a submission says of itself."""
+    with pytest.raises(RulesetError, match="quantity"):
+        load_ruleset("hity-algorithms", ["across.quantity=steps_to_target"])
+    folder = Path(harness.__file__).parent / "prizes"
+    for source in (*folder.glob("*.py"), folder.parent / "score" / "multi" / "table.py"):
+        text = source.read_text(encoding="utf-8")
+        assert "steps_to_target" not in text and ".step\n" not in text, source

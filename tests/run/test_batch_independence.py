@@ -123,7 +123,7 @@ def test_minus_infinity_is_equal_to_itself() -> None:
 
 
 @pytest.mark.parametrize("count", [3, 7, 16, 100])
-def test_answers_that_change_without_the_others_are_found(count: int) -> None:
+def test_answers_that_change_without_the_others_are_named(count: int) -> None:
     """Also where most answers stay the same: every sixteenth is spoilt."""
     batched = scores(1)
     alone = batched.copy()

@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from harness.run.submission import (
     check_division,
     check_fits,
     open_submission,
+    read_source,
 )
 
 TOML = 'title = "T"\nteam = "t"\nworkloads = ["digits-mlp"]\n'
@@ -319,3 +321,58 @@ def test_record_says_what_was_declared(entry: Path, tmp_path: Path) -> None:
     record = frozen(entry, tmp_path / "copy")
     assert (record.title, record.team, record.division) == ("T", "t", "open")
     assert (record.entry, record.methods) == ("command", ("muon",))
+
+
+# --- a folder that changes while it is read -------------------------------------------------------
+
+
+def test_a_file_that_becomes_a_link_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's folder is read by root: between the look and the open the file is replaced."""
+    secret = tmp_path / "secret"
+    secret.write_text("root's alone")
+    folder = tmp_path / "entry"
+    folder.mkdir()
+    (folder / "train.py").write_text("x = 1\n")
+    real = os.open
+
+    def replaced(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if path == "train.py":
+            (folder / "train.py").unlink()
+            (folder / "train.py").symlink_to(secret)
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", replaced)
+    with pytest.raises(OSError, match="symbolic links"):
+        read_source(folder, 1000)
+
+
+def test_a_folder_that_becomes_a_link_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.py").write_text("root's alone")
+    folder = tmp_path / "entry"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "train.py").write_text("x = 1\n")
+    real = os.open
+
+    def replaced(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if path == "train.py":
+            (folder / "parts").rmdir()
+            (folder / "parts").symlink_to(outside)
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", replaced)
+    assert set(read_source(folder, 1000)) == {"train.py"}
+
+
+def test_a_file_that_grows_is_read_to_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_bytes(b"x" * 1001)
+    with pytest.raises(SubmissionError, match="1000 bytes"):
+        read_source(tmp_path, 1000)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SubmissionError, match="neither a plain file"):
+        read_source(tmp_path, 10_000)

@@ -14,7 +14,6 @@ from harness.score.multi.record import rank_workloads
 QUANTITIES = {
     "time_to_target_s": "seconds",
     "energy_to_target_j": "joules",
-    "steps_to_target": "training steps",
     "cost_to_target_usd": "dollars",
 }
 """What ranks, in a word."""

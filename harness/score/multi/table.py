@@ -14,7 +14,6 @@ from harness.score.costs import (
     dollars_of,
     energy_costs,
     sample_of,
-    step_costs,
     time_costs,
     valid_runs,
 )
@@ -39,7 +38,6 @@ COST_KINDS: dict[AcrossQuantity, CostKind] = {
     "energy_to_target_j": CostKind(
         energy_costs, lambda run: run.energy.energy_j, lambda run: run.energy.window_j
     ),
-    "steps_to_target": CostKind(step_costs, lambda run: run.step, lambda run: run.step),
     "cost_to_target_usd": CostKind(
         dollar_costs,
         lambda run: dollars_of(run, run.time_s),
