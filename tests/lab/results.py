@@ -115,7 +115,8 @@ def submission_of(plan: Plan) -> Submission:
     """The submission of a plan."""
     return Submission(
         name=plan.name, title=plan.name.title(), team="team", division=plan.division,
-        entry="python", sha256=digest(plan.source), size_bytes=100, files_count=2, compressed_bytes=100,
+        entry="python", sha256=digest(plan.source), size_bytes=100, files_count=2,
+        compressed_bytes=100,
     )  # fmt: skip
 
 
