@@ -14,7 +14,11 @@ SIZES = {
 }
 SECRECY = {
     "public": "public: the data are known to everyone, so results are for practice",
-    "seeded": "seeded: drawn again for each run",
+    "varied": (
+        "varied: drawn again for each run from a family that can be trained on before, so results "
+        "are for practice"
+    ),
+    "seeded": "seeded: drawn again for each run, so widely that nothing can be trained on before",
     "secret": "secret: an organizer's folder",
 }
 HEAD = """# The standard workloads

@@ -127,7 +127,10 @@ class WorkloadSpec:
     title: str
     domain: str
     size: Literal["smoke", "cpu", "official"]
-    secrecy: Literal["public", "seeded", "secret"]
+    secrecy: Literal["public", "varied", "seeded", "secret"]
+    """`public`: everyone may own the data. `varied`: an instance is drawn for each run, from a
+    family that can be trained on before. `seeded`: drawn so widely that this does not help.
+    `secret`: an organizer's folder."""
     metric: Metric
     target: Target
     budget_s: float

@@ -101,7 +101,12 @@ class ScoreRules(Record):
     """Whether joules of fake and replayed meters are ranked (tests only)."""
     isolation: tuple[Literal["none", "landlock", "bubblewrap"], ...] = ("landlock", "bubblewrap")
     """Isolation levels that are ranked."""
-    secrecy: tuple[Literal["public", "seeded", "secret"], ...] = ("public", "seeded", "secret")
+    secrecy: tuple[Literal["public", "varied", "seeded", "secret"], ...] = (
+        "public",
+        "varied",
+        "seeded",
+        "secret",
+    )
     """Secrecy of workloads that are ranked."""
     provenance: tuple[Literal["self", "witnessed", "organizer"], ...] = (
         "self",

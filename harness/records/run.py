@@ -44,7 +44,7 @@ class Workload(Record):
     """Hash of what defines the workload (first 12 hex digits of SHA-256)."""
     domain: str
     """Field of application, such as `image` or `language`."""
-    secrecy: Literal["public", "seeded", "secret"]
+    secrecy: Literal["public", "varied", "seeded", "secret"]
     metric: str
     """Name of the metric."""
     better: Literal["higher", "lower"]

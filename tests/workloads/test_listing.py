@@ -71,7 +71,7 @@ def test_name_is_that_of_the_file(spec: WorkloadSpec) -> None:
     assert spec.target.derivation
 
 
-def test_only_seeded_workloads_change_with_the_seed(spec: WorkloadSpec, splits: Splits) -> None:
+def test_only_drawn_workloads_change_with_the_seed(spec: WorkloadSpec, splits: Splits) -> None:
     other = spec.data(2).train
     same = all(np.array_equal(splits.train[name], other[name]) for name in splits.train)
     assert same == (spec.secrecy == "public")

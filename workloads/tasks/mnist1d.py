@@ -25,7 +25,7 @@ WORKLOAD = WorkloadSpec(
     title="MNIST-1D, perceptron",
     domain="time series",
     size="cpu",
-    secrecy="seeded",
+    secrecy="varied",
     metric=Metric(name="accuracy", better="higher", digits=4),
     target=Target(
         value=0.834,

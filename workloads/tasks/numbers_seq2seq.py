@@ -25,7 +25,7 @@ WORKLOAD = WorkloadSpec(
     title="Numbers in words, two-layer GPT",
     domain="translation",
     size="smoke",
-    secrecy="seeded",
+    secrecy="varied",
     metric=Metric(name="exact match", better="higher", digits=4),
     target=Target(
         value=0.99,
