@@ -9,7 +9,8 @@ from harness.cli.command import Document
 from harness.cli.printer import Printer
 from harness.errors import ExitCode
 from harness.measure.energy import disjoint
-from harness.records import Ruleset, RunScore
+from harness.meters._sensing import ONLY_PSYS as SENSOR
+from harness.records import Ruleset, Run, RunScore
 from harness.records.measure import Method, weakest_method
 from harness.report.numbers import plain, quantity
 from harness.run.order import RunResult
@@ -91,6 +92,8 @@ class RunDocument(Document):
     runs: tuple[RunItem, ...]
     reference: str = ""
     """The submissions that it was interleaved with; empty if none."""
+    energy_note: str = ""
+    """Why the energy of the runs was not measured; empty if it was."""
     reference_runs: tuple[RunItem, ...] = ()
     """Runs of the workload's reference on the same seeds and instances."""
 
@@ -112,6 +115,18 @@ def _score(result: RunResult, results: Path) -> RunItem:
         hyperparameters=result.run.hyperparameters,
         ended_by=result.run.window.ended_by,
     )
+
+
+def _energy_note(run: Run) -> str:
+    """Say why no energy was measured; empty if some was. Names the sensors that cannot be used."""
+    if not run.meters or any(domain.method in ("counter", "sampled") for domain in run.domains):
+        return ""
+    present = (meter for meter in run.meters if SENSOR in meter.reason)
+    reasons = "; ".join(f"{meter.name}: {meter.reason}" for meter in present)
+    chosen = [meter.name for meter in run.meters if meter.chosen]
+    estimate = f"; the joules shown are an estimate by {', '.join(chosen)}" if run.domains else ""
+    why = f" ({reasons})" if reasons else ", since no sensor can be read (`joulemark doctor`)"
+    return f"energy is not measured here{why}{estimate}"
 
 
 def _exit_code(runs: Sequence[RunItem], reference_runs: Sequence[RunItem]) -> int:
@@ -150,6 +165,7 @@ def document_of(run_results: Sequence[RunResult], ruleset: Ruleset, results: Pat
         exit_code=_exit_code(runs, reference_runs),
         runs=tuple(runs),
         reference=run.interleaved_with,
+        energy_note=_energy_note(run),
         reference_runs=tuple(reference_runs),
     )
 
@@ -174,6 +190,8 @@ def show_series(document: RunDocument, printer: Printer) -> None:
         f"budget {document.budget_s:g} s; rules {document.ruleset}; isolation {document.isolation}"
     )
     printer.table(COLUMNS, map(_cells, document.runs), right=RIGHT)
+    if document.energy_note:
+        printer.line(document.energy_note)
     rows, count = [], 0
     studies = list(dict.fromkeys(run.study for run in document.runs if run.study))
     for run in document.runs:

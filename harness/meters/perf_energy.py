@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness.clock import NS_PER_S, SystemClock, now_ns
 from harness.meters._files import FileSource, FilesReader, Values, file_text
 from harness.meters._sensing import (
     DRAM_GAIN,
@@ -151,6 +152,20 @@ def _joules(scale_j: float, counts: Sequence[bytes]) -> Values:
     return _COUNT.unpack(counts[0])[0] * scale_j, None
 
 
+def _moves(pmu_type: int, event: PmuEvent) -> bool:
+    """Whether a counter moved within a tenth of a second; True if that is not known."""
+    try:
+        descriptor = open_event(pmu_type, event)
+    except OSError:
+        return True
+    try:
+        before = os.read(descriptor, 8)
+        SystemClock().sleep_until(now_ns() + NS_PER_S // 10)
+        return os.read(descriptor, 8) != before
+    finally:
+        os.close(descriptor)
+
+
 class PerfMeter:
     """The plug-in."""
 
@@ -172,7 +187,8 @@ class PerfMeter:
             advice = "load the kernel module rapl; most virtual machines hide these counters"
             return Availability(ok=False, reason=reason, advice=advice)
         if listed and all(event.label == "psys" for event in listed):
-            return Availability(ok=False, reason=f"the PMU {ONLY_PSYS}")
+            dead = "" if _moves(pmu_type, listed[0]) else "; that counter is dead: it does not move"
+            return Availability(ok=False, reason=f"the PMU {ONLY_PSYS}{dead}")
         if not listed:
             return Availability(ok=False, reason="the power PMU names no energy event")
         try:

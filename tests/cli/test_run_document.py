@@ -17,7 +17,8 @@ from harness.cli.run_document import (
     show_run,
     worst,
 )
-from harness.records import Status
+from harness.meters._sensing import ONLY_PSYS
+from harness.records import MeterStatus, Status
 from harness.rules.load import load_ruleset
 from harness.run.order import RunResult
 from tests.lab.results import Plan, write_run
@@ -26,6 +27,31 @@ from tests.lab.results import Plan, write_run
 def test_every_status_has_a_code() -> None:
     assert set(CODE_OF) == set(get_args(Status))
     assert set(CODE_OF.values()) <= set(WORST_FIRST)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("/sys has no zone", "no sensor can be read (`joulemark doctor`)"),
+        (f"the PMU {ONLY_PSYS}; that counter is dead", f"(perf-energy: the PMU {ONLY_PSYS}; that"),
+    ],
+)
+def test_an_estimate_is_announced_as_not_measured(
+    tmp_path: Path, reason: str, expected: str
+) -> None:
+    """`not measured here` comes first, and the estimate as an aside."""
+    meters = (
+        MeterStatus(name="perf-energy", available=False, reason=reason),
+        MeterStatus(name="codecarbon", available=True, reason="estimates", chosen=True),
+    )
+    plan = Plan(method="modelled", changes={"meters": meters})
+    note = document_of(outcomes(tmp_path, plan), load_ruleset("smoke"), tmp_path).energy_note
+    assert note.startswith("energy is not measured here")
+    assert expected in note
+    assert note.endswith("; the joules shown are an estimate by codecarbon")
+    measured = Plan(seed=2, changes={"meters": meters})
+    document = document_of(outcomes(tmp_path, measured), load_ruleset("smoke"), tmp_path)
+    assert document.energy_note == ""
 
 
 def run_item(status: Any, ended_by: str) -> RunItem:

@@ -95,7 +95,14 @@ def test_a_machine_without_the_pmu_says_so(tmp_path):
     assert "is not there" in result.reason
 
 
-def test_a_pmu_with_psys_alone_is_no_meter_of_the_processor(tmp_path):
+@pytest.mark.parametrize(
+    ("counter", "addition"),
+    [("/dev/zero", "; that counter is dead: it does not move"), ("/dev/urandom", "")],
+)
+def test_a_pmu_with_psys_alone_is_no_meter_of_the_processor(
+    tmp_path, monkeypatch, counter, addition
+):
+    monkeypatch.setattr(perf_energy, "open_event", lambda *_: os.open(counter, os.O_RDONLY))
     tree = {
         f"{PMU}/type": "22\n",
         f"{PMU}/cpumask": "0\n",
@@ -105,7 +112,7 @@ def test_a_pmu_with_psys_alone_is_no_meter_of_the_processor(tmp_path):
     result = perf_energy.METER._probe(written(tmp_path, tree))
     assert not result.ok
     assert result.reason == (
-        "the PMU offers only energy-psys, which does not measure the processor"
+        f"the PMU offers only energy-psys, which does not measure the processor{addition}"
     )
 
 
