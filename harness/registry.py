@@ -60,6 +60,7 @@ KINDS = {
                 "files",
                 "format",
                 "imported",
+                "importing",
                 "imports",
                 "log",
                 "store",

@@ -10,7 +10,7 @@ Documentation/ABI/testing/sysfs-driver-intel-xe-hwmon and -i915-hwmon.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.meters._files import (
@@ -43,7 +43,7 @@ _WHOLE_BOARD = ("VDD_IN", "POM_5V_IN")
 _WITHIN = {"VDDQ_VDD2_1V8AO": "VIN_SYS_5V0"}
 """AGX Orin's memory rail branches off its 5 V input behind that rail's shunt."""
 
-_NO_RAILS = ("", "NC", "sum of shunt voltages")
+NO_RAILS = ("", "NC", "sum of shunt voltages")
 
 
 def _slug(text: str) -> str:
@@ -161,24 +161,29 @@ def jetson(root: Path) -> Iterator[FileSource]:
             channel = file.name.removeprefix("in").removesuffix("_label")
             files = (chip / f"in{channel}_input", chip / f"curr{channel}_input")
             name = optional_text(file)
-            if name not in _NO_RAILS and all(path.exists() for path in files):
+            if name not in NO_RAILS and all(path.exists() for path in files):
                 rails.setdefault(name, files)
-    whole = next((name for name in _WHOLE_BOARD if name in rails), "")
-    added = [files for name, files in rails.items() if _WITHIN.get(name) not in rails]
-    board = f"node-{_slug(whole)}" if whole else "node-rails"
-    if len(added) > 1 and not whole:
-        paths = tuple(path for files in added for path in files)
-        label = f"the sum of {len(added)} rails"
-        yield _power(board, "node", label, paths, _BOARD_W, (), None)
-    is_part = bool(whole) or len(added) > 1
+    board, added = board_rails(rails)
+    if len(added) > 1:
+        paths = tuple(path for name in added for path in rails[name])
+        yield _power(board, "node", f"the sum of {len(added)} rails", paths, _BOARD_W)
     for name, files in rails.items():
-        kind = "node" if name == whole else _rail_kind(name)
-        parents = (board,) if is_part and name != whole else ()
+        kind = "node" if [name] == added else rail_kind(name)
+        parents = (board,) if [name] != added else ()
         if not parents or kind != "node":
-            yield _power(f"{kind}-{_slug(name)}", kind, name, files, _BOARD_W, parents)
+            label = f"{kind}-{_slug(name)}"
+            yield _power(label, kind, name, files, _BOARD_W, parents)
 
 
-def _rail_kind(name: str) -> DomainKind:
+def board_rails(rails: Iterable[str]) -> tuple[str, list[str]]:
+    """The name of the whole board's domain, and the rails that it is the sum of."""
+    names = list(rails)
+    whole = [name for name in _WHOLE_BOARD if name in names][:1]
+    added = whole or [name for name in names if _WITHIN.get(name) not in names]
+    return f"node-{_slug(whole[0])}" if whole else "node-rails", added
+
+
+def rail_kind(name: str) -> DomainKind:
     """What a rail supplies, by its label; one that supplies anything else counts as node."""
     if any(part in name for part in ("DDR", "MEM", "VDDQ", "VDDRQ")):
         return "dram"

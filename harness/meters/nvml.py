@@ -6,6 +6,7 @@ processor and memory too and is a domain of its own.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,6 +52,12 @@ _SHORT_WINDOW = frozenset({"A100", "A30", "A800", "H100", "H200", "H800", "H20",
 
 _COUNTS_MODULE = frozenset({"GH200"})
 """Superchips whose energy counter is of the whole module (ml-energy/zeus, pull request 172)."""
+
+
+def gain_ratio(model: str) -> float:
+    """Gain class of a card by the name of its model."""
+    words = re.split(r"[\s-]+", model)
+    return max((_GAIN[word] for word in words if word in _GAIN), default=UNKNOWN_GPU_GAIN)
 
 
 @dataclass(frozen=True)
@@ -272,7 +279,6 @@ def _domain(made: NvmlDevice, item: NvmlField, driver: str) -> Domain:
     source = f"{made.name} {made.uuid}, driver {driver}, {_source(item)}"
     if made.mig:
         source += ", MIG on: figures are of the whole card"
-    gains = [ratio for model, ratio in _GAIN.items() if model in made.words]
     return Domain(
         name=item.domain,
         kind="gpu",
@@ -289,7 +295,7 @@ def _domain(made: NvmlDevice, item: NvmlField, driver: str) -> Domain:
         ),
         power_low_w=0.0,
         power_high_w=_HEADROOM * made.limit_w if made.limit_w else None,
-        gain_error_ratio=gains[0] if gains else UNKNOWN_GPU_GAIN,
+        gain_error_ratio=gain_ratio(made.name),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.formats.format import make_finding
 from harness.formats.text import Text, number
-from harness.powerlogs.log import energies, power_log, table_rows
+from harness.powerlogs.log import energies, file_format, table_rows
 
 if TYPE_CHECKING:
     from harness.records import Finding, ImportedRun
@@ -70,4 +70,6 @@ def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
         yield make_finding("codecarbon-total", message, "info")
 
 
-FORMAT = power_log("codecarbon-csv", "CodeCarbon's emissions.csv", ("*.csv",), EXPECTED, _read_file)
+FORMAT = file_format(
+    "codecarbon-csv", "CodeCarbon's emissions.csv", ("*.csv",), EXPECTED, _read_file
+)

@@ -6,21 +6,23 @@ loads them, so the modules of this package import only the standard library when
 """
 
 import csv
+import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.clock import NS_PER_S
 from harness.formats.format import Archive, Format, make_finding
 from harness.formats.text import Text, TextError, delimiter_of
-from harness.plugins import Reading
+from harness.plugins import Domain, DomainKind, Reading
 
 if TYPE_CHECKING:
     from harness.records import Finding, ImportedRun
+
+LINES_MAX = 400
+"""So many lines from the beginning show the format."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECONDS_MIN = 1e11
@@ -28,6 +30,21 @@ MILLISECONDS_MIN = 1e11
 
 DAY_MONTH_YEAR = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4}) (.+)")
 """PTDaemon's stamp, `12-28-2020 15:21:14.682`; day and month come in either order."""
+
+WEEKDAY = re.compile(
+    r"\w{3} (\w{3}) +(\d+) (\d\d:\d\d:\d\d)(?: ([A-Z]{3,4}))? (\d{4})(?: ([+-]\d{4}))?"
+)
+"""What `date` prints, `Wed Feb 15 12:49:51 UTC 2017`, with or without a zone."""
+
+KINDS: dict[str, DomainKind] = {
+    "gpu": "gpu", "igpu": "gpu", "cpu": "cpu", "dram": "dram", "wall": "wall",
+}  # fmt: skip
+"""What a domain covers, by the first word of its name; the others cover the node."""
+
+PARENTS = {"cpu-cores": "cpu-package", "igpu": "cpu-package", "cpu-package": "node", "dram": "node"}
+"""The domain whose joules contain those of another one, by name without a socket."""
+
+SOCKET = re.compile(r"(-[SN]\d+(?:-D\d+)?)$")
 
 
 class LineError(ValueError):
@@ -42,7 +59,13 @@ class LogParser:
     """Turns the lines of one log into readings; each format has a subclass."""
 
     method: ClassVar[str] = "sampled"
-    """`counter` where readings carry joules, else `sampled`."""
+    """Of the domains that carry no joules; `counter` where all of them do."""
+    expected: ClassVar[str] = ""
+    """What such a file is, for messages."""
+    scope: ClassVar[str] = "node"
+    """What the log covers, as a fact of an imported run."""
+    added: ClassVar[tuple[str, ...] | None] = None
+    """Beginnings of the names of domains that a total adds; None: all that no other contains."""
 
     def __init__(self, zone: timezone | None = UTC) -> None:
         """Start a log.
@@ -53,11 +76,20 @@ class LogParser:
         self.zone = zone
         self.near_ns: int | None = None
         """About when the next line was written, in nanoseconds since 1970, if known."""
+        self.untimed_count = 0
+        """Readings without a time; their stamps are only in their order."""
+        self.counted: set[str] = set()
+        """Domains whose readings carry joules."""
+        self.notes: list[tuple[str, str]] = []
+        """Names and texts of findings about the log."""
 
     @classmethod
     def recognizes(cls, lines: Sequence[str]) -> bool:
         """Whether the first lines of a log are of this format."""
         raise NotImplementedError
+
+    def prepare(self, lines: Sequence[str]) -> None:
+        """Look at all lines that are there before the first one is parsed."""
 
     def feed(self, line: str) -> list[Reading]:
         """Parse the next line.
@@ -67,13 +99,57 @@ class LogParser:
         """
         raise NotImplementedError
 
-    def time_ns(self, stamp: str, *, day_first: bool = False) -> int:
-        """Nanoseconds since 1970 of a stamp, see `time_ns`."""
-        return time_ns(stamp, self.zone, self.near_ns, day_first=day_first)
-
     def finish(self) -> list[Reading]:
         """Readings that waited for a further line."""
         return []
+
+    def time_ns(self, stamp: str, *, day_first: bool = False) -> int:
+        """Nanoseconds since 1970 of a stamp, see `time_ns`; an empty one is the time of arrival."""
+        if stamp:
+            return time_ns(stamp, self.zone, self.near_ns, day_first=day_first)
+        if self.near_ns is not None:
+            return self.near_ns
+        self.untimed_count += 1
+        return self.untimed_count * NS_PER_S
+
+    def sensor(self, domain: str) -> dict[str, Any]:
+        """What is known of a domain's sensor, as fields of `Domain`."""
+        del domain
+        return {}
+
+    def describe(self, name: str, names: Iterable[str], **fields: Any) -> Domain:
+        """The description of a domain; given fields come before those of `sensor`."""
+        derived: dict[str, Any] = {
+            "kind": kind_of(name),
+            "method": "counter" if name in self.counted else self.method,
+            "meter": "log",
+            "source": "log",
+            "parents": parents_of(name, names),
+            "power_low_w": 0.0,
+            "resolution_j": 0.01 if name in self.counted or self.method == "counter" else None,
+        }
+        return Domain(**(derived | self.sensor(name) | fields | {"name": name}))
+
+    # --- what an imported run takes from the log ----------------------------------------------
+
+    def runs(self, readings: Sequence[Reading]) -> dict[str, Sequence[Reading]]:
+        """Readings of each run, by the run's name; an empty name stands for the file's."""
+        return {"": readings} if readings else {}
+
+    def identify(self, path: Path, folder: str, run: str) -> dict[str, str]:
+        """Names of a run (`submission`, `machine`, `workload`), as far as the log has them."""
+        del path, folder, run
+        return {}
+
+    def facts(self, run: str) -> dict[str, Any]:
+        """What else the log says of a run."""
+        del run
+        return {}
+
+    def duration_s(self, text: Text) -> float | None:
+        """Length of the recording as the log states it; None where only its readings tell."""
+        del text
+        return None
 
 
 class Accumulator:
@@ -87,6 +163,70 @@ class Accumulator:
         first = [] if domain in self._joules else [Reading(start_ns, domain, 0.0, None)]
         total = self._joules[domain] = self._joules.get(domain, 0.0) + joules
         return [*first, Reading(end_ns, domain, total, None)]
+
+
+class Documents:
+    """Collects the lines of JSON documents that follow each other."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether the last document has not ended."""
+        return bool(self._text)
+
+    def add(self, line: str) -> list[Any]:
+        """The documents that end with this line.
+
+        Raises:
+            LineError: a line begins no document.
+        """
+        stripped = line.strip()
+        if not self._text and stripped and stripped[0] not in "[{":
+            raise LineError(f"no JSON: {stripped[:60]!r}")
+        self._text += f"{line}\n"
+        # A document that is laid out over several lines ends with a bracket in the first column.
+        if not line.startswith(("}", "]")) and not stripped.endswith(("}", "]")):
+            return []
+        documents, at, decoder = [], 0, json.JSONDecoder()
+        while rest := self._text[at:].lstrip(" \r\n\t,"):
+            try:
+                document, length = decoder.raw_decode(rest)
+            except json.JSONDecodeError:
+                break
+            documents.append(document)
+            at = len(self._text) - len(rest) + length
+        self._text = self._text[at:].lstrip()
+        return documents
+
+
+def quantity(value: Any) -> float | None:
+    """A figure of a JSON document: a number, its text, or an object with `value` and `unit`."""
+    factor = 1.0
+    if isinstance(value, dict):
+        factor = 1e-3 if str(value.get("unit", "")).startswith("m") else 1.0
+        value = value.get("value")
+    try:
+        return float(value) * factor
+    except (TypeError, ValueError):
+        return None
+
+
+def kind_of(domain: str) -> DomainKind:
+    """What a domain covers, by its name."""
+    return KINDS.get(domain.partition("-")[0], "node")
+
+
+def parents_of(domain: str, domains: Iterable[str]) -> tuple[str, ...]:
+    """The domains of a log that contain a domain, nearest first."""
+    base, socket_part = SOCKET.sub("", domain), SOCKET.search(domain)
+    socket = socket_part[1] if socket_part else ""
+    known, parents = set(domains), []
+    while base in PARENTS:
+        base = PARENTS[base]
+        parents += [name for name in (base, base + socket) if name in known]
+    return tuple(dict.fromkeys(parents))
 
 
 def cells(line: str, delimiter: str) -> list[str]:
@@ -108,7 +248,8 @@ def time_ns(
     """Nanoseconds since 1970 of a time stamp.
 
     Args:
-        stamp: ISO 8601 (also with slashes), seconds or milliseconds since 1970, or PTDaemon's form.
+        stamp: ISO 8601 (also with slashes), seconds or milliseconds since 1970, PTDaemon's form, or
+            that of `date`.
         zone: Time zone of stamps that name none; None for this machine's zone.
         near_ns: Of two possible orders of day and month, the one nearer to this time is taken.
         day_first: Without `near_ns`, whether the day comes before the month.
@@ -121,13 +262,8 @@ def time_ns(
         return round(number * (NS_PER_S // 1000 if number > MILLISECONDS_MIN else NS_PER_S))
     except (ValueError, OverflowError):
         pass
-    texts = [stamp.replace("/", "-")]
-    if match := DAY_MONTH_YEAR.fullmatch(stamp):
-        first, second, year, clock = match.groups()
-        texts = [f"{year}-{month:0>2}-{day:0>2} {clock}"
-                 for month, day in ((first, second), (second, first))]  # fmt: skip
     times = []
-    for text in texts:
+    for text in _iso_forms(stamp):
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
@@ -142,43 +278,62 @@ def time_ns(
     return times[-1 if day_first else 0]
 
 
+def _iso_forms(stamp: str) -> list[str]:
+    """A stamp in the forms of ISO 8601 that it may mean."""
+    plain = stamp.replace("/", "-")
+    if match := DAY_MONTH_YEAR.fullmatch(plain):
+        first, second, year, clock = match.groups()
+        orders = ((first, second), (second, first))
+        return [f"{year}-{month:0>2}-{day:0>2} {clock}" for month, day in orders]
+    if match := WEEKDAY.fullmatch(stamp):
+        name, day, clock, zone, year, offset = match.groups()
+        month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(name) // 3 + 1
+        utc = "+0000" if zone in ("UTC", "GMT") else ""
+        return [f"{year}-{month:02}-{day:0>2} {clock}{offset or utc}"]
+    return [plain]
+
+
 # --- import ---------------------------------------------------------------------------------------
 
 
-def parse(text: Text, parser: LogParser, rule: str) -> "tuple[list[Reading], list[Finding]]":
-    """All readings of a file; lines that give none become findings.
+def power_log(name: str, title: str, patterns: Sequence[str], *parsers: type[LogParser]) -> Format:
+    """The format plug-in of a power log.
 
-    Raises:
-        TextError: its header is not of the format.
+    Args:
+        name: Of the plug-in.
+        title: What such files are.
+        patterns: Names of such files in a folder.
+        parsers: Of the format; of several, the first that recognizes the file is taken.
     """
-    readings: list[Reading] = []
-    findings = []
-    for number, line in enumerate(text.lines or [""], 1):
-        try:
-            readings += parser.feed(line)
-        except HeaderError as error:
-            raise TextError(f"{text.path}, line {number}: {error}") from error
-        except LineError as error:
-            message = f"{text.path}, line {number}: left out: {error}"
-            findings.append(make_finding(rule, message))
-    return readings + parser.finish(), findings
+
+    def read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
+        # The sampler loads the parsers, and must not load numpy and pydantic.
+        from harness.powerlogs.importing import import_log
+
+        lines = [line for line in text.lines[:LINES_MAX] if line.strip()] or [""]
+        fitting = (parser for parser in parsers if parser.recognizes(lines))
+        parser = next(fitting, parsers[0])()
+        parser.prepare(text.lines)
+        return import_log(name, parser, text, folder)
+
+    return file_format(name, title, patterns, parsers[0].expected, read_file)
 
 
-def by_domain(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
-    """Readings of each domain, in the order of the file."""
-    domains: dict[str, list[Reading]] = defaultdict(list)
-    for reading in readings:
-        domains[reading.domain].append(reading)
-    return dict(sorted(domains.items()))
+def file_format(
+    name: str,
+    title: str,
+    patterns: Sequence[str],
+    expected: str,
+    read_file: "Callable[[Text, str], Iterator[ImportedRun | Finding]]",
+) -> Format:
+    """The format plug-in of files; `read_file` gives the runs of one file of a folder's name."""
 
+    def read(path: Path) -> Archive:
+        from harness.formats.files import read_files
 
-def sort_by_time(text: Text, rule: str, readings: list[Reading]) -> "list[Finding]":
-    """Sort readings of one domain by time; gives a finding where they were in another order."""
-    if all(a.t_ns <= b.t_ns for a, b in pairwise(readings)):
-        return []
-    readings.sort(key=lambda reading: reading.t_ns)
-    message = f"{text.path}: readings are out of order or the clock was set back; sorted by time"
-    return [make_finding(rule, message)]
+        return read_files(path, patterns, expected, read_file)
+
+    return Format(name=name, title=title, read=read)
 
 
 def table_rows(
@@ -208,55 +363,8 @@ def table_rows(
             yield make_finding(rule, f"{text.path}, line {number}: left out: {why}")
 
 
-def joules_of(readings: Sequence[Reading]) -> float | None:
-    """Joules from the first to the last reading of one domain; None for a single reading.
-
-    Power is integrated linearly between readings, and no further.
-    """
-    import numpy as np
-
-    from harness.measure.power import integrate
-
-    if len(readings) < 2:  # noqa: PLR2004 - an interval has two ends
-        return None
-    first, last = readings[0], readings[-1]
-    if first.energy_j is not None and last.energy_j is not None:
-        return last.energy_j - first.energy_j
-    t_s = np.array([(reading.t_ns - first.t_ns) / NS_PER_S for reading in readings])
-    watts = np.array([reading.power_w or 0.0 for reading in readings])
-    return integrate(t_s, watts, 0.0, t_s[-1])
-
-
-def power_log(
-    name: str,
-    title: str,
-    patterns: Sequence[str],
-    expected: str,
-    read_file: "Callable[[Text, str], Iterator[ImportedRun | Finding]]",
-) -> Format:
-    """The format plug-in of a power log.
-
-    Args:
-        name: Of the plug-in.
-        title: What such files are.
-        patterns: Names of such files in a folder.
-        expected: What a path should hold, for messages.
-        read_file: Gives the runs of one file; the second argument is its folder's name.
-    """
-
-    def read(path: Path) -> Archive:
-        from harness.formats.files import read_files
-
-        return read_files(path, patterns, expected, read_file)
-
-    return Format(name=name, title=title, read=read)
-
-
-def energies(
-    joules: Mapping[str, float | None], added: Sequence[str] | None = None
-) -> dict[str, dict[str, float]]:
-    """The joules of a run by domain, and the sum over domains whose names begin as in `added`."""
+def energies(joules: Mapping[str, float | None]) -> dict[str, dict[str, float]]:
+    """The joules of a run by domain, and their sum."""
     known = {domain: value for domain, value in joules.items() if value is not None}
-    parts = [v for domain, v in known.items() if added is None or domain.startswith(tuple(added))]
-    total = {"window": sum(parts)} if parts else {}
+    total = {"window": sum(known.values())} if known else {}
     return {"energy_by_method_j": total, "energy_by_domain_j": known}

@@ -10,32 +10,18 @@ packages and memory only.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timezone
-from typing import TYPE_CHECKING
+from typing import Any
 
 from harness.clock import NS_PER_S
-from harness.formats.format import make_finding
-from harness.formats.text import Text, TextError, number, shown
+from harness.formats.text import Text, number, shown
+from harness.meters._sensing import DRAM_GAIN, PACKAGE_GAIN
 from harness.plugins import Reading
-from harness.powerlogs.log import (
-    Accumulator,
-    LineError,
-    LogParser,
-    by_domain,
-    energies,
-    joules_of,
-    parse,
-    power_log,
-)
+from harness.powerlogs.log import Accumulator, LineError, LogParser, power_log
 
-if TYPE_CHECKING:
-    from harness.records import Finding, ImportedRun
-
-EXPECTED = "the output of perf stat -I MS -x ';' -e power/energy-pkg/,power/energy-ram/"
 EVENT = re.compile(r"(?:power/)?energy-(pkg|ram|psys|cores|gpu)/?\w*")
 DOMAINS = {"pkg": "cpu-package", "ram": "dram", "psys": "node", "cores": "cpu-cores", "gpu": "igpu"}
-ADDED = ("cpu-package", "dram")
 SOCKET = re.compile(r"S\d+(?:-D\d+)?|N\d+")
 UNITS = {"joules": 1.0, "j": 1.0, "millijoules": 1e-3, "mj": 1e-3}
 SEPARATORS = (";", "\t", "|", ",")
@@ -52,6 +38,9 @@ class PerfParser(LogParser):
     """Lines of `perf stat`; domains are `cpu-package`, `dram` ..., with `-S0` for a socket."""
 
     method = "counter"
+    expected = "the output of perf stat -I MS -x ';' -e power/energy-pkg/,power/energy-ram/"
+    scope = "cpu"
+    added = ("cpu-package", "dram")
 
     def __init__(self, zone: timezone | None = UTC) -> None:
         super().__init__(zone)
@@ -124,42 +113,34 @@ class PerfParser(LogParser):
         # Only ordinary blanks separate columns: a narrow one may group the digits of a figure.
         return _strip(line, self._separator) if self._separator else BLANKS.split(line.strip(" \t"))
 
+    def finish(self) -> list[Reading]:
+        """The lines without a time, where no line has one: they are all of the recording."""
+        if not self.times_s:
+            self.untimed_count = self.summary_count
+            return [
+                Reading(at, domain, value, None)
+                for domain, joules in self.summary_joules.items()
+                for at, value in ((0, 0.0), (NS_PER_S, joules))
+            ]
+        if self.summary_count:
+            text = f"{self.summary_count} lines without a time, as perf's summary, are not added"
+            self.notes.append(("summary", text))
+        return []
+
+    def sensor(self, domain: str) -> dict[str, Any]:
+        """The classes of RAPL."""
+        return {"gain_error_ratio": DRAM_GAIN if domain.startswith("dram") else PACKAGE_GAIN}
+
+    def duration_s(self, text: Text) -> float | None:
+        """The last interval's end, or the time that perf prints below the figures."""
+        elapsed = (number(match[1]) for line in text.lines if (match := ELAPSED.match(line)))
+        return max(self.times_s) if self.times_s else next(elapsed, None)
+
 
 def _strip(line: str, separator: str) -> list[str]:
     return [field.strip() for field in line.split(separator)]
 
 
-def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
-    from harness.formats.files import recording
-
-    if not PerfParser.recognizes(text.lines):
-        raise TextError(f"{text.path}: no event energy-pkg, energy-ram or energy-psys")
-    parser = PerfParser()
-    readings, findings = parse(text, parser, "perf-row")
-    if not readings and not parser.summary_joules:
-        why = findings[0].message if findings else "no line"
-        raise TextError(f"{text.path}: no joules: {why}")
-    times_s = parser.times_s
-    if times_s and parser.summary_count:
-        message = f"{text.path}: {parser.summary_count} lines without a time, as perf's summary"
-        findings.append(make_finding("perf-summary", f"{message}, are not added", "info"))
-    if times_s != sorted(times_s):
-        message = f"{text.path}: intervals are out of order, or two recordings are in one file"
-        findings.append(make_finding("perf-order", message))
-    joules = {name: joules_of(own) for name, own in by_domain(readings).items()}
-    elapsed = (number(match[1]) for line in text.lines if (match := ELAPSED.match(line)))
-    yield recording(
-        text,
-        folder,
-        "perf-stat",
-        **energies(joules or parser.summary_joules, ADDED),
-        time_s=max(times_s) if times_s else next(elapsed, None),
-        energy_kind="counter",
-        facts={"scope": "cpu"},
-        findings=tuple(findings),
-    )
-
-
 FORMAT = power_log(
-    "perf-stat", "perf stat's energy events", ("*.csv", "*.txt", "*.perf"), EXPECTED, _read_file
+    "perf-stat", "perf stat's energy events", ("*.csv", "*.txt", "*.perf"), PerfParser
 )

@@ -10,30 +10,14 @@ ranges of the analyser. Notices and errors are not readings.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import UTC, timezone
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from harness.clock import NS_PER_S
-from harness.formats.format import make_finding
-from harness.formats.text import Text, TextError, number
+from harness.formats.text import number
 from harness.plugins import Reading
-from harness.powerlogs.log import (
-    DAY_MONTH_YEAR,
-    LineError,
-    LogParser,
-    energies,
-    joules_of,
-    parse,
-    power_log,
-    sort_by_time,
-)
+from harness.powerlogs.log import DAY_MONTH_YEAR, LineError, LogParser, power_log
 
-if TYPE_CHECKING:
-    from harness.records import Finding, ImportedRun
-
-EXPECTED = "an spl.txt of PTDaemon, or a folder of such"
 NOTICE = re.compile(r"Time,[^,]*,(?:NOTICE|WARNING|ERROR)\b")
 CHANNEL = re.compile(r"Ch\d+")
 MONTHS = 12
@@ -50,9 +34,12 @@ DEPTH = 4
 class PtdaemonParser(LogParser):
     """Lines of an `spl.txt`; its domain is `wall`."""
 
-    def __init__(self, zone: timezone | None = UTC, *, day_first: bool = False) -> None:
-        super().__init__(zone)
-        self.day_first = day_first
+    expected = "an spl.txt of PTDaemon"
+    scope = "wall"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.day_first = False
         self.marks: list[str] = []
         """Mark of each reading."""
         self.channels: dict[str, tuple[str, ...]] = {}
@@ -62,6 +49,12 @@ class PtdaemonParser(LogParser):
     def recognizes(cls, lines: Sequence[str]) -> bool:
         """Whether the first line is a reading."""
         return lines[0].startswith("Time,") and "Watts" in lines[0].split(",")
+
+    def prepare(self, lines: Sequence[str]) -> None:
+        """Find the order of day and month: whether the first number of some date is no month."""
+        stamps = (line.split(",")[1].strip() for line in lines if line.startswith("Time,"))
+        dates = filter(None, map(DAY_MONTH_YEAR.fullmatch, stamps))
+        self.day_first = any(int(date[1]) > MONTHS for date in dates)
 
     def feed(self, line: str) -> list[Reading]:
         """Parse a line: watts of the total, else the sum over channels."""
@@ -78,6 +71,45 @@ class PtdaemonParser(LogParser):
         self.marks.append(mark)
         self.channels.setdefault(mark, tuple(sorted(filter(None, watts))))
         return [Reading(t_ns, "wall", None, watts.get("", math.fsum(watts.values())))]
+
+    def runs(self, readings: Sequence[Reading]) -> dict[str, Sequence[Reading]]:
+        """A run for each mark, without readings of zero or less."""
+        runs: dict[str, list[Reading]] = defaultdict(list)
+        skipped: dict[str, int] = defaultdict(int)
+        for reading, mark in zip(readings, self.marks, strict=True):
+            own = runs[mark]
+            if (reading.power_w or 0) > 0:
+                own.append(reading)
+            else:
+                skipped[mark] += 1
+        for mark, count in skipped.items():
+            text = f"{count} readings of {mark or 'no mark'} are not above zero"
+            self.notes.append(("zero", text))
+        return dict(runs)
+
+    def sensor(self, domain: str) -> dict[str, Any]:
+        """PTDaemon writes the mean of each second."""
+        del domain
+        return {"update_period_s": 1.0, "averaging_window_s": 1.0}
+
+    def identify(self, path: Path, folder: str, run: str) -> dict[str, str]:
+        """Names of a run: MLPerf's folders state submitter, system, model and scenario."""
+        parents = path.parent.parts
+        for index in range(len(parents) - DEPTH, 0, -1):
+            if parents[index] == ROOT and parents[index + DEPTH] == "performance":
+                machine, model, scenario = parents[index + 1 : index + DEPTH]
+                workload = f"{model}/{scenario}"
+                return {"submission": parents[index - 1], "machine": machine, "workload": workload}
+        return {"submission": folder, "workload": run or path.stem}
+
+    def facts(self, run: str) -> dict[str, Any]:
+        """The order of the date, the channels, and whether it is a trial run."""
+        channels = ", ".join(self.channels[run]) or None
+        return {
+            "day_first": self.day_first,
+            "ranging": run.endswith("_ranging"),
+            "channels": channels,
+        }
 
 
 def _labelled(fields: Sequence[str]) -> tuple[dict[str, float], str]:
@@ -97,66 +129,4 @@ def _labelled(fields: Sequence[str]) -> tuple[dict[str, float], str]:
     return watts, mark
 
 
-def _names(path: Path, folder: str, mark: str) -> dict[str, str]:
-    """Names of a run: MLPerf's folders state submitter, system, model and scenario."""
-    parents = path.parent.parts
-    for index in range(len(parents) - DEPTH, 0, -1):
-        if parents[index] == ROOT and parents[index + DEPTH] == "performance":
-            machine, model, scenario = parents[index + 1 : index + DEPTH]
-            workload = f"{model}/{scenario}"
-            return {"submission": parents[index - 1], "machine": machine, "workload": workload}
-    return {"submission": folder, "workload": mark or path.stem}
-
-
-def _run(
-    text: Text, folder: str, mark: str, readings: Sequence[Reading], parser: PtdaemonParser
-) -> "ImportedRun":
-    from harness.formats.files import recording
-
-    own = [reading for reading in readings if (reading.power_w or 0) > 0]
-    findings = sort_by_time(text, "ptdaemon-order", own)
-    if skipped := len(readings) - len(own):
-        message = f"{text.path}: {skipped} readings of {mark or 'no mark'} are not above zero"
-        findings.append(make_finding("ptdaemon-zero", message, "info"))
-    joules = joules_of(own)
-    watts = [reading.power_w or 0.0 for reading in own]
-    return recording(
-        text,
-        folder,
-        "ptdaemon",
-        **energies({"wall": joules}),
-        run=mark or text.path.stem,
-        time_s=None if joules is None else (own[-1].t_ns - own[0].t_ns) / NS_PER_S,
-        energy_kind=None if joules is None else "sampled",
-        facts={
-            "mean_w": sum(watts) / len(watts) if watts else None,
-            "readings_count": len(own),
-            "day_first": parser.day_first,
-            "ranging": mark.endswith("_ranging"),
-            "channels": ", ".join(parser.channels[mark]) or None,
-        },
-        findings=tuple(findings),
-        **_names(text.path, folder, mark),
-    )
-
-
-def _is_day_first(lines: Sequence[str]) -> bool:
-    """Whether the first number of some date can be no month."""
-    stamps = (line.split(",")[1].strip() for line in lines if line.startswith("Time,"))
-    return any((d := DAY_MONTH_YEAR.fullmatch(s)) and int(d[1]) > MONTHS for s in stamps)
-
-
-def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
-    parser = PtdaemonParser(day_first=_is_day_first(text.lines))
-    readings, findings = parse(text, parser, "ptdaemon-row")
-    yield from findings
-    marks: dict[str, list[Reading]] = defaultdict(list)
-    for reading, mark in zip(readings, parser.marks, strict=True):
-        marks[mark].append(reading)
-    if not marks:
-        raise TextError(f"{text.path}: no line of the form Time,...,Watts,...")
-    for mark, own in sorted(marks.items()):
-        yield _run(text, folder, mark, own, parser)
-
-
-FORMAT = power_log("ptdaemon", "SPEC PTDaemon's readings", ("spl*.txt",), EXPECTED, _read_file)
+FORMAT = power_log("ptdaemon", "SPEC PTDaemon's readings", ("spl*.txt",), PtdaemonParser)

@@ -9,33 +9,19 @@ adds package and memory only.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, timezone
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from harness.clock import NS_PER_S
-from harness.formats.format import make_finding
-from harness.formats.text import Text, TextError, number, shown
+from harness.formats.text import Text, number, shown
+from harness.meters._sensing import DRAM_GAIN, PACKAGE_GAIN
 from harness.plugins import Reading
-from harness.powerlogs.log import (
-    Accumulator,
-    LineError,
-    LogParser,
-    by_domain,
-    energies,
-    joules_of,
-    parse,
-    power_log,
-)
+from harness.powerlogs.log import Accumulator, LineError, LogParser, power_log
 
-if TYPE_CHECKING:
-    from harness.records import Finding, ImportedRun
-
-EXPECTED = "the output of turbostat --Joules, or with Time_Of_Day_Seconds"
 DOMAINS = {"Pkg": "cpu-package", "Cor": "cpu-cores", "GFX": "igpu", "RAM": "dram", "Sys": "node"}
 WATTS = {f"{name}Watt": domain for name, domain in DOMAINS.items()}
 JOULES = {f"{name}_J": domain for name, domain in DOMAINS.items()}
-ADDED = ("cpu-package", "dram")
 
 PLACES = ("Package", "Node", "Die", "Core", "CPU")
 """Columns that hold a dash in the summary of all processors."""
@@ -83,6 +69,9 @@ class TurbostatParser(LogParser):
     """
 
     method = "counter"
+    expected = "the output of turbostat --Joules, or with Time_Of_Day_Seconds"
+    scope = "cpu"
+    added = ("cpu-package", "dram")
 
     def __init__(self, zone: timezone | None = UTC) -> None:
         super().__init__(zone)
@@ -91,6 +80,7 @@ class TurbostatParser(LogParser):
         self._end_s: float | None = None
         self._waiting: TurbostatRow | None = None
         self._held: list[Reading] = []
+        self._elapsed_ns = 0
         self._counters = Accumulator()
         self.lengths_s: list[float | None] = []
         """Length of each interval; None where it is unknown."""
@@ -158,62 +148,63 @@ class TurbostatParser(LogParser):
             if length_s is None:
                 self.without_joules_count += 1
                 return []
-        end_ns = (self.near_ns or 0) if interval.end_s is None else round(interval.end_s * NS_PER_S)
-        start_ns = end_ns - round((length_s or 0.0) * NS_PER_S)
+        end_ns = self._end_ns(interval, length_s)
+        start_ns = end_ns - round((length_s or 1.0) * NS_PER_S)
         return [
             reading
             for domain, value in joules.items()
             for reading in self._counters.add(domain, value, start_ns, end_ns)
         ]
 
+    def _end_ns(self, interval: TurbostatRow, length_s: float | None) -> int:
+        """When an interval ended: by its clock, by its arrival, or after those before it."""
+        if interval.end_s is not None:
+            return round(interval.end_s * NS_PER_S)
+        if self.near_ns is not None:
+            return self.near_ns
+        self.untimed_count += length_s is None
+        self._elapsed_ns += round((length_s or 1.0) * NS_PER_S)
+        return self._elapsed_ns
+
     def finish(self) -> list[Reading]:
         """Close the first interval of a log that has only one, of unknown length."""
         waiting, self._waiting = self._waiting, None
-        return self._held + ([] if waiting is None else self._close(waiting, None))
+        readings = self._held + ([] if waiting is None else self._close(waiting, None))
+        count, advice = self.without_joules_count, "record with --Joules or Time_Of_Day_Seconds"
+        if count and count == len(self.lengths_s):
+            text = f"watts without the length of an interval, so no joules; {advice}"
+            self.notes.append(("length", text))
+        elif count:
+            self.notes.append(("length", f"{count} intervals have no length: not in the joules"))
+        if any(length_s is not None and length_s <= 0 for length_s in self.lengths_s):
+            text = "the clock does not advance, or goes back, between two rows"
+            self.notes.append(("order", text))
+        return readings
 
+    def sensor(self, domain: str) -> dict[str, Any]:
+        """The classes of RAPL."""
+        return {"gain_error_ratio": DRAM_GAIN if domain == "dram" else PACKAGE_GAIN}
 
-def _check(text: Text, parser: TurbostatParser, *, has_joules: bool) -> "Iterator[Finding]":
-    if not has_joules:
-        message = f"{text.path}: watts without the length of an interval, so no joules"
-        advice = "record with --Joules or --show Time_Of_Day_Seconds"
-        yield make_finding("turbostat-length", f"{message}; {advice}")
-    elif parser.without_joules_count:
-        count = parser.without_joules_count
-        message = f"{text.path}: {count} intervals have no length: not in the joules"
-        yield make_finding("turbostat-length", message)
-    if any(length_s is not None and length_s <= 0 for length_s in parser.lengths_s):
-        message = f"{text.path}: the clock does not advance, or goes back, between two rows"
-        yield make_finding("turbostat-order", message)
+    def runs(self, readings: Sequence[Reading]) -> dict[str, Sequence[Reading]]:
+        """A run also where the rows have no joules."""
+        return {"": readings} if self.lengths_s else {}
 
+    def duration_s(self, text: Text) -> float | None:
+        """The sum of the intervals; None where the length of one is unknown."""
+        del text
+        known = [length_s for length_s in self.lengths_s if length_s is not None]
+        return sum(known) if known and len(known) == len(self.lengths_s) else None
 
-def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
-    from harness.formats.files import recording
-
-    parser = TurbostatParser()
-    readings, findings = parse(text, parser, "turbostat-row")
-    if not parser.lengths_s:
-        yield from findings
-        raise TextError(f"{text.path}: no summary row with PkgWatt or Pkg_J")
-    domains = by_domain(readings)
-    lengths_s = [length_s for length_s in parser.lengths_s if length_s is not None]
-    joules = energies({domain: joules_of(own) for domain, own in domains.items()}, ADDED)
-    means = {f"{domain}_mean_w": sum(w) / len(w) for domain, w in parser.watts.items()}
-    yield recording(
-        text,
-        folder,
-        "turbostat",
-        **joules,
-        time_s=sum(lengths_s) if len(lengths_s) == len(parser.lengths_s) else None,
-        energy_kind="counter" if domains else None,
-        facts={"scope": "cpu", "intervals_count": len(parser.lengths_s)} | means,
-        findings=(*findings, *_check(text, parser, has_joules=bool(domains))),
-    )
+    def facts(self, run: str) -> dict[str, Any]:
+        """Mean watts of each domain, where the rows state watts."""
+        del run
+        means = {f"{domain}_mean_w": sum(w) / len(w) for domain, w in self.watts.items()}
+        return {"intervals_count": len(self.lengths_s)} | means
 
 
 FORMAT = power_log(
     "turbostat",
     "turbostat's tables",
     ("*.txt", "*.tsv", "*.csv", "*.log", "*.out"),
-    EXPECTED,
-    _read_file,
+    TurbostatParser,
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.formats.format import make_finding
 from harness.formats.text import Text, number
-from harness.powerlogs.log import energies, power_log, table_rows
+from harness.powerlogs.log import energies, file_format, table_rows
 
 if TYPE_CHECKING:
     from harness.records import Finding, ImportedRun
@@ -49,4 +49,4 @@ def _read_file(text: Text, folder: str) -> "Iterator[ImportedRun | Finding]":
         yield row if isinstance(row, Finding) else _run(text, folder, *row)
 
 
-FORMAT = power_log("zeus-csv", "zeus's log of windows", ("*.csv",), EXPECTED, _read_file)
+FORMAT = file_format("zeus-csv", "zeus's log of windows", ("*.csv",), EXPECTED, _read_file)

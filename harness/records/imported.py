@@ -81,6 +81,12 @@ class ImportedRun(Record):
     """Joules by each method that gives any; empty: not measured."""
     energy_by_domain_j: dict[str, FiniteFloat] = {}
     """Joules of the parts (node, switch, gpu-0, cpu ...), not to be added up blindly."""
+    energy_u_j: FiniteFloat | None = None
+    """Expanded uncertainty (k = 2) of the method `window`; None: unknown."""
+    energy_u_by_domain_j: dict[str, FiniteFloat] = {}
+    """The same of the parts; a part whose uncertainty is unknown is not listed."""
+    energy_bound_by_domain_j: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+    """Least and greatest joules of the parts for any course of the power, where it is bounded."""
     energy_kind: Literal["counter", "sampled", "modelled", "declared"] | None = None
     """Weakest method of the joules' parts; None: no joules."""
     power: tuple[PowerFile, ...] = ()

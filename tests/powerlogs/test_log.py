@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from harness.clock import NS_PER_S
 from harness.formats.text import Text
 from harness.plugins import Reading
-from harness.powerlogs.log import LineError, joules_of, sort_by_time, time_ns
+from harness.powerlogs.importing import LogEnergy, order_in_time
+from harness.powerlogs.log import LineError, time_ns
+from harness.powerlogs.ptdaemon import PtdaemonParser
 
 WATTS = st.floats(0, 1e5)
 POINTS = st.lists(st.tuples(st.floats(0, 1e5), WATTS), min_size=2, max_size=20)
@@ -23,55 +25,58 @@ def readings(points: list[tuple[float, float]]) -> list[Reading]:
 
 
 def trapezoid(points: list[tuple[float, float]]) -> float:
-    return joules_of(readings(points)) or 0.0
+    """Joules of an imported log of these readings; constant power is left to other tests."""
+    parser = PtdaemonParser()
+    return LogEnergy("made", parser, TEXT, readings(points)).energies["wall"].energy_j or 0.0
 
 
-@given(st.floats(0, 1e5), st.lists(st.floats(0, 1e5), min_size=2, unique=True))
-def test_constant_power_is_power_times_time(watts: float, times: list[float]) -> None:
-    times.sort()
-    result = trapezoid([(time, watts) for time in times])
-    assert result == pytest.approx(watts * (times[-1] - times[0]), rel=1e-9, abs=1e-9)
-
-
-@given(POINTS, st.integers(0, 19))
-def test_a_cut_at_a_reading_loses_no_joules(points: list[tuple[float, float]], cut: int) -> None:
-    points.sort()
-    at = min(cut, len(points) - 1)
-    parts = trapezoid(points[: at + 1]) + trapezoid(points[at:])
-    assert parts == pytest.approx(trapezoid(points), rel=1e-9, abs=1e-9)
-
-
-@given(POINTS, st.floats(-1e4, 1e4))
-def test_joules_do_not_hang_on_the_clocks_zero(
-    points: list[tuple[float, float]], shift: float
+@given(st.lists(st.floats(5, 900), min_size=3, max_size=20, unique=True), st.floats(-1e4, 1e4))
+def test_joules_are_the_trapezoids_whatever_the_zero_of_the_clock(
+    watts: list[float], shift_s: float
 ) -> None:
-    points.sort()
-    moved = [(time + shift, watts) for time, watts in points]
-    assert trapezoid(moved) == pytest.approx(trapezoid(points), rel=1e-6, abs=1e-3)
+    points = [(shift_s + i, power) for i, power in enumerate(watts)]
+    exact = sum((a + b) / 2 for a, b in pairwise(watts))
+    assert trapezoid(points) == pytest.approx(exact, rel=1e-6)
 
 
 @given(POINTS)
-def test_milliwatts_are_a_thousandth(points: list[tuple[float, float]]) -> None:
-    milli = [(time, watts * 1000) for time, watts in points]
-    assert trapezoid(milli) / 1000 == pytest.approx(trapezoid(points), rel=1e-6, abs=1e-6)
-
-
-@given(POINTS)
-def test_readings_out_of_order_are_sorted_and_reported(points: list[tuple[float, float]]) -> None:
+def test_readings_after_a_clock_that_was_set_back_follow(points: list[tuple[float, float]]) -> None:
     own = readings(points)
-    back = any(a.t_ns > b.t_ns for a, b in pairwise(own))
-    findings = sort_by_time(TEXT, "made-order", own)
-    assert sorted(own) == sorted(readings(points))
-    assert all(a.t_ns <= b.t_ns for a, b in pairwise(own))
-    assert [finding.rule for finding in findings] == (["made-order"] if back else [])
-    assert all("power.csv: readings are out of order" in finding.message for finding in findings)
-    assert sort_by_time(TEXT, "made-order", own) == []
+    ordered, back_s = order_in_time(own)
+    assert (back_s > 0) == any(a.t_ns > b.t_ns for a, b in pairwise(own))
+    assert all(a.t_ns <= b.t_ns for a, b in pairwise(ordered))
+    assert sorted(r.power_w or 0 for r in ordered) == sorted(r.power_w or 0 for r in own)
 
 
-def test_a_counter_gives_the_difference_of_its_ends() -> None:
-    counter = [Reading(t_ns, "cpu", joules, None) for t_ns, joules in ((0, 5.0), (9, 7.5))]
-    assert joules_of(counter) == 2.5
-    assert joules_of(counter[:1]) is None
+def test_an_hour_that_comes_twice_is_not_laid_between_itself() -> None:
+    """The end of summer time: 29 readings of 100 W, and the clock goes back after half of them."""
+    times = [3600.0 + i for i in range(15)] + [float(15 + i) for i in range(15)]
+    ordered, back_s = order_in_time(readings([(time, 100.0) for time in times]))
+    assert back_s == pytest.approx(3599)
+    assert (ordered[-1].t_ns - ordered[0].t_ns) / NS_PER_S == 29.0
+
+
+def test_readings_in_reverse_are_sorted() -> None:
+    ordered, _ = order_in_time(readings([(9.0 - i, float(i)) for i in range(9)]))
+    assert [reading.power_w for reading in ordered] == [8.0 - i for i in range(9)]
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "2017-02-15T12:49:51Z",
+        "1487162991",
+        "1487162991000",
+        "02-15-2017 12:49:51",
+        "02/15/2017 12:49:51",
+        "20170215 12:49:51",
+        "Wed Feb 15 12:49:51 2017",
+        "Wed Feb 15 12:49:51 UTC 2017",
+        "Wed Feb 15 13:49:51 2017 +0100",
+    ],
+)
+def test_forms_of_a_stamp(stamp: str) -> None:
+    assert time_ns(stamp, UTC) == 1_487_162_991 * NS_PER_S
 
 
 def test_stamps() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.powerlogs.nvidia_smi_csv import FORMAT, gpus_in_bursts, watts
+from harness.powerlogs.nvidia_smi_csv import FORMAT, gpus_in_bursts
+from harness.powerlogs.table import figure
 from harness.records import ImportedRun
 from tests.powerlogs.importing import import_log
 
@@ -73,20 +74,25 @@ def test_gpus_without_index_go_by_uuid(tmp_path: Path) -> None:
     assert only(tmp_path, text).energy_by_domain_j == {"gpu-GPU-a": 20.0, "gpu-GPU-b": 40.0}
 
 
+def power(second: int, gpu: int) -> int:
+    """Power that changes, and whose integral over five seconds is that of its mean."""
+    return 100 + gpu + (second % 2 * 2 - 1) * (0 < second < 5)
+
+
 @pytest.mark.parametrize("apart_ms", [0, 3])
 @pytest.mark.parametrize("gpus", [1, 2, 4, 8])
 def test_gpus_without_any_mark_go_by_their_bursts(tmp_path: Path, gpus: int, apart_ms: int) -> None:
     text = "timestamp, name, power.draw [W]\n" + "".join(
-        f"2026/11/22 10:00:{second:02d}.{100 + gpu * apart_ms}, NVIDIA A100, {100 + gpu} W\n"
+        f"2026/11/22 10:00:{second:02d}.{100 + gpu * apart_ms}, NVIDIA A100, {power(second, gpu)} W\n"
         for second in range(6)
         for gpu in range(gpus)
     )
     run = only(tmp_path, text)
     assert run.energy_by_domain_j == pytest.approx(
-        {f"gpu-{gpu}": 5.0 * (100 + gpu) for gpu in range(gpus)}
+        {f"gpu-{gpu}": 5.0 * (100 + gpu) for gpu in range(gpus)}, rel=0.01
     )
     assert run.machine == f"{gpus}x NVIDIA A100"
-    assert [finding.rule for finding in run.findings] == ["nvidia-smi-index"] * (gpus > 1)
+    assert [finding.rule for finding in run.findings] == ["nvidia-smi-csv-index"] * (gpus > 1)
 
 
 @given(st.lists(st.floats(0.5, 1.5), min_size=6, max_size=40))
@@ -101,20 +107,23 @@ def test_sensors_that_say_nothing_are_missing_not_zero(tmp_path: Path) -> None:
 
 
 def test_a_clock_set_back_and_a_gap_are_reported(tmp_path: Path) -> None:
-    back = only(tmp_path, HEADER + rows("9 W", "9 W", second=5) + rows("9 W", "9 W"))
-    assert "nvidia-smi-order" in {finding.rule for finding in back.findings}
-    gap = only(tmp_path, HEADER + rows(*["9 W"] * 5) + rows("9 W", second=30))
-    assert "26.0 s without a reading" in gap.findings[0].message
+    back = only(tmp_path, HEADER + rows("9 W", "8 W", second=5) + rows("9 W", "8 W"))
+    assert "nvidia-smi-csv-order" in {finding.rule for finding in back.findings}
+    assert back.energy_by_method_j == {"window": 25.5}
+    watts = [f"{90 + i} W" for i in range(5)]
+    gap = only(tmp_path, HEADER + rows(*watts) + rows("9 W", second=30))
+    assert gap.energy_by_method_j == {}
+    assert any("'gpu-0' was not read for 26 s" in finding.message for finding in gap.findings)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: no columns timestamp and power.draw"),
+        ("", "no reading; expected the output of nvidia-smi"),
         (rows("100 W", "100 W"), "record again with a header"),
-        (HEADER, "no reading of any GPU"),
-        (HEADER + "2026/11/22 10:00:00, 0, A100\n", "no reading of any GPU"),
-        (HEADER + rows("[N/A]"), "no reading of any GPU"),
+        (HEADER, "expected the output of nvidia-smi"),
+        (HEADER + "2026/11/22 10:00:00, 0, A100\n", "expected the output of nvidia-smi"),
+        (HEADER + rows("[N/A]"), "expected the output of nvidia-smi"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -131,7 +140,7 @@ def test_a_cut_row_is_named_by_number(tmp_path: Path) -> None:
 
 
 def test_fields() -> None:
-    assert watts("39.43 W") == 39.43
-    assert watts("39430 mW") == 39.43
-    assert watts("-1 W") is None
-    assert watts("ERR!") is None
+    assert figure("39.43 W") == 39.43
+    assert figure("39430 mW") == 39.43
+    assert figure("-1 W") is None
+    assert figure("ERR!") is None

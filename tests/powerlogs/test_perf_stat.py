@@ -125,8 +125,8 @@ def test_what_was_not_counted_is_missing_not_zero(tmp_path: Path, said: str) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no event energy-pkg"),
-        ("1.0;5;;cycles;1;100\n", "no event energy-pkg"),
+        ("", "no reading; expected the output of perf stat"),
+        ("1.0;5;;cycles;1;100\n", "no reading; expected the output of perf stat"),
         ("1.0;<not supported>;Joules;power/energy-pkg/;0;0\n", "line 1"),
         ("power/energy-pkg/\n", "no value and unit before the event"),
     ],
@@ -139,4 +139,4 @@ def test_nothing_in_it(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_two_recordings_in_one_file_are_reported(tmp_path: Path) -> None:
-    assert "perf-order" in {finding.rule for finding in only(tmp_path, LINES + LINES).findings}
+    assert "perf-stat-order" in {finding.rule for finding in only(tmp_path, LINES + LINES).findings}

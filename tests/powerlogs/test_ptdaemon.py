@@ -28,7 +28,7 @@ def test_marks_are_runs(tmp_path: Path) -> None:
     assert run.energy_by_method_j == {"window": pytest.approx(60.0)}
     assert run.time_s == pytest.approx(2.0)
     assert run.energy_kind == "sampled"
-    assert (run.facts["mean_w"], run.facts["ranging"]) == (30.0, False)
+    assert (run.facts["wall_mean_w"], run.facts["ranging"]) == (30.0, False)
     assert result["a_ranging"].facts["ranging"] is True
 
 
@@ -69,7 +69,7 @@ def test_a_total_holds_its_channels(tmp_path: Path) -> None:
     )
     run = runs(tmp_path, text)["x"]
     assert run.energy_by_method_j == {"window": pytest.approx(540.0)}
-    assert run.facts["mean_w"] == pytest.approx(270.0)
+    assert run.facts["wall_mean_w"] == pytest.approx(270.0)
     assert run.facts["channels"] == "Ch1, Ch2, Ch3"
 
 
@@ -119,7 +119,7 @@ def test_a_bad_line_is_named_and_loses_only_itself(tmp_path: Path) -> None:
     text = "Time,yesterday,Watts,10\nTime,12-28-2020 15:21:14.682,Watts,,Mark,x\n"
     archive_text = text + lines("x", 10, 10) + "Time,12-28-20"
     assert runs(tmp_path, archive_text)["x"].time_s == pytest.approx(1.0)
-    messages = [finding.message for finding in import_log(FORMAT, tmp_path).findings]
+    messages = [finding.message for finding in import_log(FORMAT, tmp_path).runs[0].findings]
     assert "line 1: left out: no time as" in messages[0]
     assert "line 2: left out: no number behind Watts" in messages[1]
     assert "line 5" in messages[2]
@@ -128,4 +128,4 @@ def test_a_bad_line_is_named_and_loses_only_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "x\n", "Time,x\n"])
 def test_nothing_in_it(tmp_path: Path, text: str) -> None:
     assert runs(tmp_path, text) == {}
-    assert "no line of the form" in import_log(FORMAT, tmp_path).findings[-1].message
+    assert "expected an spl.txt of PTDaemon" in import_log(FORMAT, tmp_path).findings[-1].message

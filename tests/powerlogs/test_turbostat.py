@@ -132,9 +132,9 @@ def test_a_cut_row_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no summary row"),
-        ("Core\tCPU\tBusy%\n-\t-\t3\n", "no summary row"),
-        ("CPU\tPkg_J\n-\tmany\n", "no summary row"),
+        ("", "expected the output of turbostat"),
+        ("Core\tCPU\tBusy%\n-\t-\t3\n", "expected the output of turbostat"),
+        ("CPU\tPkg_J\n-\tmany\n", "expected the output of turbostat"),
     ],
 )
 def test_nothing_in_it(tmp_path: Path, text: str, said: str) -> None:

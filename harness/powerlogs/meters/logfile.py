@@ -1,4 +1,4 @@
-"""Follows the log of another tool while it grows: an external meter, nvidia-smi, turbostat, perf.
+"""Follows the log of another tool while it grows: an external meter, or any format of this package.
 
 The stamps are of another clock. The arrival of each row shows how far that clock is off; rows whose
 clock is off by more than a few seconds are refused with the remedy, since joules at the wrong time
@@ -8,6 +8,7 @@ are wrong joules.
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 
@@ -16,10 +17,9 @@ from harness.formats.text import split_lines
 from harness.meters._sensing import check_options, number_option
 from harness.plugins import Availability, Domain, Reader, Reading
 from harness.powerlogs.log import LineError
-from harness.powerlogs.meters._logs import describe_domain, parents_of, parser_for
-from harness.powerlogs.nvidia_smi_csv import NvidiaSmiParser
+from harness.powerlogs.power_log import parser_for
 from harness.powerlogs.ptdaemon import PtdaemonParser
-from harness.powerlogs.table import TableParser
+from harness.powerlogs.table import GpuTableParser, TableParser
 
 OPTIONS = (
     "path",
@@ -109,24 +109,26 @@ class LogReader(Reader):
             names = {"wall": None}
         elif not names:
             raise ValueError(f"{self._path}: no reading yet; start the program a moment earlier")
-        if isinstance(self._parser, NvidiaSmiParser) and not self._parser.identity_column:
+        if isinstance(self._parser, GpuTableParser) and not self._parser.identity_column:
             raise ValueError(f"{self._path}: no column identifies the GPU; record with index")
-        has_energy = getattr(self._parser, "has_energy", self._parser.method == "counter")
-        is_ptdaemon = isinstance(self._parser, PtdaemonParser)
+        stated = {
+            "power_high_w": number_option("logfile", options, "max_w", 0.0),
+            "gain_error_ratio": number_option("logfile", options, "accuracy", 0.0),
+        }
+        fields = {key: value for key, value in stated.items() if value is not None}
+        program = " of PTDaemon" if isinstance(self._parser, PtdaemonParser) else ""
+        described = [
+            self._parser.describe(name, names, meter="logfile", **fields) for name in names
+        ]
         return [
-            describe_domain(
-                self._name(name),
-                has_energy=has_energy,
-                meter="logfile",
-                source=f"log {self._path.name}{' of PTDaemon' if is_ptdaemon else ''}",
-                parents=parents_of(name, names),
-                update_period_s=1.0,
-                averaging_window_s=None if has_energy else 1.0,
-                power_low_w=0.0,
-                power_high_w=number_option("logfile", options, "max_w", 0.0),
-                gain_error_ratio=number_option("logfile", options, "accuracy", 0.0),
+            replace(
+                domain,
+                name=self._name(domain.name),
+                kind="node" if self._name(domain.name) == "node" else domain.kind,
+                source=f"log {self._path.name}{program}",
+                update_period_s=domain.update_period_s or 1.0,
             )
-            for name in names
+            for domain in described
         ]
 
     def _name(self, domain: str) -> str:

@@ -11,7 +11,7 @@ from harness.formats.text import decoded, split_lines
 from harness.meters._sensing import check_options, number_option
 from harness.plugins import Availability, Domain, Reader, Reading
 from harness.powerlogs.log import LineError, LogParser, cells
-from harness.powerlogs.meters._logs import describe_domain, parents_of, parser_for
+from harness.powerlogs.power_log import parser_for
 
 _HEADER = "t_ns,domain,energy_j,power_w,u_ns"
 
@@ -36,8 +36,8 @@ class TraceParser(LogParser):
             raise LineError(str(error)) from error
 
 
-def readings_of(path: Path) -> list[Reading]:
-    """The readings of a trace or power log, in the order of time.
+def read_recording(path: Path) -> tuple[LogParser, list[Reading]]:
+    """The readings of a trace or power log, in the order of time, and its parser.
 
     Raises:
         ValueError: it is neither; the message names file and line.
@@ -59,7 +59,7 @@ def readings_of(path: Path) -> list[Reading]:
     if not readings:
         raise ValueError(f"{path}: there is no reading in it")
     # A missing figure has no order, so figures take no part.
-    return sorted(readings, key=lambda reading: (reading.t_ns, reading.domain))
+    return parser, sorted(readings, key=lambda reading: (reading.t_ns, reading.domain))
 
 
 def recorded_domains(path: Path) -> dict[str, dict[str, Any]]:
@@ -75,7 +75,7 @@ class ReplayReader(Reader):
     """Gives each reading when its time has come, with counters as they were."""
 
     def __init__(self, path: Path, speed: float) -> None:
-        self._readings = readings_of(path)
+        self._parser, self._readings = read_recording(path)
         self._first_ns = self._readings[0].t_ns
         self._begin_ns = now_ns()
         self._speed = speed
@@ -96,11 +96,13 @@ class ReplayReader(Reader):
             **{key: value for key, value in known.items() if key != "name"},
             "meter": "replay",
             "source": f"replay of {path.name}: {known.get('source', 'unknown source')}",
-            "parents": tuple(known.get("parents", parents_of(name, names))),
             "simulated": True,
         }
-        energies = (r.energy_j for r in self._readings if r.domain == name)
-        return describe_domain(name, has_energy=any(e is not None for e in energies), **fields)
+        if "parents" in known:
+            fields["parents"] = tuple(known["parents"])
+        if any(r.energy_j is not None for r in self._readings if r.domain == name):
+            self._parser.counted.add(name)
+        return self._parser.describe(name, names, **fields)
 
     def read(self) -> Sequence[Reading]:
         """All readings whose time has come since the last read.

@@ -118,17 +118,17 @@ def test_two_rows_of_one_moment_need_not_have_the_same_figures(tmp_path, stopped
 
 
 def test_an_empty_figure_is_missing_and_not_zero(tmp_path):
-    (row,) = replay.readings_of(recording(tmp_path, HEADER + "5,gpu-0,,0,\n"))
+    _, (row,) = replay.read_recording(recording(tmp_path, HEADER + "5,gpu-0,,0,\n"))
     assert row.energy_j is None
     assert row.power_w == 0.0
     assert row.u_ns == 0
 
 
 def test_a_plain_table_plays_as_a_packed_one_does(tmp_path):
-    packed = replay.readings_of(recording(tmp_path))
+    _, packed = replay.read_recording(recording(tmp_path))
     plain = tmp_path / "trace.csv"
     plain.write_text(ROWS)
-    assert replay.readings_of(plain) == packed
+    assert replay.read_recording(plain)[1] == packed
 
 
 def test_rows_out_of_order_are_played_in_the_order_of_time(tmp_path, stopped):
