@@ -13,6 +13,7 @@ from harness.registry import find
 from harness.rules.load import rulesets_for
 
 NAMES_SHOWN = 12
+REASONS_SHOWN = 3
 LEVELS = ("fail", "warn", "info")
 """Of findings, the gravest first."""
 
@@ -27,6 +28,8 @@ class ImportedItem(Record):
     status: Status
     time_s: float | None
     energy_by_method_j: dict[str, float]
+    energy_u_j: float | None = None
+    """Expanded uncertainty (k = 2) of the method `window`; None: unknown."""
 
 
 class NameCount(Record):
@@ -67,13 +70,20 @@ def import_archive(format_name: str, path: Path, results: Path) -> ImportDocumen
 
     Raises:
         UnknownPlugin: there is no such format.
-        FormatError: it is not read, or nothing of it is at the path.
+        FormatError: it is not read, or nothing at the path could be read.
         OSError: the records could not be written.
     """
     plugin = cast("Format", find("formats", format_name).value)
     if plugin.read is None:
         raise FormatError(f"format {format_name} is only written: joulemark export {format_name}")
     runs, findings = plugin.read(path)
+    if not runs:
+        reasons = "; ".join(finding.message for finding in findings[:REASONS_SHOWN])
+        more = len(findings) - REASONS_SHOWN
+        raise FormatError(
+            f"{path}: nothing could be read, so nothing was written: {reasons}"
+            + (f"; and {more} more" if more > 0 else "")
+        )
     file = archive_file(results, format_name, path)
     write_runs(file, runs)
     findings = [*findings, *(finding for run in runs for finding in run.findings)]

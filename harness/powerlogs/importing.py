@@ -197,7 +197,9 @@ class LogEnergy:
             self._add("untimed", "the lines have no time, so power gives no joules", advice=advice)
         if self.duration_s:
             trace, window = Trace(self._series), (0, int(self.duration_s * NS_PER_S))
-            self.findings += audit(trace, self._specs, window)
+            for finding in audit(trace, self._specs, window):
+                message = f"{self._path}: {finding.message}"
+                self.findings.append(finding.model_copy(update={"message": message}))
 
     def _total(self, added: Sequence[str] | None) -> Total:
         specs = [s for s in self._specs if added is None or s.name.startswith(tuple(added))]

@@ -13,6 +13,7 @@ from harness.records import Finding
 from harness.run.bundle_import import import_bundles
 
 FINDINGS_SHOWN = 20
+RUNS_SHOWN = 12
 
 BUNDLE = "bundle"
 """Format of this program's own bundles, in addition to the plug-ins of kind `formats`."""
@@ -69,6 +70,15 @@ def list_bundles(path: Path, results: Path, key: Path | None) -> ImportDocument:
     )
 
 
+def _cells(run: ImportedItem) -> tuple[str, str, str, str]:
+    """Name, time, joules and uncertainty of a run; what is unknown is said to be."""
+    figures = list(run.energy_by_method_j.values())
+    joules = f"{figures[0]:.6g}" if figures else "none"
+    u_j = "unknown" if run.energy_u_j is None else f"{run.energy_u_j:.3g}"
+    time_s = "unknown" if run.time_s is None else f"{run.time_s:.6g}"
+    return run.run, time_s, joules, u_j if figures else ""
+
+
 def _show(document: ImportDocument, printer: Printer) -> None:
     count = document.runs_count
     printer.heading(
@@ -76,6 +86,10 @@ def _show(document: ImportDocument, printer: Printer) -> None:
     )
     rows = [(item.what, item.count, ", ".join(item.names)) for item in document.counts]
     printer.table(("what", "count", "names"), rows, right=("count",))
+    if any(run.energy_by_method_j for run in document.runs[:RUNS_SHOWN]):
+        columns = ("run", "seconds", "joules", "± (k = 2)")
+        runs = [_cells(run) for run in document.runs[:RUNS_SHOWN]]
+        printer.table(columns, runs, right=columns[1:])
     printer.findings(document.findings[:FINDINGS_SHOWN])
     more = len(document.findings) - FINDINGS_SHOWN
     if more > 0:
