@@ -168,7 +168,7 @@ def jetson(root: Path) -> Iterator[FileSource]:
         paths = tuple(path for name in added for path in rails[name])
         yield _power(board, "node", f"the sum of {len(added)} rails", paths, _BOARD_W)
     for name, files in rails.items():
-        kind = "node" if [name] == added else rail_kind(name)
+        kind = "node" if name in _WHOLE_BOARD and [name] == added else rail_kind(name)
         parents = (board,) if [name] != added else ()
         if not parents or kind != "node":
             label = f"{kind}-{_slug(name)}"

@@ -46,6 +46,8 @@ class IpmiParser(LogParser):
             self._stamp = stamp[1]
             return self.finish()
         match = STAMPED.match(line) if "|" in line else None
+        if match and not self._is_stamp(match[1]):
+            match = None  # the first word of a sensor's name
         stamp_text = match[1] if match else line.strip()
         if ("|" not in line or match) and self._is_stamp(stamp_text):
             self._stamp = stamp_text

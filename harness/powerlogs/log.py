@@ -133,7 +133,7 @@ class LogParser:
     # --- what an imported run takes from the log ----------------------------------------------
 
     def runs(self, readings: Sequence[Reading]) -> dict[str, Sequence[Reading]]:
-        """Readings of each run, by the run's name; an empty name stands for the file's."""
+        """Readings of each run, by the run's name; an empty name is that of the file."""
         return {"": readings} if readings else {}
 
     def identify(self, path: Path, folder: str, run: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ LINE = re.compile(r"\s*([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+))?\s*
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
-class Metric(NamedTuple):
+class PrometheusMetric(NamedTuple):
     """What a metric is of."""
 
     domain: str
@@ -35,23 +35,23 @@ class Metric(NamedTuple):
 
 _GPU = ("gpu", "gpu_id", "gpu_index", "minor_number", "uuid", "UUID", "device")
 METRICS = {
-    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": Metric("gpu", 1e-3, "energy", _GPU),
-    "DCGM_FI_DEV_POWER_USAGE": Metric("gpu", 1.0, "power", _GPU),
-    "DCGM_FI_DEV_POWER_USAGE_INSTANT": Metric("gpu", 1.0, "power", _GPU),
-    "nvidia_smi_power_draw_watts": Metric("gpu", 1.0, "power", _GPU),
-    "nvidia_gpu_power_usage_milliwatts": Metric("gpu", 1e-3, "power", _GPU),
-    "gpu_package_power": Metric("gpu", 1.0, "power", _GPU),
-    "gpu_average_package_power": Metric("gpu", 1.0, "power", _GPU),
-    "gpu_energy_consumed": Metric("gpu", 1e-6, "energy", _GPU),
-    "habanalabs_power_mW": Metric("gpu", 1e-3, "power", _GPU),
-    "node_rapl_package_joules_total": Metric("cpu-package", 1.0, "energy", ("index",)),
-    "node_rapl_core_joules_total": Metric("cpu-cores", 1.0, "energy", ("index",)),
-    "node_rapl_uncore_joules_total": Metric("igpu", 1.0, "energy", ("index",)),
-    "node_rapl_dram_joules_total": Metric("dram", 1.0, "energy", ("index",)),
-    "kepler_node_cpu_joules_total": Metric("cpu", 1.0, "energy", ("zone",)),
-    "node_hwmon_power_average_watt": Metric("node-hwmon", 1.0, "power", ("chip",)),
-    "ipmi_dcmi_power_consumption_watts": Metric("node", 1.0, "power"),
-    "scaph_host_power_microwatts": Metric("node", 1e-6, "power"),
+    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": PrometheusMetric("gpu", 1e-3, "energy", _GPU),
+    "DCGM_FI_DEV_POWER_USAGE": PrometheusMetric("gpu", 1.0, "power", _GPU),
+    "DCGM_FI_DEV_POWER_USAGE_INSTANT": PrometheusMetric("gpu", 1.0, "power", _GPU),
+    "nvidia_smi_power_draw_watts": PrometheusMetric("gpu", 1.0, "power", _GPU),
+    "nvidia_gpu_power_usage_milliwatts": PrometheusMetric("gpu", 1e-3, "power", _GPU),
+    "gpu_package_power": PrometheusMetric("gpu", 1.0, "power", _GPU),
+    "gpu_average_package_power": PrometheusMetric("gpu", 1.0, "power", _GPU),
+    "gpu_energy_consumed": PrometheusMetric("gpu", 1e-6, "energy", _GPU),
+    "habanalabs_power_mW": PrometheusMetric("gpu", 1e-3, "power", _GPU),
+    "node_rapl_package_joules_total": PrometheusMetric("cpu-package", 1.0, "energy", ("index",)),
+    "node_rapl_core_joules_total": PrometheusMetric("cpu-cores", 1.0, "energy", ("index",)),
+    "node_rapl_uncore_joules_total": PrometheusMetric("igpu", 1.0, "energy", ("index",)),
+    "node_rapl_dram_joules_total": PrometheusMetric("dram", 1.0, "energy", ("index",)),
+    "kepler_node_cpu_joules_total": PrometheusMetric("cpu", 1.0, "energy", ("zone",)),
+    "node_hwmon_power_average_watt": PrometheusMetric("node-hwmon", 1.0, "power", ("chip",)),
+    "ipmi_dcmi_power_consumption_watts": PrometheusMetric("node", 1.0, "power"),
+    "scaph_host_power_microwatts": PrometheusMetric("node", 1e-6, "power"),
 }  # fmt: skip
 BLANK_MIN = 2.0**62
 """DCGM's numbers for "no value" (0x7ffffffffffffff0 and more)."""

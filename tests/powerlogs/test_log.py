@@ -48,7 +48,7 @@ def test_readings_after_a_clock_that_was_set_back_follow(points: list[tuple[floa
     assert sorted(r.power_w or 0 for r in ordered) == sorted(r.power_w or 0 for r in own)
 
 
-def test_an_hour_that_comes_twice_is_not_laid_between_itself() -> None:
+def test_a_clock_that_is_set_back_keeps_the_order() -> None:
     """The end of summer time: 29 readings of 100 W, and the clock goes back after half of them."""
     times = [3600.0 + i for i in range(15)] + [float(15 + i) for i in range(15)]
     ordered, back_s = order_in_time(readings([(time, 100.0) for time in times]))

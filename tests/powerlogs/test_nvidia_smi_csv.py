@@ -30,7 +30,7 @@ def rows(*power: str, gpu: int = 0, second: int = 0) -> str:
 
 
 def test_joules_by_gpu(tmp_path: Path) -> None:
-    text = HEADER + rows("100.00 W", "200.00 W", "300.00 W") + rows("50 W", "50 W", "50 W", gpu=1)
+    text = HEADER + rows("100.00 W", "200.00 W", "300.00 W") + rows("49 W", "50 W", "51 W", gpu=1)
     run = only(tmp_path, text)
     assert run.energy_by_domain_j == {"gpu-0": 400.0, "gpu-1": 100.0}
     assert run.energy_by_method_j == {"window": 500.0}
@@ -83,7 +83,8 @@ def power(second: int, gpu: int) -> int:
 @pytest.mark.parametrize("gpus", [1, 2, 4, 8])
 def test_gpus_without_any_mark_go_by_their_bursts(tmp_path: Path, gpus: int, apart_ms: int) -> None:
     text = "timestamp, name, power.draw [W]\n" + "".join(
-        f"2026/11/22 10:00:{second:02d}.{100 + gpu * apart_ms}, NVIDIA A100, {power(second, gpu)} W\n"
+        f"2026/11/22 10:00:{second:02d}.{100 + gpu * apart_ms}, NVIDIA A100, "
+        f"{power(second, gpu)} W\n"
         for second in range(6)
         for gpu in range(gpus)
     )

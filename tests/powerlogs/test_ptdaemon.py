@@ -52,18 +52,19 @@ def test_channels_add_up(tmp_path: Path) -> None:
 
 
 def test_stamps_keep_their_milliseconds(tmp_path: Path) -> None:
-    stamped = ("24.510", "25.509", "26.509")
+    stamped = {"24.510": 11.95, "25.509": 11.96, "26.509": 11.94}
     text = "".join(
-        f"Time,02-17-2022 21:33:{stamp},Watts,11.950000,Volts,249.9,Mark,x\n" for stamp in stamped
+        f"Time,02-17-2022 21:33:{stamp},Watts,{watts},Volts,249.9,Mark,x\n"
+        for stamp, watts in stamped.items()
     )
     run = runs(tmp_path, text)["x"]
     assert run.time_s == 1.999
-    assert run.energy_by_method_j == {"window": pytest.approx(11.95 * 1.999, rel=1e-12)}
+    assert run.energy_by_method_j == {"window": pytest.approx(11.955 * 0.999 + 11.95, rel=1e-9)}
 
 
 def test_a_total_holds_its_channels(tmp_path: Path) -> None:
     text = "".join(
-        f"Time,11-13-2020 22:38:{i}.240,Watts,270.0,Volts,-1.0,Amps,-1.0,PF,-1.0,Mark,x,"
+        f"Time,11-13-2020 22:38:{i}.240,Watts,{212 + i}.0,Volts,-1.0,Amps,-1.0,PF,-1.0,Mark,x,"
         "Ch1,Watts,91.0,Volts,120.9,PF,0.9,Ch2,Watts,90.0,Volts,120.8,PF,0.9,Ch3,Watts,89.0,Volts,1\n"
         for i in (57, 58, 59)
     )
