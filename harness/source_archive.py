@@ -42,7 +42,10 @@ def pack_source(files: Mapping[str, SourceFile]) -> bytes:
 def compressed_bytes(files: Mapping[str, SourceFile]) -> int:
     """Size of all contents after xz: a measure of what they contain, however it is written."""
     contents = b"".join(file.data for _, file in sorted(files.items()))
-    return len(lzma.compress(contents, preset=9 | lzma.PRESET_EXTREME))
+    # xz needs ten times the dictionary in memory, and source needs no larger one than itself.
+    size = min(max(len(contents), 1 << 12), 1 << 22)
+    method = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
+    return len(lzma.compress(contents, filters=[method]))
 
 
 def unpack_source(data: bytes) -> dict[str, SourceFile]:

@@ -74,7 +74,7 @@ def dead_stretches(
         return []
     usable, counts = readings_of(series, domain), uses_counter(series, domain)
     if not len(usable.t_ns):
-        return list(_impossible(series.with_power(), domain)) if len(series.t_ns) else []
+        return list(_impossible(series.with_power(), domain))
     if len(usable.t_ns) < (_COUNTER_READINGS if counts else _POWER_READINGS):
         return []
     if counts:
@@ -86,6 +86,8 @@ def dead_stretches(
 
 def _impossible(readings: Series, domain: Domain) -> Iterator[DeadStretch]:
     """The whole trace where no reading can be true."""
+    if not len(readings.t_ns):
+        return
     low_w, high_w = float(readings.power_w.min()), float(readings.power_w.max())
     shown = f"{low_w:.10g} W" if low_w == high_w else f"{low_w:.4g} to {high_w:.4g} W"
     limit = "" if domain.power_high_w is None else f" from a device of {domain.power_high_w:g} W"

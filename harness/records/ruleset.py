@@ -135,12 +135,13 @@ class MeasureRules(Record):
     clock_step_s: float = 0.05
     """Least step of the wall clock against the monotonic clock that is reported."""
     uncertainty_ratio_max: float | None = None
-    """Greatest u_j / energy_j; None sets no limit."""
+    """Greatest ratio of the uncertainty of a comparison to the energy; None sets no limit."""
+    common_uncertainty: bool = False
+    """Whether the gain errors of meters count in it. Entries on one machine have them in common, so
+    that they cancel in a ratio; machines that compete have not."""
     whole_boundary: bool = False
     """Whether joules must cover the wall, the node, or the processor and every visible device;
     otherwise a submission could move work to hardware without a meter."""
-    updates_count_min: int = 0
-    """Least number of sensor updates between the start signal and the scored snapshot."""
     interleaved: bool = False
     """Whether the runs must alternate with those of the reference, so that machine drift cannot
     explain a difference."""
@@ -265,7 +266,7 @@ LAXER: Mapping[str, Mapping[str, Laxer]] = {
         "clock_step_s": "higher",
         "uncertainty_ratio_max": "scored",
         "whole_boundary": "scored",
-        "updates_count_min": "scored",
+        "common_uncertainty": "scored",
         "interleaved": "scored",
         "unlocked": "scored",
     },
@@ -275,12 +276,16 @@ LAXER: Mapping[str, Mapping[str, Laxer]] = {
 A run that was made under a laxer value is not ranked under a stricter one (check `laxer-rules`).
 """
 
-RETIRED_KEYS = {"score": ("drift_ratio_max",)}
+RETIRED_KEYS = {"score": ("drift_ratio_max",), "measure": ("updates_count_min",)}
 """Constants of earlier versions that sealed rulesets contain and that no code uses any more.
 
 `drift_ratio_max` was the factor beyond which entries whose runs were not paired counted as
-different; such entries are not compared any more.
+different; such entries are not compared any more. `updates_count_min`, with the check `updates`,
+was a number of sensor updates; the uncertainty of the comparison replaces it.
 """
+
+RETIRED_CHECKS = ("updates",)
+"""Checks of earlier versions that sealed rulesets name."""
 
 
 def without_retired_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -290,4 +295,6 @@ def without_retired_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
         values = tree.get(section)
         if isinstance(values, Mapping):
             kept[section] = {key: value for key, value in values.items() if key not in keys}
+    if isinstance(tree.get("checks"), list):
+        kept["checks"] = [name for name in tree["checks"] if name not in RETIRED_CHECKS]
     return kept

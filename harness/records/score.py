@@ -62,6 +62,8 @@ class RunEnergy(Record):
     """Joules of disjoint domains, added; None: not measured."""
     u_j: float | None = None
     """Measurement uncertainty of `energy_j`, k = 2, joules."""
+    own_u_j: float | None = None
+    """Its part that runs with the same meters do not have in common, k = 2, joules."""
     step_j: float | None = None
     """Resolution of `energy_j`: that of the counters, or of the seconds at mean power."""
     method: Method | None = None

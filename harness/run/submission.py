@@ -141,6 +141,9 @@ def check_division(source: Source, divisions: Sequence[str], workload: str) -> N
         )
 
 
+_READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
 def files_of(folder: Path) -> Iterator[Path]:
     """Plain files of the folder, sorted by name.
 
@@ -172,31 +175,38 @@ def read_source(folder: Path, size_max: int) -> dict[str, SourceFile]:
     links, and what was opened is what is checked and read.
 
     Raises:
-        SubmissionError: as `file_sizes`, by what was read.
-        OSError: a file cannot be read.
+        SubmissionError: as `file_sizes`, by what was read; or something cannot be read.
     """
+
+    def fail(error: OSError) -> None:
+        """Raise the error, which `os.fwalk` would ignore."""
+        raise error
+
     files: dict[str, SourceFile] = {}
     left = size_max
-    for root, folders, names, descriptor in os.fwalk(folder, follow_symlinks=False):
-        links = [name for name in folders if stat.S_ISLNK(_status(name, descriptor))]
-        folders[:] = sorted(name for name in folders if name not in (*IGNORED, *links))
-        for name in sorted([*links, *(item for item in names if item not in IGNORED)]):
-            path = Path(root, name)
-            _check_plain(path, _status(name, descriptor))
-            file = os.open(
-                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor
-            )
-            with os.fdopen(file, "rb") as opened:
-                mode = os.fstat(opened.fileno()).st_mode
-                _check_plain(path, mode)
-                data = opened.read(left + 1)
-            left -= len(data)
-            files[path.relative_to(folder).as_posix()] = SourceFile(data, bool(mode & 0o100))
-            if left < 0 or len(files) > FILES_MAX:
-                raise SubmissionError(
-                    f"{folder}: more than {FILES_MAX} files or {size_max} bytes; only source "
-                    "belongs in a submission"
-                )
+    try:
+        for root, folders, names, descriptor in os.fwalk(folder, onerror=fail):
+            links = [name for name in folders if stat.S_ISLNK(_status(name, descriptor))]
+            folders[:] = sorted(name for name in folders if name not in (*IGNORED, *links))
+            for name in sorted([*links, *(item for item in names if item not in IGNORED)]):
+                path = Path(root, name)
+                _check_plain(path, _status(name, descriptor))
+                opened = os.open(name, _READ_ONLY, dir_fd=descriptor)
+                with os.fdopen(opened, "rb") as file:
+                    mode = os.fstat(file.fileno()).st_mode
+                    _check_plain(path, mode)
+                    data = file.read(left + 1)
+                left -= len(data)
+                files[path.relative_to(folder).as_posix()] = SourceFile(data, bool(mode & 0o100))
+                if left < 0 or len(files) > FILES_MAX:
+                    raise SubmissionError(
+                        f"{folder}: more than {FILES_MAX} files or {size_max} bytes; only source "
+                        "belongs in a submission"
+                    )
+    except OSError as error:
+        raise SubmissionError(
+            f"{folder}: cannot be read: {error.filename}: {error.strerror}"
+        ) from error
     return dict(sorted(files.items()))
 
 

@@ -41,9 +41,9 @@ def _missing(runs: Sequence[RunScore]) -> str:
     return ""
 
 
-def _exceeds(run: RunScore, limit: float) -> bool:
+def _exceeds(run: RunScore, limit: float, *, common: bool) -> bool:
     """Whether the relative uncertainty is above a limit; an unknown one always is."""
-    u_j, energy_j = run.energy.u_j, run.energy.energy_j
+    u_j, energy_j = run.energy.u_j if common else run.energy.own_u_j, run.energy.energy_j
     return u_j is None or energy_j is None or u_j / energy_j > limit
 
 
@@ -56,7 +56,9 @@ def _obstacles(runs: Sequence[RunScore], method: Method, ruleset: Ruleset) -> It
         yield "simulated by a fake or replayed meter: shown, cannot win"
     if degraded := sum(run.status == "degraded" for run in runs):
         yield f"the measurement is degraded in {degraded} of {len(runs)} runs"
-    if limit is not None and (uncertain := sum(_exceeds(run, limit) for run in runs)):
+    common = ruleset.measure.common_uncertainty
+    uncertain = 0 if limit is None else sum(_exceeds(run, limit, common=common) for run in runs)
+    if limit is not None and uncertain:
         where = f"{uncertain} of {len(runs)} runs"
         yield f"uncertainty over {limit:.1%} of the joules, or unknown, in {where}"
     faults = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.prizes import awards, markdown
-from harness.records import Award, Finding, Isolation, SelfReported
+from harness.records import Award, Finding, Isolation, Ruleset, SelfReported
 from harness.registry import find
 from harness.rules.load import load_ruleset
 from harness.score.score import score_results
@@ -30,10 +30,12 @@ BLIND = domains(method="sampled", averaging_window_s=0.025)
 STEPS = {"claimed": SelfReported(messages=9, dropped=0)}
 
 
-def decided(results: Path, changes: dict[str, Any], method: Any = "counter") -> Award:
+def decided(
+    results: Path, changes: dict[str, Any], method: Any = "counter", rules: Ruleset = RULES
+) -> Award:
     plan = Plan(name="entry", source="entry", ruleset="haet-energy", method=method)
     series(results, plan.but(changes=GOOD | changes), EIGHT)
-    (award,) = awards(score_results(results, RULES), find("prizes", "energy").value, RULES)
+    (award,) = awards(score_results(results, rules), find("prizes", "energy").value, rules)
     return award
 
 
@@ -60,8 +62,7 @@ def test_an_entry_that_has_it_all_has_a_place(tmp_path: Path) -> None:
         ),
         ({"isolation": PLAIN}, "(isolation-level)"),
         (domains(kind="gpu"), "energy-boundary"),
-        (domains(gain_error_ratio=0.08), "uncertainty over 5.0% of the joules"),
-        (domains(update_period_s=0.5), "energy-updates-few"),
+        (domains(resolution_j=80.0), "uncertainty over 5.0% of the joules"),
         (BLIND | STEPS | {"findings": (LOCKED,)}, "energy-sampling-locked"),
         (domains(simulated=True), "simulated"),
     ],
@@ -73,3 +74,14 @@ def test_what_is_missing_is_named(tmp_path: Path, changes: dict[str, Any], rule:
     assert rule in out.reason
     assert ";" not in out.reason.split(rule)[-1], "and nothing else"
     assert out.reason in markdown(award).replace("\\", "")
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.12])
+def test_a_gain_error_matters_between_machines_only(tmp_path: Path, gain: float) -> None:
+    """Entries on one machine are read by the same meter: its gain cancels in their ratio."""
+    changes = domains(gain_error_ratio=gain)
+    assert decided(tmp_path, changes).outcome == "unopposed"
+    machines = load_ruleset("haet-energy", ["measure.common_uncertainty=true"])
+    assert load_ruleset("haet-hardware").measure.common_uncertainty
+    award = decided(tmp_path / "again", changes, rules=machines)
+    assert award.outcome == ("unopposed" if gain < 0.05 else "not_awarded")

@@ -89,7 +89,6 @@ def test_profiles_over_all_workloads_are_drawn(several: Made, tmp_path: Path) ->
     assert [name.split("--")[1] for name in sorted(profiles)] == [
         "joules",
         "seconds",
-        "training-steps",
     ]
     for data in profiles.values():
         text = " ".join(ET.fromstring(data).itertext())

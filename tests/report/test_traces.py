@@ -24,7 +24,7 @@ def written(tmp_path: Path, rows: str) -> Path:
 
 
 def read_power(path: Path, wraps_j: dict[str, float | None]) -> list[PowerSeries]:
-    fields = {"kind": "cpu", "method": "counter", "meter": "m", "source": "s"}
+    fields = {"kind": "cpu", "method": "counter", "meter": "m", "source": "s", "power_high_w": 50.0}
     domains = [
         Domain(**({"name": name, "wrap_j": wrap_j} | fields))  # type: ignore[arg-type]
         for name, wrap_j in wraps_j.items()

@@ -302,14 +302,6 @@ def test_a_boundary_counts_silicon_and_not_domains(names: tuple[str, ...], lacki
     assert [item.message for item in findings] == ([f"no meter covers {lacking}"] * bool(lacking))
 
 
-@pytest.mark.parametrize(("period_s", "enough"), [(0.1, True), (0.2, False), (None, False)])
-def test_sixty_updates_are_asked_for(period_s: float | None, enough: bool) -> None:
-    """The snapshot comes ten seconds after the start signal."""
-    slow = tuple(replace(domain, update_period_s=period_s) for domain in domains_of(Plan()))
-    ids = [item.rule for item in findings_of("updates", evidence(None, PRIZE, domains=slow))]
-    assert ids == ([] if enough else ["energy-updates-few"])
-
-
 LIMITED = load_ruleset("memory-limited")
 
 

@@ -168,7 +168,7 @@ BAD: dict[str, tuple[str, tuple[str, ...], str, str]] = {
         "def train(session): session.snapshot({'w': fitted(session)})\ndel predictor",
         (),
         "invalid",
-        "log.txt",
+        "train.py defines no predictor(weights, workload)",
     ),
     "predictor-raises": (
         (

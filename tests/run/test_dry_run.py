@@ -112,7 +112,7 @@ def test_one_snapshot_is_one(tmp_path: Path) -> None:
 def test_a_snapshot_without_a_metric_is_never_worth_zero(tmp_path: Path) -> None:
     message = dry_run_step(bundle_of(tmp_path, snapshots=((1.0, None),))).message
     assert "accuracy" not in message
-    assert message.startswith("handed over 1 snapshot in 1.50 s; nothing")
+    assert message.startswith("handed over 1 snapshot in 1.00 s; nothing")
 
 
 def test_a_run_without_a_window_tells_no_seconds(tmp_path: Path) -> None:

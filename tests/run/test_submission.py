@@ -344,7 +344,7 @@ def test_a_file_that_becomes_a_link_is_not_followed(
         return real(path, flags, *rest, **more)
 
     monkeypatch.setattr(os, "open", replaced)
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(SubmissionError, match="symbolic links"):
         read_source(folder, 1000)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import RunEnergy, RunScore, Score
+from harness.records import Ruleset, RunEnergy, RunScore, Score
 from harness.records.measure import weakest_method
 from harness.rules.load import load_ruleset
 from harness.score.energy_eligibility import assess_energy
@@ -85,11 +85,14 @@ def test_findings_about_other_things_leave_joules_alone() -> None:
 
 @pytest.mark.parametrize(("u_j", "eligible"), [(40.0, True), (60.0, False), (None, False)])
 def test_unknown_uncertainty_is_over_every_limit(u_j: float | None, eligible: bool) -> None:
-    limited = rules().model_copy(
-        update={"measure": rules().measure.model_copy(update={"uncertainty_ratio_max": 0.05})}
-    )
-    assert assess_energy([run(u_j=u_j)], limited).eligible is eligible
-    assert assess_energy([run(u_j=u_j)], rules()).eligible
+    def limited(**changes: Any) -> Ruleset:
+        measure = rules().measure.model_copy(update={"uncertainty_ratio_max": 0.05} | changes)
+        return rules().model_copy(update={"measure": measure})
+
+    assert assess_energy([run(own_u_j=u_j, u_j=500.0)], limited()).eligible is eligible
+    machines = limited(common_uncertainty=True)
+    assert assess_energy([run(own_u_j=0.0, u_j=u_j)], machines).eligible is eligible
+    assert assess_energy([run(own_u_j=u_j)], rules()).eligible
 
 
 def test_the_weakest_method_speaks_for_all() -> None:

@@ -83,6 +83,7 @@ def run_energy(
     return RunEnergy(
         energy_j=total.energy_j,
         u_j=total.u_j,
+        own_u_j=total.own_u_j,
         step_j=_step_j(total, run, time_s, time_step_s),
         method=total.method,
         domains=total.domains,
