@@ -11,10 +11,15 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run where a name starts with it."""
 
 
-def _safe(value: object) -> object:
-    """Text that no spreadsheet takes for a formula; numbers as they are, unrounded."""
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
+def csv_cell(value: object) -> object:
+    """Text that no spreadsheet takes for a formula; numbers as they are, unrounded.
+
+    Characters that are not printable, as ESC, BEL and those that change the direction of text, are
+    written as their code.
+    """
+    if isinstance(value, str):
+        text = "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in value)
+        return f"'{text}" if text.startswith(FORMULA) else text
     return repr(value) if isinstance(value, float) else value
 
 
@@ -28,7 +33,10 @@ def _line(values: Sequence[object]) -> str:
 
 def _text(rows: Sequence[Row]) -> bytes:
     names = columns_of(rows)
-    lines = [_line(names), *(_line([_safe(row.get(name, "")) for name in names]) for row in rows)]
+    lines = [
+        _line(names),
+        *(_line([csv_cell(row.get(name, "")) for name in names]) for row in rows),
+    ]
     return "".join(lines).encode()
 
 

@@ -84,6 +84,8 @@ def check_sealed(descriptor: int, size_max: int) -> int:
         raise Unsealed(
             f"the memory file has {status.st_size} bytes; at most {size_max} are allowed"
         )
+    if 512 * status.st_blocks < status.st_size:
+        raise Unsealed("the memory file has holes: write every byte of it")
     return status.st_size
 
 

@@ -39,10 +39,17 @@ def test_numbers_keep_every_digit(values: list[float]) -> None:
 def test_text_comes_back_and_no_spreadsheet_runs_it(values: list[str]) -> None:
     result = [row[0] for row in cells(*({"x": item} for item in values))[1:]]
     assert not [item for item in result if item.startswith(FORMULA)]
-    assert [
-        element[1:] if value.startswith(FORMULA) else element
-        for element, value in zip(result, values, strict=True)
-    ] == values
+    for cell, value in zip(result, values, strict=True):
+        shown = [c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in value]
+        assert cell in ("".join(shown), "'" + "".join(shown))
+        assert all(c.isprintable() or c in "\n\t" for c in cell)
+
+
+@pytest.mark.parametrize("value", ["\x1b[31mred", "bell\a", "\u202egnp.exe", "\u2066x\u2069"])
+def test_no_cell_controls_a_terminal_or_turns_text_around(value: str) -> None:
+    ((_,), (cell,)) = cells({"x": value})
+    assert cell.isprintable()
+    assert f"\\u{ord(next(c for c in value if not c.isprintable())):04x}" in cell
 
 
 def test_a_column_that_is_not_in_one_row_is_empty_there() -> None:
@@ -61,4 +68,4 @@ def test_json_holds_no_figure_that_is_none(value: float) -> None:
 
 
 def test_a_carriage_return_begins_no_record_of_its_own() -> None:
-    assert cells({"x": "mild\r=1+1"}) == [["x"], ["mild\r=1+1"]]
+    assert cells({"x": "mild\r=1+1"}) == [["x"], ["mild\\u000d=1+1"]]

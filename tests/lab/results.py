@@ -135,7 +135,7 @@ def domains_of(plan: Plan) -> tuple[Domain, ...]:
         return ()
     return (
         Domain(
-            name="cpu-package-0", kind="cpu", method=plan.method, meter="rapl", source="test",
+            name="cpu-package-0", kind="cpu", method=plan.method, meter="rapl", source="/sys/test",
             simulated=plan.simulated, gain_error_ratio=0.02, power_low_w=0.0, power_high_w=400.0,
         ),
     )  # fmt: skip

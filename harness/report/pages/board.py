@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from harness.formats.csv import csv_cell
 from harness.records import Figure, Leaderboard, Score
 from harness.report import numbers, wording
 from harness.report.charts import plane
@@ -183,7 +184,10 @@ def _record(entry: Entry) -> dict[str, object]:
 def csv_text(entries: Sequence[Entry]) -> str:
     """Write entries as CSV: SI units, unrounded, empty where missing."""
     # Objects keep whole numbers next to missing ones, and floats at full precision.
-    rows = [_record(entry) for entry in sorted(entries, key=_order)]
+    rows = [
+        {name: csv_cell(value) if isinstance(value, str) else value for name, value in row.items()}
+        for row in map(_record, sorted(entries, key=_order))
+    ]
     return str(pd.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 

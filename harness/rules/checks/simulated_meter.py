@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from harness.records import Finding
 from harness.rules.evidence import Evidence
 
+KERNEL_METERS = ("rapl", "hwmon", "cray")
+"""Meters that read files of the kernel; an option or a variable can name another folder."""
+
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """`energy-simulated`: the joules come from a fake or replayed meter."""
+    """`energy-simulated`: joules of a fake or replayed meter, or of files outside `/sys`."""
     run, ruleset = evidence.run, evidence.ruleset
-    names = [domain.name for domain in run.domains if domain.simulated]
+    names = [
+        domain.name
+        for domain in run.domains
+        if domain.simulated
+        or (domain.meter in KERNEL_METERS and not domain.source.startswith("/sys/"))
+    ]
     if names:
         yield Finding(
             rule="energy-simulated",
