@@ -145,6 +145,17 @@ def test_size_limit_is_inclusive(keep) -> None:
         check_sealed(descriptor, 99)
 
 
+@pytest.mark.parametrize("written", [0, 1, 4096, BIG - 4097])
+def test_a_file_with_holes_costs_its_maker_nothing_and_is_refused(keep, written: int) -> None:
+    def fill(descriptor: int) -> None:
+        os.ftruncate(descriptor, BIG)
+        os.pwrite(descriptor, bytes(written), 0)
+
+    with pytest.raises(Unsealed, match="holes"):
+        check_sealed(keep(sealed("test", fill)), BIG)
+    assert check_sealed(keep(filled(bytes(BIG))), BIG) == BIG, "zeros that are written are there"
+
+
 def test_sealing_fails_where_a_writable_map_is_left_behind(keep) -> None:
     maps: list[mmap.mmap] = []
 
