@@ -197,7 +197,7 @@ def supported(machine: str = "") -> bool:
     return (machine or platform.machine()) in _MACHINES
 
 
-def build(machine: str = "", denied: Sequence[str] = DENIED, *, loopback: bool = False) -> bytes:
+def build(machine: str = "", denied: Sequence[str] = DENIED, *, namespaces: bool = False) -> bytes:
     """The filter as an array of `struct sock_filter`, for bubblewrap's `--seccomp`.
 
     Forbidden are other system call tables, new namespaces, sockets of other families, calls that
@@ -207,7 +207,8 @@ def build(machine: str = "", denied: Sequence[str] = DENIED, *, loopback: bool =
     Args:
         machine: Processor type; default: this machine's.
         denied: Further calls to refuse.
-        loopback: Whether IP sockets are allowed, for a network namespace of the sandbox's own.
+        namespaces: Whether the sandbox has namespaces of its own: then IP sockets reach only its
+            loopback, and there are no other processes that could be changed.
 
     Raises:
         OSError: the call numbers of this processor type are not known.
@@ -224,13 +225,13 @@ def build(machine: str = "", denied: Sequence[str] = DENIED, *, loopback: bool =
     program += _deny_flags(numbers["clone"], _NAMESPACES)
     program += _deny_flags(numbers["unshare"], _NAMESPACES | _NEWTIME)
     for call in ("socket", "socketpair"):
-        program += _deny_families(numbers[call], loopback=loopback)
+        program += _deny_families(numbers[call], loopback=namespaces)
     program += b"".join(_deny(numbers[call], errno.ENOSYS) for call in _CACHE_QUERIES)
     program += b"".join(_deny(numbers[call], 0) for call in _CACHE_ADVICE)
     program += _ignore_advice(numbers["madvise"], _PAGE_ADVICE)
     program += _deny_flags(numbers["preadv2"], _RWF_NOWAIT, 5, errno.EOPNOTSUPP)
-    program += b"".join(_only_on_self(numbers[call]) for call in _ON_PROCESSES)
-    for call, kind in _ON_TARGETS.items():
+    program += b"".join(_only_on_self(numbers[call]) for call in _ON_PROCESSES if not namespaces)
+    for call, kind in _ON_TARGETS.items() if not namespaces else ():
         other_kind = _load(0) + _op(_JEQ, kind, yes=1) + _refuse(errno.EPERM)
         program += _if_call(numbers[call], other_kind) + _only_on_self(numbers[call], 1)
     # A call that is not in the table does not exist on that processor.

@@ -119,7 +119,7 @@ def _popen(
         descriptors = {
             "--json-status-fd": status[1],
             "--block-fd": release[0],
-            "--seccomp": memory_file(stack, "seccomp", _seccomp.build(loopback=True)),
+            "--seccomp": memory_file(stack, "seccomp", _seccomp.build(namespaces=True)),
         }
         words = []
         for name, descriptor in descriptors.items():

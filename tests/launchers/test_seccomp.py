@@ -106,7 +106,7 @@ def test_sockets_of_one_family(family: int, machine: str) -> None:
 def test_loopback_has_streams_datagrams_and_the_route_socket(
     family: int, kind: int, protocol: int, machine: str
 ) -> None:
-    program = _seccomp.build(machine, loopback=True)
+    program = _seccomp.build(machine, namespaces=True)
     usual = kind in (1, 2, 3)  # a raw socket needs a capability that no submission has
     allowed = family == 1 or (family in (2, 10) and usual)
     allowed = allowed or (family == 16 and usual and protocol == 0)
@@ -144,6 +144,9 @@ def test_scheduling_and_limits_are_changed_of_oneself_only(machine: str) -> None
         assert run(program, machine, call, kind, 0) == ALLOWED
         assert run(program, machine, call, kind, 4711) == errno.EPERM
         assert run(program, machine, call, kind + 1, 0) == errno.EPERM
+    own = _seccomp.build(machine, namespaces=True)
+    for name in (*_seccomp._ON_PROCESSES, *_seccomp._ON_TARGETS):
+        assert run(own, machine, number(machine, name), 1, 4711) == ALLOWED, "as OpenMP does"
 
 
 @given(st.integers(0, 600), st.sampled_from(MACHINES))

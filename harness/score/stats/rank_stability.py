@@ -215,19 +215,6 @@ def leader(logs: Sequence[Mapping[int, float]]) -> int:
     return means.index(min(means))
 
 
-def without_a_run(names: Sequence[str], samples: Sequence[Sample]) -> list[LeaderChange]:
-    """Runs without which another entry leads; an entry's only run cannot be left out."""
-    logs = [dict(sample.logs) for sample in samples]
-    changes = []
-    for index, name in enumerate(names):
-        for seed in sorted(logs[index]) if len(logs[index]) > 1 else ():
-            rest = {key: value for key, value in logs[index].items() if key != seed}
-            now = leader([*logs[:index], rest, *logs[index + 1 :]])
-            if now != leader(logs):
-                changes.append(LeaderChange(f"seed {seed} of {name}", now))
-    return changes
-
-
 def by_other_means(samples: Sequence[Sample]) -> list[LeaderChange]:
     """Aggregates under which another entry leads than under the geometric mean."""
     if not samples:
