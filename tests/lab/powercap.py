@@ -48,8 +48,12 @@ def running(waves: Mapping[Path, Wave], wrap_uj: int = WRAP_UJ) -> Iterator[int]
     process = subprocess.Popen(
         [sys.executable, __file__, str(origin_ns), str(wrap_uj), *jobs], stdin=subprocess.PIPE
     )
-    time.sleep(0.2)
+    shown = {folder: (folder / "energy_uj").read_text() for folder in waves}
     try:
+        # A busy machine may start the process late, and counters that stand still are dead.
+        while any((folder / "energy_uj").read_text() == text for folder, text in shown.items()):
+            assert process.poll() is None, "the process that moves the counters ended"
+            time.sleep(0.01)
         yield origin_ns
     finally:
         process.kill()
