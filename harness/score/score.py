@@ -119,6 +119,7 @@ def lost_runs(results: Path, known: set[str]) -> tuple[dict[Key, list[LedgerRow]
     findings: list[Finding] = []
     listed: set[str] = set()
     whole = results_folder(results)
+    is_whole = whole.resolve() == results.resolve()
     for path in sorted((whole / "ledgers").glob("*.jsonl")):
         try:
             rows = read_ledger(path)
@@ -127,7 +128,7 @@ def lost_runs(results: Path, known: set[str]) -> tuple[dict[Key, list[LedgerRow]
             continue
         listed |= {row.run_id for row in rows}
         # A part of the results says nothing about the runs of other parts.
-        for row in rows if whole.samefile(results) else ():
+        for row in rows if is_whole else ():
             if row.kind == "started" and row.run_id not in known:
                 key = (row.workload, row.submission, row.submission_sha256, path.stem)
                 lost[key].append(row)

@@ -372,3 +372,10 @@ def test_a_tally_keeps_every_run(tmp_path: Path) -> None:
     sums = tally(Group(runs, attempts[0].ruleset, "smoke"))
     assert (len(sums.valid), sums.failures, sums.seeds) == (2, 1, 2)
     assert all(is_valid(run, "first_passing") for run in sums.valid)
+
+
+def test_a_folder_that_is_not_there_has_no_scores(tmp_path: Path) -> None:
+    """Also below results that are there."""
+    series(tmp_path, SMOKE, [10.0, 11.0, 12.0])
+    assert score_all(tmp_path / "none").scores == []
+    assert score_all(tmp_path / "none").findings == []
