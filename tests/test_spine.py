@@ -236,7 +236,7 @@ WORKLOAD = WorkloadSpec(
 '''
 
 METER_PLUGIN = '''
-"""A meter that says 42 W."""
+"""A meter that says 42 W, and a little more or less: one that never moves would be dead."""
 
 from harness.clock import now_ns
 from harness.plugins import Availability, Domain, Reader, Reading
@@ -247,7 +247,8 @@ class ConstantReader(Reader):
                           source="nowhere", simulated=True, power_low_w=0.0, power_high_w=50.0),)
 
     def read(self):
-        return [Reading(now_ns(), "wall-0", None, 42.0)]
+        t_ns = now_ns()
+        return [Reading(t_ns, "wall-0", None, 42.0 + (t_ns % 1000 - 500) / 5000)]
 
 
 class Meter:

@@ -31,7 +31,7 @@ def test_terms_add_up_in_squares(joulemark, tmp_path: Path) -> None:
 def test_the_page_names_source_and_terms(joulemark, tmp_path: Path) -> None:
     folder = write_run(tmp_path / "results", Plan(method="modelled", simulated=True))
     text = joulemark("explain", str(folder)).stdout
-    for part in ("modelled, simulated", "gain", "rapl: test", "total: ", "(k = 2)"):
+    for part in ("modelled, simulated", "gain", "rapl: /sys/test", "total: ", "(k = 2)"):
         assert part in text
 
 
